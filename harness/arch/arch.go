@@ -1,0 +1,87 @@
+// Package arch is one record per architecture: every name it has elsewhere,
+// and the machines QEMU can put a kernel of it on. Data and look-up, no I/O.
+package arch
+
+import (
+	"debug/elf"
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Param is a kernel parameter and why a guest needs it. Nothing else may reach
+// a kernel's command line.
+type Param struct {
+	Value  string
+	Reason string
+}
+
+// Machine is one QEMU machine that boots kernels of an architecture.
+type Machine struct {
+	Name    string // -machine
+	CPU     string // -cpu, empty for the machine's default
+	Console string // the kernel's console= device
+	MaxCPUs int    // what the machine, or its kernel under TCG, can take
+	// Params are kernel parameters that this machine needs beside the common ones.
+	Params []Param
+	// Devices are extra QEMU arguments that the console needs.
+	Devices []string
+}
+
+// Record is one architecture. Its name in this project is its GOARCH.
+type Record struct {
+	GOARCH  string
+	GOENV   []string // build settings beside GOARCH, for guests
+	Debian  string   // Debian's name
+	Uname   string   // uname -m in the guest
+	QEMU    string   // suffix of qemu-system-
+	Package string   // Debian package that holds that binary
+	Aliases []string // other spellings that Lookup accepts
+	ELF     elf.Machine
+	Big     bool // big-endian
+	// Slowness scales every wait: TCG of this architecture against amd64's.
+	Slowness int
+	// Machines by the short name that cells use; "" is the default.
+	Machines map[string]Machine
+}
+
+// Lookup finds a record by any of its names. The error lists the valid ones.
+func Lookup(name string) (Record, error) {
+	for _, r := range All() {
+		if r.GOARCH == name || r.Debian == name || r.Uname == name || r.QEMU == name {
+			return r, nil
+		}
+		for _, a := range r.Aliases {
+			if a == name {
+				return r, nil
+			}
+		}
+	}
+	return Record{}, fmt.Errorf("unknown architecture %q; known are %s", name, strings.Join(Names(), ", "))
+}
+
+// Names returns every GOARCH this package knows, sorted.
+func Names() []string {
+	var names []string
+	for _, r := range All() {
+		names = append(names, r.GOARCH)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Machine returns the machine a cell names. The error lists the valid ones.
+func (r Record) Machine(name string) (Machine, error) {
+	if m, ok := r.Machines[name]; ok {
+		return m, nil
+	}
+	var known []string
+	for n := range r.Machines {
+		if n != "" {
+			known = append(known, n)
+		}
+	}
+	sort.Strings(known)
+	return Machine{}, fmt.Errorf("architecture %s has no machine %q; leave it out or use one of: %s",
+		r.GOARCH, name, strings.Join(known, ", "))
+}

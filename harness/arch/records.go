@@ -1,0 +1,75 @@
+package arch
+
+import "debug/elf"
+
+// All returns every record, in a fixed order.
+func All() []Record {
+	return []Record{
+		{
+			GOARCH: "amd64", Debian: "amd64", Uname: "x86_64",
+			QEMU: "x86_64", Package: "qemu-system-x86",
+			Aliases: []string{"x86-64"},
+			ELF:     elf.EM_X86_64, Slowness: 1,
+			Machines: map[string]Machine{
+				// q35 rather than microvm: microvm cannot power off.
+				"": {Name: "q35", CPU: "max", Console: "ttyS0", MaxCPUs: 64},
+			},
+		},
+		{
+			GOARCH: "arm64", Debian: "arm64", Uname: "aarch64",
+			QEMU: "aarch64", Package: "qemu-system-arm",
+			ELF: elf.EM_AARCH64, Slowness: 2,
+			Machines: map[string]Machine{
+				"": {Name: "virt", CPU: "max", Console: "ttyAMA0", MaxCPUs: 64},
+			},
+		},
+		{
+			GOARCH: "riscv64", Debian: "riscv64", Uname: "riscv64",
+			QEMU: "riscv64", Package: "qemu-system-misc",
+			ELF: elf.EM_RISCV, Slowness: 2,
+			Machines: map[string]Machine{
+				"": {Name: "virt", CPU: "max", Console: "ttyS0", MaxCPUs: 64},
+			},
+		},
+		{
+			GOARCH: "loong64", Debian: "loong64", Uname: "loongarch64",
+			QEMU: "loongarch64", Package: "qemu-system-misc",
+			Aliases: []string{"la64", "loongarch"},
+			ELF:     elf.EM_LOONGARCH, Slowness: 2,
+			Machines: map[string]Machine{
+				"": {Name: "virt", CPU: "max", Console: "ttyS0", MaxCPUs: 64,
+					Params: []Param{{"initcall_blacklist=i8042_init",
+						"under direct boot no ACPI table says that the keyboard controller is absent, and the driver oopses in i8042_flush"}}},
+			},
+		},
+		{
+			GOARCH: "mips64le", Debian: "mips64el", Uname: "mips64",
+			QEMU: "mips64el", Package: "qemu-system-mips",
+			ELF: elf.EM_MIPS, Slowness: 3,
+			Machines: map[string]Machine{
+				// The board has two CPU slots in QEMU.
+				"malta": {Name: "malta", CPU: "5KEf", Console: "ttyS0", MaxCPUs: 1},
+				// With two CPUs under TCG the guest soft-locks in the first child.
+				"loongson3": {Name: "loongson3-virt", CPU: "Loongson-3A4000", Console: "ttyS0", MaxCPUs: 1},
+			},
+		},
+		{
+			GOARCH: "ppc64le", Debian: "ppc64el", Uname: "ppc64le",
+			QEMU: "ppc64", Package: "qemu-system-ppc",
+			Aliases: []string{"powerpc64le"},
+			ELF:     elf.EM_PPC64, Slowness: 2,
+			Machines: map[string]Machine{
+				"": {Name: "pseries", CPU: "power10", Console: "hvc0", MaxCPUs: 64},
+			},
+		},
+		{
+			GOARCH: "s390x", Debian: "s390x", Uname: "s390x",
+			QEMU: "s390x", Package: "qemu-system-misc",
+			ELF: elf.EM_S390, Big: true, Slowness: 2,
+			Machines: map[string]Machine{
+				// ttyS0 does not exist here; the SCLP line-mode console does not take input byte by byte.
+				"": {Name: "s390-ccw-virtio", CPU: "max", Console: "ttysclp0", MaxCPUs: 64},
+			},
+		},
+	}
+}

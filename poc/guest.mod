@@ -1,0 +1,3 @@
+module github.com/mapstack/conformance
+
+go 1.16

@@ -1,0 +1,45 @@
+// Package claim defines a claim, its check, and how a check becomes an outcome.
+package claim
+
+import (
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// Claim is one numbered, sourced sentence about behaviour, and the check that
+// decides it.
+type Claim struct {
+	// ID is stable for ever: two letters and three digits, "MS-003" for row
+	// MS-03 of the claim catalogue.
+	ID      string
+	Level   verdict.Level
+	English string // one sentence, present tense, names the behaviour
+	Chinese string // the same sentence
+	// Source says where the expectation comes from: kernel file, man page,
+	// or the kernels it was observed on.
+	Source string
+	// Probe is the probe run whose transcript the check reads.
+	Probe string
+	// Unsupported decides from data, before anything runs, that the claim
+	// does not apply to a cell; it returns the reason, or "" when it applies.
+	// nil means it applies everywhere.
+	Unsupported func(c matrix.Cell, a abi.Table) string
+	// Check decides the claim from what was observed and nothing else.
+	Check func(g gomega.Gomega, t Transcript, f facts.Facts)
+}
+
+// Area is the claims of one suite.
+type Area struct {
+	Name   string // the suite's folder under suites/
+	Claims []Claim
+}
+
+// Transcript gives checks access to observations. A step or value that is not
+// there is never a kernel's fault: its accessors stop the check, and the
+// outcome is an error, not a failure.
+type Transcript struct{ wire.Transcript }
