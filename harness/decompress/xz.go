@@ -1,0 +1,108 @@
+package decompress
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// xzMemory bounds what xz(1) may allocate: maxWindow and its buffers, for one
+// thread at least; with more threads it uses fewer rather than more memory.
+const xzMemory = "--memlimit-decompress=512MiB"
+
+// maxComplaint bounds what is kept of what xz(1) says.
+const maxComplaint = 1 << 10
+
+// drainDelay bounds the wait for a source that still blocks after xz(1) died.
+const drainDelay = 2 * time.Second
+
+// process is a decoder in a process of its own.
+type process struct {
+	cmd       *exec.Cmd
+	out       io.ReadCloser
+	src       *source
+	complaint complaint
+	cancel    context.CancelFunc
+	ended     bool
+	err       error
+}
+
+func startXZ(ctx context.Context, path string, src *source) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	p := &process{src: src, cancel: cancel}
+	p.cmd = exec.CommandContext(ctx, path, "--decompress", "--stdout", "--threads=0", xzMemory)
+	// The defaults of the user must not change what is decoded.
+	p.cmd.Env = []string{"LC_ALL=C"}
+	p.cmd.Stdin = src
+	p.cmd.Stderr = &p.complaint
+	p.cmd.WaitDelay = drainDelay
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	var err error
+	if p.out, err = p.cmd.StdoutPipe(); err != nil {
+		cancel()
+		return nil, fmt.Errorf("making a pipe to %s: %w", path, err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		cancel()
+		return nil, fmt.Errorf("starting %s: %w", path, err)
+	}
+	return p, nil
+}
+
+// Read reports the process's failure where its output ends: xz(1) writes what
+// it could decode before it says that the input is damaged.
+func (p *process) Read(b []byte) (int, error) {
+	if p.ended {
+		return 0, p.err
+	}
+	n, err := p.out.Read(b)
+	if err == nil {
+		return n, nil
+	}
+	p.end()
+	if p.err == nil {
+		p.err = io.EOF
+	}
+	return n, p.err
+}
+
+// Close ends the process, whether or not all of its output was read.
+func (p *process) Close() error {
+	p.cancel()
+	if !p.ended {
+		p.end()
+		p.err = errors.New("read after Close")
+	}
+	return nil
+}
+
+func (p *process) end() {
+	p.ended = true
+	err := p.cmd.Wait()
+	p.cancel()
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
+		p.err = err
+		return
+	}
+	if p.src.err != nil {
+		p.err = p.src.err
+		return
+	}
+	p.err = fmt.Errorf("%s: %w", strings.TrimSpace(p.complaint.String()), err)
+}
+
+// complaint keeps the beginning of what a process writes to standard error.
+type complaint struct{ bytes.Buffer }
+
+func (c *complaint) Write(b []byte) (int, error) {
+	if room := maxComplaint - c.Len(); room > 0 {
+		c.Buffer.Write(b[:min(room, len(b))])
+	}
+	return len(b), nil
+}
