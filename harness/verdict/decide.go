@@ -1,0 +1,74 @@
+package verdict
+
+import "fmt"
+
+// Verdict is what outcomes amount to.
+type Verdict string
+
+const (
+	Conformant    Verdict = "conformant"     // every MUST that applies holds, and everything asked for was decided
+	NonConformant Verdict = "non-conformant" // a MUST does not hold
+	Incomplete    Verdict = "incomplete"     // nothing is disproved, but not everything was decided
+)
+
+// Exit codes, the same from make, the CLI and every CI file.
+const (
+	ExitConformant     = 0
+	ExitNonConformant  = 1
+	ExitIncomplete     = 2
+	ExitInfrastructure = 69 // EX_UNAVAILABLE of sysexits.h
+)
+
+// Decision is a verdict with what it follows from.
+type Decision struct {
+	Verdict  Verdict `json:"verdict"`
+	ExitCode int     `json:"exitCode"`
+	Reason   string  `json:"reason"` // one sentence
+	Counts   Counts  `json:"counts"`
+}
+
+// Decide turns outcomes into a verdict. The strongest statement that the
+// outcomes prove wins:
+//
+//  1. A MUST that fails is non-conformance (1), whatever else went wrong: no
+//     missing answer can take it back.
+//  2. Otherwise an error leaves the verdict incomplete, and because it is ours
+//     to repair the exit code says infrastructure (69).
+//  3. Otherwise anything that did not run, or nothing decided at all, is
+//     incomplete (2).
+//  4. What is left is conformant (0).
+//
+// A SHOULD or MAY that fails is counted and shown, and changes no verdict. One
+// that did not run or ended in an error does: it was asked for. Unsupported
+// claims neither help nor harm, so a run of nothing else is incomplete.
+func Decide(outcomes []Outcome) Decision {
+	d := Decision{Counts: Count(outcomes)}
+	failedMust := 0
+	for _, o := range outcomes {
+		if o.Status == Fail && o.Level == Must {
+			failedMust++
+		}
+	}
+	c := d.Counts
+	switch {
+	case failedMust > 0:
+		d.Verdict, d.ExitCode = NonConformant, ExitNonConformant
+		d.Reason = fmt.Sprintf("%d of %d decided claims are MUSTs that do not hold", failedMust, c.Pass+c.Fail)
+	case c.Error > 0:
+		d.Verdict, d.ExitCode = Incomplete, ExitInfrastructure
+		d.Reason = fmt.Sprintf("%d of %d claims ended in an error of the tests or their infrastructure", c.Error, c.Total())
+	case c.NotRun > 0:
+		d.Verdict, d.ExitCode = Incomplete, ExitIncomplete
+		d.Reason = fmt.Sprintf("%d of %d claims did not run", c.NotRun, c.Total())
+	case c.Pass+c.Fail == 0:
+		d.Verdict, d.ExitCode = Incomplete, ExitIncomplete
+		d.Reason = "no claim was decided"
+	default:
+		d.Verdict, d.ExitCode = Conformant, ExitConformant
+		d.Reason = fmt.Sprintf("%d claims hold", c.Pass)
+		if c.Fail > 0 {
+			d.Reason += fmt.Sprintf("; %d that are no MUST do not", c.Fail)
+		}
+	}
+	return d
+}

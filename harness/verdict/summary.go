@@ -1,0 +1,91 @@
+package verdict
+
+import "sort"
+
+// Counts is how many outcomes have each status.
+type Counts struct {
+	Pass        int `json:"pass"`
+	Fail        int `json:"fail"`
+	Error       int `json:"error"`
+	Unsupported int `json:"unsupported"`
+	NotRun      int `json:"notRun"`
+}
+
+// Total is the number of outcomes counted.
+func (c Counts) Total() int { return c.Pass + c.Fail + c.Error + c.Unsupported + c.NotRun }
+
+// Count counts outcomes. A status that is none of the known ones is an error:
+// evidence of another version must not become a pass by being overlooked.
+func Count(outcomes []Outcome) Counts {
+	var c Counts
+	for _, o := range outcomes {
+		switch o.Status {
+		case Pass:
+			c.Pass++
+		case Fail:
+			c.Fail++
+		case Unsupported:
+			c.Unsupported++
+		case NotRun:
+			c.NotRun++
+		default:
+			c.Error++
+		}
+	}
+	return c
+}
+
+// Summary is what one suite says of one cell.
+type Summary struct {
+	Cell  string
+	Suite string
+	Decision
+}
+
+// Summarise decides every cell and suite on its own, sorted by cell, then suite.
+func Summarise(outcomes []Outcome) []Summary {
+	type key struct{ cell, suite string }
+	groups := map[key][]Outcome{}
+	for _, o := range outcomes {
+		k := key{o.Cell, o.Suite}
+		groups[k] = append(groups[k], o)
+	}
+	summaries := make([]Summary, 0, len(groups))
+	for k, group := range groups {
+		summaries = append(summaries, Summary{Cell: k.cell, Suite: k.suite, Decision: Decide(group)})
+	}
+	sort.Slice(summaries, func(i, j int) bool {
+		if summaries[i].Cell != summaries[j].Cell {
+			return summaries[i].Cell < summaries[j].Cell
+		}
+		return summaries[i].Suite < summaries[j].Suite
+	})
+	return summaries
+}
+
+// Cells decides every cell on its own, by name.
+func Cells(outcomes []Outcome) map[string]Decision {
+	groups := map[string][]Outcome{}
+	for _, o := range outcomes {
+		groups[o.Cell] = append(groups[o.Cell], o)
+	}
+	decisions := make(map[string]Decision, len(groups))
+	for cell, group := range groups {
+		decisions[cell] = Decide(group)
+	}
+	return decisions
+}
+
+// Sort orders outcomes by cell, suite and claim, the order of every report.
+func Sort(outcomes []Outcome) {
+	sort.SliceStable(outcomes, func(i, j int) bool {
+		a, b := outcomes[i], outcomes[j]
+		if a.Cell != b.Cell {
+			return a.Cell < b.Cell
+		}
+		if a.Suite != b.Suite {
+			return a.Suite < b.Suite
+		}
+		return a.Claim < b.Claim
+	})
+}
