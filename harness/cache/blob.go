@@ -1,0 +1,153 @@
+package cache
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"regexp"
+	"time"
+)
+
+var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// checked is the modification time given to a file whose content was verified.
+// Writing to the file moves it, and then the content is hashed again.
+var checked = time.Unix(1_000_000_000, 0)
+
+// ErrContent is wrapped when fetched bytes are not the ones asked for.
+var ErrContent = errors.New("content differs from what was asked for")
+
+// Blob returns the path of the file whose SHA-256 is sum (lower-case
+// hexadecimal) and whose length is size bytes. A file that is missing or
+// damaged is fetched: fetch writes the whole content to w and stops at the
+// first error from w. Callers must not write to the file.
+func (c *Cache) Blob(ctx context.Context, sum string, size int64, fetch func(ctx context.Context, w io.Writer) error) (string, error) {
+	if !sha256Hex.MatchString(sum) || size < 0 {
+		return "", fmt.Errorf("cache blob: %q with %d bytes is not a SHA-256 in lower-case hexadecimal and a size", sum, size)
+	}
+	entry := "blob-" + sum
+	unlock, err := c.lock(ctx, entry)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+
+	path := c.path("blob", sum[:2], sum)
+	whole, err := blobWhole(path, sum, size)
+	if err != nil {
+		return "", c.explain("check "+entry, err)
+	}
+	if whole {
+		return path, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return "", fmt.Errorf("fetch %s: %w", entry, context.Cause(ctx))
+	}
+	work := c.path("work", entry)
+	defer os.Remove(work)
+	if err := c.fetchBlob(ctx, work, sum, size, fetch); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(c.path("blob", sum[:2]), 0o755); err != nil {
+		return "", c.explain("store "+entry, err)
+	}
+	if err := os.Rename(work, path); err != nil {
+		return "", c.explain("store "+entry, err)
+	}
+	return path, nil
+}
+
+// blobWhole reports whether path holds the content; the error is one that
+// fetching again would not mend.
+func blobWhole(path, sum string, size int64) (bool, error) {
+	st, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !st.Mode().IsRegular() {
+		return false, os.RemoveAll(path)
+	}
+	if st.Size() != size {
+		return false, nil
+	}
+	if st.ModTime().Equal(checked) {
+		return true, nil
+	}
+	got, err := hashFile(path)
+	if err != nil || got != sum {
+		return false, nil
+	}
+	return true, os.Chtimes(path, checked, checked)
+}
+
+func (c *Cache) fetchBlob(ctx context.Context, work, sum string, size int64, fetch func(context.Context, io.Writer) error) error {
+	f, err := os.OpenFile(work, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return c.explain("store blob "+sum, err)
+	}
+	w := &blobWriter{file: f, hash: sha256.New(), size: size}
+	err = fetch(ctx, w)
+	closeErr := f.Close()
+	switch {
+	case w.err != nil:
+		return c.explain("store blob "+sum, w.err)
+	case err != nil:
+		return err
+	case closeErr != nil:
+		return c.explain("store blob "+sum, closeErr)
+	case w.done != size:
+		return fmt.Errorf("%w: got %d bytes, expected %d", ErrContent, w.done, size)
+	}
+	if got := hex.EncodeToString(w.hash.Sum(nil)); got != sum {
+		return fmt.Errorf("%w: SHA-256 is %s, expected %s", ErrContent, got, sum)
+	}
+	if err := os.Chtimes(work, checked, checked); err != nil {
+		return c.explain("store blob "+sum, err)
+	}
+	return nil
+}
+
+// blobWriter counts and hashes, and refuses the first byte too many so that an
+// endless answer cannot fill the disk.
+type blobWriter struct {
+	file *os.File
+	hash hash.Hash
+	size int64
+	done int64
+	err  error // of the disk, kept apart from the fetcher's own
+}
+
+func (w *blobWriter) Write(p []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	if w.done+int64(len(p)) > w.size {
+		return 0, fmt.Errorf("%w: more than the expected %d bytes", ErrContent, w.size)
+	}
+	n, err := w.file.Write(p)
+	w.done += int64(n)
+	w.hash.Write(p[:n])
+	w.err = err
+	return n, err
+}
+
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

@@ -1,0 +1,169 @@
+// Package cache keeps downloads and what is derived from them on disk: safe for
+// concurrent runs, and a damaged entry is detected and made again.
+//
+// Layout below the root: blob/ab/<sha256> for files known by content,
+// <kind>/<key>/{tree,manifest.json} for directories derived from a key, work/
+// for what is being made, lock/ for one lock file per entry. An entry appears
+// by rename, so it is whole or absent.
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// lockPoll is how often another process's lock is tried again: flock(2) has no
+// wait that a context can end. Waiters in one process wait for an event.
+const lockPoll = 50 * time.Millisecond
+
+// Cache is a directory of entries. It is safe for concurrent use.
+type Cache struct {
+	dir string
+
+	mu   sync.Mutex
+	busy map[string]chan struct{} // entry -> closed when its holder is done
+}
+
+// Open returns the cache in dir, creating it if need be. An empty dir means
+// $XDG_CACHE_HOME/mapstack, or ~/.cache/mapstack. What a killed run left
+// half-made is removed.
+func Open(dir string) (*Cache, error) {
+	if dir == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return nil, fmt.Errorf("find a place for the cache: %w; set XDG_CACHE_HOME to an absolute path", err)
+		}
+		dir = filepath.Join(base, "mapstack")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open cache: %w", err)
+	}
+	c := &Cache{dir: dir, busy: make(map[string]chan struct{})}
+	for _, d := range []string{"blob", "work", "lock"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return nil, c.explain("create the cache", err)
+		}
+	}
+	if err := c.sweep(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Root is the cache's directory.
+func (c *Cache) Root() string { return c.dir }
+
+func (c *Cache) path(elem ...string) string {
+	return filepath.Join(append([]string{c.dir}, elem...)...)
+}
+
+// entryName is what a kind or a key may look like: both become file names.
+var entryName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}$`)
+
+// lock holds the entry against every other goroutine and process until the
+// returned function is called.
+func (c *Cache) lock(ctx context.Context, entry string) (func(), error) {
+	for {
+		c.mu.Lock()
+		held, ok := c.busy[entry]
+		if !ok {
+			done := make(chan struct{})
+			c.busy[entry] = done
+			c.mu.Unlock()
+			unlock, err := c.lockFile(ctx, entry)
+			release := func() {
+				if unlock != nil {
+					unlock()
+				}
+				c.mu.Lock()
+				delete(c.busy, entry)
+				c.mu.Unlock()
+				close(done)
+			}
+			if err != nil {
+				release()
+				return nil, err
+			}
+			return release, nil
+		}
+		c.mu.Unlock()
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for cache entry %s, which this run is making: %w", entry, context.Cause(ctx))
+		}
+	}
+}
+
+func (c *Cache) lockFile(ctx context.Context, entry string) (func(), error) {
+	l := flock.New(c.path("lock", entry))
+	if _, err := l.TryLockContext(ctx, lockPoll); err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("wait for cache entry %s, which another run holds: %w", entry, context.Cause(ctx))
+		}
+		return nil, c.explain("lock entry "+entry, err)
+	}
+	// The lock file stays: removing it would let two holders lock two inodes.
+	return func() { _ = l.Close() }, nil
+}
+
+// sweep removes work that no live run owns. Work is named after its entry's
+// lock, so a lock that can be had means that its maker is gone.
+func (c *Cache) sweep() error {
+	left, err := os.ReadDir(c.path("work"))
+	if err != nil {
+		return c.explain("list unfinished work", err)
+	}
+	for _, e := range left {
+		l := flock.New(c.path("lock", e.Name()))
+		ok, err := l.TryLock()
+		if err != nil || !ok {
+			continue
+		}
+		err = removeTree(c.path("work", e.Name()))
+		_ = l.Close()
+		if err != nil {
+			return c.explain("remove unfinished work of an earlier run", err)
+		}
+	}
+	return nil
+}
+
+// explain turns an error of the file system into a sentence with what to do.
+func (c *Cache) explain(doing string, err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%s in the cache %s: the disk is full; free space there or set XDG_CACHE_HOME to a larger file system: %w", doing, c.dir, err)
+	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%s in the cache %s: it is not writable; correct its permissions or set XDG_CACHE_HOME to a writable directory: %w", doing, c.dir, err)
+	}
+	return fmt.Errorf("%s in the cache %s: %w", doing, c.dir, err)
+}
+
+// removeTree removes path even where directories inside lack write permission,
+// as unpacked packages may have them.
+func removeTree(path string) error {
+	if os.RemoveAll(path) == nil {
+		return nil
+	}
+	err := filepath.WalkDir(path, func(p string, d os.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			return os.Chmod(p, 0o755)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(path)
+}
