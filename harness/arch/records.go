@@ -47,8 +47,8 @@ func All() []Record {
 			QEMU: "mips64el", Package: "qemu-system-mips",
 			ELF: elf.EM_MIPS, Slowness: 3,
 			Machines: map[string]Machine{
-				// The board has two CPU slots in QEMU.
-				"malta": {Name: "malta", CPU: "5KEf", Console: "ttyS0", MaxCPUs: 1},
+				// QEMU's board takes two CPUs at most.
+				"malta": {Name: "malta", CPU: "5KEf", Console: "ttyS0", MaxCPUs: 2},
 				// With two CPUs under TCG the guest soft-locks in the first child.
 				"loongson3": {Name: "loongson3-virt", CPU: "Loongson-3A4000", Console: "ttyS0", MaxCPUs: 1},
 			},

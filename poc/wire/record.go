@@ -31,6 +31,9 @@ type Hello struct {
 	Go       string   `json:"go"`   // runtime.Version of the guest toolchain
 	Release  string   `json:"release"`
 	Probes   []string `json:"probes"` // sorted names that Request.Probe accepts
+	// Notes are preparations of the guest that failed, such as a mount that
+	// this kernel does not have.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Observation is one step's outcome: what was called, with what, what came
@@ -59,13 +62,14 @@ type Exit struct {
 	Code     int    `json:"code"`               // exit status, -1 when killed by a signal
 	Signal   string `json:"signal,omitempty"`   // name of the signal that killed it
 	TimedOut bool   `json:"timedOut,omitempty"` // the agent killed it after Request.TimeoutMS
-	Stderr   string `json:"stderr,omitempty"`   // the last StderrLimit bytes
+	Stderr   string `json:"stderr,omitempty"`   // its beginning and end, StderrLimit bytes at most
 	// Dropped counts stdout lines that were not observations or too long.
 	Dropped int `json:"dropped,omitempty"`
 }
 
-// StderrLimit bounds Exit.Stderr, in bytes.
-const StderrLimit = 8 << 10
+// StderrLimit bounds Exit.Stderr, in bytes: small enough that a frame holds it
+// even when JSON escapes every byte.
+const StderrLimit = 2 << 10
 
 // Clean reports whether the probe ran to its end.
 func (e Exit) Clean() bool { return e.Code == 0 && e.Signal == "" && !e.TimedOut }
@@ -74,9 +78,8 @@ func (e Exit) Clean() bool { return e.Code == 0 && e.Signal == "" && !e.TimedOut
 type Op string
 
 const (
-	OpRun      Op = "run"      // run Probe with Args
-	OpResend   Op = "resend"   // send every record from sequence From again
-	OpPoweroff Op = "poweroff" // end the guest
+	OpRun    Op = "run"    // run Probe with Args
+	OpResend Op = "resend" // send every record from sequence From again
 )
 
 // Request is one message from the host.

@@ -1,0 +1,125 @@
+package console
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+type seen struct {
+	frames  []wire.Frame
+	damaged int
+	log     bytes.Buffer
+}
+
+func (s *seen) stream() *Stream {
+	return NewStream(&s.log, func(f wire.Frame) { s.frames = append(s.frames, f) }, func() { s.damaged++ })
+}
+
+func frame(t testing.TB, seq uint32, payload string) []byte {
+	t.Helper()
+	line, err := wire.Encode(wire.GuestPrefix, wire.Frame{Seq: seq, Payload: []byte(payload)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
+func TestFramesAreFoundHoweverTheBytesAreCut(t *testing.T) {
+	input := append([]byte("[ 0.1] booting\r\n"), frame(t, 0, "hello")...)
+	input = append(input, "[ 0.2] chatter "...)
+	input = append(input, frame(t, 1, "more")...)
+	input = append(input, frame(t, 2, "broken")[:20]...)
+	input = append(input, '\n')
+	for size := 1; size <= len(input); size++ {
+		var s seen
+		st := s.stream()
+		for at := 0; at < len(input); at += size {
+			if _, err := st.Write(input[at:min(at+size, len(input))]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(s.frames) != 2 || s.frames[1].Seq != 1 || s.damaged != 1 {
+			t.Fatalf("chunks of %d: %d frames, %d damaged", size, len(s.frames), s.damaged)
+		}
+		if !bytes.Equal(s.log.Bytes(), input) {
+			t.Fatalf("chunks of %d: the log is not what the guest wrote", size)
+		}
+	}
+}
+
+func TestAnEndlessLineOrAnEndlessGuestFillsNothing(t *testing.T) {
+	var s seen
+	st := s.stream()
+	chunk := bytes.Repeat([]byte("x"), 1<<20)
+	for i := 0; i < 20; i++ {
+		_, _ = st.Write(chunk)
+	}
+	if cap(st.line) > 2*maxLine {
+		t.Errorf("the line buffer grew to %d bytes", cap(st.line))
+	}
+	if s.log.Len() > maxLog+100 || !strings.Contains(s.log.String()[maxLog:], "ends here") {
+		t.Errorf("log of %d bytes, want it cut at %d with a note", s.log.Len(), maxLog)
+	}
+	_, _ = st.Write([]byte("\n"))
+	_, _ = st.Write(frame(t, 3, "still heard"))
+	if len(s.frames) != 1 {
+		t.Error("a frame after the endless line was lost")
+	}
+}
+
+func TestCrashTable(t *testing.T) {
+	corpus, err := os.ReadFile("testdata/crash.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, row := range strings.Split(strings.TrimSpace(string(corpus)), "\n") {
+		want, line, ok := strings.Cut(row, "\t")
+		if !ok {
+			continue
+		}
+		if want == "-" {
+			want = ""
+		}
+		var s seen
+		st := s.stream()
+		_, _ = fmt.Fprintf(st, "%s\n", line)
+		if got := st.Crash(); string(got.Kind) != want {
+			t.Errorf("testdata/crash.txt:%d: got %q, want %q: %s", n+1, got.Kind, want, line)
+		}
+	}
+}
+
+func TestTheTailHoldsNoControlCharacters(t *testing.T) {
+	var s seen
+	st := s.stream()
+	_, _ = st.Write([]byte("\x1b[31mred\x07\xff\n\x1b]0;title\x07 partial"))
+	tail := st.Tail()
+	if strings.ContainsAny(tail, "\x1b\x07\xff") || !strings.Contains(tail, "[31mred") || !strings.Contains(tail, "partial") {
+		t.Errorf("tail %q", tail)
+	}
+}
+
+func FuzzStream(f *testing.F) {
+	f.Add([]byte("@MSg1 0 2 4ad8c4bd e30=\nKernel panic - not syncing\n"), 3)
+	f.Add([]byte("\xff\xfe@MSg1 \n\r\n@MSg1 1 1 1 1"), 1)
+	f.Fuzz(func(t *testing.T, input []byte, size int) {
+		if size < 1 || size > 1<<16 {
+			size = 7
+		}
+		var whole, cut seen
+		_, _ = whole.stream().Write(input)
+		st := cut.stream()
+		for at := 0; at < len(input); at += size {
+			_, _ = st.Write(input[at:min(at+size, len(input))])
+		}
+		if len(whole.frames) != len(cut.frames) || whole.damaged != cut.damaged {
+			t.Fatalf("%d frames and %d damaged in one piece, %d and %d in pieces of %d",
+				len(whole.frames), whole.damaged, len(cut.frames), cut.damaged, size)
+		}
+	})
+}

@@ -1,0 +1,71 @@
+package console
+
+import "strings"
+
+// Kind is a way for a kernel to die.
+type Kind string
+
+const (
+	Panic  Kind = "panic"
+	Oops   Kind = "oops"
+	Lockup Kind = "lockup"
+	NoInit Kind = "no-init" // the kernel could not start our agent
+)
+
+// Crash is what the console said of a kernel's death.
+type Crash struct {
+	Kind Kind
+	Line string // the line that gave it away
+}
+
+// crashes are matched in order, each anywhere in a line: printk's time stamps
+// depend on the configuration. Every false alarm becomes a line in testdata.
+var crashes = []struct {
+	text string
+	kind Kind
+}{
+	{"No working init found", NoInit},
+	{"VFS: Unable to mount root fs", NoInit},
+	{"Failed to execute /init", NoInit},
+	{"Requested init /init failed", NoInit},
+	{"Attempted to kill init!", Panic},
+	{"Kernel panic - not syncing", Panic},
+	{"kernel BUG at ", Oops},
+	{"Unable to handle kernel ", Oops},     // arm64, riscv, loongarch, s390
+	{"BUG: unable to handle ", Oops},       // x86
+	{"BUG: Unable to handle kernel", Oops}, // powerpc
+	{"BUG: kernel NULL pointer", Oops},     // x86, powerpc
+	{"general protection fault", Oops},
+	{"Internal error: Oops", Oops},
+	{"Oops: ", Oops},
+	{"Oops[#", Oops}, // mips, loongarch
+	{"soft lockup - CPU#", Lockup},
+	{"hard LOCKUP", Lockup},
+	{"blocked for more than ", Lockup},
+}
+
+// innocent lines name a crash without being one.
+var innocent = []string{
+	"Command line:", // oops=panic stands there
+	"unknown parameters",
+	"panic=",
+	"softlockup_",
+	"general protection fault ip:", // a user program's fault: ... traps: name[pid] general protection fault ip:
+	"traps: ",
+}
+
+// match says what a line gives away, if anything.
+func match(line string) Crash {
+	for _, c := range crashes {
+		if !strings.Contains(line, c.text) {
+			continue
+		}
+		for _, i := range innocent {
+			if strings.Contains(line, i) {
+				return Crash{}
+			}
+		}
+		return Crash{Kind: c.kind, Line: line}
+	}
+	return Crash{}
+}

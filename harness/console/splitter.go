@@ -1,0 +1,157 @@
+// Package console reads what a guest writes to its console: it finds frames
+// among printk's lines, recognises a dying kernel, and keeps the log bounded.
+package console
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// maxLine bounds a line: a frame with as much printk before it. What is longer
+// is cut there.
+const maxLine = 2 * wire.MaxLine
+
+// maxLog bounds the log kept of one guest, in bytes. A guest that chats for
+// ever fills no disk.
+const maxLog = 16 << 20
+
+// tailLines and tailBytes bound what an error message quotes.
+const (
+	tailLines = 20
+	tailBytes = 4 << 10
+)
+
+// Stream takes the console's bytes as they come. It is an io.Writer that never
+// fails, so that it can stand behind an io.Copy of a guest's output.
+type Stream struct {
+	frame   func(wire.Frame)
+	damaged func()
+
+	mu     sync.Mutex
+	log    io.Writer
+	logged int
+	line   []byte
+	tail   []string
+	crash  Crash
+}
+
+// NewStream returns a stream that writes the raw log to log and calls frame
+// for each whole frame and damaged for each that did not arrive whole.
+func NewStream(log io.Writer, frame func(wire.Frame), damaged func()) *Stream {
+	return &Stream{log: log, frame: frame, damaged: damaged}
+}
+
+// Write takes more of the console's bytes.
+func (s *Stream) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keep(p)
+	n := len(p)
+	for {
+		nl := bytes.IndexByte(p, '\n')
+		if nl < 0 {
+			break
+		}
+		s.add(p[:nl+1])
+		s.endLine()
+		p = p[nl+1:]
+	}
+	s.add(p)
+	return n, nil
+}
+
+// add appends to the current line, which ends by force at maxLine.
+func (s *Stream) add(p []byte) {
+	for len(s.line)+len(p) > maxLine {
+		room := maxLine - len(s.line)
+		s.line = append(s.line, p[:room]...)
+		p = p[room:]
+		s.endLine()
+	}
+	s.line = append(s.line, p...)
+}
+
+func (s *Stream) endLine() {
+	line := s.line
+	s.line = s.line[:0]
+	f, err := wire.Decode(wire.GuestPrefix, line)
+	switch {
+	case err == nil:
+		s.frame(f)
+		return
+	case errors.Is(err, wire.ErrDamaged):
+		s.damaged()
+	}
+	text := printable(line)
+	if text == "" {
+		return
+	}
+	s.tail = append(s.tail, text)
+	if len(s.tail) > tailLines {
+		s.tail = s.tail[1:]
+	}
+	if s.crash.Kind == "" {
+		s.crash = match(text)
+	}
+}
+
+func (s *Stream) keep(p []byte) {
+	room := maxLog - s.logged
+	if room <= 0 {
+		return
+	}
+	s.logged += len(p)
+	if len(p) > room {
+		p = p[:room]
+	}
+	_, _ = s.log.Write(p) // a full disk is reported when the evidence is closed
+	if s.logged >= maxLog {
+		_, _ = fmt.Fprintf(s.log, "\n[mapstack: the console log ends here, at %d MiB]\n", maxLog>>20)
+	}
+}
+
+// Tail returns the last lines that held no frame, for an error message.
+func (s *Stream) Tail() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lines := s.tail
+	if rest := printable(s.line); rest != "" {
+		lines = append(append([]string{}, lines...), rest)
+	}
+	var b bytes.Buffer
+	for _, l := range lines {
+		b.WriteString("    " + l + "\n")
+	}
+	text := b.String()
+	if len(text) > tailBytes {
+		text = text[len(text)-tailBytes:]
+	}
+	return text
+}
+
+// Crash returns the first sign of the kernel's death, its Kind empty if there
+// was none.
+func (s *Stream) Crash() Crash {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.crash
+}
+
+// printable drops what could disturb a terminal or a report: escape sequences
+// and every other control character.
+func printable(line []byte) string {
+	return string(bytes.TrimSpace(bytes.Map(func(r rune) rune {
+		if r == '\t' {
+			return ' '
+		}
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\uFFFD' {
+			return -1
+		}
+		return r
+	}, line)))
+}

@@ -1,0 +1,104 @@
+package matrix
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/mapstack/conformance/harness/arch"
+)
+
+// Bounds of a cell. A guest outside them is a typing error, not a wish.
+const (
+	minMemoryMiB, maxMemoryMiB = 128, 16384
+	maxCPUs                    = 64
+)
+
+var (
+	cellName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
+	series   = regexp.MustCompile(`^([0-9]+\.[0-9]+|newest)$`)
+)
+
+// Parse reads a cells file. file names it in errors, which also give the line
+// and what is allowed there.
+func Parse(file string, data []byte) ([]Cell, error) {
+	var doc struct {
+		Cells []Cell `yaml:"cells"`
+	}
+	if err := yaml.UnmarshalWithOptions(data, &doc, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s: %s", file, yaml.FormatError(err, false, true))
+	}
+	var problems []error
+	seen := map[string]bool{}
+	for i, c := range doc.Cells {
+		for _, problem := range c.problems() {
+			problems = append(problems, at(file, data, i, fmt.Sprintf("cell %q: %s", c.Name, problem)))
+		}
+		if seen[c.Name] {
+			problems = append(problems, at(file, data, i, fmt.Sprintf("cell %q: the name is used twice; names must be unique", c.Name)))
+		}
+		seen[c.Name] = true
+	}
+	if len(doc.Cells) == 0 {
+		problems = append(problems, fmt.Errorf("%s: no cells; the file must have a list named cells", file))
+	}
+	return doc.Cells, errors.Join(problems...)
+}
+
+// problems says what is wrong with a cell, each with what is allowed.
+func (c Cell) problems() (found []string) {
+	bad := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+	if !cellName.MatchString(c.Name) {
+		bad("name must be 1 to 64 of a-z, 0-9, dot and dash, starting with a letter or digit")
+	}
+	if c.OS == "" {
+		bad("os is missing; give the distribution's name")
+	}
+	if c.Kernel.Suite == "" || c.Kernel.Package == "" {
+		bad("kernel needs a suite and a package")
+	}
+	if !series.MatchString(c.Kernel.Series) {
+		bad("kernel series %q must be like \"6.1\", or newest", c.Kernel.Series)
+	}
+	switch c.PageSize {
+	case 4096, 8192, 16384, 65536:
+	default:
+		bad("pageSize %d must be 4096, 8192, 16384 or 65536", c.PageSize)
+	}
+	if c.Memory < minMemoryMiB || c.Memory > maxMemoryMiB {
+		bad("memoryMiB %d must be %d to %d", c.Memory, minMemoryMiB, maxMemoryMiB)
+	}
+	rec, err := arch.Lookup(c.Arch)
+	if err != nil {
+		bad("%v", err)
+		return found
+	}
+	if rec.GOARCH != c.Arch {
+		bad("arch %q must be written %s, its GOARCH", c.Arch, rec.GOARCH)
+	}
+	m, err := rec.Machine(c.Machine)
+	if err != nil {
+		bad("%v", err)
+		return found
+	}
+	if c.CPUs < 1 || c.CPUs > min(m.MaxCPUs, maxCPUs) {
+		bad("cpus %d must be 1 to %d on machine %s", c.CPUs, min(m.MaxCPUs, maxCPUs), m.Name)
+	}
+	return found
+}
+
+// at says in which line of the file cell number i stands.
+func at(file string, data []byte, i int, problem string) error {
+	path, err := yaml.PathString(fmt.Sprintf("$.cells[%d]", i))
+	if err != nil {
+		return fmt.Errorf("%s: %s", file, problem)
+	}
+	node, err := path.ReadNode(strings.NewReader(string(data)))
+	if err != nil || node.GetToken() == nil {
+		return fmt.Errorf("%s: %s", file, problem)
+	}
+	return fmt.Errorf("%s:%d: %s", file, node.GetToken().Position.Line, problem)
+}

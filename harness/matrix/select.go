@@ -1,0 +1,87 @@
+package matrix
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/arch"
+)
+
+// Selection narrows the matrix. Each field is a comma-separated list; an empty
+// one narrows nothing.
+type Selection struct {
+	Arch   string // any name of an architecture
+	Cell   string // cell names
+	Kernel string // kernel series
+}
+
+// Select returns the cells that every field of s allows, in the file's order.
+// A name that matches nothing is an error that lists the valid ones.
+func Select(cells []Cell, s Selection) ([]Cell, error) {
+	byArch := map[string]bool{}
+	for _, name := range split(s.Arch) {
+		rec, err := arch.Lookup(name)
+		if err != nil || !has(cells, func(c Cell) string { return c.Arch }, rec.GOARCH) {
+			return nil, unknown("architecture", name, cells, func(c Cell) string { return c.Arch })
+		}
+		byArch[rec.GOARCH] = true
+	}
+	byCell, err := named("cell", s.Cell, cells, func(c Cell) string { return c.Name })
+	if err != nil {
+		return nil, err
+	}
+	bySeries, err := named("kernel series", s.Kernel, cells, func(c Cell) string { return c.Kernel.Series })
+	if err != nil {
+		return nil, err
+	}
+	var chosen []Cell
+	for _, c := range cells {
+		if allows(byArch, c.Arch) && allows(byCell, c.Name) && allows(bySeries, c.Kernel.Series) {
+			chosen = append(chosen, c)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("no cell is arch %q and cell %q and kernel %q at once; `mapstack list` shows the cells", s.Arch, s.Cell, s.Kernel)
+	}
+	return chosen, nil
+}
+
+func allows(set map[string]bool, value string) bool { return len(set) == 0 || set[value] }
+
+func split(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+func has(cells []Cell, field func(Cell) string, value string) bool {
+	for _, c := range cells {
+		if field(c) == value {
+			return true
+		}
+	}
+	return false
+}
+
+func named(what, list string, cells []Cell, field func(Cell) string) (map[string]bool, error) {
+	set := map[string]bool{}
+	for _, name := range split(list) {
+		if !has(cells, field, name) {
+			return nil, unknown(what, name, cells, field)
+		}
+		set[name] = true
+	}
+	return set, nil
+}
+
+func unknown(what, name string, cells []Cell, field func(Cell) string) error {
+	valid := map[string]bool{}
+	for _, c := range cells {
+		valid[field(c)] = true
+	}
+	names := make([]string, 0, len(valid))
+	for n := range valid {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return fmt.Errorf("unknown %s %q; valid are: %s", what, name, strings.Join(names, ", "))
+}

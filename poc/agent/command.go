@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+const (
+	// maxObservation bounds one line of a probe, in bytes. It leaves room in a
+	// frame for the record around it.
+	maxObservation = wire.MaxPayload - 256
+	// maxObservations bounds one run: a probe has hundreds, a broken one has no end.
+	maxObservations = 8192
+	// pipeWait is how long the pipes may stay open after the probe ended: a
+	// stray grandchild may hold them.
+	pipeWait = 2 * time.Second
+)
+
+// runCommand runs one probe in a process group of its own, hands over each
+// observation as it comes, and leaves no process behind.
+func runCommand(path string, args []string, limit time.Duration, observe func(wire.Observation)) wire.Exit {
+	var exit wire.Exit
+	stdout, stdoutW, err := os.Pipe()
+	if err != nil {
+		return wire.Exit{Code: -1, Stderr: "agent: " + err.Error()}
+	}
+	stderr := &ends{limit: wire.StderrLimit}
+	cmd := exec.Command(path, args...)
+	cmd.Env = []string{"PATH=/probes", "HOME=/tmp", "TMPDIR=/tmp"}
+	cmd.Dir = "/"
+	cmd.Stdout = stdoutW
+	// A file, not a writer: exec would otherwise wait for the last holder of the pipe.
+	stderrR, stderrW, err := os.Pipe()
+	if err != nil {
+		stdout.Close()
+		stdoutW.Close()
+		return wire.Exit{Code: -1, Stderr: "agent: " + err.Error()}
+	}
+	cmd.Stderr = stderrW
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	startErr := cmd.Start()
+	stdoutW.Close()
+	stderrW.Close()
+	if startErr != nil {
+		stdout.Close()
+		stderrR.Close()
+		return wire.Exit{Code: -1, Stderr: "agent: " + startErr.Error()}
+	}
+
+	stderrDone := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(stderr, stderrR)
+		close(stderrDone)
+	}()
+	type waited struct{ err error }
+	ended := make(chan waited, 1)
+	expired := time.AfterFunc(limit, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	started := time.Now()
+	go func() {
+		err := cmd.Wait()
+		exit.TimedOut = !expired.Stop() && time.Since(started) >= limit
+		// Whatever the probe left running would disturb the next one, and
+		// may hold the pipes open.
+		killStrays()
+		_ = stdout.SetReadDeadline(time.Now().Add(pipeWait))
+		_ = stderrR.SetReadDeadline(time.Now().Add(pipeWait))
+		ended <- waited{err}
+	}()
+	dropped := readObservations(stdout, observe)
+	<-stderrDone
+	<-ended
+	stdout.Close()
+	stderrR.Close()
+	reap()
+
+	exit.Dropped = dropped
+	exit.Stderr = stderr.String()
+	exit.Code = cmd.ProcessState.ExitCode()
+	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		exit.Signal = ws.Signal().String()
+	}
+	return exit
+}
+
+// readObservations hands over every observation among r's lines and counts the
+// lines that are none.
+func readObservations(r io.Reader, observe func(wire.Observation)) (dropped int) {
+	br := bufio.NewReaderSize(r, maxObservation)
+	for n := 0; ; {
+		line, err := br.ReadSlice('\n')
+		if err == bufio.ErrBufferFull {
+			dropped++
+			for err == bufio.ErrBufferFull {
+				_, err = br.ReadSlice('\n')
+			}
+			if err != nil {
+				return dropped
+			}
+			continue
+		}
+		if len(line) > 0 {
+			var o wire.Observation
+			if json.Unmarshal(line, &o) != nil || o.Step == "" || n == maxObservations {
+				dropped++
+			} else {
+				n++
+				observe(o)
+			}
+		}
+		if err != nil {
+			return dropped
+		}
+	}
+}
+
+// killStrays kills every process but this one. Only PID 1 of a guest may.
+func killStrays() {
+	if os.Getpid() == 1 {
+		_ = syscall.Kill(-1, syscall.SIGKILL)
+	}
+}
+
+// reap collects the orphans that PID 1 inherited. No other child exists then.
+func reap() {
+	if os.Getpid() != 1 {
+		return
+	}
+	for {
+		pid, err := syscall.Wait4(-1, nil, 0, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if pid <= 0 || err != nil {
+			return
+		}
+	}
+}
+
+// ends keeps the beginning and the end of what is written to it: a Go crash
+// says first why it happened, other programs last.
+type ends struct {
+	limit      int // bytes of String, cut mark included
+	head, tail []byte
+	cut        bool
+}
+
+const cutMark = "\n[...]\n"
+
+func (e *ends) Write(p []byte) (int, error) {
+	half := (e.limit - len(cutMark)) / 2
+	n := len(p)
+	if room := half - len(e.head); room > 0 {
+		if room > len(p) {
+			room = len(p)
+		}
+		e.head, p = append(e.head, p[:room]...), p[room:]
+	}
+	e.tail = append(e.tail, p...)
+	if over := len(e.tail) - half; over > 0 {
+		e.tail = append(e.tail[:0], e.tail[over:]...)
+		e.cut = true
+	}
+	return n, nil
+}
+
+func (e *ends) String() string {
+	mark := ""
+	if e.cut {
+		mark = cutMark
+	}
+	return strings.ToValidUTF8(string(e.head)+mark+string(e.tail), "?")
+}

@@ -1,0 +1,65 @@
+// Command agent is the guest's PID 1: it prepares the guest, runs probes that
+// the host asks for, and speaks the wire protocol on the console.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+)
+
+// probeDir holds every probe of the guest image, and nothing else.
+const probeDir = "/probes"
+
+func main() {
+	err := serve()
+	// PID 1 must not return: the kernel would panic, and a panic says that the
+	// kernel is at fault. With -no-reboot a restart ends QEMU at once.
+	fmt.Fprintln(os.Stderr, "mapstack agent:", err)
+	syscall.Sync()
+	_ = syscall.Reboot(syscall.LINUX_REBOOT_CMD_RESTART)
+	for {
+		_ = syscall.Pause()
+	}
+}
+
+// serve sets the guest up and answers requests until the console ends.
+func serve() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	notes := mountAll()
+	console, err := openConsole("/dev/console")
+	if err != nil {
+		return err
+	}
+	defer console.Close()
+	if err := quietPrintk(); err != nil {
+		notes = append(notes, err.Error())
+	}
+	probes, err := listProbes(probeDir)
+	if err != nil {
+		return err
+	}
+	s := &session{out: console, probes: probes}
+	if err := s.hello(runtime.GOARCH, runtime.Version(), kernelRelease(), notes); err != nil {
+		return err
+	}
+	return s.answer(console)
+}
+
+// kernelRelease is uname -r. /proc rather than uname(2): syscall.Utsname's
+// element type differs between architectures.
+func kernelRelease() string {
+	b, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return "unknown: " + err.Error()
+	}
+	for len(b) > 0 && b[len(b)-1] == '\n' {
+		b = b[:len(b)-1]
+	}
+	return string(b)
+}

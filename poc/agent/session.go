@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// session is one conversation with the host over the console.
+type session struct {
+	out    io.Writer
+	probes []string
+
+	next uint32   // sequence number of the next frame
+	run  int      // the run that kept belongs to; 0 for the hello
+	kept [][]byte // every frame of that run, for OpResend
+}
+
+func (s *session) hello(arch, goVersion, release string, notes []string) error {
+	return s.send(wire.Record{Kind: wire.KindHello, Hello: &wire.Hello{
+		Protocol: wire.Protocol, Arch: arch, Go: goVersion, Release: release,
+		Probes: s.probes, Notes: notes,
+	}})
+}
+
+// send frames a record, keeps it for a resend, and writes it.
+func (s *session) send(r wire.Record) error {
+	line, err := wire.EncodeJSON(wire.GuestPrefix, s.next, r)
+	if err != nil {
+		return err
+	}
+	s.next++
+	s.kept = append(s.kept, line)
+	_, err = s.out.Write(line)
+	return err
+}
+
+// answer serves requests until the console ends.
+func (s *session) answer(in io.Reader) error {
+	r := bufio.NewReaderSize(in, wire.MaxLine)
+	for {
+		line, err := r.ReadSlice('\n')
+		if err == bufio.ErrBufferFull {
+			continue // no frame is this long; what follows its newline may be one
+		}
+		if err != nil {
+			return fmt.Errorf("read the console: %w", err)
+		}
+		frame, err := wire.Decode(wire.HostPrefix, line)
+		if err != nil {
+			continue // the host repeats a request that nothing answers
+		}
+		var req wire.Request
+		if err := json.Unmarshal(frame.Payload, &req); err != nil {
+			continue
+		}
+		if err := s.handle(req); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session) handle(req wire.Request) error {
+	switch req.Op {
+	case wire.OpRun:
+		if req.Run == s.run {
+			// The answer got lost, not the request: running it twice would
+			// report the second run as the first.
+			return s.resend(s.next - uint32(len(s.kept)))
+		}
+		s.run, s.kept = req.Run, nil
+		return s.runProbe(req)
+	case wire.OpResend:
+		return s.resend(req.From)
+	}
+	return s.send(wire.Record{Kind: wire.KindRefused, Run: req.Run, Refused: "unknown request " + string(req.Op)})
+}
+
+// resend writes every kept frame from sequence number from on.
+func (s *session) resend(from uint32) error {
+	first := s.next - uint32(len(s.kept))
+	if from < first {
+		from = first
+	}
+	for _, line := range s.kept[minInt(int(from-first), len(s.kept)):] {
+		if _, err := s.out.Write(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) runProbe(req wire.Request) error {
+	known := false
+	for _, p := range s.probes {
+		known = known || p == req.Probe
+	}
+	if !known || req.TimeoutMS <= 0 {
+		return s.send(wire.Record{Kind: wire.KindRefused, Run: req.Run,
+			Refused: fmt.Sprintf("probe %q with a limit of %d ms", req.Probe, req.TimeoutMS)})
+	}
+	var failed error
+	exit := runCommand(filepath.Join(probeDir, req.Probe), req.Args,
+		time.Duration(req.TimeoutMS)*time.Millisecond,
+		func(o wire.Observation) {
+			if failed != nil {
+				return
+			}
+			failed = s.send(wire.Record{Kind: wire.KindObservation, Run: req.Run, Observation: &o})
+			if errors.Is(failed, wire.ErrTooLarge) {
+				failed = s.send(wire.Record{Kind: wire.KindObservation, Run: req.Run, Observation: &wire.Observation{
+					Step: o.Step, Unknown: map[string]string{"observation": failed.Error()}}})
+			}
+		})
+	if failed != nil {
+		return failed
+	}
+	return s.send(wire.Record{Kind: wire.KindDone, Run: req.Run, Exit: &exit})
+}
+
+func minInt(a, b int) int {
+	if a < b {
+		return a
+	}
+	return b
+}

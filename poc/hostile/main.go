@@ -1,0 +1,92 @@
+// Command hostile is a probe that misbehaves on purpose. It exists to test the
+// harness on real kernels: each mode must end as a typed outcome, never as a
+// pass and never as a hang.
+package main
+
+import (
+	"fmt"
+	"io/ioutil"
+	"os"
+	"sort"
+	"strings"
+	"time"
+)
+
+// modes are what the one argument may be.
+var modes = map[string]func(){
+	// flood reports 200 observations while the kernel log is written at
+	// KERN_EMERG, which no console log level suppresses.
+	"flood": func() {
+		go func() {
+			kmsg, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
+			if err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			for i := 0; ; i++ {
+				fmt.Fprintf(kmsg, "<0>flood %d %s\n", i, strings.Repeat("x", i%200))
+				time.Sleep(500 * time.Microsecond)
+			}
+		}()
+		for i := 0; i < 200; i++ {
+			fmt.Printf("{\"step\":\"flood.%d\",\"values\":{\"n\":\"%d\"}}\n", i, i)
+			time.Sleep(2 * time.Millisecond)
+		}
+	},
+	"panic":  func() { sysrq('c') },
+	"reboot": func() { sysrq('b') },
+	"hang":   func() { sleepForever() },
+	"exit":   func() { os.Exit(3) },
+	"crash":  func() { panic("on purpose") },
+	// lie prints lines that are no observations.
+	"lie": func() {
+		fmt.Println(`{"step":"truth"}`)
+		fmt.Println(`{"step":`)
+		fmt.Println(`@MSg1 0 2 00000000 e30=`)
+		fmt.Println(strings.Repeat("long", 1<<16))
+		fmt.Println(`{"step":"after"}`)
+	},
+	// stray leaves a process behind that holds stdout open.
+	"stray": func() {
+		if _, err := os.StartProcess("/proc/self/exe", []string{"hostile", "hang"},
+			&os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr}}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Println(`{"step":"left a stray"}`)
+	},
+}
+
+func main() {
+	if len(os.Args) == 2 {
+		if mode, ok := modes[os.Args[1]]; ok {
+			mode()
+			return
+		}
+	}
+	var names []string
+	for n := range modes {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	fmt.Fprintln(os.Stderr, "usage: hostile", strings.Join(names, "|"))
+	os.Exit(2)
+}
+
+// sysrq asks the kernel to crash ('c') or reboot ('b'), and waits for it.
+func sysrq(key byte) {
+	// Every function is allowed first: distributions restrict them.
+	_ = ioutil.WriteFile("/proc/sys/kernel/sysrq", []byte("1"), 0)
+	if err := ioutil.WriteFile("/proc/sysrq-trigger", []byte{key}, 0); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	sleepForever()
+}
+
+// sleepForever is not select{}: the Go runtime would call that a deadlock.
+func sleepForever() {
+	for {
+		time.Sleep(time.Hour)
+	}
+}
