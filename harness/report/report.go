@@ -1,0 +1,185 @@
+// Package report is the versioned result document of a run, and its writers.
+// Pure: it is handed what it says and reads no clock, file or environment.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/mapstack/conformance/harness/verdict"
+)
+
+// Schema is the version of the document. It changes when a field changes its
+// meaning or goes away; a new field does not change it.
+const Schema = "1"
+
+// Report is the whole document. Two runs with the same result differ in
+// nothing but Header.
+type Report struct {
+	Schema   string            `json:"schema"`
+	Header   Header            `json:"header"`
+	Verdict  verdict.Decision  `json:"verdict"`
+	Cells    []Cell            `json:"cells"`
+	Claims   []Claim           `json:"claims"`
+	Outcomes []verdict.Outcome `json:"outcomes"`
+}
+
+// Header is what differs from run to run: tool, host and times.
+type Header struct {
+	Tool     Tool      `json:"tool"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
+	Host     Host      `json:"host"`
+	QEMU     []QEMU    `json:"qemu"`
+	// Seconds is how long each cell took, by name, without the downloads that
+	// cells share.
+	Seconds map[string]float64 `json:"seconds"`
+	// Warnings are what a reader must know about the run as a whole.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Tool is this project.
+type Tool struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision"` // of git, with "-dirty" when files were changed
+	Go       string `json:"go"`
+}
+
+// Host is the machine that ran the guests.
+type Host struct {
+	Arch      string `json:"arch"`
+	Cores     int    `json:"cores"`
+	MemoryMiB int    `json:"memoryMiB"`
+	PageSize  int    `json:"pageSize"`
+}
+
+// QEMU is one emulator build.
+type QEMU struct {
+	Arch    string `json:"arch"`
+	Version string `json:"version"`
+	Source  string `json:"source"` // where it came from: PATH, or the package
+	Build   string `json:"build"`  // hash that identifies it
+}
+
+// Cell is one point of the matrix as it was run.
+type Cell struct {
+	Name         string           `json:"name"`
+	Arch         string           `json:"arch"`
+	OS           string           `json:"os"`
+	Machine      string           `json:"machine"`
+	PageSize     int              `json:"pageSize"`
+	Kernel       Kernel           `json:"kernel"`
+	Accelerator  string           `json:"accelerator"`
+	QEMU         string           `json:"qemu"` // the Build of its emulator
+	KernelParams []Param          `json:"kernelParams"`
+	Failure      *Failure         `json:"failure,omitempty"`
+	Verdict      verdict.Decision `json:"verdict"`
+	Suites       []Suite          `json:"suites"`
+}
+
+// Kernel is the kernel under test.
+type Kernel struct {
+	Release      string     `json:"release"` // as the guest says; from the image when it never booted
+	Format       string     `json:"format"`
+	ImageSHA256  string     `json:"imageSha256"`
+	ConfigSHA256 string     `json:"configSha256,omitempty"`
+	Provenance   Provenance `json:"provenance"`
+}
+
+// Provenance is where a kernel came from.
+type Provenance struct {
+	Kind     string `json:"kind"`
+	Suite    string `json:"suite,omitempty"`
+	Package  string `json:"package,omitempty"`
+	Version  string `json:"version,omitempty"`
+	Filename string `json:"filename,omitempty"`
+	SHA256   string `json:"sha256,omitempty"`
+	Size     int64  `json:"size,omitempty"`
+	Warning  string `json:"warning,omitempty"`
+}
+
+// Param is one kernel parameter and why it was given.
+type Param struct {
+	Value  string `json:"value"`
+	Reason string `json:"reason"`
+}
+
+// Failure is why a cell did not finish.
+type Failure struct {
+	Kind    string `json:"kind"`
+	Message string `json:"message"`
+}
+
+// Suite is what one suite says of the cell.
+type Suite struct {
+	Name string `json:"name"`
+	verdict.Decision
+}
+
+// Claim is one claim as the suites state it.
+type Claim struct {
+	ID      string        `json:"id"`
+	Suite   string        `json:"suite"`
+	Level   verdict.Level `json:"level"`
+	English string        `json:"en"`
+	Chinese string        `json:"zh"`
+	Source  string        `json:"source"`
+}
+
+// New assembles a report: it fills in the verdicts from the outcomes and puts
+// everything into its fixed order. What it is given stays as it is.
+func New(h Header, cells []Cell, claims []Claim, outcomes []verdict.Outcome) Report {
+	r := Report{
+		Schema:   Schema,
+		Header:   h,
+		Verdict:  verdict.Decide(outcomes),
+		Cells:    list(cells),
+		Claims:   list(claims),
+		Outcomes: list(outcomes),
+	}
+	r.Header.Started, r.Header.Finished = h.Started.UTC(), h.Finished.UTC()
+	r.Header.QEMU = list(h.QEMU)
+	sort.Slice(r.Header.QEMU, func(i, j int) bool {
+		a, b := r.Header.QEMU[i], r.Header.QEMU[j]
+		return a.Arch+"\x00"+a.Build < b.Arch+"\x00"+b.Build
+	})
+	slices.SortFunc(r.Cells, func(a, b Cell) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(r.Claims, func(a, b Claim) int { return strings.Compare(a.ID, b.ID) })
+	verdict.Sort(r.Outcomes)
+
+	decided := verdict.Cells(outcomes)
+	bySuite := map[string][]Suite{}
+	for _, s := range verdict.Summarise(outcomes) {
+		bySuite[s.Cell] = append(bySuite[s.Cell], Suite{Name: s.Suite, Decision: s.Decision})
+	}
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		var known bool
+		if c.Verdict, known = decided[c.Name]; !known {
+			c.Verdict = verdict.Decide(nil) // a cell without outcomes is incomplete, not conformant
+		}
+		c.Suites, c.KernelParams = list(bySuite[c.Name]), list(c.KernelParams)
+	}
+	return r
+}
+
+// list copies a slice so that JSON has [] where there is nothing: readers then
+// need not tell it from null.
+func list[T any](s []T) []T { return append([]T{}, s...) }
+
+// WriteJSON writes the report as indented JSON. The same report always gives
+// the same bytes.
+func (r Report) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false) // reasons hold < and >; people read this file
+	if err := e.Encode(r); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
