@@ -1,0 +1,129 @@
+// Package abi is, as data, what differs between architectures in the system
+// calls that probes make: the numbers of flags, errors, limits and calls, and
+// the order of arguments. It reads and calls nothing, so that a host can judge
+// with the same numbers that a probe of another architecture used.
+//
+// A number of zero means that the architecture does not define the constant;
+// none of the constants kept here is zero anywhere.
+package abi
+
+import "sort"
+
+// Table is one architecture.
+type Table struct {
+	GOARCH  string
+	Map     Map
+	Prot    Prot
+	Madv    Madv
+	Mcl     Mcl
+	Rlimit  Rlimit
+	Signal  Signal
+	Syscall Syscall
+
+	// Clone is the order of the five arguments of the raw clone call.
+	Clone CloneOrder
+	// MmapByPointer: mmap takes one argument, the address of its six
+	// (arch/s390/kernel/syscall.c: old_mmap).
+	MmapByPointer bool
+	// Pages are the page sizes that kernels of the matrix use, smallest first.
+	Pages []Page
+
+	errno map[string]int
+}
+
+// Page is what follows from one page size on one architecture. Sources:
+// semantics C.5, that is, arch/*/include/asm/processor.h and booted kernels.
+type Page struct {
+	Size int // bytes
+	// WindowBits is log2 of the end of the window that mmap without a hint
+	// stays in.
+	WindowBits int
+	// MaxBits is log2 of the largest user address space any kernel and CPU of
+	// the matrix gives; less is normal.
+	MaxBits int
+	// PMD is the size of a transparent huge page in bytes, 0 for none.
+	PMD int
+}
+
+// CloneArg is one argument of the raw clone call.
+type CloneArg int
+
+const (
+	CloneFlags CloneArg = iota
+	CloneStack
+	CloneParentTID
+	CloneChildTID
+	CloneTLS
+)
+
+// CloneOrder says which argument stands in each place.
+type CloneOrder [5]CloneArg
+
+// Lookup returns the table of a GOARCH.
+func Lookup(goarch string) (Table, bool) {
+	for _, t := range All() {
+		if t.GOARCH == goarch {
+			return t, true
+		}
+	}
+	return Table{}, false
+}
+
+// All returns every table, sorted by GOARCH.
+func All() []Table {
+	all := []Table{
+		alpha(), amd64(), arm64(), loong64(), mips64le(), ppc64le(), riscv64(), s390x(), sw64(),
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].GOARCH < all[j].GOARCH })
+	return all
+}
+
+// PageOf returns what follows from a page size in bytes, if the table has it.
+func (t Table) PageOf(size int) (Page, bool) {
+	for _, p := range t.Pages {
+		if p.Size == size {
+			return p, true
+		}
+	}
+	return Page{}, false
+}
+
+// Errno returns the number of an error by its name ("EAGAIN"), 0 if the
+// architecture does not define it. EWOULDBLOCK and ENOTSUP are not names here:
+// they are EAGAIN and EOPNOTSUPP everywhere.
+func (t Table) Errno(name string) int { return t.errno[name] }
+
+// ErrnoName returns the name of an error number, "" if it has none.
+func (t Table) ErrnoName(number int) string {
+	name := ""
+	for n, v := range t.errno {
+		// Two names for one number exist nowhere in the tables; the order makes
+		// the answer the same if one is ever added.
+		if v == number && (name == "" || n < name) {
+			name = n
+		}
+	}
+	return name
+}
+
+// Errnos returns every error name the architecture defines, sorted.
+func (t Table) Errnos() []string {
+	names := make([]string, 0, len(t.errno))
+	for n := range t.errno {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+func errnos(sets ...map[string]int) map[string]int {
+	// Kernel-internal, but mmap of 6.16 to 7.0 lets it out for MAP_DROPPABLE on
+	// 32-bit kernels (include/linux/errno.h).
+	all := map[string]int{"ENOTSUPP": 524}
+	for _, set := range sets {
+		for name, number := range set {
+			all[name] = number
+		}
+	}
+	return all
+}
