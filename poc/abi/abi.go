@@ -20,8 +20,8 @@ type Table struct {
 	Signal  Signal
 	Syscall Syscall
 
-	// Clone is the order of the five arguments of the raw clone call.
-	Clone CloneOrder
+	// CloneOrder is the order of the five arguments of the raw clone call.
+	CloneOrder CloneOrder
 	// MmapByPointer: mmap takes one argument, the address of its six
 	// (arch/s390/kernel/syscall.c: old_mmap).
 	MmapByPointer bool

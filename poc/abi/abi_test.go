@@ -218,11 +218,11 @@ func TestTablesAreComplete(t *testing.T) {
 			}
 		}
 		var seen [5]bool
-		for _, a := range table.Clone {
+		for _, a := range table.CloneOrder {
 			seen[a] = true
 		}
 		if seen != [5]bool{true, true, true, true, true} {
-			t.Errorf("%s: an argument of clone is missing from %v", table.GOARCH, table.Clone)
+			t.Errorf("%s: an argument of clone is missing from %v", table.GOARCH, table.CloneOrder)
 		}
 		if len(table.Pages) == 0 {
 			t.Errorf("%s: no page size", table.GOARCH)

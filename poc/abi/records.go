@@ -22,7 +22,7 @@ func amd64() Table {
 			Personality: 135, MemfdCreate: 319, Setresuid: 117,
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 293,
 		},
-		Clone: cloneForwards(),
+		CloneOrder: cloneForwards(),
 		// 56 bits with five-level page tables (LA57).
 		Pages: []Page{{4 * kib, 47, 56, 2 * mib}},
 		errno: errnos(errnoBase(), errnoGeneric()),
@@ -36,7 +36,7 @@ func arm64() Table {
 	return Table{
 		GOARCH: "arm64", Map: genericMap(), Prot: p, Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
-		Clone: cloneBackwards(), // arch/arm64/Kconfig
+		CloneOrder: cloneBackwards(), // arch/arm64/Kconfig
 		// 52 bits since 6.9, with a CPU that has LVA (or LPA2 for small pages).
 		Pages: []Page{
 			{4 * kib, 48, 52, 2 * mib},
@@ -53,9 +53,9 @@ func loong64() Table {
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
 		// arch/loongarch/Kconfig does not select CLONE_BACKWARDS, although the
 		// system call numbers are the generic ones.
-		Clone: cloneForwards(),
-		Pages: []Page{{16 * kib, 47, 47, 32 * mib}},
-		errno: errnos(errnoBase(), errnoGeneric()),
+		CloneOrder: cloneForwards(),
+		Pages:      []Page{{16 * kib, 47, 47, 32 * mib}},
+		errno:      errnos(errnoBase(), errnoGeneric()),
 	}
 }
 
@@ -63,7 +63,7 @@ func riscv64() Table {
 	return Table{
 		GOARCH: "riscv64", Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
-		Clone: cloneBackwards(), // arch/riscv/Kconfig
+		CloneOrder: cloneBackwards(), // arch/riscv/Kconfig
 		// sv57; sv48 and sv39 give less.
 		Pages: []Page{{4 * kib, 47, 56, 2 * mib}},
 		errno: errnos(errnoBase(), errnoGeneric()),
@@ -99,7 +99,7 @@ func mips64le() Table {
 			Personality: 5132, MemfdCreate: 5314, Setresuid: 5115,
 			PidfdOpen: 5434, PidfdGetfd: 5438, Pipe2: 5287,
 		},
-		Clone: cloneBackwards(), // arch/mips/Kconfig
+		CloneOrder: cloneBackwards(), // arch/mips/Kconfig
 		Pages: []Page{
 			{4 * kib, 40, 40, 2 * mib},
 			{16 * kib, 40, 40, 32 * mib},
@@ -127,7 +127,7 @@ func ppc64le() Table {
 			Personality: 136, MemfdCreate: 360, Setresuid: 164,
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 317,
 		},
-		Clone: cloneBackwards(), // arch/powerpc/Kconfig
+		CloneOrder: cloneBackwards(), // arch/powerpc/Kconfig
 		Pages: []Page{
 			{4 * kib, 46, 46, 2 * mib},
 			{64 * kib, 47, 52, 2 * mib},
@@ -151,7 +151,7 @@ func s390x() Table {
 			Personality: 136, MemfdCreate: 350, Setresuid: 208,
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 325,
 		},
-		Clone:         cloneBackwards2(), // arch/s390/Kconfig
+		CloneOrder:    cloneBackwards2(), // arch/s390/Kconfig
 		MmapByPointer: true,
 		// Page tables grow on demand up to the whole 64 bits.
 		Pages: []Page{{4 * kib, 42, 64, 1 * mib}},
@@ -194,11 +194,11 @@ func alpha() Table {
 			Infinity: 1<<63 - 1,
 		},
 		// arch/alpha/include/uapi/asm/signal.h
-		Signal:  Signal{Kill: 9, Segv: 11, Bus: 10, Usr1: 30, Chld: 20, Urg: 16, Prof: 27, Sys: 12, Max: 64},
-		Syscall: alphaSyscall(),
-		Clone:   cloneForwards(), // no CLONE_BACKWARDS in arch/alpha/Kconfig
-		Pages:   []Page{{8 * kib, 42, 42, 0}},
-		errno:   errnos(errnoBase(), errnoAlpha()),
+		Signal:     Signal{Kill: 9, Segv: 11, Bus: 10, Usr1: 30, Chld: 20, Urg: 16, Prof: 27, Sys: 12, Max: 64},
+		Syscall:    alphaSyscall(),
+		CloneOrder: cloneForwards(), // no CLONE_BACKWARDS in arch/alpha/Kconfig
+		Pages:      []Page{{8 * kib, 42, 42, 0}},
+		errno:      errnos(errnoBase(), errnoAlpha()),
 	}
 }
 

@@ -1,0 +1,73 @@
+package sys
+
+import (
+	"syscall"
+	"unsafe"
+
+	"github.com/mapstack/conformance/poc/abi"
+)
+
+// CloneArgs is the arguments of the raw clone call, by name; Kernel.Clone puts
+// them in the architecture's order.
+type CloneArgs struct {
+	Flags               uint64 // CLONE_* and, in the low byte, the signal at exit
+	Stack               uintptr
+	ParentTID, ChildTID uintptr // addresses
+	TLS                 uintptr
+}
+
+// Clone makes the raw call and returns the child's thread ID, or 0 and the
+// errno. It is for calls that are made to fail, or that fork: a child that
+// comes to life exits at once with status 0, and one that shares memory with
+// this process (CLONE_VM) has by then written to this goroutine's stack unless
+// args.Stack gave it another.
+//
+//go:nosplit
+//go:norace
+func (k *Kernel) Clone(args *CloneArgs) (int, syscall.Errno) {
+	var in [5]uintptr
+	for i := 0; i < len(in); i++ {
+		switch k.CloneOrder[i] {
+		case abi.CloneFlags:
+			in[i] = uintptr(args.Flags)
+		case abi.CloneStack:
+			in[i] = args.Stack
+		case abi.CloneParentTID:
+			in[i] = args.ParentTID
+		case abi.CloneChildTID:
+			in[i] = args.ChildTID
+		case abi.CloneTLS:
+			in[i] = args.TLS
+		}
+	}
+	exit := uintptr(k.Syscall.Exit)
+	r, _, errno := syscall.RawSyscall6(uintptr(k.Syscall.Clone), in[0], in[1], in[2], in[3], in[4], 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	for r == 0 { // the child: nothing of the Go runtime works in it
+		syscall.RawSyscall(exit, 0, 0, 0)
+	}
+	return int(r), 0
+}
+
+// Clone3 makes the raw call with the address of args, nil for none, and a size
+// in bytes, which the kernel may read. Otherwise as Clone.
+//
+//go:nosplit
+//go:norace
+func (k *Kernel) Clone3(args []uint64, size uintptr) (int, syscall.Errno) {
+	var p unsafe.Pointer
+	if len(args) > 0 {
+		p = unsafe.Pointer(&args[0])
+	}
+	exit := uintptr(k.Syscall.Exit)
+	r, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Clone3), uintptr(p), size, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	for r == 0 { // the child
+		syscall.RawSyscall(exit, 0, 0, 0)
+	}
+	return int(r), 0
+}

@@ -1,0 +1,136 @@
+// Package sys makes raw system calls with the numbers and argument orders of
+// the architecture it was compiled for, as poc/abi tells them. It hides no
+// result: the errno is the kernel's own number, whatever it means elsewhere.
+package sys
+
+import (
+	"fmt"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"github.com/mapstack/conformance/poc/abi"
+)
+
+// Kernel makes the calls.
+type Kernel struct{ abi.Table }
+
+// Running returns the kernel this program runs on. It fails when poc/abi has no
+// table for the architecture the program was compiled for.
+func Running() (*Kernel, error) {
+	t, ok := abi.Lookup(runtime.GOARCH)
+	if !ok {
+		return nil, fmt.Errorf("poc/abi has no table for %s, so no system call can be made; add one", runtime.GOARCH)
+	}
+	return &Kernel{t}, nil
+}
+
+// Mmap returns the address, or 0 and the errno.
+func (k *Kernel) Mmap(addr, length uintptr, prot, flags uint64, fd int, offset int64) (uintptr, syscall.Errno) {
+	if k.MmapByPointer {
+		args := [6]uint64{uint64(addr), uint64(length), prot, flags, uint64(int64(fd)), uint64(offset)}
+		r, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Mmap), uintptr(unsafe.Pointer(&args)), 0, 0)
+		return result(r, errno)
+	}
+	r, _, errno := syscall.RawSyscall6(uintptr(k.Syscall.Mmap),
+		addr, length, uintptr(prot), uintptr(flags), uintptr(fd), uintptr(offset))
+	return result(r, errno)
+}
+
+// Munmap unmaps whole pages.
+func (k *Kernel) Munmap(addr, length uintptr) syscall.Errno {
+	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Munmap), addr, length, 0)
+	return errno
+}
+
+// Mprotect changes the protection of whole pages.
+func (k *Kernel) Mprotect(addr, length uintptr, prot uint64) syscall.Errno {
+	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Mprotect), addr, length, uintptr(prot))
+	return errno
+}
+
+// Mremap returns the new address, or 0 and the errno.
+func (k *Kernel) Mremap(old, oldLength, newLength uintptr, flags uint64, to uintptr) (uintptr, syscall.Errno) {
+	r, _, errno := syscall.RawSyscall6(uintptr(k.Syscall.Mremap), old, oldLength, newLength, uintptr(flags), to, 0)
+	return result(r, errno)
+}
+
+// Madvise gives advice about whole pages.
+func (k *Kernel) Madvise(addr, length uintptr, advice uint64) syscall.Errno {
+	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Madvise), addr, length, uintptr(advice))
+	return errno
+}
+
+// Mincore fills one byte for each page from addr, as many as vec has; bit 0
+// says that the page is resident.
+func (k *Kernel) Mincore(addr uintptr, pageSize uintptr, vec []byte) syscall.Errno {
+	if len(vec) == 0 {
+		return 0
+	}
+	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Mincore),
+		addr, uintptr(len(vec))*pageSize, uintptr(unsafe.Pointer(&vec[0])))
+	return errno
+}
+
+// Rlimit is a limit as prlimit64 has it: ^uint64(0) is infinity on every
+// architecture.
+type Rlimit struct{ Current, Max uint64 }
+
+// Prlimit64 reads a limit of this process into old and sets it to new, either
+// of which may be nil. It is the one call for limits that means the same on
+// every architecture.
+func (k *Kernel) Prlimit64(resource uint64, new, old *Rlimit) syscall.Errno {
+	_, _, errno := syscall.RawSyscall6(uintptr(k.Syscall.Prlimit64), 0, uintptr(resource),
+		uintptr(unsafe.Pointer(new)), uintptr(unsafe.Pointer(old)), 0, 0)
+	return errno
+}
+
+// MemfdCreate returns the descriptor of a new anonymous file.
+func (k *Kernel) MemfdCreate(name string, flags uint64) (int, syscall.Errno) {
+	c := append([]byte(name), 0)
+	r, _, errno := syscall.RawSyscall(uintptr(k.Syscall.MemfdCreate), uintptr(unsafe.Pointer(&c[0])), uintptr(flags), 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(r), 0
+}
+
+// Setresuid changes the user of the calling thread alone, so the caller must
+// hold runtime.LockOSThread. ^uint32(0) leaves an ID as it is.
+func (k *Kernel) Setresuid(real, effective, saved uint32) syscall.Errno {
+	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Setresuid), uintptr(real), uintptr(effective), uintptr(saved))
+	return errno
+}
+
+// Prctl acts on the calling thread or its process, by option.
+func (k *Kernel) Prctl(option, arg2, arg3, arg4, arg5 uintptr) (uintptr, syscall.Errno) {
+	r, _, errno := syscall.RawSyscall6(uintptr(k.Syscall.Prctl), option, arg2, arg3, arg4, arg5, 0)
+	return result(r, errno)
+}
+
+// Personality sets the execution domain of the calling thread and returns the
+// one before; 0xffffffff only returns it.
+func (k *Kernel) Personality(persona uint64) (uintptr, syscall.Errno) {
+	r, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Personality), uintptr(persona), 0, 0)
+	return result(r, errno)
+}
+
+// Unshare gives the calling thread namespaces of its own, so the caller must
+// hold runtime.LockOSThread.
+func (k *Kernel) Unshare(flags uint64) syscall.Errno {
+	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Unshare), uintptr(flags), 0, 0)
+	return errno
+}
+
+// Gettid returns the kernel's number of the calling thread.
+func (k *Kernel) Gettid() int {
+	r, _, _ := syscall.RawSyscall(uintptr(k.Syscall.Gettid), 0, 0, 0)
+	return int(r)
+}
+
+func result(r uintptr, errno syscall.Errno) (uintptr, syscall.Errno) {
+	if errno != 0 {
+		return 0, errno
+	}
+	return r, 0
+}

@@ -1,0 +1,123 @@
+package sys
+
+import (
+	"os"
+	"syscall"
+	"testing"
+)
+
+const cloneSighand = 0x800 // include/uapi/linux/sched.h
+
+func running(t *testing.T) *Kernel {
+	t.Helper()
+	k, err := Running()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// TestMappingCallsReachTheKernel fails if a number or the place of an argument
+// is wrong: each call changes what the next one sees.
+func TestMappingCallsReachTheKernel(t *testing.T) {
+	k := running(t)
+	page := uintptr(os.Getpagesize())
+	addr, errno := k.Mmap(0, 4*page, 0, k.Map.Private|k.Map.Anonymous, -1, 0)
+	if errno != 0 || addr == 0 || addr%page != 0 {
+		t.Fatalf("mmap: %#x, errno %d", addr, errno)
+	}
+	vec := []byte{9, 9, 9, 9}
+	if errno := k.Mincore(addr, page, vec); errno != 0 || vec[0]&1 != 0 || vec[3]&1 != 0 {
+		t.Errorf("mincore of untouched pages: %v, errno %d", vec, errno)
+	}
+	if errno := k.Mprotect(addr+page, page, k.Prot.Read|k.Prot.Write); errno != 0 {
+		t.Errorf("mprotect: errno %d", errno)
+	}
+	if errno := k.Madvise(addr, page, k.Madv.DontNeed); errno != 0 {
+		t.Errorf("madvise: errno %d", errno)
+	}
+	if errno := k.Madvise(addr+1, page, k.Madv.DontNeed); k.ErrnoName(int(errno)) != "EINVAL" {
+		t.Errorf("madvise of an unaligned address: errno %d", errno)
+	}
+	if errno := k.Munmap(addr, 4*page); errno != 0 {
+		t.Errorf("munmap: errno %d", errno)
+	}
+	if errno := k.Mprotect(addr, page, k.Prot.Read); k.ErrnoName(int(errno)) != "ENOMEM" {
+		t.Errorf("mprotect of unmapped memory: errno %d", errno)
+	}
+	if _, errno := k.Mmap(0, page, k.Prot.Read, k.Map.Private, -1, 0); k.ErrnoName(int(errno)) != "EBADF" {
+		t.Errorf("mmap of no file: errno %d", errno)
+	}
+}
+
+// TestMmapOffsetIsTheSixthArgument fails if descriptor and offset change places.
+func TestMmapOffsetIsTheSixthArgument(t *testing.T) {
+	k := running(t)
+	page := uintptr(os.Getpagesize())
+	fd, errno := k.MemfdCreate("sys", 0)
+	if errno != 0 {
+		t.Fatalf("memfd_create: errno %d", errno)
+	}
+	defer syscall.Close(fd)
+	if err := syscall.Ftruncate(fd, int64(2*page)); err != nil {
+		t.Fatal(err)
+	}
+	addr, errno := k.Mmap(0, page, k.Prot.Read, k.Map.Shared, fd, int64(page))
+	if errno != 0 {
+		t.Fatalf("mmap: errno %d", errno)
+	}
+	defer k.Munmap(addr, page)
+	if _, errno := k.Mmap(0, page, k.Prot.Read, k.Map.Shared, fd, 1); k.ErrnoName(int(errno)) != "EINVAL" {
+		t.Errorf("mmap at offset 1: errno %d", errno)
+	}
+}
+
+func TestLimitsAreReadAndSet(t *testing.T) {
+	k := running(t)
+	var before, after Rlimit
+	if errno := k.Prlimit64(k.Rlimit.Core, nil, &before); errno != 0 {
+		t.Fatalf("prlimit64: errno %d", errno)
+	}
+	defer k.Prlimit64(k.Rlimit.Core, &before, nil)
+	if errno := k.Prlimit64(k.Rlimit.Core, &Rlimit{0, before.Max}, nil); errno != 0 {
+		t.Fatalf("prlimit64: errno %d", errno)
+	}
+	if errno := k.Prlimit64(k.Rlimit.Core, nil, &after); errno != 0 || after != (Rlimit{0, before.Max}) {
+		t.Errorf("the limit is %v after it was set to 0, errno %d", after, errno)
+	}
+}
+
+// TestCloneRefusesBadFlags fails if the flags are not where the architecture
+// expects them: they are the second argument on s390x.
+func TestCloneRefusesBadFlags(t *testing.T) {
+	k := running(t)
+	_, errno := k.Clone(&CloneArgs{Flags: cloneSighand | k.Signal.Chld})
+	if k.ErrnoName(int(errno)) != "EINVAL" {
+		t.Errorf("clone(CLONE_SIGHAND) without CLONE_VM: errno %d", errno)
+	}
+	_, errno = k.Clone3(make([]uint64, 8), 63)
+	if k.ErrnoName(int(errno)) != "EINVAL" {
+		t.Errorf("clone3 with 63 bytes: errno %d", errno)
+	}
+}
+
+// TestCloneChildExits fails if a child that comes to life goes on running Go
+// code beside the test.
+func TestCloneChildExits(t *testing.T) {
+	k := running(t)
+	args := make([]uint64, 8)
+	args[4] = k.Signal.Chld // exit_signal
+	for name, clone := range map[string]func() (int, syscall.Errno){
+		"clone":  func() (int, syscall.Errno) { return k.Clone(&CloneArgs{Flags: k.Signal.Chld}) },
+		"clone3": func() (int, syscall.Errno) { return k.Clone3(args, 64) },
+	} {
+		pid, errno := clone()
+		if errno != 0 || pid <= 0 {
+			t.Fatalf("%s: pid %d, errno %d", name, pid, errno)
+		}
+		var status syscall.WaitStatus
+		if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil || !status.Exited() || status.ExitStatus() != 0 {
+			t.Errorf("%s: the child ended with %#x, %v", name, status, err)
+		}
+	}
+}
