@@ -1,0 +1,76 @@
+// Package probe is what every probe's main uses: it runs the steps, sees what
+// they did to memory, starts children for steps that may die, and writes one
+// observation per line to standard output. It never says what is right.
+package probe
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/mapstack/conformance/poc/sys"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// childFlag is the first argument of a process that a probe starts of itself.
+const childFlag = "-child"
+
+// P is a running probe, or one of its children.
+type P struct {
+	Kernel *sys.Kernel
+	Page   uintptr  // page size, bytes
+	Args   []string // what the command line says after the program or child name
+
+	emit func(wire.Observation)
+	seen map[string]bool
+}
+
+// Run runs a probe and ends the process: body in a process started plainly, and
+// one of children, by name, in a process that Obs.Child started. A panic ends
+// the process the way Go does.
+func Run(body func(*P), children map[string]func(*P)) {
+	// A child dies with the thread that started it (Pdeathsig); a locked
+	// thread lives as long as the probe. Calls that concern one thread need
+	// it as well.
+	runtime.LockOSThread()
+	// The collector maps and unmaps memory beside the mappings under test.
+	debug.SetGCPercent(-1)
+	p, err := start(os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	args := os.Args[1:]
+	if len(args) >= 2 && args[0] == childFlag {
+		if body = children[args[1]]; body == nil {
+			fmt.Fprintf(os.Stderr, "this probe has no child %q\n", args[1])
+			os.Exit(1)
+		}
+		args = args[2:]
+	}
+	p.Args = args
+	body(p)
+	os.Exit(0)
+}
+
+func start(stdout *os.File) (*P, error) {
+	kernel, err := sys.Running()
+	if err != nil {
+		return nil, err
+	}
+	p := &P{Kernel: kernel, Page: uintptr(os.Getpagesize()), seen: map[string]bool{}}
+	p.emit = func(o wire.Observation) {
+		line, err := json.Marshal(o)
+		if err != nil {
+			panic(fmt.Sprintf("encode step %s: %v", o.Step, err))
+		}
+		// One write, so that a line is whole or absent whenever the process ends.
+		if _, err := stdout.Write(append(line, '\n')); err != nil {
+			fmt.Fprintf(os.Stderr, "write step %s: %v\n", o.Step, err)
+			os.Exit(1)
+		}
+	}
+	return p, nil
+}

@@ -1,0 +1,95 @@
+package probe
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"unsafe"
+)
+
+// What touching a byte came to.
+const (
+	touched = "ok"
+	faulted = "fault"
+)
+
+// stored is the byte that Store writes: not zero, which fresh memory has.
+const stored = 0xa5
+
+// Write writes one byte and records "ok" or "fault".
+func (o *Obs) Write(key string, addr uintptr) *Obs {
+	return o.Set(key, touch(func() { store(addr, stored) }))
+}
+
+// Read reads one byte and records "ok" or "fault". Memory that was mapped
+// writable but not readable must be written first: on MIPS CPUs without RIXI
+// the read never returns.
+func (o *Obs) Read(key string, addr uintptr) *Obs {
+	return o.Set(key, touch(func() { load(addr) }))
+}
+
+// Byte reads one byte and records it in decimal, or "fault".
+func (o *Obs) Byte(key string, addr uintptr) *Obs {
+	var b byte
+	if result := touch(func() { b = load(addr) }); result != touched {
+		return o.Set(key, result)
+	}
+	return o.Set(key, b)
+}
+
+// Store writes one byte, reads it back and records "ok", "fault", or what was
+// read instead.
+func (o *Obs) Store(key string, addr uintptr) *Obs {
+	var b byte
+	result := touch(func() {
+		store(addr, stored)
+		b = load(addr)
+	})
+	if result == touched && b != stored {
+		result = fmt.Sprintf("wrote %#x, read %#x", stored, b)
+	}
+	return o.Set(key, result)
+}
+
+// Resident records how many of the pages from addr are in memory, by mincore.
+func (o *Obs) Resident(key string, addr uintptr, pages int) *Obs {
+	vec := make([]byte, pages)
+	if errno := o.p.Kernel.Mincore(addr, o.p.Page, vec); errno != 0 {
+		return o.Unknown(key, fmt.Sprintf("mincore(%#x, %d pages): errno %d %s", addr, pages, int(errno), o.p.Kernel.ErrnoName(int(errno))))
+	}
+	n := 0
+	for _, v := range vec {
+		n += int(v & 1)
+	}
+	return o.Set(key, n)
+}
+
+// touch runs an access and reports how it ended.
+func touch(access func()) (result string) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case runtime.Error: // access can do nothing else that the runtime objects to
+			result = faulted
+		default:
+			panic(r)
+		}
+	}()
+	access()
+	return touched
+}
+
+// load and store are not inlined, so that the compiler cannot leave out an
+// access whose result it already knows.
+//
+//go:noinline
+func load(addr uintptr) byte { return *at(addr) }
+
+//go:noinline
+func store(addr uintptr, b byte) { *at(addr) = b }
+
+// at is the memory at an address that the Go runtime knows nothing of. It goes
+// through the address of the number because vet rightly distrusts the plain
+// conversion, which is wrong for addresses of Go's own memory.
+func at(addr uintptr) *byte { return *(**byte)(unsafe.Pointer(&addr)) }

@@ -1,0 +1,133 @@
+package probe
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+)
+
+const (
+	smaps = "/proc/self/smaps"
+	// maxSmaps bounds what is read, bytes; a probe's smaps is below 100 KiB.
+	maxSmaps = 16 << 20
+	// maxSmapsLine bounds one line, bytes: a path of 4 KiB in octal escapes.
+	maxSmapsLine = 32 << 10
+)
+
+// VMA is one mapping of this process as the kernel tells it.
+type VMA struct {
+	Start, End uintptr
+	Perms      string            // "rw-p"
+	Name       string            // file or [name], "" for none
+	Fields     map[string]string // "VmFlags" to "rd wr mr mw me ac"
+}
+
+// VMA records the mapping that contains addr, under keys that begin with prefix:
+// mapped (true or false) and, when it is, start, end, perms, name, vmflags and
+// thpeligible. A field this kernel does not tell is unknown.
+func (o *Obs) VMA(prefix string, addr uintptr) *Obs {
+	vma, ok, err := Lookup(addr)
+	if err != nil {
+		for _, key := range []string{"mapped", "start", "end", "perms", "name", "vmflags", "thpeligible"} {
+			o.Unknown(prefix+key, err.Error())
+		}
+		return o
+	}
+	o.Set(prefix+"mapped", ok)
+	if !ok {
+		return o
+	}
+	o.Set(prefix+"start", vma.Start).Set(prefix+"end", vma.End)
+	o.Set(prefix+"perms", vma.Perms).Set(prefix+"name", vma.Name)
+	for key, field := range map[string]string{"vmflags": "VmFlags", "thpeligible": "THPeligible"} {
+		if value, told := vma.Fields[field]; told {
+			o.Set(prefix+key, value)
+		} else {
+			o.Unknown(prefix+key, smaps+" has no "+field)
+		}
+	}
+	return o
+}
+
+// Lookup returns the mapping of this process that contains addr, if one does.
+func Lookup(addr uintptr) (VMA, bool, error) {
+	f, err := os.Open(smaps)
+	if err != nil {
+		return VMA{}, false, err
+	}
+	defer f.Close()
+	vmas, err := parseSmaps(io.LimitReader(f, maxSmaps))
+	if err != nil {
+		return VMA{}, false, fmt.Errorf("read %s: %w", smaps, err)
+	}
+	for _, v := range vmas {
+		if v.Start <= addr && addr < v.End {
+			return v, true, nil
+		}
+	}
+	return VMA{}, false, nil
+}
+
+// parseSmaps reads the format of fs/proc/task_mmu.c: a line like that of maps
+// for each mapping, then its fields.
+func parseSmaps(r io.Reader) ([]VMA, error) {
+	var vmas []VMA
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxSmapsLine)
+	for lines.Scan() {
+		line := lines.Text()
+		// A field's name ends in a colon before any space; a mapping's line
+		// begins with its range.
+		word := line
+		if space := strings.IndexByte(line, ' '); space >= 0 {
+			word = line[:space]
+		}
+		if strings.HasSuffix(word, ":") {
+			if len(vmas) == 0 {
+				return nil, fmt.Errorf("field %q comes before any mapping", word)
+			}
+			vmas[len(vmas)-1].Fields[word[:len(word)-1]] = strings.TrimSpace(line[len(word):])
+			continue
+		}
+		v, err := parseMapping(line)
+		if err != nil {
+			return nil, err
+		}
+		vmas = append(vmas, v)
+	}
+	return vmas, lines.Err()
+}
+
+// parseMapping reads "start-end perms offset dev inode  name".
+func parseMapping(line string) (VMA, error) {
+	parts := strings.SplitN(line, " ", 6)
+	if len(parts) < 5 {
+		return VMA{}, fmt.Errorf("%q is no mapping: it has %d fields", line, len(parts))
+	}
+	dash := strings.IndexByte(parts[0], '-')
+	if dash < 0 {
+		return VMA{}, fmt.Errorf("%q is no range of addresses", parts[0])
+	}
+	start, err := strconv.ParseUint(parts[0][:dash], 16, 64)
+	if err != nil {
+		return VMA{}, fmt.Errorf("%q is no range of addresses: %w", parts[0], err)
+	}
+	end, err := strconv.ParseUint(parts[0][dash+1:], 16, 64)
+	if err != nil {
+		return VMA{}, fmt.Errorf("%q is no range of addresses: %w", parts[0], err)
+	}
+	if start >= end {
+		return VMA{}, fmt.Errorf("range %q is empty", parts[0])
+	}
+	if len(parts[1]) != 4 {
+		return VMA{}, fmt.Errorf("%q are no permissions", parts[1])
+	}
+	v := VMA{Start: uintptr(start), End: uintptr(end), Perms: parts[1], Fields: map[string]string{}}
+	if len(parts) == 6 {
+		v.Name = strings.TrimSpace(parts[5])
+	}
+	return v, nil
+}
