@@ -17,7 +17,7 @@ type seen struct {
 }
 
 func (s *seen) stream() *Stream {
-	return NewStream(&s.log, func(f wire.Frame) { s.frames = append(s.frames, f) }, func() { s.damaged++ })
+	return NewStream(&s.log, func(f wire.Frame) { s.frames = append(s.frames, f) }, func() { s.damaged++ }, func(Crash) {})
 }
 
 func frame(t testing.TB, seq uint32, payload string) []byte {

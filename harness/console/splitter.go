@@ -31,6 +31,7 @@ const (
 type Stream struct {
 	frame   func(wire.Frame)
 	damaged func()
+	crashed func(Crash)
 
 	mu     sync.Mutex
 	log    io.Writer
@@ -41,9 +42,10 @@ type Stream struct {
 }
 
 // NewStream returns a stream that writes the raw log to log and calls frame
-// for each whole frame and damaged for each that did not arrive whole.
-func NewStream(log io.Writer, frame func(wire.Frame), damaged func()) *Stream {
-	return &Stream{log: log, frame: frame, damaged: damaged}
+// for each whole frame, damaged for each that did not arrive whole, and crashed
+// at the first sign of the kernel's death. None of them may block.
+func NewStream(log io.Writer, frame func(wire.Frame), damaged func(), crashed func(Crash)) *Stream {
+	return &Stream{log: log, frame: frame, damaged: damaged, crashed: crashed}
 }
 
 // Write takes more of the console's bytes.
@@ -96,7 +98,9 @@ func (s *Stream) endLine() {
 		s.tail = s.tail[1:]
 	}
 	if s.crash.Kind == "" {
-		s.crash = match(text)
+		if s.crash = match(text); s.crash.Kind != "" {
+			s.crashed(s.crash)
+		}
 	}
 }
 

@@ -1,0 +1,83 @@
+package qemu
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/arch"
+)
+
+// Accel is how QEMU executes the guest's instructions.
+type Accel string
+
+const (
+	TCG Accel = "tcg"
+	KVM Accel = "kvm"
+)
+
+// Config is one machine to start.
+type Config struct {
+	Prefix  []string // the QEMU binary, behind its loader and firmware paths if it needs them
+	Arch    arch.Record
+	Machine arch.Machine
+	Accel   Accel
+	CPUs    int
+	Memory  int    // MiB
+	Kernel  string // path of the bootable image
+	Initrd  string // path of the initramfs
+}
+
+// common are the kernel parameters that every guest gets.
+var common = []arch.Param{
+	{Value: "panic=-1", Reason: "a dead kernel reboots at once, and -no-reboot turns that into QEMU's exit"},
+	{Value: "oops=panic", Reason: "a kernel that oopsed proves nothing any more"},
+	{Value: "rdinit=/init", Reason: "the agent in the initramfs is PID 1"},
+}
+
+// Params returns the kernel's parameters. This is the allow-list: nothing else
+// reaches a command line.
+func (c Config) Params() []arch.Param {
+	params := []arch.Param{{
+		Value:  "console=" + c.Machine.Console,
+		Reason: "the platform console is the one channel every kernel has built in",
+	}}
+	params = append(params, common...)
+	return append(params, c.Machine.Params...)
+}
+
+// Argv returns QEMU's whole command line. It is a pure function of c.
+func (c Config) Argv() ([]string, error) {
+	if len(c.Prefix) == 0 || c.Kernel == "" || c.Initrd == "" || c.CPUs < 1 || c.Memory < 1 {
+		return nil, fmt.Errorf("machine %s needs a QEMU, a kernel, an initramfs, CPUs and memory", c.Machine.Name)
+	}
+	var words []string
+	for _, p := range c.Params() {
+		if strings.ContainsAny(p.Value, " \t\n\"") {
+			return nil, fmt.Errorf("kernel parameter %q has a character that splits it", p.Value)
+		}
+		words = append(words, p.Value)
+	}
+	for _, path := range []string{c.Kernel, c.Initrd} {
+		if strings.Contains(path, ",") {
+			// QEMU reads a comma as the end of an option's value.
+			return nil, fmt.Errorf("path %q has a comma, which QEMU cannot take; use another cache folder", path)
+		}
+	}
+	argv := append([]string{}, c.Prefix...)
+	argv = append(argv,
+		"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
+		"-machine", c.Machine.Name, "-accel", string(c.Accel),
+		"-smp", strconv.Itoa(c.CPUs), "-m", strconv.Itoa(c.Memory),
+		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+		// The monitor is a socket pair that QEMU inherits: no path, no port, no race.
+		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control",
+		"-kernel", c.Kernel, "-initrd", c.Initrd, "-append", strings.Join(words, " "))
+	if c.Machine.CPU != "" {
+		argv = append(argv, "-cpu", c.Machine.CPU)
+	}
+	return argv, nil
+}
+
+// monitorFD is the monitor's descriptor in QEMU: the first after stdio.
+const monitorFD = 3

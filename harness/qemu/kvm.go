@@ -1,0 +1,62 @@
+package qemu
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// TryKVM boots cfg's kernel under KVM until it writes its first line, and
+// returns why KVM cannot be used, or "". /dev/kvm may open and then hang:
+// nested virtualisation often looks complete and is not.
+func TryKVM(ctx context.Context, cfg Config) string {
+	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Sprintf("KVM cannot be used: %v", err)
+	}
+	_ = f.Close()
+	cfg.Accel = KVM
+	argv, err := cfg.Argv()
+	if err != nil {
+		return err.Error()
+	}
+	t := TimeoutsFor(KVM, 1)
+	said := &firstLine{seen: make(chan struct{})}
+	m, err := Start(ctx, argv, said, t)
+	if err != nil {
+		return fmt.Sprintf("KVM cannot be used: %v", err)
+	}
+	defer func() { _ = m.Stop() }()
+	select {
+	case <-said.seen:
+		return ""
+	case <-m.Exited():
+		return fmt.Sprintf("KVM does not work here: %v", m.Err())
+	case <-ctx.Done():
+		return "the run was stopped while KVM was tried"
+	case <-time.After(t.SelfTest):
+		return fmt.Sprintf("KVM does not work here: /dev/kvm opens, and a kernel says nothing within %v", t.SelfTest)
+	}
+}
+
+// firstLine notices the kernel's banner.
+type firstLine struct {
+	once sync.Once
+	b    []byte
+	seen chan struct{}
+}
+
+var banner = []byte("Linux version ")
+
+func (f *firstLine) Write(p []byte) (int, error) {
+	if len(f.b) < 1<<16 {
+		f.b = append(f.b, p...)
+	}
+	if bytes.Contains(f.b, banner) {
+		f.once.Do(func() { close(f.seen) })
+	}
+	return len(p), nil
+}

@@ -1,0 +1,123 @@
+package qemu
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+)
+
+// maxMessage bounds one QMP message, in bytes.
+const maxMessage = 1 << 20
+
+// monitor is a QMP client: commands one at a time, events kept by name.
+type monitor struct {
+	conn    net.Conn
+	replies chan message
+
+	calling sync.Mutex // one command at a time
+	id      int
+	gone    chan struct{} // closed when the connection ends
+
+	mu     sync.Mutex
+	events []Event
+}
+
+// Event is something QEMU said unasked, such as SHUTDOWN.
+type Event struct {
+	Name string
+	Data json.RawMessage
+}
+
+type message struct {
+	QMP    json.RawMessage `json:"QMP"`
+	Return json.RawMessage `json:"return"`
+	Error  *struct {
+		Class string `json:"class"`
+		Desc  string `json:"desc"`
+	} `json:"error"`
+	ID    int             `json:"id"`
+	Event string          `json:"event"`
+	Data  json.RawMessage `json:"data"`
+}
+
+// newMonitor reads replies and events in the background until conn ends.
+func newMonitor(conn net.Conn) *monitor {
+	m := &monitor{conn: conn, replies: make(chan message, 16), gone: make(chan struct{})}
+	go m.read()
+	return m
+}
+
+func (m *monitor) read() {
+	defer close(m.gone)
+	lines := bufio.NewScanner(m.conn)
+	lines.Buffer(nil, maxMessage)
+	for lines.Scan() {
+		var msg message
+		if err := json.Unmarshal(lines.Bytes(), &msg); err != nil {
+			return
+		}
+		switch {
+		case msg.Event != "":
+			m.mu.Lock()
+			if len(m.events) < 1000 {
+				m.events = append(m.events, Event{msg.Event, msg.Data})
+			}
+			m.mu.Unlock()
+		case msg.QMP != nil:
+		default:
+			select {
+			case m.replies <- msg:
+			default: // nobody asked for this many
+			}
+		}
+	}
+}
+
+// event returns the first event of that name.
+func (m *monitor) event(name string) (Event, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.events {
+		if e.Name == name {
+			return e, true
+		}
+	}
+	return Event{}, false
+}
+
+var errMonitorGone = errors.New("QEMU closed its monitor")
+
+// execute sends one command and returns what QEMU returned. ctx must have a
+// deadline.
+func (m *monitor) execute(ctx context.Context, command string) (json.RawMessage, error) {
+	m.calling.Lock()
+	defer m.calling.Unlock()
+	m.id++
+	request := fmt.Sprintf("{\"execute\": %q, \"id\": %d}\n", command, m.id)
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = m.conn.SetWriteDeadline(deadline)
+	}
+	if _, err := m.conn.Write([]byte(request)); err != nil {
+		return nil, fmt.Errorf("QMP %s: %w", command, err)
+	}
+	for {
+		select {
+		case reply := <-m.replies:
+			if reply.ID != m.id {
+				continue // the answer to a command that was given up
+			}
+			if reply.Error != nil {
+				return nil, fmt.Errorf("QMP %s: %s: %s", command, reply.Error.Class, reply.Error.Desc)
+			}
+			return reply.Return, nil
+		case <-m.gone:
+			return nil, fmt.Errorf("QMP %s: %w", command, errMonitorGone)
+		case <-ctx.Done():
+			return nil, fmt.Errorf("QMP %s: %w", command, ctx.Err())
+		}
+	}
+}

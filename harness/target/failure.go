@@ -1,0 +1,45 @@
+// Package target runs probes where a kernel under test is: today in a QEMU
+// guest. Everything it reports about a guest that misbehaves is a *Failure.
+package target
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Kind says how a target failed.
+type Kind string
+
+const (
+	Panic       Kind = "panic"       // the kernel said so itself
+	Oops        Kind = "oops"        // likewise
+	Lockup      Kind = "lockup"      // likewise
+	NoInit      Kind = "no-init"     // the kernel could not start the agent
+	Reboot      Kind = "reboot"      // the guest reset itself without a word
+	Hang        Kind = "hang"        // no record within the limit
+	WrongArch   Kind = "wrong-arch"  // the kernel is for another architecture
+	Mismatch    Kind = "mismatch"    // the guest is not what the cell says
+	Protocol    Kind = "protocol"    // the agent's records make no sense
+	Infra       Kind = "infra"       // QEMU, the toolchain, a mirror, the disk
+	Interrupted Kind = "interrupted" // the run was stopped from outside
+)
+
+// Failure is a target that could not do what it was asked. It is never a pass.
+type Failure struct {
+	Kind    Kind   `json:"kind"`
+	Message string `json:"message"`           // what was attempted, what was seen, what to do
+	Console string `json:"console,omitempty"` // the console's last lines
+}
+
+func (f *Failure) Error() string {
+	text := fmt.Sprintf("%s: %s", f.Kind, f.Message)
+	if f.Console != "" {
+		text += "\n  the console's last lines:\n" + strings.TrimRight(f.Console, "\n")
+	}
+	return text
+}
+
+// Blame says whether the failure is the infrastructure's and not the kernel's.
+func (f *Failure) Blame() (infrastructure bool) {
+	return f.Kind == Infra || f.Kind == Protocol || f.Kind == WrongArch
+}

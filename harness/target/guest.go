@@ -1,0 +1,121 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/mapstack/conformance/harness/console"
+	"github.com/mapstack/conformance/harness/qemu"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// Guest is a booted QEMU guest whose agent answers.
+type Guest struct {
+	Hello wire.Hello
+	Argv  []string
+	// Accel is what QEMU says it uses.
+	Accel qemu.Accel
+	// Booted is the time from QEMU's start to the hello.
+	Booted time.Duration
+
+	machine  *qemu.Machine
+	stream   *console.Stream
+	session  *Session
+	timeouts qemu.Timeouts
+}
+
+// Boot starts a machine and waits for its agent. Errors are *Failure.
+func Boot(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer) (*Guest, error) {
+	argv, err := cfg.Argv()
+	if err != nil {
+		return nil, &Failure{Kind: Infra, Message: err.Error()}
+	}
+	g := &Guest{Argv: argv, timeouts: t}
+	// The stream needs the session and the session the machine, which needs
+	// the stream: the session's sender is bound last.
+	dead := make(chan struct{})
+	g.session = NewSession(func(p []byte) error { return g.machine.Send(p) }, dead, g.timeouts)
+	g.stream = console.NewStream(log, g.session.Frame, g.session.Damaged, func(c console.Crash) {
+		if c.Kind == console.Panic || c.Kind == console.NoInit {
+			// Not every machine can reset itself: after the time it takes to
+			// print the rest of the panic, the guest is ended.
+			time.AfterFunc(g.timeouts.Epitaph, func() { g.machine.Kill() })
+		}
+	})
+	started := time.Now()
+	g.machine, err = qemu.Start(ctx, argv, g.stream, g.timeouts)
+	if err != nil {
+		return nil, &Failure{Kind: Infra, Message: err.Error()}
+	}
+	go func() {
+		<-g.machine.Exited()
+		close(dead)
+	}()
+	if g.Accel, err = g.machine.Accelerated(ctx); err != nil {
+		return nil, g.fail(ctx, "boot", err)
+	}
+	if g.Hello, err = g.session.Hello(ctx); err != nil {
+		return nil, g.fail(ctx, "boot", err)
+	}
+	g.Booted = time.Since(started)
+	if g.Hello.Arch != cfg.Arch.GOARCH {
+		return nil, g.fail(ctx, "boot", fmt.Errorf("the agent was built for %q", g.Hello.Arch))
+	}
+	return g, nil
+}
+
+// Run runs one probe. Errors are *Failure, and the guest is gone after one.
+func (g *Guest) Run(ctx context.Context, probe string, args []string, observed func()) (wire.Transcript, error) {
+	t, err := g.session.Run(ctx, probe, args, observed)
+	if err != nil {
+		return t, g.fail(ctx, "run probe "+strings.Join(append([]string{probe}, args...), " "), err)
+	}
+	return t, nil
+}
+
+// Stop ends the guest.
+func (g *Guest) Stop() error { return g.machine.Stop() }
+
+// fail stops the guest and says why what was attempted did not work.
+func (g *Guest) fail(ctx context.Context, attempted string, err error) *Failure {
+	if errors.Is(err, errDead) || !errors.Is(err, errSilent) && ctx.Err() == nil {
+		// The machine may be ending just now; let it, to know its reason.
+		select {
+		case <-g.machine.Exited():
+		case <-time.After(g.timeouts.Quit):
+		}
+	}
+	reason, crash := g.machine.ShutdownReason(), g.stream.Crash()
+	ended := false
+	select {
+	case <-g.machine.Exited():
+		ended = true
+	default:
+	}
+	stopErr := g.machine.Stop()
+	f := &Failure{Console: g.stream.Tail()}
+	switch {
+	case ctx.Err() != nil:
+		f.Kind, f.Message = Interrupted, fmt.Sprintf("%s: the run was stopped", attempted)
+	case crash.Kind != "" && (ended || errors.Is(err, errSilent)):
+		f.Kind, f.Message = Kind(crash.Kind), fmt.Sprintf("%s: the kernel died: %s", attempted, crash.Line)
+	case ended && reason == "guest-reset":
+		f.Kind, f.Message = Reboot, attempted+": the guest reset itself and said nothing"
+	case ended && g.machine.Err() != nil:
+		f.Kind, f.Message = Infra, fmt.Sprintf("%s: QEMU failed: %v", attempted, g.machine.Err())
+	case ended:
+		f.Kind, f.Message = Reboot, fmt.Sprintf("%s: the guest ended (QEMU's reason: %q)", attempted, reason)
+	case errors.Is(err, errSilent):
+		f.Kind, f.Message = Hang, fmt.Sprintf("%s: %s", attempted, err)
+	default:
+		f.Kind, f.Message = Protocol, fmt.Sprintf("%s: %v", attempted, err)
+	}
+	if stopErr != nil {
+		f.Message += "; " + stopErr.Error()
+	}
+	return f
+}

@@ -1,0 +1,136 @@
+package target
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/qemu"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// short waits for scripts that never answer; those that do never reach them.
+var short = qemu.Timeouts{Boot: 2 * time.Second, Quiet: 200 * time.Millisecond, Probe: time.Second,
+	Watchdog: time.Second, Epitaph: 50 * time.Millisecond, Monitor: 20 * time.Second, Quit: time.Second}
+
+// patient waits for scripts that do answer, however loaded the machine is.
+func patient() qemu.Timeouts {
+	t := short
+	t.Boot, t.Probe = time.Minute, time.Minute
+	return t
+}
+
+func boot(t *testing.T, ctx context.Context, script string, timeouts qemu.Timeouts, log *bytes.Buffer) (*Guest, error) {
+	t.Helper()
+	t.Setenv(fakeEnv, script)
+	rec, err := arch.Lookup("amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Boot(ctx, qemu.Config{Prefix: []string{os.Args[0]}, Arch: rec, Machine: rec.Machines[""], Accel: qemu.TCG,
+		CPUs: 1, Memory: 128, Kernel: "kernel", Initrd: "initrd"}, timeouts, log)
+}
+
+func TestEveryWayToDieIsATypedFailure(t *testing.T) {
+	for _, c := range []struct {
+		script   string
+		timeouts qemu.Timeouts
+		kind     Kind
+		message  string
+	}{
+		{"refuses", patient(), Infra, "unsupported machine type"},
+		{"panics", patient(), NoInit, "No working init found"},
+		{"resets", patient(), Reboot, "boot"},
+		{"hangs", short, Hang, "boot"},
+		{"chats", short, Hang, "boot"},
+		{"other protocol", patient(), Protocol, "protocol 2"},
+		{"other arch", patient(), Protocol, `"vax"`},
+		{"no record", patient(), Protocol, "no record"},
+		{"dies under a probe", patient(), Oops, "run probe p: the kernel died: [    9.0] BUG: kernel NULL pointer"},
+		{"wedges under a probe", short, Hang, "run probe p"},
+		{"refuses the probe", patient(), Protocol, "not today"},
+		{"answers another run", patient(), Protocol, "run 2 came in run 1"},
+		{"repeats a step", patient(), Protocol, `step "s" twice`},
+	} {
+		t.Run(c.script, func(t *testing.T) {
+			var log bytes.Buffer
+			g, err := boot(t, context.Background(), c.script, c.timeouts, &log)
+			if err == nil {
+				_, err = g.Run(context.Background(), "p", nil, func() {})
+				defer g.Stop()
+			}
+			var f *Failure
+			if !errors.As(err, &f) {
+				t.Fatalf("no failure: %v", err)
+			}
+			if f.Kind != c.kind || !strings.Contains(f.Message, c.message) {
+				t.Errorf("got %s: %s\nwant %s with %q", f.Kind, f.Message, c.kind, c.message)
+			}
+			if c.script != "refuses" && !strings.Contains(f.Console, "Linux version 0.0.0-fake") && c.script != "chats" {
+				t.Errorf("the failure does not quote the console: %q", f.Console)
+			}
+		})
+	}
+}
+
+func TestWhatAConsoleLosesIsAskedForAgain(t *testing.T) {
+	for _, script := range []string{"behaves", "floods", "loses frames", "loses the last frame", "hello damaged"} {
+		t.Run(script, func(t *testing.T) {
+			var log bytes.Buffer
+			g, err := boot(t, context.Background(), script, patient(), &log)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, log.String())
+			}
+			defer g.Stop()
+			for run := 0; run < 2; run++ {
+				seen := 0
+				tr, err := g.Run(context.Background(), "p", []string{"a"}, func() { seen++ })
+				if err != nil {
+					t.Fatalf("run %d: %v", run, err)
+				}
+				checkWhole(t, tr)
+				if seen != observations {
+					t.Errorf("run %d reported %d observations as they came, want %d", run, seen, observations)
+				}
+			}
+		})
+	}
+}
+
+func checkWhole(t *testing.T, tr wire.Transcript) {
+	t.Helper()
+	if len(tr.Observations) != observations || !tr.Exit.Clean() || tr.Probe != "p" {
+		t.Fatalf("%d observations, exit %+v", len(tr.Observations), tr.Exit)
+	}
+	for i, o := range tr.Observations {
+		if o.Step != fmt.Sprint(i) {
+			t.Fatalf("observation %d is step %q", i, o.Step)
+		}
+	}
+}
+
+func TestAStoppedRunLeavesNoQEMU(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var log bytes.Buffer
+	g, err := boot(t, ctx, "wedges under a probe", patient(), &log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	_, err = g.Run(ctx, "p", nil, func() {})
+	var f *Failure
+	if !errors.As(err, &f) || f.Kind != Interrupted {
+		t.Errorf("got %v, want interrupted", err)
+	}
+	<-g.machine.Exited()
+	if err := syscall.Kill(g.machine.Pid(), 0); err == nil {
+		t.Error("QEMU is still there")
+	}
+}

@@ -1,0 +1,156 @@
+// Package toolchain compiles guest programs for an architecture.
+package toolchain
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/mapstack/conformance/harness/arch"
+)
+
+// Go is a Go toolchain and the source tree it compiles guests from.
+type Go struct {
+	root    string // the module's folder
+	version string // what `go version` prints after "go version"
+
+	hashing sync.Once
+	hash    string
+	hashErr error
+}
+
+// Open finds the module that dir lies in and asks the go command for its version.
+func Open(ctx context.Context, dir string) (*Go, error) {
+	root, err := moduleRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	out, err := command(ctx, root, nil, "env", "GOVERSION")
+	if err != nil {
+		return nil, fmt.Errorf("ask the Go toolchain for its version: %w; install Go and put it in PATH", err)
+	}
+	return &Go{root: root, version: strings.TrimSpace(out)}, nil
+}
+
+// Version is the toolchain's own, such as "go1.26.8".
+func (g *Go) Version() string { return g.version }
+
+// Root is the module's folder.
+func (g *Go) Root() string { return g.root }
+
+// module is what this project's go.mod begins with.
+const module = "module github.com/mapstack/conformance"
+
+func moduleRoot(dir string) (string, error) {
+	at, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	for {
+		b, err := os.ReadFile(filepath.Join(at, "go.mod"))
+		if err == nil && strings.HasPrefix(string(b), module) {
+			return at, nil
+		}
+		if at == filepath.Dir(at) {
+			return "", fmt.Errorf("%s is not inside a checkout of mapstack, whose sources the guest programs are compiled from; run in one", dir)
+		}
+		at = filepath.Dir(at)
+	}
+}
+
+// Key changes whenever the programs that Build makes could change: toolchain,
+// architecture, sources.
+func (g *Go) Key(rec arch.Record) (string, error) {
+	g.hashing.Do(func() { g.hash, g.hashErr = hashSources(g.root) })
+	if g.hashErr != nil {
+		return "", g.hashErr
+	}
+	sum := sha256.Sum256([]byte(strings.Join(append([]string{g.version, rec.GOARCH, g.hash, strings.Join(flags, " ")}, rec.GOENV...), "\x00")))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// hashSources covers everything that guest programs are made from.
+func hashSources(root string) (string, error) {
+	files := []string{"go.mod", "go.sum"}
+	err := filepath.WalkDir(filepath.Join(root, "poc"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && !strings.HasSuffix(path, "_test.go") {
+			rel, _ := filepath.Rel(root, path)
+			files = append(files, rel)
+		}
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("read the guest programs' sources: %w", err)
+	}
+	sort.Strings(files)
+	h := sha256.New()
+	for _, f := range files {
+		b, err := os.ReadFile(filepath.Join(root, f))
+		if err != nil {
+			return "", fmt.Errorf("read the guest programs' sources: %w", err)
+		}
+		fmt.Fprintf(h, "%s %d\n", filepath.ToSlash(f), len(b))
+		h.Write(b)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// flags make static, stripped programs that do not depend on where they were built.
+var flags = []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="}
+
+// guestModule is the module file of programs that vendor toolchains must
+// compile: Go 1.16, no requirements.
+const guestModule = "poc/guest.mod"
+
+// Build compiles programs, named by their folders below poc/, into dir.
+func (g *Go) Build(ctx context.Context, rec arch.Record, dir string, programs []string) error {
+	return g.build(ctx, rec, dir, programs, "-modfile="+guestModule)
+}
+
+// BuildHosted compiles programs that need more than the standard library, with
+// the project's own go.mod. Only stock Go's architectures have them.
+func (g *Go) BuildHosted(ctx context.Context, rec arch.Record, dir string, programs []string) error {
+	return g.build(ctx, rec, dir, programs, "-mod=readonly")
+}
+
+func (g *Go) build(ctx context.Context, rec arch.Record, dir string, programs []string, module string) error {
+	args := append([]string{"build", module}, flags...)
+	args = append(args, "-o", dir+string(filepath.Separator))
+	for _, p := range programs {
+		args = append(args, "./poc/"+p)
+	}
+	env := append([]string{"GOOS=linux", "GOARCH=" + rec.GOARCH}, rec.GOENV...)
+	if _, err := command(ctx, g.root, env, args...); err != nil {
+		return fmt.Errorf("compile guest programs for %s: %w", rec.GOARCH, err)
+	}
+	return nil
+}
+
+// command runs go in root. GOFLAGS and GOWORK of the caller's environment are
+// put aside: they could change what is compiled.
+func command(ctx context.Context, root string, env []string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = root
+	cmd.Env = append(append(os.Environ(), "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0"), env...)
+	// The go command starts compilers: the whole group ends when the run does.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+	}
+	return stdout.String(), nil
+}
