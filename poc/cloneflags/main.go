@@ -1,0 +1,125 @@
+// Command cloneflags observes how clone and clone3 validate their flags. No
+// process comes of its calls: a thread of uid 65534 under RLIMIT_NPROC 0 gets
+// EAGAIN where the flags are valid and the flags' own error where they are not,
+// because copy_process looks at the flags first (kernel/fork.c).
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"github.com/mapstack/conformance/poc/probe"
+	"github.com/mapstack/conformance/poc/sys"
+)
+
+func main() {
+	probe.Run(run, map[string]func(*probe.P){"dry": dry, "newpid": newPID})
+}
+
+func run(p *probe.P) {
+	fork(p)
+	p.Observe("dry").Child(probe.Child{Name: "dry"}).Emit()
+	p.Observe("newpid").Child(probe.Child{Name: "newpid"}).Emit()
+}
+
+// nobody is a user that owns no processes and has no capabilities.
+const nobody = 65534
+
+// fork makes one real child, to see that the number is clone's and that the
+// kernel stores the child's ID where the table says the address stands.
+func fork(p *probe.P) {
+	o := p.Observe("fork")
+	defer o.Emit()
+	tid := make([]int32, 1)
+	args := sys.CloneArgs{
+		Flags:     parentSetTID | p.Kernel.Signal.Chld,
+		ParentTID: uintptr(unsafe.Pointer(&tid[0])),
+	}
+	child, errno := p.Kernel.Clone(&args)
+	if !o.Returned(describe(args.Flags), uintptr(child), errno) {
+		return
+	}
+	runtime.KeepAlive(tid)
+	o.Set("parent-tid", tid[0] == int32(child))
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(child, &status, 0, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			o.Unknown("exit", "wait4: "+err.Error())
+			return
+		}
+		break
+	}
+	o.Set("exit", status.ExitStatus())
+}
+
+// dry tries every row of the tables.
+func dry(p *probe.P) {
+	if !forbidProcesses(p, "limit") {
+		return
+	}
+	for _, row := range legacyRows(p.Kernel.Table) {
+		legacy(p, row.step, row.flags)
+	}
+	if p.Kernel.Syscall.Clone3 == 0 {
+		return
+	}
+	for _, row := range clone3Rows(p.Kernel.Table) {
+		o := p.Observe(row.step)
+		tid, errno := p.Kernel.Clone3(row.memory(), uintptr(row.size))
+		end(o, o.Returned(row.call(), uintptr(tid), errno))
+	}
+}
+
+// newPID asks for a thread after the calling thread's children were sent to
+// another PID namespace.
+func newPID(p *probe.P) {
+	o := p.Observe("unshare")
+	ok := o.Returned(fmt.Sprintf("unshare(%#x)", uint64(newPIDNamespace)), 0, p.Kernel.Unshare(newPIDNamespace))
+	o.Emit()
+	if !ok || !forbidProcesses(p, "limit") {
+		return
+	}
+	legacy(p, "process", p.Kernel.Signal.Chld)
+	legacy(p, "thread", goThread)
+}
+
+func legacy(p *probe.P, step string, flags uint64) {
+	o := p.Observe(step)
+	tid, errno := p.Kernel.Clone(&sys.CloneArgs{Flags: flags})
+	end(o, o.Returned(describe(flags), uintptr(tid), errno))
+}
+
+// unexpectedChild is the exit status after a clone that could not succeed did.
+const unexpectedChild = 3
+
+// end emits the observation of a call that must not have made a child. If it
+// did, this process has a second thread in the same memory, or worse, and can
+// only end.
+func end(o *probe.Obs, cloned bool) {
+	o.Emit()
+	if cloned {
+		os.Exit(unexpectedChild)
+	}
+}
+
+// forbidProcesses takes from the calling thread everything that exempts it from
+// RLIMIT_NPROC and sets that to 0. The other threads of the Go runtime stay
+// root, whom the limit does not concern.
+func forbidProcesses(p *probe.P, step string) bool {
+	o := p.Observe(step)
+	defer o.Emit()
+	limit := sys.Rlimit{Current: 0, Max: 0}
+	if !o.Returned("prlimit64(RLIMIT_NPROC, 0)", 0, p.Kernel.Prlimit64(p.Kernel.Rlimit.NProc, &limit, nil)) {
+		return false
+	}
+	return o.Returned(fmt.Sprintf("setresuid(%d, %[1]d, %[1]d)", nobody), 0, p.Kernel.Setresuid(nobody, nobody, nobody))
+}
+
+func describe(flags uint64) string { return fmt.Sprintf("clone(flags=%#x)", flags) }
