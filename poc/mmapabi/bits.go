@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io/ioutil"
+	"strings"
+
+	"github.com/mapstack/conformance/poc/probe"
+)
+
+// The bits of a flag word above the type: every MAP_* flag of every
+// architecture is one of them.
+const (
+	firstBit = 4
+	lastBit  = 26 // MAP_UNINITIALIZED; the lowest bit of a huge page's size where that is not defined
+)
+
+// bits observes every single bit beside PRIVATE|ANONYMOUS: what kind of
+// mapping it gives, and what it does to an occupied address. Whatever name the
+// bit has on some architecture, here it may only do what it means here.
+func (m memory) bits() {
+	m.bit("plain", 0)
+	for n := firstBit; n <= lastBit; n++ {
+		bit := uint64(1) << n
+		m.bit(fmt.Sprintf("bit %#x", bit), bit)
+	}
+}
+
+func (m memory) bit(step string, bit uint64) {
+	o := m.Observe(step)
+	defer o.Emit()
+	// A hint, because a bit that means MAP_FIXED would map page 0 without one.
+	hint, err := m.hole(4 * pages)
+	if err != nil {
+		o.Unknown("hole", err.Error())
+		return
+	}
+	hint += pages * m.Page
+	if addr, ok := o.Mmap(hint, pages*m.Page, m.rw(), m.private()|bit, -1, 0); ok {
+		o.Resident("resident", addr, pages).VMA("", addr)
+		m.Kernel.Munmap(addr, pages*m.Page)
+	}
+	o.Set("bare", m.bare(bit))
+	m.occupied(o, bit)
+}
+
+// bare is the same without MAP_ANONYMOUS and without a file.
+func (m memory) bare(bit uint64) string {
+	hint, err := m.hole(pages)
+	if err != nil {
+		return err.Error()
+	}
+	addr, errno := m.Kernel.Mmap(hint, m.Page, m.rw(), m.Kernel.Map.Private|bit, -1, 0)
+	if errno == 0 {
+		m.Kernel.Munmap(addr, m.Page)
+	}
+	return m.outcome(errno)
+}
+
+// occupied maps with the bit over a page that holds something.
+func (m memory) occupied(o *probe.Obs, bit uint64) {
+	taken, errno := m.Kernel.Mmap(0, m.Page, m.rw(), m.private(), -1, 0)
+	if errno != 0 {
+		o.Unknown("occupied", "map the page to be hit: "+m.outcome(errno))
+		return
+	}
+	o.Store("stored", taken)
+	addr, errno := m.Kernel.Mmap(taken, m.Page, m.rw(), m.private()|bit, -1, 0)
+	switch {
+	case errno != 0:
+		o.Set("occupied", m.outcome(errno))
+	case addr == taken:
+		o.Set("occupied", "replaced")
+	default:
+		o.Set("occupied", "elsewhere")
+		m.Kernel.Munmap(addr, m.Page)
+	}
+	o.Byte("kept", taken)
+	m.Kernel.Munmap(taken, m.Page)
+}
+
+// environment observes the settings that change what flags do.
+func (m memory) environment() {
+	o := m.Observe("environment")
+	for key, path := range map[string]string{
+		"overcommit": "/proc/sys/vm/overcommit_memory",
+		"hugepages":  "/proc/sys/vm/nr_hugepages", // absent where huge pages are
+	} {
+		if text, err := ioutil.ReadFile(path); err != nil {
+			o.Unknown(key, err.Error())
+		} else {
+			o.Set(key, strings.TrimSpace(string(text)))
+		}
+	}
+	o.Emit()
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"github.com/mapstack/conformance/poc/probe"
+	"github.com/mapstack/conformance/poc/sys"
+)
+
+// gapPages is the default stack_guard_gap, 256 pages (mm/mmap.c).
+const gapPages = 256
+
+// growth observes a MAP_GROWSDOWN mapping being touched below its start. It is
+// a child because RLIMIT_STACK must not limit it: 100 pages of 64 KiB are
+// nearly the usual 8 MiB, 256 are more.
+func growth(p *probe.P) {
+	m := memory{p}
+	o := m.Observe("limit")
+	unlimited := sys.Rlimit{Current: ^uint64(0), Max: ^uint64(0)}
+	o.Returned("prlimit64(RLIMIT_STACK, infinity)", 0, m.Kernel.Prlimit64(m.Kernel.Rlimit.Stack, &unlimited, nil))
+	o.Emit()
+
+	for _, step := range []struct {
+		name  string
+		pages uintptr // below the mapping
+	}{
+		{"1 page", 1}, {"100 pages", 100},
+	} {
+		m.growing(step.name, func(o *probe.Obs, start uintptr) {
+			below := start - step.pages*m.Page
+			o.Set("touched", below).Store("store", below).VMA("", below)
+		})
+	}
+
+	rw, none := m.rw(), uint64(0)
+	for _, step := range []struct {
+		name     string
+		prot     uint64 // of the obstacle
+		distance uintptr
+	}{
+		{"at the gap", rw, gapPages},
+		{"inside the gap", rw, gapPages - 1},
+		{"next to an inaccessible page", none, 1},
+	} {
+		m.growing(step.name, func(o *probe.Obs, start uintptr) {
+			obstacle := start - (gapPages+64)*m.Page
+			if !m.obstacle(o, obstacle, step.prot) {
+				return
+			}
+			// The distance is between the end of the obstacle and the page that
+			// the mapping would begin with.
+			o.Write("touch", obstacle+m.Page+step.distance*m.Page)
+			m.Kernel.Munmap(obstacle, m.Page)
+		})
+	}
+
+	for _, step := range []struct {
+		name     string
+		distance uintptr
+	}{
+		{"hint inside the gap", 0}, {"hint at the gap", gapPages},
+	} {
+		m.growing(step.name, func(o *probe.Obs, start uintptr) {
+			hint := start - (step.distance+1)*m.Page
+			o.Set("asked", hint)
+			if addr, ok := o.Mmap(hint, m.Page, rw, m.private(), -1, 0); ok {
+				m.Kernel.Munmap(addr, m.Page)
+			}
+		})
+	}
+}
+
+// growing runs a step with a growing mapping of one page that has ample room
+// below, and removes all of it.
+func (m memory) growing(step string, body func(o *probe.Obs, start uintptr)) {
+	const room = 4 * gapPages
+	o := m.Observe(step)
+	defer o.Emit()
+	hole, err := m.hole(room)
+	if err != nil {
+		o.Unknown("room", err.Error())
+		return
+	}
+	start := hole + (room-gapPages)*m.Page
+	_, errno := m.Kernel.Mmap(start, m.Page, m.rw(), m.private()|m.Kernel.Map.GrowsDown|m.Kernel.Map.FixedNoReplace, -1, 0)
+	if errno != 0 {
+		o.Unknown("growing", "map what is to grow: "+m.outcome(errno))
+		return
+	}
+	body(o, start)
+	m.Kernel.Munmap(hole, room*m.Page)
+}
+
+func (m memory) obstacle(o *probe.Obs, addr uintptr, prot uint64) bool {
+	_, errno := m.Kernel.Mmap(addr, m.Page, prot, m.private()|m.Kernel.Map.FixedNoReplace, -1, 0)
+	if errno != 0 {
+		o.Unknown("touch", "map the obstacle: "+m.outcome(errno))
+	}
+	return errno == 0
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// types observes every value of the type field, anonymous and with a file.
+func (m memory) types() {
+	o := m.Observe("types anonymous")
+	for t := uint64(0); t <= m.Kernel.Map.Type; t++ {
+		o.Set(strconv.FormatUint(t, 10), m.try(1, m.rw(), t|m.Kernel.Map.Anonymous, -1))
+	}
+	o.Emit()
+
+	m.withFile("types file", func(fd int) {
+		o := m.Observe("types file")
+		for t := uint64(0); t <= m.Kernel.Map.Type; t++ {
+			o.Set(strconv.FormatUint(t, 10), m.try(1, m.rw(), t, fd))
+		}
+		o.Emit()
+	})
+
+	// The number, because some tables do not define it.
+	const droppable = 8
+	o = m.Observe("droppable")
+	if addr, ok := o.Mmap(0, pages*m.Page, m.rw(), droppable|m.Kernel.Map.Anonymous, -1, 0); ok {
+		o.VMA("", addr).Store("store", addr)
+		m.Kernel.Munmap(addr, pages*m.Page)
+	}
+	o.Emit()
+}
+
+// unknownBits observes the bits that this architecture gives no name, with the
+// types that ignore what they do not know and the one that does not.
+func (m memory) unknownBits() {
+	named := m.Kernel.Map.Type
+	for _, c := range m.Kernel.Map.Named() {
+		// MAP_HUGE_SHIFT is a number of bits, no flag.
+		if c.Name != "MAP_HUGE_SHIFT" {
+			named |= c.Value
+		}
+	}
+	each := func(step string, flags uint64, fd int) {
+		o := m.Observe(step)
+		// Above lastBit are more bits of a huge page's size.
+		for n := firstBit; n < lastBit; n++ {
+			if bit := uint64(1) << n; named&bit == 0 {
+				o.Set(fmt.Sprintf("%#x", bit), m.try(1, m.rw(), flags|bit, fd))
+			}
+		}
+		o.Emit()
+	}
+	each("unknown bits private anonymous", m.private(), -1)
+	m.withFile("unknown bits file", func(fd int) {
+		each("unknown bits private file", m.Kernel.Map.Private, fd)
+		each("unknown bits shared file", m.Kernel.Map.Shared, fd)
+		each("unknown bits validated file", m.Kernel.Map.SharedValidate, fd)
+	})
+}
+
+// validated observes which flags MAP_SHARED_VALIDATE lets pass.
+func (m memory) validated() {
+	m.call("validated anonymous", 0, 1, m.rw(), m.Kernel.Map.SharedValidate|m.Kernel.Map.Anonymous, -1)
+	m.withFile("validated", func(fd int) {
+		k := m.Kernel.Map
+		o := m.Observe("validated legacy flags")
+		for _, flag := range []struct {
+			name  string
+			value uint64
+		}{
+			{"none", 0}, {"stack", k.Stack}, {"populate", k.Populate}, {"noreserve", k.NoReserve}, {"locked", k.Locked},
+		} {
+			o.Set(flag.name, m.try(1, m.rw(), k.SharedValidate|flag.value, fd))
+		}
+		o.Emit()
+		// The generic number of MAP_SYNC, whatever it means here.
+		const genericSync = 0x80000
+		m.call("validated 0x80000", 0, 1, m.rw(), k.SharedValidate|genericSync, fd)
+		m.call("private 0x80000 file", 0, 1, m.rw(), k.Private|genericSync, fd)
+		m.call("validated noreplace", 0, 1, m.rw(), k.SharedValidate|k.FixedNoReplace, fd)
+		if k.Sync == 0 {
+			return
+		}
+		m.call("sync validated", 0, 1, m.rw(), k.SharedValidate|k.Sync, fd)
+		m.call("sync shared", 0, 1, m.rw(), k.Shared|k.Sync, fd)
+		m.call("sync private", 0, 1, m.rw(), k.Private|k.Sync, fd)
+	})
+}
+
+// protections observes every combination of the three protections, plain and
+// as a stack.
+func (m memory) protections() {
+	o := m.Observe("protections")
+	all := m.Kernel.Prot.Read | m.Kernel.Prot.Write | m.Kernel.Prot.Exec
+	for prot := uint64(0); prot <= all; prot++ {
+		o.Set(strconv.FormatUint(prot, 10), m.try(1, prot, m.private(), -1))
+		o.Set(strconv.FormatUint(prot, 10)+" stack", m.try(1, prot, m.private()|m.Kernel.Map.Stack, -1))
+	}
+	o.Emit()
+}
