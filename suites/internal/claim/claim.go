@@ -39,6 +39,19 @@ type Area struct {
 	Claims []Claim
 }
 
+// Evidence is all that is known of one cell after a run.
+type Evidence struct {
+	Cell        matrix.Cell
+	Facts       *facts.Facts               // nil when the target never said what it is
+	Transcripts map[string]wire.Transcript // by probe
+	// Failure is why transcripts are missing: the kernel did not boot, it
+	// panicked under a probe, the host ran out of disk. Empty for none.
+	Failure string
+	// FailureStatus is what a claim becomes whose transcript Failure took
+	// away: NotRun when the kernel is to blame, Error when we are.
+	FailureStatus verdict.Status
+}
+
 // Transcript gives checks access to observations. A step or value that is not
 // there is never a kernel's fault: its accessors stop the check, and the
 // outcome is an error, not a failure.

@@ -1,0 +1,128 @@
+package claim
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/mapstack/conformance/harness/verdict"
+)
+
+// Deviation records that a claim is known not to hold on some cells, and why.
+type Deviation struct {
+	Claim  string   `yaml:"claim"`
+	Cells  []string `yaml:"cells"` // names or shell globs
+	Reason string   `yaml:"reason"`
+	Source string   `yaml:"source"` // where the reason can be checked
+}
+
+// deviationsFile is the whole of fixtures/deviations.yaml.
+type deviationsFile struct {
+	Deviations []Deviation `yaml:"deviations"`
+}
+
+// ParseDeviations reads a deviations file. The error names the file and line.
+func ParseDeviations(file string, data []byte) ([]Deviation, error) {
+	var f deviationsFile
+	if err := yaml.UnmarshalWithOptions(data, &f, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s: a deviation has claim, cells, reason and source: %w", file, err)
+	}
+	for i, d := range f.Deviations {
+		if err := d.validate(); err != nil {
+			return nil, fmt.Errorf("%s: deviation %d: %w", file, i+1, err)
+		}
+	}
+	return f.Deviations, nil
+}
+
+func (d Deviation) validate() error {
+	for _, field := range []struct{ name, value string }{
+		{"claim", d.Claim}, {"reason", d.Reason}, {"source", d.Source},
+	} {
+		if strings.TrimSpace(field.value) == "" {
+			return fmt.Errorf("%s is empty", field.name)
+		}
+	}
+	if len(d.Cells) == 0 {
+		return fmt.Errorf("claim %s: cells is empty; name the cells, or use a glob", d.Claim)
+	}
+	for _, glob := range d.Cells {
+		if _, err := path.Match(glob, ""); err != nil {
+			return fmt.Errorf("claim %s: cell glob %q: %w", d.Claim, glob, err)
+		}
+	}
+	return nil
+}
+
+// CheckDeviations refuses deviations that can never apply: an unknown claim, a
+// glob that matches no cell, or two deviations for the same claim and cell.
+func CheckDeviations(devs []Deviation, areas []Area, cells []string) error {
+	known := map[string]bool{}
+	for _, a := range areas {
+		for _, c := range a.Claims {
+			known[c.ID] = true
+		}
+	}
+	taken := map[string]bool{}
+	for i, d := range devs {
+		if !known[d.Claim] {
+			return fmt.Errorf("deviation %d: there is no claim %q", i+1, d.Claim)
+		}
+		for _, glob := range d.Cells {
+			matched := false
+			for _, cell := range cells {
+				if ok, _ := path.Match(glob, cell); ok {
+					matched = true
+				}
+			}
+			if !matched {
+				return fmt.Errorf("deviation %d (%s): %q matches no cell", i+1, d.Claim, glob)
+			}
+		}
+		for _, cell := range cells {
+			if !d.covers(d.Claim, cell) {
+				continue
+			}
+			if taken[d.Claim+" "+cell] {
+				return fmt.Errorf("deviation %d: claim %s already has a deviation on cell %s", i+1, d.Claim, cell)
+			}
+			taken[d.Claim+" "+cell] = true
+		}
+	}
+	return nil
+}
+
+func (d Deviation) covers(id, cell string) bool {
+	if d.Claim != id {
+		return false
+	}
+	for _, glob := range d.Cells {
+		if ok, _ := path.Match(glob, cell); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// applyDeviation turns an expected failure into a pass, and an expected
+// failure that did not happen into a failure: a deviation that outlives its
+// reason would hide the next one.
+func applyDeviation(out verdict.Outcome, devs []Deviation) verdict.Outcome {
+	for _, d := range devs {
+		if !d.covers(out.Claim, out.Cell) {
+			continue
+		}
+		text := fmt.Sprintf("%s (%s)", d.Reason, d.Source)
+		switch out.Status {
+		case verdict.Fail:
+			out.Status, out.Deviation, out.Reason = verdict.Pass, text+"\n"+out.Reason, ""
+		case verdict.Pass:
+			out.Status = verdict.Fail
+			out.Reason = "stale deviation: the claim holds here, but fixtures/deviations.yaml says it does not: " + text
+		}
+		return out
+	}
+	return out
+}

@@ -1,0 +1,150 @@
+package claim
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// Judge decides one claim on one cell. It is pure: the same evidence always
+// gives the same outcome, whoever asks. Outcome.Suite is left to the caller,
+// who knows the area.
+func Judge(c Claim, ev Evidence, devs []Deviation) verdict.Outcome {
+	out := verdict.Outcome{Cell: ev.Cell.Name, Claim: c.ID, Level: c.Level}
+	out.Status, out.Reason = decide(c, ev)
+	return applyDeviation(out, devs)
+}
+
+// decide is Judge before deviations. Applicability comes first: it does not
+// depend on the run, so a cell that never booted still says "unsupported".
+func decide(c Claim, ev Evidence) (verdict.Status, string) {
+	table, known := abi.Lookup(ev.Cell.Arch)
+	if !known {
+		return verdict.Error, fmt.Sprintf("architecture %q has no table in poc/abi, so nothing can be expected of it", ev.Cell.Arch)
+	}
+	if c.Unsupported != nil {
+		if reason := c.Unsupported(ev.Cell, table); reason != "" {
+			return verdict.Unsupported, reason
+		}
+	}
+	t, ran := ev.Transcripts[c.Probe]
+	if !ran {
+		return missingProbe(c, ev)
+	}
+	if ev.Facts == nil {
+		return verdict.Error, withFailure("the target's facts are missing, so nothing can be expected of it", ev)
+	}
+	status, reason := check(c, t, *ev.Facts)
+	if status == verdict.Error {
+		return status, withFailure(reason+exitState(t.Exit), ev)
+	}
+	return status, reason
+}
+
+// missingProbe is the outcome of a claim whose probe left no transcript.
+func missingProbe(c Claim, ev Evidence) (verdict.Status, string) {
+	if ev.Failure == "" {
+		return verdict.NotRun, fmt.Sprintf("probe %s has no transcript", c.Probe)
+	}
+	if ev.FailureStatus == verdict.Error {
+		return verdict.Error, ev.Failure
+	}
+	// A failure may lose a claim or break the tools; it can never decide one.
+	return verdict.NotRun, ev.Failure
+}
+
+func withFailure(reason string, ev Evidence) string {
+	if ev.Failure == "" {
+		return reason
+	}
+	return reason + "\n" + ev.Failure
+}
+
+// failed stops a check at its first failed expectation: what follows would
+// read results that the expectation made meaningless.
+type failed struct{ message string }
+
+// check runs the claim's check and turns how it ended into a status.
+func check(c Claim, t wire.Transcript, f facts.Facts) (status verdict.Status, reason string) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case failed:
+			status, reason = verdict.Fail, r.message
+		case Missing:
+			status, reason = verdict.Error, r.Error()
+		default:
+			// A defect of the check must not take the other claims with it,
+			// and must never be taken for the kernel's.
+			status, reason = verdict.Error, fmt.Sprintf("the check of %s panicked: %v", c.ID, r)
+		}
+	}()
+	// A matcher that could not be applied reports through the same handler as
+	// one that did not match: a check has to use its matchers correctly.
+	asserted := false
+	g := counting{gomega.NewGomega(func(message string, _ ...int) {
+		panic(failed{strings.TrimSpace(message)})
+	}), &asserted}
+	c.Check(g, Transcript{t}, f)
+	if !asserted {
+		return verdict.Error, fmt.Sprintf("the check of %s expected nothing, so it decided nothing", c.ID)
+	}
+	return verdict.Pass, ""
+}
+
+// counting notices whether a check asserted anything: a loop over nothing must
+// not be a pass.
+type counting struct {
+	gomega.Gomega
+	asserted *bool
+}
+
+func (c counting) Expect(actual any, extra ...any) gomega.Assertion {
+	*c.asserted = true
+	return c.Gomega.Expect(actual, extra...)
+}
+
+func (c counting) Ω(actual any, extra ...any) gomega.Assertion { return c.Expect(actual, extra...) }
+
+func (c counting) ExpectWithOffset(offset int, actual any, extra ...any) gomega.Assertion {
+	*c.asserted = true
+	return c.Gomega.ExpectWithOffset(offset, actual, extra...)
+}
+
+// exitState explains a missing step: how the probe ended, and what it said.
+func exitState(e wire.Exit) string {
+	var b strings.Builder
+	switch {
+	case e.TimedOut:
+		b.WriteString("\nthe probe was killed after its time limit")
+	case e.Signal != "":
+		fmt.Fprintf(&b, "\nthe probe was killed by %s", e.Signal)
+	case e.Code != 0:
+		fmt.Fprintf(&b, "\nthe probe exited with status %d", e.Code)
+	}
+	if e.Dropped > 0 {
+		fmt.Fprintf(&b, "\n%d lines of its output were no observations", e.Dropped)
+	}
+	if tail := lastLines(e.Stderr, stderrLines); tail != "" {
+		b.WriteString("\nits last words:\n" + tail)
+	}
+	return b.String()
+}
+
+// stderrLines is how much of a probe's standard error a reason quotes; all of
+// it is in the evidence.
+const stderrLines = 12
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	if len(lines) > n {
+		lines = lines[len(lines)-n:]
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,122 @@
+package claim
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// Missing is what the accessors panic with when a transcript does not hold
+// what a check needs. Judge turns it into an error outcome.
+type Missing struct {
+	Probe  string
+	Step   string
+	Value  string // "" when the step itself is missing
+	Reason string
+}
+
+// Error says what is missing, where, and why.
+func (m Missing) Error() string {
+	if m.Value == "" {
+		return fmt.Sprintf("probe %s, step %q: %s", m.Probe, m.Step, m.Reason)
+	}
+	return fmt.Sprintf("probe %s, step %q, value %q: %s", m.Probe, m.Step, m.Value, m.Reason)
+}
+
+// Step returns the observation with that name. A step that is absent, or
+// reported twice, stops the check.
+func (t Transcript) Step(name string) Observation {
+	found := -1
+	for i, o := range t.Observations {
+		if o.Step != name {
+			continue
+		}
+		if found >= 0 {
+			panic(Missing{Probe: t.Probe, Step: name, Reason: "reported twice, so neither answer counts"})
+		}
+		found = i
+	}
+	if found < 0 {
+		panic(Missing{Probe: t.Probe, Step: name, Reason: "never reported"})
+	}
+	return Observation{Observation: t.Observations[found], probe: t.Probe}
+}
+
+// Observation is one step's outcome with accessors that cannot be misread: a
+// value that could not be determined stops the check.
+type Observation struct {
+	wire.Observation
+	probe string
+}
+
+// OK reports whether the call came back without an errno.
+func (o Observation) OK() bool { return o.Errno == 0 }
+
+// Has reports whether a value was seen. One that could not be determined stops
+// the check: it is neither present nor absent.
+func (o Observation) Has(key string) bool {
+	if why, unknown := o.Unknown[key]; unknown {
+		panic(o.missing(key, "could not be determined: "+why))
+	}
+	_, ok := o.Values[key]
+	return ok
+}
+
+// Value returns a value as reported.
+func (o Observation) Value(key string) string {
+	if !o.Has(key) {
+		panic(o.missing(key, "never reported"))
+	}
+	return o.Values[key]
+}
+
+// Int returns a decimal value.
+func (o Observation) Int(key string) int {
+	n, err := strconv.Atoi(o.Value(key))
+	if err != nil {
+		panic(o.missing(key, fmt.Sprintf("%q is no decimal number", o.Values[key])))
+	}
+	return n
+}
+
+// Uint returns a number written in decimal or, with 0x, in hexadecimal.
+func (o Observation) Uint(key string) uint64 {
+	n, err := strconv.ParseUint(o.Value(key), 0, 64)
+	if err != nil {
+		panic(o.missing(key, fmt.Sprintf("%q is no number", o.Values[key])))
+	}
+	return n
+}
+
+// Words returns a value split at white space, such as the flags of VmFlags.
+func (o Observation) Words(key string) []string { return strings.Fields(o.Value(key)) }
+
+// Result returns what the call returned. A call that failed returned nothing.
+func (o Observation) Result() uint64 {
+	if !o.OK() {
+		panic(o.missing("ret", "the call failed with "+o.Failure()))
+	}
+	n, err := strconv.ParseUint(o.Ret, 0, 64)
+	if err != nil {
+		panic(o.missing("ret", fmt.Sprintf("%q is no number", o.Ret)))
+	}
+	return n
+}
+
+// Failure describes the errno, "none" when there is none.
+func (o Observation) Failure() string {
+	switch {
+	case o.OK():
+		return "none"
+	case o.Error == "":
+		return fmt.Sprintf("errno %d", o.Errno)
+	default:
+		return fmt.Sprintf("%s (%d)", o.Error, o.Errno)
+	}
+}
+
+func (o Observation) missing(key, reason string) Missing {
+	return Missing{Probe: o.probe, Step: o.Step, Value: key, Reason: reason}
+}
