@@ -51,6 +51,10 @@ func (o *Obs) Store(key string, addr uintptr) *Obs {
 	return o.Set(key, result)
 }
 
+// Poke writes one byte and lets a fault end the process, as it would end one
+// that expects none.
+func Poke(addr uintptr) { store(addr, stored) }
+
 // Resident records how many of the pages from addr are in memory, by mincore.
 func (o *Obs) Resident(key string, addr uintptr, pages int) *Obs {
 	vec := make([]byte, pages)

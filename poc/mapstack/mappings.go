@@ -1,0 +1,236 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/mapstack/conformance/poc/probe"
+)
+
+// sizes maps one page, eight, and the 8 MiB of a thread stack, and uses both ends.
+func (m mapper) sizes() {
+	for _, size := range []struct {
+		name   string
+		length uintptr
+	}{
+		{"map.1p", m.Page}, {"map.8p", 8 * m.Page}, {"map.8m", 8 << 20},
+	} {
+		o := m.Observe(size.name)
+		addr, ok := o.Mmap(0, size.length, m.rw(), m.stack(), -1, 0)
+		if ok {
+			o.VMA("", addr).Store("first", addr).Store("last", addr+size.length-1)
+			m.release(addr, size.length)
+		}
+		o.Emit()
+	}
+}
+
+// capabilities records the effective ones of this process, as the kernel writes
+// them.
+func capabilities(o *probe.Obs) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		o.Unknown("capeff", err.Error())
+		return
+	}
+	for _, line := range strings.Split(string(status), "\n") {
+		if strings.HasPrefix(line, "CapEff:") {
+			o.Set("capeff", strings.TrimSpace(strings.TrimPrefix(line, "CapEff:")))
+			return
+		}
+	}
+	o.Unknown("capeff", "/proc/self/status has no CapEff")
+}
+
+// comparison maps the same with and without the flag.
+func (m mapper) comparison() {
+	for _, kind := range []struct {
+		name  string
+		flags uint64
+	}{
+		{"compare.plain", m.plain()}, {"compare.stack", m.stack()},
+	} {
+		o := m.Observe(kind.name)
+		addr, ok := o.Mmap(0, 16*m.Page, m.rw(), kind.flags, -1, 0)
+		if ok {
+			o.VMA("", addr).Resident("resident", addr, 16)
+			m.release(addr, 16*m.Page)
+		}
+		o.Emit()
+	}
+}
+
+// merging puts a mapping beside a plain one and sees whether the kernel makes
+// one of them: with the flag, and without as the control.
+func (m mapper) merging() {
+	const pages = 64
+	for _, kind := range []struct {
+		name  string
+		flags uint64
+	}{
+		{"merge.plain", m.plain()}, {"merge.stack", m.stack()},
+	} {
+		o := m.Observe(kind.name)
+		// Neighbours without access keep everything else apart.
+		base, errno := m.Kernel.Mmap(0, pages*m.Page, 0, m.plain(), -1, 0)
+		if errno != 0 {
+			o.Returned("mmap of the reservation", 0, errno)
+			o.Emit()
+			continue
+		}
+		left, right := base+16*m.Page, base+20*m.Page
+		if _, ok := o.Mmap(left, 4*m.Page, m.rw(), m.plain()|m.Kernel.Map.Fixed, -1, 0); ok {
+			if _, ok := o.Mmap(right, 4*m.Page, m.rw(), kind.flags|m.Kernel.Map.Fixed, -1, 0); ok {
+				o.VMA("left.", left).VMA("right.", right)
+			}
+		}
+		m.release(base, pages*m.Page)
+		o.Emit()
+	}
+}
+
+// files maps a file with the flag, in each way that a file may be mapped.
+func (m mapper) files() {
+	for _, kind := range []struct {
+		name  string
+		flags uint64
+	}{
+		{"file.shared", m.Kernel.Map.Shared},
+		{"file.private", m.Kernel.Map.Private},
+		{"file.shared_validate", m.Kernel.Map.SharedValidate},
+	} {
+		o := m.Observe(kind.name)
+		fd, errno := m.Kernel.MemfdCreate("mapstack", 0)
+		if errno != 0 {
+			o.Unknown("file", fmt.Sprintf("memfd_create: errno %d %s", int(errno), m.Kernel.ErrnoName(int(errno))))
+			o.Emit()
+			continue
+		}
+		f := os.NewFile(uintptr(fd), "memfd")
+		if err := f.Truncate(int64(4 * m.Page)); err != nil {
+			o.Unknown("file", err.Error())
+		} else if addr, ok := o.Mmap(0, 4*m.Page, m.rw(), kind.flags|m.Kernel.Map.Stack, fd, 0); ok {
+			o.VMA("", addr).Store("first", addr).Store("last", addr+4*m.Page-1)
+			// What the file holds tells a shared mapping from a private one.
+			b := make([]byte, 1)
+			if _, err := f.ReadAt(b, 0); err != nil {
+				o.Unknown("file", err.Error())
+			} else {
+				o.Set("file", b[0])
+			}
+			m.release(addr, 4*m.Page)
+		}
+		f.Close()
+		o.Emit()
+	}
+}
+
+// protections asks for every protection. Nothing is touched: memory that is
+// writable only must not be read on some CPUs.
+func (m mapper) protections() {
+	for prot := uint64(0); prot < 8; prot++ {
+		o := m.Observe(fmt.Sprintf("prot.%d", prot))
+		addr, ok := o.Mmap(0, m.Page, prot, m.stack(), -1, 0)
+		if ok {
+			o.VMA("", addr)
+			m.release(addr, m.Page)
+		}
+		o.Emit()
+	}
+}
+
+// types combines the flag with the mapping types, good and bad.
+func (m mapper) types() {
+	f := m.Kernel.Map
+	for _, kind := range []struct {
+		name  string
+		flags uint64
+	}{
+		{"type.shared", f.Shared | f.Anonymous},
+		{"type.shared_validate", f.SharedValidate | f.Anonymous},
+		{"type.none", f.Anonymous},
+	} {
+		o := m.Observe(kind.name)
+		addr, ok := o.Mmap(0, m.Page, m.rw(), kind.flags|f.Stack, -1, 0)
+		if ok {
+			o.VMA("", addr)
+			m.release(addr, m.Page)
+		}
+		o.Emit()
+	}
+}
+
+// hugePageAdvice follows one mapping through changes of its VM_NOHUGEPAGE.
+func (m mapper) hugePageAdvice() {
+	const length = 8 << 20
+	o := m.Observe("thp.map")
+	addr, ok := o.Mmap(0, length, m.rw(), m.stack(), -1, 0)
+	if ok {
+		o.VMA("", addr)
+	}
+	o.Emit()
+	if !ok {
+		return
+	}
+	defer m.release(addr, length)
+	for _, advice := range []struct {
+		name  string
+		value uint64
+	}{
+		{"thp.hugepage", m.Kernel.Madv.HugePage}, {"thp.nohugepage", m.Kernel.Madv.NoHugePage},
+	} {
+		o := m.Observe(advice.name)
+		o.Madvise(addr, length, advice.value)
+		o.VMA("", addr).Emit()
+	}
+}
+
+// growth maps with nothing below, and touches there.
+func (m mapper) growth() {
+	const free, used = 512, 16 // more below than the guard gap of 256 pages
+	o := m.Observe("growth")
+	base, errno := m.Kernel.Mmap(0, (free+used)*m.Page, 0, m.plain(), -1, 0)
+	if errno != 0 {
+		o.Returned("mmap of the reservation", 0, errno)
+		o.Emit()
+		return
+	}
+	m.release(base, free*m.Page)
+	want := base + free*m.Page
+	addr, ok := o.Mmap(want, used*m.Page, m.rw(), m.stack()|m.Kernel.Map.Fixed, -1, 0)
+	if ok {
+		o.Set("asked", want).VMA("", addr).Resident("resident", addr, used)
+		o.VMA("below.", addr-1).Write("below.write", addr-1).VMA("after.", addr)
+		m.release(addr, used*m.Page)
+	}
+	o.Emit()
+}
+
+// combinations puts the flag beside others, each with its control without it.
+func (m mapper) combinations() {
+	const pages = 16
+	f := m.Kernel.Map
+	for _, other := range []struct {
+		name string
+		flag uint64
+	}{
+		{"noreserve", f.NoReserve}, {"populate", f.Populate}, {"growsdown", f.GrowsDown}, {"hugetlb", f.HugeTLB},
+		{"nonblock", f.NonBlock},
+	} {
+		for _, kind := range []struct {
+			name  string
+			flags uint64
+		}{
+			{"plain", m.plain()}, {"stack", m.stack()},
+		} {
+			o := m.Observe("with." + other.name + "." + kind.name)
+			addr, ok := o.Mmap(0, pages*m.Page, m.rw(), kind.flags|other.flag, -1, 0)
+			if ok {
+				o.VMA("", addr).Resident("resident", addr, pages)
+				m.release(addr, pages*m.Page)
+			}
+			o.Emit()
+		}
+	}
+}

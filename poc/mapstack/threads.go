@@ -1,0 +1,73 @@
+package main
+
+// glibcStack replays nptl/allocatestack.c: the whole stack is mapped without
+// access, and all but the guard is then opened.
+func (m mapper) glibcStack() {
+	m.threadStack("glibc", m.stack(), 8<<20)
+}
+
+// muslStack replays src/thread/pthread_create.c, which does not use the flag.
+func (m mapper) muslStack() {
+	const stack = 128 << 10 // DEFAULT_STACK_SIZE
+	m.threadStack("musl", m.plain(), stack+m.Page)
+}
+
+func (m mapper) threadStack(name string, flags uint64, length uintptr) {
+	guard := m.Page
+	o := m.Observe(name + ".mmap")
+	addr, ok := o.Mmap(0, length, 0, flags, -1, 0)
+	if ok {
+		o.VMA("", addr)
+	}
+	o.Emit()
+	if !ok {
+		return
+	}
+	o = m.Observe(name + ".mprotect")
+	if o.Mprotect(addr+guard, length-guard, m.rw()) {
+		o.VMA("stack.", addr+guard).VMA("guard.", addr)
+		o.Store("top", addr+length-1).Store("bottom", addr+guard)
+		o.Write("guard.write", addr+guard-1).Read("guard.read", addr)
+	}
+	o.Emit()
+	o = m.Observe(name + ".munmap")
+	if o.Munmap(addr, length) {
+		o.Read("read", addr+length-1)
+	}
+	o.Emit()
+}
+
+// dontNeed throws the content of a stack away, as glibc does before it keeps a
+// stack for the next thread.
+func (m mapper) dontNeed() {
+	o := m.Observe("dontneed.map")
+	addr, ok := o.Mmap(0, 4*m.Page, m.rw(), m.stack(), -1, 0)
+	if ok {
+		o.VMA("", addr).Store("first", addr).Resident("resident", addr, 4)
+	}
+	o.Emit()
+	if !ok {
+		return
+	}
+	defer m.release(addr, 4*m.Page)
+	o = m.Observe("dontneed")
+	o.Madvise(addr, 4*m.Page, m.Kernel.Madv.DontNeed)
+	// Residency first: the read brings the page back.
+	o.VMA("", addr).Resident("resident", addr, 4).Byte("byte", addr).Store("again", addr).Emit()
+}
+
+// guardRegion turns a page of a stack into a guard without a mapping of its own.
+func (m mapper) guardRegion() {
+	o := m.Observe("guard.install")
+	addr, errno := m.Kernel.Mmap(0, 4*m.Page, m.rw(), m.stack(), -1, 0)
+	if errno != 0 {
+		o.Returned("mmap of the stack", 0, errno)
+		o.Emit()
+		return
+	}
+	defer m.release(addr, 4*m.Page)
+	if o.Madvise(addr+m.Page, m.Page, m.Kernel.Madv.GuardInstall) {
+		o.VMA("", addr+m.Page).Store("before", addr).Write("guard", addr+m.Page).Store("after", addr+2*m.Page)
+	}
+	o.Emit()
+}
