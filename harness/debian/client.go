@@ -1,0 +1,75 @@
+// Package debian turns a suite, an architecture and a package name into a
+// verified file: mirror, signed Release, Packages index, download by SHA-256,
+// and reading of what a .deb contains.
+package debian
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/progress"
+)
+
+// Client downloads from one mirror. It is safe for concurrent use. A Release
+// and an Index are read once in its life.
+type Client struct {
+	cache    *cache.Cache
+	mirror   Mirror
+	keyrings fs.FS
+	sink     progress.Sink
+	http     *http.Client
+	patience timeouts
+	now      func() time.Time
+
+	releases memo[*Release]
+	indexes  memo[*Index]
+}
+
+// NewClient returns a client of mirror that trusts every key in the *.gpg
+// files at the top of keyrings. The zero Mirror is allowed: what is in the
+// cache can then be had by Fetch, and a download is an error.
+func NewClient(c *cache.Cache, mirror Mirror, keyrings fs.FS, sink progress.Sink) *Client {
+	return &Client{
+		cache: c, mirror: mirror, keyrings: keyrings, sink: sink,
+		http: newHTTP(mirror), patience: patience, now: time.Now,
+	}
+}
+
+// Mirror is where the client downloads from.
+func (c *Client) Mirror() Mirror { return c.mirror }
+
+// Fetch returns the path of the package's file in the cache, downloading it if
+// need be. Only Filename, Size and SHA256 of p are needed, so a pinned package
+// works without any index, and without a network when it is in the cache.
+// Callers must not write to the file.
+func (c *Client) Fetch(ctx context.Context, p Package) (string, error) {
+	if err := p.checkFile(); err != nil {
+		return "", err
+	}
+	return c.blob(ctx, p.Filename, p.label(), p.SHA256, p.Size)
+}
+
+func (c *Client) blob(ctx context.Context, path, what, sum string, size int64) (string, error) {
+	file, err := c.cache.Blob(ctx, sum, size, func(ctx context.Context, w io.Writer) error {
+		return c.get(ctx, &download{path: path, what: what, size: size, w: w})
+	})
+	if err != nil {
+		return "", blame(c.mirror, path, what, err)
+	}
+	return file, nil
+}
+
+// blame says of content that is not what was signed where it came from.
+func blame(mirror Mirror, path, what string, err error) error {
+	if !errors.Is(err, cache.ErrContent) {
+		return err
+	}
+	return fmt.Errorf("download %s (%s of %s): %w; the mirror is being updated or serves damaged files: try again later, or set MAPSTACK_MIRROR to another mirror",
+		what, path, mirror.URL.Redacted(), err)
+}

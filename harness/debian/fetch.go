@@ -1,0 +1,225 @@
+package debian
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mapstack/conformance/harness/progress"
+)
+
+// timeouts are the waits of a download.
+type timeouts struct {
+	stall    time.Duration // without one byte, before the connection is given up
+	pause    time.Duration // before the second attempt; doubles with each further one
+	attempts int           // in a row without one byte of progress
+	requests int           // in all, for a server that sends a byte at a time
+}
+
+// patience suits a mirror behind a slow link: what counts is that bytes come.
+var patience = timeouts{stall: 30 * time.Second, pause: 500 * time.Millisecond, attempts: 4, requests: 40}
+
+// Events of one download are at least this far apart, so that a fast mirror
+// does not flood the display.
+const (
+	eventBytes = 1 << 20
+	eventPause = 200 * time.Millisecond
+)
+
+// errStalled is the cause of a request given up for want of progress.
+var errStalled = errors.New("no data arrived for too long")
+
+// newHTTP returns a client that follows the environment's proxies. file: URLs
+// are understood only when the mirror itself is one, so that no server can
+// redirect to this machine's files.
+func newHTTP(mirror Mirror) *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DisableCompression = true // sizes and hashes are those of the stored file
+	if mirror.URL != nil && mirror.URL.Scheme == "file" {
+		t.RegisterProtocol("file", http.NewFileTransport(http.Dir("/")))
+	}
+	return &http.Client{Transport: t, CheckRedirect: func(r *http.Request, via []*http.Request) error {
+		if s := r.URL.Scheme; s != "http" && s != "https" {
+			return fmt.Errorf("redirected to a %s URL", s)
+		}
+		if len(via) > 10 {
+			return errors.New("redirected more than 10 times")
+		}
+		return nil
+	}}
+}
+
+// download is one file on its way from the mirror to w.
+type download struct {
+	path string // below the mirror's URL
+	what string // for people
+	size int64  // exact length, or -1 when only limit is known
+	// limit is the most that is read when size is unknown.
+	limit int64
+	w     io.Writer
+
+	done      int64
+	reported  int64
+	reportedT time.Time
+}
+
+// get runs d, resuming after broken connections. Errors name the file and the
+// mirror and say what to do.
+func (c *Client) get(ctx context.Context, d *download) (err error) {
+	if c.mirror.URL == nil {
+		return fmt.Errorf("download %s: no mirror is known; set MAPSTACK_MIRROR to the URL of a Debian archive", d.what)
+	}
+	defer func() {
+		c.sink(progress.Event{Stage: progress.Download, What: d.what, Done: d.done, Total: max(d.size, 0), End: true, Err: err})
+	}()
+	pause, idle := c.patience.pause, 0
+	for requests := 1; ; requests++ {
+		before := d.done
+		err := c.attempt(ctx, d)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("download %s: %w", d.what, context.Cause(ctx))
+		}
+		if d.done > before {
+			idle, pause = 0, c.patience.pause
+		}
+		idle++
+		var fatal *finalError
+		if errors.As(err, &fatal) || idle >= c.patience.attempts || requests >= c.patience.requests {
+			return fmt.Errorf("download %s (%s of %s): %w", d.what, d.path, c.mirror.URL.Redacted(), advise(err))
+		}
+		select {
+		case <-time.After(pause):
+			pause *= 2
+		case <-ctx.Done():
+			return fmt.Errorf("download %s: %w", d.what, context.Cause(ctx))
+		}
+	}
+}
+
+// finalError is one that another attempt will not mend.
+type finalError struct{ err error }
+
+func (e *finalError) Error() string { return e.err.Error() }
+func (e *finalError) Unwrap() error { return e.err }
+
+func advise(err error) error {
+	var fatal *finalError
+	if errors.As(err, &fatal) {
+		return err
+	}
+	return fmt.Errorf("%w; check the network, or set MAPSTACK_MIRROR to a mirror that can be reached", err)
+}
+
+// attempt makes one request for what is still missing.
+func (c *Client) attempt(ctx context.Context, d *download) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stall := time.AfterFunc(c.patience.stall, func() { cancel(errStalled) })
+	defer stall.Stop()
+
+	u := *c.mirror.URL
+	u.Path, u.RawPath = strings.TrimRight(u.Path, "/")+"/"+d.path, ""
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return &finalError{err}
+	}
+	if d.done > 0 {
+		req.Header.Set("Range", "bytes="+strconv.FormatInt(d.done, 10)+"-")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return stalledOr(ctx, err)
+	}
+	defer resp.Body.Close()
+	skip, err := d.accept(resp)
+	if err != nil {
+		return err
+	}
+	return c.copyBody(ctx, d, resp.Body, skip, stall)
+}
+
+// accept checks the answer's head and returns how many bytes of the body were
+// received before.
+func (d *download) accept(resp *http.Response) (skip int64, err error) {
+	switch {
+	case resp.StatusCode == http.StatusOK:
+		if d.size >= 0 && resp.ContentLength >= 0 && resp.ContentLength != d.size {
+			return 0, &finalError{fmt.Errorf("the mirror's file has %d bytes, the signed index says %d; it is being updated or damaged: try again later or set MAPSTACK_MIRROR to another mirror", resp.ContentLength, d.size)}
+		}
+		return d.done, nil
+	case resp.StatusCode == http.StatusPartialContent && d.done > 0:
+		if !strings.HasPrefix(resp.Header.Get("Content-Range"), "bytes "+strconv.FormatInt(d.done, 10)+"-") {
+			return 0, &finalError{fmt.Errorf("the mirror answered a request for bytes from %d with %q; set MAPSTACK_MIRROR to another mirror", d.done, resp.Header.Get("Content-Range"))}
+		}
+		return 0, nil
+	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusGone:
+		return 0, &finalError{fmt.Errorf("the mirror does not have it (HTTP %s); a pinned version may have been superseded: resolve again, or set MAPSTACK_MIRROR to a mirror that has it", resp.Status)}
+	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout:
+		return 0, fmt.Errorf("the mirror answered HTTP %s", resp.Status)
+	}
+	return 0, &finalError{fmt.Errorf("the mirror answered HTTP %s; check the mirror's address, or set MAPSTACK_MIRROR to another", resp.Status)}
+}
+
+// copyBody moves the body to d.w; every read restarts the stall timer.
+func (c *Client) copyBody(ctx context.Context, d *download, body io.Reader, skip int64, stall *time.Timer) error {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := body.Read(buf)
+		if n > 0 {
+			stall.Reset(c.patience.stall)
+		}
+		chunk := buf[:n]
+		if drop := min(skip, int64(n)); drop > 0 {
+			chunk, skip = chunk[drop:], skip-drop
+		}
+		if limit := d.most(); d.done+int64(len(chunk)) > limit {
+			return &finalError{fmt.Errorf("the mirror sends more than %d bytes; set MAPSTACK_MIRROR to another mirror", limit)}
+		}
+		if len(chunk) > 0 {
+			if _, err := d.w.Write(chunk); err != nil {
+				return &finalError{err}
+			}
+			d.done += int64(len(chunk))
+			c.report(d)
+		}
+		switch {
+		case err == io.EOF && (d.size < 0 || d.done == d.size):
+			return nil
+		case err == io.EOF:
+			return fmt.Errorf("the connection ended after %d of %d bytes", d.done, d.size)
+		case err != nil:
+			return stalledOr(ctx, err)
+		}
+	}
+}
+
+func (d *download) most() int64 {
+	if d.size >= 0 {
+		return d.size
+	}
+	return d.limit
+}
+
+func stalledOr(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
+		return cause
+	}
+	return err
+}
+
+func (c *Client) report(d *download) {
+	now := time.Now()
+	if d.reported > 0 && d.done-d.reported < eventBytes && now.Sub(d.reportedT) < eventPause {
+		return
+	}
+	d.reported, d.reportedT = d.done, now
+	c.sink(progress.Event{Stage: progress.Download, What: d.what, Done: d.done, Total: max(d.size, 0)})
+}

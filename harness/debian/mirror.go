@@ -1,0 +1,156 @@
+package debian
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"os/exec"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Mirror is the archive packages come from.
+type Mirror struct {
+	URL    *url.URL // the directory that holds dists/ and pool/; nil when none is known
+	Source string   // where the choice comes from: "MAPSTACK_MIRROR" or a file of apt's
+	// IgnoreValidUntil says who asked for an expired InRelease to be accepted;
+	// empty when nobody did.
+	IgnoreValidUntil string
+}
+
+// Host is what FindMirror reads of a machine.
+type Host struct {
+	Root      fs.FS                                     // its file system
+	Getenv    func(string) string                       // its environment
+	AptConfig func(ctx context.Context) ([]byte, error) // what `apt-config dump` prints; nil without apt
+}
+
+// ThisHost is the machine this process runs on.
+func ThisHost() Host {
+	h := Host{Root: os.DirFS("/"), Getenv: os.Getenv}
+	if path, err := exec.LookPath("apt-config"); err == nil {
+		h.AptConfig = func(ctx context.Context) ([]byte, error) {
+			ctx, cancel := context.WithTimeout(ctx, aptConfigWait)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, path, "dump")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+			return cmd.Output()
+		}
+	}
+	return h
+}
+
+// aptConfigWait bounds a program that only reads a few small files.
+const aptConfigWait = 10 * time.Second
+
+// FindMirror returns the mirror in MAPSTACK_MIRROR, else the Debian archive of
+// the machine's apt configuration.
+func FindMirror(ctx context.Context, h Host) (Mirror, error) {
+	m, err := chooseMirror(h)
+	if err != nil {
+		return Mirror{}, err
+	}
+	m.IgnoreValidUntil, err = ignoreValidUntil(ctx, h)
+	if err != nil {
+		return Mirror{}, err
+	}
+	return m, nil
+}
+
+func chooseMirror(h Host) (Mirror, error) {
+	if v := h.Getenv("MAPSTACK_MIRROR"); v != "" {
+		u, err := mirrorURL(v)
+		if err != nil {
+			return Mirror{}, fmt.Errorf("MAPSTACK_MIRROR: %w", err)
+		}
+		return Mirror{URL: u, Source: "MAPSTACK_MIRROR"}, nil
+	}
+	sources, err := aptSources(h.Root)
+	if err != nil {
+		return Mirror{}, err
+	}
+	var second *Mirror
+	for _, s := range sources {
+		u, ok := s.debianArchive()
+		if !ok {
+			continue
+		}
+		m := Mirror{URL: u, Source: s.file}
+		if strings.Contains(s.signedBy, "debian-archive") || path.Base(u.Path) == "debian" {
+			return m, nil
+		}
+		if second == nil {
+			second = &m
+		}
+	}
+	if second != nil {
+		return *second, nil
+	}
+	return Mirror{}, errors.New("find a Debian mirror: MAPSTACK_MIRROR is not set and this machine's apt configuration lists no Debian archive; " +
+		"set MAPSTACK_MIRROR to the URL of one (the directory that holds dists/ and pool/)")
+}
+
+// mirrorURL accepts the schemes the downloads can be made with.
+func mirrorURL(s string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimRight(s, "/"))
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a URL: %w", s, err)
+	}
+	switch {
+	case u.RawQuery != "" || u.Fragment != "" || u.Opaque != "":
+	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
+		return u, nil
+	case u.Scheme == "file" && u.Host == "" && path.IsAbs(u.Path):
+		return u, nil
+	}
+	return nil, fmt.Errorf("%q is not the address of a mirror; give an http, https or file URL without query", u.Redacted())
+}
+
+// ignoreValidUntil says who asked not to check Valid-Until, "" for nobody.
+func ignoreValidUntil(ctx context.Context, h Host) (string, error) {
+	switch v := h.Getenv("MAPSTACK_CHECK_VALID_UNTIL"); v {
+	case "no":
+		return "MAPSTACK_CHECK_VALID_UNTIL=no", nil
+	case "yes":
+		return "", nil
+	case "":
+	default:
+		return "", fmt.Errorf("MAPSTACK_CHECK_VALID_UNTIL is %q; use yes or no", v)
+	}
+	if h.AptConfig == nil {
+		return "", nil
+	}
+	dump, err := h.AptConfig(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read apt's configuration with apt-config dump: %w; set MAPSTACK_CHECK_VALID_UNTIL to yes or no to do without it", err)
+	}
+	lines := bufio.NewScanner(strings.NewReader(string(dump)))
+	ignore := ""
+	for lines.Scan() {
+		name, value, _ := strings.Cut(strings.TrimSuffix(strings.TrimSpace(lines.Text()), ";"), " ")
+		if !strings.EqualFold(name, "Acquire::Check-Valid-Until") {
+			continue
+		}
+		ignore = ""
+		if aptFalse(strings.Trim(value, `"`)) {
+			ignore = `this machine's apt configuration, Acquire::Check-Valid-Until "false"`
+		}
+	}
+	return ignore, nil
+}
+
+// aptFalse are the spellings apt takes for false (apt-pkg/contrib/strutl.cc,
+// StringToBool).
+func aptFalse(s string) bool {
+	switch strings.ToLower(s) {
+	case "0", "no", "false", "without", "off", "disable":
+		return true
+	}
+	return false
+}

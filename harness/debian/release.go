@@ -1,0 +1,197 @@
+package debian
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	"pault.ag/go/debian/control"
+
+	"github.com/mapstack/conformance/harness/progress"
+)
+
+// Release is what a verified InRelease says.
+type Release struct {
+	Suite    string    // as it was asked for
+	Codename string    // the archive's own name
+	Date     time.Time // when the archive signed it
+	SHA256   string    // of the InRelease file
+	Signer   string    // fingerprint of the key that vouches for it
+	// Expired says why an InRelease past its Valid-Until was accepted; empty
+	// when it is not expired.
+	Expired       string
+	Architectures []string
+
+	files map[string]listed // by path below dists/<suite>/
+}
+
+type listed struct {
+	size   int64
+	sha256 string
+}
+
+// maxInRelease is 40 times the largest one of Debian.
+const maxInRelease = 8 << 20
+
+// suiteName is what may become a part of a URL.
+var suiteName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
+
+// Release returns the verified InRelease of a suite.
+func (c *Client) Release(ctx context.Context, suite string) (*Release, error) {
+	if !suiteName.MatchString(suite) {
+		return nil, fmt.Errorf("%q is not the name of a Debian suite", suite)
+	}
+	return c.releases.get(ctx, "InRelease of "+suite, func() (*Release, error) {
+		return c.readRelease(ctx, suite)
+	})
+}
+
+func (c *Client) readRelease(ctx context.Context, suite string) (*Release, error) {
+	keys, err := readKeyrings(c.keyrings)
+	if err != nil {
+		return nil, err
+	}
+	var raw bytes.Buffer
+	file := "dists/" + suite + "/InRelease"
+	err = c.get(ctx, &download{path: file, what: suite + " InRelease", size: -1, limit: maxInRelease, w: &raw})
+	if err != nil {
+		return nil, err
+	}
+	r, until, err := parseInRelease(raw.Bytes(), keys, suite, c.now())
+	if err != nil {
+		return nil, fmt.Errorf("%s of %s: %w", file, c.mirror.URL.Redacted(), err)
+	}
+	if until.IsZero() || c.now().Before(until) {
+		return r, nil
+	}
+	expired := fmt.Sprintf("%s of %s is valid only until %s", file, c.mirror.URL.Redacted(), until.UTC().Format(time.DateTime))
+	if c.mirror.IgnoreValidUntil == "" {
+		return nil, fmt.Errorf("%s: the mirror is out of date or held back; set MAPSTACK_MIRROR to a current mirror, or MAPSTACK_CHECK_VALID_UNTIL=no to accept it", expired)
+	}
+	r.Expired = expired + ", accepted because of " + c.mirror.IgnoreValidUntil
+	c.sink(progress.Event{Stage: progress.Warning, What: r.Expired})
+	return r, nil
+}
+
+// readKeyrings reads the OpenPGP keyrings at the top of fsys.
+func readKeyrings(fsys fs.FS) (openpgp.EntityList, error) {
+	names, err := fs.Glob(fsys, "*.gpg")
+	if err != nil {
+		return nil, fmt.Errorf("list the archive keyrings: %w", err)
+	}
+	var keys openpgp.EntityList
+	for _, name := range names {
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return nil, fmt.Errorf("read archive keyring: %w", err)
+		}
+		more, err := openpgp.ReadKeyRing(bytes.NewReader(data))
+		if err != nil {
+			return nil, fmt.Errorf("archive keyring %s holds no OpenPGP keys: %w", path.Base(name), err)
+		}
+		keys = append(keys, more...)
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("no archive keyring was found: fixtures/keyrings must hold at least one *.gpg file")
+	}
+	return keys, nil
+}
+
+// parseInRelease verifies the signature and reads only the bytes it covers. It
+// returns the time after which the archive does not stand by it, zero for never.
+func parseInRelease(raw []byte, keys openpgp.EntityList, suite string, now time.Time) (*Release, time.Time, error) {
+	var never time.Time
+	// Decode skips what stands before the signed message.
+	if !bytes.HasPrefix(raw, []byte("-----BEGIN PGP SIGNED MESSAGE-----")) {
+		return nil, never, errors.New("it does not begin with a signed message; the address is not that of a Debian archive, or a proxy answers in its place: check MAPSTACK_MIRROR")
+	}
+	block, rest := clearsign.Decode(raw)
+	if block == nil {
+		return nil, never, errors.New("the signed message is cut short or damaged; try again, or set MAPSTACK_MIRROR to another mirror")
+	}
+	if len(bytes.TrimSpace(rest)) > 0 {
+		return nil, never, fmt.Errorf("%d bytes follow the signature that it does not cover; set MAPSTACK_MIRROR to a mirror that does not alter files", len(rest))
+	}
+	signer, err := openpgp.CheckDetachedSignature(keys, bytes.NewReader(block.Bytes), block.ArmoredSignature.Body,
+		&packet.Config{Time: func() time.Time { return now }})
+	if err != nil {
+		return nil, never, fmt.Errorf("its signature is not one of the Debian archive's keys in fixtures/keyrings: %w; set MAPSTACK_MIRROR to a mirror of Debian, or add the keyring of the archive", err)
+	}
+	sum := sha256.Sum256(raw)
+	r := &Release{
+		Suite: suite, SHA256: hex.EncodeToString(sum[:]),
+		Signer: strings.ToUpper(hex.EncodeToString(signer.PrimaryKey.Fingerprint)),
+	}
+	until, err := r.parse(block.Bytes)
+	return r, until, err
+}
+
+// parse reads the fields of a Release file.
+func (r *Release) parse(text []byte) (until time.Time, err error) {
+	paragraphs, err := control.NewParagraphReader(bytes.NewReader(text), nil)
+	if err != nil {
+		return until, fmt.Errorf("read the Release fields: %w", err)
+	}
+	p, err := paragraphs.Next()
+	if err != nil {
+		return until, fmt.Errorf("read the Release fields: %w", err)
+	}
+	r.Codename = p.Values["Codename"]
+	if r.Suite != r.Codename && r.Suite != p.Values["Suite"] {
+		return until, fmt.Errorf("it is signed for suite %q, codename %q, not for %q; the mirror serves one suite in place of another: set MAPSTACK_MIRROR to another mirror",
+			p.Values["Suite"], r.Codename, r.Suite)
+	}
+	if r.Date, err = releaseTime(p.Values["Date"]); err != nil {
+		return until, fmt.Errorf("its Date: %w", err)
+	}
+	if v := p.Values["Valid-Until"]; v != "" {
+		if until, err = releaseTime(v); err != nil {
+			return until, fmt.Errorf("its Valid-Until: %w", err)
+		}
+	}
+	r.Architectures = strings.Fields(p.Values["Architectures"])
+	r.files, err = parseHashes(p.Values["SHA256"])
+	return until, err
+}
+
+// releaseTime reads the one format that Release files have had: RFC 1123 in UTC.
+func releaseTime(s string) (time.Time, error) {
+	for _, layout := range []string{time.RFC1123, "Mon, _2 Jan 2006 15:04:05 MST"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is not a time as in %q", s, time.RFC1123)
+}
+
+// parseHashes reads the SHA256 field: one "hash size path" a line.
+func parseHashes(field string) (map[string]listed, error) {
+	files := make(map[string]listed)
+	for line := range strings.Lines(field) {
+		f := strings.Fields(line)
+		if len(f) == 0 {
+			continue
+		}
+		if len(f) != 3 {
+			return nil, fmt.Errorf("its SHA256 field has the line %.80q, expected a hash, a size and a path", line)
+		}
+		size, err := strconv.ParseInt(f[1], 10, 64)
+		if err != nil || size < 0 || !sha256Hex.MatchString(f[0]) || !fs.ValidPath(f[2]) {
+			return nil, fmt.Errorf("its SHA256 field has the line %.80q, expected a hash, a size and a path", line)
+		}
+		files[f[2]] = listed{size: size, sha256: f[0]}
+	}
+	return files, nil
+}
