@@ -1,0 +1,71 @@
+// Package clone claims how clone and clone3 validate what they are asked.
+package clone
+
+import (
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/expect"
+)
+
+// probe is the probe run all claims of this area read.
+const probe = "cloneflags"
+
+// Area returns the claims.
+func Area() claim.Area {
+	var claims []claim.Claim
+	for _, group := range [][]claim.Claim{legacyClaims(), namespaceClaims(), clone3Claims()} {
+		claims = append(claims, group...)
+	}
+	return claim.Area{Name: "clone", Claims: claims}
+}
+
+// The two answers of a call that cannot succeed: the flags were accepted and
+// the limit of 0 processes refused it, or the flags were refused before that
+// (copy_process in kernel/fork.c checks in this order).
+const (
+	accepted = "EAGAIN"
+	refused  = "EINVAL"
+)
+
+// want is the error that each step must end with, by step.
+type want map[string]string
+
+// in is the prefix of the steps that ran under the limit.
+const in = "dry."
+
+// decides makes a claim out of steps of the table that ran without a process
+// to spare.
+func decides(id string, level verdict.Level, english, chinese, source string, steps func(facts.Facts) want) claim.Claim {
+	return claim.Claim{
+		ID: id, Level: level, English: english, Chinese: chinese, Source: source, Probe: probe,
+		Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+			limited(t, in)
+			for _, step := range sorted(steps(f)) {
+				expect.Errno(g, f, t.Step(in+step.name), step.errno)
+			}
+		},
+	}
+}
+
+// always is the same expectation for every kernel.
+func always(w want) func(facts.Facts) want { return func(facts.Facts) want { return w } }
+
+// limited stops the check unless the limit was in force: without it, EAGAIN
+// would mean something else.
+func limited(t claim.Transcript, prefix string) { t.Step(prefix + "limit").Result() }
+
+// must is the level of what programs and libraries rely on.
+const must = verdict.Must
+
+// hasClone3 excludes architectures whose table has no number for clone3.
+func hasClone3(_ matrix.Cell, a abi.Table) string {
+	if a.Syscall.Clone3 == 0 {
+		return "the architecture's system call table has no clone3"
+	}
+	return ""
+}

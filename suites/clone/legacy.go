@@ -1,0 +1,102 @@
+package clone
+
+import (
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/expect"
+)
+
+func legacyClaims() []claim.Claim {
+	return []claim.Claim{
+		{
+			ID: "CL-001", Level: must,
+			English: "clone has the architecture's number and argument order: it makes a child and stores the child's ID at parent_tid.",
+			Chinese: "clone 使用本架构的调用号和参数顺序：它创建子进程，并把子进程 ID 写入 parent_tid。",
+			Source:  "arch syscall tables; CONFIG_CLONE_BACKWARDS* in kernel/fork.c",
+			Probe:   probe,
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				o := t.Step("fork")
+				expect.OK(g, o)
+				g.Expect(o.Result()).To(gomega.BeNumerically(">", 0), "the child's ID")
+				g.Expect(o.Value("parent-tid")).To(gomega.Equal("true"), "the child's ID was stored at parent_tid")
+				g.Expect(o.Int("exit")).To(gomega.BeZero(), "the child's exit status")
+				limited(t, in)
+				expect.Errno(g, f, t.Step(in+"process"), accepted)
+			},
+		},
+		decides("CL-002", must,
+			"clone accepts the flags that the Go runtime starts its threads with.",
+			"clone 接受 Go 运行时创建线程所用的标志。",
+			"Go runtime/os_linux.go cloneFlags; copy_process in kernel/fork.c",
+			always(want{"go thread": accepted, "go thread with tls": accepted})),
+		decides("CL-003", must,
+			"clone accepts the flags of glibc's and musl's pthread_create, CLONE_DETACHED included.",
+			"clone 接受 glibc 和 musl 的 pthread_create 所用的标志，包括 CLONE_DETACHED。",
+			"glibc nptl/pthread_create.c; musl src/thread/pthread_create.c; kernel/fork.c",
+			always(want{"glibc thread": accepted, "musl thread": accepted})),
+		decides("CL-004", must,
+			"clone refuses CLONE_SIGHAND without CLONE_VM with EINVAL.",
+			"没有 CLONE_VM 的 CLONE_SIGHAND 被 clone 以 EINVAL 拒绝。",
+			"copy_process in kernel/fork.c; clone(2)",
+			always(want{"sighand without vm": refused})),
+		decides("CL-005", must,
+			"clone refuses CLONE_THREAD with EINVAL unless CLONE_SIGHAND and CLONE_VM are given too.",
+			"除非同时给出 CLONE_SIGHAND 和 CLONE_VM，clone 以 EINVAL 拒绝 CLONE_THREAD。",
+			"copy_process in kernel/fork.c; clone(2)",
+			always(want{"thread alone": refused, "thread with vm": refused, "thread with sighand": refused})),
+		decides("CL-006", must,
+			"CLONE_FS, CLONE_FILES, CLONE_SYSVSEM and CLONE_SETTLS are optional: clone accepts a thread, or a process that shares memory, without them.",
+			"CLONE_FS、CLONE_FILES、CLONE_SYSVSEM 和 CLONE_SETTLS 是可选的：没有它们，clone 也接受线程或共享内存的进程。",
+			"copy_process in kernel/fork.c",
+			always(want{"thread with vm and sighand": accepted, "vm": accepted, "vm and sighand": accepted, "io": accepted, "parent": accepted})),
+		decides("CL-007", must,
+			"clone refuses with EINVAL to share file system state with, or to make a thread of, a process in a new namespace.",
+			"clone 以 EINVAL 拒绝与新命名空间中的进程共享文件系统状态，也拒绝把线程放入新命名空间。",
+			"copy_process in kernel/fork.c; clone(2)",
+			always(want{"newns with fs": refused, "newuser with fs": refused, "thread in newuser": refused, "thread in newpid": refused})),
+		decides("CL-008", must,
+			"clone refuses CLONE_PIDFD together with CLONE_DETACHED or CLONE_PARENT_SETTID with EINVAL.",
+			"clone 以 EINVAL 拒绝 CLONE_PIDFD 与 CLONE_DETACHED 或 CLONE_PARENT_SETTID 同时出现。",
+			"kernel_clone and copy_process in kernel/fork.c; clone(2)",
+			always(want{"pidfd with detached": refused, "pidfd with parent_settid": refused})),
+		decides("CL-009", verdict.Should,
+			"clone accepts CLONE_PIDFD for a thread from 6.9 on and refuses it with EINVAL before.",
+			"从 6.9 起 clone 接受对线程使用 CLONE_PIDFD，此前以 EINVAL 拒绝。",
+			"commit 83b290c9e3b5; observed on 5.10 to 7.3",
+			func(f facts.Facts) want {
+				return want{"pidfd of a thread": since(pidfdOfThread(f), accepted, refused)}
+			}),
+		decides("CL-010", verdict.Should,
+			"clone refuses an exit signal that is no signal with EINVAL from 7.1 on and accepts it before.",
+			"从 7.1 起 clone 以 EINVAL 拒绝不是信号的退出信号号码，此前接受。",
+			"kernel_clone in kernel/fork.c; observed on 5.10 to 7.3",
+			func(f facts.Facts) want {
+				answer := since(exitSignalChecked(f), refused, accepted)
+				return want{"exit signal after the last": answer, "exit signal 255": answer}
+			}),
+		decides("CL-019", must,
+			"clone reports flags that contradict each other before it reports that RLIMIT_NPROC is exceeded.",
+			"标志互相矛盾时，clone 先报告标志错误，再报告超出 RLIMIT_NPROC。",
+			"order of the checks of copy_process in kernel/fork.c, 5.10 to 7.3",
+			always(want{"process": accepted, "thread alone": refused, "sighand without vm": refused})),
+	}
+}
+
+func namespaceClaims() []claim.Claim {
+	return []claim.Claim{{
+		ID: "CL-016", Level: must,
+		English: "After unshare(CLONE_NEWPID) a thread can still ask for processes, but clone refuses it further threads with EINVAL.",
+		Chinese: "unshare(CLONE_NEWPID) 之后，线程仍可请求创建进程，但 clone 以 EINVAL 拒绝它再创建线程。",
+		Source:  "copy_process in kernel/fork.c; unshare(2)",
+		Probe:   probe,
+		Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+			t.Step("newpid.unshare").Result()
+			limited(t, "newpid.")
+			expect.Errno(g, f, t.Step("newpid.process"), accepted)
+			expect.Errno(g, f, t.Step("newpid.thread"), refused)
+		},
+	}}
+}

@@ -1,0 +1,52 @@
+// Package expect holds the expectations that the checks of several suites
+// share.
+package expect
+
+import (
+	"fmt"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/suites/internal/claim"
+)
+
+// Table returns the constants of the architecture that the target says it is.
+func Table(f facts.Facts) abi.Table {
+	t, ok := abi.Lookup(f.Arch)
+	if !ok {
+		panic(claim.Missing{Probe: "facts", Step: "arch", Reason: fmt.Sprintf("architecture %q has no table in poc/abi", f.Arch)})
+	}
+	return t
+}
+
+// Errno expects the call of a step to have failed with an error, by its number
+// on the architecture: the same name is another number elsewhere.
+func Errno(g gomega.Gomega, f facts.Facts, o claim.Observation, name string) {
+	a := Table(f)
+	g.Expect(numbered(a, o.Errno)).To(gomega.Equal(numbered(a, a.Errno(name))), call(o))
+}
+
+// OK expects the call of a step to have succeeded.
+func OK(g gomega.Gomega, o claim.Observation) {
+	g.Expect(o.Failure()).To(gomega.Equal("none"), call(o))
+}
+
+// numbered names an error number.
+func numbered(a abi.Table, number int) string {
+	if number == 0 {
+		return "success"
+	}
+	if name := a.ErrnoName(number); name != "" {
+		return fmt.Sprintf("%s (%d)", name, number)
+	}
+	return fmt.Sprintf("errno %d", number)
+}
+
+func call(o claim.Observation) string {
+	if o.Call == "" {
+		return "step " + o.Step
+	}
+	return fmt.Sprintf("step %s: %s", o.Step, o.Call)
+}
