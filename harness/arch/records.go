@@ -25,7 +25,7 @@ func All() []Record {
 		},
 		{
 			GOARCH: "riscv64", Debian: "riscv64", Uname: "riscv64",
-			QEMU: "riscv64", Package: "qemu-system-misc",
+			QEMU: "riscv64", Package: "qemu-system-riscv",
 			ELF: elf.EM_RISCV, Slowness: 2,
 			Machines: map[string]Machine{
 				"": {Name: "virt", CPU: "max", Console: "ttyS0", MaxCPUs: 64},
@@ -64,7 +64,7 @@ func All() []Record {
 		},
 		{
 			GOARCH: "s390x", Debian: "s390x", Uname: "s390x",
-			QEMU: "s390x", Package: "qemu-system-misc",
+			QEMU: "s390x", Package: "qemu-system-s390x",
 			ELF: elf.EM_S390, Big: true, Slowness: 2,
 			Machines: map[string]Machine{
 				// ttyS0 does not exist here; the SCLP line-mode console does not take input byte by byte.
