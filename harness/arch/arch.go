@@ -24,8 +24,6 @@ type Machine struct {
 	MaxCPUs int    // what the machine, or its kernel under TCG, can take
 	// Params are kernel parameters that this machine needs beside the common ones.
 	Params []Param
-	// Devices are extra QEMU arguments that the console needs.
-	Devices []string
 }
 
 // Record is one architecture. Its name in this project is its GOARCH.

@@ -5,25 +5,25 @@ package matrix
 
 // Cell is one point of the matrix.
 type Cell struct {
-	Name     string `yaml:"name"`              // unique; [a-z0-9.-]
-	Arch     string `yaml:"arch"`              // GOARCH
-	Machine  string `yaml:"machine,omitempty"` // short name in harness/arch; "" is the default
-	OS       string `yaml:"os"`                // what a reader calls the distribution
-	Kernel   Kernel `yaml:"kernel"`
-	PageSize int    `yaml:"pageSize"` // bytes; the guest's own answer must agree
-	CPUs     int    `yaml:"cpus"`
-	Memory   int    `yaml:"memoryMiB"`
-	Notes    string `yaml:"notes,omitempty"` // why the cell is as it is
+	Name     string `yaml:"name" json:"name"`                           // unique; [a-z0-9.-]
+	Arch     string `yaml:"arch" json:"arch"`                           // GOARCH
+	Machine  string `yaml:"machine,omitempty" json:"machine,omitempty"` // short name in harness/arch; "" is the default
+	OS       string `yaml:"os" json:"os"`                               // what a reader calls the distribution
+	Kernel   Kernel `yaml:"kernel" json:"kernel"`
+	PageSize int    `yaml:"pageSize" json:"pageSize"` // bytes; the guest's own answer must agree
+	CPUs     int    `yaml:"cpus" json:"cpus"`
+	Memory   int    `yaml:"memoryMiB" json:"memoryMiB"`
+	Notes    string `yaml:"notes,omitempty" json:"notes,omitempty"` // why the cell is as it is
 }
 
 // Kernel names where a cell's kernel comes from.
 type Kernel struct {
 	// Suite is the Debian suite: bullseye, bookworm, trixie, trixie-backports, forky.
-	Suite string `yaml:"suite"`
+	Suite string `yaml:"suite" json:"suite"`
 	// Package is a kernel image package or the metapackage that depends on the
 	// newest one.
-	Package string `yaml:"package"`
+	Package string `yaml:"package" json:"package"`
 	// Series is the upstream series the cell is about, "6.1", or "newest" when
 	// it follows the suite. A resolved kernel of another series is an error.
-	Series string `yaml:"series"`
+	Series string `yaml:"series" json:"series"`
 }

@@ -1,0 +1,64 @@
+# Targets call the mapstack command and the go command; the logic is there.
+# GNU make has one exit status for every failure, 2; the number that the README
+# explains is the one after "Error" in make's last line, and the exit status of
+# bin/mapstack itself.
+
+.PHONY: help conformance suites list fetch doctor test test-boot lint fuzz bin/mapstack
+
+# What narrows the matrix, empty for all of it.
+ARCH ?=
+CELL ?=
+KERNEL ?=
+FOCUS ?=
+LOCKED ?=
+OUT ?= out
+
+select = $(if $(ARCH),--arch '$(ARCH)') $(if $(CELL),--cell '$(CELL)') $(if $(KERNEL),--kernel '$(KERNEL)') \
+	$(if $(filter-out 0,$(LOCKED)),--locked)
+
+help:
+	@echo 'make conformance   boot the cells, run the probes, judge the claims'
+	@echo '                   narrowed by ARCH=loong64 CELL=amd64-debian12-6.1 KERNEL=6.1 FOCUS=MS-003;'
+	@echo '                   LOCKED=1 accepts no kernel but the one in fixtures/kernels.lock'
+	@echo 'make suites        the same through Ginkgo: go tool ginkgo, narrowed the same way'
+	@echo 'make list          show the cells'
+	@echo 'make fetch         download and prepare everything, boot nothing'
+	@echo 'make doctor        say what this machine lacks, and the command that supplies it'
+	@echo 'make test          run the tests of mapstack itself; boots nothing'
+	@echo 'make test-boot     run the tests that boot real kernels'
+	@echo 'make lint          gofmt, go vet, staticcheck'
+	@echo 'make fuzz          run every fuzz target for FUZZTIME (10s)'
+
+# The go command knows what has changed.
+bin/mapstack:
+	@test -d bin || echo 'compiling mapstack; the first time takes a minute or two'
+	@go build -o $@ ./harness/cmd/mapstack
+
+conformance: bin/mapstack
+	@bin/mapstack run $(select) $(if $(FOCUS),--focus '$(FOCUS)') --out '$(OUT)'
+
+suites:
+	MAPSTACK_ARCH='$(ARCH)' MAPSTACK_CELL='$(CELL)' MAPSTACK_KERNEL='$(KERNEL)' MAPSTACK_LOCKED='$(LOCKED)' \
+		go tool ginkgo --tags boot --keep-going --timeout 3h ./suites/...
+
+list fetch doctor: bin/mapstack
+	@bin/mapstack $@ $(select)
+
+test:
+	go test ./...
+
+# One package at a time: each boots guests of its own.
+test-boot:
+	go test -tags boot -p 1 -count 1 -timeout 60m -run 'Boot' ./harness/... ./suites/...
+
+lint:
+	@test -z "$$(gofmt -l .)" || { echo 'not gofmt-ed:'; gofmt -l .; exit 1; }
+	go vet ./...
+	go vet -tags boot ./...
+	go tool staticcheck ./...
+
+FUZZTIME ?= 10s
+fuzz:
+	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for f in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$p/*_test.go | cut -c6-); do \
+			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done

@@ -1,0 +1,254 @@
+// Package evidence keeps what a run observed on disk, in a form from which
+// every verdict can be computed again:
+//
+//	out/<run>/run.json                         what was asked for, and of whom
+//	out/<run>/cells/<cell>/cell.json           kernel, QEMU, guest, how it ended
+//	out/<run>/cells/<cell>/transcripts/*.json  one probe run each; facts is one
+//	out/<run>/cells/<cell>/console.log         all that the guest wrote
+//	out/<run>/cells/<cell>/qemu.txt            the command line, to repeat by hand
+package evidence
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/kernel"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// Schema is the version of the files below.
+const Schema = "1"
+
+// Run is run.json.
+type Run struct {
+	Schema   string        `json:"schema"`
+	Revision string        `json:"revision"` // of git, of the tool that ran
+	Focus    string        `json:"focus,omitempty"`
+	Cells    []matrix.Cell `json:"cells"` // everything that was asked for
+	Host     Host          `json:"host"`
+	Started  time.Time     `json:"started"`
+	Finished time.Time     `json:"finished"`
+	Warnings []string      `json:"warnings,omitempty"`
+}
+
+// Host is the machine that ran the guests, as go-sysconf reports it.
+type Host struct {
+	Arch      string `json:"arch"`
+	Cores     int    `json:"cores"`
+	MemoryMiB int    `json:"memoryMiB"`
+	PageSize  int    `json:"pageSize"`
+}
+
+// Cell is cell.json with the transcripts beside it.
+type Cell struct {
+	Schema  string          `json:"schema"`
+	Cell    matrix.Cell     `json:"cell"`
+	Kernel  *kernel.Image   `json:"kernel,omitempty"`
+	QEMU    *QEMU           `json:"qemu,omitempty"`
+	Guest   *Guest          `json:"guest,omitempty"`
+	Failure *target.Failure `json:"failure,omitempty"`
+	// Seconds is the time from the kernel image being ready to the end.
+	Seconds float64 `json:"seconds"`
+
+	Transcripts map[string]wire.Transcript `json:"-"` // by probe
+}
+
+// QEMU is the emulator that ran a cell.
+type QEMU struct {
+	Version string   `json:"version"`
+	Source  string   `json:"source"` // PATH, or the package it came in
+	Build   string   `json:"build"`  // hash that identifies it
+	Argv    []string `json:"argv"`
+	// Accelerator is what QEMU itself says; AcceleratorReason why no better one.
+	Accelerator       string       `json:"accelerator"`
+	AcceleratorReason string       `json:"acceleratorReason,omitempty"`
+	Machine           string       `json:"machine"`
+	Params            []arch.Param `json:"params"`
+}
+
+// Guest is what ran inside.
+type Guest struct {
+	Image       string     `json:"image"` // key of the guest image
+	Go          string     `json:"go"`    // toolchain of its programs
+	Hello       wire.Hello `json:"hello"`
+	BootSeconds float64    `json:"bootSeconds"`
+}
+
+// Folder is the evidence of one run.
+type Folder struct{ path string }
+
+// Create makes the folder of a new run below out, named by the time.
+func Create(out string, started time.Time) (Folder, error) {
+	base := filepath.Join(out, started.UTC().Format("20060102-150405"))
+	path := base
+	for i := 2; ; i++ {
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		if err == nil {
+			err = os.Mkdir(path, 0o755)
+		}
+		if err == nil {
+			return Folder{path}, nil
+		}
+		if !errors.Is(err, fs.ErrExist) || i > 1000 {
+			return Folder{}, fmt.Errorf("create the folder of this run: %w; give another one with --out", err)
+		}
+		path = fmt.Sprintf("%s-%d", base, i)
+	}
+}
+
+// Path is where the folder is.
+func (f Folder) Path() string { return f.path }
+
+// Cell makes the folder of a cell and returns its path.
+func (f Folder) cell(name string) string { return filepath.Join(f.path, "cells", name) }
+
+// Console opens the console log of a cell.
+func (f Folder) Console(cell string) (*os.File, error) {
+	if err := os.MkdirAll(f.cell(cell), 0o755); err != nil {
+		return nil, fmt.Errorf("create the evidence of cell %s: %w", cell, err)
+	}
+	return os.Create(filepath.Join(f.cell(cell), "console.log"))
+}
+
+// WriteRun writes run.json.
+func (f Folder) WriteRun(r Run) error {
+	r.Schema = Schema
+	return write(filepath.Join(f.path, "run.json"), r)
+}
+
+// WriteCell writes everything known of a cell.
+func (f Folder) WriteCell(c Cell) error {
+	c.Schema = Schema
+	dir := f.cell(c.Cell.Name)
+	if err := os.MkdirAll(filepath.Join(dir, "transcripts"), 0o755); err != nil {
+		return fmt.Errorf("write the evidence of cell %s: %w", c.Cell.Name, err)
+	}
+	for probe, t := range c.Transcripts {
+		if err := write(filepath.Join(dir, "transcripts", probe+".json"), t); err != nil {
+			return err
+		}
+	}
+	if c.QEMU != nil {
+		line := strings.Join(quoted(c.QEMU.Argv), " ") + "\n"
+		if err := os.WriteFile(filepath.Join(dir, "qemu.txt"), []byte(line), 0o644); err != nil {
+			return fmt.Errorf("write the evidence of cell %s: %w", c.Cell.Name, err)
+		}
+	}
+	// Last: a cell.json says that the rest is there.
+	return write(filepath.Join(dir, "cell.json"), c)
+}
+
+// quoted makes words safe to paste into a shell.
+func quoted(argv []string) []string {
+	var words []string
+	for _, w := range argv {
+		if strings.ContainsAny(w, " \t'\"$\\*?;&|<>()") {
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		words = append(words, w)
+	}
+	return words
+}
+
+func write(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := renameio.WriteFile(path, append(b, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// maxFile bounds one evidence file that is read back, in bytes: evidence comes
+// from vendors too.
+const maxFile = 64 << 20
+
+// Load reads the evidence of a finished run. A cell that run.json names and
+// that left nothing behind has a Failure that says so.
+func Load(path string) (Run, []Cell, error) {
+	var run Run
+	if err := read(filepath.Join(path, "run.json"), &run); err != nil {
+		return run, nil, err
+	}
+	if run.Schema != Schema {
+		return run, nil, fmt.Errorf("%s: schema %q, this tool reads %q; use the revision that wrote it", path, run.Schema, Schema)
+	}
+	folder := Folder{path}
+	var cells []Cell
+	for _, c := range run.Cells {
+		cell, err := folder.load(c)
+		if err != nil {
+			return run, nil, err
+		}
+		cells = append(cells, cell)
+	}
+	return run, cells, nil
+}
+
+func (f Folder) load(asked matrix.Cell) (Cell, error) {
+	c := Cell{Transcripts: map[string]wire.Transcript{}}
+	if filepath.Base(asked.Name) != asked.Name {
+		return c, fmt.Errorf("%s: a cell is named %q, which is no folder name", f.path, asked.Name)
+	}
+	dir := f.cell(asked.Name)
+	switch err := read(filepath.Join(dir, "cell.json"), &c); {
+	case errors.Is(err, fs.ErrNotExist):
+		c.Cell = asked
+		c.Failure = &target.Failure{Kind: target.Interrupted, Message: "the run ended before this cell did"}
+		return c, nil
+	case err != nil:
+		return c, err
+	case c.Schema != Schema || c.Cell != asked:
+		return c, fmt.Errorf("%s: not the cell that run.json asked for", filepath.Join(dir, "cell.json"))
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "transcripts", "*.json"))
+	if err != nil {
+		return c, err
+	}
+	sort.Strings(files)
+	for _, file := range files {
+		var t wire.Transcript
+		if err := read(file, &t); err != nil {
+			return c, err
+		}
+		if t.Probe+".json" != filepath.Base(file) {
+			return c, fmt.Errorf("%s: holds a transcript of probe %q", file, t.Probe)
+		}
+		c.Transcripts[t.Probe] = t
+	}
+	return c, nil
+}
+
+func read(path string, into any) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read evidence: %w", err)
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return fmt.Errorf("read evidence: %w", err)
+	}
+	if len(b) > maxFile {
+		return fmt.Errorf("read evidence: %s is larger than %d MiB", path, maxFile>>20)
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("read evidence: %s: %w", path, err)
+	}
+	return nil
+}

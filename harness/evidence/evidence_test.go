@@ -1,0 +1,101 @@
+package evidence
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mapstack/conformance/harness/kernel"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+func save(t *testing.T) (Folder, Run, Cell) {
+	t.Helper()
+	cell := matrix.Cell{Name: "a-1", Arch: "amd64"}
+	run := Run{Cells: []matrix.Cell{cell, {Name: "b-2", Arch: "arm64"}}, Started: time.Unix(1e9, 0).UTC()}
+	f, err := Create(t.TempDir(), run.Started)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.WriteRun(run); err != nil {
+		t.Fatal(err)
+	}
+	c := Cell{Cell: cell, Kernel: &kernel.Image{Release: "6.1"}, QEMU: &QEMU{Argv: []string{"qemu", "-append", "a b"}},
+		Failure:     &target.Failure{Kind: target.Panic, Message: "died"},
+		Transcripts: map[string]wire.Transcript{"facts": {Probe: "facts", Observations: []wire.Observation{{Step: "uname"}}}}}
+	if err := f.WriteCell(c); err != nil {
+		t.Fatal(err)
+	}
+	return f, run, c
+}
+
+func TestEvidenceReadsBackAsItWasWritten(t *testing.T) {
+	f, _, c := save(t)
+	_, cells, err := Load(f.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Schema = Schema
+	if !reflect.DeepEqual(cells[0], c) {
+		t.Errorf("got %+v\nwant %+v", cells[0], c)
+	}
+	line, err := os.ReadFile(filepath.Join(f.Path(), "cells/a-1/qemu.txt"))
+	if err != nil || string(line) != "qemu -append 'a b'\n" {
+		t.Errorf("qemu.txt %q, %v", line, err)
+	}
+}
+
+func TestACellThatLeftNothingIsInterruptedNotForgotten(t *testing.T) {
+	f, _, _ := save(t)
+	_, cells, err := Load(f.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cells) != 2 || cells[1].Cell.Name != "b-2" || cells[1].Failure == nil || cells[1].Failure.Kind != target.Interrupted {
+		t.Errorf("%+v", cells)
+	}
+}
+
+func TestTwoRunsInOneSecondGetTwoFolders(t *testing.T) {
+	out := t.TempDir()
+	a, err := Create(out, time.Unix(1e9, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Create(out, time.Unix(1e9, 0))
+	if err != nil || a.Path() == b.Path() {
+		t.Errorf("%s and %s, %v", a.Path(), b.Path(), err)
+	}
+}
+
+func TestEvidenceThatWasTamperedWithIsRefused(t *testing.T) {
+	for name, change := range map[string]struct{ file, from, to, want string }{
+		"another schema":      {"run.json", `"schema": "1"`, `"schema": "9"`, "schema"},
+		"cell outside":        {"run.json", `"name": "b-2"`, `"name": "../b"`, "folder name"},
+		"another cell":        {"cells/a-1/cell.json", `"arch": "amd64"`, `"arch": "arm64"`, "not the cell"},
+		"not JSON":            {"cells/a-1/cell.json", "{", "", "read evidence"},
+		"transcript misfiled": {"cells/a-1/transcripts/facts.json", `"probe": "facts"`, `"probe": "mapstack"`, "mapstack"},
+	} {
+		f, _, _ := save(t)
+		path := filepath.Join(f.Path(), change.file)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Replace(string(b), change.from, change.to, 1)
+		if text == string(b) {
+			t.Fatalf("%s: nothing was changed in\n%s", name, b)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := Load(f.Path()); err == nil || !strings.Contains(err.Error(), change.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package qemu
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mapstack/conformance/harness/arch"
+)
+
+func config(rec arch.Record, m arch.Machine) Config {
+	return Config{Prefix: []string{"qemu"}, Arch: rec, Machine: m, Accel: TCG, CPUs: 1, Memory: 512, Kernel: "/k", Initrd: "/i"}
+}
+
+// The kernel under test is not perturbed: no parameter slips in, and each has
+// a reason that the report shows.
+func TestOnlyAllowedKernelParametersWithReasons(t *testing.T) {
+	allowed := map[string]bool{"panic=-1": true, "oops=panic": true, "rdinit=/init": true, "initcall_blacklist=i8042_init": true}
+	for _, rec := range arch.All() {
+		for name, m := range rec.Machines {
+			cfg := config(rec, m)
+			argv, err := cfg.Argv()
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := slices.Index(argv, "-append")
+			words := strings.Fields(argv[at+1])
+			params := cfg.Params()
+			if len(words) != len(params) {
+				t.Errorf("%s %s: %d words on the command line, %d parameters", rec.GOARCH, name, len(words), len(params))
+			}
+			for i, p := range params {
+				if words[i] != p.Value || len(p.Reason) < 20 {
+					t.Errorf("%s %s: %q with reason %q", rec.GOARCH, name, p.Value, p.Reason)
+				}
+				if !allowed[p.Value] && p.Value != "console="+m.Console {
+					t.Errorf("%s %s: kernel parameter %q is not on the list", rec.GOARCH, name, p.Value)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryMachineEndsWithItsGuest(t *testing.T) {
+	for _, rec := range arch.All() {
+		for _, m := range rec.Machines {
+			argv, err := config(rec, m).Argv()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []string{"-no-reboot", "-nodefaults", "-no-user-config"} {
+				if !slices.Contains(argv, want) {
+					t.Errorf("%s %s: no %s in %v", rec.GOARCH, m.Name, want, argv)
+				}
+			}
+		}
+	}
+}
+
+func TestPathsThatQEMUWouldMisreadAreRefused(t *testing.T) {
+	rec := arch.All()[0]
+	for name, change := range map[string]func(*Config){
+		"comma in kernel":  func(c *Config) { c.Kernel = "/a,readonly=on" },
+		"comma in initrd":  func(c *Config) { c.Initrd = "/a,b" },
+		"split parameter":  func(c *Config) { c.Machine.Console = "ttyS0 init=/bin/sh" },
+		"no QEMU":          func(c *Config) { c.Prefix = nil },
+		"no kernel":        func(c *Config) { c.Kernel = "" },
+		"no CPU":           func(c *Config) { c.CPUs = 0 },
+		"quoted parameter": func(c *Config) { c.Machine.Console = `tty"S0` },
+	} {
+		cfg := config(rec, rec.Machines[""])
+		change(&cfg)
+		if argv, err := cfg.Argv(); err == nil {
+			t.Errorf("%s: %v", name, argv)
+		}
+	}
+}
