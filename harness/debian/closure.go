@@ -9,9 +9,10 @@ import (
 // Closure returns the packages named by roots and all that they depend on,
 // sorted by name. Of alternatives the first that exists is taken, a virtual
 // package by its first provider; one that is in the closure already is
-// preferred. Recommended packages are not followed.
-func Closure(x *Index, roots []string) ([]Package, error) {
-	c := closure{index: x, in: make(map[string]Package)}
+// preferred. Recommended packages are not followed, nor is a dependency on one
+// of leaveOut, which the caller knows to do without.
+func Closure(x *Index, roots []string, leaveOut ...string) ([]Package, error) {
+	c := closure{index: x, in: make(map[string]Package), leaveOut: leaveOut}
 	for _, root := range roots {
 		if err := c.add(root); err != nil {
 			return nil, err
@@ -43,6 +44,7 @@ type closure struct {
 	in       map[string]Package
 	queue    []string // names in the closure, in the order they came
 	provides map[string][]string
+	leaveOut []string
 }
 
 func (c *closure) add(name string) error {
@@ -61,7 +63,7 @@ func (c *closure) add(name string) error {
 // satisfy adds what one dependency of p needs.
 func (c *closure) satisfy(p Package, alternatives []string) error {
 	for _, name := range alternatives {
-		if _, ok := c.in[name]; ok {
+		if _, ok := c.in[name]; ok || slices.Contains(c.leaveOut, name) {
 			return nil
 		}
 	}

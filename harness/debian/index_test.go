@@ -131,6 +131,19 @@ func TestClosureFollowsAlternativesAndProvides(t *testing.T) {
 	}
 }
 
+func TestLeftOutPackageIsNotFollowed(t *testing.T) {
+	a := newArchive(t)
+	x := index(t, a,
+		a.add("root", "1", "Depends: heavy | light, needed\n", []byte("a")),
+		a.add("heavy", "1", "Depends: heavier\n", []byte("b")),
+		a.add("light", "1", "", []byte("c")),
+		a.add("needed", "1", "", []byte("d")))
+	all, err := Closure(x, []string{"root"}, "heavy")
+	if err != nil || len(all) != 2 || all[0].Name != "needed" || all[1].Name != "root" {
+		t.Errorf("closure is %+v, %v; want needed and root", all, err)
+	}
+}
+
 func TestUnsatisfiableDependencyNamesBothSides(t *testing.T) {
 	a := newArchive(t)
 	x := index(t, a, a.add("root", "1", "Depends: nowhere | neither\n", []byte("a")))
