@@ -1,0 +1,89 @@
+// Package toolbox finds a QEMU for an architecture: the machine's own if it is
+// new enough, else one from Debian packages, unpacked into the cache and run
+// with its own loader and libraries. It needs no root and changes nothing.
+package toolbox
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/debian"
+	"github.com/mapstack/conformance/harness/progress"
+)
+
+// QEMU is an emulator that runs on this machine.
+type QEMU struct {
+	// Argv begins its command line: the binary, behind its loader and with its
+	// firmware paths if it needs them. QEMU's own arguments are appended.
+	Argv    []string
+	Version string // as it prints it, "10.0.2 (Debian 1:10.0.2+ds-2)"
+	Source  string // "PATH" or "toolbox: " with the package and its version
+	Build   string // SHA-256 that identifies the binary and, in the toolbox, all its libraries
+}
+
+// Toolbox finds emulators. It is safe for concurrent use; each architecture is
+// looked for once.
+type Toolbox struct {
+	client *debian.Client
+	cache  *cache.Cache
+	sink   progress.Sink
+	host   string // GOARCH of this machine
+
+	mu    sync.Mutex
+	found map[string]*finding
+}
+
+// finding is the search for one architecture's QEMU.
+type finding struct {
+	turn  chan struct{} // holds one token while somebody searches
+	known bool
+	qemu  QEMU
+}
+
+// New returns a toolbox that downloads with client and keeps what it unpacks
+// in c.
+func New(client *debian.Client, c *cache.Cache, sink progress.Sink) *Toolbox {
+	return &Toolbox{client: client, cache: c, sink: sink, host: runtime.GOARCH, found: make(map[string]*finding)}
+}
+
+// Find returns a QEMU for the architecture.
+func (t *Toolbox) Find(ctx context.Context, rec arch.Record) (QEMU, error) {
+	t.mu.Lock()
+	f, ok := t.found[rec.GOARCH]
+	if !ok {
+		f = &finding{turn: make(chan struct{}, 1)}
+		t.found[rec.GOARCH] = f
+	}
+	t.mu.Unlock()
+	select {
+	case f.turn <- struct{}{}:
+		defer func() { <-f.turn }()
+	case <-ctx.Done():
+		return QEMU{}, fmt.Errorf("wait for QEMU for %s: %w", rec.GOARCH, context.Cause(ctx))
+	}
+	if f.known {
+		return f.qemu, nil
+	}
+	q, err := t.search(ctx, rec)
+	if err == nil {
+		f.qemu, f.known = q, true
+	}
+	return q, err
+}
+
+func (t *Toolbox) search(ctx context.Context, rec arch.Record) (QEMU, error) {
+	q, reason := fromPath(ctx, rec)
+	if reason == nil {
+		return q, nil
+	}
+	q, err := t.fromPackages(ctx, rec)
+	if err != nil {
+		return QEMU{}, fmt.Errorf("get QEMU for %s from Debian packages, because %w: %w; or install qemu-system-%s %d.%d or later",
+			rec.GOARCH, reason, err, rec.QEMU, oldestMajor, oldestMinor)
+	}
+	return q, nil
+}
