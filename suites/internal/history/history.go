@@ -1,0 +1,39 @@
+// Package history is what released kernels are known to do differently, each
+// change with the commit it began with. A check uses it only as a cross-check:
+// what a kernel shows decides, and one that shows what its version should not
+// have carries a back-port, which is a deviation with a reason.
+package history
+
+import (
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/release"
+)
+
+// StackNoHugepage reports whether MAP_STACK sets VM_NOHUGEPAGE: since commit
+// c4608d1bf7c6 (6.8; stable 6.7.6, not 6.6.y); where commit 7190b3c8bd2b (6.15;
+// stable 6.12.31) is present as well, only with CONFIG_TRANSPARENT_HUGEPAGE.
+func StackNoHugepage(f facts.Facts) bool {
+	r := f.Release
+	always := r.AtLeast(6, 8, 0) || series(r, 6, 7) && r.AtLeast(6, 7, 6)
+	onlyTHP := r.AtLeast(6, 15, 0) || series(r, 6, 12) && r.AtLeast(6, 12, 31)
+	return always && (f.THP || !onlyTHP)
+}
+
+// WriteImpliesRead reports whether memory asked to be writable is readable too,
+// and says so in maps: riscv64 since 7.0 (arch/riscv/include/asm/mman.h,
+// arch_calc_vm_prot_bits: write-only pages are shadow stacks there).
+func WriteImpliesRead(f facts.Facts) bool {
+	since := map[string]release.Release{"riscv64": {Major: 7}}
+	r, ok := since[f.Arch]
+	return ok && !f.Release.Less(r)
+}
+
+// GuardRegions reports whether madvise knows MADV_GUARD_INSTALL: commit
+// 662df3e5c376 (6.13).
+func GuardRegions(f facts.Facts) bool { return f.Release.AtLeast(6, 13, 0) }
+
+// DenyWriteExecute reports whether prctl knows PR_SET_MDWE: commit b507808ebce2
+// (6.3).
+func DenyWriteExecute(f facts.Facts) bool { return f.Release.AtLeast(6, 3, 0) }
+
+func series(r release.Release, major, minor int) bool { return r.Major == major && r.Minor == minor }

@@ -1,0 +1,66 @@
+package history
+
+import (
+	"testing"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/release"
+)
+
+// TestStackNoHugepageFollowsTheStableTrees fails if a stable series is taken for
+// mainline: 6.6.y never had the commit, 6.7.y got it in the middle.
+func TestStackNoHugepageFollowsTheStableTrees(t *testing.T) {
+	for _, tt := range []struct {
+		release       string
+		with, without bool // CONFIG_TRANSPARENT_HUGEPAGE
+	}{
+		{"4.19.90-23.8.v2101.ky10.x86_64", false, false},
+		{"5.10.0-30-amd64", false, false},
+		{"6.1.0-50-amd64", false, false},
+		{"6.6.130", false, false},
+		{"6.7.5", false, false},
+		{"6.7.6", true, true},
+		{"6.8.0-31-generic", true, true},
+		{"6.12.30", true, true},
+		{"6.12.31", true, false},
+		{"6.12.107+deb13-amd64", true, false},
+		{"6.14.11", true, true},
+		{"6.15.0", true, false},
+		{"7.2.12+deb14-loong64", true, false},
+	} {
+		r, err := release.Parse(tt.release)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := StackNoHugepage(facts.Facts{Release: r, THP: true}); got != tt.with {
+			t.Errorf("%s with THP: %t", tt.release, got)
+		}
+		if got := StackNoHugepage(facts.Facts{Release: r}); got != tt.without {
+			t.Errorf("%s without THP: %t", tt.release, got)
+		}
+	}
+}
+
+func TestChangesBeginWithTheirRelease(t *testing.T) {
+	for _, tt := range []struct {
+		what   string
+		known  func(facts.Facts) bool
+		arch   string
+		before release.Release
+		since  release.Release
+	}{
+		{"MADV_GUARD_INSTALL", GuardRegions, "arm64", release.Release{Major: 6, Minor: 12, Patch: 107}, release.Release{Major: 6, Minor: 13}},
+		{"PR_SET_MDWE", DenyWriteExecute, "arm64", release.Release{Major: 6, Minor: 2, Patch: 16}, release.Release{Major: 6, Minor: 3}},
+		{"write implies read", WriteImpliesRead, "riscv64", release.Release{Major: 6, Minor: 19, Patch: 9}, release.Release{Major: 7}},
+	} {
+		if tt.known(facts.Facts{Arch: tt.arch, Release: tt.before}) {
+			t.Errorf("%s is expected of %s", tt.what, tt.before)
+		}
+		if !tt.known(facts.Facts{Arch: tt.arch, Release: tt.since}) {
+			t.Errorf("%s is not expected of %s", tt.what, tt.since)
+		}
+	}
+	if WriteImpliesRead(facts.Facts{Arch: "amd64", Release: release.Release{Major: 7}}) {
+		t.Error("write implies read is expected of amd64")
+	}
+}

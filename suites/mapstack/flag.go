@@ -1,0 +1,234 @@
+package mapstack
+
+import (
+	"fmt"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/suites/internal/claim"
+)
+
+// flagClaims are about what MAP_STACK does to a mapping, but for huge pages.
+func flagClaims() []claim.Claim {
+	return []claim.Claim{
+		{
+			ID:      "MS-001",
+			English: "mmap of private anonymous memory with MAP_STACK succeeds for one page, eight pages and 8 MiB.",
+			Chinese: "带 MAP_STACK 的私有匿名 mmap 对 1 页、8 页和 8 MiB 都成功。",
+			Source:  "mm/mmap.c do_mmap: no error path mentions MAP_STACK (5.10 to 7.3); observed on every booted kernel",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				for _, step := range sizes() {
+					o := t.Step(step)
+					succeeded(g, o)
+					g.Expect(o.Result()).NotTo(gomega.BeZero(), "%s: %s", o.Step, o.Call)
+					g.Expect(o.Result()%uint64(f.PageSize)).To(gomega.BeZero(), "%s: %s returned %s, not aligned to %d", o.Step, o.Call, o.Ret, f.PageSize)
+				}
+			},
+		},
+		{
+			ID:      "MS-002",
+			English: "A mapping made with MAP_STACK keeps the protection that was asked for, and its first and last byte can be written and read back.",
+			Chinese: "带 MAP_STACK 的映射保持所请求的保护属性，其首字节和末字节均可写入并读回。",
+			Source:  "mm/mmap.c do_mmap; /proc/self/smaps and real writes on every booted kernel",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				for _, step := range sizes() {
+					usable(g, t.Step(step))
+				}
+			},
+		},
+		{
+			ID:      "MS-003",
+			English: "MAP_STACK needs no privilege: a process of user 65534 without capabilities gets usable memory.",
+			Chinese: "MAP_STACK 不需要特权：用户 65534 且没有任何 capability 的进程也能得到可用内存。",
+			Source:  "mm/mmap.c do_mmap: no capability check depends on MAP_STACK; observed on every booted kernel",
+			Check:   checkUnprivileged,
+		},
+		{
+			ID:      "MS-004",
+			English: "No mapping with MAP_STACK that would be allowed without it is refused as unsupported (EOPNOTSUPP) or unimplemented (ENOSYS).",
+			Chinese: "凡不带 MAP_STACK 时允许的映射，加上 MAP_STACK 后都不会以 EOPNOTSUPP 或 ENOSYS 被拒绝。",
+			Source:  "include/linux/mman.h LEGACY_MAP_MASK contains MAP_STACK (4.19 to 7.3)",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				errnos := table(f)
+				for _, step := range stackMappings() {
+					o := t.Step(step)
+					g.Expect(o.Errno).NotTo(gomega.BeElementOf(errnos.Errno("EOPNOTSUPP"), errnos.Errno("ENOSYS")),
+						"%s: %s was refused with %s", o.Step, o.Call, o.Failure())
+				}
+			},
+		},
+		{
+			ID:      "MS-005",
+			English: "Adding MAP_STACK changes nothing that smaps shows of a mapping but, at most, the flag nh.",
+			Chinese: "加上 MAP_STACK 后，smaps 所示的映射属性除 nh 标志外没有任何变化。",
+			Source:  "include/linux/mman.h calc_vm_flag_bits; observed on every booted kernel",
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				plain, stack := t.Step("compare.plain"), t.Step("compare.stack")
+				succeeded(g, plain)
+				succeeded(g, stack)
+				equal(g, stack, "perms", plain.Value("perms"))
+				g.Expect(without(stack, "vmflags", "nh")).To(gomega.Equal(without(plain, "vmflags")),
+					"VmFlags with MAP_STACK, nh left out, against those without it")
+			},
+		},
+		{
+			ID:      "MS-006",
+			English: "A MAP_STACK mapping merges with an equal plain neighbour exactly when it does not carry nh.",
+			Chinese: "当且仅当 MAP_STACK 映射不带 nh 时，它与属性相同的相邻普通映射合并。",
+			Source:  "mm/vma.c vma_merge compares vm_flags; observed merged on 5.10 and 6.1, not merged from 6.12 on",
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				control, stack := t.Step("merge.plain"), t.Step("merge.stack")
+				succeeded(g, control)
+				succeeded(g, stack)
+				g.Expect(control.Value("left.end")).To(gomega.Equal(control.Value("right.end")),
+					"two equal plain neighbours are one mapping")
+				merged := stack.Value("left.end") == stack.Value("right.end")
+				g.Expect(merged).To(gomega.Equal(!has(stack, "right.vmflags", "nh")),
+					"merged with its neighbour, while VmFlags are %q", stack.Value("right.vmflags"))
+			},
+		},
+		{
+			ID:      "MS-007",
+			English: "Files can be mapped with MAP_STACK as MAP_SHARED, MAP_PRIVATE and MAP_SHARED_VALIDATE, and a shared mapping writes to the file while a private one does not.",
+			Chinese: "文件可以带 MAP_STACK 以 MAP_SHARED、MAP_PRIVATE 和 MAP_SHARED_VALIDATE 方式映射；共享映射写入文件，私有映射不写入。",
+			Source:  "mm/mmap.c do_mmap with LEGACY_MAP_MASK; observed on every booted kernel",
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				for _, kind := range []struct{ step, perms, file string }{
+					{"file.shared", "rw-s", "165"},
+					{"file.private", "rw-p", "0"},
+					{"file.shared_validate", "rw-s", "165"},
+				} {
+					o := t.Step(kind.step)
+					succeeded(g, o)
+					equal(g, o, "perms", kind.perms)
+					equal(g, o, "first", "ok")
+					equal(g, o, "last", "ok")
+					equal(g, o, "file", kind.file)
+				}
+			},
+		},
+		{
+			ID:      "MS-008",
+			English: "Every protection from PROT_NONE to PROT_READ|PROT_WRITE|PROT_EXEC is accepted with MAP_STACK and shown unchanged in maps.",
+			Chinese: "从 PROT_NONE 到 PROT_READ|PROT_WRITE|PROT_EXEC 的每种保护属性都可与 MAP_STACK 同用，并在 maps 中原样显示。",
+			Source:  "mm/mmap.c do_mmap; riscv64 from 7.0 shows write as read and write (arch/riscv/include/asm/mman.h)",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				for prot := uint64(0); prot < 8; prot++ {
+					o := t.Step(fmt.Sprintf("prot.%d", prot))
+					succeeded(g, o)
+					equal(g, o, "perms", permissions(f, prot))
+				}
+			},
+		},
+		{
+			ID:      "MS-009",
+			English: "MAP_STACK does not relax the mapping types: anonymous memory may be MAP_SHARED, but MAP_SHARED_VALIDATE or no type at all is EINVAL.",
+			Chinese: "MAP_STACK 不放宽映射类型规则：匿名内存可用 MAP_SHARED，而 MAP_SHARED_VALIDATE 或不给类型则返回 EINVAL。",
+			Source:  "mm/mmap.c do_mmap, the switch on MAP_TYPE; observed on every booted kernel",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				succeeded(g, t.Step("type.shared"))
+				equal(g, t.Step("type.shared"), "perms", "rw-s")
+				refused(g, f, t.Step("type.shared_validate"), "EINVAL")
+				refused(g, f, t.Step("type.none"), "EINVAL")
+			},
+		},
+		{
+			ID:      "MS-011",
+			English: "A MAP_STACK mapping is neither populated nor locked, and does not grow: touching the byte below it faults.",
+			Chinese: "MAP_STACK 映射既不预先填充也不锁定，也不会向下增长：访问其下方一个字节会触发异常。",
+			Source:  "mm/mmap.c: only MAP_POPULATE, MAP_LOCKED and MAP_GROWSDOWN do; observed on every booted kernel",
+			Check:   checkGrowth,
+		},
+		{
+			ID:      "MS-012",
+			English: "MAP_STACK does not change what MAP_NORESERVE, MAP_POPULATE, MAP_NONBLOCK, MAP_GROWSDOWN and MAP_HUGETLB do.",
+			Chinese: "MAP_STACK 不改变 MAP_NORESERVE、MAP_POPULATE、MAP_NONBLOCK、MAP_GROWSDOWN 和 MAP_HUGETLB 的作用。",
+			Source:  "mm/mmap.c do_mmap; observed on every booted kernel",
+			Check:   checkCombinations,
+		},
+		{
+			ID:      "MS-013",
+			English: "A MAP_STACK mapping has no name in maps.",
+			Chinese: "MAP_STACK 映射在 maps 中没有名字。",
+			Source:  "fs/proc/task_mmu.c show_map_vma: [stack:tid] is gone since 4.5; observed on every booted kernel",
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				for _, step := range sizes() {
+					succeeded(g, t.Step(step))
+					equal(g, t.Step(step), "name", "")
+				}
+			},
+		},
+	}
+}
+
+func sizes() []string { return []string{"map.1p", "map.8p", "map.8m"} }
+
+// stackMappings are the steps that map with MAP_STACK what is allowed without.
+func stackMappings() []string {
+	steps := append(sizes(), "unprivileged.map.1p", "unprivileged.map.8p", "unprivileged.map.8m",
+		"compare.stack", "merge.stack", "file.shared", "file.private", "file.shared_validate",
+		"type.shared", "thp.map", "growth", "glibc.mmap")
+	for prot := 0; prot < 8; prot++ {
+		steps = append(steps, fmt.Sprintf("prot.%d", prot))
+	}
+	return steps
+}
+
+func checkUnprivileged(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+	childEnded(t, "unprivileged")
+	who := t.Step("unprivileged.who")
+	if who.Value("uid") != "65534" || who.Uint("uid") == 0 || !allZero(who.Value("capeff")) {
+		panic(claim.Missing{Probe: probe, Step: who.Step, Value: "uid",
+			Reason: fmt.Sprintf("the child was to be user 65534 without capabilities, and was %v", who.Values)})
+	}
+	for _, step := range sizes() {
+		usable(g, t.Step("unprivileged."+step))
+	}
+}
+
+func allZero(hex string) bool {
+	for _, digit := range hex {
+		if digit != '0' {
+			return false
+		}
+	}
+	return hex != ""
+}
+
+func checkGrowth(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+	o := t.Step("growth")
+	succeeded(g, o)
+	if o.Value("below.mapped") != "false" {
+		panic(claim.Missing{Probe: probe, Step: o.Step, Value: "below.mapped",
+			Reason: "something else was mapped just below, so growth could not be tried"})
+	}
+	equal(g, o, "resident", "0")
+	flagged(g, o, "vmflags", "gd", false)
+	flagged(g, o, "vmflags", "lo", false)
+	equal(g, o, "below.write", "fault")
+	equal(g, o, "after.start", o.Value("asked"))
+}
+
+func checkCombinations(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+	for _, other := range []string{"noreserve", "populate", "nonblock", "growsdown", "hugetlb"} {
+		plain, stack := t.Step("with."+other+".plain"), t.Step("with."+other+".stack")
+		g.Expect(stack.Failure()).To(gomega.Equal(plain.Failure()),
+			"%s beside %s, which is the same without MAP_STACK", stack.Call, plain.Call)
+		if !plain.OK() {
+			continue
+		}
+		g.Expect(without(stack, "vmflags", "nh")).To(gomega.Equal(without(plain, "vmflags", "nh")),
+			"VmFlags of %s, nh left out, against %s", stack.Call, plain.Call)
+		equal(g, stack, "resident", plain.Value("resident"))
+	}
+	// Each flag is seen to work, so that two failures are not called agreement.
+	equal(g, t.Step("with.populate.stack"), "resident", "16")
+	equal(g, t.Step("with.nonblock.stack"), "resident", "0")
+	flagged(g, t.Step("with.growsdown.stack"), "vmflags", "gd", true)
+	// MAP_NORESERVE is ignored where the system never overcommits.
+	if mode, known := f.Sysctl("vm.overcommit_memory"); known && mode != "2" {
+		flagged(g, t.Step("with.noreserve.stack"), "vmflags", "nr", true)
+		flagged(g, t.Step("with.noreserve.stack"), "vmflags", "ac", false)
+	}
+}

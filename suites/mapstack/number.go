@@ -1,0 +1,83 @@
+package mapstack
+
+import (
+	"fmt"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/suites/internal/claim"
+)
+
+// numberClaims are about the numbers that other architectures call MAP_STACK.
+func numberClaims() []claim.Claim {
+	return []claim.Claim{
+		{
+			ID:      "MS-014",
+			English: "The numbers that other architectures use for MAP_STACK do what they mean on this one: nothing, population, huge pages or synchronous faults, never a stack.",
+			Chinese: "其他架构的 MAP_STACK 数值在本架构上只起其本来的作用：无作用、预填充、大页或同步缺页，而不表示栈。",
+			Source:  "arch/{alpha,mips,sw_64}/include/uapi/asm/mman.h against include/uapi/asm-generic/mman.h; poc/abi",
+			Check:   checkNumbers,
+		},
+		{
+			ID:      "MS-016",
+			English: "The whole flag word MAP_PRIVATE|MAP_ANONYMOUS|MAP_STACK of an architecture with another MAP_ANONYMOUS asks for a file here and is EBADF with descriptor -1.",
+			Chinese: "MAP_ANONYMOUS 数值不同的架构上的整个标志字 MAP_PRIVATE|MAP_ANONYMOUS|MAP_STACK 在本架构上表示映射文件，描述符为 -1 时返回 EBADF。",
+			Source:  "mm/mmap.c ksys_mmap_pgoff: fget before anything else when MAP_ANONYMOUS is absent; observed on mips64le",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				own := table(f)
+				for _, other := range abi.All() {
+					word := other.Map.Private | other.Map.Anonymous | other.Map.Stack
+					if word&own.Map.Anonymous == 0 {
+						refused(g, f, t.Step(fmt.Sprintf("word.%#x", word)), "EBADF")
+					}
+				}
+			},
+		},
+	}
+}
+
+func checkNumbers(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+	own := table(f)
+	plain := t.Step("compare.plain")
+	for _, other := range abi.All() {
+		flag := other.Map.Stack
+		o := t.Step(fmt.Sprintf("number.%#x", flag))
+		switch meaning := meaningOf(own, flag); meaning {
+		case "MAP_STACK":
+			succeeded(g, o)
+			equal(g, o, "resident", "0")
+			equal(g, o, "vmflags", t.Step("compare.stack").Value("vmflags"))
+		case "MAP_POPULATE":
+			succeeded(g, o)
+			equal(g, o, "resident", "16")
+			equal(g, o, "vmflags", plain.Value("vmflags"))
+		case "MAP_NONBLOCK":
+			succeeded(g, o)
+			equal(g, o, "resident", "0")
+			equal(g, o, "vmflags", plain.Value("vmflags"))
+		case "MAP_SYNC":
+			succeeded(g, o)
+			equal(g, o, "resident", "0")
+			// sf is VM_SYNC, which means nothing without a DAX file.
+			g.Expect(without(o, "vmflags", "sf")).To(gomega.Equal(plain.Value("vmflags")),
+				"%s: VmFlags of %s, sf left out", o.Step, o.Call)
+		case "MAP_HUGETLB":
+			g.Expect(o.Failure()).To(gomega.Equal(t.Step("with.hugetlb.plain").Failure()),
+				"%s: %s is %s here", o.Step, o.Call, meaning)
+		default:
+			panic(fmt.Sprintf("nobody said what %#x, which is %q on %s, is expected to do", flag, meaning, own.GOARCH))
+		}
+	}
+}
+
+// meaningOf is the name of a flag on an architecture, "" if it has none.
+func meaningOf(own abi.Table, flag uint64) string {
+	for _, c := range own.Map.Named() {
+		if c.Value == flag {
+			return c.Name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,147 @@
+package mapstack
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/history"
+)
+
+// protectionClaims are about protections as such, with MAP_STACK and without.
+func protectionClaims() []claim.Claim {
+	return []claim.Claim{
+		{
+			ID:      "PR-001",
+			English: "Reading and writing memory succeeds or faults as its protection says: PROT_NONE neither, PROT_READ with or without PROT_EXEC only reading, PROT_READ|PROT_WRITE both, with MAP_STACK and without.",
+			Chinese: "内存的读写成败与其保护属性一致：PROT_NONE 均不可，PROT_READ（无论是否带 PROT_EXEC）只可读，PROT_READ|PROT_WRITE 均可；带与不带 MAP_STACK 相同。",
+			Source:  "mmap(2), POSIX mmap; real accesses on every booted kernel",
+			Check:   checkAccess,
+		},
+		{
+			ID:      "PR-002",
+			English: "mprotect takes a MAP_STACK mapping through every protection; maps shows each as asked, the memory works again afterwards, and nh stays as it was.",
+			Chinese: "mprotect 可让 MAP_STACK 映射经历各种保护属性；maps 按所请求的显示，之后内存仍可用，nh 始终不变。",
+			Source:  "mm/mprotect.c; observed on every booted kernel",
+			Check:   checkMprotect,
+		},
+		{
+			ID:      "PR-003",
+			English: "A bad access raises SIGSEGV with SEGV_ACCERR (2) where a mapping forbids it and SEGV_MAPERR (1) where nothing is mapped.",
+			Chinese: "非法访问触发 SIGSEGV：映射不允许时代码为 SEGV_ACCERR (2)，无映射时为 SEGV_MAPERR (1)。",
+			Source:  "arch/*/mm/fault.c bad_area and bad_area_access_error; observed on every booted kernel",
+			Check:   checkDeaths,
+		},
+		{
+			ID:      "PR-006",
+			English: "Without a policy that forbids it, a stack mapping that is writable and executable is granted.",
+			Chinese: "在没有禁止策略的情况下，可写且可执行的栈映射会被允许。",
+			Source:  "mm/mmap.c do_mmap: no W^X without PR_SET_MDWE or an LSM; observed on every booted kernel",
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				o := t.Step("access.stack.7")
+				succeeded(g, o)
+				equal(g, o, "write.first", "ok")
+				equal(g, t.Step("prot.7"), "perms", "rwxp")
+			},
+		},
+		{
+			ID:      "PR-007",
+			English: "With the personality READ_IMPLIES_EXEC a readable stack mapping becomes executable, by mmap and by mprotect.",
+			Chinese: "设置 READ_IMPLIES_EXEC personality 后，可读的栈映射经 mmap 和 mprotect 都会变为可执行。",
+			Source:  "mm/mmap.c do_mmap and mm/mprotect.c do_mprotect_pkey; observed on every booted kernel",
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				childEnded(t, "implied")
+				succeeded(g, t.Step("implied.personality"))
+				succeeded(g, t.Step("implied.map"))
+				equal(g, t.Step("implied.map"), "perms", "r-xp")
+				succeeded(g, t.Step("implied.mprotect"))
+				equal(g, t.Step("implied.mprotect"), "perms", "rwxp")
+			},
+		},
+		{
+			ID:      "PR-013",
+			English: "After PR_SET_MDWE, known since Linux 6.3, no mapping can be writable and executable nor become executable, and MAP_STACK makes no difference.",
+			Chinese: "PR_SET_MDWE（Linux 6.3 起）之后，映射不能既可写又可执行，也不能变为可执行；MAP_STACK 对此没有影响。",
+			Source:  "commit b507808ebce2; tools/testing/selftests/mm/mdwe_test.c",
+			Check:   checkDenyWriteExecute,
+		},
+	}
+}
+
+func checkAccess(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+	p := table(f).Prot
+	for _, kind := range []string{"plain", "stack"} {
+		for _, want := range []struct {
+			prot        uint64
+			read, write string
+		}{
+			{0, "fault", "fault"},
+			{p.Read, "ok", "fault"},
+			{p.Read | p.Write, "ok", "ok"},
+			{p.Read | p.Exec, "ok", "fault"},
+			{p.Read | p.Write | p.Exec, "ok", "ok"},
+		} {
+			o := t.Step(fmt.Sprintf("access.%s.%d", kind, want.prot))
+			succeeded(g, o)
+			equal(g, o, "read.first", want.read)
+			equal(g, o, "read.last", want.read)
+			equal(g, o, "write.first", want.write)
+			equal(g, o, "write.last", want.write)
+		}
+	}
+}
+
+func checkMprotect(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+	start := t.Step("mprotect.map")
+	succeeded(g, start)
+	equal(g, start, "perms", permissions(f, 0))
+	nh := has(start, "vmflags", "nh")
+	for i := 0; i < 7; i++ {
+		o := t.Step(fmt.Sprintf("mprotect.%d", i))
+		succeeded(g, o)
+		prot := o.Uint("prot")
+		equal(g, o, "perms", permissions(f, prot))
+		flagged(g, o, "vmflags", "nh", nh)
+		if p := table(f).Prot; prot == p.Read|p.Write {
+			equal(g, o, "first", "ok")
+			equal(g, o, "last", "ok")
+		}
+	}
+}
+
+func checkDeaths(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+	// As the Go runtime prints the signal that ends a program.
+	signal := regexp.MustCompile(`\[signal SIGSEGV: [a-z ]*code=(0x[0-9a-f]+)`)
+	for _, death := range []struct{ how, code string }{
+		{"none", "0x2"}, {"readonly", "0x2"}, {"unmapped", "0x1"},
+	} {
+		succeeded(g, t.Step("death."+death.how+".map"))
+		o := t.Step("death." + death.how)
+		equal(g, o, "timedout", "false")
+		equal(g, o, "exit", "2")
+		found := signal.FindStringSubmatch(o.Value("stderr"))
+		g.Expect(found).To(gomega.HaveLen(2), "%s: a SIGSEGV in the child's last words %q", o.Step, o.Value("stderr"))
+		g.Expect(found[1]).To(gomega.Equal(death.code), "%s: code of the signal", o.Step)
+	}
+}
+
+func checkDenyWriteExecute(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+	childEnded(t, "mdwe")
+	get := t.Step("mdwe.get")
+	if !history.DenyWriteExecute(f) {
+		refused(g, f, get, "EINVAL")
+		return
+	}
+	succeeded(g, get)
+	succeeded(g, t.Step("mdwe.set"))
+	for _, kind := range []string{"plain", "stack"} {
+		refused(g, f, t.Step("mdwe.map."+kind), "EACCES")
+		o := t.Step("mdwe.mprotect." + kind)
+		refused(g, f, o, "EACCES")
+		equal(g, o, "writable", "ok")
+		equal(g, o, "perms", "rw-p")
+	}
+}

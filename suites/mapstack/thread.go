@@ -1,0 +1,88 @@
+package mapstack
+
+import (
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/history"
+)
+
+// threadClaims are about how C libraries make thread stacks.
+func threadClaims() []claim.Claim {
+	return []claim.Claim{
+		{
+			ID:      "PR-009",
+			English: "The thread stack of glibc works: 8 MiB mapped PROT_NONE with MAP_STACK, all but a guard page opened by mprotect, both ends usable, the guard faulting, nh unchanged, and gone after munmap.",
+			Chinese: "glibc 的线程栈流程有效：带 MAP_STACK 以 PROT_NONE 映射 8 MiB，用 mprotect 打开保护页以外的部分，两端可用，保护页触发异常，nh 不变，munmap 后消失。",
+			Source:  "glibc 2.36 nptl/allocatestack.c; replayed on every booted kernel",
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				checkThreadStack(g, t, "glibc")
+				nh := has(t.Step("glibc.mmap"), "vmflags", "nh")
+				flagged(g, t.Step("glibc.mprotect"), "stack.vmflags", "nh", nh)
+				flagged(g, t.Step("glibc.mprotect"), "guard.vmflags", "nh", nh)
+			},
+		},
+		{
+			ID:      "PR-010",
+			English: "The thread stack of musl works: mapped PROT_NONE without MAP_STACK, all but a guard page opened by mprotect, both ends usable, the guard faulting, never nh, and gone after munmap.",
+			Chinese: "musl 的线程栈流程有效：不带 MAP_STACK 以 PROT_NONE 映射，用 mprotect 打开保护页以外的部分，两端可用，保护页触发异常，从不带 nh，munmap 后消失。",
+			Source:  "musl 1.2.3 src/thread/pthread_create.c; replayed on every booted kernel",
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				checkThreadStack(g, t, "musl")
+				flagged(g, t.Step("musl.mmap"), "vmflags", "nh", false)
+				flagged(g, t.Step("musl.mprotect"), "stack.vmflags", "nh", false)
+			},
+		},
+		{
+			ID:      "PR-011",
+			English: "MADV_DONTNEED empties a stack mapping: its pages are given back and read as zero, it stays writable, and its flags stay.",
+			Chinese: "MADV_DONTNEED 清空栈映射：页面被归还且读出为零，映射仍可写，标志不变。",
+			Source:  "mm/madvise.c madvise_dontneed_single_vma; observed on every booted kernel",
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				before, after := t.Step("dontneed.map"), t.Step("dontneed")
+				succeeded(g, before)
+				equal(g, before, "first", "ok")
+				g.Expect(before.Int("resident")).To(gomega.BeNumerically(">=", 1), "pages in memory after a write")
+				succeeded(g, after)
+				equal(g, after, "resident", "0")
+				equal(g, after, "byte", "0")
+				equal(g, after, "again", "ok")
+				equal(g, after, "vmflags", before.Value("vmflags"))
+			},
+		},
+		{
+			ID:      "PR-014",
+			English: "MADV_GUARD_INSTALL, known since Linux 6.13, makes one page of a stack mapping fault while its neighbours work and maps shows no change; before, it is EINVAL.",
+			Chinese: "MADV_GUARD_INSTALL（Linux 6.13 起）使栈映射中的一页触发异常，其相邻页正常，maps 不变；更早的内核返回 EINVAL。",
+			Source:  "commit 662df3e5c376; observed absent up to 6.12 and present from 6.16 on",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				o := t.Step("guard.install")
+				if !history.GuardRegions(f) {
+					refused(g, f, o, "EINVAL")
+					return
+				}
+				succeeded(g, o)
+				equal(g, o, "perms", "rw-p")
+				equal(g, o, "before", "ok")
+				equal(g, o, "guard", "fault")
+				equal(g, o, "after", "ok")
+			},
+		},
+	}
+}
+
+func checkThreadStack(g gomega.Gomega, t claim.Transcript, libc string) {
+	mmap, mprotect, munmap := t.Step(libc+".mmap"), t.Step(libc+".mprotect"), t.Step(libc+".munmap")
+	succeeded(g, mmap)
+	equal(g, mmap, "perms", "---p")
+	succeeded(g, mprotect)
+	equal(g, mprotect, "stack.perms", "rw-p")
+	equal(g, mprotect, "top", "ok")
+	equal(g, mprotect, "bottom", "ok")
+	equal(g, mprotect, "guard.perms", "---p")
+	equal(g, mprotect, "guard.write", "fault")
+	equal(g, mprotect, "guard.read", "fault")
+	succeeded(g, munmap)
+	equal(g, munmap, "read", "fault")
+}
