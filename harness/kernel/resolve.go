@@ -47,8 +47,8 @@ func (a debianArchive) Find(ctx context.Context, suite, arch, name string) (debi
 }
 
 // imagePackage is the package of one kernel, as opposed to the metapackage that
-// depends on the newest one.
-var imagePackage = regexp.MustCompile(`^linux-image-([0-9][a-z0-9+.-]*?)(-unsigned)?$`)
+// depends on the newest one, which may be called linux-image-5kc-malta.
+var imagePackage = regexp.MustCompile(`^linux-image-([0-9]+\.[0-9][a-z0-9+.-]*?)(-unsigned)?$`)
 
 // maxHops bounds metapackages that depend on metapackages.
 const maxHops = 4

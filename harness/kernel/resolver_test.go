@@ -99,6 +99,7 @@ func debOf(t testing.TB, files []entry) []byte {
 func bookworm(t testing.TB, s *shelf) {
 	vmlinux := tinyELF(t, elf.EM_X86_64, binary.LittleEndian)
 	s.add("bookworm", "amd64", "linux-image-amd64", "6.1.176-1", "linux-image-6.1.0-50-test (= 6.1.176-1)")
+	s.add("bookworm", "amd64", "linux-image-5kc-malta", "6.1.176-1", "linux-image-6.1.0-50-test (= 6.1.176-1)")
 	s.add("bookworm", "amd64", "linux-image-6.1.0-50-test", "6.1.176-1", "kmod, linux-base (>= 4.3~), initramfs-tools | linux-initramfs-tool",
 		entry{"boot/System.map-6.1.0-50-test", []byte("a stub")},
 		entry{"boot/config-6.1.0-50-test", []byte("CONFIG_X86=y\n")},
@@ -157,6 +158,9 @@ func TestAMetapackageLeadsToABootableImage(t *testing.T) {
 		{cellOf("bookworm", "amd64", "linux-image-amd64", "6.1"), "linux-image-6.1.0-50-test", "",
 			string(tinyELF(t, elf.EM_X86_64, binary.LittleEndian)), "CONFIG_X86=y\n"},
 		{cellOf("bookworm", "amd64", "linux-image-6.1.0-50-test", "newest"), "linux-image-6.1.0-50-test", "",
+			string(tinyELF(t, elf.EM_X86_64, binary.LittleEndian)), "CONFIG_X86=y\n"},
+		// A metapackage whose flavour begins with a digit is no kernel release.
+		{cellOf("bookworm", "amd64", "linux-image-5kc-malta", "6.1"), "linux-image-6.1.0-50-test", "",
 			string(tinyELF(t, elf.EM_X86_64, binary.LittleEndian)), "CONFIG_X86=y\n"},
 		{cellOf("forky", "loong64", "linux-image-loong64", "newest"), "linux-binary-6.1.0-50-test", "linux-base-6.1.0-50-test",
 			string(loong64Image()), "CONFIG_LOONGARCH=y\n"},
