@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io/ioutil"
+	"os"
 	"strings"
 
 	"github.com/mapstack/conformance/poc/probe"
@@ -86,10 +87,12 @@ func (m memory) environment() {
 		"overcommit": "/proc/sys/vm/overcommit_memory",
 		"hugepages":  "/proc/sys/vm/nr_hugepages", // absent where huge pages are
 	} {
-		if text, err := ioutil.ReadFile(path); err != nil {
-			o.Unknown(key, err.Error())
-		} else {
+		text, err := ioutil.ReadFile(path)
+		switch {
+		case err == nil:
 			o.Set(key, strings.TrimSpace(string(text)))
+		case !os.IsNotExist(err): // absent is an answer too
+			o.Unknown(key, err.Error())
 		}
 	}
 	o.Emit()

@@ -45,8 +45,9 @@ func decides(id string, level verdict.Level, english, chinese, source string, st
 		ID: id, Level: level, English: english, Chinese: chinese, Source: source, Probe: probe,
 		Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 			limited(t, in)
+			a := expect.Table(f)
 			for _, step := range sorted(steps(f)) {
-				expect.Errno(g, f, t.Step(in+step.name), step.errno)
+				expect.Errno(g, a, t.Step(in+step.name), step.errno)
 			}
 		},
 	}
@@ -54,6 +55,14 @@ func decides(id string, level verdict.Level, english, chinese, source string, st
 
 // always is the same expectation for every kernel.
 func always(w want) func(facts.Facts) want { return func(facts.Facts) want { return w } }
+
+// since chooses between what a kernel answers with and without a feature.
+func since(has bool, with, without string) string {
+	if has {
+		return with
+	}
+	return without
+}
 
 // limited stops the check unless the limit was in force: without it, EAGAIN
 // would mean something else.

@@ -4,6 +4,7 @@ import (
 	"github.com/mapstack/conformance/harness/facts"
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/history"
 )
 
 // tooBig is the answer to a struct clone_args that is longer than the kernel
@@ -54,7 +55,7 @@ func clone3Claims() []claim.Claim {
 			func(f facts.Facts) want {
 				return want{
 					"clone3 bit 38": refused, "clone3 bit 63": refused,
-					"clone3 autoreap": since(autoReap(f), accepted, refused),
+					"clone3 autoreap": since(history.AutoReap(f), accepted, refused),
 				}
 			}),
 		decides("CL-020", must,

@@ -7,6 +7,7 @@ import (
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
+	"github.com/mapstack/conformance/suites/internal/history"
 )
 
 func legacyClaims() []claim.Claim {
@@ -24,7 +25,7 @@ func legacyClaims() []claim.Claim {
 				g.Expect(o.Value("parent-tid")).To(gomega.Equal("true"), "the child's ID was stored at parent_tid")
 				g.Expect(o.Int("exit")).To(gomega.BeZero(), "the child's exit status")
 				limited(t, in)
-				expect.Errno(g, f, t.Step(in+"process"), accepted)
+				expect.Errno(g, expect.Table(f), t.Step(in+"process"), accepted)
 			},
 		},
 		decides("CL-002", must,
@@ -67,14 +68,14 @@ func legacyClaims() []claim.Claim {
 			"从 6.9 起 clone 接受对线程使用 CLONE_PIDFD，此前以 EINVAL 拒绝。",
 			"commit 83b290c9e3b5; observed on 5.10 to 7.3",
 			func(f facts.Facts) want {
-				return want{"pidfd of a thread": since(pidfdOfThread(f), accepted, refused)}
+				return want{"pidfd of a thread": since(history.PidfdOfThread(f), accepted, refused)}
 			}),
 		decides("CL-010", verdict.Should,
 			"clone refuses an exit signal that is no signal with EINVAL from 7.1 on and accepts it before.",
 			"从 7.1 起 clone 以 EINVAL 拒绝不是信号的退出信号号码，此前接受。",
 			"kernel_clone in kernel/fork.c; observed on 5.10 to 7.3",
 			func(f facts.Facts) want {
-				answer := since(exitSignalChecked(f), refused, accepted)
+				answer := since(history.ExitSignalChecked(f), refused, accepted)
 				return want{"exit signal after the last": answer, "exit signal 255": answer}
 			}),
 		decides("CL-019", must,
@@ -95,8 +96,9 @@ func namespaceClaims() []claim.Claim {
 		Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 			t.Step("newpid.unshare").Result()
 			limited(t, "newpid.")
-			expect.Errno(g, f, t.Step("newpid.process"), accepted)
-			expect.Errno(g, f, t.Step("newpid.thread"), refused)
+			a := expect.Table(f)
+			expect.Errno(g, a, t.Step("newpid.process"), accepted)
+			expect.Errno(g, a, t.Step("newpid.thread"), refused)
 		},
 	}}
 }

@@ -23,8 +23,7 @@ func Table(f facts.Facts) abi.Table {
 
 // Errno expects the call of a step to have failed with an error, by its number
 // on the architecture: the same name is another number elsewhere.
-func Errno(g gomega.Gomega, f facts.Facts, o claim.Observation, name string) {
-	a := Table(f)
+func Errno(g gomega.Gomega, a abi.Table, o claim.Observation, name string) {
 	g.Expect(numbered(a, o.Errno)).To(gomega.Equal(numbered(a, a.Errno(name))), call(o))
 }
 

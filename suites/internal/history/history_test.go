@@ -51,6 +51,10 @@ func TestChangesBeginWithTheirRelease(t *testing.T) {
 	}{
 		{"MADV_GUARD_INSTALL", GuardRegions, "arm64", release.Release{Major: 6, Minor: 12, Patch: 107}, release.Release{Major: 6, Minor: 13}},
 		{"PR_SET_MDWE", DenyWriteExecute, "arm64", release.Release{Major: 6, Minor: 2, Patch: 16}, release.Release{Major: 6, Minor: 3}},
+		{"MAP_DROPPABLE", Droppable, "amd64", release.Release{Major: 6, Minor: 10, Patch: 14}, release.Release{Major: 6, Minor: 11}},
+		{"CLONE_PIDFD of a thread", PidfdOfThread, "amd64", release.Release{Major: 6, Minor: 8, Patch: 12}, release.Release{Major: 6, Minor: 9}},
+		{"checked exit signal", ExitSignalChecked, "amd64", release.Release{Major: 7, Minor: 0, Patch: 13}, release.Release{Major: 7, Minor: 1}},
+		{"CLONE_AUTOREAP", AutoReap, "amd64", release.Release{Major: 7, Minor: 0, Patch: 13}, release.Release{Major: 7, Minor: 1}},
 		{"write implies read", WriteImpliesRead, "riscv64", release.Release{Major: 6, Minor: 19, Patch: 9}, release.Release{Major: 7}},
 	} {
 		if tt.known(facts.Facts{Arch: tt.arch, Release: tt.before}) {

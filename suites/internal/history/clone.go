@@ -1,0 +1,17 @@
+package history
+
+import "github.com/mapstack/conformance/harness/facts"
+
+// PidfdOfThread reports whether clone accepts CLONE_PIDFD with CLONE_THREAD:
+// commit 83b290c9e3b5 (6.9). Observed: EINVAL on 5.10 and 6.1, accepted on 6.12
+// and later.
+func PidfdOfThread(f facts.Facts) bool { return f.Release.AtLeast(6, 9, 0) }
+
+// ExitSignalChecked reports whether clone refuses an exit signal that is no
+// signal: since 7.1 kernel_clone asks valid_signal (kernel/fork.c), where
+// before only clone3 did. Observed: accepted on 5.10 to 7.0.
+func ExitSignalChecked(f facts.Facts) bool { return f.Release.AtLeast(7, 1, 0) }
+
+// AutoReap reports whether clone3 knows CLONE_AUTOREAP, bit 34: since 7.1
+// (include/uapi/linux/sched.h).
+func AutoReap(f facts.Facts) bool { return f.Release.AtLeast(7, 1, 0) }

@@ -1,0 +1,128 @@
+package mmapabi
+
+import (
+	"slices"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/expect"
+)
+
+// The bits of a flag word that the probe tries one by one: every MAP_* flag of
+// every architecture in poc/abi, and the numbers between them.
+const (
+	firstBit = 4
+	lastBit  = 26
+)
+
+// each calls body for every number whose mapping must exist: all but
+// MAP_HUGETLB's, which has a claim of its own.
+func each(g gomega.Gomega, t claim.Transcript, a abi.Table, body func(o claim.Observation, bit uint64)) {
+	for n := firstBit; n <= lastBit; n++ {
+		bit := uint64(1) << n
+		if bit == a.Map.HugeTLB {
+			continue
+		}
+		o := t.Step(bitStep(bit))
+		expect.OK(g, o)
+		body(o, bit)
+	}
+}
+
+// only claims that a mapping has a property with one of the architecture's
+// numbers and with no other.
+func only(id, english, chinese, source string, has func(o claim.Observation) bool, numbers func(m abi.Map) []uint64) claim.Claim {
+	return must(id, english, chinese, source,
+		func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+			g.Expect(has(t.Step("plain"))).To(gomega.BeFalse(), "without any flag: %v", t.Step("plain").Values)
+			each(g, t, a, func(o claim.Observation, bit uint64) {
+				g.Expect(has(o)).To(gomega.Equal(slices.Contains(numbers(a.Map), bit)), "%s: %v", o.Step, o.Values)
+			})
+		})
+}
+
+// marked tells whether VmFlags has a flag.
+func marked(flag string) func(claim.Observation) bool {
+	return func(o claim.Observation) bool { return slices.Contains(o.Words("vmflags"), flag) }
+}
+
+const uapi = "arch/*/include/uapi/asm/mman.h; "
+
+func numberClaims() []claim.Claim {
+	return []claim.Claim{
+		only("MF-101",
+			"The architecture's MAP_ANONYMOUS makes memory without a file, and no other number does: EBADF.",
+			"本架构的 MAP_ANONYMOUS 给出没有文件的内存，其他数值都不会：EBADF。",
+			uapi+"ksys_mmap_pgoff in mm/mmap.c",
+			func(o claim.Observation) bool { return o.Value("bare") != "EBADF" },
+			func(m abi.Map) []uint64 { return []uint64{m.Anonymous} }),
+		only("MF-102",
+			"The architecture's MAP_POPULATE and MAP_LOCKED put all pages into memory, and every other number none.",
+			"本架构的 MAP_POPULATE 和 MAP_LOCKED 将所有页放入内存，其他数值一页也不放。",
+			uapi+"do_mmap in mm/mmap.c; 0x20000 is MAP_POPULATE on alpha and sw64",
+			func(o claim.Observation) bool { return o.Int("resident") != 0 },
+			func(m abi.Map) []uint64 { return []uint64{m.Populate, m.Locked} }),
+		only("MF-103",
+			"The architecture's MAP_LOCKED locks a mapping (lo), and no other number does.",
+			"本架构的 MAP_LOCKED 锁定映射（lo），其他数值都不会。",
+			uapi+"calc_vm_flag_bits in include/linux/mman.h",
+			marked("lo"), func(m abi.Map) []uint64 { return []uint64{m.Locked} }),
+		only("MF-105",
+			"The architecture's MAP_GROWSDOWN makes a mapping grow (gd), and no other number does.",
+			"本架构的 MAP_GROWSDOWN 使映射可增长（gd），其他数值都不会。",
+			uapi+"calc_vm_flag_bits in include/linux/mman.h",
+			marked("gd"), func(m abi.Map) []uint64 { return []uint64{m.GrowsDown} }),
+		must("MF-104",
+			"No number but the architecture's MAP_NORESERVE takes a mapping out of the accounting (nr).",
+			"除本架构的 MAP_NORESERVE 外，没有数值会使映射脱离记账（nr）。",
+			uapi+"do_mmap in mm/mmap.c",
+			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+				each(g, t, a, func(o claim.Observation, bit uint64) {
+					if bit != a.Map.NoReserve {
+						g.Expect(o.Words("vmflags")).NotTo(gomega.ContainElement("nr"), "%s: VmFlags", o.Step)
+					}
+				})
+			}),
+		must("MF-106",
+			"The architecture's MAP_HUGETLB asks for huge pages, of which there are none, and every other number is accepted.",
+			"本架构的 MAP_HUGETLB 请求大页（此处没有），其他数值均被接受。",
+			uapi+"ksys_mmap_pgoff in mm/mmap.c",
+			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+				anyErrno(g, a, t.Step(bitStep(a.Map.HugeTLB)), noHugePages(t))
+				each(g, t, a, func(claim.Observation, uint64) {}) // which expects success
+			}),
+		must("MF-107",
+			"On an occupied address the architecture's MAP_FIXED replaces, its MAP_FIXED_NOREPLACE refuses with EEXIST, and every other number leaves what is there.",
+			"地址被占用时，本架构的 MAP_FIXED 替换它，MAP_FIXED_NOREPLACE 以 EEXIST 拒绝，其他数值都保留原有内容。",
+			uapi+"do_mmap in mm/mmap.c",
+			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+				each(g, t, a, func(o claim.Observation, bit uint64) {
+					occupied, kept := "elsewhere", stored
+					switch bit {
+					case a.Map.Fixed:
+						occupied, kept = "replaced", "0"
+					case a.Map.FixedNoReplace:
+						occupied = "EEXIST"
+					}
+					rows(g, o, ok, "stored")
+					rows(g, o, occupied, "occupied")
+					rows(g, o, kept, "kept")
+				})
+			}),
+		must("MF-108",
+			"No number but the architecture's MAP_STACK keeps a mapping from huge pages (nh), whatever it means on other architectures.",
+			"除本架构的 MAP_STACK 外，没有数值会使映射避开大页（nh），无论它在其他架构上是什么含义。",
+			uapi+"commit c4608d1bf7c6; MAP_STACK is 0x20000, 0x40000 or 0x80000",
+			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+				expect.OK(g, t.Step(bitStep(a.Map.Stack)))
+				each(g, t, a, func(o claim.Observation, bit uint64) {
+					if bit != a.Map.Stack {
+						g.Expect(o.Words("vmflags")).NotTo(gomega.ContainElement("nh"), "%s: VmFlags", o.Step)
+					}
+				})
+			}),
+	}
+}
