@@ -31,6 +31,10 @@ const (
 	eventPause = 200 * time.Millisecond
 )
 
+// ErrUnreachable is wrapped when the mirror could not be reached or is out of
+// order, or when none is known: what a later attempt or a cache may mend.
+var ErrUnreachable = errors.New("the mirror cannot be reached")
+
 // errStalled is the cause of a request given up for want of progress.
 var errStalled = errors.New("no data arrived for too long")
 
@@ -45,10 +49,10 @@ func newHTTP(mirror Mirror) *http.Client {
 	}
 	return &http.Client{Transport: t, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		if s := r.URL.Scheme; s != "http" && s != "https" {
-			return fmt.Errorf("redirected to a %s URL", s)
+			return &finalError{fmt.Errorf("redirected to a %s URL; set MAPSTACK_MIRROR to another mirror", s)}
 		}
 		if len(via) > 10 {
-			return errors.New("redirected more than 10 times")
+			return &finalError{errors.New("redirected more than 10 times; set MAPSTACK_MIRROR to another mirror")}
 		}
 		return nil
 	}}
@@ -72,7 +76,7 @@ type download struct {
 // mirror and say what to do.
 func (c *Client) get(ctx context.Context, d *download) (err error) {
 	if c.mirror.URL == nil {
-		return fmt.Errorf("download %s: no mirror is known; set MAPSTACK_MIRROR to the URL of a Debian archive", d.what)
+		return fmt.Errorf("download %s: %w: none is known; set MAPSTACK_MIRROR to the URL of a Debian archive", d.what, ErrUnreachable)
 	}
 	defer func() {
 		c.sink(progress.Event{Stage: progress.Download, What: d.what, Done: d.done, Total: max(d.size, 0), End: true, Err: err})
@@ -115,7 +119,7 @@ func advise(err error) error {
 	if errors.As(err, &fatal) {
 		return err
 	}
-	return fmt.Errorf("%w; check the network, or set MAPSTACK_MIRROR to a mirror that can be reached", err)
+	return fmt.Errorf("%w: %w; check the network, or set MAPSTACK_MIRROR to a mirror that can be reached", ErrUnreachable, err)
 }
 
 // attempt makes one request for what is still missing.

@@ -123,6 +123,9 @@ func TestDownloadThatCannotBeRightIsRefusedAndSaysWhatToDo(t *testing.T) {
 			if tc.kind != nil && !errors.Is(err, tc.kind) {
 				t.Errorf("error %v is not %v", err, tc.kind)
 			}
+			if gone := tc.name == "down"; errors.Is(err, ErrUnreachable) != gone {
+				t.Errorf("error %v: is ErrUnreachable %v, want %v", err, !gone, gone)
+			}
 			if !last.End {
 				t.Errorf("the last event is %+v, want one with End", last)
 			}
@@ -141,6 +144,9 @@ func TestUnreachableMirrorSaysSo(t *testing.T) {
 	}
 	_, err = c.Fetch(t.Context(), pin([]byte("x")))
 	said(t, err, "linux-image-x", "refused", "MAPSTACK_MIRROR")
+	if !errors.Is(err, ErrUnreachable) {
+		t.Errorf("error %v is not ErrUnreachable", err)
+	}
 }
 
 func TestPinnedPackageNeedsNoNetworkOnceCached(t *testing.T) {
@@ -159,7 +165,7 @@ func TestPinnedPackageNeedsNoNetworkOnceCached(t *testing.T) {
 		t.Errorf("from the cache: %v", err)
 	}
 	_, err = offline.Fetch(t.Context(), pin([]byte("something else")))
-	said(t, err, "no mirror is known", "MAPSTACK_MIRROR")
+	said(t, err, "none is known", "MAPSTACK_MIRROR")
 }
 
 func TestStalledDownloadIsGivenUp(t *testing.T) {

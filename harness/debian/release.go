@@ -59,13 +59,13 @@ func (c *Client) Release(ctx context.Context, suite string) (*Release, error) {
 }
 
 func (c *Client) readRelease(ctx context.Context, suite string) (*Release, error) {
-	keys, err := readKeyrings(c.keyrings)
+	var raw bytes.Buffer
+	file := "dists/" + suite + "/InRelease"
+	err := c.get(ctx, &download{path: file, what: suite + " InRelease", size: -1, limit: maxInRelease, w: &raw})
 	if err != nil {
 		return nil, err
 	}
-	var raw bytes.Buffer
-	file := "dists/" + suite + "/InRelease"
-	err = c.get(ctx, &download{path: file, what: suite + " InRelease", size: -1, limit: maxInRelease, w: &raw})
+	keys, err := readKeyrings(c.keyrings)
 	if err != nil {
 		return nil, err
 	}

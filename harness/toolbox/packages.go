@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -39,6 +40,9 @@ const atOnce = 8
 
 func (t *Toolbox) fromPackages(ctx context.Context, rec arch.Record) (QEMU, error) {
 	packages, err := t.resolve(ctx, rec)
+	if errors.Is(err, debian.ErrUnreachable) {
+		packages, err = t.recall(rec, err)
+	}
 	if err != nil {
 		return QEMU{}, err
 	}
@@ -59,6 +63,9 @@ func (t *Toolbox) fromPackages(ctx context.Context, rec arch.Record) (QEMU, erro
 	}
 	version, err := askVersion(ctx, argv)
 	if err != nil {
+		return QEMU{}, err
+	}
+	if err := t.remember(rec, packages); err != nil {
 		return QEMU{}, err
 	}
 	source := "toolbox: " + packages[root].Name + " " + packages[root].Version

@@ -68,6 +68,34 @@ func TestToolboxRunsOnAnEmptyCache(t *testing.T) {
 	}
 }
 
+// TestToolboxOutlivesTheMirror uses the toolbox of an earlier run without one.
+func TestToolboxOutlivesTheMirror(t *testing.T) {
+	mirror, err := debian.FindMirror(t.Context(), debian.ThisHost())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := cache.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, err := arch.Lookup("s390x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var builds []string
+	for _, m := range []debian.Mirror{mirror, {}} {
+		box := New(debian.NewClient(c, m, os.DirFS("../../fixtures/keyrings"), progress.Discard), c, progress.Discard)
+		q, err := box.fromPackages(t.Context(), rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		builds = append(builds, q.Build)
+	}
+	if builds[0] != builds[1] {
+		t.Errorf("builds are %q, want one and the same", builds)
+	}
+}
+
 func machinesExist(t *testing.T, q QEMU, rec arch.Record) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), q.Argv[0], append(q.Argv[1:len(q.Argv):len(q.Argv)], "-machine", "help")...).CombinedOutput()
