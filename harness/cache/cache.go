@@ -139,8 +139,22 @@ func (c *Cache) sweep() error {
 	return nil
 }
 
+// explained is an error that says what to do already.
+type explained struct{ error }
+
+func (e *explained) Unwrap() error { return e.error }
+
 // explain turns an error of the file system into a sentence with what to do.
+// Building one entry may need another: the innermost sentence is kept.
 func (c *Cache) explain(doing string, err error) error {
+	var already *explained
+	if errors.As(err, &already) {
+		return err
+	}
+	return &explained{c.advise(doing, err)}
+}
+
+func (c *Cache) advise(doing string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%s in the cache %s: the disk is full; free space there or set XDG_CACHE_HOME to a larger file system: %w", doing, c.dir, err)

@@ -330,6 +330,19 @@ func TestFullDiskSaysSo(t *testing.T) {
 	}
 }
 
+func TestErrorOfInnerEntryIsExplainedOnce(t *testing.T) {
+	c := open(t, t.TempDir())
+	_, err := c.Dir(t.Context(), "outer", "key", func(ctx context.Context, _ string) error {
+		_, err := c.Dir(ctx, "inner", "key", func(context.Context, string) error {
+			return &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
+		})
+		return err
+	})
+	if err == nil || strings.Count(err.Error(), "disk is full") != 1 || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("error is %v, want one that says once that the disk is full", err)
+	}
+}
+
 func TestNamesThatLeaveTheCacheAreRefused(t *testing.T) {
 	c := open(t, t.TempDir())
 	for _, name := range []string{"", "..", "a/b", "../x", ".hidden", "blob", "work", "lock"} {

@@ -22,7 +22,7 @@ type timeouts struct {
 }
 
 // patience suits a mirror behind a slow link: what counts is that bytes come.
-var patience = timeouts{stall: 30 * time.Second, pause: 500 * time.Millisecond, attempts: 4, requests: 40}
+var patience = timeouts{stall: 20 * time.Second, pause: 500 * time.Millisecond, attempts: 3, requests: 40}
 
 // Events of one download are at least this far apart, so that a fast mirror
 // does not flood the display.
@@ -38,11 +38,15 @@ var ErrUnreachable = errors.New("the mirror cannot be reached")
 // errStalled is the cause of a request given up for want of progress.
 var errStalled = errors.New("no data arrived for too long")
 
+// idleConns are kept to the mirror for the next of many small packages.
+const idleConns = 16
+
 // newHTTP returns a client that follows the environment's proxies. file: URLs
 // are understood only when the mirror itself is one, so that no server can
 // redirect to this machine's files.
 func newHTTP(mirror Mirror) *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = idleConns
 	t.DisableCompression = true // sizes and hashes are those of the stored file
 	if mirror.URL != nil && mirror.URL.Scheme == "file" {
 		t.RegisterProtocol("file", http.NewFileTransport(http.Dir("/")))

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -274,7 +273,10 @@ func reduceFile(ctx context.Context, path string, f decompress.Format, dir strin
 	if err := reduce(z, kernels, others); err != nil {
 		return err
 	}
-	return errors.Join(kernels.Close(), others.Close())
+	if err := kernels.Close(); err != nil {
+		return err
+	}
+	return others.Close()
 }
 
 const nameField = "Package: "
@@ -338,7 +340,10 @@ func reduce(in io.Reader, kernels, others io.Writer) error {
 		return err
 	}
 	flush()
-	return errors.Join(k.Flush(), o.Flush())
+	if err := k.Flush(); err != nil {
+		return err
+	}
+	return o.Flush()
 }
 
 func kept(line []byte) (string, bool) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -179,6 +180,16 @@ func TestMissingKeyringSaysWhereItBelongs(t *testing.T) {
 	a.keyring = fstest.MapFS{"broken.gpg": {Data: []byte("<html>")}}
 	_, err = a.client(t, nil).Release(t.Context(), "trixie")
 	said(t, err, "broken.gpg")
+}
+
+func TestShippedKeyringIsReadable(t *testing.T) {
+	keys, err := readKeyrings(os.DirFS("../../fixtures/keyrings"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(keys) < 6 {
+		t.Errorf("it has %d keys, want those of three releases", len(keys))
+	}
 }
 
 func TestSuiteNameCannotLeaveTheMirror(t *testing.T) {
