@@ -21,6 +21,17 @@ func Judge(c Claim, ev Evidence, devs []Deviation) verdict.Outcome {
 	return applyDeviation(out, devs)
 }
 
+// Judge decides every claim of the area on one cell, in the area's order.
+func (a Area) Judge(ev Evidence, devs []Deviation) []verdict.Outcome {
+	outcomes := make([]verdict.Outcome, 0, len(a.Claims))
+	for _, c := range a.Claims {
+		o := Judge(c, ev, devs)
+		o.Suite = a.Name
+		outcomes = append(outcomes, o)
+	}
+	return outcomes
+}
+
 // decide is Judge before deviations. Applicability comes first: it does not
 // depend on the run, so a cell that never booted still says "unsupported".
 func decide(c Claim, ev Evidence) (verdict.Status, string) {

@@ -10,6 +10,7 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 
 	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/suites/internal/claim"
 )
 
 // Case is one claim on one cell, judged.
@@ -17,6 +18,22 @@ type Case struct {
 	Arch     string // GOARCH of the cell
 	Sentence string // the claim in English
 	Outcome  verdict.Outcome
+}
+
+// Cases joins outcomes with what the claims say and the architecture of each
+// cell.
+func Cases(areas []claim.Area, outcomes []verdict.Outcome, arch map[string]string) []Case {
+	sentence := map[string]string{}
+	for _, a := range areas {
+		for _, c := range a.Claims {
+			sentence[c.ID] = c.English
+		}
+	}
+	cases := make([]Case, 0, len(outcomes))
+	for _, o := range outcomes {
+		cases = append(cases, Case{Arch: arch[o.Cell], Sentence: sentence[o.Claim], Outcome: o})
+	}
+	return cases
 }
 
 // Tree registers a spec for every case. It must be called before the specs

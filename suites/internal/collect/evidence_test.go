@@ -1,0 +1,45 @@
+package collect
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+func TestFailuresAreBlamedOnTheRightSide(t *testing.T) {
+	cell := matrix.Cell{Name: "cell-a", Arch: "amd64"}
+	unreadable := map[string]wire.Transcript{"facts": {Probe: "facts"}}
+	for name, tc := range map[string]struct {
+		cell   evidence.Cell
+		status verdict.Status
+		text   string
+	}{
+		"nothing wrong, nothing ran": {evidence.Cell{Cell: cell}, "", ""},
+		"the kernel panicked": {evidence.Cell{Cell: cell, Failure: &target.Failure{Kind: target.Panic, Message: "m", Console: "not syncing"}},
+			verdict.NotRun, "not syncing"},
+		"the mirror is gone": {evidence.Cell{Cell: cell, Failure: &target.Failure{Kind: target.Infra, Message: "no route"}},
+			verdict.Error, "no route"},
+		"the facts are unreadable": {evidence.Cell{Cell: cell, Transcripts: unreadable}, verdict.Error, "read the facts of cell cell-a"},
+		"unreadable, then a panic": {evidence.Cell{Cell: cell, Transcripts: unreadable, Failure: &target.Failure{Kind: target.Panic, Message: "died"}},
+			verdict.Error, "died"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := FromCells([]evidence.Cell{tc.cell})
+			if len(all) != 1 {
+				t.Fatalf("%d cells", len(all))
+			}
+			ev := all[0]
+			if ev.FailureStatus != tc.status || !strings.Contains(ev.Failure, tc.text) || (tc.text == "") != (ev.Failure == "") {
+				t.Errorf("%q, %q", ev.FailureStatus, ev.Failure)
+			}
+			if ev.Facts != nil || ev.Cell != cell {
+				t.Errorf("%+v", ev)
+			}
+		})
+	}
+}

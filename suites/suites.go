@@ -1,0 +1,162 @@
+// Package suites is all claims: it lists them, says which probes they need,
+// judges them on the evidence of a run, and shows the outcomes to Ginkgo.
+package suites
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/report"
+	"github.com/mapstack/conformance/harness/run"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/suites/clone"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/collect"
+	"github.com/mapstack/conformance/suites/internal/spec"
+	"github.com/mapstack/conformance/suites/mapstack"
+	"github.com/mapstack/conformance/suites/mmapabi"
+)
+
+// Areas returns every suite, sorted by name.
+func Areas() []claim.Area {
+	return []claim.Area{clone.Area(), mapstack.Area(), mmapabi.Area()}
+}
+
+// Claims returns every claim as reports list it.
+func Claims() []report.Claim {
+	var list []report.Claim
+	for _, a := range Areas() {
+		for _, c := range a.Claims {
+			list = append(list, report.Claim{ID: c.ID, Suite: a.Name, Level: c.Level,
+				English: c.English, Chinese: c.Chinese, Source: c.Source})
+		}
+	}
+	return list
+}
+
+// ProbesFor returns the probes that the claims of a focus read, in the order to
+// run them: what the target is comes first, because no claim can be judged
+// without it.
+func ProbesFor(focus string) ([]string, error) {
+	areas, err := focused(Areas(), focus)
+	if err != nil {
+		return nil, err
+	}
+	var probes []string
+	for _, a := range areas {
+		for _, c := range a.Claims {
+			probes = append(probes, c.Probe)
+		}
+	}
+	slices.Sort(probes)
+	return append([]string{run.FactsProbe, collect.SysconfProbe}, slices.Compact(probes)...), nil
+}
+
+// deviationsFile is the deviations among the fixtures.
+const deviationsFile = "deviations.yaml"
+
+// Deviations reads the recorded deviations. cells is the whole matrix, so that
+// a deviation that can never apply is found.
+func Deviations(fixtures fs.FS, cells []matrix.Cell) ([]claim.Deviation, error) {
+	data, err := fs.ReadFile(fixtures, deviationsFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the deviations: %w", err)
+	}
+	devs, err := claim.ParseDeviations("fixtures/"+deviationsFile, data)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, c := range cells {
+		names = append(names, c.Name)
+	}
+	if err := claim.CheckDeviations(devs, Areas(), names); err != nil {
+		return nil, fmt.Errorf("fixtures/%s: %w", deviationsFile, err)
+	}
+	return devs, nil
+}
+
+// JudgeAll decides every claim of the focus on every cell, sorted.
+func JudgeAll(cells []evidence.Cell, focus string, devs []claim.Deviation) ([]verdict.Outcome, error) {
+	areas, err := focused(Areas(), focus)
+	if err != nil {
+		return nil, err
+	}
+	var outcomes []verdict.Outcome
+	for _, ev := range collect.FromCells(cells) {
+		for _, a := range areas {
+			outcomes = append(outcomes, a.Judge(ev, devs)...)
+		}
+	}
+	verdict.Sort(outcomes)
+	return outcomes, nil
+}
+
+// RunGinkgo shows outcomes to Ginkgo inside this process, which writes a JUnit
+// report to junit and its own output to log. It reports whether every spec
+// passed: whether every outcome is pass or unsupported. Calls must not overlap.
+func RunGinkgo(outcomes []verdict.Outcome, cells []evidence.Cell, junit string, log io.Writer) (bool, error) {
+	arch := map[string]string{}
+	for _, c := range cells {
+		arch[c.Cell.Name] = c.Cell.Arch
+	}
+	return spec.Run(spec.Cases(Areas(), outcomes, arch), junit, log)
+}
+
+// focused narrows areas to a comma-separated list of suites and claims. The
+// empty list is everything.
+func focused(areas []claim.Area, focus string) ([]claim.Area, error) {
+	wanted := map[string]bool{}
+	for _, name := range strings.FieldsFunc(focus, func(r rune) bool { return r == ',' || r == ' ' }) {
+		wanted[strings.ToUpper(name)] = false
+	}
+	if len(wanted) == 0 {
+		return areas, nil
+	}
+	var kept []claim.Area
+	for _, a := range areas {
+		narrowed := claim.Area{Name: a.Name}
+		_, whole := wanted[strings.ToUpper(a.Name)]
+		if whole {
+			wanted[strings.ToUpper(a.Name)] = true
+		}
+		for _, c := range a.Claims {
+			_, asked := wanted[c.ID]
+			if asked {
+				wanted[c.ID] = true
+			}
+			if whole || asked {
+				narrowed.Claims = append(narrowed.Claims, c)
+			}
+		}
+		if len(narrowed.Claims) > 0 {
+			kept = append(kept, narrowed)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if !wanted[name] {
+			return nil, fmt.Errorf("focus %q: %q is neither a suite nor a claim; suites and their claims are: %s",
+				focus, name, known(areas))
+		}
+	}
+	return kept, nil
+}
+
+// known lists the valid names, claims as a range because there are dozens.
+func known(areas []claim.Area) string {
+	var names []string
+	for _, a := range areas {
+		first, last := a.Claims[0].ID, a.Claims[0].ID
+		for _, c := range a.Claims {
+			first, last = min(first, c.ID), max(last, c.ID)
+		}
+		names = append(names, fmt.Sprintf("%s (%s to %s)", a.Name, first, last))
+	}
+	return strings.Join(names, ", ")
+}

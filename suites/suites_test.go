@@ -1,0 +1,188 @@
+package suites
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/suites/internal/claim"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestClaimsAreComplete(t *testing.T) {
+	if err := claim.Validate(Areas()); err != nil {
+		t.Error(err)
+	}
+	names := []string{}
+	for _, a := range Areas() {
+		names = append(names, a.Name)
+	}
+	if !slices.IsSorted(names) {
+		t.Errorf("areas %v are not sorted", names)
+	}
+}
+
+// TestWordingChangesOnPurpose fails when an ID, a level or a sentence changes
+// without claims.golden: reports and certificates quote them.
+func TestWordingChangesOnPurpose(t *testing.T) {
+	var b strings.Builder
+	for _, c := range Claims() {
+		fmt.Fprintf(&b, "%s %s %s\n  %s\n  %s\n  (%s)\n", c.ID, c.Suite, c.Level, c.English, c.Chinese, c.Source)
+	}
+	if *update {
+		if err := os.WriteFile("claims.golden", []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("claims.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), b.String()); d != "" {
+		t.Errorf("claims.golden differs; run with -update if that is meant:\n%s", d)
+	}
+}
+
+func cells(t *testing.T) []matrix.Cell {
+	t.Helper()
+	data, err := fs.ReadFile(fixtures.FS(), "cells.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := matrix.Parse("cells.yaml", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestEveryClaimIsReachedByACellOfTheMatrix(t *testing.T) {
+	if ids := claim.Unreachable(Areas(), cells(t)); len(ids) > 0 {
+		t.Errorf("no cell decides %v", ids)
+	}
+}
+
+func TestRecordedDeviationsCanApply(t *testing.T) {
+	if _, err := Deviations(fixtures.FS(), cells(t)); err != nil {
+		t.Error(err)
+	}
+	stray := fstest.MapFS{"deviations.yaml": {Data: []byte(
+		"deviations:\n  - {claim: MS-999, cells: ['*'], reason: r, source: s}\n")}}
+	if _, err := Deviations(stray, cells(t)); err == nil || !strings.Contains(err.Error(), "MS-999") {
+		t.Errorf("a deviation from no claim: %v", err)
+	}
+}
+
+func TestFocusNamesSuitesAndClaims(t *testing.T) {
+	for _, tc := range []struct {
+		focus  string
+		probes []string // after facts and sysconf
+	}{
+		{"", []string{"cloneflags", "mapstack", "mmapabi"}},
+		{"MS-003", []string{"mapstack"}},
+		{"ms-003", []string{"mapstack"}},
+		{"mmapabi", []string{"mmapabi"}},
+		{"CL-001, mmapabi", []string{"cloneflags", "mmapabi"}},
+	} {
+		got, err := ProbesFor(tc.focus)
+		if d := cmp.Diff(append([]string{"facts", "sysconf"}, tc.probes...), got); err != nil || d != "" {
+			t.Errorf("focus %q: %v %s", tc.focus, err, d)
+		}
+	}
+	for _, focus := range []string{"MS-999", "nonsense", "mmapabi,nonsense"} {
+		_, err := ProbesFor(focus)
+		if err == nil || !strings.Contains(err.Error(), "mapstack (MS-") && !strings.Contains(err.Error(), "mmapabi (") {
+			t.Errorf("focus %q: the error names no valid ones: %v", focus, err)
+		}
+		if _, err := JudgeAll(nil, focus, nil); err == nil {
+			t.Errorf("focus %q is judged", focus)
+		}
+	}
+}
+
+// dead is two cells that gave nothing.
+func dead() []evidence.Cell {
+	return []evidence.Cell{
+		{Cell: matrix.Cell{Name: "b", Arch: "amd64"}, Failure: &target.Failure{Kind: target.Panic, Message: "it died"}},
+		{Cell: matrix.Cell{Name: "a", Arch: "arm64"}, Failure: &target.Failure{Kind: target.Infra, Message: "no disk"}},
+	}
+}
+
+func TestCellsThatGaveNothingStillHaveEveryOutcome(t *testing.T) {
+	outcomes, err := JudgeAll(dead(), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := 2 * len(Claims()); len(outcomes) != want {
+		t.Errorf("%d outcomes, want %d", len(outcomes), want)
+	}
+	for _, o := range outcomes {
+		want := map[string]verdict.Status{"a": verdict.Error, "b": verdict.NotRun}[o.Cell]
+		if o.Status != want && o.Status != verdict.Unsupported || o.Suite == "" {
+			t.Errorf("%+v", o)
+		}
+	}
+	if !slices.IsSortedFunc(outcomes, func(x, y verdict.Outcome) int { return strings.Compare(x.Cell, y.Cell) }) {
+		t.Error("outcomes are not sorted")
+	}
+	if d := verdict.Decide(outcomes); d.ExitCode != verdict.ExitInfrastructure {
+		t.Errorf("%+v", d)
+	}
+	only, err := JudgeAll(dead(), "MS-003", nil)
+	if err != nil || len(only) != 2 {
+		t.Errorf("focus MS-003: %d outcomes, %v", len(only), err)
+	}
+}
+
+func TestGinkgoGetsEveryOutcome(t *testing.T) {
+	outcomes, err := JudgeAll(dead(), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "junit.xml")
+	passed, err := RunGinkgo(outcomes, dead(), path, &bytes.Buffer{})
+	if err != nil || passed {
+		t.Fatalf("passed %v, %v", passed, err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := bytes.Count(text, []byte("<testcase ")); got != len(outcomes) {
+		t.Errorf("%d test cases for %d outcomes", got, len(outcomes))
+	}
+}
+
+// TestNothingIsSkipped keeps the word out of the suites: a skipped spec says
+// neither that the claim holds nor why it was not tried.
+func TestNothingIsSkipped(t *testing.T) {
+	word := "Skip" + "("
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err == nil && bytes.Contains(text, []byte(word)) {
+			t.Errorf("%s calls %s)", path, word)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
