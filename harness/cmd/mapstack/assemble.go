@@ -1,0 +1,65 @@
+package main
+
+import (
+	"runtime"
+
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/report"
+)
+
+// version is this tool's own, printed in every report.
+const version = "0.1.0"
+
+// header is what the report says of the run as a whole.
+func header(r evidence.Run, cells []evidence.Cell) report.Header {
+	h := report.Header{
+		Tool:    report.Tool{Version: version, Revision: r.Revision, Go: runtime.Version()},
+		Started: r.Started, Finished: r.Finished,
+		Host:     report.Host(r.Host),
+		Seconds:  map[string]float64{},
+		Warnings: r.Warnings,
+	}
+	seen := map[string]bool{}
+	for _, c := range cells {
+		if c.Guest != nil {
+			h.Seconds[c.Cell.Name] = c.Seconds
+		}
+		if c.QEMU != nil && !seen[c.Cell.Arch] {
+			seen[c.Cell.Arch] = true
+			h.QEMU = append(h.QEMU, report.QEMU{Arch: c.Cell.Arch, Version: c.QEMU.Version, Source: c.QEMU.Source, Build: c.QEMU.Build})
+		}
+	}
+	return h
+}
+
+// reportCells is what the report says of each cell.
+func reportCells(cells []evidence.Cell) []report.Cell {
+	var all []report.Cell
+	for _, c := range cells {
+		rc := report.Cell{Name: c.Cell.Name, Arch: c.Cell.Arch, OS: c.Cell.OS, PageSize: c.Cell.PageSize}
+		if k := c.Kernel; k != nil {
+			rc.Kernel = report.Kernel{
+				Release: k.Release, Format: string(k.Format), ImageSHA256: k.ImageSHA256, ConfigSHA256: k.ConfigSHA256,
+				Provenance: report.Provenance{
+					Kind: k.Provenance.Kind, Suite: k.Provenance.Suite, Package: k.Provenance.Package,
+					Version: k.Provenance.Version, Filename: k.Provenance.Filename, SHA256: k.Provenance.SHA256,
+					Size: k.Provenance.Size, Warning: k.Provenance.Warning,
+				},
+			}
+		}
+		if c.Guest != nil {
+			rc.Kernel.Release = c.Guest.Hello.Release
+		}
+		if q := c.QEMU; q != nil {
+			rc.Machine, rc.Accelerator, rc.QEMU = q.Machine, q.Accelerator, q.Build
+			for _, p := range q.Params {
+				rc.KernelParams = append(rc.KernelParams, report.Param(p))
+			}
+		}
+		if f := c.Failure; f != nil {
+			rc.Failure = &report.Failure{Kind: string(f.Kind), Message: f.Message}
+		}
+		all = append(all, rc)
+	}
+	return all
+}

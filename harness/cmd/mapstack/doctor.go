@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/workbench"
+)
+
+func doctorCommand() *cobra.Command {
+	var s selection
+	cmd := &cobra.Command{
+		Use: "doctor", Short: "Say what is missing on this machine, and the command that supplies it",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cells, err := s.cells()
+			if err != nil {
+				return err
+			}
+			found := examine(cmd.Context(), cells, s.locked)
+			missing, err := showFindings(cmd.OutOrStdout(), found)
+			if err != nil {
+				return err
+			}
+			if missing > 0 {
+				return exitError(verdict.ExitInfrastructure)
+			}
+			return nil
+		},
+	}
+	s.flags(cmd)
+	return cmd
+}
+
+// finding is one thing that a run needs.
+type finding struct {
+	what   string
+	state  string
+	remedy string // the command that supplies it; empty when nothing is missing
+}
+
+func showFindings(w io.Writer, found []finding) (missing int, err error) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range found {
+		mark := "ok"
+		if f.remedy != "" {
+			mark = "missing"
+			missing++
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", mark, f.what, f.state)
+		if f.remedy != "" {
+			fmt.Fprintf(t, "\t\t-> %s\n", f.remedy)
+		}
+	}
+	return missing, t.Flush()
+}
+
+// wantDisk is what the default matrix takes in an empty cache, in MiB.
+const wantDisk = 4096
+
+func examine(ctx context.Context, cells []matrix.Cell, locked bool) []finding {
+	found := programs()
+	bench, err := workbench.Open(ctx, ".", fixtures.FS(), locked, progress.Discard)
+	if err != nil {
+		return append(found, finding{what: "workbench", state: oneLine(err.Error()), remedy: "mend what the message names, then run mapstack doctor again"})
+	}
+	found = append(found, finding{what: "Go", state: bench.Tools.Version()}, disk(bench.Cache.Root()), kvm())
+	if bench.MirrorProblem != nil {
+		return append(found, finding{what: "Debian mirror", state: oneLine(bench.MirrorProblem.Error()),
+			remedy: "export MAPSTACK_MIRROR=<URL of a Debian mirror>"})
+	}
+	found = append(found, finding{what: "Debian mirror", state: "from " + bench.Client.Mirror().Source})
+	for _, cell := range cells {
+		f := finding{what: "kernel of " + cell.Name}
+		pin, err := bench.Kernels.Resolve(ctx, cell)
+		if err != nil {
+			f.state, f.remedy = oneLine(err.Error()), "mapstack fetch --cell "+cell.Name
+		} else {
+			f.state = pin.Image.Package + " " + pin.Image.Version
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// programs are used when they are there; none is needed.
+func programs() (found []finding) {
+	for _, p := range []struct{ name, without string }{
+		{"git", "reports will not name the revision"},
+		{"xz", "the built-in decoder is used, which is half as fast"},
+	} {
+		state := "not in PATH: " + p.without
+		if path, err := exec.LookPath(p.name); err == nil {
+			state = path
+		}
+		found = append(found, finding{what: p.name, state: state})
+	}
+	return found
+}
+
+func disk(dir string) finding {
+	f := finding{what: "cache", state: dir}
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		f.state, f.remedy = err.Error(), "export XDG_CACHE_HOME=<a folder you can write to>"
+		return f
+	}
+	free := int64(st.Bavail) * st.Bsize >> 20
+	f.state = fmt.Sprintf("%s, %d MiB free", dir, free)
+	if free < wantDisk {
+		f.remedy = fmt.Sprintf("free %d MiB there, or export XDG_CACHE_HOME=<a folder on a larger disk>", wantDisk-free)
+	}
+	return f
+}
+
+// kvm is never missing: without it guests run under TCG.
+func kvm() finding {
+	f := finding{what: "KVM", state: "/dev/kvm opens; a run tries it before it believes it"}
+	file, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		f.state = "guests run under TCG: " + errors.Unwrap(err).Error()
+		return f
+	}
+	_ = file.Close()
+	return f
+}

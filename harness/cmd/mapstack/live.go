@@ -1,0 +1,108 @@
+package main
+
+import (
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	gopretty "github.com/jedib0t/go-pretty/v6/progress"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"golang.org/x/sys/unix"
+
+	"github.com/mapstack/conformance/harness/progress"
+)
+
+// display shows a run as it happens and ends with close.
+type display struct {
+	sink  progress.Sink
+	close func()
+}
+
+// newDisplay shows live rows on a terminal, and plain lines elsewhere.
+func newDisplay(w *os.File) display {
+	_, err := unix.IoctlGetTermios(int(w.Fd()), unix.TCGETS)
+	if err != nil || os.Getenv("CI") != "" || os.Getenv("TERM") == "dumb" {
+		return display{sink: newPlain(w).sink, close: func() {}}
+	}
+	if os.Getenv("NO_COLOR") != "" {
+		text.DisableColors()
+	}
+	l := newLive(w)
+	return display{sink: l.sink, close: l.close}
+}
+
+// live shows a row per cell and per shared artefact that is being made.
+type live struct {
+	writer gopretty.Writer
+	done   chan struct{}
+
+	mu   sync.Mutex
+	rows map[string]*gopretty.Tracker
+}
+
+func newLive(w io.Writer) *live {
+	pw := gopretty.NewWriter()
+	pw.SetOutputWriter(w)
+	pw.SetUpdateFrequency(150 * time.Millisecond)
+	pw.SetMessageLength(64)
+	pw.SetTrackerLength(20)
+	pw.SetAutoStop(false)
+	pw.SetStyle(gopretty.StyleBlocks)
+	pw.Style().Visibility.ETA = false
+	pw.Style().Visibility.Percentage = false
+	l := &live{writer: pw, done: make(chan struct{}), rows: map[string]*gopretty.Tracker{}}
+	go func() {
+		pw.Render()
+		close(l.done)
+	}()
+	return l
+}
+
+func (l *live) close() {
+	l.writer.Stop()
+	<-l.done
+}
+
+func (l *live) sink(e progress.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e.Stage == progress.Warning {
+		l.writer.Log("warning: %s", e.What)
+		return
+	}
+	key := e.Cell
+	if key == "" {
+		key = string(e.Stage) + " " + e.What
+	}
+	row, ok := l.rows[key]
+	if !ok {
+		row = &gopretty.Tracker{Total: e.Total}
+		if e.Stage == progress.Download {
+			row.Units = gopretty.UnitsBytes
+		}
+		l.rows[key] = row
+		l.writer.AppendTracker(row)
+	}
+	message := string(e.Stage) + " " + e.What
+	if e.Cell != "" {
+		message = e.Cell + ": " + message
+	}
+	row.UpdateMessage(message)
+	if e.Total > 0 {
+		row.UpdateTotal(e.Total)
+	}
+	if e.Stage == progress.Download || e.Stage == progress.Probe && e.End {
+		row.SetValue(e.Done)
+	}
+	// A cell's row ends with the cell; a shared artefact's with its only stage.
+	if !e.End || e.Cell != "" && e.Stage != progress.Finished {
+		return
+	}
+	if e.Err != nil {
+		row.UpdateMessage(message + ": " + oneLine(e.Err.Error()))
+		row.MarkAsErrored()
+		return
+	}
+	row.MarkAsDone()
+}

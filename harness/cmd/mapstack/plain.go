@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/mapstack/conformance/harness/progress"
+)
+
+// plain shows one line per event, for logs.
+type plain struct {
+	mu      sync.Mutex
+	w       io.Writer
+	now     func() time.Time
+	started map[string]time.Time
+}
+
+func newPlain(w io.Writer) *plain {
+	return &plain{w: w, now: time.Now, started: map[string]time.Time{}}
+}
+
+func (p *plain) sink(e progress.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	key := string(e.Stage) + " " + e.Cell + " " + e.What
+	begun, known := p.started[key]
+	if !known {
+		begun = now
+		p.started[key] = now
+	}
+	if e.End {
+		delete(p.started, key)
+	} else if known {
+		return // a line when something begins and one when it ends are enough
+	}
+	subject := e.Cell
+	if subject == "" {
+		subject = "-"
+	}
+	fmt.Fprintf(p.w, "%s  %-32s %s\n", now.UTC().Format("15:04:05"), subject, describe(e, now.Sub(begun)))
+}
+
+// describe says in words what an event means.
+func describe(e progress.Event, since time.Duration) string {
+	text := string(e.Stage)
+	if e.What != "" {
+		text += " " + e.What
+	}
+	if e.Stage == progress.Probe {
+		text += fmt.Sprintf(" (%d of %d)", e.Done, e.Total)
+	}
+	if e.Stage == progress.Download && e.Total > 0 && !e.End {
+		text += " (" + size(e.Total) + ")"
+	}
+	switch {
+	case !e.End:
+		return text
+	case e.Err != nil:
+		return text + " failed: " + oneLine(e.Err.Error())
+	case e.Stage == progress.Download:
+		return fmt.Sprintf("%s: %s in %.1fs (%s/s)", text, size(e.Done), since.Seconds(), size(rate(e.Done, since)))
+	case e.Stage == progress.Warning, e.Stage == progress.Finished:
+		return text
+	}
+	return fmt.Sprintf("%s: done in %.1fs", text, since.Seconds())
+}
+
+func rate(bytes int64, d time.Duration) int64 {
+	if d <= 0 {
+		return bytes
+	}
+	return int64(float64(bytes) / d.Seconds())
+}
+
+func size(bytes int64) string {
+	const mb = 1 << 20
+	if bytes >= mb {
+		return fmt.Sprintf("%.1f MiB", float64(bytes)/mb)
+	}
+	return fmt.Sprintf("%.1f KiB", float64(bytes)/1024)
+}
+
+// oneLine cuts a message at its first line: the rest is in the report.
+func oneLine(s string) string {
+	for i, r := range s {
+		if r == '\n' {
+			return s[:i]
+		}
+	}
+	return s
+}

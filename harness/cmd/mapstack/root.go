@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/matrix"
+)
+
+// selection is the flags that narrow the matrix, shared by most commands.
+type selection struct {
+	matrix.Selection
+	locked bool
+}
+
+func root() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "mapstack",
+		Short: "Test whether Linux kernels treat Go's threads right",
+		Long: "mapstack boots real kernels, runs cgo-free probes in them, and judges what they saw.\n\n" +
+			"Exit status: 0 conformant, 1 non-conformant, 2 incomplete, 69 infrastructure or usage.",
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), verdictCommand(), doctorCommand())
+	return cmd
+}
+
+func (s *selection) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.Arch, "arch", "", "only these architectures, by any of their names (comma-separated)")
+	cmd.Flags().StringVar(&s.Cell, "cell", "", "only these cells")
+	cmd.Flags().StringVar(&s.Kernel, "kernel", "", "only these kernel series, such as 6.1 or newest")
+	cmd.Flags().BoolVar(&s.locked, "locked", false, "accept no kernel but the one in fixtures/kernels.lock")
+}
+
+// cells loads the matrix and selects from it.
+func (s *selection) cells() ([]matrix.Cell, error) {
+	all, err := allCells()
+	if err != nil {
+		return nil, err
+	}
+	return matrix.Select(all, s.Selection)
+}
+
+const cellsFile = "cells.yaml"
+
+func allCells() ([]matrix.Cell, error) {
+	data, err := fs.ReadFile(fixtures.FS(), cellsFile)
+	if err != nil {
+		return nil, err
+	}
+	return matrix.Parse("fixtures/"+cellsFile, data)
+}
+
+func listCommand() *cobra.Command {
+	var s selection
+	cmd := &cobra.Command{
+		Use: "list", Short: "Show the cells", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cells, err := s.cells()
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "CELL\tARCH\tKERNEL\tPAGE\tCPUS\tMEMORY\tOS")
+			for _, c := range cells {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%dk\t%d\t%d MiB\t%s\n",
+					c.Name, c.Arch, c.Kernel.Series, c.PageSize>>10, c.CPUs, c.Memory, c.OS)
+			}
+			return w.Flush()
+		},
+	}
+	s.flags(cmd)
+	return cmd
+}

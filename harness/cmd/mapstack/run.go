@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/report"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/workbench"
+	"github.com/mapstack/conformance/suites"
+)
+
+func runCommand() *cobra.Command {
+	var s selection
+	var focus, out string
+	cmd := &cobra.Command{
+		Use: "run", Short: "Boot the cells, run the probes, judge the claims", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return run(cmd.Context(), cmd.OutOrStdout(), s, focus, out)
+		},
+	}
+	s.flags(cmd)
+	cmd.Flags().StringVar(&focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
+	cmd.Flags().StringVar(&out, "out", "out", "folder for evidence and reports")
+	return cmd
+}
+
+func run(ctx context.Context, w io.Writer, s selection, focus, out string) error {
+	cells, err := s.cells()
+	if err != nil {
+		return err
+	}
+	probes, err := suites.ProbesFor(focus)
+	if err != nil {
+		return err
+	}
+	d := newDisplay(os.Stderr)
+	bench, err := workbench.Open(ctx, ".", fixtures.FS(), s.locked, d.sink)
+	if err != nil {
+		d.close()
+		return err
+	}
+	folder, asked, results, err := bench.Run(ctx, cells, probes, focus, out)
+	d.close()
+	if err != nil {
+		return err
+	}
+	r, err := judge(asked, results)
+	if err != nil {
+		return err
+	}
+	if err := writeReports(folder.Path(), r, results, focus); err != nil {
+		return err
+	}
+	if err := r.WriteTable(w); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nReport:   %s\nJUnit:    %s\nEvidence: %s\n",
+		filepath.Join(folder.Path(), reportFile), filepath.Join(folder.Path(), junitFile), filepath.Join(folder.Path(), "cells"))
+	return verdictError(r.Verdict)
+}
+
+// Files of a run, beside its evidence.
+const (
+	reportFile = "report.json"
+	junitFile  = "junit.xml"
+	ginkgoFile = "ginkgo.log"
+)
+
+func verdictError(d verdict.Decision) error {
+	if d.ExitCode == verdict.ExitConformant {
+		return nil
+	}
+	return exitError(d.ExitCode)
+}
+
+// judge decides every claim from evidence alone.
+func judge(asked evidence.Run, cells []evidence.Cell) (report.Report, error) {
+	all, err := allCells()
+	if err != nil {
+		return report.Report{}, err
+	}
+	deviations, err := suites.Deviations(fixtures.FS(), all)
+	if err != nil {
+		return report.Report{}, err
+	}
+	outcomes, err := suites.JudgeAll(cells, asked.Focus, deviations)
+	if err != nil {
+		return report.Report{}, err
+	}
+	return report.New(header(asked, cells), reportCells(cells), suites.Claims(), outcomes), nil
+}
+
+func writeReports(dir string, r report.Report, cells []evidence.Cell, focus string) error {
+	file, err := renameio.NewPendingFile(filepath.Join(dir, reportFile), renameio.WithPermissions(0o644))
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	defer file.Cleanup()
+	if err := r.WriteJSON(file); err != nil {
+		return err
+	}
+	if err := file.CloseAtomicallyReplace(); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	log, err := os.Create(filepath.Join(dir, ginkgoFile))
+	if err != nil {
+		return fmt.Errorf("write Ginkgo's log: %w", err)
+	}
+	defer log.Close()
+	passed, err := suites.RunGinkgo(r.Outcomes, cells, filepath.Join(dir, junitFile), log)
+	if err != nil {
+		return err
+	}
+	if c := r.Verdict.Counts; passed != (c.Fail+c.Error+c.NotRun == 0) {
+		return fmt.Errorf("the JUnit report (passed: %v) contradicts the outcomes (%+v); this is a defect of mapstack, please report it with %s",
+			passed, c, dir)
+	}
+	return nil
+}

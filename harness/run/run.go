@@ -1,0 +1,271 @@
+// Package run schedules cells over the host's cores and memory, runs their
+// probes, and writes the evidence.
+package run
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/guestimage"
+	"github.com/mapstack/conformance/harness/kernel"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/qemu"
+	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/toolbox"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// Kernels gives the kernel image of a cell.
+type Kernels interface {
+	Image(ctx context.Context, cell matrix.Cell) (kernel.Image, error)
+}
+
+// Emulators gives the QEMU that runs an architecture.
+type Emulators interface {
+	Find(ctx context.Context, rec arch.Record) (toolbox.QEMU, error)
+}
+
+// Guests gives the guest image of an architecture.
+type Guests interface {
+	Image(ctx context.Context, rec arch.Record) (guestimage.Image, error)
+}
+
+// Engine runs cells.
+type Engine struct {
+	Kernels   Kernels
+	Emulators Emulators
+	Guests    Guests
+	Host      evidence.Host
+	Sink      progress.Sink
+
+	kvmOnce   sync.Once
+	kvmReason string // why KVM is not used; "" when it is
+}
+
+// Cells runs probes on every cell and writes each cell's evidence as soon as
+// it is known. One cell's failure is that cell's; the returned error means
+// that the evidence itself could not be written.
+func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes []string, folder evidence.Folder) ([]evidence.Cell, error) {
+	results := make([]evidence.Cell, len(cells))
+	order := make([]int, len(cells))
+	for i := range order {
+		order[i] = i
+	}
+	// The longest first: a slow cell that starts last would run alone.
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(slowness(cells[b]), slowness(cells[a])) })
+
+	cores := semaphore.NewWeighted(int64(e.Host.Cores))
+	budget := int64(e.Host.MemoryMiB * guestShareNum / guestShareDen)
+	memory := semaphore.NewWeighted(budget)
+	var group errgroup.Group
+	// Beyond the guests that run, a few may be downloading or compiling.
+	group.SetLimit(2 * e.Host.Cores)
+	for _, i := range order {
+		group.Go(func() error {
+			result := evidence.Cell{Cell: cells[i], Transcripts: map[string]wire.Transcript{}}
+			err := e.cell(ctx, &result, probes, folder, func(ctx context.Context, run func() error) error {
+				return within(ctx, cores, 1, memory, int64(cells[i].Memory), budget, run)
+			})
+			result.Failure = failure(ctx, err)
+			results[i] = result
+			e.Sink(progress.Event{Cell: cells[i].Name, Stage: progress.Finished, End: true, Err: err})
+			return folder.WriteCell(result)
+		})
+	}
+	err := group.Wait()
+	return results, err
+}
+
+// within runs run while it holds one core and the guest's memory.
+func within(ctx context.Context, cores *semaphore.Weighted, n int64, memory *semaphore.Weighted, need, budget int64, run func() error) error {
+	if need > budget {
+		return fmt.Errorf("the cell needs %d MiB of memory and this host lends guests %d MiB at most; run it on a larger one", need, budget)
+	}
+	if err := memory.Acquire(ctx, need); err != nil {
+		return err
+	}
+	defer memory.Release(need)
+	if err := cores.Acquire(ctx, n); err != nil {
+		return err
+	}
+	defer cores.Release(n)
+	return run()
+}
+
+func slowness(c matrix.Cell) int {
+	rec, err := arch.Lookup(c.Arch)
+	if err != nil {
+		return 0
+	}
+	return rec.Slowness
+}
+
+// failure gives every error of a cell its type. What has none is ours.
+func failure(ctx context.Context, err error) *target.Failure {
+	var f *target.Failure
+	var wrong *kernel.WrongArchError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &f):
+		return f
+	case ctx.Err() != nil:
+		return &target.Failure{Kind: target.Interrupted, Message: "the run was stopped before this cell ended"}
+	case errors.As(err, &wrong):
+		return &target.Failure{Kind: target.WrongArch, Message: err.Error()}
+	}
+	return &target.Failure{Kind: target.Infra, Message: err.Error()}
+}
+
+// cell runs one cell and fills result as it learns.
+func (e *Engine) cell(ctx context.Context, result *evidence.Cell, probes []string, folder evidence.Folder, schedule func(context.Context, func() error) error) error {
+	p, err := e.prepare(ctx, result.Cell)
+	if err != nil {
+		return err
+	}
+	result.Kernel = &p.kernel
+	return schedule(ctx, func() (err error) {
+		started := time.Now()
+		defer func() { result.Seconds = time.Since(started).Seconds() }()
+		log, err := folder.Console(result.Cell.Name)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, log.Close()) }()
+		return e.boot(ctx, result, p, log, func(g *target.Guest) error {
+			return e.probes(ctx, result, g, probes)
+		})
+	})
+}
+
+// One boots a single cell and lets use have its guest.
+func (e *Engine) One(ctx context.Context, cell matrix.Cell, log io.Writer, use func(*target.Guest) error) error {
+	p, err := e.prepare(ctx, cell)
+	if err != nil {
+		return err
+	}
+	return e.boot(ctx, &evidence.Cell{Cell: cell}, p, log, use)
+}
+
+// prepared is everything a cell's guest is made of.
+type prepared struct {
+	rec      arch.Record
+	machine  arch.Machine
+	kernel   kernel.Image
+	emulator toolbox.QEMU
+	guest    guestimage.Image
+}
+
+// prepare gets kernel, emulator and guest image at the same time.
+func (e *Engine) prepare(ctx context.Context, cell matrix.Cell) (p prepared, err error) {
+	if p.rec, err = arch.Lookup(cell.Arch); err != nil {
+		return p, err
+	}
+	if p.machine, err = p.rec.Machine(cell.Machine); err != nil {
+		return p, err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { p.kernel, err = e.Kernels.Image(ctx, cell); return err })
+	group.Go(func() (err error) { p.emulator, err = e.Emulators.Find(ctx, p.rec); return err })
+	group.Go(func() (err error) { p.guest, err = e.Guests.Image(ctx, p.rec); return err })
+	return p, group.Wait()
+}
+
+// boot starts the guest, lets use have it, and ends it.
+func (e *Engine) boot(ctx context.Context, result *evidence.Cell, p prepared, log io.Writer, use func(*target.Guest) error) (err error) {
+	cell := result.Cell
+	cfg := qemu.Config{Prefix: p.emulator.Argv, Arch: p.rec, Machine: p.machine, CPUs: cell.CPUs,
+		Memory: cell.Memory, Kernel: p.kernel.Path, Initrd: p.guest.Path}
+	result.QEMU = &evidence.QEMU{Version: p.emulator.Version, Source: p.emulator.Source, Build: p.emulator.Build,
+		Machine: p.machine.Name, Params: cfg.Params()}
+	cfg.Accel, result.QEMU.AcceleratorReason = e.accelerator(ctx, cfg)
+	if result.QEMU.Argv, err = cfg.Argv(); err != nil {
+		return err
+	}
+	e.Sink(progress.Event{Cell: cell.Name, Stage: progress.Boot, What: p.machine.Name})
+	g, err := target.Boot(ctx, cfg, qemu.TimeoutsFor(cfg.Accel, p.rec.Slowness), log)
+	e.Sink(progress.Event{Cell: cell.Name, Stage: progress.Boot, What: p.machine.Name, End: true, Err: err})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, g.Stop()) }()
+	result.QEMU.Accelerator = string(g.Accel)
+	result.Guest = &evidence.Guest{Image: p.guest.Key, Go: p.guest.Go, Hello: g.Hello, BootSeconds: g.Booted.Seconds()}
+	return use(g)
+}
+
+// probes runs every probe in a guest. A probe that ends the guest loses what
+// it had observed: a claim must not be decided by half a transcript.
+func (e *Engine) probes(ctx context.Context, result *evidence.Cell, g *target.Guest, probes []string) error {
+	for i, probe := range probes {
+		report := func(end bool, err error) {
+			e.Sink(progress.Event{Cell: result.Cell.Name, Stage: progress.Probe, What: probe,
+				Done: int64(i + 1), Total: int64(len(probes)), End: end, Err: err})
+		}
+		report(false, nil)
+		t, err := g.Run(ctx, probe, nil, func() {})
+		report(true, err)
+		if err != nil {
+			return err
+		}
+		result.Transcripts[probe] = t
+		if probe == FactsProbe {
+			if err := agrees(result.Cell, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// FactsProbe says what the target is. It runs first on every cell.
+const FactsProbe = "facts"
+
+// agrees checks the guest's own words against the cell's.
+func agrees(cell matrix.Cell, t wire.Transcript) error {
+	rec, err := arch.Lookup(cell.Arch)
+	if err != nil {
+		return err
+	}
+	f, err := facts.Parse(t, nil)
+	if err != nil {
+		return &target.Failure{Kind: target.Protocol, Message: fmt.Sprintf("read the facts of cell %s: %v", cell.Name, err)}
+	}
+	for _, m := range []struct{ what, said, want string }{
+		{"page size", fmt.Sprint(f.PageSize), fmt.Sprint(cell.PageSize)},
+		{"uname machine", f.Machine, rec.Uname},
+		{"GOARCH", f.Arch, rec.GOARCH},
+	} {
+		if m.said != m.want {
+			return &target.Failure{Kind: target.Mismatch,
+				Message: fmt.Sprintf("cell %s says %s %s and its guest says %s; correct the cell or its kernel", cell.Name, m.what, m.want, m.said)}
+		}
+	}
+	return nil
+}
+
+// accelerator decides how a guest is run, and why not better.
+func (e *Engine) accelerator(ctx context.Context, cfg qemu.Config) (qemu.Accel, string) {
+	if cfg.Arch.GOARCH != runtime.GOARCH {
+		return qemu.TCG, "the host is " + runtime.GOARCH
+	}
+	e.kvmOnce.Do(func() { e.kvmReason = qemu.TryKVM(ctx, cfg) })
+	if e.kvmReason != "" {
+		return qemu.TCG, e.kvmReason
+	}
+	return qemu.KVM, ""
+}

@@ -1,0 +1,173 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/guestimage"
+	"github.com/mapstack/conformance/harness/kernel"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/toolbox"
+)
+
+// source answers for kernels, emulators and guest images.
+type source struct {
+	kernel func(ctx context.Context, cell matrix.Cell) error
+	qemu   []string
+}
+
+func (s source) Image(ctx context.Context, cell matrix.Cell) (kernel.Image, error) {
+	return kernel.Image{Path: "/nowhere/kernel"}, s.kernel(ctx, cell)
+}
+
+func (s source) Find(context.Context, arch.Record) (toolbox.QEMU, error) {
+	return toolbox.QEMU{Argv: s.qemu}, nil
+}
+
+type guests struct{}
+
+func (guests) Image(context.Context, arch.Record) (guestimage.Image, error) {
+	return guestimage.Image{Path: "/nowhere/initrd"}, nil
+}
+
+var testTime = time.Unix(1e9, 0)
+
+func cell(name, goarch string, memory int) matrix.Cell {
+	return matrix.Cell{Name: name, Arch: goarch, CPUs: 1, Memory: memory}
+}
+
+func engine(s source) (*Engine, *[]progress.Event) {
+	var mu sync.Mutex
+	var events []progress.Event
+	return &Engine{Kernels: s, Emulators: s, Guests: guests{}, Host: evidence.Host{Cores: 2, MemoryMiB: 4096},
+		Sink: func(e progress.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			events = append(events, e)
+		}}, &events
+}
+
+func runCells(t *testing.T, ctx context.Context, e *Engine, cells ...matrix.Cell) (map[string]*target.Failure, string) {
+	t.Helper()
+	folder, err := evidence.Create(t.TempDir(), testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := e.Cells(ctx, cells, []string{FactsProbe}, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	failures := map[string]*target.Failure{}
+	for i, r := range results {
+		if r.Cell.Name != cells[i].Name {
+			t.Errorf("result %d is of cell %s, not %s", i, r.Cell.Name, cells[i].Name)
+		}
+		failures[r.Cell.Name] = r.Failure
+	}
+	return failures, folder.Path()
+}
+
+func TestOneCellsTroubleIsThatCellsOnly(t *testing.T) {
+	e, _ := engine(source{qemu: []string{"/nowhere/qemu"}, kernel: func(_ context.Context, c matrix.Cell) error {
+		switch c.Name {
+		case "no-mirror":
+			return errors.New("the mirror cannot be reached")
+		case "other-arch":
+			return &kernel.WrongArchError{Want: "arm64", Got: "amd64"}
+		}
+		return nil
+	}})
+	failures, path := runCells(t, context.Background(), e,
+		cell("no-mirror", "arm64", 512), cell("other-arch", "arm64", 512), cell("no-qemu", "arm64", 512), cell("too-big", "arm64", 1<<20))
+	for name, want := range map[string]struct {
+		kind target.Kind
+		text string
+	}{
+		"no-mirror":  {target.Infra, "mirror cannot be reached"},
+		"other-arch": {target.WrongArch, "the kernel is for amd64"},
+		"no-qemu":    {target.Infra, "/nowhere/qemu"},
+		"too-big":    {target.Infra, "this host lends guests 3072 MiB"},
+	} {
+		f := failures[name]
+		if f == nil || f.Kind != want.kind || !strings.Contains(f.Message, want.text) {
+			t.Errorf("%s: %+v, want %s with %q", name, f, want.kind, want.text)
+		}
+		if _, err := os.Stat(filepath.Join(path, "cells", name, "cell.json")); err != nil {
+			t.Errorf("%s left no evidence: %v", name, err)
+		}
+	}
+}
+
+func TestAStoppedRunLeavesEvidenceOfEveryCell(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	e, events := engine(source{kernel: func(ctx context.Context, _ matrix.Cell) error {
+		cancel()
+		<-ctx.Done()
+		return ctx.Err()
+	}})
+	failures, _ := runCells(t, ctx, e, cell("a", "amd64", 512), cell("b", "arm64", 512), cell("c", "s390x", 512))
+	for name, f := range failures {
+		if f == nil || f.Kind != target.Interrupted {
+			t.Errorf("%s: %+v, want interrupted", name, f)
+		}
+	}
+	finished := 0
+	for _, ev := range *events {
+		if ev.Stage == progress.Finished {
+			finished++
+		}
+	}
+	if finished != 3 {
+		t.Errorf("%d of 3 cells were said to be finished", finished)
+	}
+}
+
+func TestGuestsNeverHaveMoreThanTheBudget(t *testing.T) {
+	const budget = 1000
+	cores, memory := semaphore.NewWeighted(8), semaphore.NewWeighted(budget)
+	var mu sync.Mutex
+	var used, peak int64
+	add := func(n int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		used += n
+		peak = max(peak, used)
+	}
+	var wg sync.WaitGroup
+	for i := range 50 {
+		need := int64(100 + i*10)
+		wg.Go(func() {
+			err := within(context.Background(), cores, 1, memory, need, budget, func() error {
+				add(need)
+				defer add(-need)
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if peak > budget || peak == 0 || used != 0 {
+		t.Errorf("peak %d of %d, %d left", peak, budget, used)
+	}
+}
+
+func TestThisHostIsMeasured(t *testing.T) {
+	h, err := MeasureHost()
+	if err != nil || h.Cores < 1 || h.MemoryMiB < 64 || h.PageSize < 4096 || h.Arch == "" {
+		t.Errorf("%+v, %v", h, err)
+	}
+}

@@ -1,0 +1,140 @@
+//go:build boot
+
+package workbench
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// cell is the one whose real kernel the hostile probes run on.
+const cell = "amd64-debian12-6.1"
+
+func open(t *testing.T) (*Bench, matrix.Cell) {
+	t.Helper()
+	data, err := fixtures.FS().Open("cells.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Close()
+	text, err := io.ReadAll(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells, err := matrix.Parse("cells.yaml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chosen, err := matrix.Select(cells, matrix.Selection{Cell: cell})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bench, err := Open(t.Context(), ".", fixtures.FS(), false, func(e progress.Event) {
+		if e.End && e.Stage != progress.Resolve {
+			t.Logf("%s %s %s %v", e.Cell, e.Stage, e.What, e.Err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bench, chosen[0]
+}
+
+// hostile boots the cell once and runs the hostile probe in each mode.
+func hostile(t *testing.T, bench *Bench, c matrix.Cell, modes ...string) ([]wire.Transcript, error) {
+	t.Helper()
+	var got []wire.Transcript
+	log, err := os.Create(t.TempDir() + "/console.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	err = bench.Engine().One(t.Context(), c, log, func(g *target.Guest) error {
+		for _, mode := range modes {
+			tr, err := g.Run(t.Context(), "hostile", []string{mode}, func() {})
+			if err != nil {
+				return err
+			}
+			got = append(got, tr)
+		}
+		return nil
+	})
+	return got, err
+}
+
+func TestBootFloodedConsoleLosesNoObservation(t *testing.T) {
+	bench, c := open(t)
+	got, err := hostile(t, bench, c, "flood", "lie")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(got[0].Observations); n != 200 || !got[0].Exit.Clean() {
+		t.Errorf("%d of 200 observations came through the flood, exit %+v", n, got[0].Exit)
+	}
+	for i, o := range got[0].Observations {
+		if o.Values["n"] != strings.TrimPrefix(o.Step, "flood.") {
+			t.Fatalf("observation %d is %+v", i, o)
+		}
+	}
+	if len(got[1].Observations) != 2 {
+		t.Errorf("after the flood the next probe gave %+v", got[1])
+	}
+}
+
+func TestBootMisbehavingProbesHarmOnlyThemselves(t *testing.T) {
+	bench, c := open(t)
+	got, err := hostile(t, bench, c, "exit", "crash", "stray", "lie")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[0].Exit.Code != 3 || got[1].Exit.Code != 2 || !strings.Contains(got[1].Exit.Stderr, "on purpose") {
+		t.Errorf("exit %+v, crash %+v", got[0].Exit, got[1].Exit)
+	}
+	if len(got[2].Observations) != 1 || !got[2].Exit.Clean() {
+		t.Errorf("stray: %+v", got[2])
+	}
+	if got[3].Exit.Dropped != 3 || len(got[3].Observations) != 2 {
+		t.Errorf("lie: %+v", got[3])
+	}
+}
+
+func TestBootDyingKernelsAreTypedFailures(t *testing.T) {
+	bench, c := open(t)
+	for mode, want := range map[string]struct {
+		kind target.Kind
+		text string
+	}{
+		"panic":  {target.Panic, "sysrq triggered crash"},
+		"reboot": {target.Reboot, "run probe hostile reboot"},
+	} {
+		_, err := hostile(t, bench, c, mode)
+		var f *target.Failure
+		if !errors.As(err, &f) || f.Kind != want.kind || !strings.Contains(f.Message, want.text) {
+			t.Errorf("%s: got %v, want %s with %q", mode, err, want.kind, want.text)
+		}
+	}
+}
+
+func TestBootStoppedRunIsInterruptedAndLeavesNoQEMU(t *testing.T) {
+	bench, c := open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	err := bench.Engine().One(ctx, c, io.Discard, func(g *target.Guest) error {
+		cancel()
+		_, err := g.Run(ctx, "hostile", []string{"hang"}, func() {})
+		return err
+	})
+	var f *target.Failure
+	if !errors.As(err, &f) || f.Kind != target.Interrupted {
+		t.Errorf("got %v, want interrupted", err)
+	}
+}

@@ -1,0 +1,120 @@
+// Package workbench joins cache, mirror, toolbox, toolchain and kernels into
+// an engine, the same for the command line and for the suites.
+package workbench
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/debian"
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/guestimage"
+	"github.com/mapstack/conformance/harness/kernel"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/run"
+	"github.com/mapstack/conformance/harness/toolbox"
+	"github.com/mapstack/conformance/harness/toolchain"
+)
+
+// Bench is everything a run needs from this machine.
+type Bench struct {
+	Cache   *cache.Cache
+	Client  *debian.Client
+	Toolbox *toolbox.Toolbox
+	Kernels *kernel.Resolver
+	Guests  *guestimage.Builder
+	Tools   *toolchain.Go
+	Host    evidence.Host
+	// MirrorProblem is why no mirror is known. It matters only when something
+	// must be downloaded.
+	MirrorProblem error
+
+	sink     progress.Sink
+	warnings *warnings
+}
+
+// lockFile is the kernel lock among the fixtures.
+const lockFile = "kernels.lock"
+
+// Open prepares a bench. dir is a folder inside the checkout, data holds the
+// fixtures, and locked refuses every kernel but the pinned ones.
+func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progress.Sink) (*Bench, error) {
+	b := &Bench{warnings: &warnings{next: sink}}
+	b.sink = b.warnings.sink
+	var err error
+	if b.Host, err = run.MeasureHost(); err != nil {
+		return nil, err
+	}
+	if b.Cache, err = cache.Open(""); err != nil {
+		return nil, err
+	}
+	if b.Tools, err = toolchain.Open(ctx, dir); err != nil {
+		return nil, err
+	}
+	mirror, err := debian.FindMirror(ctx, debian.ThisHost())
+	b.MirrorProblem = err
+	keyrings, err := fs.Sub(data, "keyrings")
+	if err != nil {
+		return nil, fmt.Errorf("read the fixtures: %w", err)
+	}
+	b.Client = debian.NewClient(b.Cache, mirror, keyrings, b.sink)
+	b.Toolbox = toolbox.New(b.Client, b.Cache, b.sink)
+	b.Guests = guestimage.NewBuilder(b.Cache, b.Tools, b.sink)
+	lock, err := fs.ReadFile(data, lockFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the fixtures: %w", err)
+	}
+	parsed, err := kernel.ParseLock("fixtures/"+lockFile, lock)
+	if err != nil {
+		return nil, err
+	}
+	b.Kernels = kernel.NewResolver(kernel.FromDebian(b.Client), b.Cache, parsed, locked, b.sink)
+	return b, nil
+}
+
+// Engine runs cells with this bench.
+func (b *Bench) Engine() *run.Engine {
+	return &run.Engine{Kernels: b.Kernels, Emulators: b.Toolbox, Guests: b.Guests, Host: b.Host, Sink: b.sink}
+}
+
+// Run runs probes on cells and leaves the evidence in a new folder below out.
+func (b *Bench) Run(ctx context.Context, cells []matrix.Cell, probes []string, focus, out string) (evidence.Folder, evidence.Run, []evidence.Cell, error) {
+	r := evidence.Run{Revision: b.Revision(ctx), Focus: focus, Cells: cells, Host: b.Host, Started: time.Now()}
+	folder, err := evidence.Create(out, r.Started)
+	if err != nil {
+		return folder, r, nil, err
+	}
+	// Written at once, so that a run that is killed says what it was to be.
+	if err := folder.WriteRun(r); err != nil {
+		return folder, r, nil, err
+	}
+	results, err := b.Engine().Cells(ctx, cells, probes, folder)
+	if err != nil {
+		return folder, r, results, err
+	}
+	r.Finished, r.Warnings = time.Now(), b.warnings.list()
+	return folder, r, results, folder.WriteRun(r)
+}
+
+// Revision is the checkout's git revision, "-dirty" when files were changed,
+// or "unknown".
+func (b *Bench) Revision(ctx context.Context) string {
+	git := func(args ...string) (string, error) {
+		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", b.Tools.Root()}, args...)...).Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	rev, err := git("rev-parse", "HEAD")
+	if err != nil {
+		return "unknown"
+	}
+	if status, err := git("status", "--porcelain"); err != nil || status != "" {
+		return rev + "-dirty"
+	}
+	return rev
+}
