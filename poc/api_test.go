@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"go/types"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -24,8 +25,13 @@ const newest = 16
 type api map[string]int
 
 // readAPI reads the lists of exported names that Go keeps for each release.
-func readAPI(t *testing.T, dir string) api {
+func readAPI(t *testing.T) api {
 	t.Helper()
+	goroot, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatalf("find Go's own files: %v", err)
+	}
+	dir := filepath.Join(strings.TrimSpace(string(goroot)), "api")
 	files, err := filepath.Glob(filepath.Join(dir, "go1*.txt"))
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -98,7 +97,7 @@ func TestGuestsCompileForEveryArchitecture(t *testing.T) {
 }
 
 func TestGuestsUseTheLibraryOfGo116(t *testing.T) {
-	newer := readAPI(t, filepath.Join(runtime.GOROOT(), "api"))
+	newer := readAPI(t)
 	for _, p := range load(t, nil, guests(t)...) {
 		for _, err := range p.Errors {
 			t.Errorf("%s: %v", p.PkgPath, err)
@@ -158,7 +157,7 @@ func use() {
 		t.Error("type parameters compile as Go 1.16")
 	}
 	var found []string
-	for _, use := range readAPI(t, filepath.Join(runtime.GOROOT(), "api")).uses(loaded[1]) {
+	for _, use := range readAPI(t).uses(loaded[1]) {
 		found = append(found, fmt.Sprintf("%d %s", use.line, use.name))
 	}
 	want := []string{
