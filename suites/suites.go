@@ -13,7 +13,6 @@ import (
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/report"
-	"github.com/mapstack/conformance/harness/run"
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/suites/clone"
 	"github.com/mapstack/conformance/suites/internal/claim"
@@ -55,20 +54,13 @@ func ProbesFor(focus string) ([]string, error) {
 		}
 	}
 	slices.Sort(probes)
-	return append([]string{run.FactsProbe, collect.SysconfProbe}, slices.Compact(probes)...), nil
+	return collect.Probes(slices.Compact(probes)...), nil
 }
-
-// deviationsFile is the deviations among the fixtures.
-const deviationsFile = "deviations.yaml"
 
 // Deviations reads the recorded deviations. cells is the whole matrix, so that
 // a deviation that can never apply is found.
 func Deviations(fixtures fs.FS, cells []matrix.Cell) ([]claim.Deviation, error) {
-	data, err := fs.ReadFile(fixtures, deviationsFile)
-	if err != nil {
-		return nil, fmt.Errorf("read the deviations: %w", err)
-	}
-	devs, err := claim.ParseDeviations("fixtures/"+deviationsFile, data)
+	devs, err := collect.Deviations(fixtures)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +69,7 @@ func Deviations(fixtures fs.FS, cells []matrix.Cell) ([]claim.Deviation, error) 
 		names = append(names, c.Name)
 	}
 	if err := claim.CheckDeviations(devs, Areas(), names); err != nil {
-		return nil, fmt.Errorf("fixtures/%s: %w", deviationsFile, err)
+		return nil, fmt.Errorf("check the deviations: %w", err)
 	}
 	return devs, nil
 }

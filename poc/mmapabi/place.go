@@ -16,6 +16,13 @@ func (m memory) basics() {
 		o.Munmap(addr, 2*m.Page)
 		o.Read("after", addr).Emit()
 	}
+	// Shared, because private neighbours merge and hide where one ends.
+	o = m.Observe("one byte")
+	if addr, ok := o.Mmap(0, 1, m.rw(), m.Kernel.Map.Shared|m.Kernel.Map.Anonymous, -1, 0); ok {
+		o.VMA("", addr)
+		m.Kernel.Munmap(addr, m.Page)
+	}
+	o.Emit()
 	m.withFile("offset", func(fd int) {
 		o := m.Observe("offset")
 		defer o.Emit()

@@ -14,7 +14,8 @@ import (
 
 // native is the machine that the transcript was recorded on.
 func native() facts.Facts {
-	return facts.Facts{Arch: "amd64", Release: release.Release{Major: 6, Minor: 18}, PageSize: 4096}
+	return facts.Facts{Arch: "amd64", Release: release.Release{Major: 6, Minor: 18}, PageSize: 4096,
+		Sysconf: map[string]int64{"SC_PAGESIZE": 4096}}
 }
 
 func judge(f facts.Facts, tr wire.Transcript) map[string]verdict.Outcome {
@@ -62,6 +63,9 @@ type wrong struct {
 
 func defects() []wrong {
 	return []wrong{
+		{"AD-001", "one byte", recorded.Success("0x7f0000000800")},
+		{"AD-001", "one byte", value("end", "0x7fffffffffff0000")},
+		{"AD-001", "one byte", einval},
 		{"MF-001", "mmap", einval},
 		{"MF-001", "mmap", value("last", "fault")},
 		{"MF-001", "munmap", value("after", "ok")},
@@ -231,6 +235,24 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 	}
 	if o := judge(f, recorded.Change(t, tr, "droppable", einval))["MF-003"]; o.Status != verdict.Pass {
 		t.Errorf("6.1 without MAP_DROPPABLE: %+v", o)
+	}
+}
+
+// TestSysconfIsHeldAgainstTheKernel gives sysconf another view of the page
+// size, and none.
+func TestSysconfIsHeldAgainstTheKernel(t *testing.T) {
+	tr := recorded.Native(t, probe)
+	for pageSize, want := range map[int64]verdict.Status{4096: verdict.Pass, 16384: verdict.Fail, 1000: verdict.Fail, 0: verdict.Fail, -1: verdict.Fail} {
+		f := native()
+		f.Sysconf = map[string]int64{"SC_PAGESIZE": pageSize}
+		if o := judge(f, tr)["AD-001"]; o.Status != want {
+			t.Errorf("sysconf says %d: %+v", pageSize, o)
+		}
+	}
+	f := native()
+	f.Sysconf = nil
+	if o := judge(f, tr)["AD-001"]; o.Status != verdict.Error {
+		t.Errorf("sysconf says nothing: %+v", o)
 	}
 }
 

@@ -11,6 +11,23 @@ import (
 
 func placeClaims() []claim.Claim {
 	return []claim.Claim{
+		must("AD-001",
+			"mmap counts in the pages that sysconf(_SC_PAGESIZE) promises, a size the architecture has: a mapping begins at a multiple of it, and one byte takes one.",
+			"mmap 以 sysconf(_SC_PAGESIZE) 承诺的页为单位，且该大小属于本架构：映射起始于其整数倍，一个字节占一页。",
+			"arch/*/include/asm/page.h; sysconf(3); observed with 4k, 16k and 64k pages",
+			func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
+				promised, told := f.Sysconf["SC_PAGESIZE"]
+				if !told {
+					panic(claim.Missing{Probe: "sysconf", Step: "sysconf", Value: "SC_PAGESIZE", Reason: "never reported"})
+				}
+				page := uint64(promised)
+				_, known := a.PageOf(int(promised))
+				g.Expect(known).To(gomega.BeTrue(), "%s has pages of %d bytes", a.GOARCH, promised)
+				o := t.Step("one byte")
+				expect.OK(g, o)
+				g.Expect(o.Result()%page).To(gomega.BeZero(), "the address %#x in pages of %d bytes", o.Result(), page)
+				g.Expect(o.Uint("end")-o.Uint("start")).To(gomega.Equal(page), "bytes that one byte takes")
+			}),
 		must("MF-013",
 			"MAP_FIXED_NOREPLACE maps a free address exactly, refuses an occupied one with EEXIST, also with MAP_FIXED, and an unaligned one with EINVAL, and harms nothing.",
 			"MAP_FIXED_NOREPLACE 精确映射空闲地址；地址被占用时以 EEXIST 拒绝（与 MAP_FIXED 并用时亦然），未对齐时以 EINVAL 拒绝，且不损坏已有内容。",

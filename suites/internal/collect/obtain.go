@@ -1,0 +1,98 @@
+package collect
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/run"
+	"github.com/mapstack/conformance/harness/workbench"
+	"github.com/mapstack/conformance/suites/internal/claim"
+)
+
+// Source says where evidence comes from. Env reads it from the environment,
+// because the arguments of a Ginkgo suite are Ginkgo's.
+type Source struct {
+	Evidence string // folder of a finished run; when empty the cells are run
+	Select   matrix.Selection
+	Locked   bool   // only pinned kernels
+	Out      string // where a run leaves its evidence
+}
+
+// Env is the Source that the environment asks for: MAPSTACK_EVIDENCE names a
+// finished run; MAPSTACK_ARCH, MAPSTACK_CELL and MAPSTACK_KERNEL narrow the
+// matrix for a new one, LOCKED=1 pins its kernels and MAPSTACK_OUT says where
+// it goes.
+func Env(getenv func(string) string) Source {
+	return Source{
+		Evidence: getenv("MAPSTACK_EVIDENCE"),
+		Select: matrix.Selection{
+			Arch: getenv("MAPSTACK_ARCH"), Cell: getenv("MAPSTACK_CELL"), Kernel: getenv("MAPSTACK_KERNEL"),
+		},
+		Locked: getenv("LOCKED") == "1",
+		Out:    getenv("MAPSTACK_OUT"),
+	}
+}
+
+// Obtain loads the evidence of a finished run, or boots the cells, runs the
+// probes and returns what they left. root is a folder inside the checkout.
+func Obtain(ctx context.Context, s Source, root string, probes []string, sink progress.Sink) ([]evidence.Cell, error) {
+	if s.Evidence != "" {
+		_, cells, err := evidence.Load(s.Evidence)
+		if err != nil {
+			return nil, fmt.Errorf("load the evidence that MAPSTACK_EVIDENCE names: %w", err)
+		}
+		return cells, nil
+	}
+	all, err := Matrix()
+	if err != nil {
+		return nil, err
+	}
+	cells, err := matrix.Select(all, s.Select)
+	if err != nil {
+		return nil, err
+	}
+	out := s.Out
+	if out == "" {
+		if out, err = os.MkdirTemp("", "mapstack-*"); err != nil {
+			return nil, fmt.Errorf("make a folder for the evidence: %w", err)
+		}
+	}
+	bench, err := workbench.Open(ctx, root, fixtures.FS(), s.Locked, sink)
+	if err != nil {
+		return nil, err
+	}
+	_, _, results, err := bench.Run(ctx, cells, Probes(probes...), "", out)
+	return results, err
+}
+
+// Matrix is every cell of the fixtures.
+func Matrix() ([]matrix.Cell, error) {
+	const file = "cells.yaml"
+	data, err := fs.ReadFile(fixtures.FS(), file)
+	if err != nil {
+		return nil, fmt.Errorf("read the matrix: %w", err)
+	}
+	return matrix.Parse("fixtures/"+file, data)
+}
+
+// Deviations reads the recorded deviations, of which every suite uses its own.
+func Deviations(data fs.FS) ([]claim.Deviation, error) {
+	const file = "deviations.yaml"
+	text, err := fs.ReadFile(data, file)
+	if err != nil {
+		return nil, fmt.Errorf("read the deviations: %w", err)
+	}
+	return claim.ParseDeviations("fixtures/"+file, text)
+}
+
+// Probes puts before the probes that claims read the ones that say what the
+// target is, without which no claim can be judged.
+func Probes(claimed ...string) []string {
+	return append([]string{run.FactsProbe, SysconfProbe}, claimed...)
+}

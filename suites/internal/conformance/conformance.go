@@ -1,0 +1,72 @@
+// Package conformance makes a suite of an area's claims runnable by Ginkgo: it
+// obtains the evidence, judges it, and builds the tree before any spec runs.
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/onsi/ginkgo/v2"
+
+	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/collect"
+	"github.com/mapstack/conformance/suites/internal/spec"
+)
+
+// Build registers the specs of an area. What it runs on is said by the
+// environment, see collect.Env.
+func Build(ctx context.Context, area claim.Area) error {
+	source := collect.Env(os.Getenv)
+	if config, _ := ginkgo.GinkgoConfiguration(); config.ParallelTotal > 1 && source.Evidence == "" {
+		return fmt.Errorf("every Ginkgo process would boot every cell; run once, then set MAPSTACK_EVIDENCE to that run's folder")
+	}
+	devs, err := collect.Deviations(fixtures.FS())
+	if err != nil {
+		return err
+	}
+	cells, err := collect.Obtain(ctx, source, ".", probes(area), printer())
+	if err != nil {
+		return err
+	}
+	arch := map[string]string{}
+	var outcomes []verdict.Outcome
+	for _, ev := range collect.FromCells(cells) {
+		arch[ev.Cell.Name] = ev.Cell.Arch
+		outcomes = append(outcomes, area.Judge(ev, devs)...)
+	}
+	verdict.Sort(outcomes)
+	return spec.Tree(spec.Cases([]claim.Area{area}, outcomes, arch))
+}
+
+func probes(area claim.Area) []string {
+	var names []string
+	for _, c := range area.Claims {
+		names = append(names, c.Probe)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// printer writes one line for each thing that ended. Nothing else shows that a
+// suite without specs yet is at work.
+func printer() progress.Sink {
+	var mu sync.Mutex
+	return func(e progress.Event) {
+		if !e.End && e.Stage != progress.Warning {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		line := fmt.Sprintf("%s %s %s", e.Cell, e.Stage, e.What)
+		if e.Err != nil {
+			line += ": " + e.Err.Error()
+		}
+		fmt.Fprintln(os.Stderr, line)
+	}
+}
