@@ -106,16 +106,6 @@ func (t Table) ErrnoName(number int) string {
 	return name
 }
 
-// Errnos returns every error name the architecture defines, sorted.
-func (t Table) Errnos() []string {
-	names := make([]string, 0, len(t.errno))
-	for n := range t.errno {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
-}
-
 func errnos(sets ...map[string]int) map[string]int {
 	// Kernel-internal, but mmap of 6.16 to 7.0 lets it out for MAP_DROPPABLE on
 	// 32-bit kernels (include/linux/errno.h).

@@ -57,7 +57,7 @@ func TestTablesAgreeWithXSys(t *testing.T) {
 			}
 			compared++
 		}
-		for _, name := range table.Errnos() {
+		for name := range table.errno {
 			if _, ok := wantErrno[name]; !ok && name != "ENOTSUPP" {
 				t.Errorf("%s: x/sys has no error %s", table.GOARCH, name)
 			}
@@ -134,7 +134,7 @@ func readConstants(t *testing.T, path string, into, errnos map[string]uint64) {
 // then report one error under the name of another.
 func TestErrnoNamesGoBothWays(t *testing.T) {
 	for _, table := range All() {
-		for _, name := range table.Errnos() {
+		for name := range table.errno {
 			if got := table.ErrnoName(table.Errno(name)); got != name {
 				t.Errorf("%s: %s is %d, and %d is %s", table.GOARCH, name, table.Errno(name), table.Errno(name), got)
 			}

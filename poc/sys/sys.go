@@ -49,12 +49,6 @@ func (k *Kernel) Mprotect(addr, length uintptr, prot uint64) syscall.Errno {
 	return errno
 }
 
-// Mremap returns the new address, or 0 and the errno.
-func (k *Kernel) Mremap(old, oldLength, newLength uintptr, flags uint64, to uintptr) (uintptr, syscall.Errno) {
-	r, _, errno := syscall.RawSyscall6(uintptr(k.Syscall.Mremap), old, oldLength, newLength, uintptr(flags), to, 0)
-	return result(r, errno)
-}
-
 // Madvise gives advice about whole pages.
 func (k *Kernel) Madvise(addr, length uintptr, advice uint64) syscall.Errno {
 	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Madvise), addr, length, uintptr(advice))
@@ -120,12 +114,6 @@ func (k *Kernel) Personality(persona uint64) (uintptr, syscall.Errno) {
 func (k *Kernel) Unshare(flags uint64) syscall.Errno {
 	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Unshare), uintptr(flags), 0, 0)
 	return errno
-}
-
-// Gettid returns the kernel's number of the calling thread.
-func (k *Kernel) Gettid() int {
-	r, _, _ := syscall.RawSyscall(uintptr(k.Syscall.Gettid), 0, 0, 0)
-	return int(r)
 }
 
 func result(r uintptr, errno syscall.Errno) (uintptr, syscall.Errno) {
