@@ -106,9 +106,12 @@ func (r Report) problems() string {
 			continue
 		}
 		fmt.Fprintf(&b, "\n%s  %s  ", strings.ToUpper(string(o.Status)), o.Cell)
-		if ids := r.sameProblem(o); len(ids) > 1 {
+		switch ids := r.sameProblem(o); {
+		case len(ids) > fewClaims:
+			fmt.Fprintf(&b, "%d claims\n", len(ids))
+		case len(ids) > 1:
 			fmt.Fprintf(&b, "%d claims: %s\n", len(ids), strings.Join(ids, " "))
-		} else {
+		default:
 			fmt.Fprintf(&b, "%s %s: %s\n", o.Claim, o.Level, sentence[o.Claim])
 		}
 		for _, line := range strings.Split(o.Reason, "\n") {
@@ -117,6 +120,10 @@ func (r Report) problems() string {
 	}
 	return b.String()
 }
+
+// fewClaims is how many claims with one reason are named; more of them are a
+// whole cell's, and the JSON report has the list.
+const fewClaims = 10
 
 func alike(a, b verdict.Outcome) bool {
 	return a.Cell == b.Cell && a.Status == b.Status && a.Reason == b.Reason

@@ -138,7 +138,11 @@ func (e *Engine) cell(ctx context.Context, result *evidence.Cell, probes []strin
 		return err
 	}
 	result.Kernel = &p.kernel
+	waiting := progress.Event{Cell: result.Cell.Name, Stage: progress.Wait, What: "for a free core"}
+	e.Sink(waiting)
 	return schedule(ctx, func() (err error) {
+		waiting.End = true
+		e.Sink(waiting)
 		started := time.Now()
 		defer func() { result.Seconds = time.Since(started).Seconds() }()
 		log, err := folder.Console(result.Cell.Name)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -37,8 +38,20 @@ type live struct {
 	writer gopretty.Writer
 	done   chan struct{}
 
-	mu   sync.Mutex
-	rows map[string]*gopretty.Tracker
+	mu    sync.Mutex
+	rows  map[string]*gopretty.Tracker
+	begun map[string]time.Time
+}
+
+// units says in what a row counts.
+func units(e progress.Event) gopretty.Units {
+	switch {
+	case e.Stage == progress.Download:
+		return gopretty.UnitsBytes
+	case e.Cell != "":
+		return gopretty.Units{Formatter: func(n int64) string { return fmt.Sprintf("%d probes", n) }}
+	}
+	return gopretty.Units{Formatter: func(int64) string { return "working" }}
 }
 
 func newLive(w io.Writer) *live {
@@ -51,7 +64,9 @@ func newLive(w io.Writer) *live {
 	pw.SetStyle(gopretty.StyleBlocks)
 	pw.Style().Visibility.ETA = false
 	pw.Style().Visibility.Percentage = false
-	l := &live{writer: pw, done: make(chan struct{}), rows: map[string]*gopretty.Tracker{}}
+	pw.Style().Options.TimeInProgressPrecision = time.Second
+	pw.Style().Options.TimeDonePrecision = 100 * time.Millisecond
+	l := &live{writer: pw, done: make(chan struct{}), rows: map[string]*gopretty.Tracker{}, begun: map[string]time.Time{}}
 	go func() {
 		pw.Render()
 		close(l.done)
@@ -77,16 +92,16 @@ func (l *live) sink(e progress.Event) {
 	}
 	row, ok := l.rows[key]
 	if !ok {
-		row = &gopretty.Tracker{Total: e.Total}
-		if e.Stage == progress.Download {
-			row.Units = gopretty.UnitsBytes
-		}
-		l.rows[key] = row
+		row = &gopretty.Tracker{Total: e.Total, Units: units(e), AutoStopDisabled: true}
+		l.rows[key], l.begun[key] = row, time.Now()
 		l.writer.AppendTracker(row)
 	}
 	message := string(e.Stage) + " " + e.What
 	if e.Cell != "" {
 		message = e.Cell + ": " + message
+	}
+	if e.Stage == progress.Download && e.Done > 0 {
+		message += " at " + size(rate(e.Done, time.Since(l.begun[key]))) + "/s"
 	}
 	row.UpdateMessage(message)
 	if e.Total > 0 {
