@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/ioutil"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/mapstack/conformance/poc/probe"
 )
@@ -80,6 +82,10 @@ func (m memory) occupied(o *probe.Obs, bit uint64) {
 	m.Kernel.Munmap(taken, m.Page)
 }
 
+// isUnsupported: a kernel with huge pages on a machine without them shows the
+// sysctl and refuses to read it (hugetlb_sysctl_handler_common).
+func isUnsupported(err error) bool { return errors.Is(err, syscall.EOPNOTSUPP) }
+
 // environment observes the settings that change what flags do.
 func (m memory) environment() {
 	o := m.Observe("environment")
@@ -91,7 +97,8 @@ func (m memory) environment() {
 		switch {
 		case err == nil:
 			o.Set(key, strings.TrimSpace(string(text)))
-		case !os.IsNotExist(err): // absent is an answer too
+		case os.IsNotExist(err), isUnsupported(err): // no huge pages, two ways of saying it
+		default:
 			o.Unknown(key, err.Error())
 		}
 	}

@@ -124,7 +124,7 @@ const nobody = 65534
 // lockedLimits observes MAP_LOCKED against RLIMIT_MEMLOCK, as root and as a
 // user. It is a child because neither the limit nor the user comes back.
 func lockedLimits(p *probe.P) {
-	m := memory{p}
+	m := survey(p)
 	over := sys.Rlimit{Current: uint64(2 * m.Page), Max: uint64(2 * m.Page)}
 	none := sys.Rlimit{Current: 0, Max: uint64(2 * m.Page)}
 	try := func(step string, limit sys.Rlimit) {

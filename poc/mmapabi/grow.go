@@ -12,7 +12,7 @@ const gapPages = 256
 // a child because RLIMIT_STACK must not limit it: 100 pages of 64 KiB are
 // nearly the usual 8 MiB, 256 are more.
 func growth(p *probe.P) {
-	m := memory{p}
+	m := survey(p)
 	o := m.Observe("limit")
 	unlimited := sys.Rlimit{Current: ^uint64(0), Max: ^uint64(0)}
 	o.Returned("prlimit64(RLIMIT_STACK, infinity)", 0, m.Kernel.Prlimit64(m.Kernel.Rlimit.Stack, &unlimited, nil))
@@ -71,22 +71,21 @@ func growth(p *probe.P) {
 // growing runs a step with a growing mapping of one page that has ample room
 // below, and removes all of it.
 func (m memory) growing(step string, body func(o *probe.Obs, start uintptr)) {
-	const room = 4 * gapPages
 	o := m.Observe(step)
 	defer o.Emit()
-	hole, err := m.hole(room)
+	hole, err := m.hole(roomPages)
 	if err != nil {
 		o.Unknown("room", err.Error())
 		return
 	}
-	start := hole + (room-gapPages)*m.Page
+	start := hole + (roomPages-gapPages)*m.Page
 	_, errno := m.Kernel.Mmap(start, m.Page, m.rw(), m.private()|m.Kernel.Map.GrowsDown|m.Kernel.Map.FixedNoReplace, -1, 0)
 	if errno != 0 {
 		o.Unknown("growing", "map what is to grow: "+m.outcome(errno))
 		return
 	}
 	body(o, start)
-	m.Kernel.Munmap(hole, room*m.Page)
+	m.Kernel.Munmap(hole, roomPages*m.Page)
 }
 
 func (m memory) obstacle(o *probe.Obs, addr uintptr, prot uint64) bool {

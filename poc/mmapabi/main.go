@@ -16,7 +16,7 @@ func main() {
 }
 
 func run(p *probe.P) {
-	m := memory{p}
+	m := survey(p)
 	m.basics()
 	m.environment()
 	m.bits()
@@ -35,7 +35,11 @@ func run(p *probe.P) {
 }
 
 // memory is the probe with the words that most steps use.
-type memory struct{ *probe.P }
+type memory struct {
+	*probe.P
+	room    uintptr // roomPages free pages that nothing else gets
+	lacking error   // why there is no room
+}
 
 // pages is how many pages most mappings have.
 const pages = 16
@@ -70,16 +74,6 @@ func (m memory) call(step string, addr, n uintptr, prot, flags uint64, fd int) {
 		m.Kernel.Munmap(got, n*m.Page)
 	}
 	o.Emit()
-}
-
-// hole returns the start of n pages that were free a moment ago.
-func (m memory) hole(n uintptr) (uintptr, error) {
-	addr, errno := m.Kernel.Mmap(0, n*m.Page, 0, m.private()|m.Kernel.Map.NoReserve, -1, 0)
-	if errno != 0 {
-		return 0, fmt.Errorf("reserve %d pages: %s", n, m.outcome(errno))
-	}
-	m.Kernel.Munmap(addr, n*m.Page)
-	return addr, nil
 }
 
 // file returns a new file of n pages in memory.

@@ -45,6 +45,26 @@ func TestClaimsHoldOnTheRecordedKernel(t *testing.T) {
 	}
 }
 
+// TestClaimsHoldOnOtherKernels judges what cells of the matrix left: the
+// oldest and newest kernels, and other numbers and argument orders.
+func TestClaimsHoldOnOtherKernels(t *testing.T) {
+	for name, tc := range map[string]struct {
+		arch    string
+		release release.Release
+	}{
+		"amd64-5.10":   {"amd64", release.Release{Major: 5, Minor: 10}},
+		"amd64-7.3":    {"amd64", release.Release{Major: 7, Minor: 3, Patch: 4}},
+		"mips64le-6.1": {"mips64le", release.Release{Major: 6, Minor: 1}},
+		"s390x-6.1":    {"s390x", release.Release{Major: 6, Minor: 1}},
+	} {
+		for id, o := range judge(facts.Facts{Arch: tc.arch, Release: tc.release}, recorded.Cell(t, name)) {
+			if o.Status != verdict.Pass {
+				t.Errorf("%s on %s: %s: %s", id, name, o.Status, o.Reason)
+			}
+		}
+	}
+}
+
 // TestEveryAnswerDecidesAClaimAndEveryClaimCanFail turns each answer of the
 // kernel round, one at a time.
 func TestEveryAnswerDecidesAClaimAndEveryClaimCanFail(t *testing.T) {

@@ -48,6 +48,34 @@ func TestClaimsHoldOnTheRecordedKernel(t *testing.T) {
 	}
 }
 
+// TestClaimsHoldOnOtherArchitectures judges what cells of the matrix left:
+// kernels whose numbers, page sizes and versions differ.
+func TestClaimsHoldOnOtherArchitectures(t *testing.T) {
+	for name, tc := range map[string]struct {
+		arch         string
+		major, minor int
+		pageSize     int64
+		inapplicable []string
+	}{
+		"amd64-5.10":   {"amd64", 5, 10, 4096, []string{"MF-009"}},
+		"mips64le-6.1": {"mips64le", 6, 1, 4096, []string{"MF-006", "MF-008"}},
+		"s390x-6.1":    {"s390x", 6, 1, 4096, []string{"MF-009"}},
+		"ppc64le-6.1":  {"ppc64le", 6, 1, 65536, []string{"MF-009"}},
+	} {
+		f := facts.Facts{Arch: tc.arch, Release: release.Release{Major: tc.major, Minor: tc.minor},
+			PageSize: int(tc.pageSize), Sysconf: map[string]int64{"SC_PAGESIZE": tc.pageSize}}
+		for id, o := range judge(f, recorded.Cell(t, name)) {
+			want := verdict.Pass
+			if slices.Contains(tc.inapplicable, id) {
+				want = verdict.Unsupported
+			}
+			if o.Status != want {
+				t.Errorf("%s on %s: %s: %s", id, name, o.Status, o.Reason)
+			}
+		}
+	}
+}
+
 var (
 	einval  = recorded.Errno(22, "EINVAL")
 	enomem  = recorded.Errno(12, "ENOMEM")

@@ -23,13 +23,26 @@ import (
 // tests know.
 const record = "MAPSTACK_RECORD"
 
-// Native returns the transcript in testdata/native.json.
+// Native returns the transcript in testdata/native.json, of the machine that
+// the project is developed on.
 func Native(t testing.TB, probe string) wire.Transcript {
 	t.Helper()
 	path := filepath.Join("testdata", "native.json")
 	if os.Getenv(record) != "" {
 		keep(t, path, run(t, probe))
 	}
+	return load(t, path)
+}
+
+// Cell returns the transcript that a cell of the matrix left, kept as
+// testdata/NAME.json.
+func Cell(t testing.TB, name string) wire.Transcript {
+	t.Helper()
+	return load(t, filepath.Join("testdata", name+".json"))
+}
+
+func load(t testing.TB, path string) wire.Transcript {
+	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

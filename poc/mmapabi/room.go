@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mapstack/conformance/poc/probe"
+)
+
+const (
+	// roomPages is how many free pages the steps may need at once: twice the
+	// stack guard gap on both sides.
+	roomPages = 4 * gapPages
+	// roomStep is the distance between places that are tried, and roomTries how
+	// many there are.
+	roomStep  = 1 << 30
+	roomTries = 32
+)
+
+// survey finds the room. It must be out of the way: whatever becomes free next
+// to other mappings is where the kernel puts the next one, and the Go runtime
+// maps memory whenever it likes. A step that then maps over it with MAP_FIXED,
+// or cleans up, would take away the runtime's memory.
+func survey(p *probe.P) memory {
+	m := memory{P: p}
+	used, errno := m.Kernel.Mmap(0, m.Page, 0, m.private(), -1, 0)
+	if errno != 0 {
+		m.lacking = errors.New("find where mappings go: " + m.outcome(errno))
+		return m
+	}
+	m.Kernel.Munmap(used, m.Page)
+
+	// As much again is free on both sides, which the runtime would use up first.
+	const parts = 3
+	size := roomPages * m.Page
+	flags := m.private() | m.Kernel.Map.NoReserve | m.Kernel.Map.FixedNoReplace
+	for n := uintptr(1); n <= roomTries && used/roomStep > n+1; n++ {
+		at := (used/roomStep - n) * roomStep
+		got, errno := m.Kernel.Mmap(at, parts*size, 0, flags, -1, 0)
+		if errno != 0 {
+			continue
+		}
+		m.Kernel.Munmap(got, parts*size)
+		if got == at {
+			m.room = at + size
+			return m
+		}
+	}
+	m.lacking = fmt.Errorf("no %d pages are free below %#x", parts*roomPages, used)
+	return m
+}
+
+// hole returns the start of n free pages, at most roomPages, the same for every
+// step: a step leaves nothing there.
+func (m memory) hole(n uintptr) (uintptr, error) {
+	if n > roomPages {
+		return 0, fmt.Errorf("there is no room for %d pages", n)
+	}
+	return m.room, m.lacking
+}
