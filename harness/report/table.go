@@ -5,7 +5,9 @@ import (
 	"io"
 	"sort"
 	"strings"
-	"text/tabwriter"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/mapstack/conformance/harness/verdict"
 )
@@ -14,11 +16,7 @@ import (
 // everything that is no pass, then the verdict.
 func (r Report) WriteTable(w io.Writer) error {
 	var b strings.Builder
-	matrix, err := r.matrix()
-	if err != nil {
-		return err
-	}
-	b.WriteString(matrix)
+	b.WriteString(r.matrix() + "\n")
 	b.WriteString("Counts are pass/fail/error/unsupported/not-run.\n")
 	b.WriteString(r.problems())
 	fmt.Fprintf(&b, "\n%s: %s.\n", strings.ToUpper(string(r.Verdict.Verdict)), r.Verdict.Reason)
@@ -28,27 +26,26 @@ func (r Report) WriteTable(w io.Writer) error {
 	return nil
 }
 
-func (r Report) matrix() (string, error) {
+func (r Report) matrix() string {
 	suites := r.suiteNames()
-	var b strings.Builder
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "CELL\tKERNEL\tACCEL\tSECONDS\t%sVERDICT\n", cells(suites, strings.ToUpper))
-	for _, c := range r.Cells {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s%s\n", c.Name, orDash(c.Kernel.Release), orDash(c.Accelerator),
-			r.seconds(c.Name), cells(suites, c.counts), c.Verdict.Verdict)
-	}
-	if err := t.Flush(); err != nil {
-		return "", fmt.Errorf("lay out the table: %w", err)
-	}
-	return b.String(), nil
-}
-
-func cells(suites []string, text func(string) string) string {
-	var b strings.Builder
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Options = table.Options{SeparateHeader: true} // bars would make it wider than most terminals
+	t.Style().Format.Header = text.FormatDefault            // suites are lower case everywhere else
+	header := table.Row{"cell", "kernel", "accel", "seconds"}
 	for _, s := range suites {
-		b.WriteString(text(s) + "\t")
+		header = append(header, s)
 	}
-	return b.String()
+	t.AppendHeader(append(header, "verdict"))
+	for _, c := range r.Cells {
+		row := table.Row{c.Name, orDash(c.Kernel.Release), orDash(c.Accelerator), r.seconds(c.Name)}
+		for _, s := range suites {
+			row = append(row, c.counts(s))
+		}
+		t.AppendRow(append(row, string(c.Verdict.Verdict)))
+	}
+	t.SetColumnConfigs([]table.ColumnConfig{{Name: "seconds", Align: text.AlignRight}})
+	return t.Render()
 }
 
 func (r Report) suiteNames() []string {
