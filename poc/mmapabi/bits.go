@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/ioutil"
 	"os"
 	"strings"
 	"syscall"
@@ -93,7 +92,7 @@ func (m memory) environment() {
 		"overcommit": "/proc/sys/vm/overcommit_memory",
 		"hugepages":  "/proc/sys/vm/nr_hugepages", // absent where huge pages are
 	} {
-		text, err := ioutil.ReadFile(path)
+		text, err := os.ReadFile(path)
 		switch {
 		case err == nil:
 			o.Set(key, strings.TrimSpace(string(text)))

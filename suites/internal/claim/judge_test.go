@@ -61,10 +61,9 @@ func TestJudgeNeverMistakesOneStatusForAnother(t *testing.T) {
 	vacuous := sample()
 	vacuous.Check = func(gomega.Gomega, Transcript, facts.Facts) {}
 	defective := sample()
-	defective.Check = func(g gomega.Gomega, _ Transcript, _ facts.Facts) {
+	defective.Check = func(g gomega.Gomega, t Transcript, _ facts.Facts) {
 		g.Expect(1).To(gomega.Equal(1))
-		var m map[string]int
-		m["x"] = 1
+		g.Expect(t.Observations[len(t.Observations)]).To(gomega.BeZero())
 	}
 	asksResult := sample()
 	asksResult.Check = func(g gomega.Gomega, t Transcript, _ facts.Facts) {

@@ -40,8 +40,9 @@ func Env(getenv func(string) string) Source {
 }
 
 // Obtain loads the evidence of a finished run, or boots the cells, runs the
-// probes and returns what they left. root is a folder inside the checkout.
-func Obtain(ctx context.Context, s Source, root string, probes []string, sink progress.Sink) ([]evidence.Cell, error) {
+// probes and returns what they left. root is a folder inside the checkout, and
+// focus what the evidence is recorded to be for.
+func Obtain(ctx context.Context, s Source, root, focus string, probes []string, sink progress.Sink) ([]evidence.Cell, error) {
 	if s.Evidence != "" {
 		_, cells, err := evidence.Load(s.Evidence)
 		if err != nil {
@@ -67,7 +68,7 @@ func Obtain(ctx context.Context, s Source, root string, probes []string, sink pr
 	if err != nil {
 		return nil, err
 	}
-	_, _, results, err := bench.Run(ctx, cells, Probes(probes...), "", out)
+	_, _, results, err := bench.Run(ctx, cells, Probes(probes...), focus, out)
 	return results, err
 }
 

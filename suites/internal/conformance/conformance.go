@@ -30,7 +30,7 @@ func Build(ctx context.Context, area claim.Area) error {
 	if err != nil {
 		return err
 	}
-	cells, err := collect.Obtain(ctx, source, ".", probes(area), printer())
+	cells, err := collect.Obtain(ctx, source, ".", area.Name, probes(area), printer())
 	if err != nil {
 		return err
 	}
