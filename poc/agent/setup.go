@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io/ioutil"
 	"os"
 	"path/filepath"
 	"sort"
@@ -40,7 +39,7 @@ func mountAll() (notes []string) {
 // quietPrintk keeps everything below KERN_EMERG off the console: a segfault
 // line of a probe's child would cut into the frames that report it.
 func quietPrintk() error {
-	if err := ioutil.WriteFile("/proc/sys/kernel/printk", []byte("1 4 1 7"), 0); err != nil {
+	if err := os.WriteFile("/proc/sys/kernel/printk", []byte("1 4 1 7"), 0); err != nil {
 		return fmt.Errorf("lower the console log level: %w", err)
 	}
 	return nil
@@ -77,7 +76,7 @@ func ioctl(f *os.File, request uintptr, t *syscall.Termios) error {
 
 // listProbes returns the sorted names of the probes in dir.
 func listProbes(dir string) ([]string, error) {
-	entries, err := ioutil.ReadDir(dir)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list the probes: %w", err)
 	}

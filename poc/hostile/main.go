@@ -5,7 +5,6 @@ package main
 
 import (
 	"fmt"
-	"io/ioutil"
 	"os"
 	"sort"
 	"strings"
@@ -76,8 +75,8 @@ func main() {
 // sysrq asks the kernel to crash ('c') or reboot ('b'), and waits for it.
 func sysrq(key byte) {
 	// Every function is allowed first: distributions restrict them.
-	_ = ioutil.WriteFile("/proc/sys/kernel/sysrq", []byte("1"), 0)
-	if err := ioutil.WriteFile("/proc/sysrq-trigger", []byte{key}, 0); err != nil {
+	_ = os.WriteFile("/proc/sys/kernel/sysrq", []byte("1"), 0)
+	if err := os.WriteFile("/proc/sysrq-trigger", []byte{key}, 0); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

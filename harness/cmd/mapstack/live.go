@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,7 +58,7 @@ func units(e progress.Event) gopretty.Units {
 func newLive(w io.Writer) *live {
 	pw := gopretty.NewWriter()
 	pw.SetOutputWriter(w)
-	pw.SetUpdateFrequency(150 * time.Millisecond)
+	pw.SetUpdateFrequency(frame)
 	pw.SetMessageLength(64)
 	pw.SetTrackerLength(20)
 	pw.SetAutoStop(false)
@@ -74,10 +75,24 @@ func newLive(w io.Writer) *live {
 	return l
 }
 
+// close shows the last state and ends the rows. The library forgets a Stop
+// that comes before its first frame, and says nothing when that is drawn: so
+// Stop is said until it is heard.
 func (l *live) close() {
-	l.writer.Stop()
-	<-l.done
+	again := time.NewTicker(frame)
+	defer again.Stop()
+	for {
+		l.writer.Stop()
+		select {
+		case <-l.done:
+			return
+		case <-again.C:
+		}
+	}
 }
+
+// frame is how often the rows are drawn.
+const frame = 150 * time.Millisecond
 
 func (l *live) sink(e progress.Event) {
 	l.mu.Lock()
@@ -96,7 +111,7 @@ func (l *live) sink(e progress.Event) {
 		l.rows[key], l.begun[key] = row, time.Now()
 		l.writer.AppendTracker(row)
 	}
-	message := string(e.Stage) + " " + e.What
+	message := strings.TrimSpace(string(e.Stage) + " " + e.What)
 	if e.Cell != "" {
 		message = e.Cell + ": " + message
 	}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/report"
+	"github.com/mapstack/conformance/harness/verdict"
+)
+
+// execute runs a command line as main does.
+func execute(t *testing.T, args ...string) (stdout string, err error) {
+	t.Helper()
+	var out bytes.Buffer
+	cmd := root()
+	cmd.SetArgs(args)
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	err = cmd.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+func TestUnknownNamesListTheValidOnesAndExit69(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"run", "--arch", "nonsense"}, "amd64, arm64, loong64"},
+		{[]string{"run", "--cell", "nonsense"}, "amd64-debian12-6.1"},
+		{[]string{"run", "--kernel", "2.4"}, "newest"},
+		{[]string{"run", "--focus", "XX-001"}, "mapstack"},
+		{[]string{"list", "--arch", "nonsense"}, "amd64"},
+		{[]string{"fetch", "--cell", "nonsense"}, "amd64-debian12-6.1"},
+		{[]string{"doctor", "--cell", "nonsense"}, "amd64-debian12-6.1"},
+		{[]string{"probe", "nonsense", "facts"}, "amd64-debian12-6.1"},
+		{[]string{"verdict", "/nowhere"}, "/nowhere"},
+		{[]string{"nonsense"}, "unknown command"},
+		{[]string{"run", "--nonsense"}, "unknown flag"},
+		{[]string{"fetch", "--update-lock", "--arch", "amd64"}, "update-lock"},
+	} {
+		_, err := execute(t, c.args...)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %q", c.args, err, c.want)
+		}
+		if code := exitCode(err); code != verdict.ExitInfrastructure {
+			t.Errorf("%v: exit status %d", c.args, code)
+		}
+	}
+}
+
+func TestExitStatusIsTheVerdicts(t *testing.T) {
+	for want, err := range map[int]error{
+		0:  verdictError(verdict.Decision{ExitCode: verdict.ExitConformant}),
+		1:  verdictError(verdict.Decision{ExitCode: verdict.ExitNonConformant}),
+		2:  fmt.Errorf("wrapped: %w", verdictError(verdict.Decision{ExitCode: verdict.ExitIncomplete})),
+		69: errors.New("the disk is full"),
+	} {
+		if got := exitCode(err); got != want {
+			t.Errorf("%v: exit status %d, want %d", err, got, want)
+		}
+	}
+}
+
+func TestListShowsEveryCell(t *testing.T) {
+	out, err := execute(t, "list")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells, err := allCells()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cells {
+		if !strings.Contains(out, c.Name+" ") {
+			t.Errorf("no %s in\n%s", c.Name, out)
+		}
+	}
+}
+
+func TestPlainLinesSayWhatBeganAndHowItEnded(t *testing.T) {
+	var out bytes.Buffer
+	p := newPlain(&out)
+	now := time.Unix(1e9, 0)
+	p.now = func() time.Time { return now }
+	download := progress.Event{Stage: progress.Download, What: "linux-image", Total: 70 << 20}
+	p.sink(download)
+	for i := range 5 {
+		now = now.Add(time.Second)
+		download.Done = int64(i) << 20
+		p.sink(download)
+	}
+	download.Done, download.End = 70<<20, true
+	p.sink(download)
+	p.sink(progress.Event{Cell: "a", Stage: progress.Probe, What: "facts", Done: 1, Total: 5})
+	p.sink(progress.Event{Cell: "a", Stage: progress.Boot, What: "q35", End: true, Err: errors.New("hang: no answer\n  the console's last lines")})
+	p.sink(progress.Event{Stage: progress.Warning, What: "forky is stale", End: true})
+	want := []string{
+		"download linux-image (70.0 MiB)",
+		"download linux-image: 70.0 MiB in 5.0s (14.0 MiB/s)",
+		"probe facts (1 of 5)",
+		"boot q35 failed: hang: no answer",
+		"warning forky is stale",
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != len(want) {
+		t.Fatalf("%d lines:\n%s", len(lines), out.String())
+	}
+	for i, line := range lines {
+		if !strings.HasSuffix(line, want[i]) {
+			t.Errorf("line %d is %q, want %q", i, line, want[i])
+		}
+	}
+}
+
+func TestLiveRowsEndWithTheRun(t *testing.T) {
+	var out bytes.Buffer
+	l := newLive(&out)
+	for done := range 6 {
+		l.sink(progress.Event{Cell: "cell-a", Stage: progress.Probe, What: "facts", Done: int64(done), Total: 5, End: true})
+	}
+	l.sink(progress.Event{Cell: "cell-a", Stage: progress.Finished, End: true})
+	l.sink(progress.Event{Cell: "cell-b", Stage: progress.Finished, End: true, Err: errors.New("panic: it died")})
+	l.sink(progress.Event{Stage: progress.Warning, What: "forky is stale"})
+	l.close()
+	for _, want := range []string{"cell-a: finished", "5 probes", "cell-b: finished: panic: it died", "forky is stale"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+func TestAReportThatItsEvidenceDoesNotGiveIsRefused(t *testing.T) {
+	honest := report.New(report.Header{}, nil, nil, []verdict.Outcome{
+		{Cell: "a", Suite: "s", Claim: "MS-001", Level: verdict.Must, Status: verdict.Fail, Reason: "refused"}})
+	forged := report.New(report.Header{}, nil, nil, []verdict.Outcome{
+		{Cell: "a", Suite: "s", Claim: "MS-001", Level: verdict.Must, Status: verdict.Pass}})
+	path := filepath.Join(t.TempDir(), reportFile)
+	for _, c := range []struct {
+		written report.Report
+		accept  bool
+	}{{honest, true}, {forged, false}} {
+		b, err := json.Marshal(c.written)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := compare(path, honest); (err == nil) != c.accept {
+			t.Errorf("report that says %s: %v", c.written.Verdict.Verdict, err)
+		}
+	}
+}
