@@ -59,7 +59,10 @@ func All() []Record {
 			Aliases: []string{"powerpc64le"},
 			ELF:     elf.EM_PPC64, Slowness: 2,
 			Machines: map[string]Machine{
-				"": {Name: "pseries", CPU: "power10", Console: "hvc0", MaxCPUs: 64},
+				// VOF is firmware inside QEMU. SLOF, the default, is Forth run by
+				// TCG and takes as long as the kernel's whole boot (measured:
+				// 7.8 s to the agent, 3.8 s with VOF).
+				"": {Name: "pseries,x-vof=on", CPU: "power10", Console: "hvc0", MaxCPUs: 64},
 			},
 		},
 		{
