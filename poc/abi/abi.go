@@ -7,8 +7,6 @@
 // none of the constants kept here is zero anywhere.
 package abi
 
-import "sort"
-
 // Table is one architecture.
 type Table struct {
 	GOARCH  string
@@ -61,9 +59,9 @@ type CloneOrder [5]CloneArg
 
 // Lookup returns the table of a GOARCH.
 func Lookup(goarch string) (Table, bool) {
-	for _, t := range All() {
-		if t.GOARCH == goarch {
-			return t, true
+	for _, a := range architectures() {
+		if a.goarch == goarch {
+			return a.table(), true
 		}
 	}
 	return Table{}, false
@@ -71,11 +69,31 @@ func Lookup(goarch string) (Table, bool) {
 
 // All returns every table, sorted by GOARCH.
 func All() []Table {
-	all := []Table{
-		alpha(), amd64(), arm64(), loong64(), mips64le(), ppc64le(), riscv64(), s390x(), sw64(),
+	var all []Table
+	for _, a := range architectures() {
+		all = append(all, a.table())
 	}
-	sort.Slice(all, func(i, j int) bool { return all[i].GOARCH < all[j].GOARCH })
 	return all
+}
+
+// architecture makes its table on demand: most callers want one of the nine.
+type architecture struct {
+	goarch string
+	build  func() Table
+}
+
+func (a architecture) table() Table {
+	t := a.build()
+	t.GOARCH = a.goarch
+	return t
+}
+
+// architectures are sorted by name.
+func architectures() []architecture {
+	return []architecture{
+		{"alpha", alpha}, {"amd64", amd64}, {"arm64", arm64}, {"loong64", loong64}, {"mips64le", mips64le},
+		{"ppc64le", ppc64le}, {"riscv64", riscv64}, {"s390x", s390x}, {"sw64", sw64},
+	}
 }
 
 // PageOf returns what follows from a page size in bytes, if the table has it.

@@ -10,7 +10,7 @@ func amd64() Table {
 	// arch/x86/include/uapi/asm/mman.h; MAP_ABOVE4G since 6.6.
 	m.Bit32, m.Above4G = 0x40, 0x80
 	return Table{
-		GOARCH: "amd64", Map: m, Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
+		Map: m, Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(),
 		// arch/x86/entry/syscalls/syscall_64.tbl
 		Syscall: Syscall{
@@ -34,7 +34,7 @@ func arm64() Table {
 	// arch/arm64/include/uapi/asm/mman.h
 	p.BTI, p.MTE = 0x10, 0x20
 	return Table{
-		GOARCH: "arm64", Map: genericMap(), Prot: p, Madv: genericMadv(), Mcl: genericMcl(),
+		Map: genericMap(), Prot: p, Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
 		CloneOrder: cloneBackwards(), // arch/arm64/Kconfig
 		// 52 bits since 6.9, with a CPU that has LVA (or LPA2 for small pages).
@@ -49,7 +49,7 @@ func arm64() Table {
 
 func loong64() Table {
 	return Table{
-		GOARCH: "loong64", Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
+		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
 		// arch/loongarch/Kconfig does not select CLONE_BACKWARDS, although the
 		// system call numbers are the generic ones.
@@ -61,7 +61,7 @@ func loong64() Table {
 
 func riscv64() Table {
 	return Table{
-		GOARCH: "riscv64", Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
+		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
 		CloneOrder: cloneBackwards(), // arch/riscv/Kconfig
 		// sv57; sv48 and sv39 give less.
@@ -81,7 +81,7 @@ func mips64le() Table {
 	p := genericProt()
 	p.Sem = 0x10
 	return Table{
-		GOARCH: "mips64le", Map: m, Prot: p, Madv: genericMadv(), Mcl: genericMcl(),
+		Map: m, Prot: p, Madv: genericMadv(), Mcl: genericMcl(),
 		// arch/mips/include/uapi/asm/resource.h
 		Rlimit: Rlimit{
 			FSize: 1, Data: 2, Stack: 3, Core: 4, NoFile: 5, AS: 6, RSS: 7, NProc: 8, MemLock: 9,
@@ -115,7 +115,7 @@ func ppc64le() Table {
 	p := genericProt()
 	p.SAO = 0x10
 	return Table{
-		GOARCH: "ppc64le", Map: m, Prot: p, Madv: genericMadv(), Mcl: alphaMcl(),
+		Map: m, Prot: p, Madv: genericMadv(), Mcl: alphaMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(),
 		// arch/powerpc/kernel/syscalls/syscall.tbl
 		Syscall: Syscall{
@@ -139,7 +139,7 @@ func ppc64le() Table {
 
 func s390x() Table {
 	return Table{
-		GOARCH: "s390x", Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
+		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(),
 		// arch/s390/kernel/syscalls/syscall.tbl
 		Syscall: Syscall{
@@ -187,7 +187,7 @@ func alpha() Table {
 	madv := genericMadv()
 	madv.DontNeed = 6 // arch/alpha/include/uapi/asm/mman.h
 	return Table{
-		GOARCH: "alpha", Map: alphaMap(), Prot: genericProt(), Madv: madv, Mcl: alphaMcl(),
+		Map: alphaMap(), Prot: genericProt(), Madv: madv, Mcl: alphaMcl(),
 		// arch/alpha/include/uapi/asm/resource.h
 		Rlimit: Rlimit{
 			FSize: 1, Data: 2, Stack: 3, Core: 4, RSS: 5, NoFile: 6, AS: 7, NProc: 8, MemLock: 9,
@@ -207,7 +207,6 @@ func alpha() Table {
 // those that were added after the ports parted.
 func sw64() Table {
 	t := alpha()
-	t.GOARCH = "sw64"
 	t.Map.Droppable = 0 // not in the headers of 4.19 to 6.6
 	// arch/sw_64/kernel/syscalls/syscall.tbl; clone3, pidfd_open and
 	// pidfd_getfd only in the newer tables, setns not found in any.
