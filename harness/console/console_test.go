@@ -2,9 +2,11 @@ package console
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/mapstack/conformance/poc/wire"
@@ -97,10 +99,35 @@ func TestCrashTable(t *testing.T) {
 func TestTheTailHoldsNoControlCharacters(t *testing.T) {
 	var s seen
 	st := s.stream()
-	_, _ = st.Write([]byte("\x1b[31mred\x07\xff\n\x1b]0;title\x07 partial"))
+	_, _ = st.Write([]byte("\x1b[31mred\x07\xff\u202e\u200b\u009b\n\x1b]0;title\x07 partial"))
 	tail := st.Tail()
-	if strings.ContainsAny(tail, "\x1b\x07\ufffd") || !strings.Contains(tail, "[31mred") || !strings.Contains(tail, "partial") {
+	if strings.ContainsAny(tail, "\x1b\x07\ufffd\u202e\u200b\u009b") || !strings.Contains(tail, "[31mred") || !strings.Contains(tail, "partial") {
 		t.Errorf("tail %q", tail)
+	}
+}
+
+// full is a disk with room for a few bytes.
+type full struct{ room int }
+
+func (f *full) Write(p []byte) (int, error) {
+	n := min(f.room, len(p))
+	f.room -= n
+	if n < len(p) {
+		return n, syscall.ENOSPC
+	}
+	return n, nil
+}
+
+func TestALogThatCannotBeKeptIsNoticedAndStopsNothing(t *testing.T) {
+	frames := 0
+	st := NewStream(&full{room: 10}, func(wire.Frame) { frames++ }, func() {}, func(Crash) {})
+	for seq := range uint32(3) {
+		if _, err := st.Write(frame(t, seq, "x")); err != nil {
+			t.Errorf("the guest's output is held up: %v", err)
+		}
+	}
+	if frames != 3 || !errors.Is(st.Err(), syscall.ENOSPC) {
+		t.Errorf("%d frames, error %v", frames, st.Err())
 	}
 }
 

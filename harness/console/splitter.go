@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"unicode"
 
 	"github.com/mapstack/conformance/poc/wire"
 )
@@ -36,6 +37,7 @@ type Stream struct {
 	mu     sync.Mutex
 	log    io.Writer
 	logged int
+	logErr error
 	line   []byte
 	tail   []string
 	crash  Crash
@@ -106,17 +108,26 @@ func (s *Stream) endLine() {
 
 func (s *Stream) keep(p []byte) {
 	room := maxLog - s.logged
-	if room <= 0 {
+	if room <= 0 || s.logErr != nil {
 		return
 	}
 	s.logged += len(p)
 	if len(p) > room {
 		p = p[:room]
 	}
-	_, _ = s.log.Write(p) // a full disk is reported when the evidence is closed
-	if s.logged >= maxLog {
-		_, _ = fmt.Fprintf(s.log, "\n[mapstack: the console log ends here, at %d MiB]\n", maxLog>>20)
+	if _, s.logErr = s.log.Write(p); s.logErr == nil && s.logged >= maxLog {
+		_, s.logErr = fmt.Fprintf(s.log, "\n[mapstack: the console log ends here, at %d MiB]\n", maxLog>>20)
 	}
+}
+
+// Err says why the log is incomplete, nil if it is not.
+func (s *Stream) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.logErr == nil {
+		return nil
+	}
+	return fmt.Errorf("keep the console's log: %w", s.logErr)
 }
 
 // Tail returns the last lines that held no frame, for an error message.
@@ -146,14 +157,14 @@ func (s *Stream) Crash() Crash {
 	return s.crash
 }
 
-// printable drops what could disturb a terminal or a report: escape sequences
-// and every other control character.
+// printable drops what could disturb a terminal or a report: control characters,
+// those that reorder or hide text, and broken UTF-8.
 func printable(line []byte) string {
 	return string(bytes.TrimSpace(bytes.Map(func(r rune) rune {
 		if r == '\t' {
 			return ' '
 		}
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\uFFFD' {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
 			return -1
 		}
 		return r

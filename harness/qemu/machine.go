@@ -17,15 +17,13 @@ import (
 
 // Machine is a running QEMU.
 type Machine struct {
-	argv     []string
 	timeouts Timeouts
 	cmd      *exec.Cmd
 	monitor  *monitor
-	stdin    io.WriteCloser
+	stdin    *os.File
 	stderr   *errorText
 	exited   chan struct{}
 	exitErr  error // valid once exited is closed
-
 }
 
 // Start runs QEMU. What the guest writes to its console goes to console. The
@@ -35,21 +33,24 @@ func Start(ctx context.Context, argv []string, console io.Writer, t Timeouts) (*
 	if err != nil {
 		return nil, fmt.Errorf("make QEMU's monitor socket: %w", err)
 	}
-	m := &Machine{argv: argv, timeouts: t, stderr: &errorText{}, exited: make(chan struct{})}
+	defer theirs.Close()
+	input, stdin, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make QEMU's console input: %w", err), ours.Close())
+	}
+	defer input.Close()
+	m := &Machine{timeouts: t, stdin: stdin, stderr: &errorText{}, exited: make(chan struct{})}
 	m.cmd = exec.Command(argv[0], argv[1:]...)
-	m.cmd.Stdout, m.cmd.Stderr = console, m.stderr
+	m.cmd.Stdin, m.cmd.Stdout, m.cmd.Stderr = input, console, m.stderr
 	m.cmd.ExtraFiles = []*os.File{theirs} // the first becomes monitorFD
 	m.cmd.WaitDelay = t.Quit
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if m.stdin, err = m.cmd.StdinPipe(); err != nil {
-		return nil, errors.Join(err, ours.Close(), theirs.Close())
-	}
-	started := make(chan error)
-	go m.own(started, theirs)
-	if err := <-started; err != nil {
-		return nil, errors.Join(fmt.Errorf("start QEMU %s: %w", argv[0], err), ours.Close())
-	}
 	m.monitor = newMonitor(ours)
+	started := make(chan error)
+	go m.own(started)
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start QEMU %s: %w", argv[0], err)
+	}
 	stop := context.AfterFunc(ctx, m.Kill)
 	go func() {
 		<-m.exited
@@ -58,12 +59,17 @@ func Start(ctx context.Context, argv []string, console io.Writer, t Timeouts) (*
 	return m, nil
 }
 
-// own starts QEMU and waits for its end, all on one thread: the kernel sends
-// Pdeathsig when the thread that started the child ends, not when the process does.
-func (m *Machine) own(started chan<- error, theirs *os.File) {
+// own starts QEMU, waits for its end and closes what it was reached by, all on
+// one thread: the kernel sends Pdeathsig when the thread that started the
+// child ends, not when the process does.
+func (m *Machine) own(started chan<- error) {
 	runtime.LockOSThread()
+	// A goroutine that ends locked takes its thread with it, and with the
+	// thread every other child that was ever started on it with Pdeathsig.
+	defer runtime.UnlockOSThread()
+	defer m.monitor.conn.Close()
+	defer m.stdin.Close()
 	err := m.cmd.Start()
-	_ = theirs.Close()
 	started <- err
 	if err != nil {
 		return
@@ -71,6 +77,11 @@ func (m *Machine) own(started chan<- error, theirs *os.File) {
 	err = m.cmd.Wait()
 	if err != nil {
 		err = fmt.Errorf("%w: %s", err, m.stderr.String())
+	}
+	// QEMU's last words, the reason of a shutdown, may still be in the socket.
+	select {
+	case <-m.monitor.gone:
+	case <-time.After(m.timeouts.Quit):
 	}
 	m.exitErr = err
 	close(m.exited)
@@ -92,13 +103,19 @@ func socketPair() (net.Conn, *os.File, error) {
 	return ours, theirs, nil
 }
 
-// Send writes to the guest's console input.
+// Send writes to the guest's console input. A guest that reads nothing fills
+// the pipe; then the error is os.ErrDeadlineExceeded.
 func (m *Machine) Send(p []byte) error {
-	_, err := m.stdin.Write(p)
-	return err
+	if err := m.stdin.SetWriteDeadline(time.Now().Add(m.timeouts.Monitor)); err != nil {
+		return fmt.Errorf("write to the guest's console: %w", err)
+	}
+	if _, err := m.stdin.Write(p); err != nil {
+		return fmt.Errorf("write to the guest's console: %w", err)
+	}
+	return nil
 }
 
-// Exited is closed when QEMU has ended.
+// Exited is closed when QEMU has ended and everything it wrote was read.
 func (m *Machine) Exited() <-chan struct{} { return m.exited }
 
 // Err says how QEMU ended: nil for exit status 0. Valid once Exited is closed.
@@ -106,19 +123,7 @@ func (m *Machine) Err() error { return m.exitErr }
 
 // ShutdownReason is QEMU's own word for why the guest ended, such as
 // "guest-reset", or "" while it has said nothing.
-func (m *Machine) ShutdownReason() string {
-	e, ok := m.monitor.event("SHUTDOWN")
-	if !ok {
-		return ""
-	}
-	var data struct {
-		Reason string `json:"reason"`
-	}
-	if json.Unmarshal(e.Data, &data) != nil {
-		return ""
-	}
-	return data.Reason
-}
+func (m *Machine) ShutdownReason() string { return m.monitor.shutdownReason() }
 
 // Accelerated asks QEMU which accelerator it really uses.
 func (m *Machine) Accelerated(ctx context.Context) (Accel, error) {
@@ -149,16 +154,16 @@ func (m *Machine) Pid() int { return m.cmd.Process.Pid }
 // Kill ends QEMU at once. It has no children, so its process is all there is.
 func (m *Machine) Kill() { _ = m.cmd.Process.Kill() }
 
-// Stop kills QEMU and waits until it is gone. The guest holds nothing that a
-// clean shutdown would save: its disk is memory.
+// Stop kills QEMU and waits until it is gone; again is harmless. The guest
+// holds nothing that a clean shutdown would save: its disk is memory.
 func (m *Machine) Stop() error {
 	m.Kill()
 	select {
 	case <-m.exited:
+		return nil
 	case <-time.After(m.timeouts.Monitor):
 		return fmt.Errorf("QEMU (pid %d) did not end within %v of being killed", m.cmd.Process.Pid, m.timeouts.Monitor)
 	}
-	return m.monitor.conn.Close()
 }
 
 // errorText keeps the beginning of what QEMU writes to stderr.

@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,7 +14,8 @@ import (
 // maxMessage bounds one QMP message, in bytes.
 const maxMessage = 1 << 20
 
-// monitor is a QMP client: commands one at a time, events kept by name.
+// monitor is a QMP client: commands one at a time. Of the events it keeps the
+// one that says why the guest ended.
 type monitor struct {
 	conn    net.Conn
 	replies chan message
@@ -22,14 +24,8 @@ type monitor struct {
 	id      int
 	gone    chan struct{} // closed when the connection ends
 
-	mu     sync.Mutex
-	events []Event
-}
-
-// Event is something QEMU said unasked, such as SHUTDOWN.
-type Event struct {
-	Name string
-	Data json.RawMessage
+	mu       sync.Mutex
+	shutdown string // the reason in the first SHUTDOWN event
 }
 
 type message struct {
@@ -61,13 +57,9 @@ func (m *monitor) read() {
 			return
 		}
 		switch {
-		case msg.Event != "":
-			m.mu.Lock()
-			if len(m.events) < 1000 {
-				m.events = append(m.events, Event{msg.Event, msg.Data})
-			}
-			m.mu.Unlock()
-		case msg.QMP != nil:
+		case msg.Event == "SHUTDOWN":
+			m.noteShutdown(msg.Data)
+		case msg.Event != "", msg.QMP != nil:
 		default:
 			select {
 			case m.replies <- msg:
@@ -77,16 +69,22 @@ func (m *monitor) read() {
 	}
 }
 
-// event returns the first event of that name.
-func (m *monitor) event(name string) (Event, bool) {
+func (m *monitor) noteShutdown(data json.RawMessage) {
+	var event struct {
+		Reason string `json:"reason"`
+	}
+	if json.Unmarshal(data, &event) != nil {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, e := range m.events {
-		if e.Name == name {
-			return e, true
-		}
-	}
-	return Event{}, false
+	m.shutdown = cmp.Or(m.shutdown, event.Reason)
+}
+
+func (m *monitor) shutdownReason() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.shutdown
 }
 
 var errMonitorGone = errors.New("QEMU closed its monitor")

@@ -16,7 +16,6 @@ import (
 // Guest is a booted QEMU guest whose agent answers.
 type Guest struct {
 	Hello wire.Hello
-	Argv  []string
 	// Accel is what QEMU says it uses.
 	Accel qemu.Accel
 	// Booted is the time from QEMU's start to the hello.
@@ -24,7 +23,7 @@ type Guest struct {
 
 	machine  *qemu.Machine
 	stream   *console.Stream
-	session  *Session
+	session  *session
 	timeouts qemu.Timeouts
 }
 
@@ -34,31 +33,24 @@ func Boot(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer) 
 	if err != nil {
 		return nil, &Failure{Kind: Infra, Message: err.Error()}
 	}
-	g := &Guest{Argv: argv, timeouts: t}
-	// The stream needs the session and the session the machine, which needs
-	// the stream: the session's sender is bound last.
-	dead := make(chan struct{})
-	g.session = NewSession(func(p []byte) error { return g.machine.Send(p) }, dead, g.timeouts)
-	g.stream = console.NewStream(log, g.session.Frame, g.session.Damaged, func(c console.Crash) {
+	g := &Guest{session: newSession(t), timeouts: t}
+	panicked := make(chan struct{}, 1) // the stream reports one crash
+	g.stream = console.NewStream(log, g.session.frame, g.session.damage, func(c console.Crash) {
 		if c.Kind == console.Panic || c.Kind == console.NoInit {
-			// Not every machine can reset itself: after the time it takes to
-			// print the rest of the panic, the guest is ended.
-			time.AfterFunc(g.timeouts.Epitaph, func() { g.machine.Kill() })
+			panicked <- struct{}{}
 		}
 	})
 	started := time.Now()
-	g.machine, err = qemu.Start(ctx, argv, g.stream, g.timeouts)
+	g.machine, err = qemu.Start(ctx, argv, g.stream, t)
 	if err != nil {
 		return nil, &Failure{Kind: Infra, Message: err.Error()}
 	}
-	go func() {
-		<-g.machine.Exited()
-		close(dead)
-	}()
+	g.session.peer = g.machine
+	go g.bury(panicked)
 	if g.Accel, err = g.machine.Accelerated(ctx); err != nil {
 		return nil, g.fail(ctx, "boot", err)
 	}
-	if g.Hello, err = g.session.Hello(ctx); err != nil {
+	if g.Hello, err = g.session.hello(ctx); err != nil {
 		return nil, g.fail(ctx, "boot", err)
 	}
 	g.Booted = time.Since(started)
@@ -68,21 +60,37 @@ func Boot(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer) 
 	return g, nil
 }
 
+// bury ends a guest whose kernel panicked, after the time it takes to print
+// the rest: not every machine can reset itself.
+func (g *Guest) bury(panicked <-chan struct{}) {
+	select {
+	case <-panicked:
+	case <-g.machine.Exited():
+		return
+	}
+	select {
+	case <-time.After(g.timeouts.Epitaph):
+		g.machine.Kill()
+	case <-g.machine.Exited():
+	}
+}
+
 // Run runs one probe. Errors are *Failure, and the guest is gone after one.
 func (g *Guest) Run(ctx context.Context, probe string, args []string, observed func()) (wire.Transcript, error) {
-	t, err := g.session.Run(ctx, probe, args, observed)
+	t, err := g.session.probe(ctx, probe, args, observed)
 	if err != nil {
 		return t, g.fail(ctx, "run probe "+strings.Join(append([]string{probe}, args...), " "), err)
 	}
 	return t, nil
 }
 
-// Stop ends the guest.
-func (g *Guest) Stop() error { return g.machine.Stop() }
+// Stop ends the guest; again is harmless. It also says whether the console log
+// could not be written: then it is no evidence.
+func (g *Guest) Stop() error { return errors.Join(g.machine.Stop(), g.stream.Err()) }
 
 // fail stops the guest and says why what was attempted did not work.
 func (g *Guest) fail(ctx context.Context, attempted string, err error) *Failure {
-	if errors.Is(err, errDead) || !errors.Is(err, errSilent) && ctx.Err() == nil {
+	if !errors.Is(err, errSilent) && ctx.Err() == nil {
 		// The machine may be ending just now; let it, to know its reason.
 		select {
 		case <-g.machine.Exited():
