@@ -23,24 +23,12 @@ type Table struct {
 	// MmapByPointer: mmap takes one argument, the address of its six
 	// (arch/s390/kernel/syscall.c: old_mmap).
 	MmapByPointer bool
-	// Pages are the page sizes that kernels of the matrix use, smallest first.
-	Pages []Page
+	// WriteMayRead: some kernels make PROT_WRITE readable too and say so in
+	// maps (arch/riscv/include/asm/mman.h of 7.0: write-only pages are shadow
+	// stacks there). POSIX allows it everywhere.
+	WriteMayRead bool
 
 	errno map[string]int
-}
-
-// Page is what follows from one page size on one architecture. Sources:
-// semantics C.5, that is, arch/*/include/asm/processor.h and booted kernels.
-type Page struct {
-	Size int // bytes
-	// WindowBits is log2 of the end of the window that mmap without a hint
-	// stays in.
-	WindowBits int
-	// MaxBits is log2 of the largest user address space any kernel and CPU of
-	// the matrix gives; less is normal.
-	MaxBits int
-	// PMD is the size of a transparent huge page in bytes, 0 for none.
-	PMD int
 }
 
 // CloneArg is one argument of the raw clone call.
@@ -94,16 +82,6 @@ func architectures() []architecture {
 		{"alpha", alpha}, {"amd64", amd64}, {"arm64", arm64}, {"loong64", loong64}, {"mips64le", mips64le},
 		{"ppc64le", ppc64le}, {"riscv64", riscv64}, {"s390x", s390x}, {"sw64", sw64},
 	}
-}
-
-// PageOf returns what follows from a page size in bytes, if the table has it.
-func (t Table) PageOf(size int) (Page, bool) {
-	for _, p := range t.Pages {
-		if p.Size == size {
-			return p, true
-		}
-	}
-	return Page{}, false
 }
 
 // Errno returns the number of an error by its name ("EAGAIN"), 0 if the

@@ -1,10 +1,5 @@
 package abi
 
-const (
-	kib = 1 << 10
-	mib = 1 << 20
-)
-
 func amd64() Table {
 	m := genericMap()
 	// arch/x86/include/uapi/asm/mman.h; MAP_ABOVE4G since 6.6.
@@ -23,9 +18,7 @@ func amd64() Table {
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 293,
 		},
 		CloneOrder: cloneForwards(),
-		// 56 bits with five-level page tables (LA57).
-		Pages: []Page{{4 * kib, 47, 56, 2 * mib}},
-		errno: errnos(errnoBase(), errnoGeneric()),
+		errno:      errnos(errnoBase(), errnoGeneric()),
 	}
 }
 
@@ -37,13 +30,7 @@ func arm64() Table {
 		Map: genericMap(), Prot: p, Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
 		CloneOrder: cloneBackwards(), // arch/arm64/Kconfig
-		// 52 bits since 6.9, with a CPU that has LVA (or LPA2 for small pages).
-		Pages: []Page{
-			{4 * kib, 48, 52, 2 * mib},
-			{16 * kib, 47, 52, 32 * mib},
-			{64 * kib, 48, 52, 512 * mib},
-		},
-		errno: errnos(errnoBase(), errnoGeneric()),
+		errno:      errnos(errnoBase(), errnoGeneric()),
 	}
 }
 
@@ -54,7 +41,6 @@ func loong64() Table {
 		// arch/loongarch/Kconfig does not select CLONE_BACKWARDS, although the
 		// system call numbers are the generic ones.
 		CloneOrder: cloneForwards(),
-		Pages:      []Page{{16 * kib, 47, 47, 32 * mib}},
 		errno:      errnos(errnoBase(), errnoGeneric()),
 	}
 }
@@ -63,10 +49,9 @@ func riscv64() Table {
 	return Table{
 		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
-		CloneOrder: cloneBackwards(), // arch/riscv/Kconfig
-		// sv57; sv48 and sv39 give less.
-		Pages: []Page{{4 * kib, 47, 56, 2 * mib}},
-		errno: errnos(errnoBase(), errnoGeneric()),
+		CloneOrder:   cloneBackwards(), // arch/riscv/Kconfig
+		WriteMayRead: true,
+		errno:        errnos(errnoBase(), errnoGeneric()),
 	}
 }
 
@@ -100,11 +85,7 @@ func mips64le() Table {
 			PidfdOpen: 5434, PidfdGetfd: 5438, Pipe2: 5287,
 		},
 		CloneOrder: cloneBackwards(), // arch/mips/Kconfig
-		Pages: []Page{
-			{4 * kib, 40, 40, 2 * mib},
-			{16 * kib, 40, 40, 32 * mib},
-		},
-		errno: errnos(errnoBase(), errnoMIPS()),
+		errno:      errnos(errnoBase(), errnoMIPS()),
 	}
 }
 
@@ -128,10 +109,6 @@ func ppc64le() Table {
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 317,
 		},
 		CloneOrder: cloneBackwards(), // arch/powerpc/Kconfig
-		Pages: []Page{
-			{4 * kib, 46, 46, 2 * mib},
-			{64 * kib, 47, 52, 2 * mib},
-		},
 		// arch/powerpc/include/uapi/asm/errno.h: the one name that is not generic.
 		errno: errnos(errnoBase(), errnoGeneric(), map[string]int{"EDEADLOCK": 58}),
 	}
@@ -153,9 +130,7 @@ func s390x() Table {
 		},
 		CloneOrder:    cloneBackwards2(), // arch/s390/Kconfig
 		MmapByPointer: true,
-		// Page tables grow on demand up to the whole 64 bits.
-		Pages: []Page{{4 * kib, 42, 64, 1 * mib}},
-		errno: errnos(errnoBase(), errnoGeneric()),
+		errno:         errnos(errnoBase(), errnoGeneric()),
 	}
 }
 
@@ -197,7 +172,6 @@ func alpha() Table {
 		Signal:     Signal{Kill: 9, Segv: 11, Bus: 10, Usr1: 30, Chld: 20, Urg: 16, Prof: 27, Sys: 12, Max: 64},
 		Syscall:    alphaSyscall(),
 		CloneOrder: cloneForwards(), // no CLONE_BACKWARDS in arch/alpha/Kconfig
-		Pages:      []Page{{8 * kib, 42, 42, 0}},
 		errno:      errnos(errnoBase(), errnoAlpha()),
 	}
 }
@@ -211,7 +185,5 @@ func sw64() Table {
 	// arch/sw_64/kernel/syscalls/syscall.tbl; clone3, pidfd_open and
 	// pidfd_getfd only in the newer tables, setns not found in any.
 	t.Syscall.Clone3, t.Syscall.PidfdOpen, t.Syscall.PidfdGetfd, t.Syscall.Setns = 282, 281, 285, 0
-	// The older kernels lay out bottom-up, up to 52 bits.
-	t.Pages = []Page{{8 * kib, 47, 52, 8 * mib}}
 	return t
 }

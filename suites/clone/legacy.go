@@ -14,8 +14,8 @@ func legacyClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "CL-001", Level: must,
-			English: "clone has the architecture's number and argument order: it makes a child and stores the child's ID at parent_tid.",
-			Chinese: "clone 使用本架构的调用号和参数顺序：它创建子进程，并把子进程 ID 写入 parent_tid。",
+			English: "clone has the architecture's number and takes flags, stack and parent_tid in its order: it makes a child and stores the child's ID at parent_tid.",
+			Chinese: "clone 使用本架构的调用号，并按本架构的顺序接收 flags、stack 和 parent_tid：它创建子进程，并把子进程 ID 写入 parent_tid。",
 			Source:  "arch syscall tables; CONFIG_CLONE_BACKWARDS* in kernel/fork.c",
 			Probe:   probe,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
@@ -49,8 +49,8 @@ func legacyClaims() []claim.Claim {
 			"copy_process in kernel/fork.c; clone(2)",
 			always(want{"thread alone": refused, "thread with vm": refused, "thread with sighand": refused})),
 		decides("CL-006", must,
-			"CLONE_FS, CLONE_FILES, CLONE_SYSVSEM and CLONE_SETTLS are optional: clone accepts a thread, or a process that shares memory, without them.",
-			"CLONE_FS、CLONE_FILES、CLONE_SYSVSEM 和 CLONE_SETTLS 是可选的：没有它们，clone 也接受线程或共享内存的进程。",
+			"CLONE_FS, CLONE_FILES, CLONE_SYSVSEM and CLONE_SETTLS are optional: clone accepts a thread, or a process that shares memory, without them, and CLONE_IO or CLONE_PARENT alone.",
+			"CLONE_FS、CLONE_FILES、CLONE_SYSVSEM 和 CLONE_SETTLS 是可选的：没有它们，clone 也接受线程或共享内存的进程，并接受单独的 CLONE_IO 或 CLONE_PARENT。",
 			"copy_process in kernel/fork.c",
 			always(want{"thread with vm and sighand": accepted, "vm": accepted, "vm and sighand": accepted, "io": accepted, "parent": accepted})),
 		decides("CL-007", must,

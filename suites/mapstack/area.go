@@ -8,11 +8,10 @@ import (
 
 	"github.com/onsi/gomega"
 
-	"github.com/mapstack/conformance/harness/facts"
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
-	"github.com/mapstack/conformance/suites/internal/history"
+	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
 // probe is the one whose transcript every claim here reads.
@@ -31,27 +30,6 @@ func Area() claim.Area {
 		}
 	}
 	return claim.Area{Name: "mapstack", Claims: claims}
-}
-
-// table is the constants of the architecture that the target says it is.
-func table(f facts.Facts) abi.Table {
-	t, ok := abi.Lookup(f.Arch)
-	if !ok {
-		panic(fmt.Sprintf("poc/abi has no table for %q", f.Arch))
-	}
-	return t
-}
-
-// succeeded expects the call of a step to have succeeded.
-func succeeded(g gomega.Gomega, o claim.Observation) {
-	g.Expect(o.Failure()).To(gomega.Equal("none"), "%s: %s", o.Step, o.Call)
-}
-
-// refused expects the call of a step to have failed with an error of that name,
-// by the number it has on the target's architecture.
-func refused(g gomega.Gomega, f facts.Facts, o claim.Observation, name string) {
-	g.Expect(o.Errno).To(gomega.Equal(table(f).Errno(name)),
-		"%s: %s: want %s, got %s", o.Step, o.Call, name, o.Failure())
 }
 
 // equal expects a value as text.
@@ -85,12 +63,17 @@ func without(o claim.Observation, key string, flags ...string) string {
 	return strings.Join(kept, " ")
 }
 
-// permissions is how maps shows a private mapping that was asked for with prot.
-func permissions(f facts.Facts, prot uint64) string {
-	p := table(f).Prot
-	if prot&p.Write != 0 && history.WriteImpliesRead(f) {
-		prot |= p.Read
+// permitted expects maps to show a private mapping as it was asked for with prot.
+func permitted(g gomega.Gomega, a abi.Table, o claim.Observation, prot uint64) {
+	shown := []string{letters(a.Prot, prot)}
+	if a.WriteMayRead && prot&a.Prot.Write != 0 {
+		shown = append(shown, letters(a.Prot, prot|a.Prot.Read))
 	}
+	g.Expect(o.Value("perms")).To(gomega.BeElementOf(shown), "%s: permissions of %s", o.Step, o.Call)
+}
+
+// letters is a protection as maps writes it.
+func letters(p abi.Prot, prot uint64) string {
 	shown := []byte("---p")
 	for i, bit := range []uint64{p.Read, p.Write, p.Exec} {
 		if prot&bit != 0 {
@@ -102,7 +85,7 @@ func permissions(f facts.Facts, prot uint64) string {
 
 // usable expects a private anonymous mapping that can be written at both ends.
 func usable(g gomega.Gomega, o claim.Observation) {
-	succeeded(g, o)
+	expect.OK(g, o)
 	equal(g, o, "perms", "rw-p")
 	equal(g, o, "first", "ok")
 	equal(g, o, "last", "ok")

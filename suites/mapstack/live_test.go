@@ -26,7 +26,7 @@ func TestProbeSaysWhatTheClaimsAsk(t *testing.T) {
 	transcript := here(t, probe)
 	for _, c := range Area().Claims {
 		// Only root can start the child that these read.
-		if os.Getuid() != 0 && slices.Contains([]string{"MS-003", "MS-004", "MS-010"}, c.ID) {
+		if os.Getuid() != 0 && slices.Contains([]string{"MS-003", "MS-004", "MS-017"}, c.ID) {
 			continue
 		}
 		switch got := judge(c, transcript, f); got.Status {

@@ -8,6 +8,7 @@ import (
 	"github.com/mapstack/conformance/harness/facts"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
 // numberClaims are about the numbers that other architectures call MAP_STACK.
@@ -26,11 +27,11 @@ func numberClaims() []claim.Claim {
 			Chinese: "MAP_ANONYMOUS 数值不同的架构上的整个标志字 MAP_PRIVATE|MAP_ANONYMOUS|MAP_STACK 在本架构上表示映射文件，描述符为 -1 时返回 EBADF。",
 			Source:  "mm/mmap.c ksys_mmap_pgoff: fget before anything else when MAP_ANONYMOUS is absent; observed on mips64le",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
-				own := table(f)
+				own := expect.Table(f)
 				for _, other := range abi.All() {
 					word := other.Map.Private | other.Map.Anonymous | other.Map.Stack
 					if word&own.Map.Anonymous == 0 {
-						refused(g, f, t.Step(fmt.Sprintf("word.%#x", word)), "EBADF")
+						expect.Errno(g, expect.Table(f), t.Step(fmt.Sprintf("word.%#x", word)), "EBADF")
 					}
 				}
 			},
@@ -39,26 +40,26 @@ func numberClaims() []claim.Claim {
 }
 
 func checkNumbers(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
-	own := table(f)
+	own := expect.Table(f)
 	plain := t.Step("compare.plain")
 	for _, other := range abi.All() {
 		flag := other.Map.Stack
 		o := t.Step(fmt.Sprintf("number.%#x", flag))
 		switch meaning := meaningOf(own, flag); meaning {
 		case "MAP_STACK":
-			succeeded(g, o)
+			expect.OK(g, o)
 			equal(g, o, "resident", "0")
 			equal(g, o, "vmflags", t.Step("compare.stack").Value("vmflags"))
 		case "MAP_POPULATE":
-			succeeded(g, o)
+			expect.OK(g, o)
 			equal(g, o, "resident", "16")
 			equal(g, o, "vmflags", plain.Value("vmflags"))
 		case "MAP_NONBLOCK":
-			succeeded(g, o)
+			expect.OK(g, o)
 			equal(g, o, "resident", "0")
 			equal(g, o, "vmflags", plain.Value("vmflags"))
 		case "MAP_SYNC":
-			succeeded(g, o)
+			expect.OK(g, o)
 			equal(g, o, "resident", "0")
 			// sf is VM_SYNC, which means nothing without a DAX file.
 			g.Expect(without(o, "vmflags", "sf")).To(gomega.Equal(plain.Value("vmflags")),
@@ -66,6 +67,9 @@ func checkNumbers(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 		case "MAP_HUGETLB":
 			g.Expect(o.Failure()).To(gomega.Equal(t.Step("with.hugetlb.plain").Failure()),
 				"%s: %s is %s here", o.Step, o.Call, meaning)
+			if o.OK() {
+				flagged(g, o, "vmflags", "ht", true)
+			}
 		default:
 			panic(fmt.Sprintf("nobody said what %#x, which is %q on %s, is expected to do", flag, meaning, own.GOARCH))
 		}

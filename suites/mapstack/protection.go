@@ -7,7 +7,9 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/expect"
 	"github.com/mapstack/conformance/suites/internal/history"
 )
 
@@ -42,7 +44,7 @@ func protectionClaims() []claim.Claim {
 			Source:  "mm/mmap.c do_mmap: no W^X without PR_SET_MDWE or an LSM; observed on every booted kernel",
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("access.stack.7")
-				succeeded(g, o)
+				expect.OK(g, o)
 				equal(g, o, "write.first", "ok")
 				equal(g, t.Step("prot.7"), "perms", "rwxp")
 			},
@@ -54,25 +56,37 @@ func protectionClaims() []claim.Claim {
 			Source:  "mm/mmap.c do_mmap and mm/mprotect.c do_mprotect_pkey; observed on every booted kernel",
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				childEnded(t, "implied")
-				succeeded(g, t.Step("implied.personality"))
-				succeeded(g, t.Step("implied.map"))
+				expect.OK(g, t.Step("implied.personality"))
+				expect.OK(g, t.Step("implied.map"))
 				equal(g, t.Step("implied.map"), "perms", "r-xp")
-				succeeded(g, t.Step("implied.mprotect"))
+				expect.OK(g, t.Step("implied.mprotect"))
 				equal(g, t.Step("implied.mprotect"), "perms", "rwxp")
 			},
 		},
 		{
 			ID:      "PR-013",
-			English: "After PR_SET_MDWE, known since Linux 6.3, no mapping can be writable and executable nor become executable, and MAP_STACK makes no difference.",
-			Chinese: "PR_SET_MDWE（Linux 6.3 起）之后，映射不能既可写又可执行，也不能变为可执行；MAP_STACK 对此没有影响。",
+			English: "After PR_SET_MDWE no mapping can be writable and executable nor become executable, with MAP_STACK and without; a kernel that does not know it refuses PR_GET_MDWE with EINVAL.",
+			Chinese: "PR_SET_MDWE 之后，无论是否带 MAP_STACK，映射不能既可写又可执行，也不能变为可执行；不支持它的内核以 EINVAL 拒绝 PR_GET_MDWE。",
 			Source:  "commit b507808ebce2; tools/testing/selftests/mm/mdwe_test.c",
 			Check:   checkDenyWriteExecute,
+		},
+		{
+			ID:      "PR-015",
+			Level:   verdict.Should, // features are back-ported
+			English: "The kernel knows PR_SET_MDWE from Linux 6.3 on and MADV_GUARD_INSTALL from 6.13 on, and neither before.",
+			Chinese: "内核自 Linux 6.3 起支持 PR_SET_MDWE，自 6.13 起支持 MADV_GUARD_INSTALL，此前均不支持。",
+			Source:  "commits b507808ebce2 and 662df3e5c376; observed on 5.10 to 7.3",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				childEnded(t, "mdwe")
+				g.Expect(t.Step("mdwe.get").OK()).To(gomega.Equal(history.DenyWriteExecute(f)), "PR_GET_MDWE is known to Linux %s", f.UnameRelease)
+				g.Expect(t.Step("guard.install").OK()).To(gomega.Equal(history.GuardRegions(f)), "MADV_GUARD_INSTALL is known to Linux %s", f.UnameRelease)
+			},
 		},
 	}
 }
 
 func checkAccess(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
-	p := table(f).Prot
+	p := expect.Table(f).Prot
 	for _, kind := range []string{"plain", "stack"} {
 		for _, want := range []struct {
 			prot        uint64
@@ -85,7 +99,7 @@ func checkAccess(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 			{p.Read | p.Write | p.Exec, "ok", "ok"},
 		} {
 			o := t.Step(fmt.Sprintf("access.%s.%d", kind, want.prot))
-			succeeded(g, o)
+			expect.OK(g, o)
 			equal(g, o, "read.first", want.read)
 			equal(g, o, "read.last", want.read)
 			equal(g, o, "write.first", want.write)
@@ -96,16 +110,19 @@ func checkAccess(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 
 func checkMprotect(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 	start := t.Step("mprotect.map")
-	succeeded(g, start)
-	equal(g, start, "perms", permissions(f, 0))
+	expect.OK(g, start)
+	equal(g, start, "perms", "---p")
 	nh := has(start, "vmflags", "nh")
-	for i := 0; i < 7; i++ {
+	a := expect.Table(f)
+	p := a.Prot
+	for i, prot := range []uint64{
+		p.Read, p.Read | p.Write, p.Read | p.Exec, p.Read | p.Write | p.Exec, p.Write, p.Exec, p.Read | p.Write,
+	} {
 		o := t.Step(fmt.Sprintf("mprotect.%d", i))
-		succeeded(g, o)
-		prot := o.Uint("prot")
-		equal(g, o, "perms", permissions(f, prot))
+		expect.OK(g, o)
+		permitted(g, a, o, prot)
 		flagged(g, o, "vmflags", "nh", nh)
-		if p := table(f).Prot; prot == p.Read|p.Write {
+		if prot == p.Read|p.Write {
 			equal(g, o, "first", "ok")
 			equal(g, o, "last", "ok")
 		}
@@ -118,9 +135,11 @@ func checkDeaths(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 	for _, death := range []struct{ how, code string }{
 		{"none", "0x2"}, {"readonly", "0x2"}, {"unmapped", "0x1"},
 	} {
-		succeeded(g, t.Step("death."+death.how+".map"))
+		expect.OK(g, t.Step("death."+death.how+".map"))
 		o := t.Step("death." + death.how)
-		equal(g, o, "timedout", "false")
+		if o.Value("timedout") != "false" {
+			panic(claim.Missing{Probe: probe, Step: o.Step, Value: "exit", Reason: "the child was stopped after its time limit"})
+		}
 		equal(g, o, "exit", "2")
 		found := signal.FindStringSubmatch(o.Value("stderr"))
 		g.Expect(found).To(gomega.HaveLen(2), "%s: a SIGSEGV in the child's last words %q", o.Step, o.Value("stderr"))
@@ -130,17 +149,15 @@ func checkDeaths(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 
 func checkDenyWriteExecute(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 	childEnded(t, "mdwe")
-	get := t.Step("mdwe.get")
-	if !history.DenyWriteExecute(f) {
-		refused(g, f, get, "EINVAL")
+	if get := t.Step("mdwe.get"); !get.OK() {
+		expect.Errno(g, expect.Table(f), get, "EINVAL")
 		return
 	}
-	succeeded(g, get)
-	succeeded(g, t.Step("mdwe.set"))
+	expect.OK(g, t.Step("mdwe.set"))
 	for _, kind := range []string{"plain", "stack"} {
-		refused(g, f, t.Step("mdwe.map."+kind), "EACCES")
+		expect.Errno(g, expect.Table(f), t.Step("mdwe.map."+kind), "EACCES")
 		o := t.Step("mdwe.mprotect." + kind)
-		refused(g, f, o, "EACCES")
+		expect.Errno(g, expect.Table(f), o, "EACCES")
 		equal(g, o, "writable", "ok")
 		equal(g, o, "perms", "rw-p")
 	}

@@ -29,6 +29,8 @@ func wrong() map[string]map[string]change {
 			"locked":      flag("compare.stack", "vmflags", "lo"),
 			"not counted": flag("compare.stack", "vmflags", "-ac"),
 			"protection":  set("compare.stack", "perms", "r--p"),
+			"name":        set("compare.stack", "name", "[stack]"),
+			"populated":   set("compare.stack", "resident", "16"),
 		},
 		"MS-006": {
 			"merged although nh": func(t *wire.Transcript) {
@@ -57,6 +59,9 @@ func wrong() map[string]map[string]change {
 			"another error":     fails("type.none", 95, "EOPNOTSUPP"),
 		},
 		"MS-010": {
+			"never": flag("compare.stack", "vmflags", "-nh"),
+		},
+		"MS-017": {
 			"one size without nh":        flag("map.8p", "vmflags", "-nh"),
 			"file without nh":            flag("file.shared", "vmflags", "-nh"),
 			"plain with nh":              flag("compare.plain", "vmflags", "nh"),
@@ -153,17 +158,25 @@ func wrong() map[string]map[string]change {
 			"refused":           fails("dontneed", 22, "EINVAL"),
 		},
 		"PR-013": {
-			"not known":               fails("mdwe.get", 22, "EINVAL"),
+			"another error for it":    fails("mdwe.get", 1, "EPERM"),
 			"stack escapes at mmap":   succeeds("mdwe.map.stack"),
 			"stack escapes at change": succeeds("mdwe.mprotect.stack"),
 			"plain escapes":           succeeds("mdwe.map.plain"),
 			"another error":           fails("mdwe.map.stack", 1, "EPERM"),
 		},
 		"PR-014": {
-			"not known":          fails("guard.install", 22, "EINVAL"),
+			"another error": fails("guard.install", 1, "EPERM"),
+			"splits the mapping": func(t *wire.Transcript) {
+				o := step(t, "guard.install")
+				o.Values["start"], o.Values["end"] = "0x10000", "0x11000"
+			},
 			"guard does nothing": set("guard.install", "guard", "ok"),
 			"neighbour faults":   set("guard.install", "after", "fault"),
 			"changes the map":    set("guard.install", "perms", "---p"),
+		},
+		"PR-015": {
+			"no PR_SET_MDWE":        fails("mdwe.get", 22, "EINVAL"),
+			"no MADV_GUARD_INSTALL": fails("guard.install", 22, "EINVAL"),
 		},
 	}
 }

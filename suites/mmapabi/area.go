@@ -43,7 +43,8 @@ func must(id, english, chinese, source string, c check) claim.Claim {
 	}
 }
 
-// should is for what follows from a kernel's version more than from its ABI.
+// should is for what follows from a kernel's version or its defaults more than
+// from its ABI.
 func should(id, english, chinese, source string, c check) claim.Claim {
 	made := must(id, english, chinese, source, c)
 	made.Level = verdict.Should

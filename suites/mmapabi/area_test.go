@@ -179,9 +179,11 @@ func defects() []wrong {
 		{"MF-101", "bit 0x20", value("bare", "EBADF")},
 		{"MF-101", "bit 0x800", value("bare", ok)}, // as on MIPS
 		{"MF-101", "plain", value("bare", ok)},
+		{"MF-101", "bit 0x20", value("bare", invalid)},
 		{"MF-102", "bit 0x20000", value("resident", "16")}, // as on alpha
 		{"MF-102", "bit 0x2000", value("resident", "0")},
 		{"MF-102", "plain", value("resident", "16")},
+		{"MF-102", "bit 0x2000", value("resident", "15")},
 		{"MF-103", "bit 0x80", value("vmflags", "rd wr lo ac")}, // as on ppc64le
 		{"MF-103", "bit 0x2000", value("vmflags", "rd wr ac")},
 		{"MF-104", "bit 0x400", value("vmflags", "rd wr nr")}, // as on MIPS

@@ -36,17 +36,17 @@ func growthClaims() []claim.Claim {
 					g.Expect(o.Words("vmflags")).To(gomega.ContainElement("gd"), "%s: VmFlags", step)
 				}
 			}),
-		must("MF-028",
+		should("MF-028",
 			"A growing mapping keeps 256 pages from an accessible mapping below, to the page, and no distance from an inaccessible one.",
 			"增长的映射与其下方可访问的映射精确保持 256 页的间距，与不可访问的映射则不保持间距。",
-			"stack_guard_gap and expand_downwards in mm/mmap.c; observed on 5.10 to 7.3",
+			"stack_guard_gap (256 by default, Documentation/admin-guide/kernel-parameters.txt) and expand_downwards in mm/mmap.c; observed on 5.10 to 7.3",
 			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
 				unlimited(t)
 				rows(g, t.Step("grow.at the gap"), ok, "touch")
 				rows(g, t.Step("grow.inside the gap"), "fault", "touch")
 				rows(g, t.Step("grow.next to an inaccessible page"), ok, "touch")
 			}),
-		must("MF-029",
+		should("MF-029",
 			"mmap does not honour a hint that would leave less than 256 pages below a growing mapping, and honours one that leaves them.",
 			"若提示地址会使增长映射下方不足 256 页，mmap 不采纳该提示；若留足则采纳。",
 			"vm_start_gap in include/linux/mm.h; observed on 5.10 to 7.3",

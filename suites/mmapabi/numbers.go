@@ -32,49 +32,61 @@ func each(g gomega.Gomega, t claim.Transcript, a abi.Table, body func(o claim.Ob
 	}
 }
 
-// only claims that a mapping has a property with one of the architecture's
-// numbers and with no other.
-func only(id, english, chinese, source string, has func(o claim.Observation) bool, numbers func(m abi.Map) []uint64) claim.Claim {
+// marks claims that a mapping carries a flag in VmFlags with one of the
+// architecture's numbers and with no other.
+func marks(flag string, number func(m abi.Map) uint64, id, english, chinese, source string) claim.Claim {
 	return must(id, english, chinese, source,
 		func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
-			g.Expect(has(t.Step("plain"))).To(gomega.BeFalse(), "without any flag: %v", t.Step("plain").Values)
+			g.Expect(t.Step("plain").Words("vmflags")).NotTo(gomega.ContainElement(flag), "VmFlags without any flag")
 			each(g, t, a, func(o claim.Observation, bit uint64) {
-				g.Expect(has(o)).To(gomega.Equal(slices.Contains(numbers(a.Map), bit)), "%s: %v", o.Step, o.Values)
+				marked := slices.Contains(o.Words("vmflags"), flag)
+				g.Expect(marked).To(gomega.Equal(bit == number(a.Map)), "%s: %s among VmFlags %q", o.Step, flag, o.Value("vmflags"))
 			})
 		})
-}
-
-// marked tells whether VmFlags has a flag.
-func marked(flag string) func(claim.Observation) bool {
-	return func(o claim.Observation) bool { return slices.Contains(o.Words("vmflags"), flag) }
 }
 
 const uapi = "arch/*/include/uapi/asm/mman.h; "
 
 func numberClaims() []claim.Claim {
 	return []claim.Claim{
-		only("MF-101",
+		must("MF-101",
 			"The architecture's MAP_ANONYMOUS makes memory without a file, and no other number does: EBADF.",
 			"本架构的 MAP_ANONYMOUS 给出没有文件的内存，其他数值都不会：EBADF。",
 			uapi+"ksys_mmap_pgoff in mm/mmap.c",
-			func(o claim.Observation) bool { return o.Value("bare") != "EBADF" },
-			func(m abi.Map) []uint64 { return []uint64{m.Anonymous} }),
-		only("MF-102",
+			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+				rows(g, t.Step("plain"), "EBADF", "bare")
+				each(g, t, a, func(o claim.Observation, bit uint64) {
+					want := "EBADF"
+					if bit == a.Map.Anonymous {
+						want = ok
+					}
+					rows(g, o, want, "bare")
+				})
+			}),
+		must("MF-102",
 			"The architecture's MAP_POPULATE and MAP_LOCKED put all pages into memory, and every other number none.",
 			"本架构的 MAP_POPULATE 和 MAP_LOCKED 将所有页放入内存，其他数值一页也不放。",
 			uapi+"do_mmap in mm/mmap.c; 0x20000 is MAP_POPULATE on alpha and sw64",
-			func(o claim.Observation) bool { return o.Int("resident") != 0 },
-			func(m abi.Map) []uint64 { return []uint64{m.Populate, m.Locked} }),
-		only("MF-103",
+			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+				g.Expect(t.Step("plain").Int("resident")).To(gomega.BeZero(), "resident without any flag")
+				each(g, t, a, func(o claim.Observation, bit uint64) {
+					want := 0
+					if bit == a.Map.Populate || bit == a.Map.Locked {
+						want = pages
+					}
+					g.Expect(o.Int("resident")).To(gomega.Equal(want), "%s: resident", o.Step)
+				})
+			}),
+		marks("lo", func(m abi.Map) uint64 { return m.Locked },
+			"MF-103",
 			"The architecture's MAP_LOCKED locks a mapping (lo), and no other number does.",
 			"本架构的 MAP_LOCKED 锁定映射（lo），其他数值都不会。",
-			uapi+"calc_vm_flag_bits in include/linux/mman.h",
-			marked("lo"), func(m abi.Map) []uint64 { return []uint64{m.Locked} }),
-		only("MF-105",
+			uapi+"calc_vm_flag_bits in include/linux/mman.h"),
+		marks("gd", func(m abi.Map) uint64 { return m.GrowsDown },
+			"MF-105",
 			"The architecture's MAP_GROWSDOWN makes a mapping grow (gd), and no other number does.",
 			"本架构的 MAP_GROWSDOWN 使映射可增长（gd），其他数值都不会。",
-			uapi+"calc_vm_flag_bits in include/linux/mman.h",
-			marked("gd"), func(m abi.Map) []uint64 { return []uint64{m.GrowsDown} }),
+			uapi+"calc_vm_flag_bits in include/linux/mman.h"),
 		must("MF-104",
 			"No number but the architecture's MAP_NORESERVE takes a mapping out of the accounting (nr).",
 			"除本架构的 MAP_NORESERVE 外，没有数值会使映射脱离记账（nr）。",

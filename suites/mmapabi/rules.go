@@ -180,7 +180,7 @@ func validateClaims() []claim.Claim {
 				rows(g, t.Step("validated legacy flags"), ok, "none", "stack", "populate", "noreserve", "locked")
 				expect.Errno(g, a, t.Step("validated anonymous"), invalid)
 			}),
-		must("MF-014",
+		should("MF-014",
 			"MAP_SHARED_VALIDATE refuses MAP_FIXED_NOREPLACE with EOPNOTSUPP.",
 			"MAP_SHARED_VALIDATE 以 EOPNOTSUPP 拒绝 MAP_FIXED_NOREPLACE。",
 			"LEGACY_MAP_MASK in include/linux/mman.h lacks it, 5.10 to 7.3",

@@ -2,6 +2,8 @@ package claim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,8 +53,19 @@ type Observation struct {
 	probe string
 }
 
-// OK reports whether the call came back without an errno.
-func (o Observation) OK() bool { return o.Errno == 0 }
+// OK reports whether the call came back without an errno. A step that called
+// nothing, because what it needs could not be made, stops the check: it has
+// neither succeeded nor failed.
+func (o Observation) OK() bool {
+	if o.Errno == 0 && o.Ret == "" {
+		var why []string
+		for _, key := range slices.Sorted(maps.Keys(o.Unknown)) {
+			why = append(why, "; "+key+" could not be determined: "+o.Unknown[key])
+		}
+		panic(o.missing("ret", "nothing was called"+strings.Join(why, "")))
+	}
+	return o.Errno == 0
+}
 
 // Has reports whether a value was seen. One that could not be determined stops
 // the check: it is neither present nor absent.

@@ -19,15 +19,6 @@ func StackNoHugepage(f facts.Facts) bool {
 	return always && (f.THP || !onlyTHP)
 }
 
-// WriteImpliesRead reports whether memory asked to be writable is readable too,
-// and says so in maps: riscv64 since 7.0 (arch/riscv/include/asm/mman.h,
-// arch_calc_vm_prot_bits: write-only pages are shadow stacks there).
-func WriteImpliesRead(f facts.Facts) bool {
-	since := map[string]release.Release{"riscv64": {Major: 7}}
-	r, ok := since[f.Arch]
-	return ok && !f.Release.Less(r)
-}
-
 // GuardRegions reports whether madvise knows MADV_GUARD_INSTALL: commit
 // 662df3e5c376 (6.13).
 func GuardRegions(f facts.Facts) bool { return f.Release.AtLeast(6, 13, 0) }

@@ -55,7 +55,6 @@ func TestChangesBeginWithTheirRelease(t *testing.T) {
 		{"CLONE_PIDFD of a thread", PidfdOfThread, "amd64", release.Release{Major: 6, Minor: 8, Patch: 12}, release.Release{Major: 6, Minor: 9}},
 		{"checked exit signal", ExitSignalChecked, "amd64", release.Release{Major: 7, Minor: 0, Patch: 13}, release.Release{Major: 7, Minor: 1}},
 		{"CLONE_AUTOREAP", AutoReap, "amd64", release.Release{Major: 7, Minor: 0, Patch: 13}, release.Release{Major: 7, Minor: 1}},
-		{"write implies read", WriteImpliesRead, "riscv64", release.Release{Major: 6, Minor: 19, Patch: 9}, release.Release{Major: 7}},
 	} {
 		if tt.known(facts.Facts{Arch: tt.arch, Release: tt.before}) {
 			t.Errorf("%s is expected of %s", tt.what, tt.before)
@@ -63,8 +62,5 @@ func TestChangesBeginWithTheirRelease(t *testing.T) {
 		if !tt.known(facts.Facts{Arch: tt.arch, Release: tt.since}) {
 			t.Errorf("%s is not expected of %s", tt.what, tt.since)
 		}
-	}
-	if WriteImpliesRead(facts.Facts{Arch: "amd64", Release: release.Release{Major: 7}}) {
-		t.Error("write implies read is expected of amd64")
 	}
 }
