@@ -118,9 +118,13 @@ func (f Folder) cell(name string) string { return filepath.Join(f.path, "cells",
 // Console opens the console log of a cell.
 func (f Folder) Console(cell string) (*os.File, error) {
 	if err := os.MkdirAll(f.cell(cell), 0o755); err != nil {
-		return nil, fmt.Errorf("create the evidence of cell %s: %w", cell, err)
+		return nil, unwritten(err)
 	}
-	return os.Create(filepath.Join(f.cell(cell), "console.log"))
+	log, err := os.Create(filepath.Join(f.cell(cell), "console.log"))
+	if err != nil {
+		return nil, unwritten(err)
+	}
+	return log, nil
 }
 
 // WriteRun writes run.json.
@@ -134,7 +138,7 @@ func (f Folder) WriteCell(c Cell) error {
 	c.Schema = Schema
 	dir := f.cell(c.Cell.Name)
 	if err := os.MkdirAll(filepath.Join(dir, "transcripts"), 0o755); err != nil {
-		return fmt.Errorf("write the evidence of cell %s: %w", c.Cell.Name, err)
+		return unwritten(err)
 	}
 	for probe, t := range c.Transcripts {
 		if err := write(filepath.Join(dir, "transcripts", probe+".json"), t); err != nil {
@@ -142,13 +146,27 @@ func (f Folder) WriteCell(c Cell) error {
 		}
 	}
 	if c.QEMU != nil {
-		line := strings.Join(quoted(c.QEMU.Argv), " ") + "\n"
+		line := strings.Join(quoted(byHand(c.QEMU.Argv)), " ") + "\n"
 		if err := os.WriteFile(filepath.Join(dir, "qemu.txt"), []byte(line), 0o644); err != nil {
-			return fmt.Errorf("write the evidence of cell %s: %w", c.Cell.Name, err)
+			return unwritten(err)
 		}
 	}
 	// Last: a cell.json says that the rest is there.
 	return write(filepath.Join(dir, "cell.json"), c)
+}
+
+// byHand is the command line without the monitor: it is a socket that only a
+// run can hand to QEMU, which does not start without it.
+func byHand(argv []string) []string {
+	var words []string
+	for i := 0; i < len(argv); i++ {
+		if i+1 < len(argv) && (argv[i] == "-mon" || argv[i] == "-chardev" && strings.HasPrefix(argv[i+1], "socket,id=monitor,")) {
+			i++
+			continue
+		}
+		words = append(words, argv[i])
+	}
+	return words
 }
 
 // quoted makes words safe to paste into a shell.
@@ -169,9 +187,15 @@ func write(path string, v any) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := renameio.WriteFile(path, append(b, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return unwritten(err)
 	}
 	return nil
+}
+
+// unwritten says what to do about evidence that the disk did not take; err
+// names the file.
+func unwritten(err error) error {
+	return fmt.Errorf("write the evidence: %w; make room or get write access there, or give another folder with --out", err)
 }
 
 // maxFile bounds one evidence file that is read back, in bytes: evidence comes
@@ -182,7 +206,10 @@ const maxFile = 64 << 20
 // that left nothing behind has a Failure that says so.
 func Load(path string) (Run, []Cell, error) {
 	var run Run
-	if err := read(filepath.Join(path, "run.json"), &run); err != nil {
+	switch err := read(filepath.Join(path, "run.json"), &run); {
+	case errors.Is(err, fs.ErrNotExist):
+		return run, nil, fmt.Errorf("%w; give the folder of one run, such as out/20260131-235959", err)
+	case err != nil:
 		return run, nil, err
 	}
 	if run.Schema != Schema {
@@ -190,7 +217,12 @@ func Load(path string) (Run, []Cell, error) {
 	}
 	folder := Folder{path}
 	var cells []Cell
+	seen := map[string]bool{}
 	for _, c := range run.Cells {
+		if seen[c.Name] {
+			return run, nil, fmt.Errorf("%s: run.json names cell %q twice, which would count its claims twice", path, c.Name)
+		}
+		seen[c.Name] = true
 		cell, err := folder.load(c)
 		if err != nil {
 			return run, nil, err
@@ -202,7 +234,7 @@ func Load(path string) (Run, []Cell, error) {
 
 func (f Folder) load(asked matrix.Cell) (Cell, error) {
 	c := Cell{Transcripts: map[string]wire.Transcript{}}
-	if filepath.Base(asked.Name) != asked.Name {
+	if filepath.Base(asked.Name) != asked.Name || asked.Name == "." || asked.Name == ".." {
 		return c, fmt.Errorf("%s: a cell is named %q, which is no folder name", f.path, asked.Name)
 	}
 	dir := f.cell(asked.Name)

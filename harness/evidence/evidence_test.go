@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/kernel"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/qemu"
 	"github.com/mapstack/conformance/harness/target"
 	"github.com/mapstack/conformance/poc/wire"
 )
@@ -50,6 +52,37 @@ func TestEvidenceReadsBackAsItWasWritten(t *testing.T) {
 	}
 }
 
+// TestTheCommandLineToRepeatByHandStarts fails if qemu.txt asks for what only a
+// run can give, which is the monitor's socket.
+func TestTheCommandLineToRepeatByHandStarts(t *testing.T) {
+	rec, err := arch.Lookup("amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine, err := rec.Machine("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	argv, err := qemu.Config{Prefix: []string{"qemu"}, Arch: rec, Machine: machine, Accel: qemu.TCG,
+		CPUs: 1, Memory: 512, Kernel: "image", Initrd: "initrd"}.Argv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := strings.Join(byHand(argv), " ")
+	if strings.Contains(line, "fd=") || strings.Contains(line, "monitor") {
+		t.Errorf("needs a descriptor: %s", line)
+	}
+	if want := "-kernel image -initrd initrd -append"; !strings.Contains(line, want) || !strings.Contains(line, "-chardev stdio,") {
+		t.Errorf("no %q or no console in %s", want, line)
+	}
+}
+
+func TestAFolderWithoutARunIsNamed(t *testing.T) {
+	if _, _, err := Load(t.TempDir()); err == nil || !strings.Contains(err.Error(), "the folder of one run") {
+		t.Error(err)
+	}
+}
+
 func TestACellThatLeftNothingIsInterruptedNotForgotten(t *testing.T) {
 	f, _, _ := save(t)
 	_, cells, err := Load(f.Path())
@@ -77,6 +110,8 @@ func TestEvidenceThatWasTamperedWithIsRefused(t *testing.T) {
 	for name, change := range map[string]struct{ file, from, to, want string }{
 		"another schema":      {"run.json", `"schema": "1"`, `"schema": "9"`, "schema"},
 		"cell outside":        {"run.json", `"name": "b-2"`, `"name": "../b"`, "folder name"},
+		"cell above":          {"run.json", `"name": "b-2"`, `"name": ".."`, "folder name"},
+		"cell twice":          {"run.json", `"name": "b-2"`, `"name": "a-1"`, "twice"},
 		"another cell":        {"cells/a-1/cell.json", `"arch": "amd64"`, `"arch": "arm64"`, "not the cell"},
 		"not JSON":            {"cells/a-1/cell.json", "{", "", "read evidence"},
 		"transcript misfiled": {"cells/a-1/transcripts/facts.json", `"probe": "facts"`, `"probe": "mapstack"`, "mapstack"},
