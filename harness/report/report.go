@@ -21,8 +21,11 @@ const Schema = "1"
 // Report is the whole document. Two runs with the same result differ in
 // nothing but Header.
 type Report struct {
-	Schema   string            `json:"schema"`
-	Header   Header            `json:"header"`
+	Schema string `json:"schema"`
+	Header Header `json:"header"`
+	// Focus is the claims and suites that were asked for; empty for all. The
+	// verdict is about no other.
+	Focus    string            `json:"focus,omitempty"`
 	Verdict  verdict.Decision  `json:"verdict"`
 	Cells    []Cell            `json:"cells"`
 	Claims   []Claim           `json:"claims"`
@@ -77,6 +80,7 @@ type Cell struct {
 	Accelerator  string           `json:"accelerator"`
 	QEMU         string           `json:"qemu"` // the Build of its emulator
 	KernelParams []Param          `json:"kernelParams"`
+	Guest        *Guest           `json:"guest,omitempty"` // nil when it never answered
 	Failure      *Failure         `json:"failure,omitempty"`
 	Verdict      verdict.Decision `json:"verdict"`
 	Suites       []Suite          `json:"suites"`
@@ -109,6 +113,12 @@ type Param struct {
 	Reason string `json:"reason"`
 }
 
+// Guest is the programs that ran in the cell.
+type Guest struct {
+	Image string `json:"image"` // key of the guest image, which changes when its programs could
+	Go    string `json:"go"`    // version of the toolchain that compiled them
+}
+
 // Failure is why a cell did not finish.
 type Failure struct {
 	Kind    string `json:"kind"`
@@ -133,10 +143,11 @@ type Claim struct {
 
 // New assembles a report: it fills in the verdicts from the outcomes and puts
 // everything into its fixed order. What it is given stays as it is.
-func New(h Header, cells []Cell, claims []Claim, outcomes []verdict.Outcome) Report {
+func New(h Header, focus string, cells []Cell, claims []Claim, outcomes []verdict.Outcome) Report {
 	r := Report{
 		Schema:   Schema,
 		Header:   h,
+		Focus:    focus,
 		Verdict:  verdict.Decide(outcomes),
 		Cells:    list(cells),
 		Claims:   list(claims),

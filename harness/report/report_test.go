@@ -57,6 +57,7 @@ func parts(shuffle bool) (Header, []Cell, []Claim, []verdict.Outcome) {
 			Kernel: Kernel{Release: "6.1.0-50-amd64", Format: "elf", ImageSHA256: "cc",
 				Provenance: Provenance{Kind: "debian", Suite: "bookworm", Package: "linux-image-6.1.0-50-amd64", Version: "6.1.176-1", SHA256: "dd", Size: 1}},
 			KernelParams: []Param{{"panic=-1", "a panic must end the guest"}},
+			Guest:        &Guest{Image: "ee", Go: "go1.26.8"},
 		},
 		{Name: "amd64-bad", Arch: "amd64", Kernel: Kernel{Release: "6.1.0-51-amd64"}, Accelerator: "tcg"},
 		{Name: "loong64-dead", Arch: "loong64", Failure: &Failure{Kind: "panic", Message: "Kernel panic - not syncing"}},
@@ -83,6 +84,11 @@ func parts(shuffle bool) (Header, []Cell, []Claim, []verdict.Outcome) {
 	return h, cells, claims, outcomes
 }
 
+func newReport(shuffle bool) Report {
+	h, cells, claims, outcomes := parts(shuffle)
+	return New(h, "", cells, claims, outcomes)
+}
+
 func render(t *testing.T, r Report) (jsonText, tableText []byte) {
 	t.Helper()
 	var j, tab bytes.Buffer
@@ -93,11 +99,11 @@ func render(t *testing.T, r Report) (jsonText, tableText []byte) {
 }
 
 func TestReportDoesNotDependOnTheOrderOfItsParts(t *testing.T) {
-	wantJSON, wantTable := render(t, New(parts(false)))
+	wantJSON, wantTable := render(t, newReport(false))
 	golden(t, "report.json", wantJSON)
 	golden(t, "table.txt", wantTable)
 	for range 20 {
-		gotJSON, gotTable := render(t, New(parts(true)))
+		gotJSON, gotTable := render(t, newReport(true))
 		if !bytes.Equal(gotJSON, wantJSON) || !bytes.Equal(gotTable, wantTable) {
 			t.Fatal("the same run in another order gives another report")
 		}
@@ -106,9 +112,9 @@ func TestReportDoesNotDependOnTheOrderOfItsParts(t *testing.T) {
 
 func TestTimesStayInTheHeader(t *testing.T) {
 	h, cells, claims, outcomes := parts(false)
-	first := New(h, cells, claims, outcomes)
+	first := New(h, "", cells, claims, outcomes)
 	h.Started, h.Finished, h.Seconds = h.Started.Add(time.Hour), h.Finished.Add(time.Hour), nil
-	second := New(h, cells, claims, outcomes)
+	second := New(h, "", cells, claims, outcomes)
 	first.Header, second.Header = Header{}, Header{}
 	a, _ := render(t, first)
 	b, _ := render(t, second)
@@ -117,8 +123,18 @@ func TestTimesStayInTheHeader(t *testing.T) {
 	}
 }
 
+// TestAFocusedRunDoesNotPassForAWholeOne fails if a vendor could show the verdict of
+// a few claims as that of all.
+func TestAFocusedRunDoesNotPassForAWholeOne(t *testing.T) {
+	h, cells, claims, outcomes := parts(false)
+	text, shown := render(t, New(h, "clone", cells, claims, outcomes))
+	if !bytes.Contains(text, []byte(`"focus": "clone"`)) || !bytes.Contains(shown, []byte("Only clone was asked for")) {
+		t.Errorf("the focus is not said in\n%s", shown)
+	}
+}
+
 func TestCellWithoutOutcomesIsNotConformant(t *testing.T) {
-	r := New(parts(false))
+	r := newReport(false)
 	for _, c := range r.Cells {
 		if c.Name == "never-started" && c.Verdict.Verdict != verdict.Incomplete {
 			t.Errorf("verdict %s", c.Verdict.Verdict)
@@ -128,7 +144,7 @@ func TestCellWithoutOutcomesIsNotConformant(t *testing.T) {
 
 func TestNewLeavesItsArgumentsAlone(t *testing.T) {
 	h, cells, claims, outcomes := parts(false)
-	New(h, cells, claims, outcomes)
+	New(h, "", cells, claims, outcomes)
 	h2, cells2, claims2, outcomes2 := parts(false)
 	if d := cmp.Diff([]any{h, cells, claims, outcomes}, []any{h2, cells2, claims2, outcomes2}); d != "" {
 		t.Error(d)
@@ -136,7 +152,7 @@ func TestNewLeavesItsArgumentsAlone(t *testing.T) {
 }
 
 func TestReportReadsBack(t *testing.T) {
-	want := New(parts(false))
+	want := newReport(false)
 	text, _ := render(t, want)
 	var got Report
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -157,7 +173,7 @@ type fullDisk struct{}
 func (fullDisk) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 
 func TestWriteErrorsAreReported(t *testing.T) {
-	r := New(parts(false))
+	r := newReport(false)
 	if err := r.WriteJSON(fullDisk{}); !errors.Is(err, io.ErrShortWrite) {
 		t.Errorf("JSON: %v", err)
 	}

@@ -20,6 +20,9 @@ func (r Report) WriteTable(w io.Writer) error {
 	b.WriteString("Counts are pass/fail/error/unsupported/not-run.\n")
 	b.WriteString(r.problems())
 	fmt.Fprintf(&b, "\n%s: %s.\n", strings.ToUpper(string(r.Verdict.Verdict)), r.Verdict.Reason)
+	if r.Focus != "" {
+		fmt.Fprintf(&b, "Only %s was asked for; this says nothing of the other claims.\n", r.Focus)
+	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the table: %w", err)
 	}
@@ -32,17 +35,19 @@ func (r Report) matrix() string {
 	t.SetStyle(table.StyleLight)
 	t.Style().Options = table.Options{SeparateHeader: true} // bars would make it wider than most terminals
 	t.Style().Format.Header = text.FormatDefault            // suites are lower case everywhere else
-	header := table.Row{"cell", "kernel", "accel", "seconds"}
+	t.SuppressTrailingSpaces()
+	// The verdict comes early: a narrow terminal wraps what is at the end.
+	header := table.Row{"cell", "verdict", "kernel", "accel", "seconds"}
 	for _, s := range suites {
 		header = append(header, s)
 	}
-	t.AppendHeader(append(header, "verdict"))
+	t.AppendHeader(header)
 	for _, c := range r.Cells {
-		row := table.Row{c.Name, orDash(c.Kernel.Release), orDash(c.Accelerator), r.seconds(c.Name)}
+		row := table.Row{c.Name, string(c.Verdict.Verdict), orDash(c.Kernel.Release), orDash(c.Accelerator), r.seconds(c.Name)}
 		for _, s := range suites {
 			row = append(row, c.counts(s))
 		}
-		t.AppendRow(append(row, string(c.Verdict.Verdict)))
+		t.AppendRow(row)
 	}
 	t.SetColumnConfigs([]table.ColumnConfig{{Name: "seconds", Align: text.AlignRight}})
 	return t.Render()
@@ -103,6 +108,7 @@ func (r Report) problems() string {
 			continue
 		}
 		fmt.Fprintf(&b, "\n%s  %s  ", strings.ToUpper(string(o.Status)), o.Cell)
+		repeat := "make conformance CELL=" + o.Cell
 		switch ids := r.sameProblem(o); {
 		case len(ids) > fewClaims:
 			fmt.Fprintf(&b, "%d claims\n", len(ids))
@@ -110,10 +116,12 @@ func (r Report) problems() string {
 			fmt.Fprintf(&b, "%d claims: %s\n", len(ids), strings.Join(ids, " "))
 		default:
 			fmt.Fprintf(&b, "%s %s: %s\n", o.Claim, o.Level, sentence[o.Claim])
+			repeat += " FOCUS=" + o.Claim
 		}
 		for _, line := range strings.Split(o.Reason, "\n") {
 			b.WriteString("    " + line + "\n")
 		}
+		b.WriteString("    again: " + repeat + "\n")
 	}
 	return b.String()
 }

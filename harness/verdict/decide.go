@@ -65,9 +65,9 @@ func Decide(outcomes []Outcome) Decision {
 		d.Reason = "no claim was decided"
 	default:
 		d.Verdict, d.ExitCode = Conformant, ExitConformant
-		d.Reason = fmt.Sprintf("%d claims hold", c.Pass)
+		d.Reason = fmt.Sprintf("%d of %d decided claims hold", c.Pass, c.Pass+c.Fail)
 		if c.Fail > 0 {
-			d.Reason += fmt.Sprintf("; %d that are no MUST do not", c.Fail)
+			d.Reason += "; none of the others is a MUST"
 		}
 	}
 	return d

@@ -56,6 +56,9 @@ func reportCells(cells []evidence.Cell) []report.Cell {
 				rc.KernelParams = append(rc.KernelParams, report.Param(p))
 			}
 		}
+		if g := c.Guest; g != nil {
+			rc.Guest = &report.Guest{Image: g.Image, Go: g.Go}
+		}
 		if f := c.Failure; f != nil {
 			rc.Failure = &report.Failure{Kind: string(f.Kind), Message: f.Message}
 		}

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/mapstack/conformance/harness/target"
 	"github.com/mapstack/conformance/harness/verdict"
 )
 
@@ -22,6 +23,7 @@ func main() {
 // exitCode turns what a command returned into one of the design's numbers.
 func exitCode(err error) int {
 	var code exitError
+	var failed *target.Failure
 	switch {
 	case err == nil:
 		return verdict.ExitConformant
@@ -29,6 +31,9 @@ func exitCode(err error) int {
 		return int(code)
 	}
 	fmt.Fprintln(os.Stderr, "mapstack:", err)
+	if errors.As(err, &failed) && !failed.Blame() {
+		return verdict.ExitIncomplete // the kernel's doing, or whoever stopped it
+	}
 	return verdict.ExitInfrastructure
 }
 

@@ -1,15 +1,20 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/harness/workbench"
 	"github.com/mapstack/conformance/poc/wire"
 )
@@ -30,15 +35,21 @@ func probeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if len(cells) != 1 {
+				return fmt.Errorf("%q is %d cells; a probe runs in one", args[0], len(cells))
+			}
 			d := newDisplay(os.Stderr)
 			defer d.close()
 			bench, err := workbench.Open(cmd.Context(), ".", fixtures.FS(), locked, d.sink)
 			if err != nil {
 				return err
 			}
+			if err := known(cmd.Context(), bench, cells[0].Arch, args[1]); err != nil {
+				return err
+			}
 			console, err := os.Create(log)
 			if err != nil {
-				return fmt.Errorf("write the console log: %w", err)
+				return fmt.Errorf("write the console log: %w; give another file with --console", err)
 			}
 			defer console.Close()
 			var t wire.Transcript
@@ -60,7 +71,7 @@ func probeCommand() *cobra.Command {
 				return err
 			}
 			if !t.Exit.Clean() {
-				return exitError(2)
+				return exitError(verdict.ExitIncomplete)
 			}
 			return nil
 		},
@@ -69,4 +80,21 @@ func probeCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&locked, "locked", false, "accept no kernel but the one in fixtures/kernels.lock")
 	cmd.Flags().StringVar(&log, "console", os.DevNull, "file for the guest's console log")
 	return cmd
+}
+
+// known refuses a probe that the guest image does not have, before a minute is
+// spent on booting it.
+func known(ctx context.Context, bench *workbench.Bench, goarch, probe string) error {
+	rec, err := arch.Lookup(goarch)
+	if err != nil {
+		return err
+	}
+	image, err := bench.Guests.Image(ctx, rec)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(image.Probes, probe) {
+		return fmt.Errorf("unknown probe %q; on %s the probes are %s", probe, goarch, strings.Join(image.Probes, ", "))
+	}
+	return nil
 }

@@ -96,7 +96,7 @@ func judge(asked evidence.Run, cells []evidence.Cell) (report.Report, error) {
 	if err != nil {
 		return report.Report{}, err
 	}
-	return report.New(header(asked, cells), reportCells(cells), suites.Claims(), outcomes), nil
+	return report.New(header(asked, cells), asked.Focus, reportCells(cells), suites.Claims(), outcomes), nil
 }
 
 func writeReports(dir string, r report.Report, cells []evidence.Cell, focus string) error {

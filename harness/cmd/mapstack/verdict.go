@@ -13,6 +13,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/report"
+	"github.com/mapstack/conformance/harness/verdict"
 )
 
 func verdictCommand() *cobra.Command {
@@ -54,9 +55,45 @@ func compare(path string, r report.Report) error {
 	if err := json.Unmarshal(b, &before); err != nil {
 		return fmt.Errorf("read the report %s: %w", path, err)
 	}
-	if !reflect.DeepEqual(before.Outcomes, r.Outcomes) || before.Verdict != r.Verdict {
-		return fmt.Errorf("%s says %s, its evidence gives %s: the report, the evidence or the claims were changed since",
-			path, before.Verdict.Verdict, r.Verdict.Verdict)
+	if what := difference(before, r); what != "" {
+		return fmt.Errorf("%s is not what its evidence gives, %s: the report, the evidence or the claims were changed since; judge it with revision %s, which wrote it, or run the cells again",
+			path, what, before.Header.Tool.Revision)
 	}
 	return nil
+}
+
+// difference says what differs first, "" when nothing does. The header differs
+// from tool to tool and proves nothing.
+func difference(before, now report.Report) string {
+	if len(before.Outcomes) != len(now.Outcomes) {
+		return fmt.Sprintf("it has %d outcomes and the evidence gives %d", len(before.Outcomes), len(now.Outcomes))
+	}
+	for i, was := range before.Outcomes {
+		if is := now.Outcomes[i]; was != is {
+			return fmt.Sprintf("it has claim %s on cell %s as %s and the evidence gives claim %s on cell %s as %s%s",
+				was.Claim, was.Cell, was.Status, is.Claim, is.Cell, is.Status, otherReason(was, is))
+		}
+	}
+	for _, part := range []struct {
+		name    string
+		was, is any
+	}{
+		{"schema", before.Schema, now.Schema},
+		{"focus", before.Focus, now.Focus},
+		{"verdict", before.Verdict, now.Verdict},
+		{"kernels, machines and parameters of the cells", before.Cells, now.Cells},
+		{"text of the claims", before.Claims, now.Claims},
+	} {
+		if !reflect.DeepEqual(part.was, part.is) {
+			return "the " + part.name + " being other"
+		}
+	}
+	return ""
+}
+
+func otherReason(was, is verdict.Outcome) string {
+	if was.Status == is.Status {
+		return ", for another reason"
+	}
+	return ""
 }
