@@ -206,7 +206,12 @@ func (e *Engine) boot(ctx context.Context, result *evidence.Cell, p prepared, lo
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, g.Stop()) }()
+	defer func() {
+		// A failed guest is gone already; why it failed is what counts.
+		if stopErr := g.Stop(); err == nil {
+			err = stopErr
+		}
+	}()
 	result.QEMU.Accelerator = string(g.Accel)
 	result.Guest = &evidence.Guest{Image: p.guest.Key, Go: p.guest.Go, Hello: g.Hello, BootSeconds: g.Booted.Seconds()}
 	return use(g)
