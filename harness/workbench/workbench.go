@@ -58,7 +58,9 @@ func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progres
 		return nil, err
 	}
 	mirror, err := debian.FindMirror(ctx, debian.ThisHost())
-	b.MirrorProblem = err
+	if b.MirrorProblem = err; err != nil {
+		b.sink(progress.Event{Stage: progress.Warning, What: "nothing can be downloaded: " + err.Error(), End: true})
+	}
 	keyrings, err := fs.Sub(data, "keyrings")
 	if err != nil {
 		return nil, fmt.Errorf("read the fixtures: %w", err)
