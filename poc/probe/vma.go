@@ -54,14 +54,9 @@ func (o *Obs) VMA(prefix string, addr uintptr) *Obs {
 
 // Lookup returns the mapping of this process that contains addr, if one does.
 func Lookup(addr uintptr) (VMA, bool, error) {
-	f, err := os.Open(smaps)
+	vmas, err := Mappings()
 	if err != nil {
 		return VMA{}, false, err
-	}
-	defer f.Close()
-	vmas, err := parseSmaps(io.LimitReader(f, maxSmaps))
-	if err != nil {
-		return VMA{}, false, fmt.Errorf("read %s: %w", smaps, err)
 	}
 	for _, v := range vmas {
 		if v.Start <= addr && addr < v.End {
@@ -69,6 +64,20 @@ func Lookup(addr uintptr) (VMA, bool, error) {
 		}
 	}
 	return VMA{}, false, nil
+}
+
+// Mappings returns the mappings of this process, lowest first.
+func Mappings() ([]VMA, error) {
+	f, err := os.Open(smaps)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	vmas, err := parseSmaps(io.LimitReader(f, maxSmaps))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", smaps, err)
+	}
+	return vmas, nil
 }
 
 // parseSmaps reads the format of fs/proc/task_mmu.c: a line like that of maps
