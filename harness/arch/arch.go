@@ -29,7 +29,7 @@ type Machine struct {
 // Record is one architecture. Its name in this project is its GOARCH.
 type Record struct {
 	GOARCH  string
-	GOENV   []string // build settings beside GOARCH, for guests
+	GOENV   []string // build settings beside GOARCH, for guests: the port's baseline, whatever the caller's environment says
 	Debian  string   // Debian's name
 	Uname   string   // uname -m in the guest
 	QEMU    string   // suffix of qemu-system-

@@ -6,7 +6,7 @@ import "debug/elf"
 func All() []Record {
 	return []Record{
 		{
-			GOARCH: "amd64", Debian: "amd64", Uname: "x86_64",
+			GOARCH: "amd64", GOENV: []string{"GOAMD64=v1"}, Debian: "amd64", Uname: "x86_64",
 			QEMU: "x86_64", Package: "qemu-system-x86",
 			Aliases: []string{"x86-64"},
 			ELF:     elf.EM_X86_64, Slowness: 1,
@@ -16,7 +16,7 @@ func All() []Record {
 			},
 		},
 		{
-			GOARCH: "arm64", Debian: "arm64", Uname: "aarch64",
+			GOARCH: "arm64", GOENV: []string{"GOARM64=v8.0"}, Debian: "arm64", Uname: "aarch64",
 			QEMU: "aarch64", Package: "qemu-system-arm",
 			ELF: elf.EM_AARCH64, Slowness: 2,
 			Machines: map[string]Machine{
@@ -24,7 +24,7 @@ func All() []Record {
 			},
 		},
 		{
-			GOARCH: "riscv64", Debian: "riscv64", Uname: "riscv64",
+			GOARCH: "riscv64", GOENV: []string{"GORISCV64=rva20u64"}, Debian: "riscv64", Uname: "riscv64",
 			QEMU: "riscv64", Package: "qemu-system-riscv",
 			ELF: elf.EM_RISCV, Slowness: 2,
 			Machines: map[string]Machine{
@@ -43,7 +43,7 @@ func All() []Record {
 			},
 		},
 		{
-			GOARCH: "mips64le", Debian: "mips64el", Uname: "mips64",
+			GOARCH: "mips64le", GOENV: []string{"GOMIPS64=hardfloat"}, Debian: "mips64el", Uname: "mips64",
 			QEMU: "mips64el", Package: "qemu-system-mips",
 			ELF: elf.EM_MIPS, Slowness: 3,
 			Machines: map[string]Machine{
@@ -54,7 +54,7 @@ func All() []Record {
 			},
 		},
 		{
-			GOARCH: "ppc64le", Debian: "ppc64el", Uname: "ppc64le",
+			GOARCH: "ppc64le", GOENV: []string{"GOPPC64=power8"}, Debian: "ppc64el", Uname: "ppc64le",
 			QEMU: "ppc64", Package: "qemu-system-ppc",
 			Aliases: []string{"powerpc64le"},
 			ELF:     elf.EM_PPC64, Slowness: 2,

@@ -27,8 +27,8 @@ type Client struct {
 	patience timeouts
 	now      func() time.Time
 
-	releases memo[*Release]
-	indexes  memo[*Index]
+	releases cache.Memo[*Release]
+	indexes  cache.Memo[*Index]
 }
 
 // NewClient returns a client of mirror that trusts every key in the *.gpg

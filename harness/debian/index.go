@@ -61,7 +61,7 @@ func (c *Client) Index(ctx context.Context, suite, arch string) (*Index, error) 
 	if !archName.MatchString(arch) {
 		return nil, fmt.Errorf("%q is not Debian's name of an architecture", arch)
 	}
-	return c.indexes.get(ctx, "package index of "+suite+" "+arch, func() (*Index, error) {
+	return c.indexes.Get(ctx, "package index of "+suite+" "+arch, func() (*Index, error) {
 		r, err := c.Release(ctx, suite)
 		if err != nil {
 			return nil, err

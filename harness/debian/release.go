@@ -53,7 +53,7 @@ func (c *Client) Release(ctx context.Context, suite string) (*Release, error) {
 	if !suiteName.MatchString(suite) {
 		return nil, fmt.Errorf("%q is not the name of a Debian suite", suite)
 	}
-	return c.releases.get(ctx, "InRelease of "+suite, func() (*Release, error) {
+	return c.releases.Get(ctx, "InRelease of "+suite, func() (*Release, error) {
 		return c.readRelease(ctx, suite)
 	})
 }

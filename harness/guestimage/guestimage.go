@@ -8,8 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
-	"sync"
+	"slices"
 
 	"github.com/u-root/u-root/pkg/cpio"
 
@@ -42,36 +41,33 @@ type Builder struct {
 	tools *toolchain.Go
 	sink  progress.Sink
 
-	mu    sync.Mutex
-	built map[string]*once
-}
-
-type once struct {
-	sync.Once
-	image Image
-	err   error
+	built cache.Memo[Image]
 }
 
 // NewBuilder returns a builder that compiles with tools and keeps images in c.
 func NewBuilder(c *cache.Cache, tools *toolchain.Go, sink progress.Sink) *Builder {
-	return &Builder{cache: c, tools: tools, sink: sink, built: map[string]*once{}}
+	return &Builder{cache: c, tools: tools, sink: sink}
 }
 
-// Image returns the guest image of an architecture.
+// Image returns the guest image of an architecture. A failure is that caller's
+// only: the next one tries again.
 func (b *Builder) Image(ctx context.Context, rec arch.Record) (Image, error) {
-	b.mu.Lock()
-	o, ok := b.built[rec.GOARCH]
-	if !ok {
-		o = &once{}
-		b.built[rec.GOARCH] = o
-	}
-	b.mu.Unlock()
-	o.Do(func() { o.image, o.err = b.image(ctx, rec) })
-	return o.image, o.err
+	what := "guest image for " + rec.GOARCH
+	return b.built.Get(ctx, what, func() (Image, error) {
+		image, err := b.image(ctx, rec)
+		if err != nil {
+			return Image{}, fmt.Errorf("%s: %w", what, err)
+		}
+		return image, nil
+	})
 }
+
+// layout is the version of what contents and write make of the programs.
+const layout = "1"
 
 func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
-	key, err := b.tools.Key(rec)
+	probes := slices.Sorted(slices.Values(slices.Concat(guestProbes, hostedProbes)))
+	key, err := b.tools.Key(rec, append([]string{layout}, probes...)...)
 	if err != nil {
 		return Image{}, err
 	}
@@ -83,21 +79,16 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 		return err
 	})
 	if err != nil {
-		return Image{}, fmt.Errorf("guest image for %s: %w", rec.GOARCH, err)
+		return Image{}, err
 	}
-	probes := append(append([]string{}, guestProbes...), hostedProbes...)
-	sort.Strings(probes)
 	return Image{Path: filepath.Join(dir, archive), Key: key, Probes: probes, Go: b.tools.Version()}, nil
 }
 
 const archive = "initramfs.cpio"
 
 func (b *Builder) build(ctx context.Context, rec arch.Record, dir string) error {
-	bin, err := os.MkdirTemp("", "mapstack-guest-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(bin)
+	// Below dir, where the cache removes what a killed run leaves.
+	bin := filepath.Join(dir, "bin")
 	if err := b.tools.Build(ctx, rec, bin, append([]string{agent}, guestProbes...)); err != nil {
 		return err
 	}
@@ -108,7 +99,10 @@ func (b *Builder) build(ctx context.Context, rec arch.Record, dir string) error 
 	if err != nil {
 		return err
 	}
-	return write(filepath.Join(dir, archive), records)
+	if err := write(filepath.Join(dir, archive), records); err != nil {
+		return err
+	}
+	return os.RemoveAll(bin)
 }
 
 // contents is what the guest finds when it starts.

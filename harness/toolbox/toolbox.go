@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"sync"
 
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/cache"
@@ -33,46 +32,18 @@ type Toolbox struct {
 	sink   progress.Sink
 	host   string // GOARCH of this machine
 
-	mu    sync.Mutex
-	found map[string]*finding
-}
-
-// finding is the search for one architecture's QEMU.
-type finding struct {
-	turn  chan struct{} // holds one token while somebody searches
-	known bool
-	qemu  QEMU
+	found cache.Memo[QEMU]
 }
 
 // New returns a toolbox that downloads with client and keeps what it unpacks
 // in c.
 func New(client *debian.Client, c *cache.Cache, sink progress.Sink) *Toolbox {
-	return &Toolbox{client: client, cache: c, sink: sink, host: runtime.GOARCH, found: make(map[string]*finding)}
+	return &Toolbox{client: client, cache: c, sink: sink, host: runtime.GOARCH}
 }
 
 // Find returns a QEMU for the architecture.
 func (t *Toolbox) Find(ctx context.Context, rec arch.Record) (QEMU, error) {
-	t.mu.Lock()
-	f, ok := t.found[rec.GOARCH]
-	if !ok {
-		f = &finding{turn: make(chan struct{}, 1)}
-		t.found[rec.GOARCH] = f
-	}
-	t.mu.Unlock()
-	select {
-	case f.turn <- struct{}{}:
-		defer func() { <-f.turn }()
-	case <-ctx.Done():
-		return QEMU{}, fmt.Errorf("wait for QEMU for %s: %w", rec.GOARCH, context.Cause(ctx))
-	}
-	if f.known {
-		return f.qemu, nil
-	}
-	q, err := t.search(ctx, rec)
-	if err == nil {
-		f.qemu, f.known = q, true
-	}
-	return q, err
+	return t.found.Get(ctx, "QEMU for "+rec.GOARCH, func() (QEMU, error) { return t.search(ctx, rec) })
 }
 
 func (t *Toolbox) search(ctx context.Context, rec arch.Record) (QEMU, error) {

@@ -10,7 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -67,14 +67,15 @@ func moduleRoot(dir string) (string, error) {
 	}
 }
 
-// Key changes whenever the programs that Build makes could change: toolchain,
-// architecture, sources.
-func (g *Go) Key(rec arch.Record) (string, error) {
+// Key changes whenever what is made of the programs that Build makes could
+// change: toolchain, architecture, sources, and the caller's own parts.
+func (g *Go) Key(rec arch.Record, parts ...string) (string, error) {
 	g.hashing.Do(func() { g.hash, g.hashErr = hashSources(g.root) })
 	if g.hashErr != nil {
 		return "", g.hashErr
 	}
-	sum := sha256.Sum256([]byte(strings.Join(append([]string{g.version, rec.GOARCH, g.hash, strings.Join(flags, " ")}, rec.GOENV...), "\x00")))
+	all := slices.Concat([]string{g.version, g.hash}, flags, environment(rec), parts)
+	sum := sha256.Sum256([]byte(strings.Join(all, "\x00")))
 	return hex.EncodeToString(sum[:]), nil
 }
 
@@ -91,7 +92,7 @@ func hashSources(root string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the guest programs' sources: %w", err)
 	}
-	sort.Strings(files)
+	slices.Sort(files)
 	h := sha256.New()
 	for _, f := range files {
 		b, err := os.ReadFile(filepath.Join(root, f))
@@ -128,19 +129,24 @@ func (g *Go) build(ctx context.Context, rec arch.Record, dir string, programs []
 	for _, p := range programs {
 		args = append(args, "./poc/"+p)
 	}
-	env := append([]string{"GOOS=linux", "GOARCH=" + rec.GOARCH}, rec.GOENV...)
-	if _, err := command(ctx, g.root, env, args...); err != nil {
+	if _, err := command(ctx, g.root, environment(rec), args...); err != nil {
 		return fmt.Errorf("compile guest programs for %s: %w", rec.GOARCH, err)
 	}
 	return nil
 }
 
-// command runs go in root. GOFLAGS and GOWORK of the caller's environment are
-// put aside: they could change what is compiled.
+// environment decides what is compiled for.
+func environment(rec arch.Record) []string {
+	return append([]string{"GOOS=linux", "GOARCH=" + rec.GOARCH}, rec.GOENV...)
+}
+
+// command runs go in root. What in the caller's environment could change what
+// is compiled is put aside. GOFLAGS says what build says anyway: an empty one
+// would let in what `go env -w` wrote.
 func command(ctx context.Context, root string, env []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
-	cmd.Env = append(append(os.Environ(), "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0"), env...)
+	cmd.Env = append(append(os.Environ(), "GOFLAGS=-trimpath", "GOEXPERIMENT=", "GOWORK=off", "CGO_ENABLED=0"), env...)
 	// The go command starts compilers: the whole group ends when the run does.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -1,4 +1,4 @@
-package debian
+package cache
 
 import (
 	"context"
@@ -6,10 +6,11 @@ import (
 	"sync"
 )
 
-// memo remembers results by key. One caller makes a result and the others wait
-// for it; a failure is not remembered, so that a cancelled caller spoils
-// nothing for the rest.
-type memo[V any] struct {
+// Memo remembers results by key for as long as the process runs. One caller
+// makes a result and the others wait for it, each as long as its own context
+// allows; a failure is not remembered, so that a cancelled caller spoils
+// nothing for the rest. The zero Memo is empty.
+type Memo[V any] struct {
 	mu      sync.Mutex
 	entries map[string]*memoEntry[V]
 }
@@ -20,7 +21,9 @@ type memoEntry[V any] struct {
 	value V
 }
 
-func (m *memo[V]) get(ctx context.Context, key string, build func() (V, error)) (V, error) {
+// Get returns the result for key, which build makes if nobody has yet. key says
+// in an error what was waited for.
+func (m *Memo[V]) Get(ctx context.Context, key string, build func() (V, error)) (V, error) {
 	m.mu.Lock()
 	if m.entries == nil {
 		m.entries = make(map[string]*memoEntry[V])
