@@ -91,8 +91,9 @@ func JudgeAll(cells []evidence.Cell, focus string, devs []claim.Deviation) ([]ve
 }
 
 // RunGinkgo shows outcomes to Ginkgo inside this process, which writes a JUnit
-// report to junit and its own output to log. It reports whether every spec
-// passed: whether every outcome is pass or unsupported. Calls must not overlap.
+// report to junit and its own output to log. It reports whether Ginkgo's suite
+// succeeded, which it does exactly when the verdict on the outcomes is
+// conformant. Calls must not overlap.
 func RunGinkgo(outcomes []verdict.Outcome, cells []evidence.Cell, junit string, log io.Writer) (bool, error) {
 	arch := map[string]string{}
 	for _, c := range cells {

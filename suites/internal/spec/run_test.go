@@ -46,6 +46,8 @@ func run(t *testing.T, cases []Case) (bool, reporters.JUnitTestSuite, string) {
 func TestJUnitSaysWhatTheOutcomesSay(t *testing.T) {
 	deviating := given("a", "MS-006", verdict.Pass, "")
 	deviating.Outcome.Deviation = "back-ported"
+	should := given("a", "MS-007", verdict.Fail, "expected nh")
+	should.Outcome.Level = verdict.Should
 	ok, suite, log := run(t, []Case{
 		given("a", "MS-001", verdict.Pass, ""),
 		given("a", "MS-002", verdict.Fail, "expected rw-p"),
@@ -53,6 +55,7 @@ func TestJUnitSaysWhatTheOutcomesSay(t *testing.T) {
 		given("a", "MS-004", verdict.NotRun, "did not boot"),
 		given("a", "MS-005", verdict.Unsupported, `no such flag (here), "ever"/never`),
 		deviating,
+		should,
 		given("b", "MS-001", verdict.Pass, ""),
 	})
 	if ok {
@@ -65,6 +68,7 @@ func TestJUnitSaysWhatTheOutcomesSay(t *testing.T) {
 		{"a mapstack MS-004 It holds.", "failed", "not-run: did not boot"},
 		{"a mapstack MS-005 It holds.", "pending", "no such flag here ever never"},
 		{"a mapstack MS-006 It holds.", "passed", "back-ported"},
+		{"a mapstack MS-007 It holds.", "passed", `fail (SHOULD): "expected nh"`},
 		{"b mapstack MS-001 It holds.", "passed", ""},
 	}
 	if len(suite.TestCases) != len(want) {
@@ -81,7 +85,7 @@ func TestJUnitSaysWhatTheOutcomesSay(t *testing.T) {
 		}
 		if c.Properties != nil {
 			for _, p := range c.Properties.Properties {
-				said += p.Value
+				said += p.Name + ": " + p.Value
 			}
 		}
 		if !strings.Contains(said, w.text) {
@@ -91,20 +95,33 @@ func TestJUnitSaysWhatTheOutcomesSay(t *testing.T) {
 	if suite.Failures != 3 || suite.Disabled != 1 {
 		t.Errorf("%d failures, %d disabled", suite.Failures, suite.Disabled)
 	}
-	if !strings.Contains(log, "expected rw-p") {
+	if !strings.Contains(log, "expected rw-p") || !strings.Contains(log, "fail (SHOULD)") {
 		t.Errorf("Ginkgo's output went elsewhere; the log has:\n%s", log)
 	}
 }
 
-func TestEveryStatusButPassAndUnsupportedFailsTheSuite(t *testing.T) {
-	for status, want := range map[verdict.Status]bool{
-		verdict.Pass: true, verdict.Unsupported: true,
-		verdict.Fail: false, verdict.Error: false, verdict.NotRun: false, "maybe": false,
-	} {
-		ok, _, _ := run(t, []Case{given("a", "MS-001", verdict.Pass, ""), given("a", "MS-002", status, "why")})
-		if ok != want {
-			t.Errorf("status %s: suite success %v", status, ok)
+// TestGinkgoSucceedsExactlyWhenTheVerdictIsConformant fails if the two ways to
+// run the suites could disagree.
+func TestGinkgoSucceedsExactlyWhenTheVerdictIsConformant(t *testing.T) {
+	pass := given("a", "MS-001", verdict.Pass, "")
+	for _, status := range []verdict.Status{verdict.Pass, verdict.Unsupported, verdict.Fail, verdict.Error, verdict.NotRun, "maybe"} {
+		for _, level := range []verdict.Level{verdict.Must, verdict.Should, verdict.May} {
+			other := given("a", "MS-002", status, "why")
+			other.Outcome.Level = level
+			for _, cases := range [][]Case{{pass, other}, {other}} {
+				var outcomes []verdict.Outcome
+				for _, c := range cases {
+					outcomes = append(outcomes, c.Outcome)
+				}
+				decision := verdict.Decide(outcomes)
+				if ok, _, _ := run(t, cases); ok != (decision.Verdict == verdict.Conformant) {
+					t.Errorf("%s %s among %d: success %v, verdict %s", level, status, len(cases), ok, decision.Verdict)
+				}
+			}
 		}
+	}
+	if ok, suite, _ := run(t, nil); ok || suite.Failures != 1 {
+		t.Errorf("nothing to decide: success %v, %d failures in the report", ok, suite.Failures)
 	}
 }
 
@@ -137,7 +154,6 @@ func TestBadInputIsAnErrorAndNotTheEndOfTheProcess(t *testing.T) {
 		cases []Case
 		path  string
 	}{
-		"nothing to run":           {nil, good},
 		"label with a comma":       {[]Case{given("a,b", "MS-001", verdict.Pass, "")}, good},
 		"label with a space":       {[]Case{given("a b", "MS-001", verdict.Pass, "")}, good},
 		"no cell name":             {[]Case{given("", "MS-001", verdict.Pass, "")}, good},
