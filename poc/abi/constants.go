@@ -126,6 +126,7 @@ type Syscall struct {
 	PidfdOpen     uint64 `c:"SYS_PIDFD_OPEN"`
 	PidfdGetfd    uint64 `c:"SYS_PIDFD_GETFD"`
 	Pipe2         uint64 `c:"SYS_PIPE2"`
+	SchedSetattr  uint64 `c:"SYS_SCHED_SETATTR"`
 }
 
 // Named lists the flags in the order of the fields, undefined ones included.

@@ -62,7 +62,7 @@ func genericSyscall() Syscall {
 		Prlimit64: 261, Sigaltstack: 132, RtSigaction: 134, RtSigprocmask: 135,
 		Seccomp: 277, Prctl: 167, Ptrace: 117, Unshare: 97, Setns: 268,
 		Personality: 92, MemfdCreate: 279, Setresuid: 147,
-		PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 59,
+		PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 59, SchedSetattr: 274,
 	}
 }
 

@@ -15,7 +15,7 @@ func amd64() Table {
 			Prlimit64: 302, Sigaltstack: 131, RtSigaction: 13, RtSigprocmask: 14,
 			Seccomp: 317, Prctl: 157, Ptrace: 101, Unshare: 272, Setns: 308,
 			Personality: 135, MemfdCreate: 319, Setresuid: 117,
-			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 293,
+			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 293, SchedSetattr: 314,
 		},
 		CloneOrder: cloneForwards(),
 		errno:      errnos(errnoBase(), errnoGeneric()),
@@ -82,7 +82,7 @@ func mips64le() Table {
 			Prlimit64: 5297, Sigaltstack: 5129, RtSigaction: 5013, RtSigprocmask: 5014,
 			Seccomp: 5312, Prctl: 5153, Ptrace: 5099, Unshare: 5262, Setns: 5303,
 			Personality: 5132, MemfdCreate: 5314, Setresuid: 5115,
-			PidfdOpen: 5434, PidfdGetfd: 5438, Pipe2: 5287,
+			PidfdOpen: 5434, PidfdGetfd: 5438, Pipe2: 5287, SchedSetattr: 5309,
 		},
 		CloneOrder: cloneBackwards(), // arch/mips/Kconfig
 		errno:      errnos(errnoBase(), errnoMIPS()),
@@ -106,7 +106,7 @@ func ppc64le() Table {
 			Prlimit64: 325, Sigaltstack: 185, RtSigaction: 173, RtSigprocmask: 174,
 			Seccomp: 358, Prctl: 171, Ptrace: 26, Unshare: 282, Setns: 350,
 			Personality: 136, MemfdCreate: 360, Setresuid: 164,
-			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 317,
+			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 317, SchedSetattr: 355,
 		},
 		CloneOrder: cloneBackwards(), // arch/powerpc/Kconfig
 		// arch/powerpc/include/uapi/asm/errno.h: the one name that is not generic.
@@ -126,7 +126,7 @@ func s390x() Table {
 			Prlimit64: 334, Sigaltstack: 186, RtSigaction: 174, RtSigprocmask: 175,
 			Seccomp: 348, Prctl: 172, Ptrace: 26, Unshare: 303, Setns: 339,
 			Personality: 136, MemfdCreate: 350, Setresuid: 208,
-			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 325,
+			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 325, SchedSetattr: 345,
 		},
 		CloneOrder:    cloneBackwards2(), // arch/s390/Kconfig
 		MmapByPointer: true,
@@ -154,7 +154,7 @@ func alphaSyscall() Syscall {
 		Prlimit64: 496, Sigaltstack: 235, RtSigaction: 352, RtSigprocmask: 353,
 		Seccomp: 514, Prctl: 348, Ptrace: 26, Unshare: 465, Setns: 501,
 		Personality: 324, MemfdCreate: 512, Setresuid: 343,
-		PidfdOpen: 544, PidfdGetfd: 548, Pipe2: 488,
+		PidfdOpen: 544, PidfdGetfd: 548, Pipe2: 488, SchedSetattr: 508,
 	}
 }
 

@@ -35,6 +35,8 @@ type Child struct {
 	Env  []string // added to this process's
 	// UID, when not 0, is the user and group it runs as, without capabilities.
 	UID uint32
+	// Attr, when not nil, changes how it is started: capabilities, namespaces.
+	Attr func(*syscall.SysProcAttr)
 	// Limit replaces the usual time limit of a minute when not 0.
 	Limit time.Duration
 }
@@ -125,6 +127,9 @@ func (c Child) command() *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if c.UID != 0 {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: c.UID, Gid: c.UID}
+	}
+	if c.Attr != nil {
+		c.Attr(cmd.SysProcAttr)
 	}
 	return cmd
 }

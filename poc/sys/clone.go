@@ -14,13 +14,18 @@ type CloneArgs struct {
 	Stack               uintptr
 	ParentTID, ChildTID uintptr // addresses
 	TLS                 uintptr
+	// Pause: a child that comes to life waits to be killed instead of exiting.
+	Pause bool
 }
+
+// futexWaitPrivate is FUTEX_WAIT|FUTEX_PRIVATE_FLAG (include/uapi/linux/futex.h).
+const futexWaitPrivate = 0 | 128
 
 // Clone makes the raw call and returns the child's thread ID, or 0 and the
 // errno. It is for calls that are made to fail, or that fork: a child that
-// comes to life exits at once with status 0, and one that shares memory with
-// this process (CLONE_VM) has by then written to this goroutine's stack unless
-// args.Stack gave it another.
+// comes to life exits at once with status 0, or with args.Pause waits for ever,
+// and one that shares memory with this process (CLONE_VM) has by then written
+// to this goroutine's stack unless args.Stack gave it another.
 //
 //go:nosplit
 //go:norace
@@ -40,12 +45,19 @@ func (k *Kernel) Clone(args *CloneArgs) (int, syscall.Errno) {
 			in[i] = args.TLS
 		}
 	}
-	exit := uintptr(k.Syscall.Exit)
+	exit, futex := uintptr(k.Syscall.Exit), uintptr(k.Syscall.Futex)
+	// The child waits for a change of its own copy of args, which nobody makes.
+	word := unsafe.Pointer(args)
+	unchanged := uintptr(*(*uint32)(word))
 	r, _, errno := syscall.RawSyscall6(uintptr(k.Syscall.Clone), in[0], in[1], in[2], in[3], in[4], 0)
 	if errno != 0 {
 		return 0, errno
 	}
 	for r == 0 { // the child: nothing of the Go runtime works in it
+		if args.Pause {
+			syscall.RawSyscall6(futex, uintptr(word), futexWaitPrivate, unchanged, 0, 0, 0)
+			continue
+		}
 		syscall.RawSyscall(exit, 0, 0, 0)
 	}
 	return int(r), 0

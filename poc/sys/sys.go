@@ -102,6 +102,24 @@ func (k *Kernel) Prctl(option, arg2, arg3, arg4, arg5 uintptr) (uintptr, syscall
 	return result(r, errno)
 }
 
+// SchedAttr is struct sched_attr as it was first published, 48 bytes
+// (include/uapi/linux/sched/types.h); times are in nanoseconds.
+type SchedAttr struct {
+	Size, Policy              uint32
+	Flags                     uint64
+	Nice                      int32
+	Priority                  uint32
+	Runtime, Deadline, Period uint64
+}
+
+// SchedSetattr sets the scheduling policy of the calling thread alone, so the
+// caller must hold runtime.LockOSThread.
+func (k *Kernel) SchedSetattr(attr SchedAttr) syscall.Errno {
+	attr.Size = uint32(unsafe.Sizeof(attr))
+	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.SchedSetattr), 0, uintptr(unsafe.Pointer(&attr)), 0)
+	return errno
+}
+
 // Personality sets the execution domain of the calling thread and returns the
 // one before; 0xffffffff only returns it.
 func (k *Kernel) Personality(persona uint64) (uintptr, syscall.Errno) {

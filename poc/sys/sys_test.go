@@ -2,8 +2,10 @@ package sys
 
 import (
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
+	"time"
 )
 
 const cloneSighand = 0x800 // include/uapi/linux/sched.h
@@ -119,5 +121,50 @@ func TestCloneChildExits(t *testing.T) {
 		if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil || !status.Exited() || status.ExitStatus() != 0 {
 			t.Errorf("%s: the child ended with %#x, %v", name, status, err)
 		}
+	}
+}
+
+// TestPausedChildLivesUntilItIsKilled fails if a paused child ends by itself:
+// limits that count living processes would then be tested with dead ones.
+func TestPausedChildLivesUntilItIsKilled(t *testing.T) {
+	k := running(t)
+	pid, errno := k.Clone(&CloneArgs{Flags: k.Signal.Chld, Pause: true})
+	if errno != 0 {
+		t.Fatalf("clone: errno %d", errno)
+	}
+	var status syscall.WaitStatus
+	for i := 0; i < 20; i++ { // long enough for a child that exits to have exited
+		if ended, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); err != nil || ended != 0 {
+			t.Fatalf("the child ended with %#x, %v", status, err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil || status.Signal() != syscall.SIGKILL {
+		t.Errorf("the child ended with %#x, %v", status, err)
+	}
+}
+
+// TestSchedulingPolicyIsSet fails if struct sched_attr has another layout: a
+// niceness in the wrong place is not refused, but not set either.
+func TestSchedulingPolicyIsSet(t *testing.T) {
+	k := running(t)
+	errnos := make(chan syscall.Errno)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread keeps what is set
+		if errno := k.SchedSetattr(SchedAttr{Nice: 5}); errno != 0 {
+			errnos <- errno
+			return
+		}
+		// getpriority(2) answers 20 minus the niceness.
+		if n, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0); err != nil || n != 15 {
+			t.Errorf("getpriority: %d, %v", n, err)
+		}
+		errnos <- k.SchedSetattr(SchedAttr{Policy: 1 << 20})
+	}()
+	if errno := <-errnos; k.ErrnoName(int(errno)) != "EINVAL" {
+		t.Errorf("sched_setattr of no policy: errno %d", errno)
 	}
 }
