@@ -13,6 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/debian"
+	"github.com/mapstack/conformance/harness/kernel"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/verdict"
@@ -72,23 +75,67 @@ const wantDisk = 4096
 
 func examine(ctx context.Context, cells []matrix.Cell, locked bool) []finding {
 	found := programs()
+	if _, err := exec.LookPath("go"); err != nil {
+		return append(found, finding{what: "Go", state: "not in PATH: it compiles the guest programs",
+			remedy: "install the version in go.mod or later, then export PATH=$PATH:<its bin folder>"})
+	}
 	bench, err := workbench.Open(ctx, ".", fixtures.FS(), locked, progress.Discard)
 	if err != nil {
-		return append(found, finding{what: "workbench", state: oneLine(err.Error()), remedy: "mend what the message names, then run mapstack doctor again"})
+		return append(found, finding{what: "workbench", state: oneLine(err.Error()),
+			remedy: "mend what this names, then make doctor"})
 	}
 	found = append(found, finding{what: "Go", state: bench.Tools.Version()}, disk(bench.Cache.Root()), kvm())
+	found = append(found, emulators(cells)...)
 	if bench.MirrorProblem != nil {
-		return append(found, finding{what: "Debian mirror", state: oneLine(bench.MirrorProblem.Error()),
-			remedy: "export MAPSTACK_MIRROR=<URL of a Debian mirror>"})
+		return append(found, mirror(oneLine(bench.MirrorProblem.Error())))
+	}
+	kernels, err := kernels(ctx, bench.Kernels, cells)
+	if err != nil {
+		return append(found, mirror(oneLine(err.Error())))
 	}
 	found = append(found, finding{what: "Debian mirror", state: "from " + bench.Client.Mirror().Source})
+	return append(found, kernels...)
+}
+
+func mirror(problem string) finding {
+	return finding{what: "Debian mirror", state: problem, remedy: "export MAPSTACK_MIRROR=<URL of a Debian mirror>"}
+}
+
+// resolver says which package holds a cell's kernel.
+type resolver interface {
+	Resolve(ctx context.Context, cell matrix.Cell) (kernel.Pin, error)
+}
+
+// kernels asks for the kernel of every cell. A mirror that cannot be reached
+// is one error: asking it again for each cell would take minutes.
+func kernels(ctx context.Context, from resolver, cells []matrix.Cell) (found []finding, err error) {
 	for _, cell := range cells {
 		f := finding{what: "kernel of " + cell.Name}
-		pin, err := bench.Kernels.Resolve(ctx, cell)
-		if err != nil {
-			f.state, f.remedy = oneLine(err.Error()), "mapstack fetch --cell "+cell.Name
-		} else {
+		switch pin, err := from.Resolve(ctx, cell); {
+		case errors.Is(err, debian.ErrUnreachable):
+			return nil, err
+		case err != nil:
+			f.state, f.remedy = oneLine(err.Error()), "make fetch CELL="+cell.Name
+		default:
 			f.state = pin.Image.Package + " " + pin.Image.Version
+		}
+		found = append(found, f)
+	}
+	return found, nil
+}
+
+// emulators are never missing: what is not in PATH comes from packages.
+func emulators(cells []matrix.Cell) (found []finding) {
+	seen := map[string]bool{}
+	for _, cell := range cells {
+		rec, err := arch.Lookup(cell.Arch)
+		if err != nil || seen[rec.QEMU] {
+			continue
+		}
+		seen[rec.QEMU] = true
+		f := finding{what: "qemu-system-" + rec.QEMU}
+		if f.state, err = exec.LookPath(f.what); err != nil {
+			f.state = "not in PATH: from Debian packages; make fetch ARCH=" + rec.GOARCH + " has them before a run"
 		}
 		found = append(found, f)
 	}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/mapstack/conformance/harness/debian"
+	"github.com/mapstack/conformance/harness/kernel"
+	"github.com/mapstack/conformance/harness/matrix"
+)
+
+type resolve func(cell matrix.Cell) (kernel.Pin, error)
+
+func (r resolve) Resolve(_ context.Context, cell matrix.Cell) (kernel.Pin, error) { return r(cell) }
+
+// TestAMirrorThatCannotBeReachedIsOneFinding fails if doctor waits for a dead
+// mirror once per cell, or blames each kernel for it.
+func TestAMirrorThatCannotBeReachedIsOneFinding(t *testing.T) {
+	cells := []matrix.Cell{{Name: "a"}, {Name: "b"}}
+	asked := 0
+	_, err := kernels(t.Context(), resolve(func(matrix.Cell) (kernel.Pin, error) {
+		asked++
+		return kernel.Pin{}, fmt.Errorf("kernel of cell a: %w", debian.ErrUnreachable)
+	}), cells)
+	if !errors.Is(err, debian.ErrUnreachable) || asked != 1 {
+		t.Errorf("asked %d times, %v", asked, err)
+	}
+}
+
+func TestWhatIsMissingComesWithTheCommandThatSuppliesIt(t *testing.T) {
+	found, err := kernels(t.Context(), resolve(func(cell matrix.Cell) (kernel.Pin, error) {
+		if cell.Name == "b" {
+			return kernel.Pin{}, errors.New("no such package\nand more")
+		}
+		return kernel.Pin{Image: kernel.File{Package: "linux-image", Version: "6.1"}}, nil
+	}), []matrix.Cell{{Name: "a"}, {Name: "b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	missing, err := showFindings(&out, found)
+	if err != nil || missing != 1 {
+		t.Fatalf("%d missing, %v", missing, err)
+	}
+	for _, want := range []string{"kernel of a  linux-image 6.1", "missing  kernel of b  no such package", "-> make fetch CELL=b"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
