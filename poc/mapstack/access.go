@@ -49,7 +49,6 @@ func (m mapper) mprotects() {
 		pr.Write, pr.Exec, pr.Read | pr.Write,
 	} {
 		o := m.Observe(fmt.Sprintf("mprotect.%d", i))
-		o.Set("prot", prot)
 		o.Mprotect(addr, 4*m.Page, prot)
 		o.VMA("", addr)
 		// Readable and writable memory can be used on every CPU.
@@ -83,11 +82,13 @@ func (m mapper) dieByAccess(args []string) {
 	}
 	o := m.Observe("map")
 	addr, ok := o.Mmap(0, 4*m.Page, prot, m.stack(), -1, 0)
-	if ok && how == "unmapped" {
-		m.release(addr, 4*m.Page)
-	}
 	o.Emit()
-	if ok {
-		probe.Poke(addr + m.Page)
+	if !ok {
+		return
 	}
+	if how == "unmapped" {
+		// One page, and at the last moment: the Go runtime maps nothing as small.
+		m.release(addr+m.Page, m.Page)
+	}
+	probe.Poke(addr + m.Page)
 }

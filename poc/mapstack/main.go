@@ -4,7 +4,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"syscall"
 
 	"github.com/mapstack/conformance/poc/probe"
 )
@@ -52,6 +54,11 @@ type mapper struct{ *probe.P }
 func (m mapper) rw() uint64    { return m.Kernel.Prot.Read | m.Kernel.Prot.Write }
 func (m mapper) plain() uint64 { return m.Kernel.Map.Private | m.Kernel.Map.Anonymous }
 func (m mapper) stack() uint64 { return m.plain() | m.Kernel.Map.Stack }
+
+// failure is why a step could not be prepared.
+func (m mapper) failure(call string, errno syscall.Errno) string {
+	return fmt.Sprintf("%s: errno %d %s", call, int(errno), m.Kernel.ErrnoName(int(errno)))
+}
 
 // release gives back what a step mapped; that it works is some steps' subject,
 // and elsewhere a failure would show in the steps that follow.

@@ -75,8 +75,7 @@ func (m mapper) merging() {
 		// Neighbours without access keep everything else apart.
 		base, errno := m.Kernel.Mmap(0, pages*m.Page, 0, m.plain(), -1, 0)
 		if errno != 0 {
-			o.Returned("mmap of the reservation", 0, errno)
-			o.Emit()
+			o.Unknown("reservation", m.failure("mmap", errno)).Emit()
 			continue
 		}
 		left, right := base+16*m.Page, base+20*m.Page
@@ -103,8 +102,7 @@ func (m mapper) files() {
 		o := m.Observe(kind.name)
 		fd, errno := m.Kernel.MemfdCreate("mapstack", 0)
 		if errno != 0 {
-			o.Unknown("file", fmt.Sprintf("memfd_create: errno %d %s", int(errno), m.Kernel.ErrnoName(int(errno))))
-			o.Emit()
+			o.Unknown("file", m.failure("memfd_create", errno)).Emit()
 			continue
 		}
 		f := os.NewFile(uintptr(fd), "memfd")
@@ -186,23 +184,24 @@ func (m mapper) hugePageAdvice() {
 	}
 }
 
-// growth maps with nothing below, and touches there.
+// growth maps with one free page below, and touches there. One, because what
+// follows is inaccessible, which a growing mapping may come next to, and because
+// the Go runtime maps nothing as small while we look.
 func (m mapper) growth() {
-	const free, used = 512, 16 // more below than the guard gap of 256 pages
+	const free, used = 1, 16
 	o := m.Observe("growth")
-	base, errno := m.Kernel.Mmap(0, (free+used)*m.Page, 0, m.plain(), -1, 0)
+	base, errno := m.Kernel.Mmap(0, (1+free+used)*m.Page, 0, m.plain(), -1, 0)
 	if errno != 0 {
-		o.Returned("mmap of the reservation", 0, errno)
-		o.Emit()
+		o.Unknown("reservation", m.failure("mmap", errno)).Emit()
 		return
 	}
-	m.release(base, free*m.Page)
-	want := base + free*m.Page
+	defer m.release(base, (1+free+used)*m.Page)
+	m.release(base+m.Page, free*m.Page)
+	want := base + (1+free)*m.Page
 	addr, ok := o.Mmap(want, used*m.Page, m.rw(), m.stack()|m.Kernel.Map.Fixed, -1, 0)
 	if ok {
 		o.Set("asked", want).VMA("", addr).Resident("resident", addr, used)
 		o.VMA("below.", addr-1).Write("below.write", addr-1).VMA("after.", addr)
-		m.release(addr, used*m.Page)
 	}
 	o.Emit()
 }

@@ -66,7 +66,7 @@ func (m mapper) denyWriteExec() {
 		o.Emit()
 		o = m.Observe("mprotect." + kind.name)
 		if addr, errno := m.Kernel.Mmap(0, m.Page, m.rw(), kind.flags, -1, 0); errno != 0 {
-			o.Returned("mmap of the stack", 0, errno)
+			o.Unknown("stack", m.failure("mmap", errno))
 		} else {
 			o.Store("writable", addr)
 			o.Mprotect(addr, m.Page, pr.Read|pr.Exec)

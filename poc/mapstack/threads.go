@@ -1,5 +1,7 @@
 package main
 
+import "fmt"
+
 // glibcStack replays nptl/allocatestack.c: the whole stack is mapped without
 // access, and all but the guard is then opened.
 func (m mapper) glibcStack() {
@@ -31,9 +33,10 @@ func (m mapper) threadStack(name string, flags uint64, length uintptr) {
 	}
 	o.Emit()
 	o = m.Observe(name + ".munmap")
-	if o.Munmap(addr, length) {
-		o.Read("read", addr+length-1)
-	}
+	errno := m.Kernel.Munmap(addr, length)
+	// At once: whatever the Go runtime maps next may go where the stack was.
+	o.Read("read", addr+length-1)
+	o.Returned(fmt.Sprintf("munmap(%#x, %#x)", addr, length), 0, errno)
 	o.Emit()
 }
 
@@ -61,8 +64,7 @@ func (m mapper) guardRegion() {
 	o := m.Observe("guard.install")
 	addr, errno := m.Kernel.Mmap(0, 4*m.Page, m.rw(), m.stack(), -1, 0)
 	if errno != 0 {
-		o.Returned("mmap of the stack", 0, errno)
-		o.Emit()
+		o.Unknown("stack", m.failure("mmap", errno)).Emit()
 		return
 	}
 	defer m.release(addr, 4*m.Page)

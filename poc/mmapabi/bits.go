@@ -42,16 +42,12 @@ func (m memory) bit(step string, bit uint64) {
 		o.Resident("resident", addr, pages).VMA("", addr)
 		m.Kernel.Munmap(addr, pages*m.Page)
 	}
-	o.Set("bare", m.bare(bit))
+	o.Set("bare", m.bare(hint, bit))
 	m.occupied(o, bit)
 }
 
 // bare is the same without MAP_ANONYMOUS and without a file.
-func (m memory) bare(bit uint64) string {
-	hint, err := m.hole(pages)
-	if err != nil {
-		return err.Error()
-	}
+func (m memory) bare(hint uintptr, bit uint64) string {
 	addr, errno := m.Kernel.Mmap(hint, m.Page, m.rw(), m.Kernel.Map.Private|bit, -1, 0)
 	if errno == 0 {
 		m.Kernel.Munmap(addr, m.Page)

@@ -53,10 +53,14 @@ func (m memory) fixed() {
 	at := hole + 4*m.Page
 
 	o := m.Observe("noreplace free")
-	_, ok := o.Mmap(at, m.Page, m.rw(), m.private()|k.FixedNoReplace, -1, 0)
-	o.Set("asked", at).Store("store", at).Emit()
-	if !ok {
-		return
+	o.Set("asked", at)
+	got, ok := o.Mmap(at, m.Page, m.rw(), m.private()|k.FixedNoReplace, -1, 0)
+	if ok {
+		o.Store("store", got)
+	}
+	o.Emit()
+	if !ok || got != at {
+		return // what is at that address is not ours to touch
 	}
 	for _, step := range []struct {
 		name  string

@@ -1,0 +1,59 @@
+// Command address observes where mmap puts mappings: what it makes of a hint,
+// the lowest and the highest address it gives, the direction it fills the
+// address space in, the alignment of large mappings, and what differs from one
+// run to the next.
+package main
+
+import (
+	"strconv"
+	"syscall"
+
+	"github.com/mapstack/conformance/poc/probe"
+)
+
+func main() {
+	probe.Run(run, map[string]func(*probe.P){
+		"floor":  func(p *probe.P) { placer{p}.floor() },
+		"low":    func(p *probe.P) { placer{p}.low() },
+		"layout": func(p *probe.P) { placer{p}.layout() },
+		"under":  func(p *probe.P) { placer{p}.under() },
+		"align":  func(p *probe.P) { placer{p}.align() },
+		"space":  func(p *probe.P) { placer{p}.space() },
+		"window": func(p *probe.P) { placer{p}.window() },
+	})
+}
+
+func run(p *probe.P) {
+	m := placer{p}
+	m.hints()
+	m.floors()
+	p.Observe("root").Child(probe.Child{Name: "low"}).Emit()
+	p.Observe("user").Child(probe.Child{Name: "low", UID: nobody}).Emit()
+	m.layouts()
+	p.Observe("align").Child(probe.Child{Name: "align"}).Emit()
+	p.Observe("space").Child(probe.Child{Name: "space"}).Emit()
+	p.Observe("window").Child(probe.Child{Name: "window"}).Emit()
+}
+
+// nobody is a user without capabilities.
+const nobody = 65534
+
+// placer makes the mappings.
+type placer struct{ *probe.P }
+
+func (m placer) rw() uint64      { return m.Kernel.Prot.Read | m.Kernel.Prot.Write }
+func (m placer) private() uint64 { return m.Kernel.Map.Private | m.Kernel.Map.Anonymous }
+
+// reserve is for mappings that only take up addresses.
+func (m placer) reserve() uint64 { return m.private() | m.Kernel.Map.NoReserve }
+
+// outcome is how a call of a table ended: "ok", or the name of its error.
+func (m placer) outcome(errno syscall.Errno) string {
+	if errno == 0 {
+		return "ok"
+	}
+	if name := m.Kernel.ErrnoName(int(errno)); name != "" {
+		return name
+	}
+	return "errno " + strconv.Itoa(int(errno))
+}
