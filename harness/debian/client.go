@@ -49,7 +49,7 @@ func (c *Client) Mirror() Mirror { return c.mirror }
 // works without any index, and without a network when it is in the cache.
 // Callers must not write to the file.
 func (c *Client) Fetch(ctx context.Context, p Package) (string, error) {
-	if err := p.checkFile(); err != nil {
+	if err := p.CheckFile(); err != nil {
 		return "", err
 	}
 	return c.blob(ctx, p.Filename, p.label(), p.SHA256, p.Size)

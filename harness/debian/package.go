@@ -43,8 +43,8 @@ func (p Package) label() string {
 	return p.Name + " " + p.Version
 }
 
-// checkFile refuses a pin or an index entry that cannot be downloaded safely.
-func (p Package) checkFile() error {
+// CheckFile refuses a pin or an index entry that cannot be downloaded safely.
+func (p Package) CheckFile() error {
 	switch {
 	case !fs.ValidPath(p.Filename) || p.Filename == ".":
 		return fmt.Errorf("package %s: file name %q does not name a file below the mirror", p.label(), p.Filename)
@@ -98,7 +98,7 @@ func newPackage(suite string, para *control.Paragraph) (Package, error) {
 		return Package{}, fmt.Errorf("package %s: size %q is not a number", p.Name, v("Size"))
 	}
 	p.Size = size
-	return p, p.checkFile()
+	return p, p.CheckFile()
 }
 
 func joinDepends(pre, deps string) string {

@@ -52,9 +52,6 @@ var magics = []struct {
 	{LZMA, "\x5d\x00\x00"},    // no real magic: lc=3 lp=0 pb=2 and a dictionary of at least 64 KiB, as every encoder writes
 }
 
-// MagicLen is how many bytes Detect needs at most.
-const MagicLen = 6
-
 // Detect names the format of a stream from its first bytes, None when they
 // begin no compressed stream known here.
 func Detect(head []byte) Format {
@@ -64,19 +61,6 @@ func Detect(head []byte) Format {
 		}
 	}
 	return None
-}
-
-// Auto is Reader with the format that the stream's first bytes name; a stream
-// of no known format is passed through as it is.
-func Auto(ctx context.Context, r io.Reader) (io.ReadCloser, Format, error) {
-	b := bufio.NewReader(r)
-	head, err := b.Peek(MagicLen)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, None, fmt.Errorf("reading the head of a stream to find its compression: %w", err)
-	}
-	f := Detect(head)
-	z, err := Reader(ctx, b, f)
-	return z, f, err
 }
 
 // Reader decompresses r. It does not close r. Close releases the decoder and

@@ -75,14 +75,14 @@ func TestEveryFormatComesBackWhole(t *testing.T) {
 		if got := Detect(c.data); got != c.format {
 			t.Errorf("%s: Detect says %s", name, got)
 		}
-		z, f, err := Auto(t.Context(), bytes.NewReader(c.data))
+		z, err := Reader(t.Context(), bytes.NewReader(c.data), c.format)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
 		got, err := io.ReadAll(z)
-		if err != nil || f != c.format || !bytes.Equal(got, plain) {
-			t.Errorf("%s: %d bytes as %s (%v), want %d", name, len(got), f, err, len(plain))
+		if err != nil || !bytes.Equal(got, plain) {
+			t.Errorf("%s: %d bytes (%v), want %d", name, len(got), err, len(plain))
 		}
 		if err := z.Close(); err != nil {
 			t.Errorf("%s: Close: %v", name, err)
@@ -124,12 +124,15 @@ func TestXZWorksWithoutTheProgram(t *testing.T) {
 
 func TestUncompressedInputPassesThrough(t *testing.T) {
 	for _, in := range []string{"", "a", "MZ\x00\x00zimg"} {
-		z, f, err := Auto(t.Context(), strings.NewReader(in))
+		if f := Detect([]byte(in)); f != None {
+			t.Errorf("%q is taken for %s", in, f)
+		}
+		z, err := Reader(t.Context(), strings.NewReader(in), None)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := io.ReadAll(z); err != nil || string(got) != in || f != None {
-			t.Errorf("%q became %q as %s, %v", in, got, f, err)
+		if got, err := io.ReadAll(z); err != nil || string(got) != in {
+			t.Errorf("%q became %q, %v", in, got, err)
 		}
 	}
 }
@@ -232,11 +235,11 @@ func TestBzip2IsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	z, f, err := Auto(t.Context(), bytes.NewReader(data))
+	z, err := Reader(t.Context(), bytes.NewReader(data), Detect(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := io.ReadAll(z); f != Bzip2 || string(got) != "hello, kernel\n" {
-		t.Fatalf("%q as %s, %v", got, f, err)
+	if got, err := io.ReadAll(z); err != nil || string(got) != "hello, kernel\n" {
+		t.Fatalf("%q, %v", got, err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"regexp"
 	"slices"
 
@@ -19,18 +18,13 @@ type Lock struct {
 	Kernels []Pin `yaml:"kernels"`
 }
 
-// Bounds of a lock file: a matrix of thousands of kernels, and packages larger
-// than any kernel's.
-const (
-	maxLock        = 4 << 20
-	maxLockPackage = 4 << 30
-)
+// maxLock bounds a lock file: a matrix of thousands of kernels.
+const maxLock = 4 << 20
 
 var (
 	suiteName   = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
 	archName    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]{1,127}$`)
-	sha256Hex   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
 const lockHead = `# The kernels that LOCKED=1 accepts, one entry for each kernel of cells.yaml.
@@ -119,29 +113,23 @@ func (p Pin) check() error {
 	if _, err := release.Parse(p.Release); err != nil {
 		return err
 	}
-	if err := p.Image.check(); err != nil {
+	if err := p.Image.check(p); err != nil {
 		return fmt.Errorf("image: %w", err)
 	}
 	if p.Config != nil {
-		if err := p.Config.check(); err != nil {
+		if err := p.Config.check(p); err != nil {
 			return fmt.Errorf("config: %w", err)
 		}
 	}
 	return nil
 }
 
-func (f File) check() error {
+func (f File) check(p Pin) error {
 	switch {
 	case !packageName.MatchString(f.Package):
 		return fmt.Errorf("%q is not the name of a package", f.Package)
 	case f.Version == "" || len(f.Version) > 128:
 		return fmt.Errorf("version %.130q is not one", f.Version)
-	case !fs.ValidPath(f.Filename) || f.Filename == ".":
-		return fmt.Errorf("file name %q does not name a file below the mirror", f.Filename)
-	case f.Size <= 0 || f.Size > maxLockPackage:
-		return fmt.Errorf("size %d is not between 1 and %d bytes", f.Size, int64(maxLockPackage))
-	case !sha256Hex.MatchString(f.SHA256):
-		return fmt.Errorf("%q is not a SHA-256 in lower-case hexadecimal", f.SHA256)
 	}
-	return nil
+	return f.in(p).CheckFile()
 }

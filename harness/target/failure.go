@@ -39,7 +39,8 @@ func (f *Failure) Error() string {
 	return text
 }
 
-// Blame says whether the failure is the infrastructure's and not the kernel's.
+// Blame says whether the failure is the infrastructure's, or the cell's
+// description, and not the kernel's.
 func (f *Failure) Blame() (infrastructure bool) {
-	return f.Kind == Infra || f.Kind == Protocol || f.Kind == WrongArch
+	return f.Kind == Infra || f.Kind == Protocol || f.Kind == WrongArch || f.Kind == Mismatch
 }
