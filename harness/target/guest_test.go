@@ -17,7 +17,7 @@ import (
 )
 
 // short waits for scripts that never answer; those that do never reach them.
-var short = qemu.Timeouts{Boot: 2 * time.Second, Quiet: 200 * time.Millisecond, Probe: time.Second,
+var short = qemu.Timeouts{Boot: 5 * time.Second, Quiet: 200 * time.Millisecond, Probe: time.Second,
 	Watchdog: time.Second, Epitaph: 50 * time.Millisecond, Monitor: 20 * time.Second, Quit: time.Second}
 
 // patient waits for scripts that do answer, however loaded the machine is.
@@ -29,16 +29,17 @@ func patient() qemu.Timeouts {
 
 func boot(t *testing.T, ctx context.Context, script string, timeouts qemu.Timeouts, log *bytes.Buffer) (*Guest, error) {
 	t.Helper()
-	t.Setenv(fakeEnv, script)
 	rec, err := arch.Lookup("amd64")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Boot(ctx, qemu.Config{Prefix: []string{os.Args[0]}, Arch: rec, Machine: rec.Machines[""], Accel: qemu.TCG,
+	return Boot(ctx, qemu.Config{Prefix: []string{"env", fakeEnv + "=" + script, os.Args[0]}, Arch: rec, Machine: rec.Machines[""], Accel: qemu.TCG,
 		CPUs: 1, Memory: 128, Kernel: "kernel", Initrd: "initrd"}, timeouts, log)
 }
 
 func TestEveryWayToDieIsATypedFailure(t *testing.T) {
+	slow := short // to be judged silent, but not before it has booted
+	slow.Boot = time.Minute
 	for _, c := range []struct {
 		script   string
 		timeouts qemu.Timeouts
@@ -54,12 +55,13 @@ func TestEveryWayToDieIsATypedFailure(t *testing.T) {
 		{"other arch", patient(), Protocol, `"vax"`},
 		{"no record", patient(), Protocol, "no record"},
 		{"dies under a probe", patient(), Oops, "run probe p: the kernel died: [    9.0] BUG: kernel NULL pointer"},
-		{"wedges under a probe", short, Hang, "run probe p"},
+		{"wedges under a probe", slow, Hang, "run probe p"},
 		{"refuses the probe", patient(), Protocol, "not today"},
 		{"answers another run", patient(), Protocol, "run 2 came in run 1"},
 		{"repeats a step", patient(), Protocol, `step "s" twice`},
 	} {
 		t.Run(c.script, func(t *testing.T) {
+			t.Parallel() // most of the time is waiting
 			var log bytes.Buffer
 			g, err := boot(t, context.Background(), c.script, c.timeouts, &log)
 			if err == nil {
