@@ -23,14 +23,14 @@ type display struct {
 
 // newDisplay shows live rows on a terminal, and plain lines elsewhere.
 func newDisplay(w *os.File) display {
-	_, err := unix.IoctlGetTermios(int(w.Fd()), unix.TCGETS)
+	size, err := unix.IoctlGetWinsize(int(w.Fd()), unix.TIOCGWINSZ) // fails for all but terminals
 	if err != nil || os.Getenv("CI") != "" || os.Getenv("TERM") == "dumb" {
 		return display{sink: newPlain(w).sink, close: func() {}}
 	}
 	if os.Getenv("NO_COLOR") != "" {
 		text.DisableColors()
 	}
-	l := newLive(w)
+	l := newLive(w, int(size.Col))
 	return display{sink: l.sink, close: l.close}
 }
 
@@ -52,15 +52,39 @@ func units(e progress.Event) gopretty.Units {
 	case e.Cell != "":
 		return gopretty.Units{Formatter: func(n int64) string { return fmt.Sprintf("%d probes", n) }}
 	}
-	return gopretty.Units{Formatter: func(int64) string { return "working" }}
+	return gopretty.Units{Formatter: func(n int64) string {
+		if n > 0 {
+			return "ready"
+		}
+		return "working"
+	}}
 }
 
-func newLive(w io.Writer) *live {
+// What a row has beside its message: "║bar║ [0 probes in 20s] ... " while it
+// works, " ... done! [9 probes in 19.5s]" when it is done.
+const (
+	longBar, shortBar = 20, 8
+	doneRoom          = 32
+	longestMessage    = 64 // the longest cell's name and what it does
+	unknownWidth      = 80
+)
+
+// newLive draws on a terminal of so many columns. No row may be wider: the
+// library goes up a line for each row, and a wrapped row is two.
+func newLive(w io.Writer, columns int) *live {
+	if columns == 0 {
+		columns = unknownWidth
+	}
+	bar := shortBar
+	if columns >= longBar+longestMessage+doneRoom {
+		bar = longBar
+	}
 	pw := gopretty.NewWriter()
+	pw.SetTerminalWidth(columns - 1) // the last column wraps on some terminals
 	pw.SetOutputWriter(w)
 	pw.SetUpdateFrequency(frame)
-	pw.SetMessageLength(64)
-	pw.SetTrackerLength(20)
+	pw.SetMessageLength(max(shortBar, min(longestMessage, columns-doneRoom)))
+	pw.SetTrackerLength(bar)
 	pw.SetAutoStop(false)
 	pw.SetStyle(gopretty.StyleBlocks)
 	pw.Style().Visibility.ETA = false
@@ -128,6 +152,9 @@ func (l *live) sink(e progress.Event) {
 	// A cell's row ends with the cell; a shared artefact's with its only stage.
 	if !e.End || e.Cell != "" && e.Stage != progress.Finished {
 		return
+	}
+	if e.Cell == "" && e.Stage != progress.Download {
+		row.SetValue(1)
 	}
 	if e.Err != nil {
 		row.UpdateMessage(message + ": " + oneLine(e.Err.Error()))

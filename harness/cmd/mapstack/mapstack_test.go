@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jedib0t/go-pretty/v6/text"
+
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/report"
 	"github.com/mapstack/conformance/harness/target"
@@ -129,7 +131,7 @@ func TestPlainLinesSayWhatBeganAndHowItEnded(t *testing.T) {
 
 func TestLiveRowsEndWithTheRun(t *testing.T) {
 	var out bytes.Buffer
-	l := newLive(&out)
+	l := newLive(&out, 120)
 	for done := range 6 {
 		l.sink(progress.Event{Cell: "cell-a", Stage: progress.Probe, What: "facts", Done: int64(done), Total: 5, End: true})
 	}
@@ -140,6 +142,39 @@ func TestLiveRowsEndWithTheRun(t *testing.T) {
 	for _, want := range []string{"cell-a: finished", "5 probes", "cell-b: finished: panic: it died", "forky is stale"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// TestNoLiveRowIsWiderThanTheTerminal fails if rows wrap: each frame would then
+// leave a line behind, and the run scroll away.
+func TestNoLiveRowIsWiderThanTheTerminal(t *testing.T) {
+	for _, columns := range []int{0, 40, 80, 150} {
+		var out bytes.Buffer
+		l := newLive(&out, columns)
+		for _, e := range []progress.Event{
+			{Cell: "mips64le-debian12-6.1-loongson3", Stage: progress.Probe, What: "mapstack", Done: 4, Total: 5},
+			{Cell: "mips64le-debian12-6.1-malta", Stage: progress.Finished, End: true, Err: errors.New(strings.Repeat("no route to host ", 20))},
+			{Stage: progress.Download, What: "linux-binary-7.2.12+deb14-powerpc64le-64k 7.2.12-1", Done: 5 << 20, Total: 70 << 20},
+			{Stage: progress.Build, What: "guest programs for mips64le", End: true},
+		} {
+			l.sink(e)
+		}
+		l.close()
+		if columns == 0 {
+			columns = unknownWidth
+		}
+		drawn := 0
+		for _, line := range strings.Split(out.String(), "\n") {
+			if line = text.StripEscape(line); strings.TrimSpace(line) != "" {
+				drawn++
+			}
+			if w := text.StringWidthWithoutEscSequences(line); w >= columns {
+				t.Errorf("a row of %d columns on %d: %q", w, columns, line)
+			}
+		}
+		if drawn < 4 {
+			t.Errorf("%d rows drawn:\n%s", drawn, out.String())
 		}
 	}
 }
