@@ -122,6 +122,9 @@ func failure(ctx context.Context, err error) *target.Failure {
 	case err == nil:
 		return nil
 	case errors.As(err, &f):
+		if f.Kind == target.Interrupted {
+			f.Console = "" // it was well when it was stopped; console.log has it all
+		}
 		return f
 	case ctx.Err() != nil:
 		return &target.Failure{Kind: target.Interrupted, Message: "the run was stopped before this cell ended"}

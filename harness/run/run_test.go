@@ -171,3 +171,14 @@ func TestThisHostIsMeasured(t *testing.T) {
 		t.Errorf("%+v, %v", h, err)
 	}
 }
+
+// TestAStoppedGuestsConsoleIsNoExplanation fails if Ctrl-C during the whole matrix
+// prints twenty healthy lines for every guest that ran.
+func TestAStoppedGuestsConsoleIsNoExplanation(t *testing.T) {
+	for kind, want := range map[target.Kind]string{target.Interrupted: "", target.Panic: "not syncing"} {
+		f := failure(t.Context(), &target.Failure{Kind: kind, Console: "not syncing"})
+		if f.Console != want {
+			t.Errorf("%s: console %q", kind, f.Console)
+		}
+	}
+}
