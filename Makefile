@@ -20,7 +20,7 @@ help:
 	@echo 'make conformance   boot the cells, run the probes, judge the claims'
 	@echo '                   narrowed by ARCH=loong64 CELL=amd64-debian12-6.1 KERNEL=6.1 FOCUS=MS-003;'
 	@echo '                   LOCKED=1 accepts no kernel but the one in fixtures/kernels.lock'
-	@echo 'make suites        the same through Ginkgo: go tool ginkgo, narrowed by ARCH, CELL, KERNEL'
+	@echo 'make suites        the same through go tool ginkgo, narrowed by ARCH, CELL, KERNEL and LOCKED'
 	@echo 'make list          show the cells'
 	@echo 'make fetch         download and prepare everything, boot nothing'
 	@echo 'make doctor        say what this machine lacks, and the command that supplies it'
@@ -39,7 +39,8 @@ conformance: bin/mapstack
 
 # Every folder that has a suite which boots.
 suites:
-	MAPSTACK_ARCH='$(ARCH)' MAPSTACK_CELL='$(CELL)' MAPSTACK_KERNEL='$(KERNEL)' LOCKED='$(LOCKED)' \
+	MAPSTACK_ARCH='$(ARCH)' MAPSTACK_CELL='$(CELL)' MAPSTACK_KERNEL='$(KERNEL)' \
+	MAPSTACK_OUT='$(abspath $(OUT))' LOCKED='$(if $(filter-out 0,$(LOCKED)),1)' \
 		go tool ginkgo --tags boot --keep-going --timeout 3h \
 		$(patsubst %,./%,$(dir $(wildcard suites/*/suite_boot_test.go)))
 
