@@ -2,30 +2,34 @@ package main
 
 import (
 	"fmt"
+	"math/bits"
 	"strconv"
+	"strings"
+
+	"github.com/mapstack/conformance/poc/probe"
 )
 
 const (
 	// firstBits and lastBits are the address spaces that are tried.
 	firstBits, lastBits = 30, 64
-	// smallestBits is the smallest mapping that fills the window; the Go
-	// runtime finds room in what is left.
-	smallestBits = 36
-	// maxFill bounds the mappings that fill the window: some page tables grow,
-	// and then there is nearly no end.
-	maxFill = 64
+	// firstHint is above the hints that hints tries.
+	firstHint = 37
+	// chunk is the size of the mappings that fill the window; the Go runtime
+	// finds room in what is left. maxFill is how many are in 2^49 bytes.
+	chunk   = 1 << 36
+	maxFill = 1 << 13
 )
 
 // space observes which addresses near powers of two can be mapped at all.
 func (m placer) space() {
 	o := m.Observe("reach")
 	highest := uint(0)
-	for bits := uint(firstBits); bits <= lastBits; bits++ {
+	for n := uint(firstBits); n <= lastBits; n++ {
 		end := uintptr(0) // 2^64
-		if bits < 64 {
-			end = 1 << bits
+		if n < 64 {
+			end = 1 << n
 		}
-		key := strconv.Itoa(int(bits))
+		key := strconv.Itoa(int(n))
 		// Some architectures keep the last page free.
 		last := m.reachable(end - 2*m.Page)
 		o.Set(key+" last but one", last).Set(key+" last", m.reachable(end-m.Page))
@@ -33,7 +37,7 @@ func (m placer) space() {
 			o.Set(key+" beyond", m.reachable(end))
 		}
 		if last == "ok" {
-			highest = bits
+			highest = n
 		}
 	}
 	o.Set("bits", highest).Emit()
@@ -74,10 +78,10 @@ func (m placer) reachable(at uintptr) string {
 // window observes hints at high addresses, and how far mappings without a hint
 // reach when there are many.
 func (m placer) window() {
-	for bits := uint(smallestBits); bits < lastBits; bits++ {
+	for n := uint(firstHint); n < lastBits; n++ {
 		// The middle between two powers of two, away from the edges of any space.
-		at := uintptr(3) << (bits - 1)
-		o := m.Observe(fmt.Sprintf("hint above 2^%d", bits))
+		at := uintptr(3) << (n - 1)
+		o := m.Observe(fmt.Sprintf("hint above 2^%d", n))
 		o.Set("asked", at)
 		// The Go runtime may put its heap anywhere.
 		if free, known := m.free(o, at, m.Page); known {
@@ -92,27 +96,44 @@ func (m placer) window() {
 	m.fill()
 }
 
-// fill maps without a hint, the largest that fits each time.
+// fill maps without a hint, until that fails or leaves the space below the power
+// of two that the first mapping is below, and observes what is left free.
 func (m placer) fill() {
-	var end, total uintptr
-	made := 0
-	for bits := uint(lastBits - 1); bits >= smallestBits && made < maxFill; {
-		length := uintptr(1) << bits
-		addr, errno := m.Kernel.Mmap(0, length, 0, m.reserve(), -1, 0)
-		if errno != 0 {
-			bits--
-			continue
-		}
-		made++
-		total += length
-		if addr+length > end {
-			end = addr + length
-		}
-	}
 	o := m.Observe("full")
-	o.Set("mappings", made).Set("total", total).Set("end", end).Set("exhausted", made < maxFill)
-	if _, ok := o.Mmap(0, 1<<smallestBits, 0, m.reserve(), -1, 0); ok {
-		o.Set("full", false)
+	defer o.Emit()
+	var first, end uintptr
+	made := 0
+	for ; made < maxFill; made++ {
+		addr, errno := m.Kernel.Mmap(0, chunk, 0, m.reserve(), -1, 0)
+		if errno != 0 {
+			break
+		}
+		if made == 0 {
+			first = addr
+		}
+		if bits.Len64(uint64(addr)) > bits.Len64(uint64(first)) {
+			m.Kernel.Munmap(addr, chunk)
+			break
+		}
+		if addr+chunk > end {
+			end = addr + chunk
+		}
 	}
-	o.Emit()
+	o.Set("mappings", made).Set("end", end).Set("length", uintptr(chunk))
+	mapped, err := probe.Mappings()
+	if err != nil {
+		o.Unknown("free", err.Error())
+		return
+	}
+	var free []string
+	var from uintptr
+	for _, v := range mapped {
+		if v.Start-from >= chunk {
+			free = append(free, fmt.Sprintf("%#x-%#x", from, v.Start))
+		}
+		from = v.End
+	}
+	// What the next one gets; it may stay.
+	o.Mmap(0, chunk, 0, m.reserve(), -1, 0)
+	o.Set("free", strings.Join(free, " ")).Set("highest", from)
 }
