@@ -64,3 +64,23 @@ func TestChangesBeginWithTheirRelease(t *testing.T) {
 		}
 	}
 }
+
+// TestAlignmentOfLongMappingsCameAndWent fails if 6.7 to 6.11 are taken for what
+// came before or after.
+func TestAlignmentOfLongMappingsCameAndWent(t *testing.T) {
+	for _, tt := range []struct {
+		minor       int
+		exact, long bool
+	}{
+		{1, false, false}, {6, false, false}, {7, true, true}, {11, true, true}, {12, true, false},
+	} {
+		f := facts.Facts{THP: true, Release: release.Release{Major: 6, Minor: tt.minor}}
+		if AlignsHugePages(f) != tt.exact || AlignsLongMappings(f) != tt.long {
+			t.Errorf("6.%d: %t, %t", tt.minor, AlignsHugePages(f), AlignsLongMappings(f))
+		}
+		f.THP = false
+		if AlignsHugePages(f) || AlignsLongMappings(f) {
+			t.Errorf("6.%d without transparent huge pages aligns to them", tt.minor)
+		}
+	}
+}
