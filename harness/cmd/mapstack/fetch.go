@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/kernel"
+	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/workbench"
 )
 
@@ -34,37 +36,9 @@ func fetchCommand() *cobra.Command {
 				d.close()
 				return err
 			}
-			images := make([]kernel.Image, len(cells))
-			pins := make([]kernel.Pin, len(cells))
-			failures := make([]error, len(cells))
-			var group errgroup.Group
-			group.SetLimit(2 * bench.Host.Cores)
-			for i, cell := range cells {
-				group.Go(func() error {
-					// One cell's trouble does not keep the others from being fetched.
-					failures[i] = func() (err error) {
-						rec, err := arch.Lookup(cell.Arch)
-						if err != nil {
-							return err
-						}
-						if images[i], err = bench.Kernels.Image(cmd.Context(), cell); err != nil {
-							return err
-						}
-						if pins[i], err = bench.Kernels.Resolve(cmd.Context(), cell); err != nil {
-							return err
-						}
-						if _, err = bench.Toolbox.Find(cmd.Context(), rec); err != nil {
-							return err
-						}
-						_, err = bench.Guests.Image(cmd.Context(), rec)
-						return err
-					}()
-					return nil
-				})
-			}
-			_ = group.Wait()
+			images, pins, err := fetchAll(cmd.Context(), bench, cells)
 			d.close()
-			if err := errors.Join(failures...); err != nil {
+			if err != nil {
 				return err
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -87,6 +61,42 @@ func fetchCommand() *cobra.Command {
 		cmd.MarkFlagsMutuallyExclusive("update-lock", narrow)
 	}
 	return cmd
+}
+
+// fetchAll prepares every cell. One cell's trouble does not keep the others
+// from being fetched.
+func fetchAll(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) ([]kernel.Image, []kernel.Pin, error) {
+	images := make([]kernel.Image, len(cells))
+	pins := make([]kernel.Pin, len(cells))
+	failures := make([]error, len(cells))
+	var group errgroup.Group
+	group.SetLimit(2 * bench.Host.Cores)
+	for i, cell := range cells {
+		group.Go(func() error {
+			images[i], pins[i], failures[i] = fetchCell(ctx, bench, cell)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return images, pins, errors.Join(failures...)
+}
+
+func fetchCell(ctx context.Context, bench *workbench.Bench, cell matrix.Cell) (image kernel.Image, pin kernel.Pin, err error) {
+	rec, err := arch.Lookup(cell.Arch)
+	if err != nil {
+		return image, pin, err
+	}
+	if image, err = bench.Kernels.Image(ctx, cell); err != nil {
+		return image, pin, err
+	}
+	if pin, err = bench.Kernels.Resolve(ctx, cell); err != nil {
+		return image, pin, err
+	}
+	if _, err = bench.Toolbox.Find(ctx, rec); err != nil {
+		return image, pin, err
+	}
+	_, err = bench.Guests.Image(ctx, rec)
+	return image, pin, err
 }
 
 func writeLock(path string, pins []kernel.Pin) error {
