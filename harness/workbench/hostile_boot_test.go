@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -22,12 +23,7 @@ const cell = "amd64-debian12-6.1"
 
 func open(t *testing.T) (*Bench, matrix.Cell) {
 	t.Helper()
-	data, err := fixtures.FS().Open("cells.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer data.Close()
-	text, err := io.ReadAll(data)
+	text, err := fs.ReadFile(fixtures.FS(), "cells.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
