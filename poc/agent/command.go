@@ -60,19 +60,18 @@ func runCommand(path string, args []string, limit time.Duration, observe func(wi
 		_, _ = io.Copy(stderr, stderrR)
 		close(stderrDone)
 	}()
-	type waited struct{ err error }
-	ended := make(chan waited, 1)
+	ended := make(chan struct{})
 	expired := time.AfterFunc(limit, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	started := time.Now()
 	go func() {
-		err := cmd.Wait()
+		defer close(ended)
+		_ = cmd.Wait() // ProcessState tells more
 		exit.TimedOut = !expired.Stop() && time.Since(started) >= limit
 		// Whatever the probe left running would disturb the next one, and
 		// may hold the pipes open.
 		killStrays()
 		_ = stdout.SetReadDeadline(time.Now().Add(pipeWait))
 		_ = stderrR.SetReadDeadline(time.Now().Add(pipeWait))
-		ended <- waited{err}
 	}()
 	dropped := readObservations(stdout, observe)
 	<-stderrDone

@@ -7,7 +7,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"syscall"
 	"unsafe"
 
@@ -29,21 +28,29 @@ func run(p *probe.P) {
 const nobody = 65534
 
 // fork makes one real child, to see that the number is clone's and that the
-// kernel stores the child's ID where the table says the address stands.
+// kernel stores the child's ID where the table says the addresses stand: in this
+// process at parent_tid, and in the child, which has a page in common with it,
+// at child_tid. What is left is the place of the TLS.
 func fork(p *probe.P) {
 	o := p.Observe("fork")
 	defer o.Emit()
-	tid := make([]int32, 1)
-	args := sys.CloneArgs{
-		Flags:     parentSetTID | p.Kernel.Signal.Chld,
-		ParentTID: uintptr(unsafe.Pointer(&tid[0])),
+	k := p.Kernel
+	page, errno := k.Mmap(0, p.Page, k.Prot.Read|k.Prot.Write, k.Map.Shared|k.Map.Anonymous, -1, 0)
+	if errno != 0 {
+		o.Unknown("page", fmt.Sprintf("mmap: errno %d %s", int(errno), k.ErrnoName(int(errno))))
+		return
 	}
-	child, errno := p.Kernel.Clone(&args)
+	tids := *(**[2]int32)(unsafe.Pointer(&page)) // as probe.Poke reaches memory that is not Go's
+	args := sys.CloneArgs{
+		Flags:     parentSetTID | childSetTID | k.Signal.Chld,
+		ParentTID: page,
+		ChildTID:  page + unsafe.Sizeof(tids[0]),
+	}
+	child, errno := k.Clone(&args)
 	if !o.Returned(describe(args.Flags), uintptr(child), errno) {
 		return
 	}
-	runtime.KeepAlive(tid)
-	o.Set("parent-tid", tid[0] == int32(child))
+	o.Set("parent-tid", tids[0] == int32(child))
 	var status syscall.WaitStatus
 	for {
 		_, err := syscall.Wait4(child, &status, 0, nil)
@@ -56,7 +63,7 @@ func fork(p *probe.P) {
 		}
 		break
 	}
-	o.Set("exit", status.ExitStatus())
+	o.Set("exit", status.ExitStatus()).Set("child-tid", tids[1] == int32(child))
 }
 
 // dry tries every row of the tables.

@@ -17,6 +17,7 @@ const (
 	thread          = 0x10000
 	newNS           = 0x20000
 	parentSetTID    = 0x100000
+	childSetTID     = 0x1000000
 	detached        = 0x400000
 	newUser         = 0x10000000
 	newPIDNamespace = 0x20000000

@@ -10,7 +10,6 @@ import (
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/wire"
-	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 
@@ -19,26 +18,8 @@ func native() facts.Facts {
 	return facts.Facts{Arch: "amd64", Release: release.Release{Major: 6, Minor: 18}, PageSize: 4096}
 }
 
-// judge returns the claims by status.
-func judge(f facts.Facts, tr wire.Transcript) map[string]verdict.Outcome {
-	outcomes := map[string]verdict.Outcome{}
-	for _, c := range Area().Claims {
-		outcomes[c.ID] = claim.Judge(c, recorded.Evidence(f, tr), nil)
-	}
-	return outcomes
-}
-
-func red(outcomes map[string]verdict.Outcome) (ids []string) {
-	for id, o := range outcomes {
-		if o.Status == verdict.Fail {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
 func TestClaimsHoldOnTheRecordedKernel(t *testing.T) {
-	for id, o := range judge(native(), recorded.Native(t, probe)) {
+	for id, o := range recorded.Judge(Area(), native(), recorded.Native(t, probe)) {
 		if o.Status != verdict.Pass {
 			t.Errorf("%s: %s: %s", id, o.Status, o.Reason)
 		}
@@ -57,7 +38,7 @@ func TestClaimsHoldOnOtherKernels(t *testing.T) {
 		"mips64le-6.1": {"mips64le", release.Release{Major: 6, Minor: 1}},
 		"s390x-6.1":    {"s390x", release.Release{Major: 6, Minor: 1}},
 	} {
-		for id, o := range judge(facts.Facts{Arch: tc.arch, Release: tc.release}, recorded.Cell(t, name)) {
+		for id, o := range recorded.Judge(Area(), facts.Facts{Arch: tc.arch, Release: tc.release}, recorded.Cell(t, name)) {
 			if o.Status != verdict.Pass {
 				t.Errorf("%s on %s: %s: %s", id, name, o.Status, o.Reason)
 			}
@@ -81,7 +62,7 @@ func TestEveryAnswerDecidesAClaimAndEveryClaimCanFail(t *testing.T) {
 		for what, change := range map[string]func(*wire.Observation){
 			"answered otherwise": other, "a child was made": recorded.Success("0x63"),
 		} {
-			ids := red(judge(native(), recorded.Change(t, tr, o.Step, change)))
+			ids := recorded.Red(recorded.Judge(Area(), native(), recorded.Change(t, tr, o.Step, change)))
 			if len(ids) == 0 {
 				t.Errorf("%s: %s, and no claim fails", o.Step, what)
 			}
@@ -103,9 +84,10 @@ func TestForkMustReallyMakeAChild(t *testing.T) {
 		"clone failed":               recorded.Errno(38, "ENOSYS"),
 		"no ID":                      recorded.Success("0x0"),
 		"ID stored elsewhere":        recorded.Value("parent-tid", "false"),
+		"TLS before child_tid":       recorded.Value("child-tid", "false"),
 		"child ended in another way": recorded.Value("exit", "139"),
 	} {
-		if o := judge(native(), recorded.Change(t, tr, "fork", change))["CL-001"]; o.Status != verdict.Fail {
+		if o := recorded.Judge(Area(), native(), recorded.Change(t, tr, "fork", change))["CL-001"]; o.Status != verdict.Fail {
 			t.Errorf("%s: %s", name, o.Status)
 		}
 	}
@@ -116,18 +98,18 @@ func TestForkMustReallyMakeAChild(t *testing.T) {
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 	tr := recorded.Native(t, probe)
 	for _, o := range tr.Observations {
-		if ids := red(judge(native(), recorded.Without(t, tr, o.Step))); len(ids) > 0 {
+		if ids := recorded.Red(recorded.Judge(Area(), native(), recorded.Without(t, tr, o.Step))); len(ids) > 0 {
 			t.Errorf("without step %s these fail: %v", o.Step, ids)
 		}
 	}
 	noRoot := recorded.Change(t, tr, "dry.limit", recorded.Errno(1, "EPERM"))
-	for id, o := range judge(native(), noRoot) {
+	for id, o := range recorded.Judge(Area(), native(), noRoot) {
 		if o.Status != verdict.Error && id != "CL-016" {
 			t.Errorf("%s without the limit: %s", id, o.Status)
 		}
 	}
 	noNamespace := recorded.Change(t, tr, "newpid.unshare", recorded.Errno(22, "EINVAL"))
-	if o := judge(native(), noNamespace)["CL-016"]; o.Status != verdict.Error {
+	if o := recorded.Judge(Area(), native(), noNamespace)["CL-016"]; o.Status != verdict.Error {
 		t.Errorf("CL-016 without PID namespaces: %s", o.Status)
 	}
 }
@@ -146,7 +128,7 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 	} {
 		f := native()
 		f.Release = tc.release
-		outcomes := judge(f, tr)
+		outcomes := recorded.Judge(Area(), f, tr)
 		for _, c := range Area().Claims {
 			failed := outcomes[c.ID].Status == verdict.Fail
 			if want := strings.Contains(tc.want, c.ID); failed != want {
@@ -161,7 +143,7 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 func TestErrorsAreComparedByTheArchitecturesNumber(t *testing.T) {
 	f := native()
 	f.Arch = "alpha"
-	if o := judge(f, recorded.Native(t, probe))["CL-002"]; o.Status != verdict.Fail || !strings.Contains(o.Reason, "EDEADLK (11)") {
+	if o := recorded.Judge(Area(), f, recorded.Native(t, probe))["CL-002"]; o.Status != verdict.Fail || !strings.Contains(o.Reason, "EDEADLK (11)") {
 		t.Errorf("%+v", o)
 	}
 }

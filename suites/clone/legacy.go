@@ -14,8 +14,8 @@ func legacyClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "CL-001", Level: must,
-			English: "clone has the architecture's number and takes flags, stack and parent_tid in its order: it makes a child and stores the child's ID at parent_tid.",
-			Chinese: "clone 使用本架构的调用号，并按本架构的顺序接收 flags、stack 和 parent_tid：它创建子进程，并把子进程 ID 写入 parent_tid。",
+			English: "clone has the architecture's number and argument order: it makes a child and stores the child's ID at parent_tid and, in the child, at child_tid.",
+			Chinese: "clone 使用本架构的调用号和参数顺序：它创建子进程，把子进程 ID 写入 parent_tid，并在子进程中写入 child_tid。",
 			Source:  "arch syscall tables; CONFIG_CLONE_BACKWARDS* in kernel/fork.c",
 			Probe:   probe,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
@@ -23,6 +23,7 @@ func legacyClaims() []claim.Claim {
 				expect.OK(g, o)
 				g.Expect(o.Result()).To(gomega.BeNumerically(">", 0), "the child's ID")
 				g.Expect(o.Value("parent-tid")).To(gomega.Equal("true"), "the child's ID was stored at parent_tid")
+				g.Expect(o.Value("child-tid")).To(gomega.Equal("true"), "the child's ID was stored at child_tid")
 				g.Expect(o.Int("exit")).To(gomega.BeZero(), "the child's exit status")
 				limited(t, in)
 				expect.Errno(g, expect.Table(f), t.Step(in+"process"), accepted)

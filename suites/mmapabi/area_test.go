@@ -18,26 +18,8 @@ func native() facts.Facts {
 		Sysconf: map[string]int64{"SC_PAGESIZE": 4096}}
 }
 
-func judge(f facts.Facts, tr wire.Transcript) map[string]verdict.Outcome {
-	outcomes := map[string]verdict.Outcome{}
-	for _, c := range Area().Claims {
-		outcomes[c.ID] = claim.Judge(c, recorded.Evidence(f, tr), nil)
-	}
-	return outcomes
-}
-
-func red(outcomes map[string]verdict.Outcome) (ids []string) {
-	for id, o := range outcomes {
-		if o.Status == verdict.Fail {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
-}
-
 func TestClaimsHoldOnTheRecordedKernel(t *testing.T) {
-	for id, o := range judge(native(), recorded.Native(t, probe)) {
+	for id, o := range recorded.Judge(Area(), native(), recorded.Native(t, probe)) {
 		want := verdict.Pass
 		if id == "MF-009" { // only where 0x80000 is MAP_HUGETLB
 			want = verdict.Unsupported
@@ -64,7 +46,7 @@ func TestClaimsHoldOnOtherArchitectures(t *testing.T) {
 	} {
 		f := facts.Facts{Arch: tc.arch, Release: release.Release{Major: tc.major, Minor: tc.minor},
 			PageSize: int(tc.pageSize), Sysconf: map[string]int64{"SC_PAGESIZE": tc.pageSize}}
-		for id, o := range judge(f, recorded.Cell(t, name)) {
+		for id, o := range recorded.Judge(Area(), f, recorded.Cell(t, name)) {
 			want := verdict.Pass
 			if slices.Contains(tc.inapplicable, id) {
 				want = verdict.Unsupported
@@ -233,7 +215,7 @@ func TestConstantsOfAnotherArchitectureAreNoticed(t *testing.T) {
 	} {
 		f := native()
 		f.Arch = goarch
-		got := red(judge(f, tr))
+		got := recorded.Red(recorded.Judge(Area(), f, tr))
 		for _, id := range want {
 			if !slices.Contains(got, id) {
 				t.Errorf("with the constants of %s, %s does not fail; these do: %v", goarch, id, got)
@@ -248,10 +230,10 @@ func TestClaimAboutMIPSDecides(t *testing.T) {
 	tr := recorded.Native(t, probe)
 	f := native()
 	f.Arch = "mips64le"
-	if o := judge(f, tr)["MF-009"]; o.Status != verdict.Fail { // the recording ignores 0x80000
+	if o := recorded.Judge(Area(), f, tr)["MF-009"]; o.Status != verdict.Fail { // the recording ignores 0x80000
 		t.Errorf("0x80000 accepted as if it were MAP_SYNC: %+v", o)
 	}
-	if o := judge(f, recorded.Change(t, tr, "private 0x80000 file", einval))["MF-009"]; o.Status != verdict.Pass {
+	if o := recorded.Judge(Area(), f, recorded.Change(t, tr, "private 0x80000 file", einval))["MF-009"]; o.Status != verdict.Pass {
 		t.Errorf("0x80000 refused as MAP_HUGETLB: %+v", o)
 	}
 }
@@ -260,10 +242,10 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 	tr := recorded.Native(t, probe)
 	f := native()
 	f.Release = release.Release{Major: 6, Minor: 1}
-	if got := red(judge(f, tr)); !slices.Equal(got, []string{"MF-003"}) {
+	if got := recorded.Red(recorded.Judge(Area(), f, tr)); !slices.Equal(got, []string{"MF-003"}) {
 		t.Errorf("6.18 judged as 6.1 fails %v, want MF-003 alone", got)
 	}
-	if o := judge(f, recorded.Change(t, tr, "droppable", einval))["MF-003"]; o.Status != verdict.Pass {
+	if o := recorded.Judge(Area(), f, recorded.Change(t, tr, "droppable", einval))["MF-003"]; o.Status != verdict.Pass {
 		t.Errorf("6.1 without MAP_DROPPABLE: %+v", o)
 	}
 }
@@ -275,13 +257,13 @@ func TestSysconfIsHeldAgainstTheKernel(t *testing.T) {
 	for pageSize, want := range map[int64]verdict.Status{4096: verdict.Pass, 16384: verdict.Fail, 1000: verdict.Fail, 0: verdict.Fail, -1: verdict.Fail} {
 		f := native()
 		f.Sysconf = map[string]int64{"SC_PAGESIZE": pageSize}
-		if o := judge(f, tr)["AD-001"]; o.Status != want {
+		if o := recorded.Judge(Area(), f, tr)["AD-001"]; o.Status != want {
 			t.Errorf("sysconf says %d: %+v", pageSize, o)
 		}
 	}
 	f := native()
 	f.Sysconf = nil
-	if o := judge(f, tr)["AD-001"]; o.Status != verdict.Error {
+	if o := recorded.Judge(Area(), f, tr)["AD-001"]; o.Status != verdict.Error {
 		t.Errorf("sysconf says nothing: %+v", o)
 	}
 }
@@ -299,7 +281,7 @@ func TestHugePagesDecideOnlyWhatTheyCan(t *testing.T) {
 		"none at all, ENOMEM":      {none, verdict.Fail},
 		"some, and it is accepted": {recorded.Change(t, recorded.Change(t, tr, "environment", value("hugepages", "2")), "hugetlb", success), verdict.Error},
 	} {
-		if o := judge(native(), tc.tr)["MF-024"]; o.Status != tc.want {
+		if o := recorded.Judge(Area(), native(), tc.tr)["MF-024"]; o.Status != tc.want {
 			t.Errorf("%s: %+v", name, o)
 		}
 	}
@@ -307,11 +289,11 @@ func TestHugePagesDecideOnlyWhatTheyCan(t *testing.T) {
 
 func TestStrictAccountingIgnoresNoReserve(t *testing.T) {
 	tr := recorded.Change(t, recorded.Native(t, probe), "environment", value("overcommit", "2"))
-	if o := judge(native(), tr)["MF-023"]; o.Status != verdict.Fail {
+	if o := recorded.Judge(Area(), native(), tr)["MF-023"]; o.Status != verdict.Fail {
 		t.Errorf("nr although accounting is strict: %+v", o)
 	}
 	tr = recorded.Change(t, tr, "bit 0x4000", value("vmflags", "rd wr mr mw me ac"))
-	if o := judge(native(), tr)["MF-023"]; o.Status != verdict.Pass {
+	if o := recorded.Judge(Area(), native(), tr)["MF-023"]; o.Status != verdict.Pass {
 		t.Errorf("strict accounting: %+v", o)
 	}
 }
@@ -319,7 +301,7 @@ func TestStrictAccountingIgnoresNoReserve(t *testing.T) {
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 	tr := recorded.Native(t, probe)
 	for _, o := range tr.Observations {
-		if ids := red(judge(native(), recorded.Without(t, tr, o.Step))); len(ids) > 0 {
+		if ids := recorded.Red(recorded.Judge(Area(), native(), recorded.Without(t, tr, o.Step))); len(ids) > 0 {
 			t.Errorf("without step %q these fail: %v", o.Step, ids)
 		}
 		if o.Values == nil {
@@ -332,7 +314,7 @@ func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 			}
 			o.Values = nil
 		})
-		if ids := red(judge(native(), unknown)); len(ids) > 0 {
+		if ids := recorded.Red(recorded.Judge(Area(), native(), unknown)); len(ids) > 0 {
 			t.Errorf("without knowing what step %q saw these fail: %v", o.Step, ids)
 		}
 	}

@@ -4,7 +4,6 @@ package recorded
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/facts"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/claim"
 )
@@ -29,7 +29,7 @@ func Native(t testing.TB, probe string) wire.Transcript {
 	t.Helper()
 	path := filepath.Join("testdata", "native.json")
 	if os.Getenv(record) != "" {
-		keep(t, path, run(t, probe))
+		keep(t, path, Here(t, probe))
 	}
 	return load(t, path)
 }
@@ -65,17 +65,26 @@ func keep(t testing.TB, path string, tr wire.Transcript) {
 	}
 }
 
-// run runs a probe on this machine, the way an agent does.
-func run(t testing.TB, probe string) wire.Transcript {
+// Here builds a probe as guests are built, and runs it on this machine. The
+// test must be one of a suite, two folders below the module.
+func Here(t testing.TB, probe string) wire.Transcript {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), probe)
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/mapstack/conformance/poc/"+probe)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-modfile=poc/guest.mod", "-o", binary, "./poc/"+probe)
+	build.Dir = filepath.Join("..", "..")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", probe, err, out)
 	}
+	var stderr bytes.Buffer
+	run := exec.CommandContext(t.Context(), binary)
+	run.Stderr = &stderr
+	out, err := run.Output()
+	if err != nil {
+		t.Fatalf("run %s: %v\n%s", probe, err, &stderr)
+	}
 	tr := wire.Transcript{Probe: probe}
-	for line := range bytes.Lines(output(t.Context(), t, binary)) {
+	for line := range bytes.Lines(out) {
 		var o wire.Observation
 		if err := json.Unmarshal(line, &o); err != nil {
 			t.Fatalf("%s says %q: %v", probe, line, err)
@@ -83,15 +92,6 @@ func run(t testing.TB, probe string) wire.Transcript {
 		tr.Observations = append(tr.Observations, o)
 	}
 	return tr
-}
-
-func output(ctx context.Context, t testing.TB, binary string) []byte {
-	t.Helper()
-	out, err := exec.CommandContext(ctx, binary).Output()
-	if err != nil {
-		t.Fatalf("run %s: %v", binary, err)
-	}
-	return out
 }
 
 // Evidence is what a finished cell with this one transcript leaves.
@@ -105,6 +105,26 @@ func Evidence(f facts.Facts, transcripts ...wire.Transcript) claim.Evidence {
 		ev.Transcripts[tr.Probe] = tr
 	}
 	return ev
+}
+
+// Judge returns the outcome of every claim of an area, by ID.
+func Judge(area claim.Area, f facts.Facts, tr wire.Transcript) map[string]verdict.Outcome {
+	outcomes := map[string]verdict.Outcome{}
+	for _, o := range area.Judge(Evidence(f, tr), nil) {
+		outcomes[o.Claim] = o
+	}
+	return outcomes
+}
+
+// Red returns the claims that fail, sorted.
+func Red(outcomes map[string]verdict.Outcome) (ids []string) {
+	for id, o := range outcomes {
+		if o.Status == verdict.Fail {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // Change returns a copy in which one observation is changed. The step must be
