@@ -1,0 +1,132 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/mapstack/conformance/poc/probe"
+)
+
+const kib = 1 << 10
+
+// overcommit maps more than there is under each vm.overcommit_memory.
+func overcommit(p *probe.P) {
+	prewarm()
+	s := mustOpen("vm/overcommit_memory")
+	defer s.restore()
+	// At the size of memory and swap the heuristic begins to refuse.
+	total := uintptr(mustNumber("/proc/meminfo", "MemTotal")+mustNumber("/proc/meminfo", "SwapTotal")) * kib
+	p.Observe("size").Set("bytes", total).Emit()
+	all := kinds(p)
+	private := []string{"plain", "stack", "growsdown", "noreserve", "readonly", "none"}
+	for _, mode := range []string{"0", "1", "2"} {
+		s.wrote(p, mode, mode, s.set([]byte(mode))).Emit()
+		if mode == "0" {
+			all["plain"].mapOnly(p, "0.fits.", total)
+		}
+		for _, name := range private {
+			all[name].mapOnly(p, mode+".", total+p.Page)
+		}
+	}
+	o := p.Observe("2.mprotect")
+	addr, errno := p.Kernel.Mmap(0, total, 0, all["none"].flags, -1, 0)
+	if errno != 0 {
+		panic(errno)
+	}
+	o.Mprotect(addr, total, p.Kernel.Prot.Read|p.Kernel.Prot.Write)
+	o.Emit()
+	p.Kernel.Munmap(addr, total)
+	forkUnderStrictCommit(p, all["plain"])
+}
+
+// mapOnly maps and unmaps; nothing is touched, because that could use up the
+// memory of the machine.
+func (k kind) mapOnly(p *probe.P, prefix string, length uintptr) {
+	o := p.Observe(prefix + k.name)
+	if addr, ok := o.Mmap(0, length, k.prot, k.flags, -1, 0); ok {
+		p.Kernel.Munmap(addr, length)
+	}
+	o.Emit()
+}
+
+// forkUnderStrictCommit promises three quarters of what may be promised and
+// forks, which would promise as much again.
+func forkUnderStrictCommit(p *probe.P, k kind) {
+	c := newCrowd(p, true, 1)
+	left := mustNumber("/proc/meminfo", "CommitLimit") - mustNumber("/proc/meminfo", "Committed_AS")
+	length := uintptr(left/4*3) * kib &^ (p.Page - 1)
+	o := p.Observe("2.most").Set("left", left)
+	addr, ok := o.Mmap(0, length, k.prot, k.flags, -1, 0)
+	o.Emit()
+	if !ok {
+		return
+	}
+	c.one(p, "2.fork")
+	before := mustNumber(self, "Threads")
+	stop := startThreads(most)
+	p.Observe("2.threads").Set("started", most).Set("before", before).Set("after", mustNumber(self, "Threads")).Emit()
+	stop()
+	p.Kernel.Munmap(addr, length)
+	c.one(p, "2.fork.again")
+}
+
+// mapCount lowers vm.max_map_count and makes mappings that cannot merge.
+func mapCount(p *probe.P) {
+	prewarm()
+	s := mustOpen("vm/max_map_count")
+	defer s.restore()
+	const spare = 64
+	all := kinds(p)
+	next := func(i int) (uintptr, bool) {
+		k := all[[]string{"none", "readonly"}[i%2]]
+		addr, errno := p.Kernel.Mmap(0, p.Page, k.prot, k.flags, -1, 0)
+		return addr, errno == 0
+	}
+	whole, errno := p.Kernel.Mmap(0, pages(p, 3), all["plain"].prot, all["plain"].flags, -1, 0)
+	if errno != 0 {
+		panic(errno)
+	}
+	before := mappings()
+	max := before + spare
+	value := strconv.Itoa(max)
+	s.wrote(p, "set", value, s.set([]byte(value))).Set("max", max).Set("before", before).Emit()
+	made, last := 0, uintptr(0)
+	for ; made < 2*spare; made++ {
+		addr, ok := next(made)
+		if !ok {
+			break
+		}
+		last = addr
+	}
+	o := p.Observe("refused").Set("made", made).Set("max", max).Set("mappings", mappings())
+	o.Mmap(0, p.Page, all["plain"].prot, all["plain"].flags, -1, 0)
+	o.Emit()
+	o = p.Observe("split")
+	o.Mprotect(whole+p.Page, p.Page, p.Kernel.Prot.Read)
+	o.Store("middle", whole+p.Page).Emit()
+	p.Kernel.Munmap(last, p.Page)
+	o = p.Observe("again").Set("mappings", mappings())
+	o.Mmap(0, p.Page, all["noreserve"].prot, all["noreserve"].flags, -1, 0)
+	o.Emit()
+	o = p.Observe("full").Set("mappings", mappings())
+	o.Mmap(0, p.Page, all["none"].prot, all["none"].flags, -1, 0)
+	o.Emit()
+	s.restore()
+	o = p.Observe("recovered")
+	o.Mprotect(whole+p.Page, p.Page, p.Kernel.Prot.Read)
+	o.Write("middle", whole+p.Page).Emit()
+}
+
+// mappings is how many this process has. The vsyscall page that amd64 lists is
+// nobody's mapping.
+func mappings() (n int) {
+	b, err := os.ReadFile("/proc/self/maps")
+	must(err)
+	for _, line := range strings.Split(string(b), "\n") {
+		if line != "" && !strings.HasSuffix(line, "[vsyscall]") {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mapstack/conformance/poc/probe"
+)
+
+// Capabilities (include/uapi/linux/capability.h).
+const (
+	capSysAdmin    = 21
+	capSysResource = 24
+)
+
+// prctl(PR_SET_SECUREBITS, SECBIT_NOROOT|SECBIT_NOROOT_LOCKED): an execve by
+// root then gives no capabilities (include/uapi/linux/{prctl,securebits}.h).
+const (
+	setSecureBits = 28
+	noRoot        = 1 | 2
+)
+
+// processLimits meets RLIMIT_NPROC as different users.
+func processLimits(p *probe.P) {
+	start := func(step, name string, uid uint32, attr func(*syscall.SysProcAttr)) {
+		p.Observe(step).Child(probe.Child{Name: name, UID: uid, Attr: attr}).Emit()
+	}
+	with := func(capability uintptr) func(*syscall.SysProcAttr) {
+		return func(a *syscall.SysProcAttr) { a.AmbientCaps = []uintptr{capability} }
+	}
+	start("nproc.user", "nproc", nobody, nil)
+	start("nproc.root", "exempt", 0, nil)
+	start("nproc.nocaps", "nocaps", 0, nil)
+	start("nproc.resource", "exempt", nobody, with(capSysResource))
+	start("nproc.admin", "exempt", nobody, with(capSysAdmin))
+	start("nproc.usersns", "maker", nobody, nil)
+	start("nproc.rootsns", "exempt", 0, newUserNamespace(0))
+}
+
+// newUserNamespace starts a child as root of a user namespace, where it is the
+// user that uid is outside.
+func newUserNamespace(uid int) func(*syscall.SysProcAttr) {
+	return func(a *syscall.SysProcAttr) {
+		a.Cloneflags = syscall.CLONE_NEWUSER
+		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
+		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
+	}
+}
+
+// nproc fills its user's RLIMIT_NPROC with processes that live, and again with
+// processes that have ended. The limit has room for the threads of the parent
+// as well when that is the same user.
+func nproc(p *probe.P) {
+	prewarm()
+	who(p)
+	parent := 0
+	if len(p.Args) > 0 && p.Args[0] == sameUser {
+		parent = mustNumber(fmt.Sprintf("/proc/%d/status", os.Getppid()), "Threads")
+	}
+	tries := parent + most
+	c, z := newCrowd(p, true, tries+2), newCrowd(p, false, tries+2)
+	threads := mustNumber(self, "Threads")
+	max := threads + parent + room
+	limit(p, "limit", "RLIMIT_NPROC", p.Kernel.Rlimit.NProc, uint64(max))
+	counted := func(o *probe.Obs) {
+		o.Set("limit", max).Set("threads", threads).Set("threads.after", mustNumber(self, "Threads"))
+		o.Set("parent", parent)
+	}
+	m := c.meet(tries)
+	m.emit(p, "", counted)
+	if m.refusal != 0 && m.made > 0 {
+		startProgram(p, "exec.refused")
+		c.remove()
+		startProgram(p, "exec.again")
+	}
+	c.leave(p, "ended")
+	m = z.meet(tries)
+	dead := z.zombies()
+	m.emit(p, "zombie.", func(o *probe.Obs) {
+		counted(o)
+		o.Set("dead", dead)
+	})
+	z.disperse()
+	z.one(p, "recovered")
+}
+
+// startProgram has os/exec start a program, which clones with CLONE_VFORK and
+// CLONE_VM.
+func startProgram(p *probe.P, step string) {
+	o := p.Observe(step)
+	cmd := exec.Command("/proc/self/exe", os.Args[1], "no such child")
+	err := cmd.Start()
+	o.Returned("os/exec Start", 0, errnoOf(err))
+	if err == nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	o.Emit()
+}
+
+// zombies waits until every child has ended and returns how many have.
+func (c *crowd) zombies() (n int) {
+	for try := 0; try < 200; try++ {
+		n = 0
+		for _, pid := range c.pids {
+			state, err := field(fmt.Sprintf("/proc/%d/status", pid), "State")
+			if err == nil && strings.HasPrefix(state, "Z") {
+				n++
+			}
+		}
+		if n == len(c.pids) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return n
+}
+
+// exempt makes more processes than RLIMIT_NPROC, which it sets below what there
+// already is.
+func exempt(p *probe.P) {
+	prewarm()
+	who(p)
+	c := newCrowd(p, true, most+2)
+	limit(p, "limit", "RLIMIT_NPROC", p.Kernel.Rlimit.NProc, 1)
+	made, errno := c.fill(most)
+	o := p.Observe("filled").Set("made", made)
+	o.Returned(fmt.Sprintf("clone(flags=%#x)", c.args.Flags), 0, errno)
+	o.Emit()
+	c.leave(p, "ended")
+}
+
+// withoutCapabilities is root that loses them all at execve.
+func withoutCapabilities(p *probe.P) {
+	if _, errno := p.Kernel.Prctl(setSecureBits, noRoot, 0, 0, 0); errno != 0 {
+		panic(errno)
+	}
+	p.Observe("in").Child(probe.Child{Name: "exempt"}).Emit()
+}
+
+// sameUser tells a child that its parent's threads are its own user's.
+const sameUser = "same-user"
+
+// namespaceMaker is a user who makes a user namespace and is root in it.
+func namespaceMaker(p *probe.P) {
+	prewarm()
+	p.Observe("in").Child(probe.Child{Name: "nproc", Args: []string{sameUser}, Attr: newUserNamespace(os.Getuid())}).Emit()
+}

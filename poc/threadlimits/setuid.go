@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/mapstack/conformance/poc/probe"
+)
+
+const (
+	// busy is a user that gets processes before root becomes it.
+	busy = 65533
+	// crowded is how many: enough that a limit two below them is more than the
+	// Go program needs that is executed when they are gone.
+	crowded = 20
+)
+
+// setuidThenExec becomes a user with more processes than RLIMIT_NPROC allows,
+// and executes a program.
+func setuidThenExec(p *probe.P) {
+	k := p.Kernel
+	keep := ^uint32(0)
+	c := newCrowd(p, true, crowded)
+	// With root as the saved user, the way back stays open.
+	if errno := k.Setresuid(busy, busy, 0); errno != 0 {
+		panic(errno)
+	}
+	made, errno := c.fill(crowded)
+	back := k.Setresuid(0, 0, keep)
+	if errno != 0 || back != 0 {
+		panic(fmt.Sprintf("%d of %d children, errno %d, %d", made, crowded, errno, back))
+	}
+	limit(p, "limit", "RLIMIT_NPROC", k.Rlimit.NProc, crowded-2)
+	o := p.Observe("setuid")
+	ok := o.Returned(fmt.Sprintf("setresuid(%d, %[1]d, %[1]d)", busy), 0, k.Setresuid(busy, busy, busy))
+	o.Set("children", c.alive()).Emit()
+	if !ok {
+		return
+	}
+	execute := func() syscall.Errno {
+		return errnoOf(syscall.Exec("/proc/self/exe", []string{os.Args[0], os.Args[1], "executed"}, os.Environ()))
+	}
+	o = p.Observe("exec")
+	o.Returned("execve", 0, execute())
+	o.Emit()
+	c.leave(p, "ended")
+	if errno := execute(); errno != 0 { // it does not return otherwise
+		o = p.Observe("executed.who")
+		o.Returned("execve", 0, errno)
+		o.Emit()
+	}
+}
+
+// executed is the program.
+func executed(p *probe.P) { p.Observe("executed.who").Set("uid", os.Getuid()).Emit() }
