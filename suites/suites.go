@@ -14,6 +14,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/report"
 	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/suites/address"
 	"github.com/mapstack/conformance/suites/clone"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/collect"
@@ -24,7 +25,7 @@ import (
 
 // Areas returns every suite, sorted by name.
 func Areas() []claim.Area {
-	return []claim.Area{clone.Area(), mapstack.Area(), mmapabi.Area()}
+	return []claim.Area{address.Area(), clone.Area(), mapstack.Area(), mmapabi.Area()}
 }
 
 // Claims returns every claim as reports list it.

@@ -96,8 +96,8 @@ func (m placer) window() {
 	m.fill()
 }
 
-// fill maps without a hint, until that fails or leaves the space below the power
-// of two that the first mapping is below, and observes what is left free.
+// fill maps without a hint, until that fails or reaches above the power of two
+// that the first mapping is below, and observes what is left free.
 func (m placer) fill() {
 	o := m.Observe("full")
 	defer o.Emit()
@@ -111,7 +111,7 @@ func (m placer) fill() {
 		if made == 0 {
 			first = addr
 		}
-		if bits.Len64(uint64(addr)) > bits.Len64(uint64(first)) {
+		if bits.Len64(uint64(addr+chunk-1)) > bits.Len64(uint64(first)) {
 			m.Kernel.Munmap(addr, chunk)
 			break
 		}

@@ -1,0 +1,91 @@
+// Package address claims where mmap puts mappings: what it makes of a hint,
+// the ends of the address space, its direction, alignment and randomness.
+package address
+
+import (
+	"fmt"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/expect"
+)
+
+// probe is the probe run all claims of this area read.
+const probe = "address"
+
+// Area returns the claims. AD-001, about the size of a page, is in mmapabi.
+func Area() claim.Area {
+	var claims []claim.Claim
+	for _, group := range [][]claim.Claim{
+		hintClaims(), floorClaims(), layoutClaims(), alignClaims(), spaceClaims(),
+	} {
+		claims = append(claims, group...)
+	}
+	for i := range claims {
+		claims[i].Probe = probe
+	}
+	return claim.Area{Name: "address", Claims: claims}
+}
+
+// check is what decides a claim.
+type check func(g gomega.Gomega, t claim.Transcript, f facts.Facts)
+
+func must(id, english, chinese, source string, c check) claim.Claim {
+	return claim.Claim{ID: id, Level: verdict.Must, English: english, Chinese: chinese, Source: source, Check: c}
+}
+
+// should is for what a kernel may do otherwise without breaking a program that
+// keeps to the manual: layouts, alignment, defaults.
+func should(id, english, chinese, source string, c check) claim.Claim {
+	made := must(id, english, chinese, source, c)
+	made.Level = verdict.Should
+	return made
+}
+
+// where narrows a claim to the architectures for which reason returns "".
+func where(c claim.Claim, reason func(a abi.Table) string) claim.Claim {
+	c.Unsupported = func(_ matrix.Cell, a abi.Table) string { return reason(a) }
+	return c
+}
+
+// missing stops a check: what was seen says nothing about the claim.
+func missing(step, value, format string, args ...any) {
+	panic(claim.Missing{Probe: probe, Step: step, Value: value, Reason: fmt.Sprintf(format, args...)})
+}
+
+// ended stops the check unless the child that a step started ran to its end.
+func ended(t claim.Transcript, step string) {
+	o := t.Step(step)
+	if o.Value("timedout") != "false" || !o.Has("exit") || o.Value("exit") != "0" {
+		missing(step, "exit", "the child ended with %v", o.Values)
+	}
+}
+
+// free stops the check unless nothing was mapped where a step asked for.
+func free(o claim.Observation) {
+	if o.Value("free") != "true" {
+		missing(o.Step, "free", "something is mapped at %s", o.Value("asked"))
+	}
+}
+
+// exact expects a mapping where it was asked for, and memory in it.
+func exact(g gomega.Gomega, o claim.Observation, stores ...string) {
+	expect.OK(g, o)
+	g.Expect(o.Result()).To(gomega.Equal(o.Uint("asked")), "step %s: %s: the address asked for", o.Step, o.Call)
+	usable(g, o, stores...)
+}
+
+// usable expects writes to have succeeded and to read back.
+func usable(g gomega.Gomega, o claim.Observation, stores ...string) {
+	for _, key := range stores {
+		g.Expect(o.Value(key)).To(gomega.Equal("ok"), "step %s: %s: %s", o.Step, o.Call, key)
+	}
+}
+
+// stored is the byte that the probe writes where it writes one.
+const stored = "165"

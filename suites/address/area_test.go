@@ -1,0 +1,328 @@
+package address
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/release"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/wire"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/recorded"
+)
+
+// usual is the recording that changes are made to.
+const usual = "amd64-7.3"
+
+// kernels are the recordings: Debian kernels under QEMU.
+var kernels = []string{
+	"amd64-5.10", usual, "arm64-6.12-16k", "loong64-7.2", "mips64le-6.1", "ppc64le-7.2-64k", "riscv64-7.2", "s390x-7.2",
+}
+
+func judge(f facts.Facts, tr wire.Transcript) map[string]verdict.Outcome {
+	outcomes := map[string]verdict.Outcome{}
+	for _, c := range Area().Claims {
+		outcomes[c.ID] = claim.Judge(c, recorded.Evidence(f, tr), nil)
+	}
+	return outcomes
+}
+
+func red(outcomes map[string]verdict.Outcome) (ids []string) {
+	for id, o := range outcomes {
+		if o.Status == verdict.Fail {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func TestAreaIsValid(t *testing.T) {
+	if err := claim.Validate([]claim.Area{Area()}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRecordedKernelsConform(t *testing.T) {
+	for _, name := range kernels {
+		f, tr := recorded.Kernel(t, name, probe)
+		for id, o := range judge(f, tr) {
+			want := verdict.Pass
+			if id == "AD-014" && f.Arch == "s390x" { // nothing is outside
+				want = verdict.Unsupported
+			}
+			if o.Status != want {
+				t.Errorf("%s on %s: %s: %s", id, name, o.Status, o.Reason)
+			}
+		}
+	}
+}
+
+// wrong is one defect of a kernel.
+type wrong struct {
+	claim, step string
+	change      func(*wire.Observation)
+}
+
+var (
+	value   = recorded.Value
+	success = recorded.Success
+	einval  = recorded.Errno(22, "EINVAL")
+	enomem  = recorded.Errno(12, "ENOMEM")
+	eperm   = recorded.Errno(1, "EPERM")
+)
+
+// asked makes a step return the address it asked for.
+func asked(o *wire.Observation) { success(o.Values["asked"])(o) }
+
+// defects are of the usual recording.
+func defects() []wrong {
+	const elsewhere = "0x7f0000000000"
+	return []wrong{
+		{"AD-002", "floor.one page", asked},
+		{"AD-002", "floor.one page", einval},
+		{"AD-002", "floor.one page", success("0x8000")}, // above the hint, below the sysctl
+		{"AD-002", "floor.one page", value("store", "fault")},
+		{"AD-002", "floor.raised, one page", asked},
+		{"AD-002", "floor.raised, one page", success(elsewhere)},
+		{"AD-002", "floor.raised, a page below", asked},
+		{"AD-002", "floor.raised, at", success(elsewhere)},
+		{"AD-002", "floor.raised, a page above", success("0x1000000")},
+		{"AD-003", "hint free", success(elsewhere)},
+		{"AD-003", "hint free", enomem},
+		{"AD-003", "hint free", value("last", "fault")},
+		{"AD-003", "hint free below 2^31", success(elsewhere)},
+		{"AD-003", "hint free just above a mapping", success(elsewhere)},
+		{"AD-003", "hint free just below a mapping", success(elsewhere)},
+		{"AD-004", "hint occupied", asked},
+		{"AD-004", "hint occupied", recorded.Errno(17, "EEXIST")},
+		{"AD-004", "hint occupied at its end", asked},
+		{"AD-004", "hint occupied at its start", asked},
+		{"AD-004", "neighbour afterwards", value("last", "0")},
+		{"AD-004", "hint occupied", value("first", "fault")},
+		{"AD-005", "run 2.second", success("0x7fffc0000000")},
+		{"AD-005", "run 1.first", success("0x1000")},
+		{"AD-006", "legacy.second", success("0x10000")},
+		{"AD-007", "unlimited.run 1.second", success("0x7fffc0000000")},
+		{"AD-008", "align.plain 0x200000", value("longer", "8")},
+		{"AD-009", "align.plain 0x200000", value("exact", "7")},
+		{"AD-010", "user.who", value("floor", "0")},
+		{"AD-010", "user.fixed 0x0", success("0x0")},
+		{"AD-011", "user.fixed 0x0", success("0x0")},
+		{"AD-011", "user.fixed 0x8000", success("0x8000")},
+		{"AD-011", "user.fixed 0x1000", einval},
+		{"AD-011", "root.fixed 0x0", eperm},
+		{"AD-011", "root.fixed 0x4000", success("0x10000")},
+		{"AD-011", "root.fixed 0x1000", value("store", "fault")},
+		{"AD-012", "space.reach", value("45 beyond", "ENOMEM")},
+		{"AD-012", "space.reach", value("40 last", "elsewhere")},
+		{"AD-012", "space.reach", value("47 last but one", "ENOMEM")},
+		{"AD-012", "space.reach", value("63 last but one", "ok")},
+		{"AD-012", "space.reach", value("47 beyond", "ok")},
+		{"AD-012", "space.reach", value("bits", "48")},
+		{"AD-012", "space.highest", value("store", "fault")},
+		{"AD-012", "space.highest", success(elsewhere)},
+		{"AD-013", "window.full", value("end", "0x800000001000")},
+		{"AD-013", "window.full", value("free", "0x10000000000-0x20000000000")},
+		{"AD-013", "window.full", value("highest", "0x400000000000")},
+		{"AD-014", "space.beyond", einval},
+		{"AD-014", "space.beyond", success("0x800000000000")},
+		{"AD-014", "space.reach", value("60 last", "EINVAL")},
+		{"AD-015", "run 1.places", nil}, // see same
+		{"AD-101", "floor.less than a page", success("0x10000")},
+		{"AD-101", "floor.less than a page", einval},
+		{"AD-102", "compat.run 3.second", success("0x10000")},
+		{"AD-103", "align.stack 0x200000", value("exact", "0")},
+		{"AD-103", "align.stack 0x200000", value("longer", "8")},
+		{"AD-104", "floor.raised, user a page below", success("0xfff000")},
+		{"AD-104", "floor.raised, user a page below", einval},
+		{"AD-104", "floor.raised, user at", eperm},
+		{"AD-104", "floor.raised, root a page below", eperm},
+		{"AD-105", "window.hint above 2^47", asked},
+		{"AD-105", "window.hint above 2^60", enomem},
+		{"AD-106", "fixed.run 2.places", value("stack", "0x7fffffffe000")},
+		{"AD-106", "fixed.run 3.places", value("top", "0x7ffff7ffe000")},
+		{"AD-106", "fixed.run 3.places", value("vdso", "0x7ffff7ffe000")},
+		{"AD-107", "window.full", success("0x800000000000")},
+		{"AD-107", "window.full", einval},
+	}
+}
+
+func TestEveryClaimTurnsRedOnItsDefects(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	tested := map[string]bool{}
+	for _, d := range defects() {
+		tested[d.claim] = true
+		changed := tr
+		if d.change == nil {
+			changed = same(t, tr, d.step)
+		} else {
+			changed = recorded.Change(t, tr, d.step, d.change)
+		}
+		if o := judge(f, changed)[d.claim]; o.Status != verdict.Fail {
+			t.Errorf("%s with a defect in step %q: %s: %s", d.claim, d.step, o.Status, o.Reason)
+		}
+	}
+	for _, c := range Area().Claims {
+		if !tested[c.ID] {
+			t.Errorf("no defect shows that %s can fail", c.ID)
+		}
+	}
+}
+
+// same gives every ordinary run the places of one.
+func same(t *testing.T, tr wire.Transcript, step string) wire.Transcript {
+	t.Helper()
+	i := slices.IndexFunc(tr.Observations, func(o wire.Observation) bool { return o.Step == step })
+	for n := 1; n <= runs; n++ {
+		tr = recorded.Change(t, tr, fmt.Sprintf("run %d.places", n), func(o *wire.Observation) {
+			o.Values = tr.Observations[i].Values
+		})
+	}
+	return tr
+}
+
+// TestDefectsOfOtherArchitectures covers what the usual recording has none of:
+// a space above the window, and windows that overflow.
+func TestDefectsOfOtherArchitectures(t *testing.T) {
+	for _, d := range []struct {
+		kernel string
+		wrong
+	}{
+		{"arm64-6.12-16k", wrong{"AD-105", "window.hint above 2^48", success("0x7fff00000000")}},
+		{"ppc64le-7.2-64k", wrong{"AD-105", "window.hint above 2^51", enomem}},
+		{"s390x-7.2", wrong{"AD-107", "window.full", enomem}},
+		{"riscv64-7.2", wrong{"AD-107", "window.full", success("0x10000000000")}},
+		{"loong64-7.2", wrong{"AD-014", "space.beyond", enomem}},
+		{"loong64-7.2", wrong{"AD-101", "floor.one page", success("0x8000")}},
+		{"mips64le-6.1", wrong{"AD-009", "align.plain 0x200000", value("exact", "8")}},
+		{"mips64le-6.1", wrong{"AD-011", "user.fixed 0x1000", eperm}},
+		{"mips64le-6.1", wrong{"AD-007", "unlimited.run 2.second", success("0x10000")}},
+	} {
+		f, tr := recorded.Kernel(t, d.kernel, probe)
+		if o := judge(f, recorded.Change(t, tr, d.step, d.change))[d.claim]; o.Status != verdict.Fail {
+			t.Errorf("%s on %s with a defect in step %q: %s: %s", d.claim, d.kernel, d.step, o.Status, o.Reason)
+		}
+	}
+}
+
+// TestBitsBeyondTheArchitectureAreNoticed fails if a kernel that hands out
+// non-canonical addresses is believed.
+func TestBitsBeyondTheArchitectureAreNoticed(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	f.VABits = 57
+	tr = recorded.Change(t, tr, "space.reach", func(o *wire.Observation) {
+		for key := range o.Values {
+			if strings.HasSuffix(key, " last but one") {
+				o.Values[key] = "ok"
+			}
+		}
+		o.Values["bits"] = "57"
+	})
+	if o := judge(f, tr)["AD-012"]; o.Status != verdict.Fail {
+		t.Errorf("57 bits on amd64: %+v", o)
+	}
+}
+
+func TestExpectationsFollowTheKernelVersion(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	for _, tt := range []struct {
+		release release.Release
+		thp     bool
+		want    []string
+	}{
+		{release.Release{Major: 6, Minor: 1}, true, []string{"AD-009", "AD-103"}},
+		{release.Release{Major: 6, Minor: 8}, true, []string{"AD-008", "AD-103"}},
+		{release.Release{Major: 6, Minor: 12}, true, nil},
+		{release.Release{Major: 6, Minor: 12}, false, []string{"AD-009", "AD-103"}},
+	} {
+		f := f
+		f.Release, f.THP = tt.release, tt.thp
+		if got := red(judge(f, tr)); !slices.Equal(got, tt.want) {
+			t.Errorf("7.3 judged as %s, THP %t, fails %v, want %v", tt.release, tt.thp, got, tt.want)
+		}
+	}
+}
+
+// TestOtherConditionsAreNoVerdict fails if a machine that is set up otherwise
+// is blamed for what follows from that.
+func TestOtherConditionsAreNoVerdict(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	for _, tt := range []wrong{
+		{"AD-002", "floor.raise", value("value", "65536")},
+		{"AD-002", "floor.raised, at", value("free", "false")},
+		{"AD-003", "hint free", value("free", "false")},
+		{"AD-004", "hint occupied", value("asked", "0x2000000000")},
+		{"AD-005", "run 1.conditions", value("stack limit", "unlimited")},
+		{"AD-005", "run 1.conditions", value("legacy", "1")},
+		{"AD-005", "run 1.conditions", value("personality", "0x200000")},
+		{"AD-006", "legacy.conditions", value("legacy", "0")},
+		{"AD-007", "unlimited.run 1.conditions", value("stack limit", "8388608")},
+		{"AD-007", "unlimited.set", eperm},
+		{"AD-009", "align.huge page", value("size", "16777216")},
+		{"AD-009", "align", value("timedout", "true")},
+		{"AD-011", "user.who", value("uid", "0")},
+		{"AD-011", "user.fixed 0x0", value("free", "false")},
+		{"AD-013", "window.full", value("free", "nonsense")},
+		{"AD-015", "run 1.conditions", value("randomize", "0")},
+		{"AD-102", "compat.run 1.conditions", value("personality", "0x0")},
+		{"AD-104", "floor.become user", eperm},
+		{"AD-106", "fixed.run 1.conditions", value("personality", "0x0")},
+		{"AD-107", "window.full", value("free", "0x10000000000-0x20000000000")},
+	} {
+		if o := judge(f, recorded.Change(t, tr, tt.step, tt.change))[tt.claim]; o.Status != verdict.Error {
+			t.Errorf("%s with another %s: %s: %s", tt.claim, tt.step, o.Status, o.Reason)
+		}
+	}
+	f.PageSize = 1 << 20
+	if o := judge(f, tr)["AD-012"]; o.Status != verdict.Error {
+		t.Errorf("pages of an unknown size: %+v", o)
+	}
+}
+
+func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	for _, o := range tr.Observations {
+		if ids := red(judge(f, recorded.Without(t, tr, o.Step))); len(ids) > 0 {
+			t.Errorf("without step %q these fail: %v", o.Step, ids)
+		}
+		if o.Values == nil {
+			continue
+		}
+		unknown := recorded.Change(t, tr, o.Step, func(o *wire.Observation) {
+			o.Unknown = map[string]string{}
+			for key := range o.Values {
+				o.Unknown[key] = "no permission"
+			}
+			o.Values = nil
+		})
+		if ids := red(judge(f, unknown)); len(ids) > 0 {
+			t.Errorf("without knowing what step %q saw these fail: %v", o.Step, ids)
+		}
+	}
+	for id, o := range judge(f, wire.Transcript{Probe: probe}) {
+		if o.Status != verdict.Error {
+			t.Errorf("%s on an empty transcript is %s", id, o.Status)
+		}
+	}
+}
+
+// TestEveryArchitectureHasALayout fails if an architecture is added to poc/abi
+// and nobody thought about its address space.
+func TestEveryArchitectureHasALayout(t *testing.T) {
+	for _, a := range abi.All() {
+		l, ok := layoutOf(a.GOARCH)
+		if !ok || len(l.pages) == 0 {
+			t.Errorf("%s has no layout", a.GOARCH)
+		}
+		for size, p := range l.pages {
+			if p.window > p.most || p.window < 38 || p.most < 64 && l.beyond == "" || l.beyond != "" && a.Errno(l.beyond) == 0 {
+				t.Errorf("%s with pages of %d bytes: %+v in %+v", a.GOARCH, size, p, l)
+			}
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package address
+
+import (
+	"fmt"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/history"
+)
+
+// Bits of personality(2), and how many runs of a kind there are.
+const (
+	noRandomize  = 0x40000
+	compatLayout = 0x200000
+	runs         = 3
+)
+
+func layoutClaims() []claim.Claim {
+	return []claim.Claim{
+		should("AD-005",
+			"By default mmap fills the address space from the top down.",
+			"默认情况下 mmap 自顶向下使用地址空间。",
+			"arch_pick_mmap_layout in mm/util.c and arch/*/mm/mmap.c; bottom-up in openEuler's sw_64 of 5.10",
+			func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				for n := 1; n <= runs; n++ {
+					grows(g, ordinary(t, n), "down")
+				}
+			}),
+		should("AD-006",
+			"With vm.legacy_va_layout at 1 a new program's mappings are laid out from the bottom up.",
+			"vm.legacy_va_layout 为 1 时，新程序的映射自底向上排列。",
+			"mmap_is_legacy in mm/util.c and arch/*/mm/mmap.c; Documentation/admin-guide/sysctl/vm.rst",
+			func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				r := run{t, "legacy"}
+				if r.step("conditions").Value("legacy") != "1" {
+					missing("legacy.conditions", "legacy", "the sysctl was not in force")
+				}
+				grows(g, r, "up")
+			}),
+		should("AD-102",
+			"With the personality ADDR_COMPAT_LAYOUT at exec a program's mappings are laid out from the bottom up.",
+			"exec 时设置 ADDR_COMPAT_LAYOUT personality 的程序，其映射自底向上排列。",
+			"split from row AD-06; personality(2), mmap_is_legacy in mm/util.c and arch/*/mm/mmap.c",
+			func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				for n := 1; n <= runs; n++ {
+					grows(g, persona(t, "compat", n, compatLayout), "up")
+				}
+			}),
+		should("AD-007",
+			"With RLIMIT_STACK unlimited at exec a program's mappings are laid out from the bottom up, but on amd64 from the top down as ever.",
+			"exec 时 RLIMIT_STACK 不受限的程序，其映射自底向上排列；在 amd64 上仍自顶向下。",
+			"mmap_is_legacy in mm/util.c and arch/*/mm/mmap.c; observed on every booted kernel",
+			checkUnlimitedStack),
+		should("AD-015",
+			"The stack and the mappings of a program are at different addresses from run to run.",
+			"程序每次运行时，栈与映射所在的地址各不相同。",
+			"randomize_stack_top and arch_mmap_rnd; kernel.randomize_va_space",
+			checkRandom),
+		should("AD-106",
+			"With the personality ADDR_NO_RANDOMIZE at exec stack, vDSO and the top of the mappings are at the same addresses in every run.",
+			"exec 时设置 ADDR_NO_RANDOMIZE personality 后，每次运行中栈、vDSO 和映射区顶端的地址都相同。",
+			"split from row AD-15; personality(2), PF_RANDOMIZE in fs/binfmt_elf.c",
+			func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				first := persona(t, "fixed", 1, noRandomize).step("places")
+				for n := 2; n <= runs; n++ {
+					other := persona(t, "fixed", n, noRandomize).step("places")
+					for _, key := range []string{"stack", "vdso", "top"} {
+						g.Expect(other.Value(key)).To(gomega.Equal(first.Value(key)), "%s in run %d", key, n)
+					}
+				}
+			}),
+	}
+}
+
+// run is one program started to look at its layout.
+type run struct {
+	t    claim.Transcript
+	name string
+}
+
+func (r run) step(name string) claim.Observation {
+	ended(r.t, r.name)
+	return r.t.Step(r.name + "." + name)
+}
+
+// ordinary returns a run under the usual conditions. The check stops when they
+// are not the usual ones.
+func ordinary(t claim.Transcript, n int) run {
+	r := run{t, fmt.Sprintf("run %d", n)}
+	o := r.step("conditions")
+	if o.Value("stack limit") == "unlimited" || o.Value("legacy") != "0" || o.Uint("personality")&(noRandomize|compatLayout) != 0 {
+		missing(o.Step, "", "the layout is not the default one: %v", o.Values)
+	}
+	return r
+}
+
+// persona returns a run of a child that set a personality.
+func persona(t claim.Transcript, how string, n int, bit uint64) run {
+	t.Step(how + ".set").Result()
+	r := run{t, fmt.Sprintf("%s.run %d", how, n)}
+	if o := r.step("conditions"); o.Uint("personality")&bit == 0 {
+		missing(o.Step, "personality", "the personality %#x is not in force", bit)
+	}
+	return r
+}
+
+// grows expects the second of two large mappings wholly below the first, or
+// wholly above.
+func grows(g gomega.Gomega, r run, direction string) {
+	const block = 1 << 30
+	first, second := r.step("first"), r.step("second")
+	if direction == "down" {
+		g.Expect(second.Result()+block).To(gomega.BeNumerically("<=", first.Result()), "%s: end of the second mapping", r.name)
+	} else {
+		g.Expect(second.Result()).To(gomega.BeNumerically(">=", first.Result()+block), "%s: start of the second mapping", r.name)
+	}
+}
+
+func checkUnlimitedStack(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+	l, _ := of(f)
+	direction := "up"
+	if l.ignoresStackLimit {
+		direction = "down"
+	}
+	t.Step("unlimited.set").Result()
+	for n := 1; n <= runs; n++ {
+		r := run{t, fmt.Sprintf("unlimited.run %d", n)}
+		if limit := r.step("conditions").Value("stack limit"); limit != "unlimited" {
+			missing(r.name+".conditions", "stack limit", "is %s", limit)
+		}
+		grows(g, r, direction)
+	}
+}
+
+func checkRandom(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+	seen := map[string]map[string]bool{"stack": {}, "top": {}}
+	for n := 1; n <= runs; n++ {
+		r := ordinary(t, n)
+		if o := r.step("conditions"); o.Value("randomize") == "0" {
+			missing(o.Step, "randomize", "kernel.randomize_va_space is 0 on this machine")
+		}
+		for key := range seen {
+			seen[key][r.step("places").Value(key)] = true
+		}
+	}
+	for _, key := range []string{"stack", "top"} {
+		g.Expect(len(seen[key])).To(gomega.BeNumerically(">", 1), "different addresses of %s in %d runs", key, runs)
+	}
+}
+
+func alignClaims() []claim.Claim {
+	return []claim.Claim{
+		should("AD-008",
+			"Anonymous mappings whose length is no multiple of a huge page are not aligned to huge pages, but from 6.7 until 6.12 those longer than one are.",
+			"长度不是大页整数倍的匿名映射不按大页对齐；仅从 6.7 到 6.12 之前，长于一个大页的会对齐。",
+			"commits efa7df3e3bb5 (6.7) and d4148aeab412 (6.12); row AD-08 (no alignment up to 6.1) is this claim and AD-009; 6.7 to 6.11 not booted",
+			func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				aligned(g, alignment(t, f, "plain"), "longer", history.AlignsLongMappings(f))
+			}),
+		should("AD-009",
+			"Anonymous mappings whose length is a multiple of a huge page are aligned to it from 6.7 on where the kernel has transparent huge pages, and not before.",
+			"长度为大页整数倍的匿名映射，从 6.7 起在具备透明大页的内核上按大页对齐，此前不对齐。",
+			"commit efa7df3e3bb5 (6.7): thp_get_unmapped_area for anonymous memory; observed on 5.10 and 6.1 (not) and 6.12 to 7.3, on s390x also where the machine has no huge pages",
+			func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				aligned(g, alignment(t, f, "plain"), "exact", history.AlignsHugePages(f))
+			}),
+		should("AD-103",
+			"MAP_STACK does not change how a mapping is aligned, although it keeps huge pages out of it.",
+			"MAP_STACK 不改变映射的对齐方式，尽管它使该映射不用大页。",
+			"split from row AD-09; get_unmapped_area in mm/mmap.c does not look at MAP_STACK",
+			func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				o := alignment(t, f, "stack")
+				aligned(g, o, "longer", history.AlignsLongMappings(f))
+				aligned(g, o, "exact", history.AlignsHugePages(f))
+			}),
+	}
+}
+
+// alignment returns the step with mappings as long as a huge page. The check
+// stops when the machine says that its huge pages are others.
+func alignment(t claim.Transcript, f facts.Facts, kind string) claim.Observation {
+	ended(t, "align")
+	_, p := of(f)
+	if p.hugePage == 0 {
+		missing("facts", "arch", "%s has no huge pages", f.Arch)
+	}
+	// Absent where the machine has none; the kernel aligns all the same.
+	huge := t.Step("align.huge page")
+	if size, told := huge.Values["size"]; told && huge.Uint("size") != p.hugePage {
+		missing(huge.Step, "size", "huge pages have %s bytes, not %d", size, p.hugePage)
+	}
+	return t.Step(fmt.Sprintf("align.%s %#x", kind, p.hugePage))
+}
+
+// aligned expects all mappings of a kind to be aligned, or not all: between two
+// of a kind the probe maps one page too many, so that one of them at most is
+// aligned by itself where they follow each other.
+func aligned(g gomega.Gomega, o claim.Observation, kind string, all bool) {
+	made := o.Int("rounds")
+	if made < 2 {
+		missing(o.Step, "rounds", "too few to tell")
+	}
+	if all {
+		g.Expect(o.Int(kind)).To(gomega.Equal(made), "%s: aligned mappings", o.Step)
+	} else {
+		g.Expect(o.Int(kind)).To(gomega.BeNumerically("<", made), "%s: aligned mappings", o.Step)
+	}
+}

@@ -1,0 +1,260 @@
+package address
+
+import (
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/expect"
+)
+
+// layout is how an architecture lays out its address space.
+type layout struct {
+	// beyond is the error for a fixed address outside of the address space:
+	// ENOMEM from mm/mmap.c, unless the architecture's own
+	// arch_get_unmapped_area looks first. Empty where nothing is outside.
+	beyond string
+	// overflows: mappings without a hint go on above the window when that is
+	// full.
+	overflows bool
+	// ignoresStackLimit: an unlimited stack does not make the layout bottom-up.
+	ignoresStackLimit bool
+	pages             map[int]pages // by page size, bytes
+}
+
+// pages is what follows from a page size.
+type pages struct {
+	window   int    // log2 of the end of what mmap uses without a hint
+	most     int    // log2 of the largest address space any CPU gives
+	hugePage uint64 // what a PMD maps, bytes; 0 for no huge pages
+}
+
+// layoutOf returns the layout of an architecture, if it is known.
+func layoutOf(goarch string) (layout, bool) {
+	l, ok := map[string]layout{
+		// arch/x86/mm/mmap.c: mmap_is_legacy does not look at the stack limit.
+		"amd64": {beyond: "ENOMEM", ignoresStackLimit: true, pages: map[int]pages{4 << 10: {47, 56, 2 << 20}}},
+		"arm64": {beyond: "ENOMEM", pages: map[int]pages{
+			4 << 10: {48, 52, 2 << 20}, 16 << 10: {47, 52, 32 << 20}, 64 << 10: {48, 52, 512 << 20},
+		}},
+		// arch/loongarch/mm/mmap.c: arch_get_unmapped_area_common.
+		"loong64": {beyond: "EINVAL", pages: map[int]pages{16 << 10: {47, 47, 32 << 20}}},
+		// arch/mips/mm/mmap.c: arch_get_unmapped_area_common.
+		"mips64le": {beyond: "EINVAL", pages: map[int]pages{4 << 10: {40, 48, 2 << 20}, 16 << 10: {40, 48, 32 << 20}}},
+		// Huge pages of the radix MMU, POWER9 and later.
+		"ppc64le": {beyond: "ENOMEM", pages: map[int]pages{4 << 10: {46, 46, 2 << 20}, 64 << 10: {47, 52, 2 << 20}}},
+		// arch/riscv/include/asm/processor.h: arch_get_mmap_end gives the whole
+		// space to address 0, arch_get_mmap_base the window.
+		"riscv64": {beyond: "ENOMEM", overflows: true, pages: map[int]pages{4 << 10: {47, 56, 2 << 20}}},
+		// arch/s390/mm/mmap.c: check_asce_limit adds levels of page tables.
+		"s390x": {overflows: true, pages: map[int]pages{4 << 10: {42, 64, 1 << 20}}},
+		// arch/alpha/include/asm/processor.h; not booted.
+		"alpha": {beyond: "ENOMEM", pages: map[int]pages{8 << 10: {42, 42, 0}}},
+		// arch/sw_64/mm/mmap.c and processor.h of openEuler; not booted.
+		"sw64": {beyond: "EINVAL", pages: map[int]pages{8 << 10: {47, 52, 8 << 20}}},
+	}[goarch]
+	return l, ok
+}
+
+// of returns what is known of the target's architecture and page size.
+func of(f facts.Facts) (layout, pages) {
+	l, ok := layoutOf(f.Arch)
+	if !ok {
+		missing("facts", "arch", "nothing is known of the layout of %s", f.Arch)
+	}
+	p, ok := l.pages[f.PageSize]
+	if !ok {
+		missing("facts", "page size", "nothing is known of the layout of %s with pages of %d bytes", f.Arch, f.PageSize)
+	}
+	return l, p
+}
+
+// window returns log2 of the end of what mmap uses without a hint: less than
+// usual on a CPU with fewer bits.
+func window(f facts.Facts) int {
+	_, p := of(f)
+	return min(p.window, bits(f))
+}
+
+// bits returns log2 of the end of the address space.
+func bits(f facts.Facts) int {
+	if f.VABits == 0 {
+		missing("facts", "va.bits", "unknown")
+	}
+	return f.VABits
+}
+
+// hasBeyond excludes architectures whose address space has no outside.
+func hasBeyond(a abi.Table) string {
+	if l, ok := layoutOf(a.GOARCH); ok && l.beyond == "" {
+		return "every address of 64 bits belongs to the user's address space"
+	}
+	return ""
+}
+
+func spaceClaims() []claim.Claim {
+	return []claim.Claim{
+		must("AD-012",
+			"User memory can be mapped at every address that was tried below one power of two, up to its last page but one, and nothing above it; no kernel gives more bits than its architecture has.",
+			"在某个 2 的幂以下（直至倒数第二页）的每个被尝试的地址都能映射用户内存，其上则一个也不能；任何内核给出的位数都不超过本架构所具有的。",
+			"TASK_SIZE of arch/*/include/asm/processor.h; observed: 40 bits (mips64le), 47 (amd64 without LA57, loong64), 48 and 52 (arm64), 52 (ppc64le with 64 KiB pages), 56 (riscv64 sv57), 64 (s390x)",
+			checkReach),
+		should("AD-013",
+			"Without a hint mmap stays in the default window, a power of two below the end of the address space on most architectures, as long as that has room.",
+			"没有提示地址时，只要默认窗口（在多数架构上是低于地址空间末端的 2 的幂）仍有空间，mmap 就不会越出该窗口。",
+			"DEFAULT_MAP_WINDOW of arch/*/include/asm; row AD-13 says that only a hint reaches further, which is not so on riscv64 and s390x, see AD-107",
+			checkWindow),
+		should("AD-107",
+			"When the default window is full, a mapping without a hint fails with ENOMEM, or reaches above the window on riscv64 and s390x.",
+			"默认窗口占满后，没有提示地址的映射以 ENOMEM 失败；在 riscv64 和 s390x 上则延伸到窗口之上。",
+			"split from row AD-13; arch_get_mmap_end of riscv, check_asce_limit in arch/s390/mm/mmap.c; observed on every booted kernel",
+			checkFullWindow),
+		should("AD-105",
+			"A hint above the default window is honoured exactly wherever the address space reaches, and elsewhere gives another address and no error.",
+			"默认窗口之上的提示地址，凡地址空间所及之处均被精确采纳；超出之处则给出另一地址而不报错。",
+			"split from row AD-13; mmap(2), Documentation/arch/x86/x86_64/5level-paging.rst; observed on every booted kernel",
+			checkHighHints),
+		where(must("AD-014",
+			"A fixed mapping beyond the end of the address space is refused with ENOMEM, or with EINVAL on loong64, mips64le and sw64.",
+			"超出地址空间末端的固定映射以 ENOMEM 拒绝，在 loong64、mips64le 和 sw64 上以 EINVAL 拒绝。",
+			"get_unmapped_area in mm/mmap.c; arch_get_unmapped_area_common of loongarch and mips; row AD-14 for sw64, not booted",
+			checkBeyond), hasBeyond),
+	}
+}
+
+func checkReach(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+	ended(t, "space")
+	_, p := of(f)
+	end := bits(f)
+	o := t.Step("space.reach")
+	g.Expect(o.Int("bits")).To(gomega.Equal(end), "bits of the address space, against what facts saw")
+	g.Expect(end).To(gomega.BeNumerically("<=", p.most), "bits that %s has with pages of %d bytes", f.Arch, f.PageSize)
+	for _, r := range reached(o) {
+		if r.bits < end || r.bits == end && r.where == "last but one" {
+			g.Expect(r.answer).To(gomega.Equal("ok"), "2^%d, %s", r.bits, r.where)
+		} else if r.bits > end || r.where == "beyond" {
+			g.Expect(r.answer).NotTo(gomega.Equal("ok"), "2^%d, %s", r.bits, r.where)
+		}
+	}
+	exact(g, t.Step("space.highest"), "store")
+}
+
+// reach is the answer to a mapping near a power of two: its last page but one,
+// its last page, or beyond.
+type reach struct {
+	bits          int
+	where, answer string
+}
+
+func reached(o claim.Observation) []reach {
+	var all []reach
+	for key, answer := range o.Values {
+		number, where, ok := strings.Cut(key, " ")
+		if !ok {
+			continue
+		}
+		n, err := strconv.Atoi(number)
+		if err != nil {
+			missing(o.Step, key, "%q is no number of bits", number)
+		}
+		all = append(all, reach{n, where, answer})
+	}
+	sort.Slice(all, func(i, j int) bool {
+		return all[i].bits < all[j].bits || all[i].bits == all[j].bits && all[i].where < all[j].where
+	})
+	return all
+}
+
+func checkWindow(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+	o := full(t)
+	limit := uint64(1) << window(f)
+	g.Expect(o.Uint("end")).To(gomega.BeNumerically("<=", limit), "the highest end of %s mappings", o.Value("mappings"))
+	g.Expect(roomBelow(o, limit)).To(gomega.BeEmpty(), "room for another below 2^%d", window(f))
+}
+
+func checkFullWindow(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+	o := full(t)
+	l, _ := of(f)
+	if room := roomBelow(o, 1<<window(f)); len(room) > 0 {
+		missing(o.Step, "free", "the window is not full, room is left at %v", room)
+	}
+	if !l.overflows || bits(f) == window(f) {
+		expect.Errno(g, expect.Table(f), o, "ENOMEM")
+		return
+	}
+	expect.OK(g, o)
+	// It may begin in what was left of the window.
+	g.Expect(o.Result()+o.Uint("length")).To(gomega.BeNumerically(">", uint64(1)<<window(f)), "%s: its end", o.Call)
+}
+
+// full is the step in which the window was filled.
+func full(t claim.Transcript) claim.Observation {
+	ended(t, "window")
+	return t.Step("window.full")
+}
+
+// roomBelow lists the free ranges below an address in which another mapping
+// would surely have fitted: by some guard gaps longer than one.
+func roomBelow(o claim.Observation, limit uint64) []string {
+	const gaps = 1 << 30
+	var room []string
+	for _, r := range o.Words("free") {
+		from, to, err := bounds(r)
+		if err != nil {
+			missing(o.Step, "free", "%v", err)
+		}
+		if to = min(to, limit); from < to && to-from >= o.Uint("length")+gaps {
+			room = append(room, r)
+		}
+	}
+	// Above the highest mapping nothing is mapped either.
+	if from := o.Uint("highest"); from < limit && limit-from >= o.Uint("length")+gaps {
+		room = append(room, fmt.Sprintf("%#x and up", from))
+	}
+	return room
+}
+
+func bounds(r string) (from, to uint64, err error) {
+	first, last, ok := strings.Cut(r, "-")
+	if !ok {
+		return 0, 0, fmt.Errorf("%q is no range", r)
+	}
+	if from, err = strconv.ParseUint(first, 0, 64); err == nil {
+		to, err = strconv.ParseUint(last, 0, 64)
+	}
+	return from, to, err
+}
+
+func checkHighHints(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+	ended(t, "window")
+	end := bits(f)
+	for n := window(f); n < 64; n++ {
+		o := t.Step(fmt.Sprintf("window.hint above 2^%d", n))
+		if n < end {
+			free(o)
+			exact(g, o, "store")
+			continue
+		}
+		expect.OK(g, o)
+		g.Expect(o.Result()).NotTo(gomega.Equal(o.Uint("asked")), "step %s: %s", o.Step, o.Call)
+		g.Expect(o.Result()).To(gomega.BeNumerically("<", uint64(1)<<end), "step %s: %s", o.Step, o.Call)
+		usable(g, o, "store")
+	}
+}
+
+func checkBeyond(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+	ended(t, "space")
+	l, _ := of(f)
+	expect.Errno(g, expect.Table(f), t.Step("space.beyond"), l.beyond)
+	for _, r := range reached(t.Step("space.reach")) {
+		if r.bits > bits(f) {
+			g.Expect(r.answer).To(gomega.Equal(l.beyond), "2^%d, %s", r.bits, r.where)
+		}
+	}
+}
