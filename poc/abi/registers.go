@@ -1,0 +1,53 @@
+package abi
+
+// Registers says where ptrace shows a stopped system call in the general
+// registers (NT_PRSTATUS), in words of 64 bits.
+type Registers struct {
+	// Args is the place of each argument, as the kernel reads it again after a
+	// seccomp stop; Unreachable where a change there is not read.
+	Args [6]int
+	// Result is the place of the result. A call that failed has minus its errno
+	// there or, where Failed has a mask, its errno and the bits of Failed set.
+	Result int
+	Failed FailureFlag
+}
+
+// Unreachable stands for a word that ptrace does not show.
+const Unreachable = -1
+
+// FailureFlag is bits of a word that are set when a call failed.
+type FailureFlag struct {
+	Word int
+	Mask uint64
+}
+
+// Registers returns the layout of the architecture, and false where none is
+// known: alpha and sw64, which no injector has run on.
+func (t Table) Registers() (Registers, bool) {
+	r, ok := registers()[t.GOARCH]
+	return r, ok
+}
+
+func registers() map[string]Registers {
+	return map[string]Registers{
+		// arch/x86/include/asm/user_64.h: rdi, rsi, rdx, r10, r8, r9; rax.
+		"amd64": {Args: [6]int{14, 13, 12, 7, 9, 8}, Result: 10},
+		// arch/arm64/include/uapi/asm/ptrace.h: struct user_pt_regs begins with x0.
+		"arm64": {Args: [6]int{0, 1, 2, 3, 4, 5}, Result: 0},
+		// arch/loongarch/include/uapi/asm/ptrace.h: regs[4] is a0; the first
+		// argument is read from orig_a0, behind the 32 registers.
+		"loong64": {Args: [6]int{32, 5, 6, 7, 8, 9}, Result: 4},
+		// arch/mips/include/uapi/asm/reg.h: a0 to a5 are r4 to r9, the result is
+		// r2, and a3 says whether it is an error.
+		"mips64le": {Args: [6]int{4, 5, 6, 7, 8, 9}, Result: 2, Failed: FailureFlag{Word: 7, Mask: ^uint64(0)}},
+		// arch/powerpc/include/uapi/asm/ptrace.h: gpr[3] to gpr[8], the first
+		// from orig_gpr3 (do_seccomp in kernel/ptrace/ptrace.c); CR0.SO in ccr.
+		"ppc64le": {Args: [6]int{34, 4, 5, 6, 7, 8}, Result: 3, Failed: FailureFlag{Word: 38, Mask: 0x10000000}},
+		// arch/riscv/include/uapi/asm/ptrace.h: pc, then x1; a0 is x10. The first
+		// argument is read from orig_a0, which user_regs_struct does not have.
+		"riscv64": {Args: [6]int{Unreachable, 11, 12, 13, 14, 15}, Result: 10},
+		// arch/s390/include/uapi/asm/ptrace.h: the two words of the PSW, gprs from
+		// the third, sixteen access registers in eight words, orig_gpr2.
+		"s390x": {Args: [6]int{26, 5, 6, 7, 8, 9}, Result: 4},
+	}
+}

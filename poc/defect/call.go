@@ -1,0 +1,121 @@
+// Package defect is the defect models: named wrong behaviours of a kernel, as
+// rules that say what becomes of a system call. The rules are pure; poc/inject
+// applies them to a running program, and the host reads what they are called.
+package defect
+
+import (
+	"github.com/mapstack/conformance/poc/abi"
+)
+
+// Call is a system call that a program is about to make. A rule changes it.
+type Call struct {
+	Name   string // of Model.Calls
+	Kernel abi.Table
+	Page   uint64 // page size, bytes
+	// Args are the arguments in the kernel's order. Those of mmap are here also
+	// where the kernel takes their address.
+	Args [6]uint64
+	// OnStack: the first argument is an address in memory that the program got
+	// by MAP_STACK.
+	OnStack bool
+	// UID is the effective user of the calling thread.
+	UID uint32
+	// Word reads a word of the program's memory, 0 where there is none.
+	Word func(addr uint64) uint64
+
+	answer func(Result) Result
+}
+
+// Result is what a call came back with.
+type Result struct {
+	Value uint64
+	Errno int // 0 for success
+}
+
+// Places of mmap's arguments.
+const (
+	addr = iota
+	length
+	prot
+	flags
+	descriptor
+	offset
+)
+
+// advice is the place of madvise's advice; mprotect has its protection there too.
+const advice = 2
+
+// Finish gives a call's result as the defective kernel would.
+func (c *Call) Finish(r Result) Result {
+	if c.answer == nil {
+		return r
+	}
+	return c.answer(r)
+}
+
+// Answered reports whether the result of the call is to be changed.
+func (c *Call) Answered() bool { return c.answer != nil }
+
+// refuse makes a memory call fail with an error of this architecture's number.
+// The call is made so that it does nothing, and its own error is replaced.
+func (c *Call) refuse(errno string) {
+	c.spoil()
+	c.become(Result{Errno: c.Kernel.Errno(errno)})
+}
+
+// pretend makes a memory call succeed without doing anything.
+func (c *Call) pretend(value uint64) {
+	c.spoil()
+	c.become(Result{Value: value})
+}
+
+func (c *Call) become(r Result) { c.answer = func(Result) Result { return r } }
+
+// spoil makes the kernel refuse the call: mmap and munmap of nothing, and no
+// protection and no advice has this number.
+func (c *Call) spoil() {
+	switch c.Name {
+	case "mmap", "munmap":
+		c.Args[length] = 0
+	case "mprotect", "madvise":
+		c.Args[advice] = 0x7fffffff
+	}
+}
+
+// report replaces one error of the call by another, or by success with value 0
+// when to is empty. Other results stay.
+func (c *Call) report(from, to string) {
+	k := c.Kernel
+	c.answer = func(r Result) Result {
+		switch {
+		case r.Errno != k.Errno(from):
+			return r
+		case to == "":
+			return Result{}
+		}
+		return Result{Errno: k.Errno(to)}
+	}
+}
+
+// has reports whether mmap is asked for a flag that the architecture defines.
+func (c *Call) has(flag uint64) bool { return flag != 0 && c.Args[flags]&flag != 0 }
+
+// mapType is the type among mmap's flags.
+func (c *Call) mapType() uint64 { return c.Args[flags] & c.Kernel.Map.Type }
+
+func (c *Call) setType(t uint64) { c.Args[flags] = c.Args[flags]&^c.Kernel.Map.Type | t }
+
+// stack reports whether mmap is asked for MAP_STACK.
+func (c *Call) stack() bool { return c.has(c.Kernel.Map.Stack) }
+
+// cloneFlags is what clone is asked for, wherever the architecture has it.
+func (c *Call) cloneFlags() uint64 { return c.Args[c.place(abi.CloneFlags)] }
+
+func (c *Call) place(arg abi.CloneArg) int {
+	for i, a := range c.Kernel.CloneOrder {
+		if a == arg {
+			return i
+		}
+	}
+	return 0
+}

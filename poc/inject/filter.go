@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/sys"
+)
+
+// callNumbers gives the numbers of calls, by the names of defect models.
+func callNumbers(k abi.Table, names []string) (map[uint64]string, error) {
+	known := map[string]uint64{
+		"mmap": k.Syscall.Mmap, "munmap": k.Syscall.Munmap, "mprotect": k.Syscall.Mprotect,
+		"madvise": k.Syscall.Madvise, "clone": k.Syscall.Clone, "clone3": k.Syscall.Clone3,
+		"prctl": k.Syscall.Prctl, "personality": k.Syscall.Personality,
+	}
+	numbers := map[uint64]string{}
+	for _, name := range names {
+		number := known[name]
+		if number == 0 {
+			return nil, fmt.Errorf("%s has no system call %q that could be changed", k.GOARCH, name)
+		}
+		numbers[number] = name
+	}
+	// Whether memory was mapped as a stack is asked of every later call.
+	numbers[k.Syscall.Mmap] = "mmap"
+	return numbers, nil
+}
+
+// instruction is struct sock_filter (include/uapi/linux/filter.h).
+type instruction struct {
+	code   uint16
+	jt, jf uint8
+	k      uint32
+}
+
+// Instructions and answers of include/uapi/linux/{bpf_common,seccomp}.h.
+const (
+	loadWord  = 0x20 // BPF_LD | BPF_W | BPF_ABS
+	jumpEqual = 0x15 // BPF_JMP | BPF_JEQ | BPF_K
+	giveBack  = 0x06 // BPF_RET | BPF_K
+
+	allow = 0x7fff0000 // SECCOMP_RET_ALLOW
+	trace = 0x7ff00000 // SECCOMP_RET_TRACE
+
+	// numberOffset is where struct seccomp_data has the number of the call, an
+	// int in the machine's own byte order.
+	numberOffset = 0
+)
+
+// filter is a program that stops the calls of some numbers for the tracer and
+// lets all others pass.
+func filter(numbers map[uint64]string) []instruction {
+	program := []instruction{{code: loadWord, k: numberOffset}}
+	for number := range numbers {
+		program = append(program,
+			instruction{code: jumpEqual, jf: 1, k: uint32(number)},
+			instruction{code: giveBack, k: trace})
+	}
+	return append(program, instruction{code: giveBack, k: allow})
+}
+
+// program is struct sock_fprog.
+type program struct {
+	length uint16
+	first  *instruction
+}
+
+// install puts the filter on this thread, and on what it becomes and starts.
+func install(k *sys.Kernel, filter []instruction) error {
+	const setSeccomp, modeFilter = 22, 2 // PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+	p := &program{length: uint16(len(filter)), first: &filter[0]}
+	_, errno := k.Prctl(setSeccomp, modeFilter, uintptr(unsafe.Pointer(p)), 0, 0)
+	runtime.KeepAlive(p)
+	if errno != 0 {
+		return fmt.Errorf("install the seccomp filter: errno %d %s; it needs root and CONFIG_SECCOMP_FILTER",
+			int(errno), k.ErrnoName(int(errno)))
+	}
+	return nil
+}
