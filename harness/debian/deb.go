@@ -112,6 +112,9 @@ func walkTar(ctx context.Context, t *tar.Reader, visit func(*tar.Header, io.Read
 		if err == io.EOF {
 			return nil
 		}
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err() // the decoder was stopped, the archive is not to blame
+		}
 		if err != nil {
 			return fmt.Errorf("its data archive is damaged after %d entries: %w", n, err)
 		}

@@ -93,7 +93,8 @@ func (c *Client) get(ctx context.Context, d *download) (err error) {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("download %s: %w", d.what, context.Cause(ctx))
+			// Not the cause: that may be another download's failure.
+			return fmt.Errorf("download %s: %w", d.what, ctx.Err())
 		}
 		if d.done > before {
 			idle, pause = 0, c.patience.pause
@@ -107,7 +108,7 @@ func (c *Client) get(ctx context.Context, d *download) (err error) {
 		case <-time.After(pause):
 			pause *= 2
 		case <-ctx.Done():
-			return fmt.Errorf("download %s: %w", d.what, context.Cause(ctx))
+			return fmt.Errorf("download %s: %w", d.what, ctx.Err())
 		}
 	}
 }
@@ -168,6 +169,8 @@ func (d *download) accept(resp *http.Response) (skip int64, err error) {
 			return 0, &finalError{fmt.Errorf("the mirror answered a request for bytes from %d with %q; set MAPSTACK_MIRROR to another mirror", d.done, resp.Header.Get("Content-Range"))}
 		}
 		return 0, nil
+	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && d.done > 0:
+		return 0, &finalError{fmt.Errorf("the mirror's file ends after %d bytes, the signed index says %d; it is being updated or damaged: try again later or set MAPSTACK_MIRROR to another mirror", d.done, d.size)}
 	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusGone:
 		return 0, &finalError{fmt.Errorf("the mirror does not have it (HTTP %s); a pinned version may have been superseded: resolve again, or set MAPSTACK_MIRROR to a mirror that has it", resp.Status)}
 	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout:

@@ -217,6 +217,25 @@ func TestFileMirrorWorksWithOddNames(t *testing.T) {
 	}
 }
 
+// A local mirror that is being copied has shorter files than its index says:
+// the address is right, so the advice must not be about the address.
+func TestFileMirrorWithAShorterFileSaysSo(t *testing.T) {
+	dir, data := t.TempDir(), bigFile()
+	if err := os.MkdirAll(filepath.Join(dir, "pool"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "pool", "x+y~1.deb"), data[:1000], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	store, err := cache.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := NewClient(store, Mirror{URL: &url.URL{Scheme: "file", Path: dir}}, nil, progress.Discard)
+	_, err = c.Fetch(t.Context(), pin(data))
+	said(t, err, "1000 bytes", "the signed index says")
+}
+
 func TestUnsafePinIsRefused(t *testing.T) {
 	good := pin([]byte("x"))
 	for name, spoil := range map[string]func(*Package){
