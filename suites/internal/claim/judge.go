@@ -52,6 +52,11 @@ func decide(c Claim, ev Evidence) (verdict.Status, string) {
 		return verdict.Error, withFailure("the target's facts are missing, so nothing can be expected of it", ev)
 	}
 	status, reason := check(c, t, *ev.Facts)
+	if status == verdict.Pass && !t.Exit.Clean() {
+		// What it saw may be all it should have seen, but something went wrong
+		// that nobody looked at. A failure stays one: it was observed.
+		status, reason = verdict.Error, "the check holds, but the probe did not end well"
+	}
 	if status == verdict.Error {
 		return status, withFailure(reason+exitState(t.Exit), ev)
 	}

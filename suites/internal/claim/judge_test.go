@@ -55,6 +55,8 @@ func TestJudgeNeverMistakesOneStatusForAnother(t *testing.T) {
 	unknownArch.Cell.Arch = "vax"
 	crashedLater := evidence(step("s", "yes"))
 	crashedLater.Transcripts["p"] = wire.Transcript{Probe: "p", Observations: []wire.Observation{step("s", "yes")}, Exit: wire.Exit{Code: 2}}
+	crashedAndFailed := evidence()
+	crashedAndFailed.Transcripts["p"] = wire.Transcript{Probe: "p", Observations: []wire.Observation{step("s", "no")}, Exit: wire.Exit{Code: 2}}
 
 	inapplicable := sample()
 	inapplicable.Unsupported = func(matrix.Cell, abi.Table) string { return "no such flag here" }
@@ -88,7 +90,8 @@ func TestJudgeNeverMistakesOneStatusForAnother(t *testing.T) {
 		{"result that is no number", asksResult, evidence(wire.Observation{Step: "s", Ret: "soon"}), verdict.Error, []string{"soon"}},
 		{"probe crashed before the step", sample(), crashed, verdict.Error, []string{"SIGSEGV", "two"}},
 		{"probe hung", sample(), timedOut, verdict.Error, []string{"time limit"}},
-		{"probe crashed after the step", sample(), crashedLater, verdict.Pass, nil},
+		{"probe crashed after a step that holds", sample(), crashedLater, verdict.Error, []string{"status 2"}},
+		{"probe crashed after a step that does not", sample(), crashedAndFailed, verdict.Fail, nil},
 		{"kernel panicked under the probe", sample(), panicked, verdict.Error, []string{"Kernel panic"}},
 		{"did not boot", sample(), notBooted, verdict.NotRun, []string{"panicked"}},
 		{"infrastructure", sample(), ours, verdict.Error, []string{"disk full"}},
