@@ -32,7 +32,7 @@ help:
 # The go command knows what has changed.
 bin/mapstack:
 	@test -d bin || echo 'compiling mapstack; the first time takes a minute or two'
-	@go build -o $@ ./harness/cmd/mapstack
+	@go build -trimpath -o $@ ./harness/cmd/mapstack
 
 conformance: bin/mapstack
 	@bin/mapstack run $(select) $(if $(FOCUS),--focus '$(FOCUS)') --out '$(OUT)'

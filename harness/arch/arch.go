@@ -12,8 +12,8 @@ import (
 // Param is a kernel parameter and why a guest needs it. Nothing else may reach
 // a kernel's command line.
 type Param struct {
-	Value  string
-	Reason string
+	Value  string `json:"value"`
+	Reason string `json:"reason"`
 }
 
 // Machine is one QEMU machine that boots kernels of an architecture.

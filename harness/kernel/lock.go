@@ -28,7 +28,7 @@ var (
 )
 
 const lockHead = `# The kernels that LOCKED=1 accepts, one entry for each kernel of cells.yaml.
-# Written by "mapstack fetch --update-lock"; commit it, do not edit it.
+# Written by "bin/mapstack fetch --update-lock"; commit it, do not edit it.
 `
 
 // ParseLock reads a lock file. file names it in errors.
@@ -44,10 +44,10 @@ func ParseLock(file string, data []byte) (Lock, error) {
 	seen := map[string]bool{}
 	for _, p := range l.Kernels {
 		if err := p.check(); err != nil {
-			problems = append(problems, fmt.Errorf("%s: entry for %s: %w; write it anew with mapstack fetch --update-lock", file, p.key(), err))
+			problems = append(problems, fmt.Errorf("%s: entry for %s: %w; restore it with git, or write it anew with bin/mapstack fetch --update-lock", file, p.key(), err))
 		}
 		if seen[p.key()] {
-			problems = append(problems, fmt.Errorf("%s: %s has two entries; write it anew with mapstack fetch --update-lock", file, p.key()))
+			problems = append(problems, fmt.Errorf("%s: %s has two entries; restore it with git, or write it anew with bin/mapstack fetch --update-lock", file, p.key()))
 		}
 		seen[p.key()] = true
 	}

@@ -80,7 +80,7 @@ func (r *Resolver) resolve(ctx context.Context, cell matrix.Cell) (Pin, string, 
 	pinned, inLock := r.lock.Find(k.Suite, rec.Debian, k.Package)
 	if r.locked {
 		if !inLock {
-			return Pin{}, "", fmt.Errorf("kernel of cell %s: kernels.lock has no entry for %s of %s on %s, and LOCKED=1 accepts nothing else; add it with mapstack fetch --update-lock, or run without LOCKED",
+			return Pin{}, "", fmt.Errorf("kernel of cell %s: kernels.lock has no entry for %s of %s on %s, and LOCKED=1 accepts nothing else; add it with bin/mapstack fetch --update-lock, or run without LOCKED",
 				cell.Name, k.Package, k.Suite, rec.Debian)
 		}
 		if err := pinned.checkSeries(k.Series); err != nil {
@@ -145,7 +145,7 @@ func (r *Resolver) build(ctx context.Context, pin Pin, rec arch.Record, dir stri
 func (r *Resolver) fetch(ctx context.Context, pin Pin, f File) (string, error) {
 	path, err := r.archive.Fetch(ctx, f.in(pin))
 	if err != nil && r.locked && ctx.Err() == nil {
-		return "", fmt.Errorf("kernels.lock pins %s %s: %w; if the mirror has dropped that version, pin the present one with mapstack fetch --update-lock", f.Package, f.Version, err)
+		return "", fmt.Errorf("kernels.lock pins %s %s: %w; if the mirror has dropped that version, pin the present one with bin/mapstack fetch --update-lock", f.Package, f.Version, err)
 	}
 	return path, err
 }

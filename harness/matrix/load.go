@@ -3,6 +3,7 @@ package matrix
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"strings"
 
@@ -21,6 +22,18 @@ var (
 	cellName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
 	series   = regexp.MustCompile(`^([0-9]+\.[0-9]+|newest)$`)
 )
+
+// file is the matrix among the fixtures.
+const file = "cells.yaml"
+
+// Load reads the matrix of the fixtures.
+func Load(fixtures fs.FS) ([]Cell, error) {
+	data, err := fs.ReadFile(fixtures, file)
+	if err != nil {
+		return nil, fmt.Errorf("read the matrix: %w", err)
+	}
+	return Parse("fixtures/"+file, data)
+}
 
 // Parse reads a cells file. file names it in errors, which also give the line
 // and what is allowed there.

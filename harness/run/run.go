@@ -78,7 +78,7 @@ func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes []string
 		group.Go(func() error {
 			result := evidence.Cell{Cell: cells[i], Transcripts: map[string]wire.Transcript{}}
 			err := e.cell(ctx, &result, probes, folder, func(ctx context.Context, run func() error) error {
-				return within(ctx, cores, 1, memory, int64(cells[i].Memory), budget, run)
+				return within(ctx, cores, memory, int64(cells[i].Memory), budget, run)
 			})
 			result.Failure = failure(ctx, err)
 			results[i] = result
@@ -91,7 +91,7 @@ func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes []string
 }
 
 // within runs run while it holds one core and the guest's memory.
-func within(ctx context.Context, cores *semaphore.Weighted, n int64, memory *semaphore.Weighted, need, budget int64, run func() error) error {
+func within(ctx context.Context, cores, memory *semaphore.Weighted, need, budget int64, run func() error) error {
 	if need > budget {
 		return fmt.Errorf("the cell needs %d MiB of memory and this host lends guests %d MiB at most; run it on a larger one", need, budget)
 	}
@@ -99,10 +99,10 @@ func within(ctx context.Context, cores *semaphore.Weighted, n int64, memory *sem
 		return err
 	}
 	defer memory.Release(need)
-	if err := cores.Acquire(ctx, n); err != nil {
+	if err := cores.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	defer cores.Release(n)
+	defer cores.Release(1)
 	return run()
 }
 
@@ -229,7 +229,7 @@ func (e *Engine) probes(ctx context.Context, result *evidence.Cell, g *target.Gu
 				Done: int64(i + 1), Total: int64(len(probes)), End: end, Err: err})
 		}
 		report(false, nil)
-		t, err := g.Run(ctx, probe, nil, func() {})
+		t, err := g.Run(ctx, probe, nil)
 		report(true, err)
 		if err != nil {
 			return err

@@ -149,7 +149,7 @@ func TestGuestsNeverHaveMoreThanTheBudget(t *testing.T) {
 	for i := range 50 {
 		need := int64(100 + i*10)
 		wg.Go(func() {
-			err := within(context.Background(), cores, 1, memory, need, budget, func() error {
+			err := within(context.Background(), cores, memory, need, budget, func() error {
 				add(need)
 				defer add(-need)
 				return nil

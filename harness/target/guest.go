@@ -76,8 +76,8 @@ func (g *Guest) bury(panicked <-chan struct{}) {
 }
 
 // Run runs one probe. Errors are *Failure, and the guest is gone after one.
-func (g *Guest) Run(ctx context.Context, probe string, args []string, observed func()) (wire.Transcript, error) {
-	t, err := g.session.probe(ctx, probe, args, observed)
+func (g *Guest) Run(ctx context.Context, probe string, args []string) (wire.Transcript, error) {
+	t, err := g.session.probe(ctx, probe, args)
 	if err != nil {
 		return t, g.fail(ctx, "run probe "+strings.Join(append([]string{probe}, args...), " "), err)
 	}

@@ -90,9 +90,8 @@ func (s *session) hello(ctx context.Context) (wire.Hello, error) {
 	return hello, err
 }
 
-// probe runs one probe and returns everything it observed. observed is called
-// for each observation.
-func (s *session) probe(ctx context.Context, probe string, args []string, observed func()) (wire.Transcript, error) {
+// probe runs one probe and returns everything it observed.
+func (s *session) probe(ctx context.Context, probe string, args []string) (wire.Transcript, error) {
 	s.run++
 	s.taken = 0
 	t := wire.Transcript{Probe: probe, Args: args, Observations: []wire.Observation{}}
@@ -113,7 +112,6 @@ func (s *session) probe(ctx context.Context, probe string, args []string, observ
 				}
 				steps[r.Observation.Step] = true
 				t.Observations = append(t.Observations, *r.Observation)
-				observed()
 				return false, nil
 			case r.Kind == wire.KindDone && r.Exit != nil:
 				t.Exit = *r.Exit

@@ -67,7 +67,7 @@ func TestALastRecordLostAfterALongSilenceIsAskedFor(t *testing.T) {
 			}
 			return nil
 		})
-		if _, err := s.probe(t.Context(), "p", nil, func() {}); err != nil {
+		if _, err := s.probe(t.Context(), "p", nil); err != nil {
 			t.Error(err)
 		}
 	})
@@ -78,7 +78,7 @@ func TestASilentGuestIsAskedOftenButNotForEver(t *testing.T) {
 		asked := 0
 		s, _ := talk(func(*session, wire.Request) error { asked++; return nil })
 		started := time.Now()
-		_, err := s.probe(t.Context(), "p", nil, func() {})
+		_, err := s.probe(t.Context(), "p", nil)
 		limit := s.timeouts.Probe + s.timeouts.Watchdog
 		if !errors.Is(err, errSilent) || !strings.Contains(err.Error(), limit.String()) || time.Since(started) != limit {
 			t.Errorf("after %v: %v, want silence after %v", time.Since(started), err, limit)
@@ -97,10 +97,10 @@ func TestAProbeThatEndedBeforeItsGuestDidHasEnded(t *testing.T) {
 			return nil
 		})
 		close(p.exited)
-		if _, err := s.probe(t.Context(), "p", nil, func() {}); err != nil {
+		if _, err := s.probe(t.Context(), "p", nil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.probe(t.Context(), "p", nil, func() {}); !errors.Is(err, errDead) {
+		if _, err := s.probe(t.Context(), "p", nil); !errors.Is(err, errDead) {
 			t.Fatalf("a second probe on a dead guest: %v", err)
 		}
 	}
@@ -123,7 +123,7 @@ func TestAGuestThatReportsForEverIsStopped(t *testing.T) {
 					}
 				}
 			}()
-			tr, err := s.probe(ctx, "p", nil, func() {})
+			tr, err := s.probe(ctx, "p", nil)
 			if err == nil || !strings.Contains(err.Error(), "more than the") {
 				t.Errorf("%d observations and %v", len(tr.Observations), err)
 			}
@@ -133,7 +133,7 @@ func TestAGuestThatReportsForEverIsStopped(t *testing.T) {
 
 func TestAGuestThatReadsNothingIsSilent(t *testing.T) {
 	s, _ := talk(func(*session, wire.Request) error { return fmt.Errorf("write: %w", os.ErrDeadlineExceeded) })
-	if _, err := s.probe(t.Context(), "p", nil, func() {}); !errors.Is(err, errSilent) {
+	if _, err := s.probe(t.Context(), "p", nil); !errors.Is(err, errSilent) {
 		t.Errorf("got %v, want silence", err)
 	}
 }
@@ -152,7 +152,7 @@ func FuzzSession(f *testing.F) {
 			return nil
 		})
 		close(p.exited)
-		tr, err := s.probe(t.Context(), "p", nil, func() {})
+		tr, err := s.probe(t.Context(), "p", nil)
 		if err == nil && s.next == 0 {
 			t.Error("a run ended without a record")
 		}

@@ -36,7 +36,7 @@ func Open(ctx context.Context, dir string) (*Go, error) {
 	}
 	out, err := command(ctx, root, nil, "env", "GOVERSION")
 	if err != nil {
-		return nil, fmt.Errorf("ask the Go toolchain for its version: %w; install Go and put it in PATH", err)
+		return nil, fmt.Errorf("ask the Go toolchain for its version, which needs Go in PATH: %w", err)
 	}
 	return &Go{root: root, version: strings.TrimSpace(out)}, nil
 }

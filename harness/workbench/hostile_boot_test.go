@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -23,11 +22,7 @@ const cell = "amd64-debian12-6.1"
 
 func open(t *testing.T) (*Bench, matrix.Cell) {
 	t.Helper()
-	text, err := fs.ReadFile(fixtures.FS(), "cells.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cells, err := matrix.Parse("cells.yaml", text)
+	cells, err := matrix.Load(fixtures.FS())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +52,7 @@ func hostile(t *testing.T, bench *Bench, c matrix.Cell, modes ...string) ([]wire
 	defer log.Close()
 	err = bench.Engine().One(t.Context(), c, log, func(g *target.Guest) error {
 		for _, mode := range modes {
-			tr, err := g.Run(t.Context(), "hostile", []string{mode}, func() {})
+			tr, err := g.Run(t.Context(), "hostile", []string{mode})
 			if err != nil {
 				return err
 			}
@@ -126,7 +121,7 @@ func TestBootStoppedRunIsInterruptedAndLeavesNoQEMU(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	err := bench.Engine().One(ctx, c, io.Discard, func(g *target.Guest) error {
 		cancel()
-		_, err := g.Run(ctx, "hostile", []string{"hang"}, func() {})
+		_, err := g.Run(ctx, "hostile", []string{"hang"})
 		return err
 	})
 	var f *target.Failure

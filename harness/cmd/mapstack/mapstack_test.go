@@ -13,6 +13,8 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/report"
 	"github.com/mapstack/conformance/harness/target"
@@ -83,7 +85,7 @@ func TestListShowsEveryCell(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cells, err := allCells()
+	cells, err := matrix.Load(fixtures.FS())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func probeCommand() *cobra.Command {
 			defer console.Close()
 			var t wire.Transcript
 			err = bench.Engine().One(cmd.Context(), cells[0], console, func(g *target.Guest) error {
-				t, err = g.Run(cmd.Context(), args[1], args[2:], func() {})
+				t, err = g.Run(cmd.Context(), args[1], args[2:])
 				return err
 			})
 			if err != nil {

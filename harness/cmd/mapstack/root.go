@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io/fs"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -38,21 +37,11 @@ func (s *selection) flags(cmd *cobra.Command) {
 
 // cells loads the matrix and selects from it.
 func (s *selection) cells() ([]matrix.Cell, error) {
-	all, err := allCells()
+	all, err := matrix.Load(fixtures.FS())
 	if err != nil {
 		return nil, err
 	}
 	return matrix.Select(all, s.Selection)
-}
-
-const cellsFile = "cells.yaml"
-
-func allCells() ([]matrix.Cell, error) {
-	data, err := fs.ReadFile(fixtures.FS(), cellsFile)
-	if err != nil {
-		return nil, err
-	}
-	return matrix.Parse("fixtures/"+cellsFile, data)
 }
 
 func listCommand() *cobra.Command {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/report"
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/harness/workbench"
@@ -84,7 +85,7 @@ func verdictError(d verdict.Decision) error {
 
 // judge decides every claim from evidence alone.
 func judge(asked evidence.Run, cells []evidence.Cell) (report.Report, error) {
-	all, err := allCells()
+	all, err := matrix.Load(fixtures.FS())
 	if err != nil {
 		return report.Report{}, err
 	}

@@ -50,7 +50,7 @@ func Obtain(ctx context.Context, s Source, root, focus string, probes []string, 
 		}
 		return cells, nil
 	}
-	all, err := Matrix()
+	all, err := matrix.Load(fixtures.FS())
 	if err != nil {
 		return nil, err
 	}
@@ -70,16 +70,6 @@ func Obtain(ctx context.Context, s Source, root, focus string, probes []string, 
 	}
 	_, _, results, err := bench.Run(ctx, cells, Probes(probes...), focus, out)
 	return results, err
-}
-
-// Matrix is every cell of the fixtures.
-func Matrix() ([]matrix.Cell, error) {
-	const file = "cells.yaml"
-	data, err := fs.ReadFile(fixtures.FS(), file)
-	if err != nil {
-		return nil, fmt.Errorf("read the matrix: %w", err)
-	}
-	return matrix.Parse("fixtures/"+file, data)
 }
 
 // Deviations reads the recorded deviations, of which every suite uses its own.
