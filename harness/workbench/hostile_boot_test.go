@@ -3,10 +3,10 @@
 package workbench
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
@@ -41,16 +41,13 @@ func open(t *testing.T) (*Bench, matrix.Cell) {
 	return bench, chosen[0]
 }
 
-// hostile boots the cell once and runs the hostile probe in each mode.
-func hostile(t *testing.T, bench *Bench, c matrix.Cell, modes ...string) ([]wire.Transcript, error) {
+// hostile boots the cell once, runs the hostile probe in each mode, and returns
+// the transcripts and the console.
+func hostile(t *testing.T, bench *Bench, c matrix.Cell, modes ...string) ([]wire.Transcript, *bytes.Buffer, error) {
 	t.Helper()
 	var got []wire.Transcript
-	log, err := os.Create(t.TempDir() + "/console.log")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	err = bench.Engine().One(t.Context(), c, log, func(g *target.Guest) error {
+	var console bytes.Buffer
+	err := bench.Engine().One(t.Context(), c, &console, func(g *target.Guest) error {
 		for _, mode := range modes {
 			tr, err := g.Run(t.Context(), "hostile", []string{mode})
 			if err != nil {
@@ -60,14 +57,17 @@ func hostile(t *testing.T, bench *Bench, c matrix.Cell, modes ...string) ([]wire
 		}
 		return nil
 	})
-	return got, err
+	return got, &console, err
 }
 
 func TestBootFloodedConsoleLosesNoObservation(t *testing.T) {
 	bench, c := open(t)
-	got, err := hostile(t, bench, c, "flood", "lie")
+	got, console, err := hostile(t, bench, c, "flood", "lie")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if n := bytes.Count(console.Bytes(), []byte("flood ")); n < 200 {
+		t.Errorf("the kernel wrote %d lines: that is no flood, and nothing was tried", n)
 	}
 	if n := len(got[0].Observations); n != 200 || !got[0].Exit.Clean() {
 		t.Errorf("%d of 200 observations came through the flood, exit %+v", n, got[0].Exit)
@@ -84,7 +84,7 @@ func TestBootFloodedConsoleLosesNoObservation(t *testing.T) {
 
 func TestBootMisbehavingProbesHarmOnlyThemselves(t *testing.T) {
 	bench, c := open(t)
-	got, err := hostile(t, bench, c, "exit", "crash", "stray", "lie")
+	got, _, err := hostile(t, bench, c, "exit", "crash", "stray", "lie")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestBootDyingKernelsAreTypedFailures(t *testing.T) {
 		"panic":  {target.Panic, "sysrq triggered crash"},
 		"reboot": {target.Reboot, "run probe hostile reboot"},
 	} {
-		_, err := hostile(t, bench, c, mode)
+		_, _, err := hostile(t, bench, c, mode)
 		var f *target.Failure
 		if !errors.As(err, &f) || f.Kind != want.kind || !strings.Contains(f.Message, want.text) {
 			t.Errorf("%s: got %v, want %s with %q", mode, err, want.kind, want.text)

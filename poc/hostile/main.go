@@ -16,20 +16,24 @@ var modes = map[string]func(){
 	// flood reports 200 observations while the kernel log is written at
 	// KERN_EMERG, which no console log level suppresses.
 	"flood": func() {
+		// Without this the kernel drops all but a few of a process's lines.
+		if err := os.WriteFile("/proc/sys/kernel/printk_devkmsg", []byte("on\n"), 0); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		kmsg, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 		go func() {
-			kmsg, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
-			if err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
 			for i := 0; ; i++ {
 				fmt.Fprintf(kmsg, "<0>flood %d %s\n", i, strings.Repeat("x", i%200))
-				time.Sleep(500 * time.Microsecond)
 			}
 		}()
 		for i := 0; i < 200; i++ {
 			fmt.Printf("{\"step\":\"flood.%d\",\"values\":{\"n\":\"%d\"}}\n", i, i)
-			time.Sleep(2 * time.Millisecond)
+			time.Sleep(time.Millisecond) // spread over the flood
 		}
 	},
 	"panic":  func() { sysrq('c') },
