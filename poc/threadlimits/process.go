@@ -113,7 +113,7 @@ func who(p *probe.P) {
 	if caps, err := field(self, "CapEff"); err != nil {
 		o.Unknown("capeff", err.Error())
 	} else {
-		o.Set("capeff", caps)
+		o.Set("capeff", "0x"+caps)
 	}
 	o.Emit()
 }

@@ -53,4 +53,8 @@ func setuidThenExec(p *probe.P) {
 }
 
 // executed is the program.
-func executed(p *probe.P) { p.Observe("executed.who").Set("uid", os.Getuid()).Emit() }
+func executed(p *probe.P) {
+	o := p.Observe("executed.who")
+	o.Returned("execve", 0, 0)
+	o.Set("uid", os.Getuid()).Emit()
+}

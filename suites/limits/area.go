@@ -1,0 +1,107 @@
+// Package limits claims what the kernel answers when one more process, thread,
+// namespace or mapping would exceed a limit, and that it recovers.
+package limits
+
+import (
+	"fmt"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/expect"
+)
+
+// probe is the one whose transcript every claim here reads.
+const probe = "threadlimits"
+
+// Area returns the claims of this suite. Numbers from 101 up are behaviours
+// that a row of the catalogue holds besides its first.
+func Area() claim.Area {
+	var claims []claim.Claim
+	for _, group := range [][]claim.Claim{
+		processClaims(), exemptionClaims(), namespaceClaims(), userNamespaceClaims(),
+		threadsMaxClaims(), pidMaxClaims(), groupClaims(), nestedGroupClaims(),
+		memoryClaims(), commitClaims(), mapCountClaims(), deadlineClaims(),
+	} {
+		claims = append(claims, group...)
+	}
+	for i := range claims {
+		claims[i].Probe = probe
+		if claims[i].Level == "" {
+			claims[i].Level = verdict.Must
+		}
+	}
+	return claim.Area{Name: "limits", Claims: claims}
+}
+
+// errno expects the call of a step to have failed with an error.
+func errno(g gomega.Gomega, f facts.Facts, o claim.Observation, name string) {
+	expect.Errno(g, expect.Table(f), o, name)
+}
+
+// count expects a number that the probe counted.
+func count(g gomega.Gomega, o claim.Observation, key string, want int) {
+	g.Expect(o.Int(key)).To(gomega.Equal(want), "%s of step %s", key, o.Step)
+}
+
+// prepared stops the check unless the step that sets a limit succeeded: what
+// follows would be about another limit.
+func prepared(t claim.Transcript, step string) claim.Observation {
+	o := t.Step(step)
+	o.Result()
+	return o
+}
+
+// unless stops the check when a circumstance makes an answer mean nothing.
+func unless(circumstance bool, o claim.Observation, key, reason string) {
+	if circumstance {
+		panic(claim.Missing{Probe: probe, Step: o.Step, Value: key, Reason: reason})
+	}
+}
+
+// recovers expects that after one has gone exactly one more is possible.
+func recovers(g gomega.Gomega, t claim.Transcript, f facts.Facts, prefix, name string) {
+	errno(g, f, t.Step(prefix+"refused"), name)
+	again := t.Step(prefix + "again")
+	expect.OK(g, again)
+	g.Expect(again.Result()).To(gomega.BeNumerically(">", 0), "the ID of the process that took the free place")
+	errno(g, f, t.Step(prefix+"full"), name)
+}
+
+// lived expects that every child lived until it was killed: a limit of
+// processes that counted nothing alive would be no limit.
+func lived(g gomega.Gomega, t claim.Transcript, step string) {
+	o := t.Step(step)
+	g.Expect(o.Int("children")).To(gomega.BeNumerically(">", 0), "children at the end of step %s", step)
+	count(g, o, "killed", o.Int("children"))
+}
+
+// refusals expects an error from each of some steps.
+func refusals(g gomega.Gomega, t claim.Transcript, f facts.Facts, prefix, name string, steps ...string) {
+	for _, step := range steps {
+		errno(g, f, t.Step(prefix+step), name)
+	}
+}
+
+// successes expects each of some steps to succeed, and what they wrote to be
+// there.
+func successes(g gomega.Gomega, t claim.Transcript, prefix string, steps ...string) {
+	for _, step := range steps {
+		o := t.Step(prefix + step)
+		expect.OK(g, o)
+		for _, key := range []string{"first", "last"} {
+			if o.Has(key) {
+				g.Expect(o.Value(key)).To(gomega.Equal("ok"), "%s byte of step %s", key, o.Step)
+			}
+		}
+	}
+}
+
+// childEnded expects the child of a step to have run to its end.
+func childEnded(t claim.Transcript, step string) {
+	o := t.Step(step)
+	unless(o.Value("timedout") != "false" || !o.Has("exit") || o.Value("exit") != "0", o, "exit",
+		fmt.Sprintf("the child ended with %v", o.Values))
+}

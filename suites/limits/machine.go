@@ -1,0 +1,136 @@
+package limits
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/expect"
+)
+
+func threadsMaxClaims() []claim.Claim {
+	return []claim.Claim{
+		{
+			ID: "LM-005", Level: verdict.Should,
+			English: "By default RLIMIT_NPROC is half of kernel.threads-max.",
+			Chinese: "RLIMIT_NPROC 的默认值是 kernel.threads-max 的一半。",
+			Source:  "fork_init in kernel/fork.c; SHOULD because whoever starts the probe may set another",
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				o := t.Step("defaults")
+				count(g, o, "nproc", o.Int("threads-max")/2)
+				count(g, o, "nproc.max", o.Int("threads-max")/2)
+			},
+		},
+		{
+			ID: "LM-105", Level: verdict.Should,
+			English: "By default kernel.threads-max lets the stacks of all threads, of at least 16 KiB each, take at most an eighth of memory.",
+			Chinese: "kernel.threads-max 的默认值使所有线程的内核栈（每个至少 16 KiB）最多占用内存的八分之一。",
+			Source:  "split from LM-05; set_max_threads in kernel/fork.c; observed: 16 KiB, on ppc64le with 64 KiB pages 32 KiB",
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				o := t.Step("defaults")
+				// MemTotal leaves out what the kernel itself occupies, which the
+				// kernel counts when it sets the limit: an eighth is plenty.
+				memory := o.Int("memtotal") * 9 / 8
+				const stack = 16 // KiB, the smallest THREAD_SIZE of the architectures in poc/abi
+				g.Expect(o.Int("threads-max")).To(gomega.And(
+					gomega.BeNumerically(">=", 20), // MIN_THREADS
+					gomega.BeNumerically("<=", memory/8/stack)), "kernel.threads-max in %d KiB", o.Int("memtotal"))
+			},
+		},
+		{
+			ID:      "LM-006",
+			English: "The machine can have exactly as many threads as kernel.threads-max says, and clone refuses the next one with EAGAIN, root included.",
+			Chinese: "全系统线程数恰好可以达到 kernel.threads-max，clone 以 EAGAIN 拒绝再多一个，对 root 也是如此。",
+			Source:  "copy_process in kernel/fork.c: nr_threads >= max_threads; /proc/loadavg shows nr_threads",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				o := t.Step("threadsmax.refused")
+				errno(g, f, o, full)
+				count(g, o, "made", o.Int("max")-o.Int("before"))
+				count(g, o, "after", o.Int("max"))
+			},
+		},
+		{
+			ID:      "LM-106",
+			English: "kernel.threads-max accepts 1, after which nobody can clone, and rejects 0 with EINVAL.",
+			Chinese: "kernel.threads-max 接受 1（此后谁也不能 clone），以 EINVAL 拒绝 0。",
+			Source:  "split from LM-06; sysctl_max_threads in kernel/fork.c",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				errno(g, f, t.Step("threadsmax.zero"), "EINVAL")
+				expect.OK(g, t.Step("threadsmax.one"))
+				errno(g, f, t.Step("threadsmax.one.clone"), full)
+			},
+		},
+		{
+			ID:      "LM-107",
+			English: "When one thread of a machine at kernel.threads-max has gone, exactly one clone succeeds again, and any number once the limit is raised.",
+			Chinese: "达到 kernel.threads-max 后，有一个线程消失就恰好可以再成功 clone 一次；提高该限制后即恢复正常。",
+			Source:  "split from LM-06; __unhash_process in kernel/exit.c",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				recovers(g, t, f, "threadsmax.", full)
+				expect.OK(g, t.Step("threadsmax.recovered"))
+			},
+		},
+	}
+}
+
+func pidMaxClaims() []claim.Claim {
+	return []claim.Claim{
+		{
+			ID:      "LM-007",
+			English: "clone gives IDs below kernel.pid_max until none is free from 300 on, and then refuses with EAGAIN, root included.",
+			Chinese: "clone 分配小于 kernel.pid_max 的 ID，直到 300 以上没有空闲，此后以 EAGAIN 拒绝，对 root 也是如此。",
+			Source:  "alloc_pid in kernel/pid.c: RESERVED_PIDS, and ENOSPC turned into EAGAIN",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				prepared(t, "pidmax.set")
+				o := t.Step("pidmax.refused")
+				errno(g, f, o, full)
+				g.Expect(o.Int("made")).To(gomega.BeNumerically(">", 0), "processes made before the first refusal")
+				count(g, o, "outside", 0)
+				count(g, o, "free", 0)
+			},
+		},
+		{
+			ID:      "LM-108",
+			English: "When one process has gone on a machine without a free ID, exactly one clone succeeds again, and it gets that ID.",
+			Chinese: "系统没有空闲 ID 时，有一个进程消失就恰好可以再成功 clone 一次，并获得该 ID。",
+			Source:  "split from LM-07; free_pid and alloc_pid in kernel/pid.c",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				prepared(t, "pidmax.set")
+				recovers(g, t, f, "pidmax.", full)
+				o := t.Step("pidmax.again")
+				g.Expect(o.Result()).To(gomega.Equal(o.Uint("freed")), "the ID of the new process")
+				expect.OK(g, t.Step("pidmax.recovered"))
+			},
+		},
+		{
+			ID:      "LM-109",
+			English: "The smallest kernel.pid_max is 301 on machines of up to 37 CPUs: 301 is accepted and 300 is EINVAL.",
+			Chinese: "在不超过 37 个 CPU 的机器上，kernel.pid_max 的最小值是 301：接受 301，300 返回 EINVAL。",
+			Source:  "split from LM-07; pid_max_min in kernel/pid.c: RESERVED_PIDS + 1, or 8 for each possible CPU",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				errno(g, f, t.Step("pidmax.300"), "EINVAL")
+				if possible(t.Step("defaults")) > 37 {
+					errno(g, f, t.Step("pidmax.301"), "EINVAL")
+					return
+				}
+				expect.OK(g, t.Step("pidmax.301"))
+			},
+		},
+	}
+}
+
+// possible is the number of CPUs in a list like "0-1" or "0".
+func possible(o claim.Observation) int {
+	list := o.Value("possible")
+	_, last, isRange := strings.Cut(list, "-")
+	if !isRange {
+		last = list
+	}
+	n, err := strconv.Atoi(last)
+	unless(err != nil, o, "possible", "no range of CPUs from 0")
+	return n + 1
+}
