@@ -10,6 +10,7 @@ ARCH ?=
 CELL ?=
 KERNEL ?=
 FOCUS ?=
+DEFECT ?=
 LOCKED ?=
 OUT ?= out
 
@@ -35,7 +36,7 @@ bin/mapstack:
 	@go build -trimpath -o $@ ./harness/cmd/mapstack
 
 conformance: bin/mapstack
-	@bin/mapstack run $(select) $(if $(FOCUS),--focus '$(FOCUS)') --out '$(OUT)'
+	@bin/mapstack run $(select) $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DEFECT),--defect '$(DEFECT)') --out '$(OUT)'
 
 # Every folder that has a suite which boots.
 suites:

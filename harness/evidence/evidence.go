@@ -34,9 +34,12 @@ const Schema = "1"
 
 // Run is run.json.
 type Run struct {
-	Schema   string        `json:"schema"`
-	Revision string        `json:"revision"` // of git, of the tool that ran
-	Focus    string        `json:"focus,omitempty"`
+	Schema   string `json:"schema"`
+	Revision string `json:"revision"` // of git, of the tool that ran
+	Focus    string `json:"focus,omitempty"`
+	// Defect is the defect model that was injected; such a run says how a
+	// defective kernel would be judged and nothing of the kernels that ran.
+	Defect   string        `json:"defect,omitempty"`
 	Cells    []matrix.Cell `json:"cells"` // everything that was asked for
 	Host     Host          `json:"host"`
 	Started  time.Time     `json:"started"`
@@ -227,9 +230,24 @@ func Load(path string) (Run, []Cell, error) {
 		if err != nil {
 			return run, nil, err
 		}
+		if err := honest(run, cell); err != nil {
+			return run, nil, fmt.Errorf("%s: %w", path, err)
+		}
 		cells = append(cells, cell)
 	}
 	return run, cells, nil
+}
+
+// honest refuses a transcript of a probe that a defect was injected into in a
+// run that does not say so, or that says another.
+func honest(run Run, cell Cell) error {
+	for probe, t := range cell.Transcripts {
+		if t.Defect != "" && t.Defect != run.Defect {
+			return fmt.Errorf("cell %s: probe %s ran with the injected defect %q and run.json says %q",
+				cell.Cell.Name, probe, t.Defect, run.Defect)
+		}
+	}
+	return nil
 }
 
 func (f Folder) load(asked matrix.Cell) (Cell, error) {

@@ -134,3 +134,38 @@ func TestEvidenceThatWasTamperedWithIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestAnInjectedDefectCannotBeHidden fails if deleting a line of run.json turns
+// the evidence of an injected defect into a kernel's.
+func TestAnInjectedDefectCannotBeHidden(t *testing.T) {
+	for _, c := range []struct {
+		run, transcript string
+		loads           bool
+	}{
+		{"", "", true},
+		{"stack-eperm", "stack-eperm", true},
+		{"stack-eperm", "", true}, // the probes that say what the target is
+		{"", "stack-eperm", false},
+		{"stack-enomem", "stack-eperm", false},
+	} {
+		folder, err := Create(t.TempDir(), time.Unix(1e9, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cell := matrix.Cell{Name: "c", Arch: "amd64"}
+		if err := folder.WriteRun(Run{Cells: []matrix.Cell{cell}, Defect: c.run}); err != nil {
+			t.Fatal(err)
+		}
+		transcripts := map[string]wire.Transcript{"p": {Probe: "p", Defect: c.transcript}}
+		if err := folder.WriteCell(Cell{Cell: cell, Transcripts: transcripts}); err != nil {
+			t.Fatal(err)
+		}
+		run, cells, err := Load(folder.Path())
+		if (err == nil) != c.loads {
+			t.Errorf("run %q, transcript %q: %v", c.run, c.transcript, err)
+		}
+		if c.loads && (run.Defect != c.run || cells[0].Transcripts["p"].Defect != c.transcript) {
+			t.Errorf("%+v %+v", run, cells)
+		}
+	}
+}

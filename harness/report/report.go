@@ -25,7 +25,10 @@ type Report struct {
 	Header Header `json:"header"`
 	// Focus is the claims and suites that were asked for; empty for all. The
 	// verdict is about no other.
-	Focus    string            `json:"focus,omitempty"`
+	Focus string `json:"focus,omitempty"`
+	// Defect is what was injected into the kernels. A report with one shows how
+	// a defective kernel is judged; it certifies nothing.
+	Defect   *Defect           `json:"defect,omitempty"`
 	Verdict  verdict.Decision  `json:"verdict"`
 	Cells    []Cell            `json:"cells"`
 	Claims   []Claim           `json:"claims"`
@@ -44,6 +47,16 @@ type Header struct {
 	Seconds map[string]float64 `json:"seconds"`
 	// Warnings are what a reader must know about the run as a whole.
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Defect is a defect model as poc/defect states it.
+type Defect struct {
+	Name    string `json:"name"`
+	English string `json:"en"`
+	Chinese string `json:"zh"`
+	// Unseen is where the defect cannot show, and why: no outcome there says
+	// whether the claims would catch it.
+	Unseen []string `json:"unseen,omitempty"`
 }
 
 // Tool is this project.

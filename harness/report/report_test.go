@@ -181,3 +181,21 @@ func TestWriteErrorsAreReported(t *testing.T) {
 		t.Errorf("table: %v", err)
 	}
 }
+
+// TestAnInjectedDefectIsSaidFirstAndLast fails if the table of a run with an
+// injected defect could be taken for a kernel's.
+func TestAnInjectedDefectIsSaidFirstAndLast(t *testing.T) {
+	outcomes := []verdict.Outcome{{Cell: "c", Suite: "s", Claim: "MS-001", Level: verdict.Must, Status: verdict.Pass}}
+	r := New(Header{}, "", []Cell{{Name: "c"}}, nil, outcomes)
+	r.Defect = &Defect{Name: "stack-eperm", English: "mmap refuses.", Unseen: []string{"on c: a reason"}}
+	var b strings.Builder
+	if err := r.WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	if !strings.HasPrefix(text, "DEFECT INJECTED: stack-eperm\n") || !strings.Contains(text, "certifies nothing") ||
+		!strings.Contains(text, "The defect cannot show on c: a reason.") ||
+		!strings.HasSuffix(text, "This is the verdict on the injected defect stack-eperm, not on a kernel.\n") {
+		t.Errorf("%s", text)
+	}
+}

@@ -16,10 +16,21 @@ import (
 // everything that is no pass, then the verdict.
 func (r Report) WriteTable(w io.Writer) error {
 	var b strings.Builder
+	if r.Defect != nil {
+		fmt.Fprintf(&b, "DEFECT INJECTED: %s\n    %s\n    %s\n"+
+			"What follows is how a kernel with this defect is judged. It says nothing of the kernels named, and certifies nothing.\n\n",
+			r.Defect.Name, r.Defect.English, r.Defect.Chinese)
+		for _, where := range r.Defect.Unseen {
+			b.WriteString("The defect cannot show " + where + ".\n\n")
+		}
+	}
 	b.WriteString(r.matrix() + "\n")
 	b.WriteString("Counts are pass/fail/error/unsupported/not-run.\n")
 	b.WriteString(r.problems())
 	fmt.Fprintf(&b, "\n%s: %s.\n", strings.ToUpper(string(r.Verdict.Verdict)), r.Verdict.Reason)
+	if r.Defect != nil {
+		fmt.Fprintf(&b, "This is the verdict on the injected defect %s, not on a kernel.\n", r.Defect.Name)
+	}
 	if r.Focus != "" {
 		fmt.Fprintf(&b, "Only %s was asked for; this says nothing of the other claims.\n", r.Focus)
 	}
@@ -117,6 +128,9 @@ func (r Report) problems() string {
 		default:
 			fmt.Fprintf(&b, "%s %s: %s\n", o.Claim, o.Level, sentence[o.Claim])
 			repeat += " FOCUS=" + o.Claim
+		}
+		if r.Defect != nil {
+			repeat += " DEFECT=" + r.Defect.Name
 		}
 		for _, line := range strings.Split(o.Reason, "\n") {
 			b.WriteString("    " + line + "\n")

@@ -51,6 +51,9 @@ type Engine struct {
 	Guests    Guests
 	Host      evidence.Host
 	Sink      progress.Sink
+	// Defect is the defect model to inject into every probe but those that say
+	// what the target is; empty for none.
+	Defect string
 
 	kvmOnce   sync.Once
 	kvmReason string // why KVM is not used; "" when it is
@@ -229,7 +232,7 @@ func (e *Engine) probes(ctx context.Context, result *evidence.Cell, g *target.Gu
 				Done: int64(i + 1), Total: int64(len(probes)), End: end, Err: err})
 		}
 		report(false, nil)
-		t, err := g.Run(ctx, probe, nil)
+		t, err := Observe(ctx, g, probe, e.Defect)
 		report(true, err)
 		if err != nil {
 			return err

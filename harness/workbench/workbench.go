@@ -34,6 +34,8 @@ type Bench struct {
 	// MirrorProblem is why no mirror is known. It matters only when something
 	// must be downloaded.
 	MirrorProblem error
+	// Defect is the defect model that runs inject, empty for none.
+	Defect string
 
 	sink     progress.Sink
 	warnings *warnings
@@ -82,12 +84,12 @@ func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progres
 
 // Engine runs cells with this bench.
 func (b *Bench) Engine() *run.Engine {
-	return &run.Engine{Kernels: b.Kernels, Emulators: b.Toolbox, Guests: b.Guests, Host: b.Host, Sink: b.sink}
+	return &run.Engine{Kernels: b.Kernels, Emulators: b.Toolbox, Guests: b.Guests, Host: b.Host, Sink: b.sink, Defect: b.Defect}
 }
 
 // Run runs probes on cells and leaves the evidence in a new folder below out.
 func (b *Bench) Run(ctx context.Context, cells []matrix.Cell, probes []string, focus, out string) (evidence.Folder, evidence.Run, []evidence.Cell, error) {
-	r := evidence.Run{Revision: b.Revision(ctx), Focus: focus, Cells: cells, Host: b.Host, Started: time.Now()}
+	r := evidence.Run{Revision: b.Revision(ctx), Focus: focus, Defect: b.Defect, Cells: cells, Host: b.Host, Started: time.Now()}
 	folder, err := evidence.Create(out, r.Started)
 	if err != nil {
 		return folder, r, nil, err

@@ -94,8 +94,11 @@ type Request struct {
 
 // Transcript is all observations of one probe run, with how it ended.
 type Transcript struct {
-	Probe        string        `json:"probe"`
-	Args         []string      `json:"args,omitempty"`
+	Probe string   `json:"probe"`
+	Args  []string `json:"args,omitempty"`
+	// Defect is the defect model that was injected while the probe ran, empty
+	// for none. With one, what was observed says nothing of the kernel.
+	Defect       string        `json:"defect,omitempty"`
 	Observations []Observation `json:"observations"`
 	Exit         Exit          `json:"exit"`
 }

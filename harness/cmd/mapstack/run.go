@@ -21,22 +21,26 @@ import (
 
 func runCommand() *cobra.Command {
 	var s selection
-	var focus, out string
+	var focus, out, defect string
 	cmd := &cobra.Command{
 		Use: "run", Short: "Boot the cells, run the probes, judge the claims", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return run(cmd.Context(), cmd.OutOrStdout(), s, focus, out)
+			return run(cmd.Context(), cmd.OutOrStdout(), s, focus, defect, out)
 		},
 	}
 	s.flags(cmd)
 	cmd.Flags().StringVar(&focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
+	cmd.Flags().StringVar(&defect, "defect", "", "run the probes as on a kernel with this defect; certifies nothing")
 	cmd.Flags().StringVar(&out, "out", "out", "folder for evidence and reports")
 	return cmd
 }
 
-func run(ctx context.Context, w io.Writer, s selection, focus, out string) error {
+func run(ctx context.Context, w io.Writer, s selection, focus, defect, out string) error {
 	cells, err := s.cells()
 	if err != nil {
+		return err
+	}
+	if err := injectable(defect, cells); err != nil {
 		return err
 	}
 	probes, err := suites.ProbesFor(focus)
@@ -49,6 +53,7 @@ func run(ctx context.Context, w io.Writer, s selection, focus, out string) error
 		d.close()
 		return err
 	}
+	bench.Defect = defect
 	folder, asked, results, err := bench.Run(ctx, cells, probes, focus, out)
 	d.close()
 	if err != nil {
@@ -64,8 +69,11 @@ func run(ctx context.Context, w io.Writer, s selection, focus, out string) error
 	if err := r.WriteTable(w); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nReport:   %s\nJUnit:    %s\nEvidence: %s\n",
-		filepath.Join(folder.Path(), reportFile), filepath.Join(folder.Path(), junitFile), filepath.Join(folder.Path(), "cells"))
+	fmt.Fprintf(w, "\nReport:   %s\n", filepath.Join(folder.Path(), reportFile))
+	if defect == "" {
+		fmt.Fprintf(w, "JUnit:    %s\n", filepath.Join(folder.Path(), junitFile))
+	}
+	fmt.Fprintf(w, "Evidence: %s\n", filepath.Join(folder.Path(), "cells"))
 	return verdictError(r.Verdict)
 }
 
@@ -97,7 +105,9 @@ func judge(asked evidence.Run, cells []evidence.Cell) (report.Report, error) {
 	if err != nil {
 		return report.Report{}, err
 	}
-	return report.New(header(asked, cells), asked.Focus, reportCells(cells), suites.Claims(), outcomes), nil
+	r := report.New(header(asked, cells), asked.Focus, reportCells(cells), suites.Claims(), outcomes)
+	r.Defect = injected(asked.Defect, cells)
+	return r, nil
 }
 
 func writeReports(dir string, r report.Report, cells []evidence.Cell, focus string) error {
@@ -111,6 +121,9 @@ func writeReports(dir string, r report.Report, cells []evidence.Cell, focus stri
 	}
 	if err := file.CloseAtomicallyReplace(); err != nil {
 		return fmt.Errorf("write the report: %w", err)
+	}
+	if r.Defect != nil {
+		return nil // JUnit has no place to say that these are no test results
 	}
 	log, err := os.Create(filepath.Join(dir, ginkgoFile))
 	if err != nil {

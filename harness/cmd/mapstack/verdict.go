@@ -80,6 +80,7 @@ func difference(before, now report.Report) string {
 	}{
 		{"schema", before.Schema, now.Schema},
 		{"focus", before.Focus, now.Focus},
+		{"injected defect", before.Defect, now.Defect},
 		{"verdict", before.Verdict, now.Verdict},
 		{"kernels, machines and parameters of the cells", before.Cells, now.Cells},
 		{"text of the claims", before.Claims, now.Claims},

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/report"
+	"github.com/mapstack/conformance/poc/defect"
+	"github.com/mapstack/conformance/suites"
+)
+
+// injectable refuses a defect model that is unknown, or that means nothing on
+// an architecture that was asked for. "" is no defect.
+func injectable(name string, cells []matrix.Cell) error {
+	if name == "" {
+		return nil
+	}
+	model, ok := defect.Lookup(name)
+	if !ok {
+		var names []string
+		for _, m := range defect.Models() {
+			names = append(names, m.Name)
+		}
+		return fmt.Errorf("unknown defect %q; there are %s", name, strings.Join(names, ", "))
+	}
+	for _, c := range cells {
+		// What depends on the kernel is known only when it has run.
+		if why := model.Why(defect.Target{GOARCH: c.Arch, MarksStacks: true}); why != "" {
+			return fmt.Errorf("defect %s cannot be shown on cell %s: %s; leave that cell out", name, c.Name, why)
+		}
+	}
+	return nil
+}
+
+// injected is what a report says of the defect of its run, nil for none.
+func injected(name string, cells []evidence.Cell) *report.Defect {
+	if name == "" {
+		return nil
+	}
+	m, ok := defect.Lookup(name)
+	if !ok { // evidence of another revision
+		return &report.Defect{Name: name}
+	}
+	d := &report.Defect{Name: m.Name, English: m.English, Chinese: m.Chinese}
+	for _, c := range cells {
+		t, err := suites.Target(c)
+		if err != nil {
+			continue // the cell's outcomes say it
+		}
+		if why := m.Why(t); why != "" {
+			d.Unseen = append(d.Unseen, fmt.Sprintf("on %s: %s", c.Cell.Name, why))
+		}
+	}
+	return d
+}
