@@ -3,7 +3,7 @@
 # explains is the one after "Error" in make's last line, and the exit status of
 # bin/mapstack itself.
 
-.PHONY: help conformance suites list fetch doctor test test-boot lint fuzz bin/mapstack
+.PHONY: help conformance kill-table suites list fetch doctor test test-boot lint fuzz bin/mapstack
 
 # What narrows the matrix, empty for all of it.
 ARCH ?=
@@ -22,6 +22,7 @@ help:
 	@echo '                   narrowed by ARCH=loong64 CELL=amd64-debian12-6.1 KERNEL=6.1 FOCUS=MS-003;'
 	@echo '                   LOCKED=1 accepts no kernel but the one in fixtures/kernels.lock'
 	@echo 'make suites        the same through go tool ginkgo, narrowed by ARCH, CELL, KERNEL and LOCKED'
+	@echo 'make kill-table    show which claims catch which injected defects; CELL and FOCUS narrow it'
 	@echo 'make list          show the cells'
 	@echo 'make fetch         download and prepare everything, boot nothing'
 	@echo 'make doctor        say what this machine lacks, and the command that supplies it'
@@ -37,6 +38,14 @@ bin/mapstack:
 
 conformance: bin/mapstack
 	@bin/mapstack run $(select) $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DEFECT),--defect '$(DEFECT)') --out '$(OUT)'
+
+# The cells of the table in fixtures/: four ways to take arguments and to fail,
+# 64k pages, big-endian. CELL asks for others, and writes no file.
+tabled = amd64-debian12-6.1,arm64-debian12-6.1,mips64le-debian12-6.1-malta,ppc64le-debian12-6.1,s390x-debian12-6.1
+
+kill-table: bin/mapstack
+	@bin/mapstack kill-table --cell '$(or $(CELL),$(tabled))' $(if $(FOCUS),--focus '$(FOCUS)') \
+		$(if $(CELL)$(FOCUS),,--write fixtures/kill-table.md)
 
 # Every folder that has a suite which boots.
 suites:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/report"
 	"github.com/mapstack/conformance/poc/defect"
 	"github.com/mapstack/conformance/suites/internal/collect"
 	"github.com/mapstack/conformance/suites/internal/history"
@@ -19,4 +20,19 @@ func Target(cell evidence.Cell) (defect.Target, error) {
 	}
 	t.MarksStacks = history.StackNoHugepage(*ev.Facts)
 	return t, nil
+}
+
+// Excused is the MUST claims that no defect model makes fail, each with the
+// reason why none can.
+func Excused() map[string]string {
+	return map[string]string{}
+}
+
+// ClaimsFor returns the claims of a focus as reports list them.
+func ClaimsFor(focus string) ([]report.Claim, error) {
+	areas, err := focused(Areas(), focus)
+	if err != nil {
+		return nil, err
+	}
+	return claimsOf(areas), nil
 }

@@ -29,9 +29,11 @@ func Areas() []claim.Area {
 }
 
 // Claims returns every claim as reports list it.
-func Claims() []report.Claim {
+func Claims() []report.Claim { return claimsOf(Areas()) }
+
+func claimsOf(areas []claim.Area) []report.Claim {
 	var list []report.Claim
-	for _, a := range Areas() {
+	for _, a := range areas {
 		for _, c := range a.Claims {
 			list = append(list, report.Claim{ID: c.ID, Suite: a.Name, Level: c.Level,
 				English: c.English, Chinese: c.Chinese, Source: c.Source})

@@ -10,14 +10,14 @@ import (
 // injector is the guest program that runs another below a defect model.
 const injector = "inject"
 
-// truthful reports whether a probe says what the target is: it is never run
+// Truthful reports whether a probe says what the target is: it is never run
 // below a defect, because claims are judged by what it says.
-func truthful(probe string) bool { return probe == FactsProbe || probe == "sysconf" }
+func Truthful(probe string) bool { return probe == FactsProbe || probe == "sysconf" }
 
 // Observe runs a probe in a guest, below a defect model unless defect is empty,
 // and files what it saw under the probe's own name.
 func Observe(ctx context.Context, g *target.Guest, probe, defect string) (wire.Transcript, error) {
-	if defect == "" || truthful(probe) {
+	if defect == "" || Truthful(probe) {
 		return g.Run(ctx, probe, nil)
 	}
 	t, err := g.Run(ctx, injector, []string{defect, probe})

@@ -16,10 +16,10 @@ type Call struct {
 	// where the kernel takes their address.
 	Args [6]uint64
 	// OnStack: the first argument is an address in memory that the program got
-	// by MAP_STACK.
+	// by MAP_STACK. Known for models that have Stacks.
 	OnStack bool
-	// UID is the effective user of the calling thread.
-	UID uint32
+	// UID tells the effective user of the calling thread.
+	UID func() uint32
 	// Word reads a word of the program's memory, 0 where there is none.
 	Word func(addr uint64) uint64
 

@@ -10,6 +10,8 @@ type Model struct {
 	// Calls are the system calls whose arguments or results it changes, by the
 	// names of poc/inject.
 	Calls []string
+	// Stacks: the rule asks for Call.OnStack.
+	Stacks bool
 	// Act is the rule. The calls that the Go runtime makes for itself never
 	// reach it: a program that cannot run observes nothing.
 	Act func(c *Call)

@@ -48,7 +48,7 @@ func stacks() []Model {
 			English: "mmap grants MAP_STACK to root alone.",
 			Chinese: "mmap 仅允许 root 使用 MAP_STACK。",
 			Act: onStacks(func(c *Call) {
-				if c.UID != 0 {
+				if c.UID() != 0 {
 					c.refuse("EPERM")
 				}
 			}),
@@ -179,7 +179,7 @@ func stacks() []Model {
 			},
 		},
 		{
-			Name: "stack-mprotect-eacces", Calls: mprotect,
+			Name: "stack-mprotect-eacces", Calls: mprotect, Stacks: true,
 			English: "mprotect refuses to change the protection of MAP_STACK memory with EACCES.",
 			Chinese: "mprotect 以 EACCES 拒绝更改 MAP_STACK 内存的保护属性。",
 			Act: func(c *Call) {

@@ -6,26 +6,28 @@ import (
 	"unsafe"
 
 	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/defect"
 	"github.com/mapstack/conformance/poc/sys"
 )
 
-// callNumbers gives the numbers of calls, by the names of defect models.
-func callNumbers(k abi.Table, names []string) (map[uint64]string, error) {
+// callNumbers gives the numbers of the calls that a model changes or must see.
+func callNumbers(k abi.Table, model defect.Model) (map[uint64]string, error) {
 	known := map[string]uint64{
 		"mmap": k.Syscall.Mmap, "munmap": k.Syscall.Munmap, "mprotect": k.Syscall.Mprotect,
 		"madvise": k.Syscall.Madvise, "clone": k.Syscall.Clone, "clone3": k.Syscall.Clone3,
 		"prctl": k.Syscall.Prctl, "personality": k.Syscall.Personality,
 	}
 	numbers := map[uint64]string{}
-	for _, name := range names {
+	for _, name := range model.Calls {
 		number := known[name]
 		if number == 0 {
 			return nil, fmt.Errorf("%s has no system call %q that could be changed", k.GOARCH, name)
 		}
 		numbers[number] = name
 	}
-	// Whether memory was mapped as a stack is asked of every later call.
-	numbers[k.Syscall.Mmap] = "mmap"
+	if model.Stacks {
+		numbers[k.Syscall.Mmap] = "mmap"
+	}
 	return numbers, nil
 }
 

@@ -76,7 +76,7 @@ func run(args []string) error {
 
 // become installs the filter and turns this process into the probe.
 func become(kernel *sys.Kernel, model defect.Model, path string, argv []string) error {
-	numbers, err := callNumbers(kernel.Table, model.Calls)
+	numbers, err := callNumbers(kernel.Table, model)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ type extent struct{ start, end uint64 }
 // run starts a program and returns how it ended.
 func (t *tracer) run(path string, argv []string) (syscall.WaitStatus, error) {
 	var err error
-	if t.numbers, err = callNumbers(t.kernel.Table, t.model.Calls); err != nil {
+	if t.numbers, err = callNumbers(t.kernel.Table, t.model); err != nil {
 		return 0, err
 	}
 	t.threads, t.sites = map[int]*thread{}, map[uint64]uint64{}
@@ -132,7 +132,7 @@ func (t *tracer) enter(tid int, th *thread) error {
 	}
 	call := &defect.Call{
 		Name: name, Kernel: t.kernel.Table, Page: uint64(os.Getpagesize()), Args: args,
-		OnStack: t.onStack(args[0]), UID: t.uid(tid),
+		OnStack: t.onStack(args[0]), UID: func() uint32 { return effectiveUser(tid) },
 		Word: func(addr uint64) uint64 {
 			word, err := peek(tid, addr)
 			if err != nil {
@@ -147,7 +147,7 @@ func (t *tracer) enter(tid int, th *thread) error {
 	if err := t.change(tid, info, args, call); err != nil {
 		return err
 	}
-	if !call.Answered() && name != "mmap" {
+	if !call.Answered() && !(t.model.Stacks && name == "mmap") {
 		return syscall.PtraceCont(tid, 0)
 	}
 	th.call = call
@@ -235,7 +235,7 @@ func (t *tracer) leave(tid int, th *thread) error {
 	value, errno := info.result()
 	was := defect.Result{Value: value, Errno: errno}
 	is := call.Finish(was)
-	if call.Name == "mmap" && is.Errno == 0 {
+	if t.model.Stacks && call.Name == "mmap" && is.Errno == 0 {
 		t.mapped(is.Value, call.Args[1], call.Args[3]&t.kernel.Map.Stack != 0)
 	}
 	if is != was {
@@ -290,9 +290,9 @@ func (t *tracer) onStack(addr uint64) bool {
 	return false
 }
 
-// uid is the effective user of a thread; one that cannot be told is root, as
+// effectiveUser is the user of a thread; one that cannot be told is root, as
 // most are.
-func (t *tracer) uid(tid int) uint32 {
+func effectiveUser(tid int) uint32 {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
 	if err != nil {
 		return 0

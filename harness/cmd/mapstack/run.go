@@ -93,21 +93,26 @@ func verdictError(d verdict.Decision) error {
 
 // judge decides every claim from evidence alone.
 func judge(asked evidence.Run, cells []evidence.Cell) (report.Report, error) {
-	all, err := matrix.Load(fixtures.FS())
-	if err != nil {
-		return report.Report{}, err
-	}
-	deviations, err := suites.Deviations(fixtures.FS(), all)
-	if err != nil {
-		return report.Report{}, err
-	}
-	outcomes, err := suites.JudgeAll(cells, asked.Focus, deviations)
+	outcomes, err := decide(asked.Focus, cells)
 	if err != nil {
 		return report.Report{}, err
 	}
 	r := report.New(header(asked, cells), asked.Focus, reportCells(cells), suites.Claims(), outcomes)
 	r.Defect = injected(asked.Defect, cells)
 	return r, nil
+}
+
+// decide gives every outcome of the focus, with the recorded deviations.
+func decide(focus string, cells []evidence.Cell) ([]verdict.Outcome, error) {
+	all, err := matrix.Load(fixtures.FS())
+	if err != nil {
+		return nil, err
+	}
+	deviations, err := suites.Deviations(fixtures.FS(), all)
+	if err != nil {
+		return nil, err
+	}
+	return suites.JudgeAll(cells, focus, deviations)
 }
 
 func writeReports(dir string, r report.Report, cells []evidence.Cell, focus string) error {

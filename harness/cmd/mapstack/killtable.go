@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/killtable"
+	"github.com/mapstack/conformance/harness/matrix"
+	runner "github.com/mapstack/conformance/harness/run"
+	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/workbench"
+	"github.com/mapstack/conformance/poc/defect"
+	"github.com/mapstack/conformance/poc/wire"
+	"github.com/mapstack/conformance/suites"
+)
+
+func killTableCommand() *cobra.Command {
+	var s selection
+	var focus, file string
+	cmd := &cobra.Command{
+		Use: "kill-table", Short: "Show which claims catch which injected defects", Args: cobra.NoArgs,
+		Long: "kill-table boots each cell once, runs the probes without a defect and then below every defect\n" +
+			"model, judges all of it, and prints claims against defects. It fails when the control is not\n" +
+			"conformant, when no MUST claim catches a defect, and when no defect makes a MUST claim fail.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			t, err := killTable(cmd.Context(), s, focus, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			if err := t.WriteMatrix(cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			if file != "" {
+				if err := writeKillTable(file, t); err != nil {
+					return err
+				}
+			}
+			if len(t.Problems()) > 0 {
+				return exitError(verdict.ExitNonConformant)
+			}
+			return nil
+		},
+	}
+	s.flags(cmd)
+	cmd.Flags().StringVar(&focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
+	cmd.Flags().StringVar(&file, "write", "", "write the table as Markdown to this file as well")
+	return cmd
+}
+
+// related is the models that any of the probes could see: with a focus, a
+// defect of something else says nothing.
+func related(probes []string) []defect.Model {
+	var models []defect.Model
+	for _, m := range defect.Models() {
+		for _, p := range probes {
+			if !runner.Truthful(p) && killtable.Related(p, m) {
+				models = append(models, m)
+				break
+			}
+		}
+	}
+	return models
+}
+
+func writeKillTable(path string, t killtable.Table) error {
+	file, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644))
+	if err != nil {
+		return fmt.Errorf("write the kill table: %w", err)
+	}
+	defer file.Cleanup()
+	if err := t.WriteMarkdown(file); err != nil {
+		return err
+	}
+	return file.CloseAtomicallyReplace()
+}
+
+func killTable(ctx context.Context, s selection, focus string, log io.Writer) (killtable.Table, error) {
+	t := killtable.Table{Excused: suites.Excused()}
+	cells, err := s.cells()
+	if err != nil {
+		return t, err
+	}
+	probes, err := suites.ProbesFor(focus)
+	if err != nil {
+		return t, err
+	}
+	t.Models = related(probes)
+	if t.Claims, err = suites.ClaimsFor(focus); err != nil {
+		return t, err
+	}
+	d := newDisplay(os.Stderr)
+	defer d.close()
+	bench, err := workbench.Open(ctx, ".", fixtures.FS(), s.locked, d.sink)
+	if err != nil {
+		return t, err
+	}
+	for _, c := range cells {
+		trials := &trials{engine: bench.Engine(), cell: c, probes: probes, models: t.Models, focus: focus, log: log}
+		if err := trials.run(ctx); err != nil {
+			return t, fmt.Errorf("kill table of cell %s: %w", c.Name, err)
+		}
+		t.Cells = append(t.Cells, trials.result)
+	}
+	return t, nil
+}
+
+// trials runs every defect on one cell.
+type trials struct {
+	engine *runner.Engine
+	cell   matrix.Cell
+	probes []string
+	models []defect.Model
+	focus  string
+	log    io.Writer
+
+	control evidence.Cell
+	target  defect.Target
+	result  killtable.Cell
+}
+
+// run boots the cell, and again after a defect that ended its guest.
+func (t *trials) run(ctx context.Context) error {
+	t.result.Name = t.cell.Name
+	for len(t.result.Trials) < len(t.models) {
+		before := len(t.result.Trials)
+		err := t.engine.One(ctx, t.cell, io.Discard, func(g *target.Guest) error {
+			if t.control.Transcripts == nil {
+				if err := t.observeControl(ctx, g); err != nil {
+					return err
+				}
+			}
+			for _, m := range t.models[len(t.result.Trials):] {
+				if err := t.try(ctx, g, m); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		var failed *target.Failure
+		switch {
+		case err == nil:
+		case errors.As(err, &failed) && ctx.Err() == nil && len(t.result.Trials) > before:
+			fmt.Fprintf(t.log, "%s: the guest ended and is booted again: %v\n", t.cell.Name, err)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *trials) observeControl(ctx context.Context, g *target.Guest) error {
+	transcripts := map[string]wire.Transcript{}
+	for _, probe := range t.probes {
+		observed, err := runner.Observe(ctx, g, probe, "")
+		if err != nil {
+			return err
+		}
+		transcripts[probe] = observed
+	}
+	t.control = evidence.Cell{Cell: t.cell, Transcripts: transcripts}
+	var err error
+	if t.target, err = suites.Target(t.control); err != nil {
+		return err
+	}
+	t.result.Control, err = decide(t.focus, []evidence.Cell{t.control})
+	return err
+}
+
+// try runs the probes below a defect. What a probe would have told whose guest
+// ended is missing, and the error says why.
+func (t *trials) try(ctx context.Context, g *target.Guest, m defect.Model) error {
+	trial := killtable.Trial{Defect: m.Name, Unserved: m.Why(t.target)}
+	if trial.Unserved != "" {
+		t.result.Trials = append(t.result.Trials, trial)
+		return nil
+	}
+	cell := evidence.Cell{Cell: t.cell, Transcripts: map[string]wire.Transcript{}}
+	var failure error
+	for _, probe := range t.probes {
+		if observed, truth := t.control.Transcripts[probe]; truth && !killtable.Related(probe, m) || runner.Truthful(probe) {
+			cell.Transcripts[probe] = observed
+			continue
+		}
+		observed, err := runner.Observe(ctx, g, probe, m.Name)
+		if err != nil {
+			failure = err
+			var failed *target.Failure
+			if errors.As(err, &failed) {
+				cell.Failure = failed
+			}
+			break
+		}
+		cell.Transcripts[probe] = observed
+	}
+	outcomes, err := decide(t.focus, []evidence.Cell{cell})
+	if err != nil {
+		return err
+	}
+	trial.Outcomes = outcomes
+	t.result.Trials = append(t.result.Trials, trial)
+	killed := 0
+	for _, o := range outcomes {
+		if o.Status == verdict.Fail {
+			killed++
+		}
+	}
+	fmt.Fprintf(t.log, "%s %d/%d %s: %d claims fail\n", t.cell.Name, len(t.result.Trials), len(t.models), m.Name, killed)
+	return failure
+}

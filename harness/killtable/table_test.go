@@ -1,0 +1,110 @@
+package killtable
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/mapstack/conformance/harness/report"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/defect"
+)
+
+func outcome(claim string, level verdict.Level, status verdict.Status) verdict.Outcome {
+	return verdict.Outcome{Cell: "c", Suite: "s", Claim: claim, Level: level, Status: status}
+}
+
+// sound is a table that proves what it should.
+func sound() Table {
+	control := []verdict.Outcome{
+		outcome("MS-001", verdict.Must, verdict.Pass), outcome("MS-002", verdict.Must, verdict.Pass),
+		outcome("MS-003", verdict.Must, verdict.Unsupported), outcome("MS-006", verdict.Should, verdict.Pass),
+	}
+	return Table{
+		Claims: []report.Claim{{ID: "MS-001", Level: verdict.Must}, {ID: "MS-002", Level: verdict.Must},
+			{ID: "MS-003", Level: verdict.Must}, {ID: "MS-006", Level: verdict.Should}},
+		Models:  []defect.Model{{Name: "a", English: "A.", Chinese: "甲。"}, {Name: "b", English: "B.", Chinese: "乙。"}},
+		Excused: map[string]string{},
+		Cells: []Cell{{Name: "c", Control: control, Trials: []Trial{
+			{Defect: "a", Outcomes: []verdict.Outcome{
+				outcome("MS-001", verdict.Must, verdict.Fail), outcome("MS-002", verdict.Must, verdict.Fail)}},
+			{Defect: "b", Unserved: "not here"},
+		}}},
+	}
+}
+
+func TestProblemsAreWhatIsNotProven(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		spoil  func(t *Table)
+		expect string // "" for no problem
+	}{
+		{"nothing", func(*Table) {}, ""},
+		{"a control that fails", func(t *Table) { t.Cells[0].Control[1].Status = verdict.Fail }, "the control, without a defect, is non-conformant"},
+		{"a control that decided nothing", func(t *Table) { t.Cells[0].Control = nil }, "the control, without a defect, is incomplete"},
+		{"a defect that nothing catches", func(t *Table) { t.Cells[0].Trials[1].Unserved = "" }, "no MUST claim catches defect b"},
+		{"a defect that only a SHOULD catches", func(t *Table) {
+			t.Cells[0].Trials[1] = Trial{Defect: "b", Outcomes: []verdict.Outcome{outcome("MS-006", verdict.Should, verdict.Fail)}}
+		}, "no MUST claim catches defect b"},
+		{"a defect that only loses claims", func(t *Table) {
+			t.Cells[0].Trials[1] = Trial{Defect: "b", Outcomes: []verdict.Outcome{outcome("MS-001", verdict.Must, verdict.Error)}}
+		}, "1 claims could not be decided"},
+		{"a claim that nothing makes fail", func(t *Table) { t.Cells[0].Trials[0].Outcomes[1].Status = verdict.Pass }, "no defect makes MUST claim MS-002 fail"},
+		{"the same with an excuse", func(t *Table) {
+			t.Cells[0].Trials[0].Outcomes[1].Status = verdict.Pass
+			t.Excused["MS-002"] = "no injector can"
+		}, ""},
+		{"an excuse without a reason", func(t *Table) {
+			t.Cells[0].Trials[0].Outcomes[1].Status = verdict.Pass
+			t.Excused["MS-002"] = ""
+		}, "excused without a reason"},
+		{"an excuse that is not needed", func(t *Table) { t.Excused["MS-001"] = "no injector can" }, "drop the excuse"},
+	} {
+		table := sound()
+		c.spoil(&table)
+		problems := strings.Join(table.Problems(), "\n")
+		if (c.expect == "") != (problems == "") || !strings.Contains(problems, c.expect) {
+			t.Errorf("%s: %q, want %q", c.name, problems, c.expect)
+		}
+	}
+}
+
+func TestTheWrittenTablesSayWhoCatchesWhat(t *testing.T) {
+	var matrix, markdown strings.Builder
+	table := sound()
+	if err := table.WriteMatrix(&matrix); err != nil {
+		t.Fatal(err)
+	}
+	if err := table.WriteMarkdown(&markdown); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1 a: A.", "MS-001 MUST     X  -", "MS-006 SHOULD      -"} {
+		if !strings.Contains(matrix.String(), want) {
+			t.Errorf("no %q in\n%s", want, matrix.String())
+		}
+	}
+	for _, want := range []string{"| `a` | A. 甲。 | 2 |", "| `b` | B. 乙。 | not here |", "| MS-001 | MUST | `a` |", "| MS-006 | SHOULD | none |"} {
+		if !strings.Contains(markdown.String(), want) {
+			t.Errorf("no %q in\n%s", want, markdown.String())
+		}
+	}
+}
+
+// TestOnlyProbesThatSeeNothingAreLeftOut fails if a defect were not tried on a
+// probe whose claims it concerns.
+func TestOnlyProbesThatSeeNothingAreLeftOut(t *testing.T) {
+	for _, c := range []struct {
+		probe string
+		calls []string
+		want  bool
+	}{
+		{"mapstack", []string{"mmap"}, true},
+		{"mapstack", []string{"clone"}, false},
+		{"cloneflags", []string{"clone3"}, true},
+		{"cloneflags", []string{"mprotect"}, false},
+		{"a probe that nobody described", []string{"mprotect"}, true},
+	} {
+		if got := Related(c.probe, defect.Model{Calls: c.calls}); got != c.want {
+			t.Errorf("%s and %v: %v", c.probe, c.calls, got)
+		}
+	}
+}

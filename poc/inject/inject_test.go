@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/defect"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// verdictOf runs a filter on the number of a call, as the kernel would.
+func verdictOf(t *testing.T, filter []instruction, number uint32) uint32 {
+	t.Helper()
+	var loaded uint32
+	for pc := 0; pc < len(filter); pc++ {
+		switch i := filter[pc]; i.code {
+		case loadWord:
+			if i.k != 0 {
+				t.Fatalf("instruction %d loads offset %d; the number is at 0", pc, i.k)
+			}
+			loaded = number
+		case jumpEqual:
+			if loaded == i.k {
+				pc += int(i.jt)
+			} else {
+				pc += int(i.jf)
+			}
+		case giveBack:
+			return i.k
+		default:
+			t.Fatalf("instruction %d is %+v", pc, i)
+		}
+	}
+	t.Fatal("the filter does not end")
+	return 0
+}
+
+// TestFiltersStopTheCallsOfTheirModelOnly fails if a defect of clone slowed down
+// or lost other calls, or missed its own.
+func TestFiltersStopTheCallsOfTheirModelOnly(t *testing.T) {
+	for _, k := range abi.All() {
+		for _, m := range defect.Models() {
+			if m.Why(defect.Target{GOARCH: k.GOARCH, MarksStacks: true}) != "" {
+				continue
+			}
+			numbers, err := callNumbers(k, m)
+			if err != nil {
+				t.Errorf("%s on %s: %v", m.Name, k.GOARCH, err)
+				continue
+			}
+			program := filter(numbers)
+			for _, c := range k.Syscall.Named() {
+				if c.Value == 0 {
+					continue
+				}
+				want := uint32(allow)
+				if numbers[c.Value] != "" {
+					want = trace
+				}
+				if got := verdictOf(t, program, uint32(c.Value)); got != want {
+					t.Errorf("%s on %s: %s is answered %#x", m.Name, k.GOARCH, c.Name, got)
+				}
+			}
+		}
+	}
+}
+
+func TestRegistersAreKnownWhereGuestsRun(t *testing.T) {
+	for _, arch := range []string{"amd64", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"} {
+		k, _ := abi.Lookup(arch)
+		r, ok := k.Registers()
+		if !ok {
+			t.Errorf("%s has no registers", arch)
+			continue
+		}
+		seen := map[int]bool{}
+		for i, place := range r.Args {
+			if place == abi.Unreachable && i == 0 {
+				continue
+			}
+			if place < 0 || place >= maxRegisters || seen[place] {
+				t.Errorf("%s: argument %d is at %d", arch, i, place)
+			}
+			seen[place] = true
+		}
+		if r.Result < 0 || r.Result >= maxRegisters || r.Failed.Mask != 0 && r.Failed.Word == r.Result {
+			t.Errorf("%s: %+v", arch, r)
+		}
+	}
+}
+
+// programs builds the injector and probes once for a test.
+func programs(t *testing.T) string {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("only root may install a seccomp filter without giving up privileges")
+	}
+	dir := t.TempDir()
+	out, err := exec.Command("go", "build", "-o", dir+"/", ".", "../mapstack", "../hostile", "../mmapabi").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
+}
+
+// limit is far beyond what a run on this machine takes.
+const limit = time.Minute
+
+// observe runs a program and returns its observations by step, and its status.
+func observe(t *testing.T, path string, args ...string) (map[string]wire.Observation, int) {
+	t.Helper()
+	cmd := exec.Command(path, args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	timer := time.AfterFunc(limit, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	steps := map[string]wire.Observation{}
+	for _, line := range bytes.Split(bytes.TrimSpace(out), []byte("\n")) {
+		var o wire.Observation
+		if json.Unmarshal(line, &o) == nil {
+			steps[o.Step] = o
+		}
+	}
+	if cmd.ProcessState.ExitCode() != 0 {
+		t.Logf("%v: %s", args, stderr.String())
+	}
+	return steps, cmd.ProcessState.ExitCode()
+}
+
+// TestDefectsShowOnThisMachine is the whole way on the kernel that runs the
+// test: filter, stops, registers, children and faults that pass through.
+func TestDefectsShowOnThisMachine(t *testing.T) {
+	dir := programs(t)
+	inject := filepath.Join(dir, "inject")
+	control, status := observe(t, filepath.Join(dir, "mapstack"))
+	if status != 0 || len(control) < 40 {
+		t.Fatalf("the probe alone: status %d, %d steps", status, len(control))
+	}
+	for _, c := range []struct {
+		defect, step string
+		check        func(o wire.Observation) bool
+	}{
+		{"stack-eperm", "map.1p", func(o wire.Observation) bool { return o.Error == "EPERM" && o.Ret == "" }},
+		{"stack-read-only", "map.1p", func(o wire.Observation) bool { return o.Values["perms"] == "r--p" && o.Values["first"] == "fault" }},
+		{"stack-privileged", "unprivileged.map.1p", func(o wire.Observation) bool { return o.Error == "EPERM" }},
+		{"stack-privileged", "map.1p", func(o wire.Observation) bool { return o.Values["first"] == "ok" }},
+		{"stack-mprotect-eacces", "glibc.mprotect", func(o wire.Observation) bool { return o.Error == "EACCES" }},
+		{"stack-mprotect-eacces", "musl.mprotect", func(o wire.Observation) bool { return o.Errno == 0 }},
+		{"munmap-ignored", "death.unmapped", func(o wire.Observation) bool { return o.Values["exit"] == "0" }},
+	} {
+		steps, status := observe(t, inject, c.defect, "mapstack")
+		if status != 0 || !c.check(steps[c.step]) {
+			t.Errorf("%s: status %d, %+v", c.defect, status, steps[c.step])
+		}
+		// IN-008: what the defect is not about stays as it was.
+		for _, step := range []string{"compare.plain", "access.plain.3"} {
+			if now, was := steps[step], control[step]; now.Errno != was.Errno || now.Values["perms"] != was.Values["perms"] {
+				t.Errorf("%s: %s is %+v, without the defect %+v", c.defect, step, now, was)
+			}
+		}
+	}
+}
+
+func TestTheProbesEndPassesThrough(t *testing.T) {
+	dir := programs(t)
+	for mode, want := range map[string]int{"exit": 3, "crash": 2} {
+		if _, status := observe(t, filepath.Join(dir, "inject"), "stack-eperm", "hostile", mode); status != want {
+			t.Errorf("hostile %s: status %d, want %d", mode, status, want)
+		}
+	}
+	for _, args := range [][]string{{}, {"stack-eperm"}, {"no-such-defect", "mapstack"}, {"stack-eperm", "no-such-probe"}} {
+		if steps, status := observe(t, filepath.Join(dir, "inject"), args...); status != exitInjection || len(steps) != 0 {
+			t.Errorf("%q: status %d, %d observations", args, status, len(steps))
+		}
+	}
+}
