@@ -159,7 +159,7 @@ func Related(probe string, m defect.Model) bool {
 // subjects is what the claims on a probe are about; of a probe that is not
 // here, everything.
 func subjects() map[string][]string {
-	memory := []string{"mmap", "munmap", "mprotect", "madvise", "prctl", "personality"}
+	memory := []string{"mmap", "munmap", "mprotect", "madvise", "prctl", "personality", "prlimit64"}
 	return map[string][]string{
 		"address": memory, "mapstack": memory, "mmapabi": memory, "protection": memory,
 		"cloneflags": {"clone", "clone3"},

@@ -82,18 +82,17 @@ func (c *Call) spoil() {
 	}
 }
 
-// report replaces one error of the call by another, or by success with value 0
-// when to is empty. Other results stay.
-func (c *Call) report(from, to string) {
-	k := c.Kernel
+// report replaces one error of the call by another. Other results stay.
+func (c *Call) report(from, to string) { c.replace(from, Result{Errno: c.Kernel.Errno(to)}) }
+
+// replace gives the call another result when it fails with an error.
+func (c *Call) replace(from string, to Result) {
+	errno := c.Kernel.Errno(from)
 	c.answer = func(r Result) Result {
-		switch {
-		case r.Errno != k.Errno(from):
-			return r
-		case to == "":
-			return Result{}
+		if r.Errno == errno {
+			return to
 		}
-		return Result{Errno: k.Errno(to)}
+		return r
 	}
 }
 
@@ -104,6 +103,9 @@ func (c *Call) has(flag uint64) bool { return flag != 0 && c.Args[flags]&flag !=
 func (c *Call) mapType() uint64 { return c.Args[flags] & c.Kernel.Map.Type }
 
 func (c *Call) setType(t uint64) { c.Args[flags] = c.Args[flags]&^c.Kernel.Map.Type | t }
+
+// fixed reports whether mmap is asked for an address and no other.
+func (c *Call) fixed() bool { return c.has(c.Kernel.Map.Fixed | c.Kernel.Map.FixedNoReplace) }
 
 // stack reports whether mmap is asked for MAP_STACK.
 func (c *Call) stack() bool { return c.has(c.Kernel.Map.Stack) }

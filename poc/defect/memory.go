@@ -17,6 +17,12 @@ func unadvised(ignored func(c *Call) []uint64) func(c *Call) {
 	}
 }
 
+// protection is the three bits that every architecture has.
+func (c *Call) protection() uint64 {
+	p := c.Kernel.Prot
+	return c.Args[prot] & (p.Read | p.Write | p.Exec)
+}
+
 // memory is defects of what is done to a mapping that exists.
 func memory() []Model {
 	return []Model{
@@ -31,6 +37,49 @@ func memory() []Model {
 			English: "mprotect ignores PROT_GROWSDOWN.",
 			Chinese: "mprotect 忽略 PROT_GROWSDOWN。",
 			Act:     func(c *Call) { c.Args[prot] &^= c.Kernel.Prot.GrowsDown },
+		},
+		{
+			Name: "write-alone-refused", Calls: []string{"mmap", "mprotect"},
+			English: "PROT_WRITE without PROT_READ is refused with EACCES.",
+			Chinese: "没有 PROT_READ 的 PROT_WRITE 以 EACCES 拒绝。",
+			Act: func(c *Call) {
+				if c.protection() == c.Kernel.Prot.Write {
+					c.refuse("EACCES")
+				}
+			},
+		},
+		{
+			Name: "exec-alone-writable", Calls: []string{"mmap", "mprotect"},
+			English: "Memory with PROT_EXEC alone can be written.",
+			Chinese: "只有 PROT_EXEC 的内存可写。",
+			Act: func(c *Call) {
+				if p := c.Kernel.Prot; c.protection() == p.Exec {
+					c.Args[prot] |= p.Read | p.Write
+				}
+			},
+		},
+		{
+			Name: "prot-bits-ignored", Calls: mprotect,
+			English: "mprotect ignores protection bits that it does not know.",
+			Chinese: "mprotect 忽略它不认识的保护位。",
+			Act: func(c *Call) {
+				for _, known := range c.Kernel.Prot.Named() {
+					if known.Value != 0 && c.Args[prot]&^c.protection() == known.Value {
+						return
+					}
+				}
+				c.Args[prot] = c.protection()
+			},
+		},
+		{
+			Name: "prot-sem-refused", Calls: []string{"mmap", "mprotect"},
+			English: "PROT_SEM is refused with EINVAL.",
+			Chinese: "PROT_SEM 以 EINVAL 拒绝。",
+			Act: func(c *Call) {
+				if c.Args[prot]&c.Kernel.Prot.Sem != 0 {
+					c.refuse("EINVAL")
+				}
+			},
 		},
 		{
 			Name: "munmap-ignored", Calls: munmap,
@@ -84,7 +133,7 @@ func memory() []Model {
 					c.Args[1] = 0 // no restriction, which is not refused
 					c.become(Result{})
 				case getMDWE:
-					c.report("EINVAL", "")
+					c.replace("EINVAL", Result{})
 				}
 			},
 		},

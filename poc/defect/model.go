@@ -44,7 +44,7 @@ func (m Model) Why(t Target) string {
 // Models returns every model, by subject.
 func Models() []Model {
 	var all []Model
-	for _, group := range [][]Model{stacks(), placement(), numbers(), rules(), memory(), clones()} {
+	for _, group := range [][]Model{stacks(), placement(), numbers(), rules(), memory(), limits(), clones()} {
 		all = append(all, group...)
 	}
 	return all

@@ -12,7 +12,7 @@ import (
 // TestModelsAreComplete fails if a model could not be named, read or injected.
 func TestModelsAreComplete(t *testing.T) {
 	known := map[string]bool{"mmap": true, "munmap": true, "mprotect": true, "madvise": true,
-		"clone": true, "clone3": true, "prctl": true, "personality": true}
+		"clone": true, "clone3": true, "prctl": true, "personality": true, "prlimit64": true}
 	names, sentences := map[string]bool{}, map[string]bool{}
 	name := regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	models := Models()

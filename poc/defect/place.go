@@ -1,5 +1,7 @@
 package defect
 
+import "github.com/mapstack/conformance/poc/abi"
+
 // placement is defects of where mmap puts a mapping.
 func placement() []Model {
 	return []Model{
@@ -75,6 +77,69 @@ func placement() []Model {
 					return "the architecture does not define MAP_32BIT"
 				}
 				return ""
+			},
+		},
+		{
+			Name: "hint-ignored", Calls: mmap,
+			English: "mmap ignores every hint.",
+			Chinese: "mmap 忽略所有提示地址。",
+			Act: func(c *Call) {
+				if !c.fixed() {
+					c.Args[addr] = 0
+				}
+			},
+			Unserved: func(t Target) string {
+				k := t.Table()
+				if r, known := k.Registers(); known && r.Args[addr] == abi.Unreachable && !k.MmapByPointer {
+					return "ptrace cannot change the first argument of a call: the kernel reads it from a register that NT_PRSTATUS lacks"
+				}
+				return ""
+			},
+		},
+		{
+			Name: "low-refused-to-root", Calls: mmap,
+			English: "mmap refuses a fixed address below 1 MiB with EPERM to root as well.",
+			Chinese: "mmap 对低于 1 MiB 的固定地址，连 root 也以 EPERM 拒绝。",
+			Act: func(c *Call) {
+				if c.fixed() && c.Args[addr] < 1<<20 {
+					c.refuse("EPERM")
+				}
+			},
+		},
+		{
+			Name: "min-addr-unchecked", Calls: mmap,
+			English: "mmap grants users fixed addresses below vm.mmap_min_addr.",
+			Chinese: "mmap 允许普通用户使用低于 vm.mmap_min_addr 的固定地址。",
+			Act: func(c *Call) {
+				if at := c.Args[addr]; c.fixed() {
+					c.replace("EPERM", Result{Value: at})
+				}
+			},
+		},
+		{
+			Name: "space-has-hole", Calls: mmap,
+			English: "mmap refuses all fixed addresses from 2^37 to 2^38.",
+			Chinese: "mmap 拒绝从 2^37 到 2^38 的所有固定地址。",
+			Act: func(c *Call) {
+				if c.fixed() && c.Args[addr]>>37 == 1 {
+					c.refuse("ENOMEM")
+				}
+			},
+		},
+		{
+			Name: "beyond-space-efault", Calls: mmap,
+			English: "mmap refuses a fixed address beyond the end of the address space with EFAULT.",
+			Chinese: "mmap 以 EFAULT 拒绝超出地址空间末尾的固定地址。",
+			Act: func(c *Call) {
+				if c.fixed() && c.Args[addr]>>38 != 0 && c.Args[addr]%c.Page == 0 {
+					efault := Result{Errno: c.Kernel.Errno("EFAULT")}
+					c.answer = func(r Result) Result {
+						if r.Errno == c.Kernel.Errno("ENOMEM") || r.Errno == c.Kernel.Errno("EINVAL") {
+							return efault
+						}
+						return r
+					}
+				}
 			},
 		},
 	}

@@ -15,7 +15,7 @@ func callNumbers(k abi.Table, model defect.Model) (map[uint64]string, error) {
 	known := map[string]uint64{
 		"mmap": k.Syscall.Mmap, "munmap": k.Syscall.Munmap, "mprotect": k.Syscall.Mprotect,
 		"madvise": k.Syscall.Madvise, "clone": k.Syscall.Clone, "clone3": k.Syscall.Clone3,
-		"prctl": k.Syscall.Prctl, "personality": k.Syscall.Personality,
+		"prctl": k.Syscall.Prctl, "personality": k.Syscall.Personality, "prlimit64": k.Syscall.Prlimit64,
 	}
 	numbers := map[uint64]string{}
 	for _, name := range model.Calls {

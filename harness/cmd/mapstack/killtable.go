@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/evidence"
@@ -103,14 +104,20 @@ func killTable(ctx context.Context, s selection, focus string, log io.Writer) (k
 	if err != nil {
 		return t, err
 	}
-	for _, c := range cells {
-		trials := &trials{engine: bench.Engine(), cell: c, probes: probes, models: t.Models, focus: focus, log: log}
-		if err := trials.run(ctx); err != nil {
-			return t, fmt.Errorf("kill table of cell %s: %w", c.Name, err)
-		}
-		t.Cells = append(t.Cells, trials.result)
+	t.Cells = make([]killtable.Cell, len(cells))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(bench.Host.Cores)
+	for i, c := range cells {
+		group.Go(func() error {
+			trials := &trials{engine: bench.Engine(), cell: c, probes: probes, models: t.Models, focus: focus, log: log}
+			if err := trials.run(ctx); err != nil {
+				return fmt.Errorf("kill table of cell %s: %w", c.Name, err)
+			}
+			t.Cells[i] = trials.result
+			return nil
+		})
 	}
-	return t, nil
+	return t, group.Wait()
 }
 
 // trials runs every defect on one cell.
