@@ -94,17 +94,17 @@ func TestTheWrittenTablesSayWhoCatchesWhat(t *testing.T) {
 func TestOnlyProbesThatSeeNothingAreLeftOut(t *testing.T) {
 	for _, c := range []struct {
 		probe string
-		calls []string
+		about defect.Subject
 		want  bool
 	}{
-		{"mapstack", []string{"mmap"}, true},
-		{"mapstack", []string{"clone"}, false},
-		{"cloneflags", []string{"clone3"}, true},
-		{"cloneflags", []string{"mprotect"}, false},
-		{"a probe that nobody described", []string{"mprotect"}, true},
+		{"mapstack", defect.Stack, true},
+		{"mapstack", defect.Clone, false},
+		{"cloneflags", defect.Clone, true},
+		{"cloneflags", defect.Memory, false},
+		{"a probe that nobody described", defect.Memory, true},
 	} {
-		if got := Related(c.probe, defect.Model{Calls: c.calls}); got != c.want {
-			t.Errorf("%s and %v: %v", c.probe, c.calls, got)
+		if got := Related(c.probe, defect.Model{Subject: c.about}); got != c.want {
+			t.Errorf("%s and %v: %v", c.probe, c.about, got)
 		}
 	}
 }

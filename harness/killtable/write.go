@@ -8,7 +8,6 @@ import (
 
 	"github.com/mapstack/conformance/harness/report"
 	"github.com/mapstack/conformance/harness/verdict"
-	"github.com/mapstack/conformance/poc/defect"
 )
 
 // WriteMatrix writes, for each cell, claims against numbered defects, for a
@@ -139,29 +138,4 @@ func (t Table) catches(claim string) string {
 		return "none"
 	}
 	return strings.Join(list, "; ")
-}
-
-// Related reports whether a probe's claims are about any call of a model. The
-// others are not run: the injector stops no call of theirs.
-func Related(probe string, m defect.Model) bool {
-	about, known := subjects()[probe]
-	if !known {
-		return true
-	}
-	for _, call := range m.Calls {
-		if slices.Contains(about, call) {
-			return true
-		}
-	}
-	return false
-}
-
-// subjects is what the claims on a probe are about; of a probe that is not
-// here, everything.
-func subjects() map[string][]string {
-	memory := []string{"mmap", "munmap", "mprotect", "madvise", "prctl", "personality", "prlimit64"}
-	return map[string][]string{
-		"address": memory, "mapstack": memory, "mmapabi": memory, "protection": memory,
-		"cloneflags": {"clone", "clone3"},
-	}
 }

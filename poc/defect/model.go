@@ -7,6 +7,7 @@ type Model struct {
 	Name    string // lower case, words joined by dashes
 	English string // what the kernel does wrong, one sentence
 	Chinese string // the same
+	Subject Subject
 	// Calls are the system calls whose arguments or results it changes, by the
 	// names of poc/inject.
 	Calls []string
@@ -19,6 +20,19 @@ type Model struct {
 	// nil: it means something everywhere.
 	Unserved func(t Target) string
 }
+
+// Subject is what a model is about: it says which probes could see it.
+type Subject string
+
+const (
+	Stack  Subject = "MAP_STACK"
+	Place  Subject = "where mappings go"
+	Number Subject = "what flags mean"
+	Rule   Subject = "what mmap checks"
+	Memory Subject = "what is done to mappings"
+	Limit  Subject = "limits"
+	Clone  Subject = "clone"
+)
 
 // Target is what decides whether a model can be told from a right kernel.
 type Target struct {
@@ -44,8 +58,17 @@ func (m Model) Why(t Target) string {
 // Models returns every model, by subject.
 func Models() []Model {
 	var all []Model
-	for _, group := range [][]Model{stacks(), placement(), numbers(), rules(), memory(), limits(), clones()} {
-		all = append(all, group...)
+	for _, group := range []struct {
+		subject Subject
+		models  []Model
+	}{
+		{Stack, stacks()}, {Place, placement()}, {Number, numbers()}, {Rule, rules()}, {Memory, memory()},
+		{Limit, limits()}, {Clone, clones()},
+	} {
+		for _, m := range group.models {
+			m.Subject = group.subject
+			all = append(all, m)
+		}
 	}
 	return all
 }

@@ -134,10 +134,14 @@ type trials struct {
 	result  killtable.Cell
 }
 
+// idleBoots is how many boots in a row may end before a defect was tried: an
+// hour of trials is not given up for one boot that a busy host spoiled.
+const idleBoots = 2
+
 // run boots the cell, and again after a defect that ended its guest.
 func (t *trials) run(ctx context.Context) error {
 	t.result.Name = t.cell.Name
-	for len(t.result.Trials) < len(t.models) {
+	for idle := 0; len(t.result.Trials) < len(t.models); {
 		before := len(t.result.Trials)
 		err := t.engine.One(ctx, t.cell, io.Discard, func(g *target.Guest) error {
 			if t.control.Transcripts == nil {
@@ -155,7 +159,10 @@ func (t *trials) run(ctx context.Context) error {
 		var failed *target.Failure
 		switch {
 		case err == nil:
-		case errors.As(err, &failed) && ctx.Err() == nil && len(t.result.Trials) > before:
+		case errors.As(err, &failed) && ctx.Err() == nil && (len(t.result.Trials) > before || idle < idleBoots):
+			if idle++; len(t.result.Trials) > before {
+				idle = 0
+			}
 			fmt.Fprintf(t.log, "%s: the guest ended and is booted again: %v\n", t.cell.Name, err)
 		default:
 			return err
