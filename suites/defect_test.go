@@ -1,0 +1,33 @@
+package suites
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/verdict"
+)
+
+// TestExcusesAreForMustClaims fails if an excuse outlives its claim, or if one
+// is given for a claim that needs none.
+func TestExcusesAreForMustClaims(t *testing.T) {
+	levels := map[string]verdict.Level{}
+	for _, c := range Claims() {
+		levels[c.ID] = c.Level
+	}
+	for id, why := range Excused() {
+		if levels[id] != verdict.Must || strings.TrimSpace(why) == "" {
+			t.Errorf("%s, level %q, is excused: %q", id, levels[id], why)
+		}
+	}
+}
+
+// TestATargetThatSaidNothingIsNoTarget fails if a dead cell decided which
+// defects mean something.
+func TestATargetThatSaidNothingIsNoTarget(t *testing.T) {
+	cell := evidence.Cell{Cell: matrix.Cell{Name: "c", Arch: "amd64"}}
+	if target, err := Target(cell); err == nil {
+		t.Errorf("%+v", target)
+	}
+}
