@@ -3,12 +3,17 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"syscall"
 	"unsafe"
 
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/defect"
 	"github.com/mapstack/conformance/poc/sys"
 )
+
+// parentCall is the call by which a program learns who started it. The tracer
+// answers it: a probe of limits asks whether it is the agent's own child.
+const parentCall = "getppid"
 
 // callNumbers gives the numbers of the calls that a model changes or must see.
 func callNumbers(k abi.Table, model defect.Model) (map[uint64]string, error) {
@@ -25,6 +30,7 @@ func callNumbers(k abi.Table, model defect.Model) (map[uint64]string, error) {
 		}
 		numbers[number] = name
 	}
+	numbers[syscall.SYS_GETPPID] = parentCall
 	if model.Stacks {
 		numbers[k.Syscall.Mmap] = "mmap"
 	}

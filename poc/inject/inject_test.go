@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -170,6 +172,28 @@ func TestDefectsShowOnThisMachine(t *testing.T) {
 				t.Errorf("%s: %s is %+v, without the defect %+v", c.defect, step, now, was)
 			}
 		}
+	}
+}
+
+// TestTheProbeSeesItsOwnParent fails if a probe can tell that an injector
+// started it: the probe of limits then leaves out what concerns the machine.
+func TestTheProbeSeesItsOwnParent(t *testing.T) {
+	if os.Getenv("INJECT_TEST_PARENT") != "" {
+		fmt.Printf("{\"step\":\"parent\",\"values\":{\"pid\":\"%d\"}}\n", os.Getppid())
+		os.Exit(0)
+	}
+	dir := programs(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, filepath.Join(dir, "parent")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("INJECT_TEST_PARENT", "1")
+	steps, status := observe(t, filepath.Join(dir, "inject"), "stack-eperm", "parent", "-test.run=TestTheProbeSeesItsOwnParent")
+	if want := strconv.Itoa(os.Getpid()); status != 0 || steps["parent"].Values["pid"] != want {
+		t.Errorf("status %d, %+v, want parent %s", status, steps["parent"], want)
 	}
 }
 

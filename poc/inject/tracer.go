@@ -147,7 +147,8 @@ func (t *tracer) enter(tid int, th *thread) error {
 	if err := t.change(tid, info, args, call); err != nil {
 		return err
 	}
-	if !call.Answered() && !(t.model.Stacks && name == "mmap") {
+	noted := name == parentCall || t.model.Stacks && name == "mmap"
+	if !call.Answered() && !noted {
 		return syscall.PtraceCont(tid, 0)
 	}
 	th.call = call
@@ -237,6 +238,9 @@ func (t *tracer) leave(tid int, th *thread) error {
 	is := call.Finish(was)
 	if t.model.Stacks && call.Name == "mmap" && is.Errno == 0 {
 		t.mapped(is.Value, call.Args[1], call.Args[3]&t.kernel.Map.Stack != 0)
+	}
+	if call.Name == parentCall && is.Value == uint64(os.Getpid()) {
+		is.Value = uint64(os.Getppid()) // as without an injector between
 	}
 	if is != was {
 		if err := t.answer(tid, is); err != nil {
