@@ -22,6 +22,6 @@ func seen() map[string][]defect.Subject {
 		"mapstack":     mappings,
 		"mmapabi":      mappings,
 		"protection":   {defect.Stack, defect.Rule, defect.Memory},
-		"threadlimits": {defect.Limit, defect.Clone},
+		"threadlimits": {defect.Limit, defect.Count, defect.Clone},
 	}
 }

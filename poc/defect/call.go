@@ -22,6 +22,8 @@ type Call struct {
 	UID func() uint32
 	// Word reads a word of the program's memory, 0 where there is none.
 	Word func(addr uint64) uint64
+	// Store writes one, where there is memory.
+	Store func(addr, value uint64)
 
 	answer func(Result) Result
 }

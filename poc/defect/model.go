@@ -31,6 +31,7 @@ const (
 	Rule   Subject = "what mmap checks"
 	Memory Subject = "what is done to mappings"
 	Limit  Subject = "limits"
+	Count  Subject = "how limits are counted"
 	Clone  Subject = "clone"
 )
 
@@ -63,7 +64,7 @@ func Models() []Model {
 		models  []Model
 	}{
 		{Stack, stacks()}, {Place, placement()}, {Number, numbers()}, {Rule, rules()}, {Memory, memory()},
-		{Limit, limits()}, {Clone, clones()},
+		{Limit, limits()}, {Count, counts()}, {Clone, clones()},
 	} {
 		for _, m := range group.models {
 			m.Subject = group.subject

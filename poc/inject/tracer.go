@@ -140,6 +140,7 @@ func (t *tracer) enter(tid int, th *thread) error {
 			}
 			return word
 		},
+		Store: func(addr, value uint64) { _ = poke(tid, addr, value) },
 	}
 	if t.concerns(name) {
 		t.model.Act(call)
