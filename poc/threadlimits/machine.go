@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -81,6 +82,10 @@ func pidMax(p *probe.P) {
 			panic(errno)
 		}
 		c.remove()
+		if last < reserved {
+			// A short cut, where the kernel has CONFIG_CHECKPOINT_RESTORE.
+			_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(reserved)), 0)
+		}
 	}
 	max := last + 1 + room
 	value := []byte(strconv.Itoa(max))

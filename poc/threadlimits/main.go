@@ -24,23 +24,35 @@ func main() {
 
 func run(p *probe.P) {
 	defaults(p)
-	processLimits(p)
-	p.Observe("setuid").Child(probe.Child{Name: "setuid"}).Emit()
-	for _, name := range []string{"as", "data", "stack", "numbers", "deadline", "deadns"} {
-		p.Observe(name).Child(probe.Child{Name: name}).Emit()
-	}
 	whole := wholeMachine()
 	p.Observe("machine").Set("ours", whole).Emit()
-	if !whole {
-		return
+	if whole {
+		// First, while few IDs have been used: the fewer have to be used up.
+		lowering(p, "pidmax", "kernel/pid_max")
+		lowering(p, "pidns", "kernel/pid_max")
+		lowering(p, "threadsmax", "kernel/threads-max")
+		lowering(p, "mapcount", "vm/max_map_count")
+		lowering(p, "overcommit", "vm/overcommit_memory")
+		lowering(p, "userns", "user/max_user_namespaces")
 	}
-	for _, name := range []string{"mapcount", "overcommit", "userns", "pidns", "threadsmax", "pidmax"} {
+	processLimits(p)
+	for _, name := range []string{"setuid", "as", "data", "stack", "numbers", "deadline", "deadns"} {
 		p.Observe(name).Child(probe.Child{Name: name}).Emit()
 	}
-	p.Observe("pids").Child(probe.Child{Name: "pids", Args: []string{version2}}).Emit()
-	p.Observe("memory").Child(probe.Child{Name: "memory"}).Emit()
-	// Last: version 1 takes the controller from version 2.
-	p.Observe("v1").Child(probe.Child{Name: "v1"}).Emit()
+	if whole {
+		p.Observe("pids").Child(probe.Child{Name: "pids", Args: []string{version2}}).Emit()
+		p.Observe("memory").Child(probe.Child{Name: "memory"}).Emit()
+		// Last: version 1 takes the controller from version 2.
+		p.Observe("v1").Child(probe.Child{Name: "v1"}).Emit()
+	}
+}
+
+// lowering runs a child that lowers a limit of the machine, and restores it
+// however the child ends.
+func lowering(p *probe.P, name, sysctl string) {
+	s := mustOpen(sysctl)
+	p.Observe(name).Child(probe.Child{Name: name}).Emit()
+	s.restore()
 }
 
 // wholeMachine reports whether this is a guest of the agent: limits of the

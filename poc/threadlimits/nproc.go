@@ -125,9 +125,9 @@ func (c *crowd) zombies() (n int) {
 func exempt(p *probe.P) {
 	prewarm()
 	who(p)
-	c := newCrowd(p, true, most+2)
+	c := newCrowd(p, true, room)
 	limit(p, "limit", "RLIMIT_NPROC", p.Kernel.Rlimit.NProc, 1)
-	made, errno := c.fill(most)
+	made, errno := c.fill(room)
 	o := p.Observe("filled").Set("made", made)
 	o.Returned(fmt.Sprintf("clone(flags=%#x)", c.args.Flags), 0, errno)
 	o.Emit()

@@ -16,9 +16,16 @@ import (
 // nobody is a user that owns no other processes and has no capabilities.
 const nobody = 65534
 
-// prewarm makes the Go runtime start more threads than it will need: it creates
-// one when a thread blocks, and one that a limit refuses ends the process.
+// prewarm makes the Go runtime take more threads and memory than it will need:
+// it asks for them when it runs out, and a limit that refuses ends the process.
 func prewarm() {
+	ballast := make([]byte, 4<<20)
+	for i := range ballast {
+		ballast[i] = 1
+	}
+	runtime.KeepAlive(ballast)
+	ballast = nil
+	runtime.GC()
 	const threads = 6
 	up, release, down := make(chan bool), make(chan bool), make(chan bool)
 	for i := 0; i < threads; i++ {
