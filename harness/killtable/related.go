@@ -21,7 +21,7 @@ func seen() map[string][]defect.Subject {
 		"cloneflags":   {defect.Clone},
 		"mapstack":     mappings,
 		"mmapabi":      mappings,
-		"protection":   {defect.Stack, defect.Rule, defect.Memory},
+		"protection":   {defect.Stack, defect.Rule, defect.Memory, defect.Bits},
 		"threadlimits": {defect.Limit, defect.Count, defect.Clone},
 	}
 }

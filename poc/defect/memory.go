@@ -59,29 +59,6 @@ func memory() []Model {
 			},
 		},
 		{
-			Name: "prot-bits-ignored", Calls: mprotect,
-			English: "mprotect ignores protection bits that it does not know.",
-			Chinese: "mprotect 忽略它不认识的保护位。",
-			Act: func(c *Call) {
-				for _, known := range c.Kernel.Prot.Named() {
-					if known.Value != 0 && c.Args[prot]&^c.protection() == known.Value {
-						return
-					}
-				}
-				c.Args[prot] = c.protection()
-			},
-		},
-		{
-			Name: "prot-sem-refused", Calls: []string{"mmap", "mprotect"},
-			English: "PROT_SEM is refused with EINVAL.",
-			Chinese: "PROT_SEM 以 EINVAL 拒绝。",
-			Act: func(c *Call) {
-				if c.Args[prot]&c.Kernel.Prot.Sem != 0 {
-					c.refuse("EINVAL")
-				}
-			},
-		},
-		{
 			Name: "munmap-ignored", Calls: munmap,
 			English: "munmap reports success and leaves the memory mapped.",
 			Chinese: "munmap 报告成功，但内存仍然映射着。",
@@ -145,6 +122,35 @@ func memory() []Model {
 				const readImpliesExec, onlyTell = 0x400000, 0xffffffff
 				if c.Args[0]&readImpliesExec != 0 && c.Args[0] != onlyTell {
 					c.become(Result{Errno: c.Kernel.Errno("EINVAL")})
+				}
+			},
+		},
+	}
+}
+
+// bits are defects of the protection bits that only some architectures define.
+func bits() []Model {
+	return []Model{
+		{
+			Name: "prot-bits-ignored", Calls: mprotect,
+			English: "mprotect ignores protection bits that it does not know.",
+			Chinese: "mprotect 忽略它不认识的保护位。",
+			Act: func(c *Call) {
+				for _, known := range c.Kernel.Prot.Named() {
+					if known.Value != 0 && c.Args[prot]&^c.protection() == known.Value {
+						return
+					}
+				}
+				c.Args[prot] = c.protection()
+			},
+		},
+		{
+			Name: "prot-sem-refused", Calls: []string{"mmap", "mprotect"},
+			English: "PROT_SEM is refused with EINVAL.",
+			Chinese: "PROT_SEM 以 EINVAL 拒绝。",
+			Act: func(c *Call) {
+				if c.Args[prot]&c.Kernel.Prot.Sem != 0 {
+					c.refuse("EINVAL")
 				}
 			},
 		},

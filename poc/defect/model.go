@@ -30,6 +30,7 @@ const (
 	Number Subject = "what flags mean"
 	Rule   Subject = "what mmap checks"
 	Memory Subject = "what is done to mappings"
+	Bits   Subject = "protection bits"
 	Limit  Subject = "limits"
 	Count  Subject = "how limits are counted"
 	Clone  Subject = "clone"
@@ -63,7 +64,7 @@ func Models() []Model {
 		subject Subject
 		models  []Model
 	}{
-		{Stack, stacks()}, {Place, placement()}, {Number, numbers()}, {Rule, rules()}, {Memory, memory()},
+		{Stack, stacks()}, {Place, placement()}, {Number, numbers()}, {Rule, rules()}, {Memory, memory()}, {Bits, bits()},
 		{Limit, limits()}, {Count, counts()}, {Clone, clones()},
 	} {
 		for _, m := range group.models {
