@@ -19,13 +19,14 @@ import (
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/collect"
 	"github.com/mapstack/conformance/suites/internal/spec"
+	"github.com/mapstack/conformance/suites/limits"
 	"github.com/mapstack/conformance/suites/mapstack"
 	"github.com/mapstack/conformance/suites/mmapabi"
 )
 
 // Areas returns every suite, sorted by name.
 func Areas() []claim.Area {
-	return []claim.Area{address.Area(), clone.Area(), mapstack.Area(), mmapabi.Area()}
+	return []claim.Area{address.Area(), clone.Area(), limits.Area(), mapstack.Area(), mmapabi.Area()}
 }
 
 // Claims returns every claim as reports list it.
