@@ -22,11 +22,12 @@ import (
 	"github.com/mapstack/conformance/suites/limits"
 	"github.com/mapstack/conformance/suites/mapstack"
 	"github.com/mapstack/conformance/suites/mmapabi"
+	"github.com/mapstack/conformance/suites/protection"
 )
 
 // Areas returns every suite, sorted by name.
 func Areas() []claim.Area {
-	return []claim.Area{address.Area(), clone.Area(), limits.Area(), mapstack.Area(), mmapabi.Area()}
+	return []claim.Area{address.Area(), clone.Area(), limits.Area(), mapstack.Area(), mmapabi.Area(), protection.Area()}
 }
 
 // Claims returns every claim as reports list it.

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mapstack/conformance/harness/facts"
 	"github.com/mapstack/conformance/harness/release"
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/abi"
@@ -23,24 +22,6 @@ var kernels = []string{
 	"amd64-5.10", usual, "arm64-6.12-16k", "loong64-7.2", "mips64le-6.1", "ppc64le-7.2-64k", "riscv64-7.2", "s390x-7.2",
 }
 
-func judge(f facts.Facts, tr wire.Transcript) map[string]verdict.Outcome {
-	outcomes := map[string]verdict.Outcome{}
-	for _, c := range Area().Claims {
-		outcomes[c.ID] = claim.Judge(c, recorded.Evidence(f, tr), nil)
-	}
-	return outcomes
-}
-
-func red(outcomes map[string]verdict.Outcome) (ids []string) {
-	for id, o := range outcomes {
-		if o.Status == verdict.Fail {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
-}
-
 func TestAreaIsValid(t *testing.T) {
 	if err := claim.Validate([]claim.Area{Area()}); err != nil {
 		t.Fatal(err)
@@ -50,7 +31,7 @@ func TestAreaIsValid(t *testing.T) {
 func TestRecordedKernelsConform(t *testing.T) {
 	for _, name := range kernels {
 		f, tr := recorded.Kernel(t, name, probe)
-		for id, o := range judge(f, tr) {
+		for id, o := range recorded.Judge(Area(), f, tr) {
 			want := verdict.Pass
 			if id == "AD-014" && f.Arch == "s390x" { // nothing is outside
 				want = verdict.Unsupported
@@ -163,7 +144,7 @@ func TestEveryClaimTurnsRedOnItsDefects(t *testing.T) {
 		} else {
 			changed = recorded.Change(t, tr, d.step, d.change)
 		}
-		if o := judge(f, changed)[d.claim]; o.Status != verdict.Fail {
+		if o := recorded.Judge(Area(), f, changed)[d.claim]; o.Status != verdict.Fail {
 			t.Errorf("%s with a defect in step %q: %s: %s", d.claim, d.step, o.Status, o.Reason)
 		}
 	}
@@ -204,7 +185,7 @@ func TestDefectsOfOtherArchitectures(t *testing.T) {
 		{"mips64le-6.1", wrong{"AD-007", "unlimited.run 2.second", success("0x10000")}},
 	} {
 		f, tr := recorded.Kernel(t, d.kernel, probe)
-		if o := judge(f, recorded.Change(t, tr, d.step, d.change))[d.claim]; o.Status != verdict.Fail {
+		if o := recorded.Judge(Area(), f, recorded.Change(t, tr, d.step, d.change))[d.claim]; o.Status != verdict.Fail {
 			t.Errorf("%s on %s with a defect in step %q: %s: %s", d.claim, d.kernel, d.step, o.Status, o.Reason)
 		}
 	}
@@ -223,7 +204,7 @@ func TestBitsBeyondTheArchitectureAreNoticed(t *testing.T) {
 		}
 		o.Values["bits"] = "57"
 	})
-	if o := judge(f, tr)["AD-012"]; o.Status != verdict.Fail {
+	if o := recorded.Judge(Area(), f, tr)["AD-012"]; o.Status != verdict.Fail {
 		t.Errorf("57 bits on amd64: %+v", o)
 	}
 }
@@ -242,7 +223,7 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 	} {
 		f := f
 		f.Release, f.THP = tt.release, tt.thp
-		if got := red(judge(f, tr)); !slices.Equal(got, tt.want) {
+		if got := recorded.Red(recorded.Judge(Area(), f, tr)); !slices.Equal(got, tt.want) {
 			t.Errorf("7.3 judged as %s, THP %t, fails %v, want %v", tt.release, tt.thp, got, tt.want)
 		}
 	}
@@ -274,12 +255,12 @@ func TestOtherConditionsAreNoVerdict(t *testing.T) {
 		{"AD-106", "fixed.run 1.conditions", value("personality", "0x0")},
 		{"AD-107", "window.full", value("free", "0x10000000000-0x20000000000")},
 	} {
-		if o := judge(f, recorded.Change(t, tr, tt.step, tt.change))[tt.claim]; o.Status != verdict.Error {
+		if o := recorded.Judge(Area(), f, recorded.Change(t, tr, tt.step, tt.change))[tt.claim]; o.Status != verdict.Error {
 			t.Errorf("%s with another %s: %s: %s", tt.claim, tt.step, o.Status, o.Reason)
 		}
 	}
 	f.PageSize = 1 << 20
-	if o := judge(f, tr)["AD-012"]; o.Status != verdict.Error {
+	if o := recorded.Judge(Area(), f, tr)["AD-012"]; o.Status != verdict.Error {
 		t.Errorf("pages of an unknown size: %+v", o)
 	}
 }
@@ -287,7 +268,7 @@ func TestOtherConditionsAreNoVerdict(t *testing.T) {
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	for _, o := range tr.Observations {
-		if ids := red(judge(f, recorded.Without(t, tr, o.Step))); len(ids) > 0 {
+		if ids := recorded.Red(recorded.Judge(Area(), f, recorded.Without(t, tr, o.Step))); len(ids) > 0 {
 			t.Errorf("without step %q these fail: %v", o.Step, ids)
 		}
 		if o.Values == nil {
@@ -300,11 +281,11 @@ func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 			}
 			o.Values = nil
 		})
-		if ids := red(judge(f, unknown)); len(ids) > 0 {
+		if ids := recorded.Red(recorded.Judge(Area(), f, unknown)); len(ids) > 0 {
 			t.Errorf("without knowing what step %q saw these fail: %v", o.Step, ids)
 		}
 	}
-	for id, o := range judge(f, wire.Transcript{Probe: probe}) {
+	for id, o := range recorded.Judge(Area(), f, wire.Transcript{Probe: probe}) {
 		if o.Status != verdict.Error {
 			t.Errorf("%s on an empty transcript is %s", id, o.Status)
 		}

@@ -1,0 +1,67 @@
+package main
+
+import "github.com/mapstack/conformance/poc/probe"
+
+// writeOnly observes memory that may only be written, as mmap gives it and as
+// mprotect makes it. It is written under that protection before it is read:
+// what was written before mprotect does not count for MIPS CPUs without RIXI.
+func (m memory) writeOnly() {
+	pr := m.Kernel.Prot
+	o := m.Observe("mmap")
+	if addr, ok := o.Mmap(0, m.Page, pr.Write, m.private(), -1, 0); ok {
+		o.VMA("", addr).Write("write", addr).Byte("read", addr)
+		m.reveal(o, addr)
+	}
+	o.Emit()
+
+	o = m.Observe("mprotect")
+	// The second page, because the first has what is written already.
+	if addr, ok := m.filled(o, 2); ok && o.Mprotect(addr, 2*m.Page, pr.Write) {
+		o.VMA("", addr).Write("write", addr+m.Page).Byte("read", addr+m.Page)
+		m.reveal(o, addr+m.Page)
+	}
+	o.Emit()
+}
+
+// unread asks executeOnly not to read what may only be executed. On Debian's 6.1
+// for malta on QEMU's 5KEf, which has no RIXI, the read succeeds, and from then
+// on memory that other programs map is not empty, until they crash.
+const unread = "unread"
+
+// executeOnly observes memory that may only be executed.
+func (m memory) executeOnly() {
+	pr := m.Kernel.Prot
+	o := m.Observe("mmap")
+	if addr, ok := o.Mmap(0, m.Page, pr.Exec, m.private(), -1, 0); ok {
+		o.VMA("", addr).Write("write", addr)
+		m.peek(o, addr)
+		m.reveal(o, addr)
+	}
+	o.Emit()
+
+	o = m.Observe("mprotect")
+	if addr, ok := m.filled(o, 1); ok && o.Mprotect(addr, m.Page, pr.Exec) {
+		o.VMA("", addr).Write("write", addr)
+		m.peek(o, addr)
+		m.reveal(o, addr)
+	}
+	o.Emit()
+}
+
+// peek reads what may only be executed, unless it was asked not to.
+func (m memory) peek(o *probe.Obs, addr uintptr) {
+	if len(m.Args) == 1 && m.Args[0] == unread {
+		o.Unknown("read", "not tried: this CPU has no RIXI")
+		return
+	}
+	o.Byte("read", addr)
+}
+
+// reveal makes a page readable and records what is in it.
+func (m memory) reveal(o *probe.Obs, addr uintptr) {
+	if errno := m.Kernel.Mprotect(addr, m.Page, m.rw()); errno != 0 {
+		o.Unknown("content", "mprotect: "+m.outcome(errno))
+		return
+	}
+	o.Byte("content", addr)
+}
