@@ -27,6 +27,12 @@ type Table struct {
 	// maps (arch/riscv/include/asm/mman.h of 7.0: write-only pages are shadow
 	// stacks there). POSIX allows it everywhere.
 	WriteMayRead bool
+	// MinSigStack is MINSIGSTKSZ, the smallest alternate signal stack, bytes
+	// (arch/*/include/uapi/asm/signal.h).
+	MinSigStack int
+	// SigStackSizeFirst: the size in struct stack_t stands before the flags
+	// (arch/mips/include/uapi/asm/signal.h).
+	SigStackSizeFirst bool
 
 	errno map[string]int
 }

@@ -224,6 +224,9 @@ func TestTablesAreComplete(t *testing.T) {
 		if seen != [5]bool{true, true, true, true, true} {
 			t.Errorf("%s: an argument of clone is missing from %v", table.GOARCH, table.CloneOrder)
 		}
+		if table.MinSigStack < 2048 {
+			t.Errorf("%s: the smallest signal stack is %d bytes", table.GOARCH, table.MinSigStack)
+		}
 		if got, ok := Lookup(table.GOARCH); !ok || got.GOARCH != table.GOARCH {
 			t.Errorf("Lookup(%q) does not find the table", table.GOARCH)
 		}

@@ -17,8 +17,9 @@ func amd64() Table {
 			Personality: 135, MemfdCreate: 319, Setresuid: 117,
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 293, SchedSetattr: 314,
 		},
-		CloneOrder: cloneForwards(),
-		errno:      errnos(errnoBase(), errnoGeneric()),
+		CloneOrder:  cloneForwards(),
+		MinSigStack: 2048,
+		errno:       errnos(errnoBase(), errnoGeneric()),
 	}
 }
 
@@ -29,8 +30,9 @@ func arm64() Table {
 	return Table{
 		Map: genericMap(), Prot: p, Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
-		CloneOrder: cloneBackwards(), // arch/arm64/Kconfig
-		errno:      errnos(errnoBase(), errnoGeneric()),
+		CloneOrder:  cloneBackwards(), // arch/arm64/Kconfig
+		MinSigStack: 5120,
+		errno:       errnos(errnoBase(), errnoGeneric()),
 	}
 }
 
@@ -40,8 +42,9 @@ func loong64() Table {
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
 		// arch/loongarch/Kconfig does not select CLONE_BACKWARDS, although the
 		// system call numbers are the generic ones.
-		CloneOrder: cloneForwards(),
-		errno:      errnos(errnoBase(), errnoGeneric()),
+		CloneOrder:  cloneForwards(),
+		MinSigStack: 4096,
+		errno:       errnos(errnoBase(), errnoGeneric()),
 	}
 }
 
@@ -51,6 +54,7 @@ func riscv64() Table {
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
 		CloneOrder:   cloneBackwards(), // arch/riscv/Kconfig
 		WriteMayRead: true,
+		MinSigStack:  2048,
 		errno:        errnos(errnoBase(), errnoGeneric()),
 	}
 }
@@ -84,8 +88,10 @@ func mips64le() Table {
 			Personality: 5132, MemfdCreate: 5314, Setresuid: 5115,
 			PidfdOpen: 5434, PidfdGetfd: 5438, Pipe2: 5287, SchedSetattr: 5309,
 		},
-		CloneOrder: cloneBackwards(), // arch/mips/Kconfig
-		errno:      errnos(errnoBase(), errnoMIPS()),
+		CloneOrder:        cloneBackwards(), // arch/mips/Kconfig
+		MinSigStack:       2048,
+		SigStackSizeFirst: true,
+		errno:             errnos(errnoBase(), errnoMIPS()),
 	}
 }
 
@@ -108,7 +114,8 @@ func ppc64le() Table {
 			Personality: 136, MemfdCreate: 360, Setresuid: 164,
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 317, SchedSetattr: 355,
 		},
-		CloneOrder: cloneBackwards(), // arch/powerpc/Kconfig
+		CloneOrder:  cloneBackwards(), // arch/powerpc/Kconfig
+		MinSigStack: 8192,
 		// arch/powerpc/include/uapi/asm/errno.h: the one name that is not generic.
 		errno: errnos(errnoBase(), errnoGeneric(), map[string]int{"EDEADLOCK": 58}),
 	}
@@ -130,6 +137,7 @@ func s390x() Table {
 		},
 		CloneOrder:    cloneBackwards2(), // arch/s390/Kconfig
 		MmapByPointer: true,
+		MinSigStack:   2048,
 		errno:         errnos(errnoBase(), errnoGeneric()),
 	}
 }
@@ -169,10 +177,11 @@ func alpha() Table {
 			Infinity: 1<<63 - 1,
 		},
 		// arch/alpha/include/uapi/asm/signal.h
-		Signal:     Signal{Kill: 9, Segv: 11, Bus: 10, Usr1: 30, Chld: 20, Urg: 16, Prof: 27, Sys: 12, Max: 64},
-		Syscall:    alphaSyscall(),
-		CloneOrder: cloneForwards(), // no CLONE_BACKWARDS in arch/alpha/Kconfig
-		errno:      errnos(errnoBase(), errnoAlpha()),
+		Signal:      Signal{Kill: 9, Segv: 11, Bus: 10, Usr1: 30, Chld: 20, Urg: 16, Prof: 27, Sys: 12, Max: 64},
+		Syscall:     alphaSyscall(),
+		CloneOrder:  cloneForwards(), // no CLONE_BACKWARDS in arch/alpha/Kconfig
+		MinSigStack: 4096,
+		errno:       errnos(errnoBase(), errnoAlpha()),
 	}
 }
 

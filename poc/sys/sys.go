@@ -134,6 +134,46 @@ func (k *Kernel) Unshare(flags uint64) syscall.Errno {
 	return errno
 }
 
+// SigStack is struct stack_t: an alternate signal stack and SS_* flags.
+type SigStack struct {
+	SP, Size uintptr
+	Flags    int32
+}
+
+// Sigaltstack sets the alternate signal stack of the calling thread alone to
+// new, and fills old with the one before; either may be nil. The caller must
+// hold runtime.LockOSThread, and give the Go runtime its own stack back.
+func (k *Kernel) Sigaltstack(new, old *SigStack) syscall.Errno {
+	flags, size := uintptr(8), uintptr(16) // where they stand
+	if k.SigStackSizeFirst {
+		flags, size = size, flags
+	}
+	var in, out [3]uint64
+	var set, get unsafe.Pointer
+	if new != nil {
+		set = unsafe.Pointer(&in)
+		*(*uintptr)(set) = new.SP
+		*(*int32)(unsafe.Pointer(uintptr(set) + flags)) = new.Flags
+		*(*uintptr)(unsafe.Pointer(uintptr(set) + size)) = new.Size
+	}
+	if old != nil {
+		get = unsafe.Pointer(&out)
+	}
+	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Sigaltstack), uintptr(set), uintptr(get), 0)
+	if errno == 0 && old != nil {
+		old.SP = *(*uintptr)(get)
+		old.Flags = *(*int32)(unsafe.Pointer(uintptr(get) + flags))
+		old.Size = *(*uintptr)(unsafe.Pointer(uintptr(get) + size))
+	}
+	return errno
+}
+
+// Tgkill sends a signal to a thread of this process.
+func (k *Kernel) Tgkill(pid, tid int, signal uint64) syscall.Errno {
+	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Tgkill), uintptr(pid), uintptr(tid), uintptr(signal))
+	return errno
+}
+
 func result(r uintptr, errno syscall.Errno) (uintptr, syscall.Errno) {
 	if errno != 0 {
 		return 0, errno

@@ -168,3 +168,23 @@ func TestSchedulingPolicyIsSet(t *testing.T) {
 		t.Errorf("sched_setattr of no policy: errno %d", errno)
 	}
 }
+
+// TestSignalStackIsQueriedAndSet fails if struct stack_t has another layout:
+// the runtime's own stack would then have no size.
+func TestSignalStackIsQueriedAndSet(t *testing.T) {
+	k := running(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, after SigStack
+	if errno := k.Sigaltstack(nil, &before); errno != 0 || before.SP == 0 || before.Size < 8<<10 || before.Flags != 0 {
+		t.Fatalf("the runtime's signal stack: %+v, errno %d", before, errno)
+	}
+	if errno := k.Sigaltstack(&before, &after); errno != 0 || after != before {
+		t.Errorf("%+v after nothing was changed, errno %d", after, errno)
+	}
+	small := before
+	small.Size = uintptr(k.MinSigStack) - 1
+	if errno := k.Sigaltstack(&small, nil); k.ErrnoName(int(errno)) != "ENOMEM" {
+		t.Errorf("a stack that is too small: errno %d", errno)
+	}
+}
