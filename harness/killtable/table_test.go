@@ -42,6 +42,7 @@ func TestProblemsAreWhatIsNotProven(t *testing.T) {
 		{"a control that fails", func(t *Table) { t.Cells[0].Control[1].Status = verdict.Fail }, "the control, without a defect, is non-conformant"},
 		{"a control that decided nothing", func(t *Table) { t.Cells[0].Control = nil }, "the control, without a defect, is incomplete"},
 		{"a defect that nothing catches", func(t *Table) { t.Cells[0].Trials[1].Unserved = "" }, "no MUST claim catches defect b"},
+		{"the same among some of the claims", func(t *Table) { t.Cells[0].Trials[1].Unserved, t.Partial = "", true }, ""},
 		{"a defect that only a SHOULD catches", func(t *Table) {
 			t.Cells[0].Trials[1] = Trial{Defect: "b", Outcomes: []verdict.Outcome{outcome("MS-006", verdict.Should, verdict.Fail)}}
 		}, "no MUST claim catches defect b"},

@@ -85,7 +85,7 @@ func writeKillTable(path string, t killtable.Table) error {
 }
 
 func killTable(ctx context.Context, s selection, focus string, log io.Writer) (killtable.Table, error) {
-	t := killtable.Table{Excused: suites.Excused()}
+	t := killtable.Table{Excused: suites.Excused(), Partial: focus != ""}
 	cells, err := s.cells()
 	if err != nil {
 		return t, err
