@@ -72,6 +72,10 @@ func nproc(p *probe.P) {
 	}
 	m := c.meet(tries)
 	m.emit(p, "", counted)
+	if parent > 0 { // the rest is as it is for any user
+		c.leave(p, "ended")
+		return
+	}
 	if m.refusal != 0 && m.made > 0 {
 		startProgram(p, "exec.refused")
 		c.remove()
