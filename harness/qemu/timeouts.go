@@ -22,7 +22,7 @@ type Timeouts struct {
 var base = Timeouts{
 	Boot:     90 * time.Second,
 	Quiet:    3 * time.Second,
-	Probe:    120 * time.Second, // the limits probe makes thousands of processes
+	Probe:    240 * time.Second, // the limits probe makes thousands of processes
 	Watchdog: 30 * time.Second,
 	Epitaph:  3 * time.Second,
 	Monitor:  10 * time.Second,
