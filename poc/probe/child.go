@@ -16,8 +16,10 @@ const (
 	// childLimit is how long a child may run: starting one takes two seconds on
 	// the slowest emulated machine, and some failures are hangs.
 	childLimit = 60 * time.Second
-	// pipeWait is how long a child's pipes may stay open after it ended.
-	pipeWait = 2 * time.Second
+	// pipeWait is how long a child's pipes may stay open after it ended. Only
+	// something that left its group can hold them; a probe on a machine that is
+	// busy may need seconds to come round to reading.
+	pipeWait = 20 * time.Second
 	// maxChildLine bounds one observation, bytes, and maxChildLines a child's
 	// observations.
 	maxChildLine  = 16 << 10
@@ -147,7 +149,7 @@ func forward(r io.Reader, observe func(wire.Observation)) (dropped int) {
 		}
 		observe(o)
 	}
-	if lines.Err() == bufio.ErrTooLong {
+	if lines.Err() != nil { // a line too long, or a pipe still open
 		dropped++
 	}
 	_, _ = io.Copy(io.Discard, r)
