@@ -23,11 +23,12 @@ import (
 	"github.com/mapstack/conformance/suites/mapstack"
 	"github.com/mapstack/conformance/suites/mmapabi"
 	"github.com/mapstack/conformance/suites/protection"
+	"github.com/mapstack/conformance/suites/signal"
 )
 
 // Areas returns every suite, sorted by name.
 func Areas() []claim.Area {
-	return []claim.Area{address.Area(), clone.Area(), limits.Area(), mapstack.Area(), mmapabi.Area(), protection.Area()}
+	return []claim.Area{address.Area(), clone.Area(), limits.Area(), mapstack.Area(), mmapabi.Area(), protection.Area(), signal.Area()}
 }
 
 // Claims returns every claim as reports list it.

@@ -1,0 +1,86 @@
+// Package signal claims what the kernel takes as an alternate signal stack. The
+// Go runtime gives every thread one.
+package signal
+
+import (
+	"fmt"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/expect"
+)
+
+// probe is the probe run all claims of this area read.
+const probe = "sigstack"
+
+// in is the prefix of the steps of the thread whose signal stack was changed.
+const in = "thread."
+
+// Area returns the claims. SG-009, about mmap under a strict Yama, is in
+// protection.
+func Area() claim.Area {
+	return claim.Area{Name: "signal", Claims: []claim.Claim{
+		must("SG-001",
+			"sigaltstack takes memory mapped with MAP_STACK as it takes any other, and signals are handled on it.",
+			"sigaltstack 接受以 MAP_STACK 映射的内存，与其他内存无异，信号在其上得到处理。",
+			"do_sigaltstack in kernel/signal.c; OpenBSD alone wants MAP_STACK; observed on every booted kernel",
+			checkAreas),
+		must("SG-002",
+			"The smallest alternate signal stack has exactly the architecture's MINSIGSTKSZ bytes; one byte less is refused with ENOMEM.",
+			"最小的备用信号栈恰为本架构 MINSIGSTKSZ 所定的字节数；少一个字节即以 ENOMEM 拒绝。",
+			"MINSIGSTKSZ of arch/*/include/uapi/asm/signal.h, do_sigaltstack in kernel/signal.c; row SG-02 was measured in steps of 256 bytes",
+			func(g gomega.Gomega, t claim.Transcript, a abi.Table) {
+				o := t.Step(in + "smallest")
+				g.Expect(o.Int("size")).To(gomega.Equal(a.MinSigStack), "the smallest size that is taken, bytes")
+				expect.Errno(g, a, o, "ENOMEM")
+			}),
+		must("SG-003",
+			"sigaltstack refuses flags that it does not know with EINVAL and leaves the signal stack as it was.",
+			"sigaltstack 以 EINVAL 拒绝未知的标志，并保持信号栈不变。",
+			"do_sigaltstack in kernel/signal.c; sigaltstack(2)",
+			func(g gomega.Gomega, t claim.Transcript, a abi.Table) {
+				o := t.Step(in + "bad flags")
+				expect.Errno(g, a, o, "EINVAL")
+				g.Expect(o.Value("unchanged")).To(gomega.Equal("true"), "the signal stack afterwards is the one before")
+			}),
+	}}
+}
+
+func must(id, english, chinese, source string, check func(gomega.Gomega, claim.Transcript, abi.Table)) claim.Claim {
+	return claim.Claim{
+		ID: id, Level: verdict.Must, English: english, Chinese: chinese, Source: source, Probe: probe,
+		Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+			ended(t, "thread")
+			check(g, t, expect.Table(f))
+		},
+	}
+}
+
+// ended stops the check unless the child that a step started ran to its end.
+func ended(t claim.Transcript, step string) {
+	o := t.Step(step)
+	if o.Value("timedout") != "false" || !o.Has("exit") || o.Value("exit") != "0" {
+		panic(claim.Missing{Probe: probe, Step: step, Value: "exit", Reason: fmt.Sprintf("the child ended with %v", o.Values)})
+	}
+}
+
+func checkAreas(g gomega.Gomega, t claim.Transcript, _ abi.Table) {
+	for _, step := range []string{"plain", "stack"} {
+		o := t.Step(in + step)
+		start := o.Uint("mapped")
+		expect.OK(g, o)
+		g.Expect(o.Uint("sp")).To(gomega.Equal(start), "step %s: the signal stack's address, asked of the kernel", step)
+		g.Expect(o.Uint("size")).To(gomega.Equal(o.Uint("length")), "step %s: its size", step)
+		if before := o.Int("resident before"); before != 0 {
+			panic(claim.Missing{Probe: probe, Step: in + step, Value: "resident before", Reason: "the memory was in use already"})
+		}
+		// The frame of the signal is the first thing in it.
+		g.Expect(o.Value("handled")).To(gomega.Equal("true"), "step %s: the signal was handled", step)
+		g.Expect(o.Int("resident after")).To(gomega.BeNumerically(">", 0), "step %s: pages of it in use after the signal", step)
+		g.Expect(o.Value("restored")).To(gomega.Equal("true"), "step %s: it was the signal stack until it was replaced", step)
+	}
+}
