@@ -21,7 +21,7 @@ const (
 	maxObservations = 8192
 	// pipeWait is how long the pipes may stay open after the probe ended: a
 	// stray grandchild may hold them.
-	pipeWait = 2 * time.Second
+	pipeWait = 20 * time.Second
 )
 
 // runCommand runs one probe in a process group of its own, hands over each
