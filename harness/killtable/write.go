@@ -76,7 +76,7 @@ func (t Table) WriteMarkdown(w io.Writer) error {
 	b.WriteString("# Kill table\n\n" +
 		"Written by `make kill-table`; do not edit. Each defect was injected into a real kernel below the probes\n" +
 		"(`poc/inject`), and the claims judged what the probes then saw. A claim that no defect can make fail proves\n" +
-		"nothing, and a defect that no claim catches would be certified.\n\n## Defects\n\n" +
+		"nothing, and a defect that no claim catches would be certified.\n\nSuites: " + strings.Join(t.suites(), ", ") + ".\n\n## Defects\n\n" +
 		"The last columns: how many MUST claims catch the defect on the cell, or why it was not tried there.\n\n")
 	b.WriteString("| defect | what the kernel does wrong |")
 	for _, c := range t.Cells {
@@ -138,4 +138,13 @@ func (t Table) catches(claim string) string {
 		return "none"
 	}
 	return strings.Join(list, "; ")
+}
+
+func (t Table) suites() []string {
+	var names []string
+	for _, c := range t.Claims {
+		names = append(names, c.Suite)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
