@@ -19,6 +19,7 @@ type Param struct {
 // Machine is one QEMU machine that boots kernels of an architecture.
 type Machine struct {
 	Name    string // -machine
+	Options string // more of -machine, "option=value,..."
 	CPU     string // -cpu, empty for the machine's default
 	Console string // the kernel's console= device
 	MaxCPUs int    // what the machine, or its kernel under TCG, can take

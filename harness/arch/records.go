@@ -64,7 +64,7 @@ func All() []Record {
 				// VOF is firmware inside QEMU. SLOF, the default, is Forth run by
 				// TCG and takes as long as the kernel's whole boot (measured:
 				// 7.8 s to the agent, 3.8 s with VOF).
-				"": {Name: "pseries,x-vof=on", CPU: "power10", Console: "hvc0", MaxCPUs: 64},
+				"": {Name: "pseries", Options: "x-vof=on", CPU: "power10", Console: "hvc0", MaxCPUs: 64},
 			},
 		},
 		{

@@ -67,7 +67,7 @@ func (c Config) Argv() ([]string, error) {
 	argv := append([]string{}, c.Prefix...)
 	argv = append(argv,
 		"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
-		"-machine", c.Machine.Name, "-accel", string(c.Accel),
+		"-machine", strings.TrimRight(c.Machine.Name+","+c.Machine.Options, ","), "-accel", string(c.Accel),
 		"-smp", strconv.Itoa(c.CPUs), "-m", strconv.Itoa(c.Memory),
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		// The monitor is a socket pair that QEMU inherits: no path, no port, no race.
