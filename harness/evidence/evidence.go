@@ -15,8 +15,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
-	"sort"
 	"strings"
 	"time"
 
@@ -71,10 +71,12 @@ type Cell struct {
 
 // QEMU is the emulator that ran a cell.
 type QEMU struct {
-	Version string   `json:"version"`
-	Source  string   `json:"source"` // PATH, or the package it came in
-	Build   string   `json:"build"`  // hash that identifies it
-	Argv    []string `json:"argv"`
+	Version string `json:"version"`
+	Source  string `json:"source"` // PATH, or the package it came in
+	Build   string `json:"build"`  // hash that identifies it
+	// Argv goes to qemu.txt alone: it is full of this host's paths, which
+	// evidence that travels need not have.
+	Argv []string `json:"-"`
 	// Accelerator is what QEMU itself says; AcceleratorReason why no better one.
 	Accelerator       string       `json:"accelerator"`
 	AcceleratorReason string       `json:"acceleratorReason,omitempty"`
@@ -205,33 +207,41 @@ func unwritten(err error) error {
 // from vendors too.
 const maxFile = 64 << 20
 
-// Load reads the evidence of a finished run. A cell that run.json names and
+// Load reads the evidence of a finished run from a folder.
+func Load(folder string) (Run, []Cell, error) {
+	run, cells, err := LoadFS(os.DirFS(folder))
+	if err != nil {
+		return run, nil, fmt.Errorf("read evidence in %s: %w", folder, err)
+	}
+	return run, cells, nil
+}
+
+// LoadFS reads the evidence of a finished run. A cell that run.json names and
 // that left nothing behind has a Failure that says so.
-func Load(path string) (Run, []Cell, error) {
+func LoadFS(dir fs.FS) (Run, []Cell, error) {
 	var run Run
-	switch err := read(filepath.Join(path, "run.json"), &run); {
+	switch err := read(dir, "run.json", &run); {
 	case errors.Is(err, fs.ErrNotExist):
 		return run, nil, fmt.Errorf("%w; give the folder of one run, such as out/20260131-235959", err)
 	case err != nil:
 		return run, nil, err
 	}
 	if run.Schema != Schema {
-		return run, nil, fmt.Errorf("%s: schema %q, this tool reads %q; use the revision that wrote it", path, run.Schema, Schema)
+		return run, nil, fmt.Errorf("schema %q, this tool reads %q; use the revision that wrote it", run.Schema, Schema)
 	}
-	folder := Folder{path}
 	var cells []Cell
 	seen := map[string]bool{}
 	for _, c := range run.Cells {
 		if seen[c.Name] {
-			return run, nil, fmt.Errorf("%s: run.json names cell %q twice, which would count its claims twice", path, c.Name)
+			return run, nil, fmt.Errorf("run.json names cell %q twice, which would count its claims twice", c.Name)
 		}
 		seen[c.Name] = true
-		cell, err := folder.load(c)
+		cell, err := load(dir, c)
 		if err != nil {
 			return run, nil, err
 		}
 		if err := honest(run, cell); err != nil {
-			return run, nil, fmt.Errorf("%s: %w", path, err)
+			return run, nil, err
 		}
 		cells = append(cells, cell)
 	}
@@ -250,13 +260,13 @@ func honest(run Run, cell Cell) error {
 	return nil
 }
 
-func (f Folder) load(asked matrix.Cell) (Cell, error) {
+func load(dir fs.FS, asked matrix.Cell) (Cell, error) {
 	c := Cell{Transcripts: map[string]wire.Transcript{}}
 	if filepath.Base(asked.Name) != asked.Name || asked.Name == "." || asked.Name == ".." {
-		return c, fmt.Errorf("%s: a cell is named %q, which is no folder name", f.path, asked.Name)
+		return c, fmt.Errorf("a cell is named %q, which is no folder name", asked.Name)
 	}
-	dir := f.cell(asked.Name)
-	switch err := read(filepath.Join(dir, "cell.json"), &c); {
+	file := path.Join("cells", asked.Name, "cell.json")
+	switch err := read(dir, file, &c); {
 	case errors.Is(err, fs.ErrNotExist):
 		c.Cell = asked
 		c.Failure = &target.Failure{Kind: target.Interrupted, Message: "the run ended before this cell did"}
@@ -264,19 +274,18 @@ func (f Folder) load(asked matrix.Cell) (Cell, error) {
 	case err != nil:
 		return c, err
 	case c.Schema != Schema || c.Cell != asked:
-		return c, fmt.Errorf("%s: not the cell that run.json asked for", filepath.Join(dir, "cell.json"))
+		return c, fmt.Errorf("%s: not the cell that run.json asked for", file)
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "transcripts", "*.json"))
+	files, err := fs.Glob(dir, path.Join("cells", asked.Name, "transcripts", "*.json"))
 	if err != nil {
 		return c, err
 	}
-	sort.Strings(files)
 	for _, file := range files {
 		var t wire.Transcript
-		if err := read(file, &t); err != nil {
+		if err := read(dir, file, &t); err != nil {
 			return c, err
 		}
-		if t.Probe+".json" != filepath.Base(file) {
+		if t.Probe+".json" != path.Base(file) {
 			return c, fmt.Errorf("%s: holds a transcript of probe %q", file, t.Probe)
 		}
 		c.Transcripts[t.Probe] = t
@@ -284,21 +293,21 @@ func (f Folder) load(asked matrix.Cell) (Cell, error) {
 	return c, nil
 }
 
-func read(path string, into any) error {
-	file, err := os.Open(path)
+func read(dir fs.FS, name string, into any) error {
+	file, err := dir.Open(name)
 	if err != nil {
-		return fmt.Errorf("read evidence: %w", err)
+		return err
 	}
 	defer file.Close()
 	b, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err != nil {
-		return fmt.Errorf("read evidence: %w", err)
+		return err
 	}
 	if len(b) > maxFile {
-		return fmt.Errorf("read evidence: %s is larger than %d MiB", path, maxFile>>20)
+		return fmt.Errorf("%s is larger than %d MiB", name, maxFile>>20)
 	}
 	if err := json.Unmarshal(b, into); err != nil {
-		return fmt.Errorf("read evidence: %s: %w", path, err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
 }
