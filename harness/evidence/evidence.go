@@ -150,7 +150,7 @@ func (f Folder) WriteCell(c Cell) error {
 			return err
 		}
 	}
-	if c.QEMU != nil {
+	if c.QEMU != nil && len(c.QEMU.Argv) > 0 {
 		line := strings.Join(quoted(byHand(c.QEMU.Argv)), " ") + "\n"
 		if err := os.WriteFile(filepath.Join(dir, "qemu.txt"), []byte(line), 0o644); err != nil {
 			return unwritten(err)
@@ -158,6 +158,27 @@ func (f Folder) WriteCell(c Cell) error {
 	}
 	// Last: a cell.json says that the rest is there.
 	return write(filepath.Join(dir, "cell.json"), c)
+}
+
+// Keep writes a finished run in place of the one that path holds, without what
+// judges nothing and speaks of the host: logs, command lines, and warnings,
+// which name mirrors.
+func Keep(path string, r Run, cells []Cell) error {
+	f := Folder{path}
+	if err := os.RemoveAll(filepath.Join(path, "cells")); err != nil {
+		return unwritten(err)
+	}
+	for _, c := range cells {
+		if c.QEMU != nil {
+			q := *c.QEMU
+			q.Argv, c.QEMU = nil, &q
+		}
+		if err := f.WriteCell(c); err != nil {
+			return err
+		}
+	}
+	r.Warnings = nil
+	return f.WriteRun(r)
 }
 
 // byHand is the command line without the monitor: it is a socket that only a

@@ -78,6 +78,30 @@ func TestTheCommandLineToRepeatByHandStarts(t *testing.T) {
 	}
 }
 
+// TestKeptEvidenceNamesNoHost fails if evidence that is kept for ever names the
+// machine that made it, or is more than the last run.
+func TestKeptEvidenceNamesNoHost(t *testing.T) {
+	_, run, c := save(t)
+	run.Cells, run.Warnings = run.Cells[:1], []string{"a mirror is old"}
+	path := t.TempDir()
+	for _, probe := range []string{"gone", "facts"} {
+		c.Transcripts = map[string]wire.Transcript{probe: {Probe: probe}}
+		if err := Keep(path, run, []Cell{c}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, cells, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := cells[0].Transcripts["facts"]; !ok || len(cells[0].Transcripts) != 1 || again.Warnings != nil {
+		t.Errorf("%+v %+v", again, cells)
+	}
+	if _, err := os.Stat(filepath.Join(path, "cells/a-1/qemu.txt")); err == nil || len(c.QEMU.Argv) == 0 {
+		t.Errorf("qemu.txt is kept, or the caller's %v is changed", c.QEMU.Argv)
+	}
+}
+
 func TestAFolderWithoutARunIsNamed(t *testing.T) {
 	if _, _, err := Load(t.TempDir()); err == nil || !strings.Contains(err.Error(), "the folder of one run") {
 		t.Error(err)

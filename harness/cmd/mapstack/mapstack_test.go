@@ -181,6 +181,23 @@ func TestNoLiveRowIsWiderThanTheTerminal(t *testing.T) {
 	}
 }
 
+// TestOnlyHowKernelsAreIsRecorded fails if tests could be given a part, a defect
+// or a failure as what real kernels do.
+func TestOnlyHowKernelsAreIsRecorded(t *testing.T) {
+	conformant := verdict.Decision{Verdict: verdict.Conformant}
+	for want, r := range map[string]report.Report{
+		"":                   {Verdict: conformant},
+		"defect stack-eperm": {Verdict: conformant, Defect: &report.Defect{Name: "stack-eperm"}},
+		"of MS-003 alone":    {Verdict: conformant, Focus: "MS-003"},
+		"incomplete":         {Verdict: verdict.Decision{Verdict: verdict.Incomplete}},
+	} {
+		err := recordable(r)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", r, err, want)
+		}
+	}
+}
+
 // TestAReportThatItsEvidenceDoesNotGiveIsRefused fails if a certificate could
 // be forged in the one file that people read.
 func TestAReportThatItsEvidenceDoesNotGiveIsRefused(t *testing.T) {

@@ -17,7 +17,8 @@ import (
 )
 
 func verdictCommand() *cobra.Command {
-	return &cobra.Command{
+	var record string
+	cmd := &cobra.Command{
 		Use: "verdict DIR", Short: "Compute a run's verdict again, from its evidence alone",
 		Long: "verdict reads the evidence of a finished run (out/<run>), judges every claim again, and\n" +
 			"compares the answer with the report beside it. It boots nothing and downloads nothing.",
@@ -37,9 +38,31 @@ func verdictCommand() *cobra.Command {
 			if err := compare(filepath.Join(args[0], reportFile), r); err != nil {
 				return err
 			}
+			if record != "" {
+				if err := recordable(r); err != nil {
+					return err
+				}
+				return evidence.Keep(record, asked, cells)
+			}
 			return verdictError(r.Verdict)
 		},
 	}
+	cmd.Flags().StringVar(&record, "record", "", "keep the evidence of a conformant run in this folder, for tests to judge")
+	return cmd
+}
+
+// recordable refuses a run that does not say how kernels are, or not all of it:
+// what is recorded is taken for that.
+func recordable(r report.Report) error {
+	switch {
+	case r.Defect != nil:
+		return fmt.Errorf("the run is under the injected defect %s, which says nothing of a kernel; run the cells without --defect", r.Defect.Name)
+	case r.Focus != "":
+		return fmt.Errorf("the run is of %s alone; run the cells without --focus", r.Focus)
+	case r.Verdict.Verdict != verdict.Conformant:
+		return fmt.Errorf("the run is %s; mend what is listed above, then run the cells again", r.Verdict.Verdict)
+	}
+	return nil
 }
 
 // compare refuses a report whose outcomes its own evidence does not give.
