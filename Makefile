@@ -3,7 +3,7 @@
 # explains is the one after "Error" in make's last line, and the exit status of
 # bin/mapstack itself.
 
-.PHONY: help conformance kill-table suites list fetch doctor test test-boot lint fuzz bin/mapstack
+.PHONY: help conformance kill-table record suites list fetch doctor test test-boot lint fuzz bin/mapstack
 
 # What narrows the matrix, empty for all of it.
 ARCH ?=
@@ -23,6 +23,7 @@ help:
 	@echo '                   LOCKED=1 accepts no kernel but the one in fixtures/kernels.lock'
 	@echo 'make suites        the same through go tool ginkgo, narrowed by ARCH, CELL, KERNEL and LOCKED'
 	@echo 'make kill-table    show which claims catch which injected defects; CELL and FOCUS narrow it'
+	@echo 'make record        run the cells of fixtures/recorded and keep what they say, for make test'
 	@echo 'make list          show the cells'
 	@echo 'make fetch         download and prepare everything, boot nothing'
 	@echo 'make doctor        say what this machine lacks, and the command that supplies it'
@@ -46,6 +47,16 @@ tabled = amd64-debian12-6.1,arm64-debian12-6.1,mips64le-debian12-6.1-malta,ppc64
 kill-table: bin/mapstack
 	@bin/mapstack kill-table --cell '$(or $(CELL),$(tabled))' $(if $(FOCUS),--focus '$(FOCUS)') \
 		$(if $(CELL)$(FOCUS),,--write fixtures/kill-table.md)
+
+# The cells of fixtures/recorded, which make test judges again: the oldest kernel
+# and the newest ones, every architecture's numbers, each size of a page.
+recorded = amd64-debian11-5.10,amd64-debian13bpo-newest,arm64-debian13-6.12-16k,loong64-debian14-newest,$\
+	mips64le-debian12-6.1-malta,mips64le-debian12-6.1-loongson3,ppc64le-debian14-newest-64k,$\
+	riscv64-debian14-newest,s390x-debian14-newest
+
+record: bin/mapstack
+	@dir=$$(mktemp -d) && bin/mapstack run --cell '$(recorded)' --out "$$dir" && \
+		bin/mapstack verdict "$$dir"/* --record fixtures/recorded >/dev/null && rm -r "$$dir"
 
 # Every folder that has a suite which boots.
 suites:
