@@ -1,63 +1,39 @@
 package suites
 
 import (
-	"encoding/json"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/facts"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/release"
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/collect"
 )
 
-// transcripts are the recordings of amd64, by probe.
-func transcripts(f *testing.F) map[string]wire.Transcript {
-	f.Helper()
-	found := map[string]wire.Transcript{}
-	read := func(path string, into any) {
-		data, err := os.ReadFile(path)
-		if err == nil {
-			err = json.Unmarshal(data, into)
-		}
-		if err != nil {
-			f.Fatalf("%s: %v", path, err)
-		}
-	}
-	var clone, mmapabi wire.Transcript
-	var mapstack struct{ Mapstack wire.Transcript } // beside its facts
-	read("clone/testdata/native.json", &clone)
-	read("mmapabi/testdata/native.json", &mmapabi)
-	read("mapstack/testdata/amd64-6.18.json", &mapstack)
-	for _, tr := range []wire.Transcript{clone, mmapabi, mapstack.Mapstack} {
-		if len(tr.Observations) == 0 {
-			f.Fatalf("the recording of %q is empty", tr.Probe)
-		}
-		found[tr.Probe] = tr
-	}
-	return found
-}
-
-// FuzzHostileObservations changes one observation of each recording to whatever
+// FuzzHostileObservations changes one observation of each recorded probe to whatever
 // a guest may send. Checks may fail or not know, but must not crash.
 func FuzzHostileObservations(f *testing.F) {
-	recorded := transcripts(f)
+	_, cells, err := evidence.LoadFS(fixtures.Recorded())
+	if err != nil {
+		f.Fatal(err)
+	}
+	kernel := collect.FromCells(cells)[0]
+	areas := Areas()
 	f.Add(uint16(0), "", "", "", 0, "0x")
 	f.Add(uint16(1), "plain", "vmflags", "", 22, "")
 	f.Add(uint16(9), "", "start", "-1", -1, "0xffffffffffffffff")
 	f.Add(uint16(33), "", "8", "ok", 0, "18446744073709551616")
 	f.Add(uint16(80), "", "resident", "9999999999999999999999", 0, "0x7f0000000000")
-	told := facts.Facts{Arch: "amd64", Release: release.Release{Major: 6, Minor: 18}, PageSize: 4096, THP: true,
-		Sysconf: map[string]int64{"SC_PAGESIZE": 4096}}
-	areas := Areas()
 	f.Fuzz(func(t *testing.T, at uint16, step, key, value string, errno int, ret string) {
-		ev := claim.Evidence{Cell: matrix.Cell{Name: "hostile", Arch: "amd64"}, Facts: &told, Transcripts: map[string]wire.Transcript{}}
-		for probe, tr := range recorded {
+		ev := kernel
+		ev.Transcripts = map[string]wire.Transcript{}
+		for probe, tr := range kernel.Transcripts {
 			tr.Observations = slices.Clone(tr.Observations)
 			o := &tr.Observations[int(at)%len(tr.Observations)]
 			if step != "" {

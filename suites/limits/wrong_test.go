@@ -1,31 +1,17 @@
 package limits
 
-import (
-	"github.com/mapstack/conformance/poc/wire"
-	"github.com/mapstack/conformance/suites/internal/recorded"
+import "github.com/mapstack/conformance/suites/internal/recorded"
+
+var (
+	all, becomes, set = recorded.All, recorded.Fails, recorded.Shows
+
+	succeeds = func(step string) recorded.Answer { return recorded.Succeeds(step, "0x63") }
 )
 
-// change is one thing that a wrong kernel could have answered instead.
-type change struct {
-	step  string
-	apply func(*wire.Observation)
-}
-
-func becomes(step string, errno int, name string) change {
-	return change{step, recorded.Errno(errno, name)}
-}
-
-func succeeds(step string) change { return change{step, recorded.Success("0x63")} }
-
-func set(step, key, value string) change { return change{step, recorded.Value(key, value)} }
-
-// all is changes that one defect makes together.
-func all(changes ...change) []change { return changes }
-
 // wrong is, for each claim, what must turn it red.
-func wrong() map[string]map[string][]change {
+func wrong() recorded.Defects {
 	const user = "nproc.user."
-	return map[string]map[string][]change{
+	return recorded.Defects{
 		"LM-001": {
 			"limit is ignored":      all(succeeds(user + "refused")),
 			"wrong errno":           all(becomes(user+"refused", 12, "ENOMEM")),
@@ -81,7 +67,7 @@ func wrong() map[string]map[string][]change {
 			"no first process":       all(becomes("deadns.init", 12, "ENOMEM")),
 		},
 		"CL-101": {"the process cannot fork at all": all(becomes("deadns.elsewhere", 12, "ENOMEM"))},
-		"LM-008": {"another namespace's": all(set("pidns.outside", "after", "32768"))},
+		"LM-008": {"this namespace's too": all(set("pidns.outside", "after", "12345"))},
 		"CL-018": {"refused": all(becomes("userns.plain", 1, "EPERM"))},
 		"CL-102": {
 			"the sysctl does nothing": all(succeeds("userns.debian.clone")),
@@ -172,9 +158,10 @@ func wrong() map[string]map[string][]change {
 			"no recovery":                all(becomes("pids.nested.again", 11, "EAGAIN")),
 		},
 		"LM-112": {
-			"counted in neither":     all(set("pids.nested.events", "inner", "0")),
-			"counted in both":        all(set("pids.nested.events", "outer", "2")),
-			"a file that is to come": all(set("pids.nested.events", "outer.local", "2")),
+			"counted in neither":       all(set("pids.nested.events", "outer", "0")),
+			"counted in both":          all(set("pids.nested.events", "inner", "2")),
+			"not as the group's own":   all(set("pids.nested.events", "outer.local", "0")),
+			"as the inner group's own": all(set("pids.nested.events", "inner.local", "2")),
 		},
 		"LM-013": {
 			"limit is ignored": all(succeeds("v1.pids.leaf.refused")),

@@ -7,24 +7,24 @@ import (
 
 	"github.com/mapstack/conformance/harness/facts"
 	"github.com/mapstack/conformance/harness/verdict"
-	live "github.com/mapstack/conformance/suites/internal/recorded"
+	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 
 // TestProbeSaysWhatTheClaimsAsk fails if the probe and the claims no longer
 // speak of the same steps and values. It judges this host's kernel, which may be
 // any, so only an error is a defect of ours.
 func TestProbeSaysWhatTheClaimsAsk(t *testing.T) {
-	f, err := facts.Parse(live.Here(t, "facts"), nil)
+	f, err := facts.Parse(recorded.Here(t, "facts"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	transcript := live.Here(t, probe)
+	transcript := recorded.Here(t, probe)
 	for _, c := range Area().Claims {
 		// Only root can start the child that these read.
 		if os.Getuid() != 0 && slices.Contains([]string{"MS-003", "MS-004", "MS-017"}, c.ID) {
 			continue
 		}
-		switch got := judge(c, transcript, f); got.Status {
+		switch got := recorded.One(t, Area(), c.ID, f, transcript); got.Status {
 		case verdict.Error:
 			t.Errorf("%s: %s", c.ID, got.Reason)
 		case verdict.Fail:

@@ -2,33 +2,48 @@ package recorded
 
 import (
 	"encoding/json"
+	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"testing"
 
+	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/facts"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Kernel returns what the kernel of a cell said of itself, and its transcript
-// of a probe. Both are kept in testdata/NAME.json, by probe.
-func Kernel(t testing.TB, name, probe string) (facts.Facts, wire.Transcript) {
+// Kernel returns what the kernel of a recorded cell said of itself, and its
+// transcript of a probe.
+func Kernel(t testing.TB, cell, probe string) (facts.Facts, wire.Transcript) {
 	t.Helper()
-	path := filepath.Join("testdata", name+".json")
-	data, err := os.ReadFile(path)
+	if old, err := os.ReadFile("testdata/" + cell + ".json"); err == nil { // until every suite has moved to fixtures/recorded
+		var by map[string]wire.Transcript
+		if err := json.Unmarshal(old, &by); err != nil {
+			t.Fatal(err)
+		}
+		f, err := facts.Parse(by["facts"], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f, by[probe]
+	}
+	sysconf := transcript(t, cell, "sysconf")
+	f, err := facts.Parse(transcript(t, cell, "facts"), &sysconf)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("the recorded facts of %s: %v", cell, err)
 	}
-	var by map[string]wire.Transcript
-	if err := json.Unmarshal(data, &by); err != nil {
-		t.Fatalf("%s: %v", path, err)
+	return f, transcript(t, cell, probe)
+}
+
+func transcript(t testing.TB, cell, probe string) (tr wire.Transcript) {
+	t.Helper()
+	file := path.Join("cells", cell, "transcripts", probe+".json")
+	data, err := fs.ReadFile(fixtures.Recorded(), file)
+	if err == nil {
+		err = json.Unmarshal(data, &tr)
 	}
-	if by[probe].Probe != probe {
-		t.Fatalf("%s has no transcript of probe %s", path, probe)
-	}
-	f, err := facts.Parse(by["facts"], nil)
 	if err != nil {
-		t.Fatalf("%s: %v", path, err)
+		t.Fatalf("%v; make record records it", err)
 	}
-	return f, by[probe]
+	return tr
 }

@@ -1,0 +1,133 @@
+package recorded
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/wire"
+	"github.com/mapstack/conformance/suites/internal/claim"
+)
+
+// Wrong is one answer of a kernel that is not as a claim expects it. It has no
+// type of its own, so that vet allows tables without field names.
+type Wrong = struct {
+	Claim, Step string
+	Change      func(*wire.Observation)
+}
+
+// EveryClaimCanFail fails unless each wrong answer, given in the place of a
+// recorded one, turns its claim red, and every claim of the area but those that
+// are tested elsewhere has one. The wrong answers are by recorded cell.
+func EveryClaimCanFail(t testing.TB, area claim.Area, probe string, wrong map[string][]Wrong, elsewhere ...string) {
+	t.Helper()
+	for cell, list := range wrong {
+		Judged(t, area, cell, probe, verdict.Fail, list)
+		for _, w := range list {
+			elsewhere = append(elsewhere, w.Claim)
+		}
+	}
+	for _, c := range area.Claims {
+		if !slices.Contains(elsewhere, c.ID) {
+			t.Errorf("no wrong answer shows that %s can fail", c.ID)
+		}
+	}
+}
+
+// Judged fails unless each answer, given in the place of a recorded one, makes
+// its claim what is wanted.
+func Judged(t testing.TB, area claim.Area, cell, probe string, want verdict.Status, list []Wrong) {
+	t.Helper()
+	f, tr := Kernel(t, cell, probe)
+	for _, w := range list {
+		if o := One(t, area, w.Claim, f, Change(t, tr, w.Step, w.Change)); o.Status != want {
+			t.Errorf("%s on %s with another %q: %s, want %s: %s", w.Claim, cell, w.Step, o.Status, want, o.Reason)
+		}
+	}
+}
+
+// Answer is what a kernel answers in one step instead.
+type Answer struct {
+	Step   string
+	Change func(*wire.Observation)
+}
+
+// Fails is a call that ends with an error.
+func Fails(step string, number int, name string) Answer { return Answer{step, Errno(number, name)} }
+
+// Succeeds is a call that returns a value.
+func Succeeds(step, ret string) Answer { return Answer{step, Success(ret)} }
+
+// Shows is something else being seen.
+func Shows(step, key, value string) Answer { return Answer{step, Value(key, value)} }
+
+// All is the answers of one defect.
+func All(answers ...Answer) []Answer { return answers }
+
+// Defects are, by claim, what a defective kernel does wrong, and what it then
+// answers in one step or several.
+type Defects map[string]map[string][]Answer
+
+// EveryDefectIsCaught is EveryClaimCanFail for defects that have a name.
+func EveryDefectIsCaught(t testing.TB, area claim.Area, cell, probe string, defects Defects) {
+	t.Helper()
+	f, tr := Kernel(t, cell, probe)
+	for _, c := range area.Claims {
+		if len(defects[c.ID]) == 0 {
+			t.Errorf("no defect shows that %s can fail", c.ID)
+		}
+	}
+	for id, named := range defects {
+		for _, name := range slices.Sorted(maps.Keys(named)) {
+			if o := One(t, area, id, f, Answered(t, tr, named[name]...)); o.Status != verdict.Fail || o.Reason == "" {
+				t.Errorf("%s, %s: %s, want fail: %s", id, name, o.Status, o.Reason)
+			}
+		}
+	}
+}
+
+// SilenceIsNoFault fails if a kernel is blamed for what its transcript lacks: a
+// step, what was seen in it, or everything.
+func SilenceIsNoFault(t testing.TB, area claim.Area, cell, probe string) {
+	t.Helper()
+	f, tr := Kernel(t, cell, probe)
+	for _, o := range tr.Observations {
+		if ids := Red(Judge(area, f, Without(t, tr, o.Step))); len(ids) > 0 {
+			t.Errorf("without step %q these fail: %v", o.Step, ids)
+		}
+		if o.Values == nil {
+			continue
+		}
+		if ids := Red(Judge(area, f, Change(t, tr, o.Step, untold))); len(ids) > 0 {
+			t.Errorf("without knowing what step %q saw these fail: %v", o.Step, ids)
+		}
+	}
+	for id, o := range Judge(area, f, wire.Transcript{Probe: probe}) {
+		if o.Status != verdict.Error && o.Status != verdict.Unsupported {
+			t.Errorf("%s on an empty transcript is %s", id, o.Status)
+		}
+	}
+}
+
+// untold makes everything that was seen unknown.
+func untold(o *wire.Observation) {
+	o.Unknown = map[string]string{}
+	for key := range o.Values {
+		o.Unknown[key] = "no permission"
+	}
+	o.Values = nil
+}
+
+// One returns the outcome of one claim of an area.
+func One(t testing.TB, area claim.Area, id string, f facts.Facts, tr wire.Transcript) verdict.Outcome {
+	t.Helper()
+	for _, c := range area.Claims {
+		if c.ID == id {
+			return claim.Judge(c, Evidence(f, tr), nil)
+		}
+	}
+	t.Fatalf("suite %s has no claim %s", area.Name, id)
+	return verdict.Outcome{}
+}
