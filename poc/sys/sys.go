@@ -144,14 +144,11 @@ type SigStack struct {
 // new, and fills old with the one before; either may be nil. The caller must
 // hold runtime.LockOSThread, and give the Go runtime its own stack back.
 func (k *Kernel) Sigaltstack(new, old *SigStack) syscall.Errno {
-	flags, size := uintptr(8), uintptr(16) // where they stand
-	if k.SigStackSizeFirst {
-		flags, size = size, flags
-	}
 	var in, out [3]uint64
 	var set, get unsafe.Pointer
 	if new != nil {
 		set = unsafe.Pointer(&in)
+		flags, size := k.sigStackPlaces()
 		*(*uintptr)(set) = new.SP
 		*(*int32)(unsafe.Pointer(uintptr(set) + flags)) = new.Flags
 		*(*uintptr)(unsafe.Pointer(uintptr(set) + size)) = new.Size
@@ -161,11 +158,28 @@ func (k *Kernel) Sigaltstack(new, old *SigStack) syscall.Errno {
 	}
 	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Sigaltstack), uintptr(set), uintptr(get), 0)
 	if errno == 0 && old != nil {
-		old.SP = *(*uintptr)(get)
-		old.Flags = *(*int32)(unsafe.Pointer(uintptr(get) + flags))
-		old.Size = *(*uintptr)(unsafe.Pointer(uintptr(get) + size))
+		*old = k.SigStackIn(&out)
 	}
 	return errno
+}
+
+// SigStackIn reads struct stack_t as the kernel wrote it.
+func (k *Kernel) SigStackIn(memory *[3]uint64) SigStack {
+	at := unsafe.Pointer(memory)
+	flags, size := k.sigStackPlaces()
+	return SigStack{
+		SP:    *(*uintptr)(at),
+		Flags: *(*int32)(unsafe.Pointer(uintptr(at) + flags)),
+		Size:  *(*uintptr)(unsafe.Pointer(uintptr(at) + size)),
+	}
+}
+
+// sigStackPlaces is where the flags and the size stand in struct stack_t, bytes.
+func (k *Kernel) sigStackPlaces() (flags, size uintptr) {
+	if k.SigStackSizeFirst {
+		return 16, 8
+	}
+	return 8, 16
 }
 
 // Tgkill sends a signal to a thread of this process.

@@ -3,9 +3,11 @@ package sys
 import (
 	"os"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 const cloneSighand = 0x800 // include/uapi/linux/sched.h
@@ -186,5 +188,43 @@ func TestSignalStackIsQueriedAndSet(t *testing.T) {
 	small.Size = uintptr(k.MinSigStack) - 1
 	if errno := k.Sigaltstack(&small, nil); k.ErrnoName(int(errno)) != "ENOMEM" {
 		t.Errorf("a stack that is too small: errno %d", errno)
+	}
+}
+
+// TestFirstCallOfAChild fails if a child runs on its parent's stack, or does not
+// make its call: each writes into memory that both see.
+func TestFirstCallOfAChild(t *testing.T) {
+	k := running(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	page, errno := k.Mmap(0, uintptr(os.Getpagesize()), k.Prot.Read|k.Prot.Write, k.Map.Shared|k.Map.Anonymous, -1, 0)
+	if errno != 0 {
+		t.Fatalf("mmap: errno %d", errno)
+	}
+	written := *(**uint64)(unsafe.Pointer(&page))
+	const unwritten = ^uint64(0)
+	for name, flags := range map[string]uint64{
+		"process": k.Signal.Chld, "vfork": 0x4100 | k.Signal.Chld, "thread": 0x50f00,
+	} {
+		for i := 0; i < 100; i++ {
+			atomic.StoreUint64(written, unwritten)
+			// gettimeofday's seconds.
+			tid, errno, err := k.CloneFirst(flags, [4]uintptr{syscall.SYS_GETTIMEOFDAY, page})
+			if tid <= 0 || errno != 0 || err != nil {
+				t.Fatalf("%s: %d, errno %d, %v", name, tid, errno, err)
+			}
+			if name != "thread" {
+				var status syscall.WaitStatus
+				if _, err := syscall.Wait4(tid, &status, 0, nil); err != nil || status != 0 {
+					t.Fatalf("%s: ended with %#x, %v", name, status, err)
+				}
+			}
+			for end := time.Now().Add(10 * time.Second); atomic.LoadUint64(written) == unwritten; {
+				if time.Now().After(end) {
+					t.Fatalf("%s: no call was made", name)
+				}
+				time.Sleep(time.Millisecond)
+			}
+		}
 	}
 }

@@ -1,0 +1,132 @@
+package sys
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"github.com/mapstack/conformance/poc/abi"
+)
+
+const (
+	// childStack is a stack for a child that calls the kernel twice, bytes: a
+	// page or more everywhere.
+	childStack = 64 << 10
+	// copied is how much of its parent's stack the child must find on its own,
+	// bytes: the frames of firstCall.clone and of what that calls. They have no
+	// room for more, because they cannot ask for any.
+	copied = 1 << 10
+)
+
+// CloneFirst makes a thread or a process that makes one system call, a number
+// and three arguments, before anything else, and ends. Whatever it shares with
+// this one, it runs on a stack of its own. The error is ours, the errno clone's.
+//
+// The caller must hold runtime.LockOSThread.
+func (k *Kernel) CloneFirst(flags uint64, call [4]uintptr) (int, syscall.Errno, error) {
+	// A thread may stand on its stack when nobody can tell any more, so it stays.
+	stack, errno := k.Mmap(0, childStack, k.Prot.Read|k.Prot.Write, k.Map.Private|k.Map.Anonymous, -1, 0)
+	if errno != 0 {
+		return 0, 0, fmt.Errorf("map a stack: errno %d %s", int(errno), k.ErrnoName(int(errno)))
+	}
+	// Not /proc/self, which is the first thread.
+	position, err := os.Open("/proc/thread-self/syscall")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer position.Close()
+	memory, err := os.Open("/proc/thread-self/mem")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer memory.Close()
+
+	c := &firstCall{first: call, exit: uintptr(k.Syscall.Exit), stack: stack}
+	c.calls[tell] = [7]uintptr{syscall.SYS_READ, position.Fd(), uintptr(unsafe.Pointer(&c.text[0])), uintptr(len(c.text))}
+	c.calls[duplicate] = [7]uintptr{syscall.SYS_PREAD64, memory.Fd(), 0, copied}
+	c.calls[clone][0] = uintptr(k.Syscall.Clone)
+	for i, arg := range k.CloneOrder {
+		switch arg {
+		case abi.CloneFlags:
+			c.calls[clone][1+i] = uintptr(flags)
+		case abi.CloneStack:
+			c.top = &c.calls[clone][1+i]
+		}
+	}
+	tid, errno := c.clone()
+	if c.step != clone {
+		return 0, 0, fmt.Errorf("the stack, said to be at %q, cannot be copied: errno %d %s", c.text, int(errno), k.ErrnoName(int(errno)))
+	}
+	return tid, errno, nil
+}
+
+// Calls that lead to the child.
+const (
+	tell      = iota // where the stack pointer stands
+	duplicate        // what stands above it
+	clone
+)
+
+// firstCall is a child to be made. It lies in the heap, where the child reads
+// it and writes nothing.
+type firstCall struct {
+	step  int
+	calls [3][7]uintptr // by step, the number of each first
+	stack uintptr
+	top   *uintptr // where clone has the child's stack pointer
+	first [4]uintptr
+	exit  uintptr
+	text  [256]byte
+}
+
+// clone makes the three calls from one place: the stack that the kernel copies
+// during the second is what the child finds when it returns from the third.
+//
+//go:nosplit
+//go:norace
+//go:noinline
+func (c *firstCall) clone() (int, syscall.Errno) {
+	for {
+		in := &c.calls[c.step]
+		r, _, errno := syscall.RawSyscall6(in[0], in[1], in[2], in[3], in[4], in[5], in[6])
+		if c.step == clone {
+			for r == 0 && errno == 0 { // the child: nothing of the Go runtime works in it
+				syscall.RawSyscall(c.first[0], c.first[1], c.first[2], c.first[3])
+				for {
+					syscall.RawSyscall(c.exit, 0, 0, 0)
+				}
+			}
+			return int(r), errno
+		}
+		if errno != 0 || c.step == tell && !c.told(int(r)) || c.step == duplicate && r != copied {
+			return 0, errno
+		}
+		c.step++
+	}
+}
+
+// told reads the stack pointer from a line with the number of a call, its six
+// arguments, the stack pointer and the instruction, in hexadecimal
+// (fs/proc/base.c), and gives it to the calls that follow.
+//
+//go:nosplit
+//go:norace
+func (c *firstCall) told(length int) bool {
+	pointer, word := uintptr(0), 0
+	for i := 0; i < length; i++ {
+		switch char := c.text[i]; {
+		case char == ' ':
+			word++
+		case word != 7 || char == 'x' || char == '\n':
+		case char >= 'a':
+			pointer = pointer<<4 | uintptr(char-'a'+10)
+		default:
+			pointer = pointer<<4 | uintptr(char-'0')
+		}
+	}
+	// Aligned as the stack pointer is, by 16 bytes or less.
+	*c.top = c.stack + childStack - 2*copied + pointer%16
+	c.calls[duplicate][2], c.calls[duplicate][4] = *c.top, pointer
+	return word == 8 && pointer != 0
+}
