@@ -1,5 +1,5 @@
 // Command sigstack observes alternate signal stacks: which memory sigaltstack
-// takes, how small it may be, and whether signals are handled on it.
+// takes, how small it may be, whether signals are handled on it, and who inherits it.
 package main
 
 import (
@@ -41,6 +41,7 @@ func (t thread) run() {
 	if !ok {
 		return
 	}
+	t.inherit()
 	private := t.Kernel.Map.Private | t.Kernel.Map.Anonymous
 	t.area("plain", private, runtime)
 	t.area("stack", private|t.Kernel.Map.Stack, runtime)

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// Flags of clone (include/uapi/linux/sched.h). goThread is what the Go runtime
+// asks for (runtime/os_linux.go).
+const (
+	cloneVM    = 0x100
+	cloneVfork = 0x4000
+	goThread   = 0x50f00
+)
+
+// unwritten fills the struct that a child is to ask for: no kernel writes it.
+const unwritten = ^uint64(0)
+
+// inherit lets each kind of child ask for its signal stack before it does
+// anything else. The calling thread has the runtime's.
+func (t thread) inherit() {
+	chld := t.Kernel.Signal.Chld
+	t.child("inherit.thread", goThread)
+	t.child("inherit.fork", chld)
+	t.child("inherit.vfork", cloneVM|cloneVfork|chld)
+}
+
+func (t thread) child(step string, flags uint64) {
+	o := t.Observe(step)
+	defer o.Emit()
+	// A process has a copy of all memory but this.
+	page, errno := t.Kernel.Mmap(0, t.Page, t.Kernel.Prot.Read|t.Kernel.Prot.Write, t.Kernel.Map.Shared|t.Kernel.Map.Anonymous, -1, 0)
+	if errno != 0 {
+		o.Unknown("flags", "mmap: "+t.Kernel.ErrnoName(int(errno)))
+		return
+	}
+	answer := *(**[3]uint64)(unsafe.Pointer(&page)) // see probe.Poke
+	*answer = [3]uint64{unwritten, unwritten, unwritten}
+	tid, errno, err := t.Kernel.CloneFirst(flags, [4]uintptr{uintptr(t.Kernel.Syscall.Sigaltstack), 0, page})
+	if err != nil {
+		o.Unknown("flags", err.Error())
+		return
+	}
+	if !o.Returned(fmt.Sprintf("clone(%#x)", flags), uintptr(tid), errno) {
+		return
+	}
+	if flags != goThread {
+		var status syscall.WaitStatus
+		if _, err := syscall.Wait4(tid, &status, 0, nil); err != nil || status != 0 {
+			o.Unknown("flags", fmt.Sprintf("the child ended with status %#x, %v", status, err))
+			return
+		}
+	}
+	for end := time.Now().Add(deliveryLimit); ; time.Sleep(time.Millisecond) {
+		// The kernel writes the struct in one piece, or nothing that is unwritten.
+		if atomic.LoadUint64(&answer[0]) != unwritten && atomic.LoadUint64(&answer[2]) != unwritten {
+			break
+		}
+		if time.Now().After(end) {
+			o.Unknown("flags", "the child made no call")
+			return
+		}
+	}
+	describe(o, t.Kernel.SigStackIn(answer))
+}
