@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/mapstack/conformance/poc/probe"
 	"github.com/mapstack/conformance/poc/sys"
 )
@@ -67,6 +69,50 @@ func growth(p *probe.P) {
 		})
 	}
 }
+
+// limitPages is the RLIMIT_STACK of full.
+const limitPages = 64
+
+// full observes RLIMIT_STACK: mappings that are longer from the start, one that
+// grows to the limit, and at last a touch below that, which ends the child.
+func full(p *probe.P) {
+	m := survey(p)
+	o := m.Observe("limit")
+	limit := sys.Rlimit{Current: uint64(limitPages * m.Page), Max: uint64(limitPages * m.Page)}
+	ok := o.Returned("prlimit64(RLIMIT_STACK)", 0, m.Kernel.Prlimit64(m.Kernel.Rlimit.Stack, &limit, nil))
+	o.Emit()
+	if !ok {
+		return
+	}
+	for _, step := range []struct {
+		name string
+		flag uint64
+	}{
+		{"longer stack", m.Kernel.Map.Stack}, {"longer growing", m.Kernel.Map.GrowsDown},
+	} {
+		o := m.Observe(step.name)
+		if addr, ok := o.Mmap(0, 2*limitPages*m.Page, m.rw(), m.private()|step.flag, -1, 0); ok {
+			o.Store("first", addr).Store("last", addr+2*limitPages*m.Page-1)
+			m.Kernel.Munmap(addr, 2*limitPages*m.Page)
+		}
+		o.Emit()
+	}
+	m.growing("at the limit", func(o *probe.Obs, start uintptr) {
+		lowest := start + m.Page - limitPages*m.Page
+		o.Set("touched", lowest).Store("store", lowest).VMA("", lowest)
+	})
+	m.growing("beyond the limit", func(o *probe.Obs, start uintptr) {
+		lowest := start + m.Page - limitPages*m.Page
+		o.Set("touched", lowest-m.Page).Store("store", lowest)
+		// What is observed after the child's death would be lost.
+		o.Emit()
+		probe.Poke(lowest - m.Page)
+		os.Exit(grewOn)
+	})
+}
+
+// grewOn is the exit status of full when nothing stopped it.
+const grewOn = 3
 
 // growing runs a step with a growing mapping of one page that has ample room
 // below, and removes all of it.

@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	probe.Run(run, map[string]func(*probe.P){"locked": lockedLimits, "grow": growth})
+	probe.Run(run, map[string]func(*probe.P){"locked": lockedLimits, "grow": growth, "full": full})
 }
 
 func run(p *probe.P) {
@@ -32,6 +32,7 @@ func run(p *probe.P) {
 	m.discard()
 	p.Observe("locked").Child(probe.Child{Name: "locked"}).Emit()
 	p.Observe("grow").Child(probe.Child{Name: "grow"}).Emit()
+	p.Observe("full").Child(probe.Child{Name: "full"}).Emit()
 }
 
 // memory is the probe with the words that most steps use.
