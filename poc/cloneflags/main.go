@@ -1,5 +1,5 @@
 // Command cloneflags observes how clone and clone3 validate their flags. No
-// process comes of its calls: a thread of uid 65534 under RLIMIT_NPROC 0 gets
+// process comes of most calls: a thread of uid 65534 under RLIMIT_NPROC 0 gets
 // EAGAIN where the flags are valid and the flags' own error where they are not,
 // because copy_process looks at the flags first (kernel/fork.c).
 package main
@@ -15,13 +15,15 @@ import (
 )
 
 func main() {
-	probe.Run(run, map[string]func(*probe.P){"dry": dry, "newpid": newPID})
+	probe.Run(run, map[string]func(*probe.P){"dry": dry, "newpid": newPID, "exec": execing})
 }
 
 func run(p *probe.P) {
 	fork(p)
 	p.Observe("dry").Child(probe.Child{Name: "dry"}).Emit()
 	p.Observe("newpid").Child(probe.Child{Name: "newpid"}).Emit()
+	// A signal would make the other thread begin its execve anew.
+	p.Observe("exec").Child(probe.Child{Name: "exec", Env: []string{"GODEBUG=asyncpreemptoff=1"}}).Emit()
 }
 
 // nobody is a user that owns no processes and has no capabilities.
