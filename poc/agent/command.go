@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"io"
 	"os"
 	"os/exec"
@@ -73,51 +71,19 @@ func runCommand(path string, args []string, limit time.Duration, observe func(wi
 		_ = stdout.SetReadDeadline(time.Now().Add(pipeWait))
 		_ = stderrR.SetReadDeadline(time.Now().Add(pipeWait))
 	}()
-	dropped := readObservations(stdout, observe)
+	exit.Dropped = wire.ReadObservations(stdout, maxObservation, maxObservations, observe)
 	<-stderrDone
 	<-ended
 	stdout.Close()
 	stderrR.Close()
 	reap()
 
-	exit.Dropped = dropped
 	exit.Stderr = stderr.String()
 	exit.Code = cmd.ProcessState.ExitCode()
 	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		exit.Signal = ws.Signal().String()
 	}
 	return exit
-}
-
-// readObservations hands over every observation among r's lines and counts the
-// lines that are none.
-func readObservations(r io.Reader, observe func(wire.Observation)) (dropped int) {
-	br := bufio.NewReaderSize(r, maxObservation)
-	for n := 0; ; {
-		line, err := br.ReadSlice('\n')
-		if err == bufio.ErrBufferFull {
-			dropped++
-			for err == bufio.ErrBufferFull {
-				_, err = br.ReadSlice('\n')
-			}
-			if err != nil {
-				return dropped
-			}
-			continue
-		}
-		if len(line) > 0 {
-			var o wire.Observation
-			if json.Unmarshal(line, &o) != nil || o.Step == "" || n == maxObservations {
-				dropped++
-			} else {
-				n++
-				observe(o)
-			}
-		}
-		if err != nil {
-			return dropped
-		}
-	}
 }
 
 // killStrays kills every process but this one. Only PID 1 of a guest may.

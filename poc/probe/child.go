@@ -1,8 +1,6 @@
 package probe
 
 import (
-	"bufio"
-	"encoding/json"
 	"io"
 	"os"
 	"os/exec"
@@ -111,10 +109,9 @@ func (c Child) run(observe func(wire.Observation)) (wire.Exit, error) {
 		_ = stdout.SetReadDeadline(time.Now().Add(pipeWait))
 		_ = stderr.SetReadDeadline(time.Now().Add(pipeWait))
 	}()
-	dropped := forward(stdout, observe)
+	exit.Dropped = wire.ReadObservations(stdout, maxChildLine, maxChildLines, observe)
 	exit.Stderr = <-said
 	<-ended
-	exit.Dropped = dropped
 	exit.Code = cmd.ProcessState.ExitCode()
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		exit.Signal = status.Signal().String()
@@ -134,26 +131,6 @@ func (c Child) command() *exec.Cmd {
 		c.Attr(cmd.SysProcAttr)
 	}
 	return cmd
-}
-
-// forward hands over each whole line that is an observation, and returns how
-// many others there were.
-func forward(r io.Reader, observe func(wire.Observation)) (dropped int) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxChildLine)
-	for n := 0; lines.Scan(); n++ {
-		var o wire.Observation
-		if n >= maxChildLines || json.Unmarshal(lines.Bytes(), &o) != nil || o.Step == "" {
-			dropped++
-			continue
-		}
-		observe(o)
-	}
-	if lines.Err() != nil { // a line too long, or a pipe still open
-		dropped++
-	}
-	_, _ = io.Copy(io.Discard, r)
-	return dropped
 }
 
 // head returns the first limit bytes and reads the rest, so that the writer

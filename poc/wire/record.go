@@ -63,7 +63,8 @@ type Exit struct {
 	Signal   string `json:"signal,omitempty"`   // name of the signal that killed it
 	TimedOut bool   `json:"timedOut,omitempty"` // the agent killed it after Request.TimeoutMS
 	Stderr   string `json:"stderr,omitempty"`   // its beginning and end, StderrLimit bytes at most
-	// Dropped counts stdout lines that were not observations or too long.
+	// Dropped counts stdout lines that were no observations, too long, or could
+	// not be read.
 	Dropped int `json:"dropped,omitempty"`
 }
 
