@@ -191,8 +191,7 @@ func alpha() Table {
 func sw64() Table {
 	t := alpha()
 	t.Map.Droppable = 0 // not in the headers of 4.19 to 6.6
-	// arch/sw_64/kernel/syscalls/syscall.tbl; clone3, pidfd_open and
-	// pidfd_getfd only in the newer tables, setns not found in any.
-	t.Syscall.Clone3, t.Syscall.PidfdOpen, t.Syscall.PidfdGetfd, t.Syscall.Setns = 282, 281, 285, 0
+	// arch/sw_64/kernel/syscalls/syscall.tbl; these three only in the newer tables.
+	t.Syscall.Clone3, t.Syscall.PidfdOpen, t.Syscall.PidfdGetfd = 282, 281, 285
 	return t
 }
