@@ -15,7 +15,7 @@ func config(rec arch.Record, m arch.Machine) Config {
 // The kernel under test is not perturbed: no parameter slips in, and each has
 // a reason that the report shows.
 func TestOnlyAllowedKernelParametersWithReasons(t *testing.T) {
-	allowed := map[string]bool{"panic=-1": true, "oops=panic": true, "rdinit=/init": true, "initcall_blacklist=i8042_init": true, "no_timer_check": true}
+	allowed := map[string]bool{"panic=-1": true, "oops=panic": true, "rdinit=/init": true, "initcall_blacklist=i8042_init": true, "no_timer_check": true, "nokaslr": true}
 	for _, rec := range arch.All() {
 		for name, m := range rec.Machines {
 			cfg := config(rec, m)
