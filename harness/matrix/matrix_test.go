@@ -98,7 +98,7 @@ func TestSelectionNarrowsByEveryField(t *testing.T) {
 		{Selection{Arch: "loongarch64"}, "loong64-debian14-newest"},
 		{Selection{Arch: "mips64el", Cell: "mips64le-debian12-6.1-malta"}, "mips64le-debian12-6.1-malta"},
 		{Selection{Arch: "amd64,s390x", Kernel: "6.1"}, "amd64-debian12-6.1 s390x-debian12-6.1"},
-		{Selection{Kernel: "5.10"}, "amd64-debian11-5.10"},
+		{Selection{Kernel: "5.10"}, "amd64-debian11-5.10 arm64-debian11-5.10"},
 	} {
 		got, err := Select(cells, c.s)
 		if err != nil {
@@ -125,7 +125,7 @@ func TestAnUnknownNameListsTheValidOnes(t *testing.T) {
 	}{
 		{Selection{Arch: "nonsense"}, "amd64, arm64, loong64, mips64le, ppc64le, riscv64, s390x"},
 		{Selection{Cell: "nonsense"}, "amd64-debian11-5.10, amd64-debian12-6.1"},
-		{Selection{Kernel: "2.4"}, "5.10, 6.1, 6.12, newest"},
+		{Selection{Kernel: "2.4"}, "5.10, 6.1, 6.12, 6.16, newest"},
 		{Selection{Arch: "s390x", Kernel: "5.10"}, "mapstack list"},
 	} {
 		got, err := Select(cells, c.s)

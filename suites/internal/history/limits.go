@@ -9,7 +9,7 @@ func ProcessesPerUserNamespace(f facts.Facts) bool { return f.Release.AtLeast(5,
 
 // PIDMaxPerNamespace reports whether kernel.pid_max belongs to the PID
 // namespace it is written in: commit 7863dcc72d0f (6.14). Observed: global up
-// to 6.12, per namespace from 7.2 on.
+// to 6.12, per namespace from 6.16 on.
 func PIDMaxPerNamespace(f facts.Facts) bool { return f.Release.AtLeast(6, 14, 0) }
 
 // EventsOfOwnLimit reports whether pids.events counts refusals by the group's
