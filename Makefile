@@ -57,6 +57,7 @@ recorded = amd64-debian11-5.10,amd64-debian13bpo-newest,arm64-debian13-6.12-16k,
 record: bin/mapstack
 	@dir=$$(mktemp -d) && bin/mapstack run --cell '$(recorded)' --out "$$dir" && \
 		bin/mapstack verdict "$$dir"/* --record fixtures/recorded >/dev/null && rm -r "$$dir"
+	@go test ./suites -run TestJudgementsChangeOnPurpose -update
 
 # Every folder that has a suite which boots.
 suites:

@@ -44,17 +44,23 @@ func TestWordingChangesOnPurpose(t *testing.T) {
 	for _, c := range Claims() {
 		fmt.Fprintf(&b, "%s %s %s\n  %s\n  %s\n  (%s)\n", c.ID, c.Suite, c.Level, c.English, c.Chinese, c.Source)
 	}
+	golden(t, "claims.golden", b.String())
+}
+
+// golden compares what is with what was agreed on, or with -update agrees.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile("claims.golden", []byte(b.String()), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile("claims.golden")
+	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(string(want), b.String()); d != "" {
-		t.Errorf("claims.golden differs; run with -update if that is meant:\n%s", d)
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("%s differs; run with -update if that is meant:\n%s", file, d)
 	}
 }
 
