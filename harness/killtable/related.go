@@ -22,6 +22,7 @@ func seen() map[string][]defect.Subject {
 		"mapstack":     mappings,
 		"mmapabi":      mappings,
 		"protection":   {defect.Stack, defect.Rule, defect.Memory, defect.Bits},
-		"threadlimits": {defect.Limit, defect.Count, defect.Clone},
+		"sigstack":     {defect.Signal},
+		"threadlimits": {defect.Limit, defect.Count},
 	}
 }

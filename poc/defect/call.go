@@ -15,15 +15,7 @@ type Call struct {
 	// Args are the arguments in the kernel's order. Those of mmap are here also
 	// where the kernel takes their address.
 	Args [6]uint64
-	// OnStack: the first argument is an address in memory that the program got
-	// by MAP_STACK. Known for models that have Stacks.
-	OnStack bool
-	// UID tells the effective user of the calling thread.
-	UID func() uint32
-	// Word reads a word of the program's memory, 0 where there is none.
-	Word func(addr uint64) uint64
-	// Store writes one, where there is memory.
-	Store func(addr, value uint64)
+	Program
 
 	answer func(Result) Result
 }
@@ -44,8 +36,13 @@ const (
 	offset
 )
 
-// advice is the place of madvise's advice; mprotect has its protection there too.
-const advice = 2
+// Places of other calls' arguments.
+const (
+	advice = 2 // of madvise; mprotect has its protection there
+	fd     = 0 // of read, write and pwrite64
+	buffer = 1
+	size   = 2
+)
 
 // Finish gives a call's result as the defective kernel would.
 func (c *Call) Finish(r Result) Result {
@@ -58,14 +55,14 @@ func (c *Call) Finish(r Result) Result {
 // Answered reports whether the result of the call is to be changed.
 func (c *Call) Answered() bool { return c.answer != nil }
 
-// refuse makes a memory call fail with an error of this architecture's number.
+// refuse makes a call fail with an error of this architecture's number.
 // The call is made so that it does nothing, and its own error is replaced.
 func (c *Call) refuse(errno string) {
 	c.spoil()
 	c.become(Result{Errno: c.Kernel.Errno(errno)})
 }
 
-// pretend makes a memory call succeed without doing anything.
+// pretend makes a call succeed without doing anything.
 func (c *Call) pretend(value uint64) {
 	c.spoil()
 	c.become(Result{Value: value})
@@ -73,15 +70,33 @@ func (c *Call) pretend(value uint64) {
 
 func (c *Call) become(r Result) { c.answer = func(Result) Result { return r } }
 
-// spoil makes the kernel refuse the call: mmap and munmap of nothing, and no
-// protection and no advice has this number.
+// spoil makes the call do nothing: mmap and munmap of nothing, a protection and
+// an advice that have no number, flags that contradict each other, a program
+// without a name, text without a length, a query instead of a change.
 func (c *Call) spoil() {
 	switch c.Name {
 	case "mmap", "munmap":
 		c.Args[length] = 0
 	case "mprotect", "madvise":
 		c.Args[advice] = 0x7fffffff
+	case "clone":
+		c.Args[c.place(abi.CloneFlags)] = cloneSighand
+	case "execve", "sigaltstack":
+		c.Args[0] = 0
+	case "write", "pwrite64":
+		c.Args[size] = 0
+	case "sched_setattr":
+		c.Args[1] = 0
 	}
+}
+
+// needsFirst says why a model that changes the first argument of a call, to
+// another than an address on s390x, means nothing on a kernel.
+func needsFirst(t Target) string {
+	if r, known := t.Table().Registers(); known && r.Args[0] == abi.Unreachable {
+		return "ptrace cannot change the first argument of a call: the kernel reads it from a register that NT_PRSTATUS lacks"
+	}
+	return ""
 }
 
 // report replaces one error of the call by another. Other results stay.
@@ -93,6 +108,19 @@ func (c *Call) replace(from string, to Result) {
 	c.answer = func(r Result) Result {
 		if r.Errno == errno {
 			return to
+		}
+		return r
+	}
+}
+
+// notice calls f when the call fails with one of some errors, and lets the
+// error stand.
+func (c *Call) notice(f func(), errnos ...string) {
+	c.answer = func(r Result) Result {
+		for _, errno := range errnos {
+			if r.Errno == c.Kernel.Errno(errno) {
+				f()
+			}
 		}
 		return r
 	}

@@ -11,7 +11,7 @@ type Model struct {
 	// Calls are the system calls whose arguments or results it changes, by the
 	// names of poc/inject.
 	Calls []string
-	// Stacks: the rule asks for Call.OnStack.
+	// Stacks: the rule asks for Program.OnStack.
 	Stacks bool
 	// Act is the rule. The calls that the Go runtime makes for itself never
 	// reach it: a program that cannot run observes nothing.
@@ -34,6 +34,7 @@ const (
 	Limit  Subject = "limits"
 	Count  Subject = "how limits are counted"
 	Clone  Subject = "clone"
+	Signal Subject = "signal stacks"
 )
 
 // Target is what decides whether a model can be told from a right kernel.
@@ -65,7 +66,7 @@ func Models() []Model {
 		models  []Model
 	}{
 		{Stack, stacks()}, {Place, placement()}, {Number, numbers()}, {Rule, rules()}, {Memory, memory()}, {Bits, bits()},
-		{Limit, limits()}, {Count, counts()}, {Clone, clones()},
+		{Limit, limits()}, {Count, counts()}, {Clone, clones()}, {Signal, signals()},
 	} {
 		for _, m := range group.models {
 			m.Subject = group.subject

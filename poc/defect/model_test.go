@@ -12,7 +12,8 @@ import (
 // TestModelsAreComplete fails if a model could not be named, read or injected.
 func TestModelsAreComplete(t *testing.T) {
 	known := map[string]bool{"mmap": true, "munmap": true, "mprotect": true, "madvise": true,
-		"clone": true, "clone3": true, "prctl": true, "personality": true, "prlimit64": true}
+		"clone": true, "clone3": true, "prctl": true, "personality": true, "prlimit64": true,
+		"execve": true, "read": true, "write": true, "pwrite64": true, "sched_setattr": true, "sigaltstack": true}
 	names, sentences := map[string]bool{}, map[string]bool{}
 	name := regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	models := Models()
@@ -52,13 +53,135 @@ func TestModelsAreComplete(t *testing.T) {
 	}
 }
 
+// machine is root's program on a machine whose files are a map.
+type machine struct {
+	limit  uint64
+	uid    uint32
+	dead   int
+	stack  bool // all memory is by MAP_STACK
+	inside bool // of a user namespace
+	path   string
+	text   string
+	words  map[uint64]uint64
+	files  map[string]string
+	notes  map[string]uint64
+}
+
+func (m *machine) UID() uint32                   { return m.uid }
+func (m *machine) Word(addr uint64) uint64       { return m.words[addr] }
+func (m *machine) Store(addr, value uint64)      { m.words[addr] = value }
+func (m *machine) Text(_, n uint64) string       { return m.text[:n] }
+func (m *machine) SetText(_ uint64, text string) { m.text = text }
+func (m *machine) OnStack(uint64) bool           { return m.stack }
+func (m *machine) Path(uint64) string            { return m.path }
+func (m *machine) SoftLimit(uint64) uint64       { return m.limit }
+func (m *machine) SetSoftLimit(_, value uint64)  { m.limit = value }
+func (m *machine) Dead() int                     { return m.dead }
+func (m *machine) InUserNamespace() bool         { return m.inside }
+func (m *machine) Notes() map[string]uint64      { return m.notes }
+func (m *machine) File(path string) string       { return m.files[path] }
+func (m *machine) Put(path, text string)         { m.files[path] = text }
+
+// write is a call of write by the machine's program.
+func (m *machine) write(text string) *Call {
+	m.text = text
+	c := &Call{Name: "write", Program: m}
+	c.Kernel, _ = abi.Lookup("amd64")
+	c.Args[size] = uint64(len(text))
+	return c
+}
+
+// TestALoweredLimitIsOffByOneAndARaisedOneIsNot fails if a trial changed the
+// machine for the next one: what a probe restores must be what was there.
+func TestALoweredLimitIsOffByOneAndARaisedOneIsNot(t *testing.T) {
+	const file = "/proc/sys/kernel/threads-max"
+	for _, c := range []struct {
+		path, text, file string
+		put              bool
+	}{
+		{file, "99", "100", true},
+		{file, "3900\n", "3900", false},
+		{file, "5000", "3900", false},
+		{"/proc/sys/kernel/pid_max", "99", "3900", false},
+		{file, "max", "3900", false},
+		{"pipe:[1]", "99", "3900", false},
+	} {
+		m := &machine{path: c.path, files: map[string]string{file: "3900", "/proc/sys/kernel/pid_max": "32768"}}
+		model, _ := Lookup("threads-max-off-by-one")
+		call := m.write(c.text)
+		model.Act(call)
+		if m.files[file] != c.file || call.Answered() != c.put {
+			t.Errorf("%q to %s: %s is %s, answered %v", c.text, c.path, file, m.files[file], call.Answered())
+		}
+		if want := (Result{Value: uint64(len(c.text))}); c.put && (call.Args[size] != 0 || call.Finish(Result{}) != want) {
+			t.Errorf("%q: %d bytes are written, and %+v told", c.text, call.Args[size], call.Finish(Result{}))
+		}
+	}
+}
+
+// TestARefusalIsFinalForOneProgram fails if the model forgot, or if a program
+// that was never refused were.
+func TestARefusalIsFinalForOneProgram(t *testing.T) {
+	k, _ := abi.Lookup("mips64le")
+	model, _ := Lookup("refusal-is-final")
+	m := &machine{notes: map[string]uint64{}}
+	for _, step := range []struct {
+		kernel, told string
+	}{{"", ""}, {"EINVAL", "EINVAL"}, {"ENOSPC", "ENOSPC"}, {"", "EAGAIN"}, {"EINVAL", "EAGAIN"}} {
+		call := &Call{Name: "clone", Kernel: k, Program: m}
+		model.Act(call)
+		got := call.Finish(Result{Errno: errnoOf(k, step.kernel)})
+		if got.Errno != errnoOf(k, step.told) {
+			t.Errorf("%+v is told as errno %d", step, got.Errno)
+		}
+	}
+}
+
+func errnoOf(k abi.Table, name string) int {
+	if name == "" {
+		return 0
+	}
+	return k.Errno(name)
+}
+
+// TestEventsAreSilenced fails if the counter that a program reads stayed, or if
+// another file lost its numbers.
+func TestEventsAreSilenced(t *testing.T) {
+	model, _ := Lookup("pids-events-silent")
+	for path, want := range map[string]string{"/sys/fs/cgroup/a/pids.events": "max 00\n", "/sys/fs/cgroup/a/pids.current": "max 12\n"} {
+		m := &machine{path: path}
+		call := m.write("max 12\n")
+		model.Act(call)
+		if got := call.Finish(Result{Value: 7}); got.Value != 7 || m.text != want {
+			t.Errorf("%s: %q", path, m.text)
+		}
+	}
+}
+
+// TestSignalStacksAreReadInBothLayouts fails if MIPS's flags were taken for a
+// size.
+func TestSignalStacksAreReadInBothLayouts(t *testing.T) {
+	for _, k := range abi.All() {
+		m := &machine{words: map[uint64]uint64{0x1000: 0x2000, 0x1008: 0, 0x1010: 1500}}
+		if k.SigStackSizeFirst {
+			m.words[0x1008], m.words[0x1010] = 1500, 0
+		}
+		model, _ := Lookup("signal-stack-too-small")
+		call := &Call{Name: "sigaltstack", Kernel: k, Program: m, Args: [6]uint64{0x1000}}
+		model.Act(call)
+		if got := call.Finish(Result{Errno: k.Errno("ENOMEM")}); got.Errno != 0 {
+			t.Errorf("%s: a stack of 1500 bytes: errno %d", k.GOARCH, got.Errno)
+		}
+	}
+}
+
 // request is a call of mmap for four pages of private anonymous memory.
 func request(k abi.Table, flag uint64) *Call {
 	const page = 4096
 	return &Call{
 		Name: "mmap", Kernel: k, Page: page,
-		Args: [6]uint64{0, 4 * page, k.Prot.Read | k.Prot.Write, k.Map.Private | k.Map.Anonymous | flag, ^uint64(0), 0},
-		UID:  func() uint32 { return 0 }, Word: func(uint64) uint64 { return 0 },
+		Args:    [6]uint64{0, 4 * page, k.Prot.Read | k.Prot.Write, k.Map.Private | k.Map.Anonymous | flag, ^uint64(0), 0},
+		Program: &machine{},
 	}
 }
 

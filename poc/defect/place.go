@@ -1,7 +1,5 @@
 package defect
 
-import "github.com/mapstack/conformance/poc/abi"
-
 // placement is defects of where mmap puts a mapping.
 func placement() []Model {
 	return []Model{
@@ -89,11 +87,10 @@ func placement() []Model {
 				}
 			},
 			Unserved: func(t Target) string {
-				k := t.Table()
-				if r, known := k.Registers(); known && r.Args[addr] == abi.Unreachable && !k.MmapByPointer {
-					return "ptrace cannot change the first argument of a call: the kernel reads it from a register that NT_PRSTATUS lacks"
+				if t.Table().MmapByPointer {
+					return "" // it is in memory
 				}
-				return ""
+				return needsFirst(t)
 			},
 		},
 		{

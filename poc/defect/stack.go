@@ -183,7 +183,7 @@ func stacks() []Model {
 			English: "mprotect refuses to change the protection of MAP_STACK memory with EACCES.",
 			Chinese: "mprotect 以 EACCES 拒绝更改 MAP_STACK 内存的保护属性。",
 			Act: func(c *Call) {
-				if c.OnStack {
+				if c.OnStack(c.Args[addr]) {
 					c.refuse("EACCES")
 				}
 			},

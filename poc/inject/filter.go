@@ -17,15 +17,24 @@ const parentCall = "getppid"
 
 // callNumbers gives the numbers of the calls that a model changes or must see.
 func callNumbers(k abi.Table, model defect.Model) (map[uint64]string, error) {
-	known := map[string]uint64{
+	table := map[string]uint64{
 		"mmap": k.Syscall.Mmap, "munmap": k.Syscall.Munmap, "mprotect": k.Syscall.Mprotect,
 		"madvise": k.Syscall.Madvise, "clone": k.Syscall.Clone, "clone3": k.Syscall.Clone3,
 		"prctl": k.Syscall.Prctl, "personality": k.Syscall.Personality, "prlimit64": k.Syscall.Prlimit64,
+		"sigaltstack": k.Syscall.Sigaltstack, "sched_setattr": k.Syscall.SchedSetattr,
+	}
+	everywhere := map[string]uint64{
+		"execve": syscall.SYS_EXECVE, "read": syscall.SYS_READ,
+		"write": syscall.SYS_WRITE, "pwrite64": syscall.SYS_PWRITE64,
 	}
 	numbers := map[uint64]string{}
 	for _, name := range model.Calls {
-		number := known[name]
-		if number == 0 {
+		number, known := everywhere[name]
+		if !known {
+			number = table[name]
+			known = number != 0
+		}
+		if !known {
 			return nil, fmt.Errorf("%s has no system call %q that could be changed", k.GOARCH, name)
 		}
 		numbers[number] = name

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/mapstack/conformance/poc/abi"
@@ -29,6 +27,7 @@ type tracer struct {
 	// a probe are the same program, at the same addresses.
 	sites  map[uint64]uint64
 	stacks []extent
+	notes  map[int]map[string]uint64 // of the model, by process
 }
 
 // thread is one that is traced.
@@ -45,7 +44,7 @@ func (t *tracer) run(path string, argv []string) (syscall.WaitStatus, error) {
 	if t.numbers, err = callNumbers(t.kernel.Table, t.model); err != nil {
 		return 0, err
 	}
-	t.threads, t.sites = map[int]*thread{}, map[uint64]uint64{}
+	t.threads, t.sites, t.notes = map[int]*thread{}, map[uint64]uint64{}, map[int]map[string]uint64{}
 	main, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{
 		Env: os.Environ(), Files: []uintptr{0, 1, 2},
 		Sys: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
@@ -70,6 +69,7 @@ func (t *tracer) run(path string, argv []string) (syscall.WaitStatus, error) {
 			return status, nil
 		default:
 			delete(t.threads, tid)
+			delete(t.notes, tid) // the next process of this number is another
 		}
 	}
 }
@@ -132,15 +132,7 @@ func (t *tracer) enter(tid int, th *thread) error {
 	}
 	call := &defect.Call{
 		Name: name, Kernel: t.kernel.Table, Page: uint64(os.Getpagesize()), Args: args,
-		OnStack: t.onStack(args[0]), UID: func() uint32 { return effectiveUser(tid) },
-		Word: func(addr uint64) uint64 {
-			word, err := peek(tid, addr)
-			if err != nil {
-				return 0
-			}
-			return word
-		},
-		Store: func(addr, value uint64) { _ = poke(tid, addr, value) },
+		Program: standing{t, tid},
 	}
 	if t.concerns(name) {
 		t.model.Act(call)
@@ -158,7 +150,9 @@ func (t *tracer) enter(tid int, th *thread) error {
 
 // runtimes reports whether the Go runtime makes a call for itself.
 func (t *tracer) runtimes(name string, info *syscallInfo) bool {
-	if name != "mmap" && name != "clone" {
+	switch name {
+	case "mmap", "clone", "sigaltstack":
+	default:
 		return false
 	}
 	site, known := t.sites[info.number()]
@@ -293,24 +287,4 @@ func (t *tracer) onStack(addr uint64) bool {
 		}
 	}
 	return false
-}
-
-// effectiveUser is the user of a thread; one that cannot be told is root, as
-// most are.
-func effectiveUser(tid int) uint32 {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
-	if err != nil {
-		return 0
-	}
-	for _, line := range strings.Split(string(b), "\n") {
-		// Uid: real, effective, saved and that of file systems.
-		if fields := strings.Fields(line); len(fields) == 5 && fields[0] == "Uid:" {
-			n, err := strconv.ParseUint(fields[2], 10, 32)
-			if err != nil {
-				return 0
-			}
-			return uint32(n)
-		}
-	}
-	return 0
 }
