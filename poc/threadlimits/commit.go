@@ -10,6 +10,13 @@ import (
 
 const kib = 1 << 10
 
+// What os/exec clones with: the parent waits, so that one stack serves both
+// (include/uapi/linux/sched.h).
+const (
+	cloneVM    = 0x100
+	cloneVfork = 0x4000
+)
+
 // overcommit maps more than there is under each vm.overcommit_memory.
 func overcommit(p *probe.P) {
 	prewarm()
@@ -63,6 +70,9 @@ func forkUnderStrictCommit(p *probe.P, k kind) {
 		return
 	}
 	c.one(p, "2.fork")
+	sharing := newCrowd(p, false, 1)
+	sharing.args.Flags |= cloneVM | cloneVfork
+	sharing.one(p, "2.shared")
 	before := mustNumber(self, "Threads")
 	stop := startThreads(most)
 	p.Observe("2.threads").Set("started", most).Set("before", before).Set("after", mustNumber(self, "Threads")).Emit()

@@ -38,23 +38,21 @@ func setuidThenExec(p *probe.P) {
 	if !ok {
 		return
 	}
-	execute := func() syscall.Errno {
-		return errnoOf(syscall.Exec("/proc/self/exe", []string{os.Args[0], os.Args[1], "executed"}, os.Environ()))
-	}
-	o = p.Observe("exec")
-	o.Returned("execve", 0, execute())
-	o.Emit()
-	c.leave(p, "ended")
-	if errno := execute(); errno != 0 { // it does not return otherwise
-		o = p.Observe("executed.who")
-		o.Returned("execve", 0, errno)
+	// It returns when it is refused; else the program tells of the step.
+	execute := func(step string) {
+		err := syscall.Exec("/proc/self/exe", []string{os.Args[0], os.Args[1], "executed", step}, os.Environ())
+		o := p.Observe(step)
+		o.Returned("execve", 0, errnoOf(err))
 		o.Emit()
 	}
+	execute("exec")
+	c.leave(p, "ended")
+	execute("executed.who")
 }
 
 // executed is the program.
 func executed(p *probe.P) {
-	o := p.Observe("executed.who")
+	o := p.Observe(p.Args[0])
 	o.Returned("execve", 0, 0)
 	o.Set("uid", os.Getuid()).Emit()
 }
