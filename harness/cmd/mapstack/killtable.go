@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
@@ -197,6 +198,7 @@ func (t *trials) try(ctx context.Context, g *target.Guest, m defect.Model) error
 		t.result.Trials = append(t.result.Trials, trial)
 		return nil
 	}
+	begun := time.Now()
 	cell := evidence.Cell{Cell: t.cell, Transcripts: map[string]wire.Transcript{}}
 	var failure error
 	for _, probe := range t.probes {
@@ -227,6 +229,7 @@ func (t *trials) try(ctx context.Context, g *target.Guest, m defect.Model) error
 			killed++
 		}
 	}
-	fmt.Fprintf(t.log, "%s %d/%d %s: %d claims fail\n", t.cell.Name, len(t.result.Trials), len(t.models), m.Name, killed)
+	fmt.Fprintf(t.log, "%s %d/%d %s: %d claims fail, %.1fs\n",
+		t.cell.Name, len(t.result.Trials), len(t.models), m.Name, killed, time.Since(begun).Seconds())
 	return failure
 }
