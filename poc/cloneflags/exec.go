@@ -25,6 +25,10 @@ const (
 // (fs.lease-break-time).
 const stuckLimit = 20 * time.Second
 
+// settleTime is how long the Go runtime gets to make the threads that it wanted
+// when this and the other thread still ran its code.
+const settleTime = time.Second
+
 // execing asks for children before, while and after another thread is inside
 // execve. That one runs a script, and waits for the script's interpreter, which
 // this thread has a lease on. The interpreter is no program, so that execve
@@ -33,20 +37,14 @@ const stuckLimit = 20 * time.Second
 // While the other thread waits nothing here may need the Go runtime. It makes
 // threads with CLONE_FS itself, and ends the process when it gets none.
 func execing(p *probe.P) {
-	dir, err := os.MkdirTemp("", "exec")
-	defer os.RemoveAll(dir)
-	interpreter, script := filepath.Join(dir, "interpreter"), filepath.Join(dir, "script")
-	if err == nil {
-		err = os.WriteFile(interpreter, []byte("no program\n"), 0o755)
-	}
-	if err == nil {
-		err = os.WriteFile(script, []byte("#!"+interpreter+"\n"), 0o755)
-	}
-	var file *os.File
-	if err == nil {
-		file, err = os.Open(interpreter)
-	}
 	o := p.Observe("lease")
+	dir, err := os.MkdirTemp("", "exec")
+	if err != nil {
+		o.Unknown("ret", err.Error()).Emit()
+		return
+	}
+	defer os.RemoveAll(dir)
+	script, file, err := noProgram(dir)
 	if err != nil {
 		o.Unknown("ret", err.Error()).Emit()
 		return
@@ -59,14 +57,20 @@ func execing(p *probe.P) {
 		return
 	}
 
-	runtime.GOMAXPROCS(2) // the other thread keeps one for itself
-	before := childOf(p, fs)
+	runtime.GOMAXPROCS(2) // one for each, and none for which another thread is wanted
 	call := &execve{argv: [2]*byte{cString(script)}}
 	go call.make()
-	err = until(l.wanted)
+	err = until(func() bool { return atomic.LoadUint32(&call.stage) == ready })
+	settled := time.Now().Add(settleTime)
+	_ = until(func() bool { return time.Now().After(settled) })
+	before := childOf(p, fs)
+	atomic.StoreUint32(&call.stage, started)
+	if end := until(l.wanted); err == nil {
+		err = end
+	}
 	during, without := childOf(p, fs), childOf(p, 0)
 	l.set(syscall.F_UNLCK)
-	if end := until(func() bool { return atomic.LoadUint32(&call.ended) != 0 }); err == nil {
+	if end := until(func() bool { return atomic.LoadUint32(&call.stage) == ended }); err == nil {
 		err = end
 	}
 	after := childOf(p, fs)
@@ -90,6 +94,19 @@ func execing(p *probe.P) {
 	}
 }
 
+// noProgram makes a script, and opens its interpreter, which cannot be run.
+func noProgram(dir string) (script string, file *os.File, err error) {
+	interpreter, script := filepath.Join(dir, "interpreter"), filepath.Join(dir, "script")
+	if err = os.WriteFile(interpreter, []byte("no program\n"), 0o755); err != nil {
+		return "", nil, err
+	}
+	if err = os.WriteFile(script, []byte("#!"+interpreter+"\n"), 0o755); err != nil {
+		return "", nil, err
+	}
+	file, err = os.Open(interpreter)
+	return script, file, err
+}
+
 // lease is a file whose openers have to wait.
 type lease uintptr
 
@@ -110,16 +127,27 @@ type execve struct {
 	argv  [2]*byte
 	envp  [1]*byte
 	errno syscall.Errno
-	ended uint32
+	stage uint32
 }
+
+// Stages of execve.
+const (
+	ready   = 1 // the other thread waits
+	started = 2
+	ended   = 3
+)
 
 func (e *execve) make() {
 	runtime.LockOSThread()
+	atomic.StoreUint32(&e.stage, ready)
+	if until(func() bool { return atomic.LoadUint32(&e.stage) == started }) != nil {
+		select {}
+	}
 	// A raw call, so that the Go runtime does not look for another thread to go
 	// on with.
 	_, _, e.errno = syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(e.argv[0])),
 		uintptr(unsafe.Pointer(&e.argv)), uintptr(unsafe.Pointer(&e.envp)))
-	atomic.StoreUint32(&e.ended, 1)
+	atomic.StoreUint32(&e.stage, ended)
 	select {}
 }
 
@@ -130,7 +158,7 @@ func until(done func() bool) error {
 	pause := syscall.Timespec{Nsec: int64(time.Millisecond)}
 	for end := time.Now().Add(stuckLimit); !done(); {
 		if time.Now().After(end) {
-			return errors.New("nobody waits for the lease, or execve does not end")
+			return errors.New("the other thread does not begin execve, wait for the lease, or end")
 		}
 		syscall.RawSyscall(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0)
 	}
