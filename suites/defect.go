@@ -36,3 +36,14 @@ func ClaimsFor(focus string) ([]report.Claim, error) {
 	}
 	return claimsOf(areas), nil
 }
+
+// ProbeOf returns the probe whose transcript each claim reads, by claim.
+func ProbeOf() map[string]string {
+	probes := map[string]string{}
+	for _, a := range Areas() {
+		for _, c := range a.Claims {
+			probes[c.ID] = c.Probe
+		}
+	}
+	return probes
+}

@@ -84,6 +84,22 @@ func legacyClaims() []claim.Claim {
 			"标志互相矛盾时，clone 先报告标志错误，再报告超出 RLIMIT_NPROC。",
 			"order of the checks of copy_process in kernel/fork.c, 5.10 to 7.3",
 			always(want{"process": accepted, "thread alone": refused, "sighand without vm": refused})),
+		{
+			ID: "CL-021", Level: verdict.Should,
+			English: "While another thread of the process is inside execve, clone refuses CLONE_FS, and nothing else, with EAGAIN, although no limit is reached; it accepts it before, and again after execve has failed.",
+			Chinese: "当进程的另一线程正处于 execve 中时，即使没有达到任何限制，clone 也以 EAGAIN 拒绝 CLONE_FS（仅拒绝它）；此前以及 execve 失败之后均接受。",
+			Source:  "copy_fs in kernel/fork.c, check_unsafe_exec in fs/exec.c; golang.org/issue/49438; the row calls it not deterministic, a lease on a script's interpreter makes it so",
+			Probe:   probe,
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+				t.Step("exec.lease").Result()
+				a := expect.Table(f)
+				expect.Errno(g, a, t.Step("exec.execve"), "ENOEXEC")
+				expect.OK(g, t.Step("exec.before"))
+				expect.Errno(g, a, t.Step("exec.during"), "EAGAIN")
+				expect.OK(g, t.Step("exec.during, without fs"))
+				expect.OK(g, t.Step("exec.after"))
+			},
+		},
 	}
 }
 

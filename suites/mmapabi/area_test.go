@@ -102,6 +102,16 @@ func wrong() map[string][]recorded.Wrong {
 			{"MF-028", "grow.inside the gap", value("touch", ok)},
 			{"MF-028", "grow.at the gap", value("touch", "fault")},
 			{"MF-028", "grow.next to an inaccessible page", value("touch", "fault")},
+			{"MF-030", "full.at the limit", value("store", "fault")}, // a page less
+			{"MF-030", "full.at the limit", value("start", "0x7f0000000000")},
+			{"MF-030", "full", value("stderr", "")}, // the child grew on
+			{"MF-030", "full.beyond the limit", value("store", "fault")},
+			{"MF-110", "full.longer stack", enomem},
+			{"MF-110", "full.longer growing", enomem},
+			{"MF-110", "full.longer growing", value("first", "fault")},
+			{"SG-011", "full", value("stderr", "[signal SIGSEGV: segmentation violation code=0x2 addr=0x1 pc=0x1]")},
+			{"SG-011", "full", value("stderr", "[signal SIGSEGV: segmentation violation code=0x1 addr=0x1 pc=0x1]")},
+			{"SG-011", "full", value("stderr", "[signal SIGBUS: bus error code=0x2 addr=0x1 pc=0x1]")},
 			{"MF-029", "grow.hint at the gap", success}, // elsewhere
 			{"MF-029", "grow.hint inside the gap", func(o *wire.Observation) { o.Ret = o.Values["asked"] }},
 			{"MF-031", "bit 0x40", success},
@@ -225,4 +235,9 @@ func TestStrictAccountingIgnoresNoReserve(t *testing.T) {
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 	recorded.SilenceIsNoFault(t, Area(), usual, probe)
+	recorded.Judged(t, Area(), usual, probe, verdict.Error, []recorded.Wrong{
+		{"MF-030", "full.limit", recorded.Errno(1, "EPERM")},
+		{"MF-110", "full.limit", recorded.Errno(1, "EPERM")},
+		{"SG-011", "full", value("timedout", "true")},
+	})
 }

@@ -1,6 +1,9 @@
 package mmapabi
 
 import (
+	"regexp"
+	"strconv"
+
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/facts"
@@ -58,6 +61,41 @@ func growthClaims() []claim.Claim {
 				expect.OK(g, o)
 				g.Expect(o.Result()).To(gomega.Equal(o.Uint("asked")), "%s: the address", o.Step)
 			}),
+		must("MF-030",
+			"A growing mapping grows to RLIMIT_STACK, to the page, and a touch one page below raises SIGSEGV.",
+			"增长映射可增长到 RLIMIT_STACK，精确到页；再往下一页的访问引发 SIGSEGV。",
+			"acct_stack_growth in mm/mmap.c, mm/vma.c; setrlimit(2)",
+			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+				t.Step("full.limit").Result()
+				o := t.Step("full.at the limit")
+				rows(g, o, ok, "store")
+				g.Expect(o.Uint("start")).To(gomega.Equal(o.Uint("touched")), "%s: where the mapping begins", o.Step)
+				rows(g, t.Step("full.beyond the limit"), ok, "store")
+				fault(g, t)
+			}),
+		must("MF-110",
+			"RLIMIT_STACK limits growth only: mmap gives memory of twice its size with MAP_STACK or MAP_GROWSDOWN, and all of it is usable.",
+			"RLIMIT_STACK 只限制增长：带 MAP_STACK 或 MAP_GROWSDOWN 的 mmap 可给出其两倍大小的内存，且全部可用。",
+			"split from MF-30; may_expand_vm in mm/mmap.c does not ask for RLIMIT_STACK",
+			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+				t.Step("full.limit").Result()
+				for _, step := range []string{"full.longer stack", "full.longer growing"} {
+					o := t.Step(step)
+					expect.OK(g, o)
+					rows(g, o, ok, "first", "last")
+				}
+			}),
+		must("SG-011",
+			"The SIGSEGV of a touch below a growing mapping that is full has the code of unmapped memory, SEGV_MAPERR, and the address that was touched.",
+			"触碰已满的增长映射之下的内存时，SIGSEGV 的代码为未映射内存的 SEGV_MAPERR，地址为被触碰的地址。",
+			"bad_area in arch/*/mm/fault.c; sigaction(2); as the Go runtime prints them, to whom the address is an unexpected one",
+			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+				t.Step("full.limit").Result()
+				touched := t.Step("full.beyond the limit").Uint("touched")
+				code, addr := fault(g, t)
+				g.Expect(code).To(gomega.BeEquivalentTo(mapError), "si_code of the signal")
+				g.Expect(addr).To(gomega.Equal(touched), "si_addr of the signal")
+			}),
 		must("MF-032",
 			"mprotect with PROT_GROWSDOWN changes a growing mapping from its start, and is refused with EINVAL on any other.",
 			"带 PROT_GROWSDOWN 的 mprotect 从增长映射的起始处开始更改，对其他映射以 EINVAL 拒绝。",
@@ -76,3 +114,22 @@ func growthClaims() []claim.Claim {
 
 // unlimited stops the check unless RLIMIT_STACK was out of the way.
 func unlimited(t claim.Transcript) { t.Step("grow.limit").Result() }
+
+// mapError is SEGV_MAPERR (include/uapi/asm-generic/siginfo.h).
+const mapError = 1
+
+// fault expects that the child which went beyond the limit died of a SIGSEGV,
+// and returns the code and the address that its runtime printed.
+func fault(g gomega.Gomega, t claim.Transcript) (code, addr uint64) {
+	o := t.Step("full")
+	if o.Value("timedout") != "false" {
+		panic(claim.Missing{Probe: probe, Step: o.Step, Value: "exit", Reason: "the child ran out of time"})
+	}
+	found := regexp.MustCompile(`\[signal SIGSEGV: [a-z ]*code=(0x[0-9a-f]+) addr=(0x[0-9a-f]+)`).FindStringSubmatch(o.Value("stderr"))
+	g.Expect(found).To(gomega.HaveLen(3), "a SIGSEGV in the last words %q of the child, which went one page beyond the limit", o.Value("stderr"))
+	code, err := strconv.ParseUint(found[1], 0, 64)
+	g.Expect(err).NotTo(gomega.HaveOccurred(), "the code of the signal")
+	addr, err = strconv.ParseUint(found[2], 0, 64)
+	g.Expect(err).NotTo(gomega.HaveOccurred(), "the address of the signal")
+	return code, addr
+}

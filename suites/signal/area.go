@@ -1,5 +1,5 @@
-// Package signal claims what the kernel takes as an alternate signal stack. The
-// Go runtime gives every thread one.
+// Package signal claims what the kernel takes as an alternate signal stack, and
+// who inherits it. The Go runtime gives every thread one.
 package signal
 
 import (
@@ -21,7 +21,7 @@ const probe = "sigstack"
 const in = "thread."
 
 // Area returns the claims. SG-009, about mmap under a strict Yama, is in
-// protection.
+// protection, SG-011, about the signal below a full stack, in mmapabi.
 func Area() claim.Area {
 	return claim.Area{Name: "signal", Claims: []claim.Claim{
 		must("SG-001",
@@ -47,7 +47,45 @@ func Area() claim.Area {
 				expect.Errno(g, a, o, "EINVAL")
 				g.Expect(o.Value("unchanged")).To(gomega.Equal("true"), "the signal stack afterwards is the one before")
 			}),
+		must("SG-004",
+			"A new thread has no alternate signal stack, although the thread that made it has one.",
+			"新线程没有备用信号栈，即使创建它的线程有。",
+			"sas_ss_reset in copy_process, kernel/fork.c; sigaltstack(2); asked by the thread's first system call",
+			func(g gomega.Gomega, t claim.Transcript, _ abi.Table) {
+				parents(t)
+				o := t.Step(in + "inherit.thread")
+				expect.OK(g, o)
+				g.Expect(o.Int("flags")).To(gomega.Equal(disabled), "ss_flags that the thread is told, SS_DISABLE")
+				g.Expect(o.Uint("size")).To(gomega.BeZero(), "ss_size that the thread is told")
+			}),
+		must("SG-101",
+			"A new process has the alternate signal stack of the thread that made it, with memory of its own as well as with CLONE_VFORK.",
+			"新进程沿用创建它的线程的备用信号栈，无论它有自己的内存还是以 CLONE_VFORK 创建。",
+			"split from SG-04; copy_process in kernel/fork.c; sigaltstack(2)",
+			func(g gomega.Gomega, t claim.Transcript, _ abi.Table) {
+				parent := parents(t)
+				for _, step := range []string{"inherit.fork", "inherit.vfork"} {
+					o := t.Step(in + step)
+					expect.OK(g, o)
+					g.Expect(o.Int("flags")).To(gomega.BeZero(), "step %s: ss_flags that the process is told", step)
+					g.Expect(o.Uint("sp")).To(gomega.Equal(parent.Uint("sp")), "step %s: the address of the signal stack", step)
+					g.Expect(o.Uint("size")).To(gomega.Equal(parent.Uint("size")), "step %s: its size", step)
+				}
+			}),
 	}}
+}
+
+// disabled is SS_DISABLE (include/uapi/linux/signal.h).
+const disabled = 2
+
+// parents is the signal stack of the thread that makes the others. It must have
+// one: what does not exist cannot be inherited.
+func parents(t claim.Transcript) claim.Observation {
+	o := t.Step(in + "runtime")
+	if o.Result(); o.Int("flags") != 0 || o.Uint("size") == 0 {
+		panic(claim.Missing{Probe: probe, Step: o.Step, Value: "flags", Reason: fmt.Sprintf("the thread has no signal stack: %v", o.Values)})
+	}
+	return o
 }
 
 func must(id, english, chinese, source string, check func(gomega.Gomega, claim.Transcript, abi.Table)) claim.Claim {

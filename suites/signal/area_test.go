@@ -4,42 +4,16 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/harness/verdict"
-	"github.com/mapstack/conformance/poc/wire"
-	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 
-// usual is the recording that changes are made to.
-const usual = "amd64-7.3"
+// usual is the recorded cell that wrong answers are given on.
+const usual = "amd64-debian13bpo-newest"
 
-func TestAreaIsValid(t *testing.T) {
-	if err := claim.Validate([]claim.Area{Area()}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestRecordedKernelsConform judges Debian kernels under QEMU, with four
-// different smallest stacks and two layouts of struct stack_t.
-func TestRecordedKernelsConform(t *testing.T) {
-	for _, name := range []string{usual, "arm64-6.12-16k", "loong64-7.2", "mips64le-6.1", "ppc64le-7.2-64k", "s390x-7.2"} {
-		f, tr := recorded.Kernel(t, name, probe)
-		for id, o := range recorded.Judge(Area(), f, tr) {
-			if o.Status != verdict.Pass {
-				t.Errorf("%s on %s: %s: %s", id, name, o.Status, o.Reason)
-			}
-		}
-	}
-}
-
-// wrong is one defect of a kernel.
-type wrong struct {
-	claim, step string
-	change      func(*wire.Observation)
-}
-
-func defects() []wrong {
+// wrong is, by recorded cell, what must turn a claim red.
+func wrong() map[string][]recorded.Wrong {
 	value, einval := recorded.Value, recorded.Errno(22, "EINVAL")
-	return []wrong{
+	return map[string][]recorded.Wrong{usual: {
 		{"SG-001", "thread.stack", einval}, // only some memory, as on OpenBSD
 		{"SG-001", "thread.plain", recorded.Errno(12, "ENOMEM")},
 		{"SG-001", "thread.stack", value("handled", "false")},
@@ -53,45 +27,31 @@ func defects() []wrong {
 		{"SG-003", "thread.bad flags", recorded.Success("0x0")},
 		{"SG-003", "thread.bad flags", recorded.Errno(12, "ENOMEM")},
 		{"SG-003", "thread.bad flags", value("unchanged", "false")},
-	}
+		{"SG-004", "thread.inherit.thread", value("flags", "0")},
+		{"SG-004", "thread.inherit.thread", value("size", "0x8000")},
+		{"SG-004", "thread.inherit.thread", einval},
+		{"SG-101", "thread.inherit.fork", value("flags", "2")},
+		{"SG-101", "thread.inherit.fork", value("size", "0x0")},
+		{"SG-101", "thread.inherit.vfork", value("flags", "2")},
+		{"SG-101", "thread.inherit.vfork", value("sp", "0x0")},
+	}}
 }
 
-func TestEveryClaimTurnsRedOnItsDefects(t *testing.T) {
-	f, tr := recorded.Kernel(t, usual, probe)
-	tested := map[string]bool{}
-	for _, d := range defects() {
-		tested[d.claim] = true
-		o := recorded.Judge(Area(), f, recorded.Change(t, tr, d.step, d.change))[d.claim]
-		if o.Status != verdict.Fail {
-			t.Errorf("%s with a defect in step %q: %s: %s", d.claim, d.step, o.Status, o.Reason)
-		}
-	}
-	for _, c := range Area().Claims {
-		if !tested[c.ID] {
-			t.Errorf("no defect shows that %s can fail", c.ID)
-		}
-	}
+func TestEveryClaimCanFail(t *testing.T) {
+	recorded.EveryClaimCanFail(t, Area(), probe, wrong())
 }
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
-	f, tr := recorded.Kernel(t, usual, probe)
-	for _, o := range tr.Observations {
-		if ids := recorded.Red(recorded.Judge(Area(), f, recorded.Without(t, tr, o.Step))); len(ids) > 0 {
-			t.Errorf("without step %q these fail: %v", o.Step, ids)
-		}
-	}
-	for name, change := range map[string]func(*wire.Observation){
-		"the child timed out": recorded.Value("timedout", "true"),
-		"the child crashed":   recorded.Value("exit", "2"),
-	} {
-		for id, o := range recorded.Judge(Area(), f, recorded.Change(t, tr, "thread", change)) {
-			if o.Status != verdict.Error {
-				t.Errorf("%s: %s is %s", name, id, o.Status)
-			}
-		}
-	}
-	used := recorded.Change(t, tr, "thread.stack", recorded.Value("resident before", "64"))
-	if o := recorded.Judge(Area(), f, used)["SG-001"]; o.Status != verdict.Error {
-		t.Errorf("memory that was in use before: %+v", o)
-	}
+	recorded.SilenceIsNoFault(t, Area(), usual, probe)
+	value := recorded.Value
+	recorded.Judged(t, Area(), usual, probe, verdict.Error, []recorded.Wrong{
+		{"SG-001", "thread.stack", value("resident before", "64")}, // in use already
+		{"SG-001", "thread", value("timedout", "true")},
+		{"SG-002", "thread", value("exit", "2")},
+		{"SG-003", "thread", value("timedout", "true")},
+		// Nothing could be inherited.
+		{"SG-004", "thread.runtime", value("flags", "2")},
+		{"SG-101", "thread.runtime", value("flags", "2")},
+		{"SG-101", "thread.runtime", recorded.Errno(14, "EFAULT")},
+	})
 }

@@ -55,6 +55,7 @@ func TestChangesBeginWithTheirRelease(t *testing.T) {
 		{"CLONE_PIDFD of a thread", PidfdOfThread, "amd64", release.Release{Major: 6, Minor: 8, Patch: 12}, release.Release{Major: 6, Minor: 9}},
 		{"checked exit signal", ExitSignalChecked, "amd64", release.Release{Major: 7, Minor: 0, Patch: 13}, release.Release{Major: 7, Minor: 1}},
 		{"CLONE_AUTOREAP", AutoReap, "amd64", release.Release{Major: 7, Minor: 0, Patch: 13}, release.Release{Major: 7, Minor: 1}},
+		{"PTRACE_SET_SYSCALL_INFO", SetSyscallInfo, "amd64", release.Release{Major: 6, Minor: 15, Patch: 11}, release.Release{Major: 6, Minor: 16}},
 		{"RLIMIT_NPROC per user namespace", ProcessesPerUserNamespace, "amd64", release.Release{Major: 5, Minor: 13, Patch: 19}, release.Release{Major: 5, Minor: 14}},
 		{"pid_max per namespace", PIDMaxPerNamespace, "amd64", release.Release{Major: 6, Minor: 13, Patch: 12}, release.Release{Major: 6, Minor: 14}},
 		{"pids.events of the own limit", EventsOfOwnLimit, "amd64", release.Release{Major: 6, Minor: 10, Patch: 14}, release.Release{Major: 6, Minor: 11}},

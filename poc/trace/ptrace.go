@@ -1,0 +1,81 @@
+package trace
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// Requests and options of include/uapi/linux/ptrace.h.
+const (
+	getSyscallInfo = 0x420e // since 5.3
+	setSyscallInfo = 0x4212 // since 6.16
+
+	OptionGoodSyscall = 0x1
+	OptionFork        = 0x2
+	OptionVfork       = 0x4
+	OptionClone       = 0x8
+	OptionExec        = 0x10
+	OptionSeccomp     = 0x80
+	OptionExitKill    = 0x100000
+)
+
+// AtSyscall is what OptionGoodSyscall adds to the SIGTRAP of a stop at a call.
+const AtSyscall = 0x80
+
+// Stops of a system call, by Info.Operation.
+const (
+	Entry   = 1
+	Exit    = 2
+	Seccomp = 3
+)
+
+// Info is struct ptrace_syscall_info. What follows the three addresses depends
+// on the operation.
+type Info struct {
+	Operation          uint8
+	Reserved           uint8
+	Flags              uint16
+	Arch               uint32
+	Instruction, Stack uint64
+	// At a call's entry and at a seccomp stop the number and the arguments; at
+	// its end the value in the first word and whether it is an error in the next
+	// byte.
+	Words [8]uint64
+}
+
+// Number is that of the call that a thread begins.
+func (i *Info) Number() uint64 { return i.Words[0] }
+
+// Arguments are those of the call that a thread begins.
+func (i *Info) Arguments() (args [6]uint64) {
+	copy(args[:], i.Words[1:])
+	return args
+}
+
+// Result is the value of a call that ended, or its errno.
+func (i *Info) Result() (uint64, int) {
+	if failed := *(*uint8)(unsafe.Pointer(&i.Words[1])); failed == 0 {
+		return i.Words[0], 0
+	}
+	return 0, int(-int64(i.Words[0]))
+}
+
+// SyscallInfo describes the system call at which a thread stands.
+func SyscallInfo(tid int) (*Info, syscall.Errno) {
+	info := &Info{}
+	_, errno := Ptrace(getSyscallInfo, uintptr(tid), unsafe.Sizeof(*info), uintptr(unsafe.Pointer(info)))
+	return info, errno
+}
+
+// SetSyscallInfo changes the system call at which a thread stands.
+func SetSyscallInfo(tid int, info *Info) syscall.Errno {
+	_, errno := Ptrace(setSyscallInfo, uintptr(tid), unsafe.Sizeof(*info), uintptr(unsafe.Pointer(info)))
+	return errno
+}
+
+// Ptrace makes the raw call. The tracer is one thread: it must hold
+// runtime.LockOSThread.
+func Ptrace(request, tid, addr, data uintptr) (uintptr, syscall.Errno) {
+	r, _, errno := syscall.RawSyscall6(syscall.SYS_PTRACE, request, tid, addr, data, 0, 0)
+	return r, errno
+}

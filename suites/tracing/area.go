@@ -1,0 +1,161 @@
+// Package tracing claims what tracers of system calls rely on, and injectors of
+// defects: seccomp filters, ptrace at system calls, tracepoints. A kernel may be
+// built without any of them, so nothing here is a MUST.
+package tracing
+
+import (
+	"fmt"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/expect"
+	"github.com/mapstack/conformance/suites/internal/history"
+)
+
+// probe is the probe run all claims of this area read.
+const probe = "tracing"
+
+// answer is the error that the probe's filters and its listener give, invalid
+// what the kernel gives to the calls that the probe lets be traced.
+const (
+	answer  = "EOVERFLOW"
+	invalid = "EINVAL"
+)
+
+// Area returns the claims.
+func Area() claim.Area {
+	return claim.Area{Name: "tracing", Claims: []claim.Claim{
+		should("SG-005",
+			"A seccomp filter that one thread installs with SECCOMP_FILTER_FLAG_TSYNC binds all threads of the process, and those that come later, together with no_new_privs.",
+			"一个线程以 SECCOMP_FILTER_FLAG_TSYNC 安装的 seccomp 过滤器连同 no_new_privs 一起约束进程的所有线程，包括之后创建的线程。",
+			"seccomp_sync_threads and seccomp_set_mode_filter in kernel/seccomp.c; seccomp(2)",
+			checkThreads),
+		should("SG-006",
+			"PTRACE_GET_SYSCALL_INFO tells the number and all six arguments of a system call at its entry, in the same form on every architecture.",
+			"PTRACE_GET_SYSCALL_INFO 在系统调用入口处给出调用号和全部六个参数，各架构形式相同。",
+			"ptrace_get_syscall_info_entry in kernel/ptrace.c; ptrace(2)",
+			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+				o := t.Step("traced.entry")
+				expect.OK(g, o)
+				g.Expect(o.Uint("number")).To(gomega.Equal(a.Syscall.Prctl), "the number of prctl")
+				for i, want := range arguments() {
+					key := fmt.Sprintf("argument %d", i)
+					g.Expect(o.Uint(key)).To(gomega.Equal(want), key)
+				}
+			}),
+		should("SG-102",
+			"PTRACE_GET_SYSCALL_INFO tells the error of a system call at its end, as the program then sees it.",
+			"PTRACE_GET_SYSCALL_INFO 在系统调用结束时给出其错误，与程序随后所见一致。",
+			"split from SG-06; ptrace_get_syscall_info_exit in kernel/ptrace.c; ptrace(2)",
+			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+				seen := t.Step("traced.watched")
+				if seen.OK() || seen.Errno != a.Errno(invalid) {
+					panic(claim.Missing{Probe: probe, Step: seen.Step, Value: "ret", Reason: "the call does not end with " + invalid})
+				}
+				expect.Errno(g, a, t.Step("traced.exit"), invalid)
+			}),
+		should("SG-007",
+			"PTRACE_SET_SYSCALL_INFO makes a system call another one at its entry from 6.16 on, and is refused with EIO before.",
+			"从 6.16 起 PTRACE_SET_SYSCALL_INFO 可在入口处把一个系统调用改为另一个，此前以 EIO 拒绝。",
+			"commit 26bb32768fe6 (6.16), kernel/ptrace.c",
+			func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
+				if !history.SetSyscallInfo(f) {
+					expect.Errno(g, a, t.Step("traced.set"), "EIO")
+					expect.Errno(g, a, t.Step("traced.changed"), invalid)
+					return
+				}
+				expect.OK(g, t.Step("traced.set"))
+				o := t.Step("traced.changed")
+				expect.OK(g, o)
+				g.Expect(o.Result()).To(gomega.BeEquivalentTo(dumpable), "what the changed call, PR_GET_DUMPABLE, gives the program")
+			}),
+		should("SG-103",
+			"PTRACE_SET_SYSCALL_INFO refuses flags, of which there are none, with EINVAL from 6.16 on, and leaves the call as it was.",
+			"从 6.16 起 PTRACE_SET_SYSCALL_INFO 以 EINVAL 拒绝任何标志（尚未定义任何标志），并保持调用不变。",
+			"split from SG-07; ptrace_set_syscall_info in kernel/ptrace.c; before 6.16 the request itself is refused with EIO",
+			func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
+				want := "EIO"
+				if history.SetSyscallInfo(f) {
+					want = invalid
+				}
+				expect.Errno(g, a, t.Step("traced.set reserved"), want)
+				expect.Errno(g, a, t.Step("traced.reserved"), invalid)
+			}),
+		should("SG-008",
+			"A seccomp listener, fetched with pidfd_getfd, decides whether a thread's system call fails: the thread gets the error that the listener sends, or with SECCOMP_USER_NOTIF_FLAG_CONTINUE the kernel's own result.",
+			"经 pidfd_getfd 取得的 seccomp 监听者决定线程的系统调用是否失败：线程得到监听者发送的错误；若给出 SECCOMP_USER_NOTIF_FLAG_CONTINUE，则得到内核自己的结果。",
+			"seccomp_do_user_notification in kernel/seccomp.c; seccomp_unotify(2); FLAG_CONTINUE since 5.5, pidfd_getfd since 5.6",
+			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+				listens(g, t)
+				expect.Errno(g, a, t.Step("listener.refused"), answer)
+				gets(g, t.Step("listener.continued"), t.Step("listener.session").Uint("own"))
+			}),
+		should("SG-104",
+			"A system call that a seccomp listener answers with a value returns that value to the thread.",
+			"seccomp 监听者以某个值应答的系统调用，会把该值返回给线程。",
+			"split from SG-08; seccomp_do_user_notification in kernel/seccomp.c, syscall_set_return_value in arch/*/include/asm/syscall.h; observed on every booted kernel but ppc64le 7.2, whose system_call_exception (arch/powerpc/kernel/syscall.c) returns the error alone, 0 for none",
+			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+				listens(g, t)
+				gets(g, t.Step("listener.replaced"), 0x12345678)
+			}),
+		should("SG-010",
+			"The scheduler has the tracepoints sched_process_fork and sched_switch, and none named sched_thread_load.",
+			"调度器有 sched_process_fork 和 sched_switch 跟踪点，而没有名为 sched_thread_load 的跟踪点。",
+			"include/trace/events/sched.h of 5.10 to 7.3; without tracefs a kernel has none of them",
+			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+				expect.OK(g, t.Step("tracefs.mount"))
+				o := t.Step("tracefs.events")
+				for _, event := range []struct{ name, there string }{
+					{"sched_process_fork", "true"}, {"sched_switch", "true"}, {"sched_thread_load", "false"},
+				} {
+					g.Expect(o.Value(event.name)).To(gomega.Equal(event.there), "there is a tracepoint %s", event.name)
+				}
+			}),
+	}}
+}
+
+func should(id, english, chinese, source string, check func(gomega.Gomega, claim.Transcript, abi.Table, facts.Facts)) claim.Claim {
+	return claim.Claim{
+		ID: id, Level: verdict.Should, English: english, Chinese: chinese, Source: source, Probe: probe,
+		Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) { check(g, t, expect.Table(f), f) },
+	}
+}
+
+// dumpable is SUID_DUMP_USER, which PR_GET_DUMPABLE gives to a program that may
+// be traced (include/linux/sched/coredump.h).
+const dumpable = 1
+
+// arguments are what the probe gives to the call that is watched.
+func arguments() [6]uint64 {
+	return [6]uint64{0x6d730001, 0x1111, 0x2222, 0x3333, 0x4444, 0x5555}
+}
+
+func checkThreads(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+	t.Step("threads.before").Result()
+	filter := t.Step("threads.filter")
+	expect.OK(g, filter)
+	g.Expect(filter.Result()).To(gomega.BeZero(), "the thread that could not be bound")
+	for _, step := range []string{"older 0", "older 1", "older 2", "older 3", "newer"} {
+		expect.Errno(g, a, t.Step("threads."+step), answer)
+	}
+	o := t.Step("threads.tasks")
+	g.Expect(o.Int("all")).To(gomega.BeNumerically(">", 5), "threads of the process")
+	g.Expect(o.Int("restricted")).To(gomega.Equal(o.Int("all")), "threads with a filter and no_new_privs")
+}
+
+// listens expects that there is a listener.
+func listens(g gomega.Gomega, t claim.Transcript) {
+	for _, step := range []string{"filter", "getfd"} {
+		expect.OK(g, t.Step("listener."+step))
+	}
+}
+
+// gets expects what a call returned to the thread.
+func gets(g gomega.Gomega, o claim.Observation, want uint64) {
+	expect.OK(g, o)
+	g.Expect(o.Result()).To(gomega.Equal(want), "step %s: what the thread gets", o.Step)
+}
