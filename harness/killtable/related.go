@@ -6,8 +6,8 @@ import (
 	"github.com/mapstack/conformance/poc/defect"
 )
 
-// Related reports whether a probe could see a model. The others are judged by
-// their control: trying every defect on every probe takes hours.
+// Related reports whether claims of a probe are about what a model does wrong.
+// On the others the model is tried only when asked for: it takes hours.
 func Related(probe string, m defect.Model) bool {
 	subjects, known := seen()[probe]
 	return !known || slices.Contains(subjects, m.Subject)
@@ -25,4 +25,13 @@ func seen() map[string][]defect.Subject {
 		"sigstack":     {defect.Signal},
 		"threadlimits": {defect.Limit, defect.Count},
 	}
+}
+
+// Echo says why claims of a probe that are not about a model fail under it all
+// the same, "" where they must not.
+func Echo(probe string, m defect.Model) string { return echoes()[m.Name][probe] }
+
+// echoes is the reasons, by model and probe.
+func echoes() map[string]map[string]string {
+	return map[string]map[string]string{}
 }

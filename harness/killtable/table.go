@@ -19,6 +19,8 @@ type Table struct {
 	Cells  []Cell
 	// Excused is why no injector can make a claim fail, by claim.
 	Excused map[string]string
+	// Probes is the probe that each claim reads.
+	Probes map[string]string
 	// Partial: only some claims were judged, so that a defect which none of
 	// them catches may be for the others to catch.
 	Partial bool
@@ -68,8 +70,9 @@ func (c Cell) Killers() map[string][]string {
 }
 
 // Problems lists what the table does not prove, "" for none: a control that is
-// not clean, a defect that no MUST claim catches, and a MUST claim that no
-// defect makes fail and nobody excused.
+// not clean, a defect that no MUST claim catches, a MUST claim that no defect
+// makes fail and nobody excused, and a defect that makes claims of a probe fail
+// that should not notice it, without an explanation.
 func (t Table) Problems() []string {
 	var problems []string
 	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
@@ -78,7 +81,10 @@ func (t Table) Problems() []string {
 		if d := verdict.Decide(c.Control); d.Verdict != verdict.Conformant {
 			say("%s: the control, without a defect, is %s: %s", c.Name, d.Verdict, d.Reason)
 		}
-		for _, trial := range c.Trials {
+		for i, trial := range c.Trials {
+			for _, probe := range t.surprised(c, i) {
+				say("%s: defect %s makes claims of probe %s fail, which is not about it: mend the model or the claim, or say why in echoes", c.Name, trial.Defect, probe)
+			}
 			if !t.Partial && trial.Unserved == "" && len(c.caught(trial, verdict.Must)) == 0 {
 				say("%s: no MUST claim catches defect %s%s", c.Name, trial.Defect, lost(trial))
 			}
@@ -105,6 +111,21 @@ func (t Table) Problems() []string {
 	}
 	slices.Sort(problems)
 	return slices.Compact(problems)
+}
+
+// surprised lists the probes that should not notice a trial's defect and do.
+func (t Table) surprised(c Cell, trial int) []string {
+	model := t.Models[trial]
+	var probes []string
+	for _, level := range []verdict.Level{verdict.Must, verdict.Should, verdict.May} {
+		for _, id := range c.caught(c.Trials[trial], level) {
+			if probe := t.Probes[id]; !Related(probe, model) && Echo(probe, model) == "" {
+				probes = append(probes, probe)
+			}
+		}
+	}
+	slices.Sort(probes)
+	return slices.Compact(probes)
 }
 
 // lost says how many claims could not be decided under a defect, as a hint.

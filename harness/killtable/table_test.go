@@ -22,8 +22,10 @@ func sound() Table {
 	return Table{
 		Claims: []report.Claim{{ID: "MS-001", Level: verdict.Must}, {ID: "MS-002", Level: verdict.Must},
 			{ID: "MS-003", Level: verdict.Must}, {ID: "MS-006", Level: verdict.Should}},
-		Models:  []defect.Model{{Name: "a", English: "A.", Chinese: "甲。"}, {Name: "b", English: "B.", Chinese: "乙。"}},
+		Models: []defect.Model{{Name: "a", English: "A.", Chinese: "甲。", Subject: defect.Stack},
+			{Name: "b", English: "B.", Chinese: "乙。", Subject: defect.Stack}},
 		Excused: map[string]string{},
+		Probes:  map[string]string{"MS-001": "mapstack", "MS-002": "mapstack", "MS-003": "mapstack", "MS-006": "mapstack"},
 		Cells: []Cell{{Name: "c", Control: control, Trials: []Trial{
 			{Defect: "a", Outcomes: []verdict.Outcome{
 				outcome("MS-001", verdict.Must, verdict.Fail), outcome("MS-002", verdict.Must, verdict.Fail)}},
@@ -54,6 +56,8 @@ func TestProblemsAreWhatIsNotProven(t *testing.T) {
 			t.Cells[0].Trials[0].Outcomes[1].Status = verdict.Pass
 			t.Excused["MS-002"] = "no injector can"
 		}, ""},
+		{"a defect that is noticed by what is not about it", func(t *Table) { t.Probes["MS-002"] = "cloneflags" },
+			"defect a makes claims of probe cloneflags fail"},
 		{"an excuse without a reason", func(t *Table) {
 			t.Cells[0].Trials[0].Outcomes[1].Status = verdict.Pass
 			t.Excused["MS-002"] = ""
