@@ -3,7 +3,6 @@ package recorded
 import (
 	"encoding/json"
 	"io/fs"
-	"os"
 	"path"
 	"testing"
 
@@ -16,17 +15,6 @@ import (
 // transcript of a probe.
 func Kernel(t testing.TB, cell, probe string) (facts.Facts, wire.Transcript) {
 	t.Helper()
-	if old, err := os.ReadFile("testdata/" + cell + ".json"); err == nil { // until every suite has moved to fixtures/recorded
-		var by map[string]wire.Transcript
-		if err := json.Unmarshal(old, &by); err != nil {
-			t.Fatal(err)
-		}
-		f, err := facts.Parse(by["facts"], nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return f, by[probe]
-	}
 	sysconf := transcript(t, cell, "sysconf")
 	f, err := facts.Parse(transcript(t, cell, "facts"), &sysconf)
 	if err != nil {
