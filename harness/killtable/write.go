@@ -6,67 +6,53 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mapstack/conformance/harness/report"
 	"github.com/mapstack/conformance/harness/verdict"
 )
 
-// WriteMatrix writes, for each cell, claims against numbered defects, for a
-// terminal: X where the claim fails, e where it could not be decided.
-func (t Table) WriteMatrix(w io.Writer) error {
+// shown is how many claims a line of WriteText names.
+const shown = 6
+
+// WriteText writes, for a terminal, which claims catch each defect on each
+// cell, and what the table does not prove.
+func (t Table) WriteText(w io.Writer) error {
 	var b strings.Builder
-	for i, m := range t.Models {
-		fmt.Fprintf(&b, "%3d %s: %s\n", i+1, m.Name, m.English)
-	}
 	for _, c := range t.Cells {
-		fmt.Fprintf(&b, "\n%s\n%-14s", c.Name, "")
-		for i := range t.Models {
-			fmt.Fprintf(&b, "%3d", i+1)
+		fmt.Fprintf(&b, "%s\n", c.Name)
+		for _, trial := range c.Trials {
+			fmt.Fprintf(&b, "  %-30s %s\n", trial.Defect, c.catchers(trial))
 		}
 		b.WriteString("\n")
-		for _, claim := range t.Claims {
-			if line, any := c.line(claim); any {
-				b.WriteString(line + "\n")
-			}
-		}
 	}
-	for _, p := range t.Problems() {
-		b.WriteString("\nPROBLEM " + p)
+	problems := t.Problems()
+	for _, p := range problems {
+		fmt.Fprintf(&b, "PROBLEM %s\n", p)
 	}
-	b.WriteString("\n")
+	if len(problems) == 0 {
+		fmt.Fprintf(&b, "%d defects on %d cells: %s.\n", len(t.Models), len(t.Cells), t.proven())
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// line is a claim's row, and whether the claim was judged on the cell.
-func (c Cell) line(claim report.Claim) (string, bool) {
-	judged := slices.ContainsFunc(c.Control, func(o verdict.Outcome) bool {
-		return o.Claim == claim.ID && o.Status == verdict.Pass
-	})
-	var b strings.Builder
-	fmt.Fprintf(&b, "%-6s %-7s", claim.ID, claim.Level)
-	for _, trial := range c.Trials {
-		fmt.Fprintf(&b, "%3s", trial.mark(claim.ID))
+// proven says what a table without problems proves.
+func (t Table) proven() string {
+	if t.Partial {
+		return "each of the MUST claims that was asked for fails under one"
 	}
-	return b.String(), judged
+	return "each is caught by a MUST claim where it means something, and each MUST claim fails under one"
 }
 
-func (t Trial) mark(claim string) string {
+// catchers says which MUST claims catch a defect.
+func (c Cell) catchers(t Trial) string {
 	if t.Unserved != "" {
-		return "-"
+		return "not tried: " + t.Unserved
 	}
-	for _, o := range t.Outcomes {
-		if o.Claim != claim {
-			continue
-		}
-		switch o.Status {
-		case verdict.Fail:
-			return "X"
-		case verdict.Error, verdict.NotRun:
-			return "e"
-		}
-		return "."
+	ids := c.caught(t, verdict.Must)
+	text := fmt.Sprintf("%3d  ", len(ids))
+	if len(ids) > shown {
+		return text + strings.Join(ids[:shown], " ") + " ..."
 	}
-	return ""
+	return text + strings.Join(ids, " ")
 }
 
 // WriteMarkdown writes the table for readers: what catches each defect, and

@@ -33,7 +33,7 @@ func killTableCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "kill-table", Short: "Show which claims catch which injected defects", Args: cobra.NoArgs,
 		Long: "kill-table boots each cell once, runs the probes without a defect and then below every defect\n" +
-			"model, judges all of it, and prints claims against defects. It fails when the control is not\n" +
+			"model, judges all of it, and prints which claims catch which defect. It fails when the control is not\n" +
 			"conformant, when no MUST claim catches a defect, when no defect makes a MUST claim fail, and when\n" +
 			"a defect makes claims about something else fail and nobody has said why.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -41,7 +41,7 @@ func killTableCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := t.WriteMatrix(cmd.OutOrStdout()); err != nil {
+			if err := t.WriteText(cmd.OutOrStdout()); err != nil {
 				return err
 			}
 			if file != "" {
