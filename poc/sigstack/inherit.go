@@ -1,8 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"sync/atomic"
+	"os"
 	"syscall"
 	"time"
 	"unsafe"
@@ -47,22 +48,30 @@ func (t thread) child(step string, flags uint64) {
 	if !o.Returned(fmt.Sprintf("clone(%#x)", flags), uintptr(tid), errno) {
 		return
 	}
-	if flags != goThread {
-		var status syscall.WaitStatus
-		if _, err := syscall.Wait4(tid, &status, 0, nil); err != nil || status != 0 {
-			o.Unknown("flags", fmt.Sprintf("the child ended with status %#x, %v", status, err))
-			return
-		}
+	if err := t.wait(tid, flags == goThread); err != nil {
+		o.Unknown("flags", err.Error())
+		return
 	}
-	for end := time.Now().Add(deliveryLimit); ; time.Sleep(time.Millisecond) {
-		// The kernel writes the struct in one piece, or nothing that is unwritten.
-		if atomic.LoadUint64(&answer[0]) != unwritten && atomic.LoadUint64(&answer[2]) != unwritten {
-			break
-		}
-		if time.Now().After(end) {
-			o.Unknown("flags", "the child made no call")
-			return
-		}
+	if answer[2] == unwritten {
+		o.Unknown("flags", "the child was told nothing")
+		return
 	}
 	describe(o, t.Kernel.SigStackIn(answer))
+}
+
+// wait waits until a child has ended well, or a thread is gone.
+func (t thread) wait(tid int, isThread bool) error {
+	if !isThread {
+		var status syscall.WaitStatus
+		if _, err := syscall.Wait4(tid, &status, 0, nil); err != nil || status != 0 {
+			return fmt.Errorf("the child ended with status %#x, %v", status, err)
+		}
+		return nil
+	}
+	for end := time.Now().Add(deliveryLimit); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", tid)); os.IsNotExist(err) {
+			return nil
+		}
+	}
+	return errors.New("the thread does not end")
 }
