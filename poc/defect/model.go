@@ -66,7 +66,7 @@ func Models() []Model {
 		models  []Model
 	}{
 		{Stack, stacks()}, {Place, placement()}, {Number, numbers()}, {Rule, rules()}, {Memory, memory()}, {Bits, bits()},
-		{Limit, limits()}, {Count, counts()}, {Clone, clones()}, {Signal, signals()},
+		{Limit, limits()}, {Count, counts()}, {Clone, clones()}, {Signal, signals()}, {Signal, inheritance()},
 	} {
 		for _, m := range group.models {
 			m.Subject = group.subject
