@@ -2,13 +2,12 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 	"syscall"
-	"unsafe"
 
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/defect"
 	"github.com/mapstack/conformance/poc/sys"
+	"github.com/mapstack/conformance/poc/trace"
 )
 
 // parentCall is the call by which a program learns who started it. The tracer
@@ -46,52 +45,14 @@ func callNumbers(k abi.Table, model defect.Model) (map[uint64]string, error) {
 	return numbers, nil
 }
 
-// instruction is struct sock_filter (include/uapi/linux/filter.h).
-type instruction struct {
-	code   uint16
-	jt, jf uint8
-	k      uint32
-}
-
-// Instructions and answers of include/uapi/linux/{bpf_common,seccomp}.h.
-const (
-	loadWord  = 0x20 // BPF_LD | BPF_W | BPF_ABS
-	jumpEqual = 0x15 // BPF_JMP | BPF_JEQ | BPF_K
-	giveBack  = 0x06 // BPF_RET | BPF_K
-
-	allow = 0x7fff0000 // SECCOMP_RET_ALLOW
-	trace = 0x7ff00000 // SECCOMP_RET_TRACE
-
-	// numberOffset is where struct seccomp_data has the number of the call, an
-	// int in the machine's own byte order.
-	numberOffset = 0
-)
-
-// filter is a program that stops the calls of some numbers for the tracer and
-// lets all others pass.
-func filter(numbers map[uint64]string) []instruction {
-	program := []instruction{{code: loadWord, k: numberOffset}}
+// install puts the filter on this thread, and on what it becomes and starts: it
+// stops the calls of some numbers for the tracer and lets all others pass.
+func install(k *sys.Kernel, numbers map[uint64]string) error {
+	var stopped []uint64
 	for number := range numbers {
-		program = append(program,
-			instruction{code: jumpEqual, jf: 1, k: uint32(number)},
-			instruction{code: giveBack, k: trace})
+		stopped = append(stopped, number)
 	}
-	return append(program, instruction{code: giveBack, k: allow})
-}
-
-// program is struct sock_fprog.
-type program struct {
-	length uint16
-	first  *instruction
-}
-
-// install puts the filter on this thread, and on what it becomes and starts.
-func install(k *sys.Kernel, filter []instruction) error {
-	const setSeccomp, modeFilter = 22, 2 // PR_SET_SECCOMP, SECCOMP_MODE_FILTER
-	p := &program{length: uint16(len(filter)), first: &filter[0]}
-	_, errno := k.Prctl(setSeccomp, modeFilter, uintptr(unsafe.Pointer(p)), 0, 0)
-	runtime.KeepAlive(p)
-	if errno != 0 {
+	if _, errno := trace.Install(k, 0, trace.Filter(trace.Stop, stopped...)); errno != 0 {
 		return fmt.Errorf("install the seccomp filter: errno %d %s; it needs root and CONFIG_SECCOMP_FILTER",
 			int(errno), k.ErrnoName(int(errno)))
 	}

@@ -80,7 +80,7 @@ func become(kernel *sys.Kernel, model defect.Model, path string, argv []string) 
 	if err != nil {
 		return err
 	}
-	if err := install(kernel, filter(numbers)); err != nil {
+	if err := install(kernel, numbers); err != nil {
 		return err
 	}
 	return fmt.Errorf("start %s: %w", path, syscall.Exec(path, argv, os.Environ()))

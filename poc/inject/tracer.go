@@ -9,6 +9,7 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/defect"
 	"github.com/mapstack/conformance/poc/sys"
+	"github.com/mapstack/conformance/poc/trace"
 )
 
 // tracer runs a program, its threads and its children, and applies a model to
@@ -81,7 +82,8 @@ func (t *tracer) stop(tid int, main bool, status syscall.WaitStatus) error {
 		th = &thread{}
 		t.threads[tid] = th
 		if main {
-			err := syscall.PtraceSetOptions(tid, optionGoodSyscall|optionFork|optionVfork|optionClone|optionExec|optionSeccomp|optionExitKill)
+			err := syscall.PtraceSetOptions(tid, trace.OptionGoodSyscall|trace.OptionFork|trace.OptionVfork|
+				trace.OptionClone|trace.OptionExec|trace.OptionSeccomp|trace.OptionExitKill)
 			if err != nil {
 				return fmt.Errorf("PTRACE_SETOPTIONS: %w", err)
 			}
@@ -91,7 +93,6 @@ func (t *tracer) stop(tid int, main bool, status syscall.WaitStatus) error {
 			return syscall.PtraceCont(tid, 0) // how a traced thread begins
 		}
 	}
-	const atSyscall = 0x80 // what optionGoodSyscall adds to SIGTRAP
 	switch signal, event := status.StopSignal(), uint32(status)>>16; {
 	case event == eventSeccomp:
 		return t.enter(tid, th)
@@ -100,7 +101,7 @@ func (t *tracer) stop(tid int, main bool, status syscall.WaitStatus) error {
 		return syscall.PtraceCont(tid, 0)
 	case event != 0:
 		return syscall.PtraceCont(tid, 0)
-	case signal == syscall.SIGTRAP|atSyscall:
+	case signal == syscall.SIGTRAP|trace.AtSyscall:
 		return t.leave(tid, th)
 	default:
 		// The probe's own: it relies on its faults.
@@ -117,14 +118,14 @@ func (t *tracer) enter(tid int, th *thread) error {
 	if err != nil {
 		return err
 	}
-	if info.Operation != infoSeccomp {
+	if info.Operation != trace.Seccomp {
 		return fmt.Errorf("a seccomp stop is told as operation %d", info.Operation)
 	}
-	name := t.numbers[info.number()]
+	name := t.numbers[info.Number()]
 	if t.runtimes(name, info) {
 		return syscall.PtraceCont(tid, 0)
 	}
-	args := info.arguments()
+	args := info.Arguments()
 	if name == "mmap" && t.kernel.MmapByPointer {
 		if args, err = t.block(tid, args[0]); err != nil {
 			return syscall.PtraceCont(tid, 0) // the kernel cannot read them either
@@ -149,16 +150,16 @@ func (t *tracer) enter(tid int, th *thread) error {
 }
 
 // runtimes reports whether the Go runtime makes a call for itself.
-func (t *tracer) runtimes(name string, info *syscallInfo) bool {
+func (t *tracer) runtimes(name string, info *trace.Info) bool {
 	switch name {
 	case "mmap", "clone", "sigaltstack":
 	default:
 		return false
 	}
-	site, known := t.sites[info.number()]
+	site, known := t.sites[info.Number()]
 	if !known {
 		site = info.Instruction
-		t.sites[info.number()] = site
+		t.sites[info.Number()] = site
 	}
 	return site == info.Instruction
 }
@@ -183,14 +184,14 @@ func (t *tracer) block(tid int, at uint64) (args [6]uint64, err error) {
 }
 
 // change puts the arguments that a rule changed where the kernel reads them.
-func (t *tracer) change(tid int, info *syscallInfo, before [6]uint64, call *defect.Call) error {
+func (t *tracer) change(tid int, info *trace.Info, before [6]uint64, call *defect.Call) error {
 	if call.Args == before {
 		return nil
 	}
 	if call.Name == "mmap" && t.kernel.MmapByPointer {
 		for i, value := range call.Args {
 			if value != before[i] {
-				if err := poke(tid, info.arguments()[0]+8*uint64(i), value); err != nil {
+				if err := poke(tid, info.Arguments()[0]+8*uint64(i), value); err != nil {
 					return err
 				}
 			}
@@ -225,10 +226,10 @@ func (t *tracer) leave(tid int, th *thread) error {
 	if err != nil {
 		return err
 	}
-	if info.Operation != infoExit {
+	if info.Operation != trace.Exit {
 		return fmt.Errorf("the end of a call is told as operation %d", info.Operation)
 	}
-	value, errno := info.result()
+	value, errno := info.Result()
 	was := defect.Result{Value: value, Errno: errno}
 	is := call.Finish(was)
 	if t.model.Stacks && call.Name == "mmap" && is.Errno == 0 {
