@@ -1,21 +1,19 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/mapstack/conformance/poc/probe"
 )
 
 const kib = 1 << 10
 
-// What os/exec clones with: the parent waits, so that one stack serves both
-// (include/uapi/linux/sched.h).
-const (
-	cloneVM    = 0x100
-	cloneVfork = 0x4000
-)
+// goThread is what the Go runtime makes a thread with (runtime/os_linux.go).
+const goThread = 0x50f00
 
 // overcommit maps more than there is under each vm.overcommit_memory.
 func overcommit(p *probe.P) {
@@ -61,7 +59,12 @@ func (k kind) mapOnly(p *probe.P, prefix string, length uintptr) {
 // forks, which would promise as much again.
 func forkUnderStrictCommit(p *probe.P, k kind) {
 	c := newCrowd(p, true, 1)
-	left := mustNumber("/proc/meminfo", "CommitLimit") - mustNumber("/proc/meminfo", "Committed_AS")
+	// The last of it is kept from processes as large as this one, as root may be.
+	text, err := os.ReadFile("/proc/sys/vm/user_reserve_kbytes")
+	must(err)
+	reserve, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	must(err)
+	left := mustNumber("/proc/meminfo", "CommitLimit") - mustNumber("/proc/meminfo", "Committed_AS") - reserve
 	length := uintptr(left/4*3) * kib &^ (p.Page - 1)
 	o := p.Observe("2.most").Set("left", left)
 	addr, ok := o.Mmap(0, length, k.prot, k.flags, -1, 0)
@@ -70,9 +73,14 @@ func forkUnderStrictCommit(p *probe.P, k kind) {
 		return
 	}
 	c.one(p, "2.fork")
-	sharing := newCrowd(p, false, 1)
-	sharing.args.Flags |= cloneVM | cloneVfork
-	sharing.one(p, "2.shared")
+	onThread(func() {
+		o := p.Observe("2.thread")
+		// It says who it is and ends.
+		tid, errno, err := p.Kernel.CloneFirst(goThread, [4]uintptr{syscall.SYS_GETTID})
+		must(err)
+		o.Returned(fmt.Sprintf("clone(flags=%#x)", goThread), uintptr(tid), errno)
+		o.Emit()
+	})
 	before := mustNumber(self, "Threads")
 	stop := startThreads(most)
 	p.Observe("2.threads").Set("started", most).Set("before", before).Set("after", mustNumber(self, "Threads")).Emit()
