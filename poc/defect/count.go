@@ -202,7 +202,7 @@ func machineCounts() []Model {
 				if !ok || path.Base(file) != "pids.max" {
 					return
 				}
-				if now, err := strconv.Atoi(c.File(path.Join(path.Dir(file), "pids.current"))); err == nil && n < now {
+				if now, err := strconv.Atoi(c.File(path.Join(path.Dir(file), "pids.current"))); err == nil && n >= 0 && n < now {
 					c.pretend(c.Args[size])
 				}
 			},
