@@ -21,6 +21,7 @@ type Machine struct {
 	Name    string // -machine
 	Options string // more of -machine, "option=value,..."
 	CPU     string // -cpu, empty for the machine's default
+	Icount  string // -icount under TCG, empty for a clock that follows the host's
 	Console string // the kernel's console= device
 	MaxCPUs int    // what the machine, or its kernel under TCG, can take
 	// Params are kernel parameters that this machine needs beside the common ones.

@@ -76,6 +76,9 @@ func (c Config) Argv() ([]string, error) {
 	if c.Machine.CPU != "" {
 		argv = append(argv, "-cpu", c.Machine.CPU)
 	}
+	if c.Machine.Icount != "" && c.Accel == TCG {
+		argv = append(argv, "-icount", c.Machine.Icount)
+	}
 	return argv, nil
 }
 

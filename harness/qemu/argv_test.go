@@ -57,6 +57,21 @@ func TestEveryMachineEndsWithItsGuest(t *testing.T) {
 	}
 }
 
+// QEMU refuses to start with KVM and a clock of instructions.
+func TestOnlyAnEmulatedCPUCountsInstructions(t *testing.T) {
+	cfg := config(arch.All()[0], arch.Machine{Name: "m", Console: "ttyS0", Icount: "shift=1"})
+	for accel, want := range map[Accel]bool{TCG: true, KVM: false} {
+		cfg.Accel = accel
+		argv, err := cfg.Argv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(argv, "-icount") != want {
+			t.Errorf("%s: %v", accel, argv)
+		}
+	}
+}
+
 func TestPathsThatQEMUWouldMisreadAreRefused(t *testing.T) {
 	rec := arch.All()[0]
 	for name, change := range map[string]func(*Config){
