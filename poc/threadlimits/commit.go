@@ -56,17 +56,19 @@ func (k kind) mapOnly(p *probe.P, prefix string, length uintptr) {
 }
 
 // forkUnderStrictCommit promises three quarters of what may be promised and
-// forks, which would promise as much again.
+// forks, which would promise as much again. It raises what may be promised to
+// more than the copy of a small process takes; nobody touches that memory.
 func forkUnderStrictCommit(p *probe.P, k kind) {
+	const left = 1 << 20 // KiB
 	c := newCrowd(p, true, 1)
 	// The last of it is kept from processes as large as this one, as root may be.
-	text, err := os.ReadFile("/proc/sys/vm/user_reserve_kbytes")
+	kept, err := strconv.Atoi(mustOpen("vm/user_reserve_kbytes").value())
 	must(err)
-	reserve, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	must(err)
-	left := mustNumber("/proc/meminfo", "CommitLimit") - mustNumber("/proc/meminfo", "Committed_AS") - reserve
-	length := uintptr(left/4*3) * kib &^ (p.Page - 1)
-	o := p.Observe("2.most").Set("left", left)
+	limit := strconv.Itoa(mustNumber("/proc/meminfo", "Committed_AS") + kept + left)
+	kbytes := mustOpen("vm/overcommit_kbytes")
+	kbytes.wrote(p, "2.limit", limit, kbytes.set([]byte(limit))).Emit()
+	const length = left / 4 * 3 * kib
+	o := p.Observe("2.most")
 	addr, ok := o.Mmap(0, length, k.prot, k.flags, -1, 0)
 	o.Emit()
 	if !ok {

@@ -32,7 +32,7 @@ func run(p *probe.P) {
 		lowering(p, "pidns", "kernel/pid_max")
 		lowering(p, "threadsmax", "kernel/threads-max")
 		lowering(p, "mapcount", "vm/max_map_count")
-		lowering(p, "overcommit", "vm/overcommit_memory")
+		lowering(p, "overcommit", "vm/overcommit_memory", "vm/overcommit_ratio")
 		lowering(p, "userns", "user/max_user_namespaces")
 	}
 	processLimits(p)
@@ -47,12 +47,17 @@ func run(p *probe.P) {
 	}
 }
 
-// lowering runs a child that lowers a limit of the machine, and restores it
+// lowering runs a child that changes limits of the machine, and restores them
 // however the child ends.
-func lowering(p *probe.P, name, sysctl string) {
-	s := mustOpen(sysctl)
+func lowering(p *probe.P, name string, sysctls ...string) {
+	var changed []*setting
+	for _, s := range sysctls {
+		changed = append(changed, mustOpen(s))
+	}
 	p.Observe(name).Child(probe.Child{Name: name}).Emit()
-	s.restore()
+	for _, s := range changed {
+		s.restore()
+	}
 }
 
 // wholeMachine reports whether this is a guest of the agent: limits of the

@@ -49,6 +49,7 @@ func commitClaims() []claim.Claim {
 			Source:  "split from LM-20, not in the catalogue; dup_mmap: security_vm_enough_memory_mm",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "overcommit.2")
+				prepared(t, "overcommit.2.limit")
 				prepared(t, "overcommit.2.most")
 				errno(g, f, t.Step("overcommit.2.fork"), noMemory)
 				expect.OK(g, t.Step("overcommit.2.fork.again"))
@@ -61,7 +62,9 @@ func commitClaims() []claim.Claim {
 			Source:  "split from LM-20; copy_mm in kernel/fork.c",
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				prepared(t, "overcommit.2")
+				prepared(t, "overcommit.2.limit")
 				prepared(t, "overcommit.2.most")
+				successes(g, t, "overcommit.2.", "thread")
 				threadsStarted(g, t.Step("overcommit.2.threads"))
 			},
 		},

@@ -222,7 +222,10 @@ func wrong() recorded.Defects {
 			"wrong errno":                   all(becomes("overcommit.2.fork", 11, "EAGAIN")),
 			"no recovery":                   all(becomes("overcommit.2.fork.again", 12, "ENOMEM")),
 		},
-		"LM-118": {"threads do not come": all(set("overcommit.2.threads", "after", "12"))},
+		"LM-118": {
+			"threads do not come": all(set("overcommit.2.threads", "after", "12")),
+			"a thread is counted": all(becomes("overcommit.2.thread", 12, "ENOMEM")),
+		},
 		"LM-021": {
 			"limit is ignored": all(succeeds("mapcount.refused")),
 			"wrong errno":      all(becomes("mapcount.refused", 11, "EAGAIN")),
