@@ -2,7 +2,6 @@ package sys
 
 import (
 	"fmt"
-	"os"
 	"syscall"
 	"unsafe"
 
@@ -22,6 +21,8 @@ const (
 // CloneFirst makes a thread or a process that makes one system call, a number
 // and three arguments, before anything else, and ends. Whatever it shares with
 // this one, it runs on a stack of its own. The error is ours, the errno clone's.
+// From the clone on it makes raw calls only, so that the Go runtime has no reason
+// to make a thread before it returns.
 //
 // The caller must hold runtime.LockOSThread.
 func (k *Kernel) CloneFirst(flags uint64, call [4]uintptr) (int, syscall.Errno, error) {
@@ -31,20 +32,19 @@ func (k *Kernel) CloneFirst(flags uint64, call [4]uintptr) (int, syscall.Errno, 
 		return 0, 0, fmt.Errorf("map a stack: errno %d %s", int(errno), k.ErrnoName(int(errno)))
 	}
 	// Not /proc/self, which is the first thread.
-	position, err := os.Open("/proc/thread-self/syscall")
+	position, err := syscall.Open("/proc/thread-self/syscall", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, fmt.Errorf("open /proc/thread-self/syscall: %w", err)
 	}
-	defer position.Close()
-	memory, err := os.Open("/proc/thread-self/mem")
+	memory, err := syscall.Open("/proc/thread-self/mem", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, 0, err
+		_ = syscall.Close(position)
+		return 0, 0, fmt.Errorf("open /proc/thread-self/mem: %w", err)
 	}
-	defer memory.Close()
 
 	c := &firstCall{first: call, exit: uintptr(k.Syscall.Exit), stack: stack}
-	c.calls[tell] = [7]uintptr{syscall.SYS_READ, position.Fd(), uintptr(unsafe.Pointer(&c.text[0])), uintptr(len(c.text))}
-	c.calls[duplicate] = [7]uintptr{syscall.SYS_PREAD64, memory.Fd(), 0, copied}
+	c.calls[tell] = [7]uintptr{syscall.SYS_READ, uintptr(position), uintptr(unsafe.Pointer(&c.text[0])), uintptr(len(c.text))}
+	c.calls[duplicate] = [7]uintptr{syscall.SYS_PREAD64, uintptr(memory), 0, copied}
 	c.calls[clone][0] = uintptr(k.Syscall.Clone)
 	for i, arg := range k.CloneOrder {
 		switch arg {
@@ -55,6 +55,8 @@ func (k *Kernel) CloneFirst(flags uint64, call [4]uintptr) (int, syscall.Errno, 
 		}
 	}
 	tid, errno := c.clone()
+	syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(position), 0, 0)
+	syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(memory), 0, 0)
 	if c.step != clone {
 		return 0, 0, fmt.Errorf("the stack, said to be at %q, cannot be copied: errno %d %s", c.text, int(errno), k.ErrnoName(int(errno)))
 	}

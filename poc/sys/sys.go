@@ -182,7 +182,11 @@ func (k *Kernel) sigStackPlaces() (flags, size uintptr) {
 	return 8, 16
 }
 
-// Tgkill sends a signal to a thread of this process.
+// Tgkill sends a signal to a thread of this process; 0 only asks whether there
+// is such a thread.
+//
+//go:nosplit
+//go:norace
 func (k *Kernel) Tgkill(pid, tid int, signal uint64) syscall.Errno {
 	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Tgkill), uintptr(pid), uintptr(tid), uintptr(signal))
 	return errno
