@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -20,22 +19,19 @@ const (
 	getLease = 1025
 )
 
-// stuckLimit is how long a thread may take to get stuck in execve, and to get
-// out. It is below the 45 seconds after which the kernel takes a lease away
-// (fs.lease-break-time).
-const stuckLimit = 20 * time.Second
-
-// settleTime is how long the Go runtime gets to make the threads that it wanted
-// when this and the other thread still ran its code.
-const settleTime = time.Second
+// waitAll is __WALL: wait4 takes a child that ends without a signal, too
+// (include/uapi/linux/wait.h).
+const waitAll = 0x40000000
 
 // execing asks for children before, while and after another thread is inside
 // execve. That one runs a script, and waits for the script's interpreter, which
 // this thread has a lease on. The interpreter is no program, so that execve
-// fails and the process lives on.
+// fails and the process lives on to say so.
 //
-// While the other thread waits nothing here may need the Go runtime. It makes
-// threads with CLONE_FS itself, and ends the process when it gets none.
+// While the other thread waits the Go runtime gets no thread: it asks with
+// CLONE_FS, and ends the process when it is refused. So the other thread is none
+// of the runtime's, and this one keeps the only P and calls nothing that might
+// give it away.
 func execing(p *probe.P) {
 	o := p.Observe("lease")
 	dir, err := os.MkdirTemp("", "exec")
@@ -44,49 +40,47 @@ func execing(p *probe.P) {
 		return
 	}
 	defer os.RemoveAll(dir)
-	script, file, err := noProgram(dir)
+	argv, file, err := noProgram(dir)
 	if err != nil {
 		o.Unknown("ret", err.Error()).Emit()
 		return
 	}
 	defer file.Close()
-	l := lease(file.Fd())
-	ok := o.Returned("fcntl(F_SETLEASE, F_WRLCK)", 0, l.set(syscall.F_WRLCK))
+	e := &execve{kernel: p.Kernel, pid: os.Getpid(), lease: lease(file.Fd())}
+	ok := o.Returned("fcntl(F_SETLEASE, F_WRLCK)", 0, e.lease.set(syscall.F_WRLCK))
 	o.Emit()
 	if !ok {
 		return
 	}
 
-	runtime.GOMAXPROCS(2) // one for each, and none for which another thread is wanted
-	call := &execve{argv: [2]*byte{cString(script)}}
-	go call.make()
-	err = until(func() bool { return atomic.LoadUint32(&call.stage) == ready })
-	settled := time.Now().Add(settleTime)
-	_ = until(func() bool { return time.Now().After(settled) })
-	before := childOf(p, fs)
-	atomic.StoreUint32(&call.stage, started)
-	if end := until(l.wanted); err == nil {
-		err = end
+	runtime.GOMAXPROCS(1) // a P without work wants a thread
+	before := childOf(p.Kernel, fs)
+	tid, errno, err := p.Kernel.CloneFirst(goThread, [4]uintptr{syscall.SYS_EXECVE,
+		uintptr(unsafe.Pointer(argv[0])), uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&argv[1]))})
+	if err == nil && errno == 0 {
+		e.attend(tid)
 	}
-	during, without := childOf(p, fs), childOf(p, 0)
-	l.set(syscall.F_UNLCK)
-	if end := until(func() bool { return atomic.LoadUint32(&call.stage) == ended }); err == nil {
-		err = end
-	}
-	after := childOf(p, fs)
+	runtime.KeepAlive(argv)
 
 	o = p.Observe("execve")
+	if err == nil && errno == 0 && !e.waited {
+		err = errors.New("the thread did not wait for the lease")
+	}
 	if err != nil {
 		o.Unknown("ret", err.Error()).Emit()
 		return
 	}
-	o.Returned("execve", 0, call.errno)
+	ok = o.Returned(describe(goThread)+" for execve", uintptr(tid), errno)
 	o.Emit()
+	if !ok {
+		return
+	}
+	after := childOf(p.Kernel, fs)
 	for _, c := range []struct {
 		step string
 		child
 	}{
-		{"before", before}, {"during", during}, {"during, without fs", without}, {"after", after},
+		{"before", before}, {"during", e.during}, {"during, without fs", e.without}, {"after", after},
 	} {
 		o := p.Observe(c.step)
 		o.Returned(describe(c.flags), uintptr(c.pid), c.errno)
@@ -94,22 +88,70 @@ func execing(p *probe.P) {
 	}
 }
 
-// noProgram makes a script, and opens its interpreter, which cannot be run.
-func noProgram(dir string) (script string, file *os.File, err error) {
+// noProgram makes a script, the arguments to run it with, and opens its
+// interpreter, which cannot be run.
+func noProgram(dir string) (argv []*byte, file *os.File, err error) {
 	interpreter, script := filepath.Join(dir, "interpreter"), filepath.Join(dir, "script")
 	if err = os.WriteFile(interpreter, []byte("no program\n"), 0o755); err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	if err = os.WriteFile(script, []byte("#!"+interpreter+"\n"), 0o755); err != nil {
-		return "", nil, err
+		return nil, nil, err
+	}
+	if argv, err = syscall.SlicePtrFromStrings([]string{script}); err != nil {
+		return nil, nil, err
 	}
 	file, err = os.Open(interpreter)
-	return script, file, err
+	return argv, file, err
+}
+
+// execve is what happens while a thread is inside it. Functions marked nosplit
+// are all that runs meanwhile: not even their stack needs the Go runtime.
+type execve struct {
+	kernel          *sys.Kernel
+	pid             int
+	lease           lease
+	during, without child
+	waited          bool // the thread was still there after both
+}
+
+// attend asks for children while the thread waits for the lease, gives the lease
+// back and sees the thread end. Whoever started this process bounds the waits. A
+// thread that did not wait, or no longer because the kernel broke the lease
+// (fs.lease-break-time), is gone too early.
+//
+//go:nosplit
+//go:norace
+func (e *execve) attend(tid int) {
+	for !e.lease.wanted() && e.runs(tid) {
+		pause()
+	}
+	e.during, e.without = childOf(e.kernel, fs), childOf(e.kernel, 0)
+	e.waited = e.runs(tid)
+	e.lease.set(syscall.F_UNLCK)
+	for e.runs(tid) {
+		pause()
+	}
+}
+
+//go:nosplit
+//go:norace
+func (e *execve) runs(tid int) bool { return e.kernel.Tgkill(e.pid, tid, 0) == 0 }
+
+// pause lets another thread run where there is one CPU.
+//
+//go:nosplit
+//go:norace
+func pause() {
+	t := syscall.Timespec{Nsec: int64(time.Millisecond)}
+	syscall.RawSyscall(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0)
 }
 
 // lease is a file whose openers have to wait.
 type lease uintptr
 
+//go:nosplit
+//go:norace
 func (l lease) set(kind uintptr) syscall.Errno {
 	_, _, errno := syscall.RawSyscall(syscall.SYS_FCNTL, uintptr(l), setLease, kind)
 	return errno
@@ -117,52 +159,12 @@ func (l lease) set(kind uintptr) syscall.Errno {
 
 // wanted reports whether somebody waits: the lease is then told as what it has
 // to become.
+//
+//go:nosplit
+//go:norace
 func (l lease) wanted() bool {
 	kind, _, errno := syscall.RawSyscall(syscall.SYS_FCNTL, uintptr(l), getLease, 0)
 	return errno == 0 && kind != syscall.F_WRLCK
-}
-
-// execve is the call of the other thread.
-type execve struct {
-	argv  [2]*byte
-	envp  [1]*byte
-	errno syscall.Errno
-	stage uint32
-}
-
-// Stages of execve.
-const (
-	ready   = 1 // the other thread waits
-	started = 2
-	ended   = 3
-)
-
-func (e *execve) make() {
-	runtime.LockOSThread()
-	atomic.StoreUint32(&e.stage, ready)
-	if until(func() bool { return atomic.LoadUint32(&e.stage) == started }) != nil {
-		select {}
-	}
-	// A raw call, so that the Go runtime does not look for another thread to go
-	// on with.
-	_, _, e.errno = syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(e.argv[0])),
-		uintptr(unsafe.Pointer(&e.argv)), uintptr(unsafe.Pointer(&e.envp)))
-	atomic.StoreUint32(&e.stage, ended)
-	select {}
-}
-
-func cString(s string) *byte { return &append([]byte(s), 0)[0] }
-
-// until waits without the Go runtime.
-func until(done func() bool) error {
-	pause := syscall.Timespec{Nsec: int64(time.Millisecond)}
-	for end := time.Now().Add(stuckLimit); !done(); {
-		if time.Now().After(end) {
-			return errors.New("the other thread does not begin execve, wait for the lease, or end")
-		}
-		syscall.RawSyscall(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0)
-	}
-	return nil
 }
 
 // child is a process that was asked for.
@@ -172,12 +174,15 @@ type child struct {
 	errno syscall.Errno
 }
 
-// childOf asks for one that ends at once, and waits for it.
-func childOf(p *probe.P, flags uint64) child {
-	c := child{flags: flags | p.Kernel.Signal.Chld}
-	c.pid, c.errno = p.Kernel.Clone(&sys.CloneArgs{Flags: c.flags})
-	if c.errno == 0 {
-		syscall.RawSyscall6(syscall.SYS_WAIT4, uintptr(c.pid), 0, 0, 0, 0, 0)
+// childOf asks for one that ends at once, and waits for it. No signal tells of
+// its end: the other thread, which cannot run Go's handler, might get it.
+//
+//go:nosplit
+//go:norace
+func childOf(k *sys.Kernel, flags uint64) child {
+	pid, errno := k.Clone(&sys.CloneArgs{Flags: flags})
+	for waited := syscall.EINTR; errno == 0 && waited == syscall.EINTR; {
+		_, _, waited = syscall.RawSyscall6(syscall.SYS_WAIT4, uintptr(pid), 0, waitAll, 0, 0, 0)
 	}
-	return c
+	return child{flags, pid, errno}
 }

@@ -22,7 +22,7 @@ func run(p *probe.P) {
 	fork(p)
 	p.Observe("dry").Child(probe.Child{Name: "dry"}).Emit()
 	p.Observe("newpid").Child(probe.Child{Name: "newpid"}).Emit()
-	// A signal would make the other thread begin its execve anew.
+	// To go on after a preemption it would need a thread of the Go runtime.
 	p.Observe("exec").Child(probe.Child{Name: "exec", Env: []string{"GODEBUG=asyncpreemptoff=1"}}).Emit()
 }
 
