@@ -75,6 +75,9 @@ func pidMax(p *probe.P) {
 	// Children that have ended keep their IDs and little else.
 	const capacity = 4096
 	c := newCrowd(p, false, capacity)
+	// Few IDs are to be used up, however many were used before. The short cut is
+	// there where the kernel has CONFIG_CHECKPOINT_RESTORE.
+	_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(reserved)), 0)
 	last := 0
 	for last <= reserved {
 		var errno syscall.Errno
@@ -82,10 +85,6 @@ func pidMax(p *probe.P) {
 			panic(errno)
 		}
 		c.remove()
-		if last < reserved {
-			// A short cut, where the kernel has CONFIG_CHECKPOINT_RESTORE.
-			_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(reserved)), 0)
-		}
 	}
 	max := last + 1 + room
 	value := []byte(strconv.Itoa(max))
