@@ -18,7 +18,13 @@ func main() {
 			// The session of PID 1 is 0, which would say nothing.
 			Attr: func(a *syscall.SysProcAttr) { a.Setsid, a.Setpgid = true, false },
 		}).Emit()
-		p.Observe("traced").Child(probe.Child{Name: "tracer"}).Emit()
+		p.Observe("traced").Child(probe.Child{
+			Name: "tracer",
+			// What is traced stops at each signal too: on a slow machine those by
+			// which the Go runtime interrupts itself come faster than the tracer
+			// lets it go on.
+			Env: []string{"GODEBUG=asyncpreemptoff=1"},
+		}).Emit()
 		p.Observe("tracefs").Child(probe.Child{
 			Name: "tracefs",
 			// What it mounts goes with it.
