@@ -109,34 +109,27 @@ func killTable(ctx context.Context, s selection, focus string, all bool, log io.
 	if err != nil {
 		return t, err
 	}
-	// With fewer cells than cores, several guests of a cell share its defects.
-	guests := max(1, bench.Host.Cores/len(cells))
-	parts := make([][]*trials, len(cells))
+	// A CPU that waits for a core may hold a spin lock on which the guest's other
+	// CPU burns its own core: guests with more CPUs than there are cores take
+	// several times as long.
+	cpus := 1
+	for _, c := range cells {
+		cpus = max(cpus, c.CPUs)
+	}
+	t.Cells = make([]killtable.Cell, len(cells))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(bench.Host.Cores)
+	group.SetLimit(max(1, bench.Host.Cores/cpus))
 	for i, c := range cells {
-		for models := range slices.Chunk(t.Models, (len(t.Models)+guests-1)/guests) {
-			part := &trials{engine: bench.Engine(), cell: c, probes: probes, models: models, focus: focus, all: all, log: log}
-			parts[i] = append(parts[i], part)
-			group.Go(func() error {
-				if err := part.run(ctx); err != nil {
-					return fmt.Errorf("kill table of cell %s: %w", c.Name, err)
-				}
-				return nil
-			})
-		}
+		group.Go(func() error {
+			trials := &trials{engine: bench.Engine(), cell: c, probes: probes, models: t.Models, focus: focus, all: all, log: log}
+			if err := trials.run(ctx); err != nil {
+				return fmt.Errorf("kill table of cell %s: %w", c.Name, err)
+			}
+			t.Cells[i] = trials.result
+			return nil
+		})
 	}
-	if err := group.Wait(); err != nil {
-		return t, err
-	}
-	for _, of := range parts {
-		cell := of[0].result
-		for _, part := range of[1:] {
-			cell.Trials = append(cell.Trials, part.result.Trials...)
-		}
-		t.Cells = append(t.Cells, cell)
-	}
-	return t, nil
+	return t, group.Wait()
 }
 
 // trials runs every defect on one cell.
@@ -158,19 +151,20 @@ type trials struct {
 // hour of trials is not given up for one boot that a busy host spoiled.
 const idleBoots = 2
 
-// run boots the cell, and again after a defect that ended its guest.
+// run boots the cell, and again after a defect that ended its guest and after a
+// probe that left its mark on it.
 func (t *trials) run(ctx context.Context) error {
 	t.result.Name = t.cell.Name
 	for idle := 0; len(t.result.Trials) < len(t.models); {
 		before := len(t.result.Trials)
 		err := t.engine.One(ctx, t.cell, io.Discard, func(g *target.Guest) error {
 			if t.control.Transcripts == nil {
-				if err := t.observeControl(ctx, g); err != nil {
+				if err := t.observeControl(ctx, g); err != nil || slices.ContainsFunc(t.probes, killtable.Marks) {
 					return err
 				}
 			}
 			for _, m := range t.models[len(t.result.Trials):] {
-				if err := t.try(ctx, g, m); err != nil {
+				if marked, err := t.try(ctx, g, m); err != nil || marked {
 					return err
 				}
 			}
@@ -209,13 +203,14 @@ func (t *trials) observeControl(ctx context.Context, g *target.Guest) error {
 	return err
 }
 
-// try runs the probes below a defect. What a probe would have told whose guest
-// ended is missing, and the error says why.
-func (t *trials) try(ctx context.Context, g *target.Guest, m defect.Model) error {
+// try runs the probes below a defect, and reports whether one left its mark on
+// the guest. What a probe would have told whose guest ended is missing, and the
+// error says why.
+func (t *trials) try(ctx context.Context, g *target.Guest, m defect.Model) (marked bool, err error) {
 	trial := killtable.Trial{Defect: m.Name, Unserved: m.Why(t.target)}
 	if trial.Unserved != "" {
 		t.result.Trials = append(t.result.Trials, trial)
-		return nil
+		return false, nil
 	}
 	begun := time.Now()
 	cell := evidence.Cell{Cell: t.cell, Transcripts: map[string]wire.Transcript{}}
@@ -225,6 +220,7 @@ func (t *trials) try(ctx context.Context, g *target.Guest, m defect.Model) error
 			cell.Transcripts[probe] = t.control.Transcripts[probe]
 			continue
 		}
+		marked = marked || killtable.Marks(probe)
 		observed, err := runner.Observe(ctx, g, probe, m.Name)
 		if err != nil {
 			failure = err
@@ -236,19 +232,17 @@ func (t *trials) try(ctx context.Context, g *target.Guest, m defect.Model) error
 		}
 		cell.Transcripts[probe] = observed
 	}
-	outcomes, err := decide(t.focus, []evidence.Cell{cell})
-	if err != nil {
-		return err
+	if trial.Outcomes, err = decide(t.focus, []evidence.Cell{cell}); err != nil {
+		return false, err
 	}
-	trial.Outcomes = outcomes
 	t.result.Trials = append(t.result.Trials, trial)
 	killed := 0
-	for _, o := range outcomes {
+	for _, o := range trial.Outcomes {
 		if o.Status == verdict.Fail {
 			killed++
 		}
 	}
 	fmt.Fprintf(t.log, "%s %d/%d %s: %d claims fail, %.1fs\n",
 		t.cell.Name, len(t.result.Trials), len(t.models), m.Name, killed, time.Since(begun).Seconds())
-	return failure
+	return marked, failure
 }
