@@ -119,12 +119,22 @@ func processCounts() []Model {
 		},
 		{
 			Name: "refusal-is-final", Calls: []string{"clone", "execve"},
-			English: "A process to which clone or execve reported a limit is refused for ever, whatever becomes free.",
-			Chinese: "进程一旦被 clone 或 execve 因限制而拒绝，无论释放了什么，此后一直被拒绝。",
+			English: "A process that has children and met a limit in clone or execve is refused for ever, whatever becomes free.",
+			Chinese: "有子进程的进程一旦在 clone 或 execve 中达到限制，无论释放了什么，此后一直被拒绝。",
 			Act: func(c *Call) {
 				notes := c.Notes()
 				if notes["refused"] != 0 {
 					c.refuse("EAGAIN")
+					return
+				}
+				if c.Name == "clone" && notes["made"] == 0 {
+					// What was refused from the first is no limit that was reached.
+					c.answer = func(r Result) Result {
+						if r.Errno == 0 {
+							notes["made"] = 1
+						}
+						return r
+					}
 					return
 				}
 				c.notice(func() { notes["refused"] = 1 }, "EAGAIN", "ENOMEM", "ENOSPC")
@@ -136,6 +146,17 @@ func processCounts() []Model {
 			English: "sched_setattr reports success and leaves a thread without a deadline, so that it can clone.",
 			Chinese: "sched_setattr 报告成功，但线程并没有获得 deadline，因此仍可 clone。",
 			Act:     func(c *Call) { c.pretend(0) },
+		},
+		{
+			Name: "deadline-never-reset", Calls: []string{"sched_setattr"},
+			English: "sched_setattr ignores SCHED_FLAG_RESET_ON_FORK.",
+			Chinese: "sched_setattr 忽略 SCHED_FLAG_RESET_ON_FORK。",
+			Act: func(c *Call) {
+				// struct sched_attr: size and policy, then the flags.
+				if at := c.Args[1]; at != 0 {
+					c.Store(at+8, c.Word(at+8)&^1)
+				}
+			},
 		},
 		{
 			Name: "clone-enomem-is-eagain", Calls: clone,

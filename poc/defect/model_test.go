@@ -127,7 +127,7 @@ func TestARefusalIsFinalForOneProgram(t *testing.T) {
 	m := &machine{notes: map[string]uint64{}}
 	for _, step := range []struct {
 		kernel, told string
-	}{{"", ""}, {"EINVAL", "EINVAL"}, {"ENOSPC", "ENOSPC"}, {"", "EAGAIN"}, {"EINVAL", "EAGAIN"}} {
+	}{{"EAGAIN", "EAGAIN"}, {"", ""}, {"EINVAL", "EINVAL"}, {"ENOSPC", "ENOSPC"}, {"", "EAGAIN"}, {"EINVAL", "EAGAIN"}} {
 		call := &Call{Name: "clone", Kernel: k, Program: m}
 		model.Act(call)
 		got := call.Finish(Result{Errno: errnoOf(k, step.kernel)})

@@ -98,7 +98,10 @@ func (t *tracer) stop(tid int, main bool, status syscall.WaitStatus) error {
 		return t.enter(tid, th)
 	case event == eventExec:
 		t.probing = true
+		th.call = nil // it was the old program's
 		return syscall.PtraceCont(tid, 0)
+	case event != 0 && th.call != nil:
+		return syscall.PtraceSyscall(tid, 0) // in the middle of clone, whose end is waited for
 	case event != 0:
 		return syscall.PtraceCont(tid, 0)
 	case signal == syscall.SIGTRAP|trace.AtSyscall:
