@@ -3,6 +3,7 @@ package defect
 import (
 	"path"
 	"strconv"
+	"strings"
 )
 
 const (
@@ -16,15 +17,8 @@ const (
 // written is the number that a call writes, and the file. Numbers alone count:
 // what is written to terminals and pipes has no such path.
 func (c *Call) written() (file string, n int, ok bool) {
-	n, err := strconv.Atoi(trim(c.Text(c.Args[buffer], c.Args[size])))
+	n, err := strconv.Atoi(strings.TrimSpace(c.Text(c.Args[buffer], c.Args[size])))
 	return c.Path(c.Args[fd]), n, err == nil
-}
-
-func trim(text string) string {
-	for len(text) > 0 && text[len(text)-1] == '\n' {
-		text = text[:len(text)-1]
-	}
-	return text
 }
 
 // offByOne makes a rule: a limit that is lowered becomes one more than was

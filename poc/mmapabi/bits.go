@@ -52,21 +52,21 @@ func (m memory) bare(hint uintptr, bit uint64) string {
 	if errno == 0 {
 		m.Kernel.Munmap(addr, m.Page)
 	}
-	return m.outcome(errno)
+	return m.Outcome(errno)
 }
 
 // occupied maps with the bit over a page that holds something.
 func (m memory) occupied(o *probe.Obs, bit uint64) {
 	taken, errno := m.Kernel.Mmap(0, m.Page, m.rw(), m.private(), -1, 0)
 	if errno != 0 {
-		o.Unknown("occupied", "map the page to be hit: "+m.outcome(errno))
+		o.Unknown("occupied", "map the page to be hit: "+m.Outcome(errno))
 		return
 	}
 	o.Store("stored", taken)
 	addr, errno := m.Kernel.Mmap(taken, m.Page, m.rw(), m.private()|bit, -1, 0)
 	switch {
 	case errno != 0:
-		o.Set("occupied", m.outcome(errno))
+		o.Set("occupied", m.Outcome(errno))
 	case addr == taken:
 		o.Set("occupied", "replaced")
 	default:

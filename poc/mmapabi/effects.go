@@ -84,7 +84,7 @@ func (m memory) growsDown() {
 		addr, errno := k.Mmap(0, 8*m.Page, m.rw(), m.private()|step.flag, -1, 0)
 		o := m.Observe(step.name)
 		if errno != 0 {
-			o.Unknown("mapping", m.outcome(errno))
+			o.Unknown("mapping", m.Outcome(errno))
 			o.Emit()
 			continue
 		}
@@ -107,7 +107,7 @@ func (m memory) discard() {
 		o := m.Observe(fmt.Sprintf("madvise %d", advice))
 		addr, errno := m.Kernel.Mmap(0, m.Page, m.rw(), m.private(), -1, 0)
 		if errno != 0 {
-			o.Unknown("byte", m.outcome(errno))
+			o.Unknown("byte", m.Outcome(errno))
 			o.Emit()
 			continue
 		}
@@ -130,7 +130,7 @@ func lockedLimits(p *probe.P) {
 	try := func(step string, limit sys.Rlimit) {
 		o := m.Observe(step)
 		if errno := m.Kernel.Prlimit64(m.Kernel.Rlimit.MemLock, &limit, nil); errno != 0 {
-			o.Unknown("limit", "prlimit64(RLIMIT_MEMLOCK): "+m.outcome(errno))
+			o.Unknown("limit", "prlimit64(RLIMIT_MEMLOCK): "+m.Outcome(errno))
 			o.Emit()
 			return
 		}

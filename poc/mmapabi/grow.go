@@ -127,7 +127,7 @@ func (m memory) growing(step string, body func(o *probe.Obs, start uintptr)) {
 	start := hole + (roomPages-gapPages)*m.Page
 	_, errno := m.Kernel.Mmap(start, m.Page, m.rw(), m.private()|m.Kernel.Map.GrowsDown|m.Kernel.Map.FixedNoReplace, -1, 0)
 	if errno != 0 {
-		o.Unknown("growing", "map what is to grow: "+m.outcome(errno))
+		o.Unknown("growing", "map what is to grow: "+m.Outcome(errno))
 		return
 	}
 	body(o, start)
@@ -137,7 +137,7 @@ func (m memory) growing(step string, body func(o *probe.Obs, start uintptr)) {
 func (m memory) obstacle(o *probe.Obs, addr uintptr, prot uint64) bool {
 	_, errno := m.Kernel.Mmap(addr, m.Page, prot, m.private()|m.Kernel.Map.FixedNoReplace, -1, 0)
 	if errno != 0 {
-		o.Unknown("touch", "map the obstacle: "+m.outcome(errno))
+		o.Unknown("touch", "map the obstacle: "+m.Outcome(errno))
 	}
 	return errno == 0
 }

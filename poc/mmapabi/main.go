@@ -5,7 +5,6 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"syscall"
 
 	"github.com/mapstack/conformance/poc/probe"
@@ -48,24 +47,13 @@ const pages = 16
 func (m memory) rw() uint64      { return m.Kernel.Prot.Read | m.Kernel.Prot.Write }
 func (m memory) private() uint64 { return m.Kernel.Map.Private | m.Kernel.Map.Anonymous }
 
-// outcome is how a call of a table ended: "ok", or the name of its error.
-func (m memory) outcome(errno syscall.Errno) string {
-	if errno == 0 {
-		return "ok"
-	}
-	if name := m.Kernel.ErrnoName(int(errno)); name != "" {
-		return name
-	}
-	return "errno " + strconv.Itoa(int(errno))
-}
-
 // try maps n pages anywhere, unmaps them again, and tells how it ended.
 func (m memory) try(n uintptr, prot, flags uint64, fd int) string {
 	addr, errno := m.Kernel.Mmap(0, n*m.Page, prot, flags, fd, 0)
 	if errno == 0 {
 		m.Kernel.Munmap(addr, n*m.Page)
 	}
-	return m.outcome(errno)
+	return m.Outcome(errno)
 }
 
 // call observes a mapping of n pages that is made at addr and removed again.
@@ -81,7 +69,7 @@ func (m memory) call(step string, addr, n uintptr, prot, flags uint64, fd int) {
 func (m memory) file(n uintptr) (int, error) {
 	fd, errno := m.Kernel.MemfdCreate("mmapabi", 0)
 	if errno != 0 {
-		return -1, fmt.Errorf("memfd_create: %s", m.outcome(errno))
+		return -1, fmt.Errorf("memfd_create: %s", m.Outcome(errno))
 	}
 	if err := syscall.Ftruncate(fd, int64(n*m.Page)); err != nil {
 		syscall.Close(fd)

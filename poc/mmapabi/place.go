@@ -29,7 +29,7 @@ func (m memory) basics() {
 		// One writer for both pages: the first holds 1, the second 2.
 		w, errno := m.Kernel.Mmap(0, 2*m.Page, m.rw(), m.Kernel.Map.Shared, fd, 0)
 		if errno != 0 {
-			o.Unknown("byte", "fill the file: "+m.outcome(errno))
+			o.Unknown("byte", "fill the file: "+m.Outcome(errno))
 			return
 		}
 		poke(w, 1)

@@ -25,7 +25,7 @@ func survey(p *probe.P) memory {
 	m := memory{P: p}
 	used, errno := m.Kernel.Mmap(0, m.Page, 0, m.private(), -1, 0)
 	if errno != 0 {
-		m.lacking = errors.New("find where mappings go: " + m.outcome(errno))
+		m.lacking = errors.New("find where mappings go: " + m.Outcome(errno))
 		return m
 	}
 	m.Kernel.Munmap(used, m.Page)

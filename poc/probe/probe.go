@@ -9,6 +9,8 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
+	"syscall"
 
 	"github.com/mapstack/conformance/poc/sys"
 	"github.com/mapstack/conformance/poc/wire"
@@ -73,4 +75,15 @@ func start(stdout *os.File) (*P, error) {
 		}
 	}
 	return p, nil
+}
+
+// Outcome is how a call of a table ended: "ok", or the name of its error.
+func (p *P) Outcome(errno syscall.Errno) string {
+	if errno == 0 {
+		return "ok"
+	}
+	if name := p.Kernel.ErrnoName(int(errno)); name != "" {
+		return name
+	}
+	return "errno " + strconv.Itoa(int(errno))
 }

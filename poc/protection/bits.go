@@ -21,17 +21,17 @@ func (m memory) unknownBits() {
 		}
 		key := fmt.Sprintf("%#x", bit)
 		addr, errno := m.Kernel.Mmap(0, m.Page, m.rw()|bit, m.private(), -1, 0)
-		mapped.Set(key, m.outcome(errno))
+		mapped.Set(key, m.Outcome(errno))
 		if errno == 0 {
 			mapped.Store(key+" store", addr)
 			m.Kernel.Munmap(addr, m.Page)
 		}
 		addr, errno = m.Kernel.Mmap(0, m.Page, m.rw(), m.private(), -1, 0)
 		if errno != 0 {
-			changed.Unknown(key, "mmap: "+m.outcome(errno))
+			changed.Unknown(key, "mmap: "+m.Outcome(errno))
 			continue
 		}
-		changed.Set(key, m.outcome(m.Kernel.Mprotect(addr, m.Page, m.Kernel.Prot.Read|bit)))
+		changed.Set(key, m.Outcome(m.Kernel.Mprotect(addr, m.Page, m.Kernel.Prot.Read|bit)))
 		// Had it been taken, the page could only be read.
 		changed.Store(key+" store", addr)
 		m.Kernel.Munmap(addr, m.Page)

@@ -5,9 +5,7 @@ package main
 
 import (
 	"os"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/mapstack/conformance/poc/probe"
@@ -53,23 +51,12 @@ type memory struct{ *probe.P }
 func (m memory) rw() uint64      { return m.Kernel.Prot.Read | m.Kernel.Prot.Write }
 func (m memory) private() uint64 { return m.Kernel.Map.Private | m.Kernel.Map.Anonymous }
 
-// outcome is how a call of a table ended: "ok", or the name of its error.
-func (m memory) outcome(errno syscall.Errno) string {
-	if errno == 0 {
-		return "ok"
-	}
-	if name := m.Kernel.ErrnoName(int(errno)); name != "" {
-		return name
-	}
-	return "errno " + strconv.Itoa(int(errno))
-}
-
 // filled maps readable and writable pages and writes to the first. A failure is
 // the step's outcome.
 func (m memory) filled(o *probe.Obs, pages uintptr) (uintptr, bool) {
 	addr, errno := m.Kernel.Mmap(0, pages*m.Page, m.rw(), m.private(), -1, 0)
 	if errno != 0 {
-		o.Unknown("filled", "mmap: "+m.outcome(errno))
+		o.Unknown("filled", "mmap: "+m.Outcome(errno))
 		return 0, false
 	}
 	o.Store("filled", addr)

@@ -60,7 +60,7 @@ func (m memory) peek(o *probe.Obs, addr uintptr) {
 // reveal makes a page readable and records what is in it.
 func (m memory) reveal(o *probe.Obs, addr uintptr) {
 	if errno := m.Kernel.Mprotect(addr, m.Page, m.rw()); errno != 0 {
-		o.Unknown("content", "mprotect: "+m.outcome(errno))
+		o.Unknown("content", "mprotect: "+m.Outcome(errno))
 		return
 	}
 	o.Byte("content", addr)

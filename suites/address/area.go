@@ -8,9 +8,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/facts"
-	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/verdict"
-	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
@@ -47,23 +45,9 @@ func should(id, english, chinese, source string, c check) claim.Claim {
 	return made
 }
 
-// where narrows a claim to the architectures for which reason returns "".
-func where(c claim.Claim, reason func(a abi.Table) string) claim.Claim {
-	c.Unsupported = func(_ matrix.Cell, a abi.Table) string { return reason(a) }
-	return c
-}
-
 // missing stops a check: what was seen says nothing about the claim.
 func missing(step, value, format string, args ...any) {
 	panic(claim.Missing{Probe: probe, Step: step, Value: value, Reason: fmt.Sprintf(format, args...)})
-}
-
-// ended stops the check unless the child that a step started ran to its end.
-func ended(t claim.Transcript, step string) {
-	o := t.Step(step)
-	if o.Value("timedout") != "false" || !o.Has("exit") || o.Value("exit") != "0" {
-		missing(step, "exit", "the child ended with %v", o.Values)
-	}
 }
 
 // free stops the check unless nothing was mapped where a step asked for.

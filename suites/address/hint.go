@@ -68,7 +68,7 @@ func floorClaims() []claim.Claim {
 			"vm.mmap_min_addr 大于 0，使普通用户无法映射空指针所指的第 0 页。",
 			"mm/Kconfig DEFAULT_MMAP_MIN_ADDR; row AD-10 gives Debian's values, 65536 on amd64 and 4096 elsewhere",
 			func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
-				ended(t, "user")
+				t.Ended("user")
 				g.Expect(t.Step("user.who").Uint("floor")).To(gomega.BeNumerically(">", 0), "vm.mmap_min_addr")
 				refusedLow(g, f, t.Step("user.fixed 0x0"))
 			}),
@@ -88,7 +88,7 @@ func floorClaims() []claim.Claim {
 // raisedTo returns what vm.mmap_min_addr was raised to. The check stops when it
 // was not: no right to write it says nothing of mmap.
 func raisedTo(t claim.Transcript) uint64 {
-	ended(t, "floor")
+	t.Ended("floor")
 	const wanted = 1 << 24
 	if got := t.Step("floor.raise").Uint("value"); got != wanted {
 		missing("floor.raise", "value", "the sysctl is %d after it was set to %d", got, wanted)
@@ -138,7 +138,7 @@ func checkNoHint(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 
 func checkLow(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 	for _, who := range []string{"root", "user"} {
-		ended(t, who)
+		t.Ended(who)
 		uid, floor := t.Step(who+".who").Int("uid"), t.Step(who+".who").Uint("floor")
 		if (uid == 0) != (who == "root") {
 			missing(who+".who", "uid", "the child runs as %d", uid)

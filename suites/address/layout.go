@@ -81,7 +81,7 @@ type run struct {
 }
 
 func (r run) step(name string) claim.Observation {
-	ended(r.t, r.name)
+	r.t.Ended(r.name)
 	return r.t.Step(r.name + "." + name)
 }
 
@@ -181,7 +181,7 @@ func alignClaims() []claim.Claim {
 // alignment returns the step with mappings as long as a huge page. The check
 // stops when the machine says that its huge pages are others.
 func alignment(t claim.Transcript, f facts.Facts, kind string) claim.Observation {
-	ended(t, "align")
+	t.Ended("align")
 	_, p := of(f)
 	if p.hugePage == 0 {
 		missing("facts", "arch", "%s has no huge pages", f.Arch)

@@ -120,7 +120,7 @@ func spaceClaims() []claim.Claim {
 			"默认窗口之上的提示地址，凡地址空间所及之处均被精确采纳；超出之处则给出另一地址而不报错。",
 			"split from row AD-13; mmap(2), Documentation/arch/x86/x86_64/5level-paging.rst; observed on every booted kernel",
 			checkHighHints),
-		where(must("AD-014",
+		claim.Where(must("AD-014",
 			"A fixed mapping beyond the end of the address space is refused with ENOMEM, or with EINVAL on loong64, mips64le and sw64.",
 			"超出地址空间末端的固定映射以 ENOMEM 拒绝，在 loong64、mips64le 和 sw64 上以 EINVAL 拒绝。",
 			"get_unmapped_area in mm/mmap.c; arch_get_unmapped_area_common of loongarch and mips; row AD-14 for sw64, not booted",
@@ -129,7 +129,7 @@ func spaceClaims() []claim.Claim {
 }
 
 func checkReach(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
-	ended(t, "space")
+	t.Ended("space")
 	_, p := of(f)
 	end := bits(f)
 	o := t.Step("space.reach")
@@ -195,7 +195,7 @@ func checkFullWindow(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 
 // full is the step in which the window was filled.
 func full(t claim.Transcript) claim.Observation {
-	ended(t, "window")
+	t.Ended("window")
 	return t.Step("window.full")
 }
 
@@ -232,7 +232,7 @@ func bounds(r string) (from, to uint64, err error) {
 }
 
 func checkHighHints(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
-	ended(t, "window")
+	t.Ended("window")
 	end := bits(f)
 	for n := window(f); n < 64; n++ {
 		o := t.Step(fmt.Sprintf("window.hint above 2^%d", n))
@@ -249,7 +249,7 @@ func checkHighHints(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 }
 
 func checkBeyond(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
-	ended(t, "space")
+	t.Ended("space")
 	l, _ := of(f)
 	expect.Errno(g, expect.Table(f), t.Step("space.beyond"), l.beyond)
 	for _, r := range reached(t.Step("space.reach")) {

@@ -3,8 +3,6 @@
 package limits
 
 import (
-	"fmt"
-
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/facts"
@@ -97,11 +95,4 @@ func successes(g gomega.Gomega, t claim.Transcript, prefix string, steps ...stri
 			}
 		}
 	}
-}
-
-// childEnded expects the child of a step to have run to its end.
-func childEnded(t claim.Transcript, step string) {
-	o := t.Step(step)
-	unless(o.Value("timedout") != "false" || !o.Has("exit") || o.Value("exit") != "0", o, "exit",
-		fmt.Sprintf("the child ended with %v", o.Values))
 }

@@ -89,7 +89,7 @@ func namespaceClaims() []claim.Claim {
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				inner := t.Step("pidns.child.write")
 				expect.OK(g, inner)
-				childEnded(t, "pidns.child")
+				t.Ended("pidns.child")
 				o := t.Step("pidns.outside")
 				unless(o.Value("before") == inner.Value("value"), o, "before", "the value written is the one there was")
 				want := inner.Value("value")

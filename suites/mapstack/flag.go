@@ -123,7 +123,7 @@ func flagClaims() []claim.Claim {
 				for prot := uint64(0); prot < 8; prot++ {
 					o := t.Step(fmt.Sprintf("prot.%d", prot))
 					expect.OK(g, o)
-					permitted(g, expect.Table(f), o, prot)
+					expect.Permitted(g, expect.Table(f), o, prot)
 				}
 			},
 		},
@@ -182,7 +182,7 @@ func stackMappings() []string {
 }
 
 func checkUnprivileged(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
-	childEnded(t, "unprivileged")
+	t.Ended("unprivileged")
 	who := t.Step("unprivileged.who")
 	if who.Value("uid") != "65534" || strings.Trim(who.Value("capeff"), "0") != "" {
 		panic(claim.Missing{Probe: probe, Step: who.Step, Value: "uid",

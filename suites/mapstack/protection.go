@@ -55,7 +55,7 @@ func protectionClaims() []claim.Claim {
 			Chinese: "设置 READ_IMPLIES_EXEC personality 后，可读的栈映射经 mmap 和 mprotect 都会变为可执行。",
 			Source:  "mm/mmap.c do_mmap and mm/mprotect.c do_mprotect_pkey; observed on every booted kernel",
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
-				childEnded(t, "implied")
+				t.Ended("implied")
 				expect.OK(g, t.Step("implied.personality"))
 				expect.OK(g, t.Step("implied.map"))
 				equal(g, t.Step("implied.map"), "perms", "r-xp")
@@ -77,7 +77,7 @@ func protectionClaims() []claim.Claim {
 			Chinese: "内核自 Linux 6.3 起支持 PR_SET_MDWE，自 6.13 起支持 MADV_GUARD_INSTALL，此前均不支持。",
 			Source:  "commits b507808ebce2 and 662df3e5c376; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
-				childEnded(t, "mdwe")
+				t.Ended("mdwe")
 				g.Expect(t.Step("mdwe.get").OK()).To(gomega.Equal(history.DenyWriteExecute(f)), "PR_GET_MDWE is known to Linux %s", f.UnameRelease)
 				g.Expect(t.Step("guard.install").OK()).To(gomega.Equal(history.GuardRegions(f)), "MADV_GUARD_INSTALL is known to Linux %s", f.UnameRelease)
 			},
@@ -120,7 +120,7 @@ func checkMprotect(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 	} {
 		o := t.Step(fmt.Sprintf("mprotect.%d", i))
 		expect.OK(g, o)
-		permitted(g, a, o, prot)
+		expect.Permitted(g, a, o, prot)
 		flagged(g, o, "vmflags", "nh", nh)
 		if prot == p.Read|p.Write {
 			equal(g, o, "first", "ok")
@@ -148,7 +148,7 @@ func checkDeaths(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 }
 
 func checkDenyWriteExecute(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
-	childEnded(t, "mdwe")
+	t.Ended("mdwe")
 	if get := t.Step("mdwe.get"); !get.OK() {
 		expect.Errno(g, expect.Table(f), get, "EINVAL")
 		return

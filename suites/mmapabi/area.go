@@ -9,7 +9,6 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/facts"
-	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
@@ -49,12 +48,6 @@ func should(id, english, chinese, source string, c check) claim.Claim {
 	made := must(id, english, chinese, source, c)
 	made.Level = verdict.Should
 	return made
-}
-
-// where narrows a claim to the architectures for which reason returns "".
-func where(c claim.Claim, reason func(a abi.Table) string) claim.Claim {
-	c.Unsupported = func(_ matrix.Cell, a abi.Table) string { return reason(a) }
-	return c
 }
 
 // definesSync excludes architectures without MAP_SYNC.

@@ -123,7 +123,7 @@ func ruleClaims() []claim.Claim {
 
 func validateClaims() []claim.Claim {
 	return []claim.Claim{
-		where(must("MF-006",
+		claim.Where(must("MF-006",
 			"MAP_SHARED_VALIDATE refuses MAP_SYNC with EOPNOTSUPP on a file that is not on persistent memory.",
 			"对于不在持久内存上的文件，MAP_SHARED_VALIDATE 以 EOPNOTSUPP 拒绝 MAP_SYNC。",
 			"do_mmap in mm/mmap.c; mmap(2)",
@@ -145,7 +145,7 @@ func validateClaims() []claim.Claim {
 					expect.Errno(g, a, o, notSupported)
 				}
 			}),
-		where(must("MF-008",
+		claim.Where(must("MF-008",
 			"MAP_SHARED and MAP_PRIVATE ignore MAP_SYNC.",
 			"MAP_SHARED 和 MAP_PRIVATE 忽略 MAP_SYNC。",
 			"do_mmap in mm/mmap.c",
@@ -153,7 +153,7 @@ func validateClaims() []claim.Claim {
 				expect.OK(g, t.Step("sync shared"))
 				expect.OK(g, t.Step("sync private"))
 			}), definesSync),
-		where(must("MF-009",
+		claim.Where(must("MF-009",
 			"Where 0x80000 is MAP_HUGETLB, it is refused for an ordinary file with EINVAL, as the generic MAP_SYNC would not be.",
 			"在 0x80000 为 MAP_HUGETLB 的架构上，对普通文件使用它会以 EINVAL 拒绝，而通用的 MAP_SYNC 不会。",
 			"arch/mips/include/uapi/asm/mman.h; observed on mips64le 6.1",

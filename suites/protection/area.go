@@ -47,48 +47,14 @@ func should(id, english, chinese, source string, c check) claim.Claim {
 	return made
 }
 
-// where narrows a claim to the architectures for which reason returns "".
-func where(c claim.Claim, reason func(a abi.Table) string) claim.Claim {
-	c.Unsupported = func(_ matrix.Cell, a abi.Table) string { return reason(a) }
-	return c
-}
-
 // missing stops a check: what was seen says nothing about the claim.
 func missing(step, value, format string, args ...any) {
 	panic(claim.Missing{Probe: probe, Step: step, Value: value, Reason: fmt.Sprintf(format, args...)})
 }
 
-// ended stops the check unless the child that a step started ran to its end.
-func ended(t claim.Transcript, step string) {
-	o := t.Step(step)
-	if o.Value("timedout") != "false" || !o.Has("exit") || o.Value("exit") != "0" {
-		missing(step, "exit", "the child ended with %v", o.Values)
-	}
-}
-
 // equal expects a value as text.
 func equal(g gomega.Gomega, o claim.Observation, key, want string) {
 	g.Expect(o.Value(key)).To(gomega.Equal(want), "step %s: %s of %s", o.Step, key, o.Call)
-}
-
-// permitted expects maps to show a private mapping as it was asked for.
-func permitted(g gomega.Gomega, a abi.Table, o claim.Observation, prot uint64) {
-	shown := []string{letters(a.Prot, prot)}
-	if a.WriteMayRead && prot&a.Prot.Write != 0 {
-		shown = append(shown, letters(a.Prot, prot|a.Prot.Read))
-	}
-	g.Expect(o.Value("perms")).To(gomega.BeElementOf(shown), "step %s: permissions of %s", o.Step, o.Call)
-}
-
-// letters is a protection as maps writes it.
-func letters(p abi.Prot, prot uint64) string {
-	shown := []byte("---p")
-	for i, bit := range []uint64{p.Read, p.Write, p.Exec} {
-		if prot&bit != 0 {
-			shown[i] = "rwx"[i]
-		}
-	}
-	return string(shown)
 }
 
 // The answers of an access.
@@ -113,10 +79,10 @@ func singleClaims() []claim.Claim {
 			"单独的 PROT_WRITE（经 mmap 或 mprotect）给出可写且保留所写内容的内存；maps 按所请求的显示，在 riscv64 上可能也显示为可读。",
 			"protection_map of arch/*/mm; arch_calc_vm_prot_bits of riscv adds PROT_READ from 7.0 on; the untouched page is written before it is read, because reading it first never returns on MIPS CPUs without RIXI, also after an earlier write and mprotect",
 			func(g gomega.Gomega, t claim.Transcript, a abi.Table) {
-				ended(t, "write")
+				t.Ended("write")
 				for _, o := range []claim.Observation{t.Step("write.mmap"), t.Step("write.mprotect")} {
 					expect.OK(g, o)
-					permitted(g, a, o, a.Prot.Write)
+					expect.Permitted(g, a, o, a.Prot.Write)
 					equal(g, o, "write", ok)
 					equal(g, o, "content", stored)
 				}
@@ -126,7 +92,7 @@ func singleClaims() []claim.Claim {
 			"读取只有 PROT_WRITE 的内存，得到所写的内容，或在 CPU 能禁止读取时触发故障。",
 			"split from row PR-04, which expects a fault on mips64le with RIXI (Loongson-3A4000): right after a write the page reads there too; observed: the content on every booted kernel",
 			func(g gomega.Gomega, t claim.Transcript, a abi.Table) {
-				ended(t, "write")
+				t.Ended("write")
 				equal(g, t.Step("write.mprotect"), "filled", ok)
 				for _, o := range []claim.Observation{t.Step("write.mmap"), t.Step("write.mprotect")} {
 					expect.OK(g, o)
@@ -138,12 +104,12 @@ func singleClaims() []claim.Claim {
 			"单独的 PROT_EXEC（经 mmap 或 mprotect）给出不可写且保留内容的内存，maps 按所请求的显示。",
 			"protection_map of arch/*/mm; mmap(2)",
 			func(g gomega.Gomega, t claim.Transcript, a abi.Table) {
-				ended(t, "execute")
+				t.Ended("execute")
 				equal(g, t.Step("execute.mprotect"), "filled", ok)
 				for _, page := range executable() {
 					o := t.Step(page.step)
 					expect.OK(g, o)
-					permitted(g, a, o, a.Prot.Exec)
+					expect.Permitted(g, a, o, a.Prot.Exec)
 					equal(g, o, "write", fault)
 					equal(g, o, "content", page.content)
 				}
@@ -153,7 +119,7 @@ func singleClaims() []claim.Claim {
 			"读取只有 PROT_EXEC 的内存，得到其内容，或在 CPU 能禁止读取时触发故障。",
 			"split from row PR-05, which expects a fault on loong64 and mips64le with RIXI: 7.2 and 6.1 fault there for a page that was never touched and read one that was; s390x reads, the others fault",
 			func(g gomega.Gomega, t claim.Transcript, a abi.Table) {
-				ended(t, "execute")
+				t.Ended("execute")
 				equal(g, t.Step("execute.mprotect"), "filled", ok)
 				for _, page := range executable() {
 					o := t.Step(page.step)
@@ -161,12 +127,12 @@ func singleClaims() []claim.Claim {
 					g.Expect(o.Value("read")).To(gomega.BeElementOf(page.content, fault), "step %s: reading", o.Step)
 				}
 			})),
-		where(should("PR-102",
+		claim.Where(should("PR-102",
 			"On amd64 memory with PROT_EXEC alone cannot be read where the CPU has protection keys, and can be read where it has not.",
 			"在 amd64 上，CPU 具备保护键时不能读取只有 PROT_EXEC 的内存，不具备时则可以。",
 			"split from row PR-05; execute_only_pkey in arch/x86/mm/pkeys.c, \"ospke\" in /proc/cpuinfo",
 			func(g gomega.Gomega, t claim.Transcript, _ abi.Table) {
-				ended(t, "execute")
+				t.Ended("execute")
 				keys := t.Step("processor").Value("ospke") == "true"
 				for _, page := range executable() {
 					o := t.Step(page.step)
@@ -243,7 +209,7 @@ func bitClaims() []claim.Claim {
 					equal(g, o, "store", ok)
 				}
 			}),
-		where(should("PR-105",
+		claim.Where(should("PR-105",
 			"On arm64 mprotect accepts PROT_BTI and PROT_MTE where the CPU has the feature, and refuses them with EINVAL where it has not; mmap ignores them there.",
 			"在 arm64 上，CPU 具备相应特性时 mprotect 接受 PROT_BTI 和 PROT_MTE，不具备时以 EINVAL 拒绝；此时 mmap 则忽略它们。",
 			"split from row PR-08; arch_validate_prot and arch_calc_vm_prot_bits in arch/arm64/include/asm/mman.h",
@@ -316,7 +282,7 @@ func moduleClaims() []claim.Claim {
 
 // checkAllowed expects each protection to be granted, plain and as a stack.
 func checkAllowed(g gomega.Gomega, t claim.Transcript, a abi.Table, child string) {
-	ended(t, child)
+	t.Ended(child)
 	if who := t.Step(child + ".who"); who.Int("uid") == 0 {
 		missing(who.Step, "uid", "the child runs as root")
 	}
@@ -326,7 +292,7 @@ func checkAllowed(g gomega.Gomega, t claim.Transcript, a abi.Table, child string
 		for _, kind := range []string{"plain", "stack"} {
 			o := t.Step(fmt.Sprintf("%s.%s %d", child, kind, prot))
 			expect.OK(g, o)
-			permitted(g, a, o, prot)
+			expect.Permitted(g, a, o, prot)
 			if rw := a.Prot.Read | a.Prot.Write; prot&rw == rw {
 				equal(g, o, "store", ok)
 			}

@@ -33,6 +33,12 @@ type Claim struct {
 	Check func(g gomega.Gomega, t Transcript, f facts.Facts)
 }
 
+// Where narrows a claim to the architectures for which reason returns "".
+func Where(c Claim, reason func(a abi.Table) string) Claim {
+	c.Unsupported = func(_ matrix.Cell, a abi.Table) string { return reason(a) }
+	return c
+}
+
 // Area is the claims of one suite.
 type Area struct {
 	Name   string // the suite's folder under suites/

@@ -46,6 +46,15 @@ func (t Transcript) Step(name string) Observation {
 	return Observation{Observation: t.Observations[found], probe: t.Probe}
 }
 
+// Ended stops a check unless the child that a step started ran to its end: what
+// it did not say then is no kernel's fault.
+func (t Transcript) Ended(step string) {
+	o := t.Step(step)
+	if o.Value("timedout") != "false" || !o.Has("exit") || o.Value("exit") != "0" {
+		panic(Missing{Probe: t.Probe, Step: step, Value: "exit", Reason: fmt.Sprintf("the child ended with %v", o.Values)})
+	}
+}
+
 // Observation is one step's outcome with accessors that cannot be misread: a
 // value that could not be determined stops the check.
 type Observation struct {

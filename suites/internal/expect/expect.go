@@ -53,3 +53,23 @@ func call(o claim.Observation) string {
 	}
 	return fmt.Sprintf("step %s: %s", o.Step, o.Call)
 }
+
+// Permitted expects maps to show a private mapping as it was asked for with prot.
+func Permitted(g gomega.Gomega, a abi.Table, o claim.Observation, prot uint64) {
+	shown := []string{letters(a.Prot, prot)}
+	if a.WriteMayRead && prot&a.Prot.Write != 0 {
+		shown = append(shown, letters(a.Prot, prot|a.Prot.Read))
+	}
+	g.Expect(o.Value("perms")).To(gomega.BeElementOf(shown), "%s: permissions", call(o))
+}
+
+// letters is a protection as maps writes it.
+func letters(p abi.Prot, prot uint64) string {
+	shown := []byte("---p")
+	for i, bit := range []uint64{p.Read, p.Write, p.Exec} {
+		if prot&bit != 0 {
+			shown[i] = "rwx"[i]
+		}
+	}
+	return string(shown)
+}
