@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"unsafe"
+
+	"github.com/mapstack/conformance/poc/sys"
 )
 
 // standing is a thread that stands at a call, as a model sees it. What cannot be
@@ -65,10 +67,7 @@ func (s standing) Path(fd uint64) string {
 	return path
 }
 
-// rlimit is struct rlimit64.
-type rlimit struct{ soft, hard uint64 }
-
-func (s standing) prlimit(resource uint64, set, get *rlimit) error {
+func (s standing) prlimit(resource uint64, set, get *sys.Rlimit) error {
 	_, _, errno := syscall.RawSyscall6(uintptr(s.kernel.Syscall.Prlimit64), uintptr(s.tid), uintptr(resource),
 		uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(get)), 0, 0)
 	if errno != 0 {
@@ -78,21 +77,21 @@ func (s standing) prlimit(resource uint64, set, get *rlimit) error {
 }
 
 func (s standing) SoftLimit(resource uint64) uint64 {
-	var l rlimit
+	var l sys.Rlimit
 	if s.prlimit(resource, nil, &l) != nil {
 		return ^uint64(0)
 	}
-	return l.soft
+	return l.Current
 }
 
 func (s standing) SetSoftLimit(resource, value uint64) {
-	var l rlimit
+	var l sys.Rlimit
 	if s.prlimit(resource, nil, &l) != nil {
 		return
 	}
-	l.soft = value
-	if l.hard < value {
-		l.hard = value
+	l.Current = value
+	if l.Max < value {
+		l.Max = value
 	}
 	_ = s.prlimit(resource, &l, nil)
 }
