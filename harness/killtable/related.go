@@ -24,7 +24,7 @@ func seen() map[string][]defect.Subject {
 		"protection":   {defect.Stack, defect.Rule, defect.Memory, defect.Bits},
 		"sigstack":     {defect.Signal},
 		"threadlimits": {defect.Limit, defect.Count},
-		"tracing":      {}, // none of its claims is a MUST, and nobody is traced twice
+		"tracing":      {}, // nothing is injected below it
 	}
 }
 

@@ -10,14 +10,17 @@ import (
 // injector is the guest program that runs another below a defect model.
 const injector = "inject"
 
-// Truthful reports whether a probe says what the target is: it is never run
-// below a defect, because claims are judged by what it says.
-func Truthful(probe string) bool { return probe == FactsProbe || probe == "sysconf" }
+// Spared reports whether a probe is never run below a defect: one that says
+// what the target is, because claims are judged by that, and one that traces,
+// because nobody is traced twice.
+func Spared(probe string) bool {
+	return probe == FactsProbe || probe == "sysconf" || probe == "tracing"
+}
 
 // Observe runs a probe in a guest, below a defect model unless defect is empty,
 // and files what it saw under the probe's own name.
 func Observe(ctx context.Context, g *target.Guest, probe, defect string) (wire.Transcript, error) {
-	if defect == "" || Truthful(probe) {
+	if defect == "" || Spared(probe) {
 		return g.Run(ctx, probe, nil)
 	}
 	t, err := g.Run(ctx, injector, []string{defect, probe})

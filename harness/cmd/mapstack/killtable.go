@@ -68,7 +68,7 @@ func related(probes []string) []defect.Model {
 	var models []defect.Model
 	for _, m := range defect.Models() {
 		for _, p := range probes {
-			if !runner.Truthful(p) && killtable.Related(p, m) {
+			if !runner.Spared(p) && killtable.Related(p, m) {
 				models = append(models, m)
 				break
 			}
@@ -216,7 +216,7 @@ func (t *trials) try(ctx context.Context, g *target.Guest, m defect.Model) (mark
 	cell := evidence.Cell{Cell: t.cell, Transcripts: map[string]wire.Transcript{}}
 	var failure error
 	for _, probe := range t.probes {
-		if runner.Truthful(probe) || !t.all && !killtable.Related(probe, m) {
+		if runner.Spared(probe) || !t.all && !killtable.Related(probe, m) {
 			cell.Transcripts[probe] = t.control.Transcripts[probe]
 			continue
 		}
