@@ -43,6 +43,7 @@ func (c *Cache) Blob(ctx context.Context, sum string, size int64, fetch func(ctx
 		return "", c.explain("check "+entry, err)
 	}
 	if whole {
+		noteUse(path)
 		return path, nil
 	}
 	if err := ctx.Err(); err != nil {
@@ -59,6 +60,7 @@ func (c *Cache) Blob(ctx context.Context, sum string, size int64, fetch func(ctx
 	if err := os.Rename(work, path); err != nil {
 		return "", c.explain("store "+entry, err)
 	}
+	noteUse(path)
 	return path, nil
 }
 

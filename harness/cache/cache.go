@@ -3,8 +3,9 @@
 //
 // Layout below the root: blob/ab/<sha256> for files known by content,
 // <kind>/<key>/{tree,manifest.json} for directories derived from a key, work/
-// for what is being made, lock/ for one lock file per entry. An entry appears
-// by rename, so it is whole or absent.
+// for what is being made or removed, lock/ for one lock file per entry and one
+// for all users of the cache. An entry appears and goes by rename, so it is
+// whole or absent. Entries used longest ago go when the cache grows too large.
 package cache
 
 import (
@@ -14,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -27,16 +29,45 @@ const lockPoll = 50 * time.Millisecond
 
 // Cache is a directory of entries. It is safe for concurrent use.
 type Cache struct {
-	dir string
+	dir   string
+	limit int64        // bytes
+	users *flock.Flock // shared: entries are in use; exclusive: they may be removed
 
 	mu   sync.Mutex
 	busy map[string]chan struct{} // entry -> closed when its holder is done
 }
 
 // Open returns the cache in dir, creating it if need be. An empty dir means
-// $XDG_CACHE_HOME/mapstack, or ~/.cache/mapstack. What a killed run left
-// half-made is removed.
+// $XDG_CACHE_HOME/mapstack, or ~/.cache/mapstack. Nobody prunes the cache until
+// this process ends. If no other process uses it, it is pruned to its limit
+// first: DefaultLimit or MAPSTACK_CACHE_LIMIT. What a killed run left half-made
+// is removed.
 func Open(dir string) (*Cache, error) {
+	c, err := attach(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.tidy(); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return c.join()
+}
+
+// Inspect is Open for who wants to see what is there: it removes nothing.
+func Inspect(dir string) (*Cache, error) {
+	c, err := attach(dir)
+	if err != nil {
+		return nil, err
+	}
+	return c.join()
+}
+
+func attach(dir string) (*Cache, error) {
+	limit, err := limitFromEnvironment()
+	if err != nil {
+		return nil, err
+	}
 	if dir == "" {
 		base, err := os.UserCacheDir()
 		if err != nil {
@@ -44,21 +75,58 @@ func Open(dir string) (*Cache, error) {
 		}
 		dir = filepath.Join(base, "mapstack")
 	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
+	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, fmt.Errorf("open cache: %w", err)
 	}
-	c := &Cache{dir: dir, busy: make(map[string]chan struct{})}
+	c := &Cache{dir: dir, limit: limit, busy: make(map[string]chan struct{})}
+	// No entry's lock has this name: those have a hyphen.
+	c.users = flock.New(c.path("lock", "users"))
 	for _, d := range []string{"blob", "work", "lock"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return nil, c.explain("create the cache", err)
 		}
 	}
-	if err := c.sweep(); err != nil {
-		return nil, err
-	}
 	return c, nil
 }
+
+// tidy prunes if nobody else uses the cache, and sweeps.
+func (c *Cache) tidy() error {
+	alone, err := c.users.TryLock()
+	if err != nil {
+		return c.explain("lock the cache", err)
+	}
+	if alone {
+		// What cannot be written does not grow either, and can be used.
+		if _, _, err := c.prune(c.limit); err != nil && !notWritable(err) {
+			return err
+		}
+	}
+	return c.sweep()
+}
+
+// join makes this process a user of the cache, after who prunes it right now.
+func (c *Cache) join() (*Cache, error) {
+	if err := c.users.RLock(); err != nil {
+		_ = c.Close()
+		return nil, c.explain("lock the cache", err)
+	}
+	keep(c.users)
+	return c, nil
+}
+
+// keep saves the lock from the garbage collector, which would close its file: a
+// machine may run from the cache long after the last call of a Cache.
+func keep(users *flock.Flock) { runtime.SetFinalizer(users, keep) }
+
+// Close lets others prune the cache, which the end of the process does too. The
+// Cache must not be used any more.
+func (c *Cache) Close() error {
+	runtime.SetFinalizer(c.users, nil)
+	return c.users.Close()
+}
+
+// Limit is the size in bytes that Open prunes the cache to.
+func (c *Cache) Limit() int64 { return c.limit }
 
 // Root is the cache's directory.
 func (c *Cache) Root() string { return c.dir }
@@ -158,10 +226,14 @@ func (c *Cache) advise(doing string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%s in the cache %s: the disk is full; free space there or set XDG_CACHE_HOME to a larger file system: %w", doing, c.dir, err)
-	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.EROFS):
+	case notWritable(err):
 		return fmt.Errorf("%s in the cache %s: it is not writable; correct its permissions or set XDG_CACHE_HOME to a writable directory: %w", doing, c.dir, err)
 	}
 	return fmt.Errorf("%s in the cache %s: %w", doing, c.dir, err)
+}
+
+func notWritable(err error) bool {
+	return errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 // removeTree removes path even where directories inside lack write permission,

@@ -30,6 +30,7 @@ func open(t *testing.T, dir string) *Cache {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
 

@@ -25,6 +25,7 @@ func (c *Cache) Dir(ctx context.Context, kind, key string, build func(ctx contex
 
 	final := c.path(kind, key)
 	if treeWhole(final) {
+		noteUse(manifestOf(final))
 		return treeOf(final), nil
 	}
 	if err := ctx.Err(); err != nil {
