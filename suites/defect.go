@@ -16,7 +16,7 @@ func Target(cell evidence.Cell) (defect.Target, error) {
 	t := defect.Target{GOARCH: cell.Cell.Arch}
 	ev := collect.FromCells([]evidence.Cell{cell})[0]
 	if ev.Facts == nil {
-		return t, fmt.Errorf("cell %s said nothing of itself: %s", cell.Cell.Name, ev.Failure)
+		return t, fmt.Errorf("cell %s said nothing of itself: %s", cell.Cell.Name, ev.Lost.Why)
 	}
 	t.MarksStacks = history.StackNoHugepage(*ev.Facts)
 	return t, nil

@@ -18,12 +18,13 @@ type Param struct {
 
 // Machine is one QEMU machine that boots kernels of an architecture.
 type Machine struct {
-	Name    string // -machine
-	Options string // more of -machine, "option=value,..."
-	CPU     string // -cpu, empty for the machine's default
-	Icount  string // -icount under TCG, empty for a clock that follows the host's
-	Console string // the kernel's console= device
-	MaxCPUs int    // what the machine, or its kernel under TCG, can take
+	Name     string // -machine
+	Options  string // more of -machine, "option=value,..."
+	CPU      string // -cpu, empty for the machine's default
+	Icount   string // -icount under TCG, empty for a clock that follows the host's
+	Console  string // the kernel's console= device
+	BootOnly string // why a saved guest cannot be restored; empty when it can
+	MaxCPUs  int    // what the machine, or its kernel under TCG, can take
 	// Params are kernel parameters that this machine needs beside the common ones.
 	Params []Param
 }

@@ -57,7 +57,8 @@ func All() []Record {
 					// the timer: an interrupt is lost, and the next comes when Count,
 					// at 400 MHz, has gone round its 32 bits, 10.7 s later (seen up to
 					// four times in a run). A clock of instructions has no such race.
-					Icount: "shift=1,sleep=off",
+					Icount:   "shift=1,sleep=off",
+					BootOnly: "QEMU does not save the state of this machine's interrupt controller (loongson_liointc has no VMState), and a restored guest never hears its console",
 					Params: []Param{{"nokaslr",
 						"QEMU puts the initramfs right behind a kernel that ends above 64 MiB, and the kernel moves itself up by its own length, onto the initramfs (seen on 6.12)"}}},
 			},
@@ -71,7 +72,9 @@ func All() []Record {
 				// VOF is firmware inside QEMU. SLOF, the default, is Forth run by
 				// TCG and takes as long as the kernel's whole boot (measured:
 				// 7.8 s to the agent, 3.8 s with VOF).
-				"": {Name: "pseries", Options: "x-vof=on", CPU: "power10", Console: "hvc0", MaxCPUs: 64},
+				// A restored guest of two CPUs hangs: nothing wakes the second one
+				// (QEMU 10.0 with XIVE; with XICS it answers, and spins).
+				"": {Name: "pseries", Options: "x-vof=on", CPU: "power10", Console: "hvc0", MaxCPUs: 1},
 			},
 		},
 		{

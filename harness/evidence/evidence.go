@@ -62,8 +62,11 @@ type Cell struct {
 	Kernel  *kernel.Image   `json:"kernel,omitempty"`
 	QEMU    *QEMU           `json:"qemu,omitempty"`
 	Guest   *Guest          `json:"guest,omitempty"`
-	Failure *target.Failure `json:"failure,omitempty"`
-	// Seconds is the time from the kernel image being ready to the end.
+	Failure *target.Failure `json:"failure,omitempty"` // why no probe ran, or no further one
+	// Runs is how each probe run went, by probe.
+	Runs map[string]ProbeRun `json:"runs,omitempty"`
+	// Seconds is the time that the cell's guests took, without their waiting for
+	// a free core.
 	Seconds float64 `json:"seconds"`
 
 	Transcripts map[string]wire.Transcript `json:"-"` // by probe
@@ -86,11 +89,41 @@ type QEMU struct {
 
 // Guest is what ran inside.
 type Guest struct {
-	Image       string     `json:"image"` // key of the guest image
-	Go          string     `json:"go"`    // toolchain of its programs
-	Hello       wire.Hello `json:"hello"`
-	BootSeconds float64    `json:"bootSeconds"`
+	Image string     `json:"image"` // key of the guest image
+	Go    string     `json:"go"`    // toolchain of its programs
+	Hello wire.Hello `json:"hello"`
+	// Snapshot is the key of the booted guest that every run was restored from,
+	// empty for none; then BootReason says why guests were booted.
+	Snapshot   string `json:"snapshot,omitempty"`
+	BootReason string `json:"bootReason,omitempty"`
+	// BootSeconds is the time from QEMU's start to the agent's hello, of the
+	// boot that the snapshot was made of or of the last one.
+	BootSeconds float64 `json:"bootSeconds"`
 }
+
+// ProbeRun is one probe run, in a guest of its own.
+type ProbeRun struct {
+	Guest string `json:"guest"` // Restored or Booted
+	// StartSeconds is the time from QEMU's start to the agent's first answer,
+	// Seconds the time from there to QEMU's end.
+	StartSeconds float64         `json:"startSeconds"`
+	Seconds      float64         `json:"seconds"`
+	Failure      *target.Failure `json:"failure,omitempty"` // why there is no transcript
+}
+
+// Err is the run's failure as an error, nil for none.
+func (r ProbeRun) Err() error {
+	if r.Failure == nil {
+		return nil
+	}
+	return r.Failure
+}
+
+// What ProbeRun.Guest can be.
+const (
+	Restored = "restored"
+	Booted   = "booted"
+)
 
 // Folder is the evidence of one run.
 type Folder struct{ path string }

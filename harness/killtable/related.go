@@ -28,10 +28,6 @@ func seen() map[string][]defect.Subject {
 	}
 }
 
-// Marks reports whether a guest is another one after a probe: the controllers of
-// control groups come back from version 1 when the kernel pleases.
-func Marks(probe string) bool { return probe == "threadlimits" }
-
 // Echo says why claims of a probe that are not about a model fail under it all
 // the same, "" where they must not.
 func Echo(probe string, m defect.Model) string { return echoes()[m.Name][probe] }

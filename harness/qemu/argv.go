@@ -26,6 +26,14 @@ type Config struct {
 	Memory  int    // MiB
 	Kernel  string // path of the bootable image
 	Initrd  string // path of the initramfs
+
+	// RAM is the file that holds the guest's memory, for Save and Load; empty
+	// for memory that ends with QEMU.
+	RAM string
+	// Restore is whether RAM is that of a saved guest: its pages are copied when
+	// they are written, so that the file stays as it is, and the guest waits for
+	// Load instead of booting.
+	Restore bool
 }
 
 // common are the kernel parameters that every guest gets.
@@ -58,7 +66,7 @@ func (c Config) Argv() ([]string, error) {
 		}
 		words = append(words, p.Value)
 	}
-	for _, path := range []string{c.Kernel, c.Initrd} {
+	for _, path := range []string{c.Kernel, c.Initrd, c.RAM} {
 		if strings.Contains(path, ",") {
 			// QEMU reads a comma as the end of an option's value.
 			return nil, fmt.Errorf("path %q has a comma, which QEMU cannot take; use another cache folder", path)
@@ -67,7 +75,7 @@ func (c Config) Argv() ([]string, error) {
 	argv := append([]string{}, c.Prefix...)
 	argv = append(argv,
 		"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
-		"-machine", strings.TrimRight(c.Machine.Name+","+c.Machine.Options, ","), "-accel", string(c.Accel),
+		"-machine", strings.Join(c.machine(), ","), "-accel", c.accel(),
 		"-smp", strconv.Itoa(c.CPUs), "-m", strconv.Itoa(c.Memory),
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		// The monitor is a socket pair that QEMU inherits: no path, no port, no race.
@@ -79,7 +87,42 @@ func (c Config) Argv() ([]string, error) {
 	if c.Machine.Icount != "" && c.Accel == TCG {
 		argv = append(argv, "-icount", c.Machine.Icount)
 	}
+	if c.RAM != "" {
+		share := "on"
+		if c.Restore {
+			share = "off"
+			argv = append(argv, "-incoming", "defer")
+		}
+		argv = append(argv, "-object",
+			fmt.Sprintf("memory-backend-file,id=%s,size=%dM,mem-path=%s,share=%s", ram, c.Memory, c.RAM, share))
+	}
 	return argv, nil
+}
+
+// accel is the value of -accel. Under TCG the guest's CPUs take turns on one
+// thread: with a thread each, one that waits for a core may hold a spin lock on
+// which another burns its own, and on a busy host a guest of two CPUs took twice
+// the host's time (measured: 10.2 s against 5.8 s for the limits probe).
+func (c Config) accel() string {
+	if c.Accel == TCG {
+		return string(TCG) + ",thread=single"
+	}
+	return string(c.Accel)
+}
+
+// ram is the name of the guest's memory among QEMU's objects.
+const ram = "ram"
+
+// machine is the words of -machine.
+func (c Config) machine() []string {
+	words := []string{c.Machine.Name}
+	if c.Machine.Options != "" {
+		words = append(words, c.Machine.Options)
+	}
+	if c.RAM != "" {
+		words = append(words, "memory-backend="+ram)
+	}
+	return words
 }
 
 // monitorFD is the monitor's descriptor in QEMU: the first after stdio.

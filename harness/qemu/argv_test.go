@@ -76,6 +76,7 @@ func TestPathsThatQEMUWouldMisreadAreRefused(t *testing.T) {
 	rec := arch.All()[0]
 	for name, change := range map[string]func(*Config){
 		"comma in kernel":  func(c *Config) { c.Kernel = "/a,readonly=on" },
+		"comma in memory":  func(c *Config) { c.RAM = "/a,b" },
 		"comma in initrd":  func(c *Config) { c.Initrd = "/a,b" },
 		"split parameter":  func(c *Config) { c.Machine.Console = "ttyS0 init=/bin/sh" },
 		"no QEMU":          func(c *Config) { c.Prefix = nil },
@@ -87,6 +88,33 @@ func TestPathsThatQEMUWouldMisreadAreRefused(t *testing.T) {
 		change(&cfg)
 		if argv, err := cfg.Argv(); err == nil {
 			t.Errorf("%s: %v", name, argv)
+		}
+	}
+}
+
+// A guest that is restored must not write to the memory of the next.
+func TestOnlyTheSavedGuestWritesItsMemoryFile(t *testing.T) {
+	rec := arch.All()[0]
+	cfg := config(rec, rec.Machines[""])
+	for _, c := range []struct {
+		ram     string
+		restore bool
+		want    string
+		waits   bool
+	}{
+		{"", false, "", false},
+		{"/ram", false, "memory-backend-file,id=ram,size=512M,mem-path=/ram,share=on", false},
+		{"/ram", true, "memory-backend-file,id=ram,size=512M,mem-path=/ram,share=off", true},
+	} {
+		cfg.RAM, cfg.Restore = c.ram, c.restore
+		argv, err := cfg.Argv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := strings.Join(argv, " ")
+		if strings.Contains(line, ",memory-backend=ram ") != (c.ram != "") || !strings.Contains(line, c.want) ||
+			slices.Contains(argv, "-incoming") != c.waits {
+			t.Errorf("%+v: %s", c, line)
 		}
 	}
 }

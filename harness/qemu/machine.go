@@ -129,10 +129,10 @@ func (m *Machine) ShutdownReason() string { return m.monitor.shutdownReason() }
 func (m *Machine) Accelerated(ctx context.Context) (Accel, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Monitor)
 	defer cancel()
-	if _, err := m.monitor.execute(ctx, "qmp_capabilities"); err != nil {
+	if _, err := m.monitor.execute(ctx, "qmp_capabilities", nil); err != nil {
 		return "", err
 	}
-	reply, err := m.monitor.execute(ctx, "query-kvm")
+	reply, err := m.monitor.execute(ctx, "query-kvm", nil)
 	if err != nil {
 		return "", err
 	}

@@ -15,10 +15,11 @@ import (
 const maxMessage = 1 << 20
 
 // monitor is a QMP client: commands one at a time. Of the events it keeps the
-// one that says why the guest ended.
+// one that says why the guest ended, and how far a migration is.
 type monitor struct {
-	conn    net.Conn
-	replies chan message
+	conn      net.Conn
+	replies   chan message
+	migration chan string // what became of the guest's state: "completed", "failed"
 
 	calling sync.Mutex // one command at a time
 	id      int
@@ -42,7 +43,7 @@ type message struct {
 
 // newMonitor reads replies and events in the background until conn ends.
 func newMonitor(conn net.Conn) *monitor {
-	m := &monitor{conn: conn, replies: make(chan message, 16), gone: make(chan struct{})}
+	m := &monitor{conn: conn, replies: make(chan message, 16), migration: make(chan string, 1), gone: make(chan struct{})}
 	go m.read()
 	return m
 }
@@ -59,6 +60,8 @@ func (m *monitor) read() {
 		switch {
 		case msg.Event == "SHUTDOWN":
 			m.noteShutdown(msg.Data)
+		case msg.Event == "MIGRATION":
+			m.noteMigration(msg.Data)
 		case msg.Event != "", msg.QMP != nil:
 		default:
 			select {
@@ -81,6 +84,19 @@ func (m *monitor) noteShutdown(data json.RawMessage) {
 	m.shutdown = cmp.Or(m.shutdown, event.Reason)
 }
 
+func (m *monitor) noteMigration(data json.RawMessage) {
+	var event struct {
+		Status string `json:"status"`
+	}
+	if json.Unmarshal(data, &event) != nil || event.Status != "completed" && event.Status != "failed" {
+		return
+	}
+	select {
+	case m.migration <- event.Status:
+	default: // a machine is saved or restored once
+	}
+}
+
 func (m *monitor) shutdownReason() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -89,17 +105,27 @@ func (m *monitor) shutdownReason() string {
 
 var errMonitorGone = errors.New("QEMU closed its monitor")
 
+// request is a QMP command.
+type request struct {
+	Execute   string `json:"execute"`
+	Arguments any    `json:"arguments,omitempty"`
+	ID        int    `json:"id"`
+}
+
 // execute sends one command and returns what QEMU returned. ctx must have a
-// deadline.
-func (m *monitor) execute(ctx context.Context, command string) (json.RawMessage, error) {
+// deadline; arguments may be nil.
+func (m *monitor) execute(ctx context.Context, command string, arguments any) (json.RawMessage, error) {
 	m.calling.Lock()
 	defer m.calling.Unlock()
 	m.id++
-	request := fmt.Sprintf("{\"execute\": %q, \"id\": %d}\n", command, m.id)
+	line, err := json.Marshal(request{command, arguments, m.id})
+	if err != nil {
+		return nil, fmt.Errorf("QMP %s: %w", command, err)
+	}
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = m.conn.SetWriteDeadline(deadline)
 	}
-	if _, err := m.conn.Write([]byte(request)); err != nil {
+	if _, err := m.conn.Write(append(line, '\n')); err != nil {
 		return nil, fmt.Errorf("QMP %s: %w", command, err)
 	}
 	for {

@@ -8,6 +8,8 @@ import "time"
 // that never answers; none is meant to be reached.
 type Timeouts struct {
 	Boot     time.Duration // from QEMU's start to the agent's hello
+	Restore  time.Duration // from a restored guest's start to its agent's answer
+	Migrate  time.Duration // to write a guest's state to a file, or to read it
 	Quiet    time.Duration // without a record before the host asks again
 	Probe    time.Duration // one probe run, enforced by the agent
 	Watchdog time.Duration // beyond Probe, before the guest is taken for dead
@@ -21,6 +23,8 @@ type Timeouts struct {
 // shared CI machines are slow in bursts.
 var base = Timeouts{
 	Boot:     90 * time.Second,
+	Restore:  10 * time.Second,
+	Migrate:  30 * time.Second,
 	Quiet:    3 * time.Second,
 	Probe:    240 * time.Second, // the limits probe makes thousands of processes
 	Watchdog: 30 * time.Second,
@@ -39,6 +43,7 @@ func TimeoutsFor(accel Accel, slowness int) Timeouts {
 	}
 	t := base
 	t.Boot *= scale
+	t.Restore *= scale
 	t.Probe *= scale
 	t.Watchdog *= scale
 	return t

@@ -130,6 +130,10 @@ type Param struct {
 type Guest struct {
 	Image string `json:"image"` // key of the guest image, which changes when its programs could
 	Go    string `json:"go"`    // version of the toolchain that compiled them
+	// Start is how each probe run came by its pristine guest: "restored" from a
+	// snapshot, "booted", or how many of each; BootReason is why any was booted.
+	Start      string `json:"start"`
+	BootReason string `json:"bootReason,omitempty"`
 }
 
 // Failure is why a cell did not finish.

@@ -48,13 +48,13 @@ func (r Report) matrix() string {
 	t.Style().Format.Header = text.FormatDefault            // suites are lower case everywhere else
 	t.SuppressTrailingSpaces()
 	// The verdict comes early: a narrow terminal wraps what is at the end.
-	header := table.Row{"cell", "verdict", "kernel", "accel", "seconds"}
+	header := table.Row{"cell", "verdict", "kernel", "accel", "guests", "seconds"}
 	for _, s := range suites {
 		header = append(header, s)
 	}
 	t.AppendHeader(header)
 	for _, c := range r.Cells {
-		row := table.Row{c.Name, string(c.Verdict.Verdict), orDash(c.Kernel.Release), orDash(c.Accelerator), r.seconds(c.Name)}
+		row := table.Row{c.Name, string(c.Verdict.Verdict), orDash(c.Kernel.Release), orDash(c.Accelerator), c.start(), r.seconds(c.Name)}
 		for _, s := range suites {
 			row = append(row, c.counts(s))
 		}
@@ -85,6 +85,13 @@ func (r Report) seconds(cell string) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.1f", s)
+}
+
+func (c Cell) start() string {
+	if c.Guest == nil {
+		return "-"
+	}
+	return orDash(c.Guest.Start)
 }
 
 func (c Cell) counts(suite string) string {

@@ -7,11 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"slices"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -51,12 +49,24 @@ type Engine struct {
 	Guests    Guests
 	Host      evidence.Host
 	Sink      progress.Sink
-	// Defect is the defect model to inject into every probe but those that say
-	// what the target is; empty for none.
+	// Defect is the defect model to inject into every probe that is not spared;
+	// empty for none.
 	Defect string
+	// Snapshots keeps booted guests, from which probe runs are restored. With
+	// Fresh, or without Snapshots, every probe run boots.
+	Snapshots Snapshots
+	Fresh     bool
 
 	kvmOnce   sync.Once
 	kvmReason string // why KVM is not used; "" when it is
+
+	lendOnce      sync.Once
+	cores, memory *semaphore.Weighted
+}
+
+// Snapshots is where booted guests are kept: a cache.
+type Snapshots interface {
+	Dir(ctx context.Context, kind, key string, build func(ctx context.Context, dir string) error) (string, error)
 }
 
 // Cells runs probes on every cell and writes each cell's evidence as soon as
@@ -71,18 +81,13 @@ func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes []string
 	// The longest first: a slow cell that starts last would run alone.
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(slowness(cells[b]), slowness(cells[a])) })
 
-	cores := semaphore.NewWeighted(int64(e.Host.Cores))
-	budget := int64(e.Host.MemoryMiB * guestShareNum / guestShareDen)
-	memory := semaphore.NewWeighted(budget)
 	var group errgroup.Group
 	// Beyond the guests that run, a few may be downloading or compiling.
 	group.SetLimit(2 * e.Host.Cores)
 	for _, i := range order {
 		group.Go(func() error {
 			result := evidence.Cell{Cell: cells[i], Transcripts: map[string]wire.Transcript{}}
-			err := e.cell(ctx, &result, probes, folder, func(ctx context.Context, run func() error) error {
-				return within(ctx, cores, memory, int64(cells[i].Memory), budget, run)
-			})
+			err := e.cell(ctx, &result, probes, folder)
 			result.Failure = failure(ctx, err)
 			results[i] = result
 			e.Sink(progress.Event{Cell: cells[i].Name, Stage: progress.Finished, End: true, Err: err})
@@ -91,6 +96,15 @@ func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes []string
 	}
 	err := group.Wait()
 	return results, err
+}
+
+// lend runs run while it holds one of the host's cores and a guest's memory.
+func (e *Engine) lend(ctx context.Context, cell matrix.Cell, run func() error) error {
+	budget := int64(e.Host.MemoryMiB * guestShareNum / guestShareDen)
+	e.lendOnce.Do(func() {
+		e.cores, e.memory = semaphore.NewWeighted(int64(e.Host.Cores)), semaphore.NewWeighted(budget)
+	})
+	return within(ctx, e.cores, e.memory, int64(cell.Memory), budget, run)
 }
 
 // within runs run while it holds one core and the guest's memory.
@@ -137,105 +151,33 @@ func failure(ctx context.Context, err error) *target.Failure {
 	return &target.Failure{Kind: target.Infra, Message: err.Error()}
 }
 
-// cell runs one cell and fills result as it learns.
-func (e *Engine) cell(ctx context.Context, result *evidence.Cell, probes []string, folder evidence.Folder, schedule func(context.Context, func() error) error) error {
-	p, err := e.prepare(ctx, result.Cell)
+// cell runs one cell and fills result as it learns. A probe whose run fails
+// loses what it had observed, and no other does.
+func (e *Engine) cell(ctx context.Context, result *evidence.Cell, probes []string, folder evidence.Folder) (err error) {
+	log, err := folder.Console(result.Cell.Name)
 	if err != nil {
 		return err
 	}
-	result.Kernel = &p.kernel
-	waiting := progress.Event{Cell: result.Cell.Name, Stage: progress.Wait, What: "for a free core"}
-	e.Sink(waiting)
-	return schedule(ctx, func() (err error) {
-		waiting.End = true
-		e.Sink(waiting)
-		started := time.Now()
-		defer func() { result.Seconds = time.Since(started).Seconds() }()
-		log, err := folder.Console(result.Cell.Name)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, log.Close()) }()
-		return e.boot(ctx, result, p, log, func(g *target.Guest) error {
-			return e.probes(ctx, result, g, probes)
-		})
-	})
-}
-
-// One boots a single cell and lets use have its guest.
-func (e *Engine) One(ctx context.Context, cell matrix.Cell, log io.Writer, use func(*target.Guest) error) error {
-	p, err := e.prepare(ctx, cell)
+	defer func() { err = errors.Join(err, log.Close()) }()
+	o, err := e.Open(ctx, result.Cell, log)
+	defer o.describe(result)
 	if err != nil {
 		return err
 	}
-	return e.boot(ctx, &evidence.Cell{Cell: cell}, p, log, use)
-}
-
-// prepared is everything a cell's guest is made of.
-type prepared struct {
-	rec      arch.Record
-	machine  arch.Machine
-	kernel   kernel.Image
-	emulator toolbox.QEMU
-	guest    guestimage.Image
-}
-
-// prepare gets kernel, emulator and guest image at the same time.
-func (e *Engine) prepare(ctx context.Context, cell matrix.Cell) (p prepared, err error) {
-	if p.rec, err = arch.Lookup(cell.Arch); err != nil {
-		return p, err
-	}
-	if p.machine, err = p.rec.Machine(cell.Machine); err != nil {
-		return p, err
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) { p.kernel, err = e.Kernels.Image(ctx, cell); return err })
-	group.Go(func() (err error) { p.emulator, err = e.Emulators.Find(ctx, p.rec); return err })
-	group.Go(func() (err error) { p.guest, err = e.Guests.Image(ctx, p.rec); return err })
-	return p, group.Wait()
-}
-
-// boot starts the guest, lets use have it, and ends it.
-func (e *Engine) boot(ctx context.Context, result *evidence.Cell, p prepared, log io.Writer, use func(*target.Guest) error) (err error) {
-	cell := result.Cell
-	cfg := qemu.Config{Prefix: p.emulator.Argv, Arch: p.rec, Machine: p.machine, CPUs: cell.CPUs,
-		Memory: cell.Memory, Kernel: p.kernel.Path, Initrd: p.guest.Path}
-	result.QEMU = &evidence.QEMU{Version: p.emulator.Version, Source: p.emulator.Source, Build: p.emulator.Build,
-		Machine: p.machine.Name, Params: cfg.Params()}
-	cfg.Accel, result.QEMU.AcceleratorReason = e.accelerator(ctx, cfg)
-	if result.QEMU.Argv, err = cfg.Argv(); err != nil {
-		return err
-	}
-	e.Sink(progress.Event{Cell: cell.Name, Stage: progress.Boot, What: p.machine.Name})
-	g, err := target.Boot(ctx, cfg, qemu.TimeoutsFor(cfg.Accel, p.rec.Slowness), log)
-	e.Sink(progress.Event{Cell: cell.Name, Stage: progress.Boot, What: p.machine.Name, End: true, Err: err})
-	if err != nil {
-		return err
-	}
-	defer func() {
-		// A failed guest is gone already; why it failed is what counts.
-		if stopErr := g.Stop(); err == nil {
-			err = stopErr
-		}
-	}()
-	result.QEMU.Accelerator = string(g.Accel)
-	result.Guest = &evidence.Guest{Image: p.guest.Key, Go: p.guest.Go, Hello: g.Hello, BootSeconds: g.Booted.Seconds()}
-	return use(g)
-}
-
-// probes runs every probe in a guest. A probe that ends the guest loses what
-// it had observed: a claim must not be decided by half a transcript.
-func (e *Engine) probes(ctx context.Context, result *evidence.Cell, g *target.Guest, probes []string) error {
+	result.Runs = map[string]evidence.ProbeRun{}
 	for i, probe := range probes {
-		report := func(end bool, err error) {
-			e.Sink(progress.Event{Cell: result.Cell.Name, Stage: progress.Probe, What: probe,
-				Done: int64(i + 1), Total: int64(len(probes)), End: end, Err: err})
-		}
-		report(false, nil)
-		t, err := Observe(ctx, g, probe, e.Defect)
-		report(true, err)
+		began := progress.Event{Cell: result.Cell.Name, Stage: progress.Probe, What: probe, Done: int64(i + 1), Total: int64(len(probes))}
+		e.Sink(began)
+		t, run, err := o.Observe(ctx, probe, e.Defect)
+		began.End, began.Err = true, errors.Join(err, run.Err())
+		e.Sink(began)
 		if err != nil {
 			return err
+		}
+		result.Runs[probe] = run
+		result.Seconds += run.StartSeconds + run.Seconds
+		if run.Failure != nil {
+			continue
 		}
 		result.Transcripts[probe] = t
 		if probe == FactsProbe {

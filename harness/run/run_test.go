@@ -29,7 +29,11 @@ type source struct {
 }
 
 func (s source) Image(ctx context.Context, cell matrix.Cell) (kernel.Image, error) {
-	return kernel.Image{Path: "/nowhere/kernel"}, s.kernel(ctx, cell)
+	image := kernel.Image{Path: "/nowhere/kernel"}
+	if s.kernel == nil {
+		return image, nil
+	}
+	return image, s.kernel(ctx, cell)
 }
 
 func (s source) Find(context.Context, arch.Record) (toolbox.QEMU, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"time"
 
@@ -13,13 +14,13 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Guest is a booted QEMU guest whose agent answers.
+// Guest is a QEMU guest whose agent answers.
 type Guest struct {
 	Hello wire.Hello
 	// Accel is what QEMU says it uses.
 	Accel qemu.Accel
-	// Booted is the time from QEMU's start to the hello.
-	Booted time.Duration
+	// Started is the time from QEMU's start to the agent's first answer.
+	Started time.Duration
 
 	machine  *qemu.Machine
 	stream   *console.Stream
@@ -29,6 +30,33 @@ type Guest struct {
 
 // Boot starts a machine and waits for its agent. Errors are *Failure.
 func Boot(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer) (*Guest, error) {
+	return start(ctx, cfg, t, log, "boot", func(g *Guest) error {
+		hello, err := g.session.hello(ctx)
+		if err == nil && hello.Arch != cfg.Arch.GOARCH {
+			err = fmt.Errorf("the agent was built for %q", hello.Arch)
+		}
+		g.Hello = hello
+		return err
+	})
+}
+
+// Restore starts a machine from what Save wrote, and waits until the agent has
+// said once more the hello that it said before. Errors are *Failure.
+func Restore(ctx context.Context, cfg qemu.Config, state string, hello wire.Hello, t qemu.Timeouts, log io.Writer) (*Guest, error) {
+	return start(ctx, cfg, t, log, "restore", func(g *Guest) error {
+		if err := g.machine.Load(ctx, state); err != nil {
+			return err
+		}
+		var err error
+		if g.Hello, err = g.session.helloAgain(ctx); err == nil && !reflect.DeepEqual(g.Hello, hello) {
+			err = fmt.Errorf("the restored agent says %+v, and it was %+v", g.Hello, hello)
+		}
+		return err
+	})
+}
+
+// start starts a machine and gives greet the guest to say hello to.
+func start(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer, what string, greet func(*Guest) error) (*Guest, error) {
 	argv, err := cfg.Argv()
 	if err != nil {
 		return nil, &Failure{Kind: Infra, Message: err.Error()}
@@ -48,16 +76,19 @@ func Boot(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer) 
 	g.session.peer = g.machine
 	go g.bury(panicked)
 	if g.Accel, err = g.machine.Accelerated(ctx); err != nil {
-		return nil, g.fail(ctx, "boot", err)
+		return nil, g.fail(ctx, what, err)
 	}
-	if g.Hello, err = g.session.hello(ctx); err != nil {
-		return nil, g.fail(ctx, "boot", err)
+	if err := greet(g); err != nil {
+		return nil, g.fail(ctx, what, err)
 	}
-	g.Booted = time.Since(started)
-	if g.Hello.Arch != cfg.Arch.GOARCH {
-		return nil, g.fail(ctx, "boot", fmt.Errorf("the agent was built for %q", g.Hello.Arch))
-	}
+	g.Started = time.Since(started)
 	return g, nil
+}
+
+// Save writes the guest's state to the file path, beside its memory in the file
+// that qemu.Config named, and ends the guest.
+func (g *Guest) Save(ctx context.Context, path string) error {
+	return errors.Join(g.machine.Save(ctx, path), g.Stop())
 }
 
 // bury ends a guest whose kernel panicked, after the time it takes to print

@@ -6,35 +6,47 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/internal/fakeqemu"
 	"github.com/mapstack/conformance/harness/qemu"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
 // short waits for scripts that never answer; those that do never reach them.
 var short = qemu.Timeouts{Boot: 5 * time.Second, Quiet: 200 * time.Millisecond, Probe: time.Second,
-	Watchdog: time.Second, Epitaph: 50 * time.Millisecond, Monitor: 20 * time.Second, Quit: time.Second}
+	Watchdog: time.Second, Restore: time.Second, Migrate: 20 * time.Second, Epitaph: 50 * time.Millisecond, Monitor: 20 * time.Second, Quit: time.Second}
 
 // patient waits for scripts that do answer, however loaded the machine is.
 func patient() qemu.Timeouts {
 	t := short
-	t.Boot, t.Probe = time.Minute, time.Minute
+	t.Boot, t.Restore, t.Probe = time.Minute, time.Minute, time.Minute
 	return t
 }
 
-func boot(t *testing.T, ctx context.Context, script string, timeouts qemu.Timeouts, log *bytes.Buffer) (*Guest, error) {
+func TestMain(m *testing.M) {
+	fakeqemu.Play()
+	os.Exit(m.Run())
+}
+
+func config(t *testing.T, script string) qemu.Config {
 	t.Helper()
 	rec, err := arch.Lookup("amd64")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Boot(ctx, qemu.Config{Prefix: []string{"env", fakeEnv + "=" + script, os.Args[0]}, Arch: rec, Machine: rec.Machines[""], Accel: qemu.TCG,
-		CPUs: 1, Memory: 128, Kernel: "kernel", Initrd: "initrd"}, timeouts, log)
+	return qemu.Config{Prefix: fakeqemu.Prefix(script), Arch: rec, Machine: rec.Machines[""], Accel: qemu.TCG,
+		CPUs: 1, Memory: 128, Kernel: "kernel", Initrd: "initrd"}
+}
+
+func boot(t *testing.T, ctx context.Context, script string, timeouts qemu.Timeouts, log *bytes.Buffer) (*Guest, error) {
+	t.Helper()
+	return Boot(ctx, config(t, script), timeouts, log)
 }
 
 func TestEveryWayToDieIsATypedFailure(t *testing.T) {
@@ -104,7 +116,7 @@ func TestWhatAConsoleLosesIsAskedForAgain(t *testing.T) {
 
 func checkWhole(t *testing.T, tr wire.Transcript) {
 	t.Helper()
-	if len(tr.Observations) != observations || !tr.Exit.Clean() || tr.Probe != "p" {
+	if len(tr.Observations) != fakeqemu.Observations || !tr.Exit.Clean() || tr.Probe != "p" {
 		t.Fatalf("%d observations, exit %+v", len(tr.Observations), tr.Exit)
 	}
 	for i, o := range tr.Observations {
@@ -130,5 +142,76 @@ func TestAStoppedRunLeavesNoQEMU(t *testing.T) {
 	<-g.machine.Exited()
 	if err := syscall.Kill(g.machine.Pid(), 0); err == nil {
 		t.Error("QEMU is still there")
+	}
+}
+
+// saved is the state of a guest whose script says what becomes of it.
+func saved(t *testing.T, script string) (path string, hello wire.Hello, err error) {
+	t.Helper()
+	var log bytes.Buffer
+	g, err := boot(t, t.Context(), script, patient(), &log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), "state")
+	return path, g.Hello, g.Save(t.Context(), path)
+}
+
+func TestARestoredGuestIsTheOneThatWasSaved(t *testing.T) {
+	state, hello, err := saved(t, "behaves")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := config(t, "behaves")
+	cfg.RAM, cfg.Restore = "ram", true
+	for range 2 {
+		var log bytes.Buffer
+		g, err := Restore(t.Context(), cfg, state, hello, patient(), &log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr, err := g.Run(t.Context(), "p", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkWhole(t, tr)
+		if err := g.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAGuestThatIsNotRestoredIsAFailure(t *testing.T) {
+	for _, c := range []struct {
+		script   string
+		timeouts qemu.Timeouts
+		spoil    func(state string) error
+		kind     Kind
+		message  string
+	}{
+		{"restores deaf", short, nil, Hang, "restore: no answer"},
+		{"restores another", patient(), nil, Protocol, "9.9.9-fake"},
+		{"behaves", patient(), os.Remove, Protocol, "restore the guest: QMP migrate-incoming failed"},
+	} {
+		state, hello, err := saved(t, c.script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.spoil != nil {
+			if err := c.spoil(state); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cfg := config(t, c.script)
+		cfg.RAM, cfg.Restore = "ram", true
+		var log bytes.Buffer
+		_, err = Restore(t.Context(), cfg, state, hello, c.timeouts, &log)
+		var f *Failure
+		if !errors.As(err, &f) || f.Kind != c.kind || !strings.Contains(f.Message, c.message) {
+			t.Errorf("%s: got %v, want %s with %q", c.script, err, c.kind, c.message)
+		}
+	}
+	if _, _, err := saved(t, "cannot be saved"); err == nil || !strings.Contains(err.Error(), "QMP migrate failed") {
+		t.Errorf("a guest that cannot be saved: %v", err)
 	}
 }

@@ -73,10 +73,25 @@ func (s *session) damage() {
 
 // hello waits for the agent's first record.
 func (s *session) hello(ctx context.Context) (wire.Hello, error) {
-	var hello wire.Hello
 	// While firmware or kernel still run, input could stop them. So nothing is
 	// asked before a damaged frame shows that the agent is there, or late.
-	err := s.collect(ctx, s.timeouts.Boot, s.timeouts.Boot/2, wire.Request{Op: wire.OpResend},
+	return s.greet(ctx, s.timeouts.Boot, s.timeouts.Boot/2)
+}
+
+// helloAgain asks a restored agent for the hello that it said before it was saved.
+func (s *session) helloAgain(ctx context.Context) (wire.Hello, error) {
+	if err := s.request(repeat); err != nil {
+		return wire.Hello{}, err
+	}
+	return s.greet(ctx, s.timeouts.Restore, s.timeouts.Quiet)
+}
+
+// repeat asks for everything that the agent still keeps.
+var repeat = wire.Request{Op: wire.OpResend}
+
+func (s *session) greet(ctx context.Context, limit, quiet time.Duration) (wire.Hello, error) {
+	var hello wire.Hello
+	err := s.collect(ctx, limit, quiet, repeat,
 		func(r wire.Record) (bool, error) {
 			if r.Kind != wire.KindHello || r.Hello == nil {
 				return false, fmt.Errorf("the first record is %q, not hello", r.Kind)

@@ -41,13 +41,23 @@ func open(t *testing.T) (*Bench, matrix.Cell) {
 	return bench, chosen[0]
 }
 
-// hostile boots the cell once, runs the hostile probe in each mode, and returns
+// with lets use have a guest of the cell, and returns what went wrong.
+func with(ctx context.Context, bench *Bench, c matrix.Cell, console io.Writer, use func(*target.Guest) error) error {
+	origin, err := bench.Engine().Open(ctx, c, console)
+	if err != nil {
+		return err
+	}
+	run, err := origin.With(ctx, use)
+	return errors.Join(err, run.Err())
+}
+
+// hostile starts a guest of the cell, runs the hostile probe in each mode, and returns
 // the transcripts and the console.
 func hostile(t *testing.T, bench *Bench, c matrix.Cell, modes ...string) ([]wire.Transcript, *bytes.Buffer, error) {
 	t.Helper()
 	var got []wire.Transcript
 	var console bytes.Buffer
-	err := bench.Engine().One(t.Context(), c, &console, func(g *target.Guest) error {
+	err := with(t.Context(), bench, c, &console, func(g *target.Guest) error {
 		for _, mode := range modes {
 			tr, err := g.Run(t.Context(), "hostile", []string{mode})
 			if err != nil {
@@ -119,7 +129,7 @@ func TestBootDyingKernelsAreTypedFailures(t *testing.T) {
 func TestBootStoppedRunIsInterruptedAndLeavesNoQEMU(t *testing.T) {
 	bench, c := open(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	err := bench.Engine().One(ctx, c, io.Discard, func(g *target.Guest) error {
+	err := with(ctx, bench, c, io.Discard, func(g *target.Guest) error {
 		cancel()
 		_, err := g.Run(ctx, "hostile", []string{"hang"})
 		return err

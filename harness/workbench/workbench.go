@@ -36,6 +36,8 @@ type Bench struct {
 	MirrorProblem error
 	// Defect is the defect model that runs inject, empty for none.
 	Defect string
+	// Fresh boots a guest for every probe run instead of restoring one.
+	Fresh bool
 
 	sink     progress.Sink
 	warnings *warnings
@@ -84,7 +86,8 @@ func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progres
 
 // Engine runs cells with this bench.
 func (b *Bench) Engine() *run.Engine {
-	return &run.Engine{Kernels: b.Kernels, Emulators: b.Toolbox, Guests: b.Guests, Host: b.Host, Sink: b.sink, Defect: b.Defect}
+	return &run.Engine{Kernels: b.Kernels, Emulators: b.Toolbox, Guests: b.Guests, Host: b.Host, Sink: b.sink, Defect: b.Defect,
+		Snapshots: b.Cache, Fresh: b.Fresh}
 }
 
 // Run runs probes on cells and leaves the evidence in a new folder below out.

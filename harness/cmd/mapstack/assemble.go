@@ -1,10 +1,14 @@
 package main
 
 import (
+	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/report"
+	"github.com/mapstack/conformance/harness/target"
 )
 
 // version is this tool's own, printed in every report.
@@ -57,12 +61,46 @@ func reportCells(cells []evidence.Cell) []report.Cell {
 			}
 		}
 		if g := c.Guest; g != nil {
-			rc.Guest = &report.Guest{Image: g.Image, Go: g.Go}
+			rc.Guest = &report.Guest{Image: g.Image, Go: g.Go, Start: starts(c.Runs), BootReason: g.BootReason}
 		}
-		if f := c.Failure; f != nil {
+		if f := firstFailure(c); f != nil {
 			rc.Failure = &report.Failure{Kind: string(f.Kind), Message: f.Message}
 		}
 		all = append(all, rc)
 	}
 	return all
+}
+
+// starts says how the guests of a cell's runs were had.
+func starts(runs map[string]evidence.ProbeRun) string {
+	restored, booted := 0, 0
+	for _, r := range runs {
+		if r.Guest == evidence.Restored {
+			restored++
+		} else {
+			booted++
+		}
+	}
+	switch {
+	case restored == 0 && booted == 0:
+		return ""
+	case booted == 0:
+		return evidence.Restored
+	case restored == 0:
+		return evidence.Booted
+	}
+	return fmt.Sprintf("%d %s, %d %s", restored, evidence.Restored, booted, evidence.Booted)
+}
+
+// firstFailure is the cell's own failure, or its first probe's; nil for none.
+func firstFailure(c evidence.Cell) *target.Failure {
+	if c.Failure != nil {
+		return c.Failure
+	}
+	for _, probe := range slices.Sorted(maps.Keys(c.Runs)) {
+		if f := c.Runs[probe].Failure; f != nil {
+			return f
+		}
+	}
+	return nil
 }

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
-	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -18,7 +18,6 @@ import (
 	"github.com/mapstack/conformance/harness/killtable"
 	"github.com/mapstack/conformance/harness/matrix"
 	runner "github.com/mapstack/conformance/harness/run"
-	"github.com/mapstack/conformance/harness/target"
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/harness/workbench"
 	"github.com/mapstack/conformance/poc/defect"
@@ -32,8 +31,8 @@ func killTableCommand() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use: "kill-table", Short: "Show which claims catch which injected defects", Args: cobra.NoArgs,
-		Long: "kill-table boots each cell once, runs the probes without a defect and then below every defect\n" +
-			"model, judges all of it, and prints which claims catch which defect. It fails when the control is not\n" +
+		Long: "kill-table runs the probes of each cell without a defect and then below every defect model, each\n" +
+			"in a guest of its own, judges all of it, and prints which claims catch which defect. It fails when the control is not\n" +
 			"conformant, when no MUST claim catches a defect, when no defect makes a MUST claim fail, and when\n" +
 			"a defect makes claims about something else fail and nobody has said why.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -109,140 +108,101 @@ func killTable(ctx context.Context, s selection, focus string, all bool, log io.
 	if err != nil {
 		return t, err
 	}
-	// A CPU that waits for a core may hold a spin lock on which the guest's other
-	// CPU burns its own core: guests with more CPUs than there are cores take
-	// several times as long.
-	cpus := 1
 	for _, c := range cells {
-		cpus = max(cpus, c.CPUs)
+		trials := &trials{probes: probes, models: t.Models, focus: focus, all: all, log: log}
+		result, err := trials.run(ctx, bench.Engine(), c)
+		if err != nil {
+			return t, fmt.Errorf("kill table of cell %s: %w", c.Name, err)
+		}
+		t.Cells = append(t.Cells, result)
 	}
-	t.Cells = make([]killtable.Cell, len(cells))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(max(1, bench.Host.Cores/cpus))
-	for i, c := range cells {
-		group.Go(func() error {
-			trials := &trials{engine: bench.Engine(), cell: c, probes: probes, models: t.Models, focus: focus, all: all, log: log}
-			if err := trials.run(ctx); err != nil {
-				return fmt.Errorf("kill table of cell %s: %w", c.Name, err)
-			}
-			t.Cells[i] = trials.result
-			return nil
-		})
-	}
-	return t, group.Wait()
+	return t, nil
 }
 
 // trials runs every defect on one cell.
 type trials struct {
-	engine *runner.Engine
-	cell   matrix.Cell
 	probes []string
 	models []defect.Model
 	focus  string
 	all    bool // also the probes that should not notice a defect
 	log    io.Writer
 
-	control evidence.Cell
+	origin  *runner.Origin
+	control evidence.Cell // without a defect
 	target  defect.Target
-	result  killtable.Cell
+	tried   atomic.Int32
 }
 
-// idleBoots is how many boots in a row may end before a defect was tried: an
-// hour of trials is not given up for one boot that a busy host spoiled.
-const idleBoots = 2
-
-// run boots the cell, and again after a defect that ended its guest and after a
-// probe that left its mark on it.
-func (t *trials) run(ctx context.Context) error {
-	t.result.Name = t.cell.Name
-	for idle := 0; len(t.result.Trials) < len(t.models); {
-		before := len(t.result.Trials)
-		err := t.engine.One(ctx, t.cell, io.Discard, func(g *target.Guest) error {
-			if t.control.Transcripts == nil {
-				if err := t.observeControl(ctx, g); err != nil || slices.ContainsFunc(t.probes, killtable.Marks) {
-					return err
-				}
-			}
-			for _, m := range t.models[len(t.result.Trials):] {
-				if marked, err := t.try(ctx, g, m); err != nil || marked {
-					return err
-				}
-			}
-			return nil
-		})
-		var failed *target.Failure
-		switch {
-		case err == nil:
-		case errors.As(err, &failed) && ctx.Err() == nil && (len(t.result.Trials) > before || idle < idleBoots):
-			if idle++; len(t.result.Trials) > before {
-				idle = 0
-			}
-			fmt.Fprintf(t.log, "%s: the guest ended and is booted again: %v\n", t.cell.Name, err)
-		default:
-			return err
+func (t *trials) run(ctx context.Context, engine *runner.Engine, cell matrix.Cell) (killtable.Cell, error) {
+	result := killtable.Cell{Name: cell.Name, Trials: make([]killtable.Trial, len(t.models))}
+	var err error
+	if t.origin, err = engine.Open(ctx, cell, io.Discard); err != nil {
+		return result, err
+	}
+	t.control = evidence.Cell{Cell: cell, Transcripts: map[string]wire.Transcript{}, Runs: map[string]evidence.ProbeRun{}}
+	for _, probe := range t.probes {
+		if err := t.observe(ctx, t.control, probe, ""); err != nil {
+			return result, err
 		}
+	}
+	if t.target, err = suites.Target(t.control); err != nil {
+		return result, err
+	}
+	if result.Control, err = decide(t.focus, []evidence.Cell{t.control}); err != nil {
+		return result, err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(engine.Host.Cores)
+	for i, m := range t.models {
+		group.Go(func() (err error) {
+			result.Trials[i], err = t.try(ctx, m)
+			return err
+		})
+	}
+	return result, group.Wait()
+}
+
+// observe runs a probe below a defect and adds what it saw to cell.
+func (t *trials) observe(ctx context.Context, cell evidence.Cell, probe, defect string) error {
+	transcript, run, err := t.origin.Observe(ctx, probe, defect)
+	if err != nil {
+		return err
+	}
+	if cell.Runs[probe] = run; run.Failure == nil {
+		cell.Transcripts[probe] = transcript
 	}
 	return nil
 }
 
-func (t *trials) observeControl(ctx context.Context, g *target.Guest) error {
-	transcripts := map[string]wire.Transcript{}
-	for _, probe := range t.probes {
-		observed, err := runner.Observe(ctx, g, probe, "")
-		if err != nil {
-			return err
-		}
-		transcripts[probe] = observed
-	}
-	t.control = evidence.Cell{Cell: t.cell, Transcripts: transcripts}
-	var err error
-	if t.target, err = suites.Target(t.control); err != nil {
-		return err
-	}
-	t.result.Control, err = decide(t.focus, []evidence.Cell{t.control})
-	return err
-}
-
-// try runs the probes below a defect, and reports whether one left its mark on
-// the guest. What a probe would have told whose guest ended is missing, and the
-// error says why.
-func (t *trials) try(ctx context.Context, g *target.Guest, m defect.Model) (marked bool, err error) {
+// try runs the probes below a defect. What a probe would have told whose guest
+// ended is missing, and its run says why.
+func (t *trials) try(ctx context.Context, m defect.Model) (killtable.Trial, error) {
 	trial := killtable.Trial{Defect: m.Name, Unserved: m.Why(t.target)}
 	if trial.Unserved != "" {
-		t.result.Trials = append(t.result.Trials, trial)
-		return false, nil
+		return trial, nil
 	}
 	begun := time.Now()
-	cell := evidence.Cell{Cell: t.cell, Transcripts: map[string]wire.Transcript{}}
-	var failure error
+	cell := evidence.Cell{Cell: t.control.Cell, Transcripts: maps.Clone(t.control.Transcripts), Runs: map[string]evidence.ProbeRun{}}
 	for _, probe := range t.probes {
 		if runner.Spared(probe) || !t.all && !killtable.Related(probe, m) {
-			cell.Transcripts[probe] = t.control.Transcripts[probe]
 			continue
 		}
-		marked = marked || killtable.Marks(probe)
-		observed, err := runner.Observe(ctx, g, probe, m.Name)
-		if err != nil {
-			failure = err
-			var failed *target.Failure
-			if errors.As(err, &failed) {
-				cell.Failure = failed
-			}
-			break
+		delete(cell.Transcripts, probe)
+		if err := t.observe(ctx, cell, probe, m.Name); err != nil {
+			return trial, err
 		}
-		cell.Transcripts[probe] = observed
 	}
+	var err error
 	if trial.Outcomes, err = decide(t.focus, []evidence.Cell{cell}); err != nil {
-		return false, err
+		return trial, err
 	}
-	t.result.Trials = append(t.result.Trials, trial)
-	killed := 0
+	failed := 0
 	for _, o := range trial.Outcomes {
 		if o.Status == verdict.Fail {
-			killed++
+			failed++
 		}
 	}
 	fmt.Fprintf(t.log, "%s %d/%d %s: %d claims fail, %.1fs\n",
-		t.cell.Name, len(t.result.Trials), len(t.models), m.Name, killed, time.Since(begun).Seconds())
-	return marked, failure
+		cell.Cell.Name, t.tried.Add(1), len(t.models), m.Name, failed, time.Since(begun).Seconds())
+	return trial, nil
 }

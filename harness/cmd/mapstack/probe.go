@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -53,11 +54,15 @@ func probeCommand() *cobra.Command {
 			}
 			defer console.Close()
 			var t wire.Transcript
-			err = bench.Engine().One(cmd.Context(), cells[0], console, func(g *target.Guest) error {
+			origin, err := bench.Engine().Open(cmd.Context(), cells[0], console)
+			if err != nil {
+				return err
+			}
+			run, err := origin.With(cmd.Context(), func(g *target.Guest) error {
 				t, err = g.Run(cmd.Context(), args[1], args[2:])
 				return err
 			})
-			if err != nil {
+			if err := errors.Join(err, run.Err()); err != nil {
 				return err
 			}
 			out := json.NewEncoder(cmd.OutOrStdout())

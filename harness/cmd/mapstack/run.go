@@ -22,20 +22,22 @@ import (
 func runCommand() *cobra.Command {
 	var s selection
 	var focus, out, defect string
+	var fresh bool
 	cmd := &cobra.Command{
 		Use: "run", Short: "Boot the cells, run the probes, judge the claims", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return run(cmd.Context(), cmd.OutOrStdout(), s, focus, defect, out)
+			return run(cmd.Context(), cmd.OutOrStdout(), s, focus, defect, fresh, out)
 		},
 	}
 	s.flags(cmd)
 	cmd.Flags().StringVar(&focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
 	cmd.Flags().StringVar(&defect, "defect", "", "run the probes as on a kernel with this defect; certifies nothing")
+	cmd.Flags().BoolVar(&fresh, "fresh", false, "boot a guest for every probe instead of restoring one that was booted before")
 	cmd.Flags().StringVar(&out, "out", "out", "folder for evidence and reports")
 	return cmd
 }
 
-func run(ctx context.Context, w io.Writer, s selection, focus, defect, out string) error {
+func run(ctx context.Context, w io.Writer, s selection, focus, defect string, fresh bool, out string) error {
 	cells, err := s.cells()
 	if err != nil {
 		return err
@@ -53,7 +55,7 @@ func run(ctx context.Context, w io.Writer, s selection, focus, defect, out strin
 		d.close()
 		return err
 	}
-	bench.Defect = defect
+	bench.Defect, bench.Fresh = defect, fresh
 	folder, asked, results, err := bench.Run(ctx, cells, probes, focus, out)
 	d.close()
 	if err != nil {

@@ -50,12 +50,26 @@ type Evidence struct {
 	Cell        matrix.Cell
 	Facts       *facts.Facts               // nil when the target never said what it is
 	Transcripts map[string]wire.Transcript // by probe
-	// Failure is why transcripts are missing: the kernel did not boot, it
-	// panicked under a probe, the host ran out of disk. Empty for none.
-	Failure string
-	// FailureStatus is what a claim becomes whose transcript Failure took
-	// away: NotRun when the kernel is to blame, Error when we are.
-	FailureStatus verdict.Status
+	// Lost is why transcripts are missing: the kernel did not boot, the host
+	// ran out of disk. LostBy is the same for single probes, by probe.
+	Lost   Loss
+	LostBy map[string]Loss
+}
+
+// Loss is why something was not observed. The zero Loss is none.
+type Loss struct {
+	Why string
+	// Status is what a claim becomes that needs it: NotRun when the kernel is
+	// to blame, Error when we are.
+	Status verdict.Status
+}
+
+// lost says why a probe left nothing, or not what it should.
+func (ev Evidence) lost(probe string) Loss {
+	if l, ok := ev.LostBy[probe]; ok {
+		return l
+	}
+	return ev.Lost
 }
 
 // Transcript gives checks access to observations. A step or value that is not

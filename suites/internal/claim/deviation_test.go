@@ -24,7 +24,7 @@ func TestDeviationsExcuseFailuresOnlyWhereTheyAreListed(t *testing.T) {
 		{"listed elsewhere", evidence(step("s", "no")), elsewhere, verdict.Fail},
 		{"listed for another claim", evidence(step("s", "no")), otherClaim, verdict.Fail},
 		{"listed but undecided", missing, dev, verdict.Error},
-		{"listed but not run", Evidence{Cell: matrix.Cell{Name: "cell-a", Arch: "amd64"}, Failure: "no boot", FailureStatus: verdict.NotRun}, dev, verdict.NotRun},
+		{"listed but not run", Evidence{Cell: matrix.Cell{Name: "cell-a", Arch: "amd64"}, Lost: Loss{"no boot", verdict.NotRun}}, dev, verdict.NotRun},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			out := Judge(sample(), tc.ev, tc.devs)

@@ -49,7 +49,7 @@ func decide(c Claim, ev Evidence) (verdict.Status, string) {
 		return missingProbe(c, ev)
 	}
 	if ev.Facts == nil {
-		return verdict.Error, withFailure("the target's facts are missing, so nothing can be expected of it", ev)
+		return verdict.Error, withLoss("the target's facts are missing, so nothing can be expected of it", ev.Lost)
 	}
 	status, reason := check(c, t, *ev.Facts)
 	if status == verdict.Pass && !t.Exit.Clean() {
@@ -58,28 +58,29 @@ func decide(c Claim, ev Evidence) (verdict.Status, string) {
 		status, reason = verdict.Error, "the check holds, but the probe did not end well"
 	}
 	if status == verdict.Error {
-		return status, withFailure(reason+exitState(t.Exit), ev)
+		return status, withLoss(reason+exitState(t.Exit), ev.Lost)
 	}
 	return status, reason
 }
 
 // missingProbe is the outcome of a claim whose probe left no transcript.
 func missingProbe(c Claim, ev Evidence) (verdict.Status, string) {
-	if ev.Failure == "" {
+	lost := ev.lost(c.Probe)
+	switch {
+	case lost.Why == "":
 		return verdict.NotRun, fmt.Sprintf("probe %s has no transcript", c.Probe)
-	}
-	if ev.FailureStatus == verdict.Error {
-		return verdict.Error, ev.Failure
+	case lost.Status == verdict.Error:
+		return verdict.Error, lost.Why
 	}
 	// A failure may lose a claim or break the tools; it can never decide one.
-	return verdict.NotRun, ev.Failure
+	return verdict.NotRun, lost.Why
 }
 
-func withFailure(reason string, ev Evidence) string {
-	if ev.Failure == "" {
+func withLoss(reason string, lost Loss) string {
+	if lost.Why == "" {
 		return reason
 	}
-	return reason + "\n" + ev.Failure
+	return reason + "\n" + lost.Why
 }
 
 // failed stops a check at its first failed expectation: what follows would

@@ -36,11 +36,11 @@ func step(name, value string) wire.Observation {
 }
 
 func TestJudgeNeverMistakesOneStatusForAnother(t *testing.T) {
-	notBooted := Evidence{Cell: matrix.Cell{Name: "cell-a", Arch: "amd64"}, Failure: "the kernel panicked", FailureStatus: verdict.NotRun}
+	notBooted := Evidence{Cell: matrix.Cell{Name: "cell-a", Arch: "amd64"}, Lost: Loss{"the kernel panicked", verdict.NotRun}}
 	ours := notBooted
-	ours.Failure, ours.FailureStatus = "disk full", verdict.Error
+	ours.Lost = Loss{"disk full", verdict.Error}
 	claimsPass := notBooted
-	claimsPass.FailureStatus = verdict.Pass
+	claimsPass.Lost.Status = verdict.Pass
 	crashed := evidence()
 	crashed.Transcripts["p"] = wire.Transcript{Probe: "p", Exit: wire.Exit{Code: -1, Signal: "SIGSEGV", Stderr: "one\ntwo\n"}}
 	timedOut := evidence()
@@ -50,7 +50,11 @@ func TestJudgeNeverMistakesOneStatusForAnother(t *testing.T) {
 	noProbe := evidence()
 	delete(noProbe.Transcripts, "p")
 	panicked := evidence()
-	panicked.Failure, panicked.FailureStatus = "Kernel panic - not syncing", verdict.NotRun
+	panicked.Lost = Loss{"Kernel panic - not syncing", verdict.NotRun}
+	itsGuestDied, anotherDied := evidence(), evidence(step("s", "yes"))
+	delete(itsGuestDied.Transcripts, "p")
+	itsGuestDied.LostBy = map[string]Loss{"p": {"its guest died", verdict.NotRun}}
+	anotherDied.LostBy = map[string]Loss{"q": {"its guest died", verdict.NotRun}}
 	unknownArch := evidence(step("s", "yes"))
 	unknownArch.Cell.Arch = "vax"
 	crashedLater := evidence(step("s", "yes"))
@@ -93,6 +97,8 @@ func TestJudgeNeverMistakesOneStatusForAnother(t *testing.T) {
 		{"probe crashed after a step that holds", sample(), crashedLater, verdict.Error, []string{"status 2"}},
 		{"probe crashed after a step that does not", sample(), crashedAndFailed, verdict.Fail, nil},
 		{"kernel panicked under the probe", sample(), panicked, verdict.Error, []string{"Kernel panic"}},
+		{"the probe's guest died", sample(), itsGuestDied, verdict.NotRun, []string{"its guest died"}},
+		{"another probe's guest died", sample(), anotherDied, verdict.Pass, nil},
 		{"did not boot", sample(), notBooted, verdict.NotRun, []string{"panicked"}},
 		{"infrastructure", sample(), ours, verdict.Error, []string{"disk full"}},
 		{"a failure never passes", sample(), claimsPass, verdict.NotRun, nil},

@@ -8,6 +8,7 @@ import (
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/facts"
 	"github.com/mapstack/conformance/harness/run"
+	"github.com/mapstack/conformance/harness/target"
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/claim"
@@ -27,15 +28,17 @@ func FromCells(cells []evidence.Cell) []claim.Evidence {
 }
 
 func fromCell(c evidence.Cell) claim.Evidence {
-	ev := claim.Evidence{Cell: c.Cell, Transcripts: c.Transcripts}
-	if c.Failure != nil {
-		ev.Failure, ev.FailureStatus = c.Failure.Error(), verdict.NotRun
-		if c.Failure.Blame() {
-			ev.FailureStatus = verdict.Error
+	ev := claim.Evidence{Cell: c.Cell, Transcripts: c.Transcripts, Lost: loss(c.Failure), LostBy: map[string]claim.Loss{}}
+	for probe, r := range c.Runs {
+		if r.Failure != nil {
+			ev.LostBy[probe] = loss(r.Failure)
 		}
 	}
 	t, ran := c.Transcripts[run.FactsProbe]
 	if !ran {
+		if lost, ok := ev.LostBy[run.FactsProbe]; ok && ev.Lost.Why == "" {
+			ev.Lost = lost // nothing can be judged without the facts
+		}
 		return ev
 	}
 	var sysconf *wire.Transcript
@@ -44,13 +47,24 @@ func fromCell(c evidence.Cell) claim.Evidence {
 	}
 	f, err := facts.Parse(t, sysconf)
 	if err != nil {
-		ev.FailureStatus = verdict.Error
-		if ev.Failure != "" {
-			ev.Failure += "\n"
+		why := fmt.Sprintf("read the facts of cell %s: %v", c.Cell.Name, err)
+		if ev.Lost.Why != "" {
+			why = ev.Lost.Why + "\n" + why
 		}
-		ev.Failure += fmt.Sprintf("read the facts of cell %s: %v", c.Cell.Name, err)
+		ev.Lost = claim.Loss{Why: why, Status: verdict.Error}
 		return ev
 	}
 	ev.Facts = &f
 	return ev
+}
+
+// loss is what a failure makes of the claims that it took the ground from.
+func loss(f *target.Failure) claim.Loss {
+	switch {
+	case f == nil:
+		return claim.Loss{}
+	case f.Blame():
+		return claim.Loss{Why: f.Error(), Status: verdict.Error}
+	}
+	return claim.Loss{Why: f.Error(), Status: verdict.NotRun}
 }

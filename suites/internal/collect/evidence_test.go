@@ -27,6 +27,8 @@ func TestFailuresAreBlamedOnTheRightSide(t *testing.T) {
 		"the facts are unreadable": {evidence.Cell{Cell: cell, Transcripts: unreadable}, verdict.Error, "read the facts of cell cell-a"},
 		"unreadable, then a panic": {evidence.Cell{Cell: cell, Transcripts: unreadable, Failure: &target.Failure{Kind: target.Panic, Message: "died"}},
 			verdict.Error, "died"},
+		"only the facts' guest died": {evidence.Cell{Cell: cell, Runs: map[string]evidence.ProbeRun{"facts": {Failure: &target.Failure{Kind: target.Hang, Message: "wedged"}}}},
+			verdict.NotRun, "wedged"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := FromCells([]evidence.Cell{tc.cell})
@@ -34,8 +36,8 @@ func TestFailuresAreBlamedOnTheRightSide(t *testing.T) {
 				t.Fatalf("%d cells", len(all))
 			}
 			ev := all[0]
-			if ev.FailureStatus != tc.status || !strings.Contains(ev.Failure, tc.text) || (tc.text == "") != (ev.Failure == "") {
-				t.Errorf("%q, %q", ev.FailureStatus, ev.Failure)
+			if ev.Lost.Status != tc.status || !strings.Contains(ev.Lost.Why, tc.text) || (tc.text == "") != (ev.Lost.Why == "") {
+				t.Errorf("%+v", ev.Lost)
 			}
 			if ev.Facts != nil || ev.Cell != cell {
 				t.Errorf("%+v", ev)

@@ -1,4 +1,7 @@
-package target
+// Package fakeqemu stands in for QEMU in the tests of the harness's own
+// failure handling, and where thousands of guests are needed: a scripted guest
+// behind a scripted QEMU. No claim about a kernel is ever tested with it.
+package fakeqemu
 
 import (
 	"bufio"
@@ -6,24 +9,28 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// The test binary stands in for QEMU when this variable names a script. Fakes
-// are for the harness's own failure handling only: real guests are booted by
-// the tests with the tag boot.
-const fakeEnv = "MAPSTACK_FAKE_QEMU"
+// variable names the script in the environment.
+const variable = "MAPSTACK_FAKE_QEMU"
 
-func TestMain(m *testing.M) {
-	if script := os.Getenv(fakeEnv); script != "" {
-		fakeQEMU(script)
+// Prefix is what to start instead of QEMU. The test binary plays the script, if
+// its TestMain calls Play.
+func Prefix(script string) []string {
+	return []string{"env", variable + "=" + script, os.Args[0]}
+}
+
+// Play plays the script that Prefix named and exits; without one it returns.
+func Play() {
+	if script := os.Getenv(variable); script != "" {
+		play(script)
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
 }
 
 // fake is a scripted guest behind a scripted QEMU.
@@ -33,13 +40,17 @@ type fake struct {
 	in   *bufio.Reader
 }
 
-func fakeQEMU(name string) {
+func play(name string) {
 	if name == "refuses" {
 		fmt.Fprintln(os.Stderr, "qemu: unsupported machine type")
 		os.Exit(1)
 	}
-	go monitor()
+	go monitor(name)
 	g := &fake{in: bufio.NewReader(os.Stdin)}
+	if slices.Contains(os.Args, "-incoming") {
+		g.restored(name)
+		return
+	}
 	fmt.Println("[    0.000000] Linux version 0.0.0-fake")
 	switch name {
 	case "panics":
@@ -70,9 +81,24 @@ func fakeQEMU(name string) {
 	g.answer(name)
 }
 
+// restored plays a guest that said hello before it was saved.
+func (g *fake) restored(name string) {
+	switch name {
+	case "restores deaf":
+		time.Sleep(time.Hour)
+	case "restores another":
+		g.frame(wire.Record{Kind: wire.KindHello, Hello: &wire.Hello{Protocol: wire.Protocol, Arch: "amd64", Release: "9.9.9-fake"}})
+	default:
+		g.frame(hello)
+	}
+	g.answer(name)
+}
+
+var hello = wire.Record{Kind: wire.KindHello, Hello: &wire.Hello{
+	Protocol: wire.Protocol, Arch: "amd64", Go: "go", Release: "0.0.0-fake", Probes: []string{"p"}}}
+
 func (g *fake) hello(damaged bool) {
-	line := g.frame(wire.Record{Kind: wire.KindHello, Hello: &wire.Hello{
-		Protocol: wire.Protocol, Arch: "amd64", Go: "go", Release: "0.0.0-fake", Probes: []string{"p"}}})
+	line := g.frame(hello)
 	if damaged {
 		line = append(append(append([]byte{}, line[:30]...), "[ 1.5] printk\n"...), line[30:]...)
 	}
@@ -91,8 +117,8 @@ func (g *fake) frame(r wire.Record) []byte {
 
 func (g *fake) send(r wire.Record) { os.Stdout.Write(g.frame(r)) }
 
-// observations is how many steps the fake's probe has.
-const observations = 50
+// Observations is how many steps each of the fake's probes has.
+const Observations = 50
 
 func (g *fake) answer(name string) {
 	for attempt := 0; ; attempt++ {
@@ -126,7 +152,7 @@ func (g *fake) answer(name string) {
 			continue
 		}
 		first := len(g.kept)
-		for i := 0; i < observations; i++ {
+		for i := 0; i < Observations; i++ {
 			g.frame(wire.Record{Kind: wire.KindObservation, Run: req.Run, Observation: &wire.Observation{Step: fmt.Sprint(i)}})
 		}
 		g.frame(wire.Record{Kind: wire.KindDone, Run: req.Run, Exit: &wire.Exit{}})
@@ -169,7 +195,7 @@ func (g *fake) request() (wire.Request, bool) {
 }
 
 // monitor answers QMP as far as the harness uses it.
-func monitor() {
+func monitor(name string) {
 	conn, err := net.FileConn(os.NewFile(3, "monitor"))
 	if err != nil {
 		panic(err)
@@ -178,16 +204,41 @@ func monitor() {
 	lines := bufio.NewScanner(conn)
 	for lines.Scan() {
 		var req struct {
-			Execute string `json:"execute"`
-			ID      int    `json:"id"`
+			Execute   string `json:"execute"`
+			ID        int    `json:"id"`
+			Arguments struct {
+				URI string `json:"uri"`
+			} `json:"arguments"`
 		}
 		if json.Unmarshal(lines.Bytes(), &req) != nil {
 			continue
 		}
 		result := "{}"
-		if strings.HasPrefix(req.Execute, "query-kvm") {
+		if req.Execute == "query-kvm" {
 			result = `{"enabled": false, "present": true}`
 		}
 		fmt.Fprintf(conn, `{"event": "RESUME", "data": {}}`+"\n"+`{"return": %s, "id": %d}`+"\n", result, req.ID)
+		if status := migrate(name, req.Execute, strings.TrimPrefix(req.Arguments.URI, "file:")); status != "" {
+			fmt.Fprintf(conn, `{"event": "MIGRATION", "data": {"status": "active"}}`+"\n"+`{"event": "MIGRATION", "data": {"status": %q}}`+"\n", status)
+		}
 	}
+}
+
+// migrate says what becomes of a guest's state, "" if that was not asked.
+func migrate(name, command, path string) string {
+	var err error
+	switch {
+	case command == "migrate" && name == "cannot be saved":
+		return "failed"
+	case command == "migrate":
+		err = os.WriteFile(path, []byte("state"), 0o644)
+	case command == "migrate-incoming":
+		_, err = os.ReadFile(path)
+	default:
+		return ""
+	}
+	if err != nil {
+		return "failed"
+	}
+	return "completed"
 }

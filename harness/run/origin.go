@@ -1,0 +1,337 @@
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/guestimage"
+	"github.com/mapstack/conformance/harness/kernel"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/qemu"
+	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/toolbox"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// Origin is where the guests of a cell come from: the snapshot of one that was
+// booted, or a boot each. Every guest is as pristine as the first.
+type Origin struct {
+	engine   *Engine
+	cell     matrix.Cell
+	log      io.Writer
+	parts    parts
+	config   qemu.Config
+	timeouts qemu.Timeouts
+	// slow is why nothing faster executes the guest.
+	slow string
+
+	mu       sync.Mutex
+	snapshot *snapshot // nil when guests are booted
+	unsaved  string    // why they are
+	guest    evidence.Guest
+	accel    qemu.Accel // what QEMU says it uses
+}
+
+// parts is everything a cell's guest is made of.
+type parts struct {
+	rec      arch.Record
+	machine  arch.Machine
+	kernel   kernel.Image
+	emulator toolbox.QEMU
+	guest    guestimage.Image
+}
+
+// Open gets what a cell's guests are made of, and a snapshot where the machine
+// can have one. What the guests write to their consoles goes to log. The error
+// may be a *target.Failure.
+func (e *Engine) Open(ctx context.Context, cell matrix.Cell, log io.Writer) (*Origin, error) {
+	o := &Origin{engine: e, cell: cell, log: log}
+	if err := o.gather(ctx); err != nil {
+		return o, err
+	}
+	return o, o.save(ctx)
+}
+
+// gather gets kernel, emulator and guest image at the same time.
+func (o *Origin) gather(ctx context.Context) (err error) {
+	e, p := o.engine, &o.parts
+	if p.rec, err = arch.Lookup(o.cell.Arch); err != nil {
+		return err
+	}
+	if p.machine, err = p.rec.Machine(o.cell.Machine); err != nil {
+		return err
+	}
+	group, getting := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { p.kernel, err = e.Kernels.Image(getting, o.cell); return err })
+	group.Go(func() (err error) { p.emulator, err = e.Emulators.Find(getting, p.rec); return err })
+	group.Go(func() (err error) { p.guest, err = e.Guests.Image(getting, p.rec); return err })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	o.config = qemu.Config{Prefix: p.emulator.Argv, Arch: p.rec, Machine: p.machine, CPUs: o.cell.CPUs,
+		Memory: o.cell.Memory, Kernel: p.kernel.Path, Initrd: p.guest.Path}
+	o.config.Accel, o.slow = e.accelerator(ctx, o.config)
+	o.timeouts = qemu.TimeoutsFor(o.config.Accel, p.rec.Slowness)
+	o.guest = evidence.Guest{Image: p.guest.Key, Go: p.guest.Go}
+	return nil
+}
+
+// describe fills in what is known of the cell, also after an error of Open.
+func (o *Origin) describe(c *evidence.Cell) {
+	if o.parts.kernel.Path == "" {
+		return
+	}
+	c.Kernel = &o.parts.kernel
+	if len(o.config.Prefix) == 0 {
+		return
+	}
+	p := o.parts
+	argv, _ := o.config.Argv() // what is wrong with it ends every start
+	c.QEMU = &evidence.QEMU{Version: p.emulator.Version, Source: p.emulator.Source, Build: p.emulator.Build,
+		Machine: p.machine.Name, Params: o.config.Params(), Argv: argv, AcceleratorReason: o.slow}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.guest.Hello.Arch == "" {
+		return // none ever answered
+	}
+	guest := o.guest
+	guest.BootReason = o.unsaved
+	c.QEMU.Accelerator, c.Guest = string(o.accel), &guest
+}
+
+// snapshot is a guest that was booted, said hello, and was stopped.
+type snapshot struct {
+	dir string
+	key string
+	snapshotRecord
+}
+
+// snapshotRecord is what a snapshot's folder says of the guest.
+type snapshotRecord struct {
+	Hello       wire.Hello `json:"hello"`
+	Accel       qemu.Accel `json:"accel"`
+	BootSeconds float64    `json:"bootSeconds"`
+}
+
+// Files of a snapshot.
+const (
+	ramFile     = "ram"
+	stateFile   = "state"
+	recordFile  = "snapshot.json"
+	consoleFile = "console.log"
+)
+
+// snapshotKind is the cache's name for snapshots, with the version of their files.
+const snapshotKind = "snapshot-1"
+
+// unsaveable is why a cell's guests are booted, "" when they are restored.
+func (o *Origin) unsaveable() string {
+	switch {
+	case o.engine.Snapshots == nil || o.engine.Fresh:
+		return "asked for"
+	case o.config.Accel != qemu.TCG:
+		return "a guest that was saved under KVM belongs to the CPU it ran on"
+	}
+	return o.parts.machine.BootOnly
+}
+
+// save finds the cell's snapshot, or boots a guest and makes one.
+func (o *Origin) save(ctx context.Context) error {
+	if o.unsaved = o.unsaveable(); o.unsaved != "" {
+		return nil
+	}
+	key, err := o.key()
+	if err != nil {
+		return err
+	}
+	made := false
+	dir, err := o.engine.Snapshots.Dir(ctx, snapshotKind, key, func(ctx context.Context, dir string) error {
+		made = true
+		return o.engine.lend(ctx, o.cell, func() error { return o.make(ctx, dir) })
+	})
+	var failed *target.Failure
+	switch {
+	case errors.As(err, &failed) || ctx.Err() != nil:
+		return err
+	case err != nil:
+		o.distrust(fmt.Errorf("the booted guest could not be kept: %w", err))
+		return nil
+	}
+	s := &snapshot{dir: dir, key: key}
+	if err := s.read(); err != nil {
+		o.distrust(err)
+		return nil
+	}
+	if !made {
+		if err := s.copyConsole(o.log); err != nil {
+			return err
+		}
+	}
+	o.snapshot = s
+	o.guest.Hello, o.guest.BootSeconds, o.guest.Snapshot, o.accel = s.Hello, s.BootSeconds, key, s.Accel
+	return nil
+}
+
+// key changes with everything that a booted guest is made of.
+func (o *Origin) key() (string, error) {
+	argv, err := o.config.Argv()
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	if err := json.NewEncoder(h).Encode(struct {
+		QEMU, Kernel, Guest string
+		Argv                []string
+		Protocol            int
+	}{o.parts.emulator.Build, o.parts.kernel.ImageSHA256, o.parts.guest.Key, argv, wire.Protocol}); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// make boots a guest and writes its snapshot to dir.
+func (o *Origin) make(ctx context.Context, dir string) (err error) {
+	console, err := os.Create(filepath.Join(dir, consoleFile))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, console.Close()) }()
+	cfg := o.config
+	cfg.RAM = filepath.Join(dir, ramFile)
+	g, err := o.boot(ctx, cfg, io.MultiWriter(console, o.log))
+	if err != nil {
+		return err
+	}
+	if err := g.Save(ctx, filepath.Join(dir, stateFile)); err != nil {
+		return err
+	}
+	record, err := json.Marshal(snapshotRecord{g.Hello, g.Accel, g.Started.Seconds()})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, recordFile), record, 0o644)
+}
+
+func (s *snapshot) read() error {
+	b, err := os.ReadFile(filepath.Join(s.dir, recordFile))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, &s.snapshotRecord); err != nil {
+		return fmt.Errorf("%s: %w", recordFile, err)
+	}
+	return nil
+}
+
+// copyConsole writes what the guest said while it booted.
+func (s *snapshot) copyConsole(log io.Writer) error {
+	f, err := os.Open(filepath.Join(s.dir, consoleFile))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(log, f)
+	return err
+}
+
+// distrust gives the snapshot up: guests are booted from now on.
+func (o *Origin) distrust(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.snapshot, o.unsaved = nil, err.Error()
+	o.engine.Sink(progress.Event{Cell: o.cell.Name, Stage: progress.Warning, End: true,
+		What: fmt.Sprintf("cell %s boots for every probe: %v", o.cell.Name, err)})
+}
+
+// boot starts a guest afresh.
+func (o *Origin) boot(ctx context.Context, cfg qemu.Config, log io.Writer) (*target.Guest, error) {
+	began := progress.Event{Cell: o.cell.Name, Stage: progress.Boot, What: cfg.Machine.Name}
+	o.engine.Sink(began)
+	g, err := target.Boot(ctx, cfg, o.timeouts, log)
+	began.End, began.Err = true, err
+	o.engine.Sink(began)
+	return g, err
+}
+
+// start gives a pristine guest and says how it was had. A snapshot that cannot
+// be restored costs a boot, and is not tried again.
+func (o *Origin) start(ctx context.Context) (*target.Guest, string, error) {
+	o.mu.Lock()
+	s := o.snapshot
+	o.mu.Unlock()
+	if s != nil {
+		cfg := o.config
+		cfg.RAM, cfg.Restore = filepath.Join(s.dir, ramFile), true
+		g, err := target.Restore(ctx, cfg, filepath.Join(s.dir, stateFile), s.Hello, o.timeouts, o.log)
+		if err == nil || ctx.Err() != nil {
+			return g, evidence.Restored, err
+		}
+		o.distrust(err)
+	}
+	g, err := o.boot(ctx, o.config, o.log)
+	if err != nil {
+		return nil, evidence.Booted, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.guest.Hello, o.guest.BootSeconds, o.accel = g.Hello, g.Started.Seconds(), g.Accel
+	return g, evidence.Booted, nil
+}
+
+// With lets use have a guest that nothing ran in, and ends it. An error means
+// that there was none; what use met is in the run.
+func (o *Origin) With(ctx context.Context, use func(*target.Guest) error) (run evidence.ProbeRun, err error) {
+	err = o.engine.lend(ctx, o.cell, func() error {
+		g, how, err := o.start(ctx)
+		if err != nil {
+			return err
+		}
+		run.Guest, run.StartSeconds = how, g.Started.Seconds()
+		began := time.Now()
+		err = use(g)
+		// A failed guest is gone already; why it failed is what counts.
+		if stopErr := g.Stop(); err == nil && stopErr != nil {
+			return stopErr
+		}
+		run.Seconds = time.Since(began).Seconds()
+		if err != nil {
+			run.Failure = failure(ctx, err)
+		}
+		return nil
+	})
+	if err == nil && ctx.Err() != nil {
+		err, run.Failure = run.Err(), nil // the run of all cells was stopped, not this probe's
+	}
+	return run, err
+}
+
+// Observe runs one probe, below a defect model unless defect is empty, in a
+// guest of its own. The transcript is filed under the probe's own name; a run
+// that failed has none.
+func (o *Origin) Observe(ctx context.Context, probe, defect string) (wire.Transcript, evidence.ProbeRun, error) {
+	var t wire.Transcript
+	run, err := o.With(ctx, func(g *target.Guest) (err error) {
+		if defect == "" || Spared(probe) {
+			t, err = g.Run(ctx, probe, nil)
+			return err
+		}
+		t, err = g.Run(ctx, injector, []string{defect, probe})
+		t.Probe, t.Args, t.Defect = probe, nil, defect
+		return err
+	})
+	return t, run, err
+}

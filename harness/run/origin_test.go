@@ -1,0 +1,134 @@
+package run
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/internal/fakeqemu"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/target"
+)
+
+func TestMain(m *testing.M) {
+	fakeqemu.Play()
+	os.Exit(m.Run())
+}
+
+// scripted is an engine whose guests follow a script.
+func scripted(t testing.TB, script string) (*Engine, *[]progress.Event) {
+	t.Helper()
+	e, events := engine(source{qemu: fakeqemu.Prefix(script)})
+	e.kvmOnce.Do(func() { e.kvmReason = "the fake is no KVM" })
+	var err error
+	if e.Snapshots, err = cache.Open(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	return e, events
+}
+
+// observeAll runs three probes in a cell and returns its evidence.
+func observeAll(t *testing.T, e *Engine) evidence.Cell {
+	t.Helper()
+	folder, err := evidence.Create(t.TempDir(), testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := e.Cells(t.Context(), []matrix.Cell{cell("c", "amd64", 64)}, []string{"p", "q", "r"}, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return results[0]
+}
+
+func boots(events []progress.Event) int {
+	n := 0
+	for _, ev := range events {
+		if ev.Stage == progress.Boot && ev.End {
+			n++
+		}
+	}
+	return n
+}
+
+func TestEveryProbeRunHasAGuestOfItsOwn(t *testing.T) {
+	for _, c := range []struct {
+		script string
+		fresh  bool
+		guest  string // how each run's guest was had
+		reason string // in the evidence, why not restored
+		boots  int
+	}{
+		{"behaves", false, evidence.Restored, "", 1},
+		{"behaves", true, evidence.Booted, "asked for", 3},
+		{"restores another", false, evidence.Booted, "9.9.9-fake", 4},
+		{"cannot be saved", false, evidence.Booted, "QMP migrate failed", 4},
+	} {
+		e, events := scripted(t, c.script)
+		e.Fresh = c.fresh
+		got := observeAll(t, e)
+		if got.Failure != nil || got.Guest == nil || len(got.Transcripts) != 3 || len(got.Runs) != 3 {
+			t.Fatalf("%s: failure %v, guest %+v, %d transcripts, %d runs", c.script, got.Failure, got.Guest, len(got.Transcripts), len(got.Runs))
+		}
+		for probe, r := range got.Runs {
+			if r.Guest != c.guest || r.Failure != nil {
+				t.Errorf("%s: probe %s: %+v, want %s", c.script, probe, r, c.guest)
+			}
+		}
+		if !strings.Contains(got.Guest.BootReason, c.reason) || (c.reason == "") != (got.Guest.BootReason == "") {
+			t.Errorf("%s: reason %q, want %q", c.script, got.Guest.BootReason, c.reason)
+		}
+		if n := boots(*events); n != c.boots {
+			t.Errorf("%s: %d boots, want %d", c.script, n, c.boots)
+		}
+		if q := got.QEMU; q == nil || q.Accelerator != "tcg" {
+			t.Errorf("%s: QEMU %+v", c.script, q)
+		}
+	}
+}
+
+func TestASnapshotServesTheNextRunAndOnlyItsOwnGuest(t *testing.T) {
+	e, events := scripted(t, "behaves")
+	first := observeAll(t, e)
+	if again := observeAll(t, e); boots(*events) != 1 || again.Guest.Snapshot != first.Guest.Snapshot {
+		t.Errorf("%d boots, snapshots %q and %q", boots(*events), first.Guest.Snapshot, again.Guest.Snapshot)
+	}
+	o := &Origin{engine: e, cell: cell("c", "amd64", 64)}
+	if err := o.gather(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	seen := []string{}
+	for _, change := range []func(){
+		func() {},
+		func() { o.parts.emulator.Build += "x" },
+		func() { o.parts.kernel.ImageSHA256 += "x" },
+		func() { o.parts.guest.Key += "x" },
+		func() { o.config.Memory++ },
+		func() { o.config.CPUs++ },
+		func() { o.config.Machine.CPU = "other" },
+	} {
+		change()
+		key, err := o.key()
+		if err != nil || slices.Contains(seen, key) {
+			t.Errorf("after %d changes: key %s, %v, known before: %v", len(seen), key, err, seen)
+		}
+		seen = append(seen, key)
+	}
+}
+
+func TestAProbeThatKillsItsGuestHarmsNoOther(t *testing.T) {
+	e, _ := scripted(t, "dies under a probe")
+	got := observeAll(t, e)
+	if got.Failure != nil || len(got.Runs) != 3 {
+		t.Fatalf("failure %v, %d of 3 probes were run", got.Failure, len(got.Runs))
+	}
+	for probe, r := range got.Runs {
+		if _, has := got.Transcripts[probe]; has || r.Failure == nil || r.Failure.Kind != target.Oops {
+			t.Errorf("probe %s: transcript %v, %+v", probe, has, r)
+		}
+	}
+}
