@@ -4,7 +4,7 @@
 //	out/<run>/run.json                         what was asked for, and of whom
 //	out/<run>/cells/<cell>/cell.json           kernel, QEMU, guest, how it ended
 //	out/<run>/cells/<cell>/transcripts/*.json  one probe run each; facts is one
-//	out/<run>/cells/<cell>/console.log         all that the guest wrote
+//	out/<run>/cells/<cell>/console/*.log       all that the guests wrote: as one booted, and by probe
 //	out/<run>/cells/<cell>/qemu.txt            the command line, to repeat by hand
 package evidence
 
@@ -153,12 +153,16 @@ func (f Folder) Path() string { return f.path }
 // Cell makes the folder of a cell and returns its path.
 func (f Folder) cell(name string) string { return filepath.Join(f.path, "cells", name) }
 
-// Console opens the console log of a cell.
-func (f Folder) Console(cell string) (*os.File, error) {
-	if err := os.MkdirAll(f.cell(cell), 0o755); err != nil {
+// BootConsole names the console log of the guest that was booted for the cell.
+const BootConsole = "boot"
+
+// Console opens a console log of a cell: BootConsole, or that of a probe's run.
+func (f Folder) Console(cell, name string) (*os.File, error) {
+	dir := filepath.Join(f.cell(cell), "console")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, unwritten(err)
 	}
-	log, err := os.Create(filepath.Join(f.cell(cell), "console.log"))
+	log, err := os.Create(filepath.Join(dir, name+".log"))
 	if err != nil {
 		return nil, unwritten(err)
 	}

@@ -100,9 +100,9 @@ func (c Config) Argv() ([]string, error) {
 }
 
 // accel is the value of -accel. Under TCG the guest's CPUs take turns on one
-// thread: with a thread each, one that waits for a core may hold a spin lock on
-// which another burns its own, and on a busy host a guest of two CPUs took twice
-// the host's time (measured: 10.2 s against 5.8 s for the limits probe).
+// thread, since a guest has one of the host's cores: with a thread each, a CPU
+// that waits for a core may hold a spin lock on which another burns its own
+// (measured: 10.2 s of the host's time against 5.8 s for the limits probe).
 func (c Config) accel() string {
 	if c.Accel == TCG {
 		return string(TCG) + ",thread=single"

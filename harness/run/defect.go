@@ -1,5 +1,12 @@
 package run
 
+import (
+	"context"
+
+	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
 // injector is the guest program that runs another below a defect model.
 const injector = "inject"
 
@@ -8,4 +15,15 @@ const injector = "inject"
 // because nobody is traced twice.
 func Spared(probe string) bool {
 	return probe == FactsProbe || probe == "sysconf" || probe == "tracing"
+}
+
+// observe runs a probe in a guest, below a defect model unless defect is empty,
+// and files what it saw under the probe's own name.
+func observe(ctx context.Context, g *target.Guest, probe, defect string) (wire.Transcript, error) {
+	if defect == "" || Spared(probe) {
+		return g.Run(ctx, probe, nil)
+	}
+	t, err := g.Run(ctx, injector, []string{defect, probe})
+	t.Probe, t.Args, t.Defect = probe, nil, defect
+	return t, err
 }

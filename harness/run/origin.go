@@ -32,7 +32,6 @@ import (
 type Origin struct {
 	engine   *Engine
 	cell     matrix.Cell
-	log      io.Writer
 	parts    parts
 	config   qemu.Config
 	timeouts qemu.Timeouts
@@ -56,14 +55,14 @@ type parts struct {
 }
 
 // Open gets what a cell's guests are made of, and a snapshot where the machine
-// can have one. What the guests write to their consoles goes to log. The error
-// may be a *target.Failure.
+// can have one. What that guest wrote to its console when it booted goes to log.
+// The error may be a *target.Failure. An Origin is safe for concurrent use.
 func (e *Engine) Open(ctx context.Context, cell matrix.Cell, log io.Writer) (*Origin, error) {
-	o := &Origin{engine: e, cell: cell, log: log}
+	o := &Origin{engine: e, cell: cell}
 	if err := o.gather(ctx); err != nil {
 		return o, err
 	}
-	return o, o.save(ctx)
+	return o, o.save(ctx, log)
 }
 
 // gather gets kernel, emulator and guest image at the same time.
@@ -150,7 +149,7 @@ func (o *Origin) unsaveable() string {
 }
 
 // save finds the cell's snapshot, or boots a guest and makes one.
-func (o *Origin) save(ctx context.Context) error {
+func (o *Origin) save(ctx context.Context, log io.Writer) error {
 	if o.unsaved = o.unsaveable(); o.unsaved != "" {
 		return nil
 	}
@@ -161,7 +160,7 @@ func (o *Origin) save(ctx context.Context) error {
 	made := false
 	dir, err := o.engine.Snapshots.Dir(ctx, snapshotKind, key, func(ctx context.Context, dir string) error {
 		made = true
-		return o.engine.lend(ctx, o.cell, func() error { return o.make(ctx, dir) })
+		return o.engine.lend(ctx, o.cell, func() error { return o.make(ctx, dir, log) })
 	})
 	var failed *target.Failure
 	switch {
@@ -177,7 +176,7 @@ func (o *Origin) save(ctx context.Context) error {
 		return nil
 	}
 	if !made {
-		if err := s.copyConsole(o.log); err != nil {
+		if err := s.copyConsole(log); err != nil {
 			return err
 		}
 	}
@@ -204,7 +203,7 @@ func (o *Origin) key() (string, error) {
 }
 
 // make boots a guest and writes its snapshot to dir.
-func (o *Origin) make(ctx context.Context, dir string) (err error) {
+func (o *Origin) make(ctx context.Context, dir string, log io.Writer) (err error) {
 	console, err := os.Create(filepath.Join(dir, consoleFile))
 	if err != nil {
 		return err
@@ -212,7 +211,7 @@ func (o *Origin) make(ctx context.Context, dir string) (err error) {
 	defer func() { err = errors.Join(err, console.Close()) }()
 	cfg := o.config
 	cfg.RAM = filepath.Join(dir, ramFile)
-	g, err := o.boot(ctx, cfg, io.MultiWriter(console, o.log))
+	g, err := o.boot(ctx, cfg, io.MultiWriter(console, log))
 	if err != nil {
 		return err
 	}
@@ -269,20 +268,20 @@ func (o *Origin) boot(ctx context.Context, cfg qemu.Config, log io.Writer) (*tar
 
 // start gives a pristine guest and says how it was had. A snapshot that cannot
 // be restored costs a boot, and is not tried again.
-func (o *Origin) start(ctx context.Context) (*target.Guest, string, error) {
+func (o *Origin) start(ctx context.Context, log io.Writer) (*target.Guest, string, error) {
 	o.mu.Lock()
 	s := o.snapshot
 	o.mu.Unlock()
 	if s != nil {
 		cfg := o.config
 		cfg.RAM, cfg.Restore = filepath.Join(s.dir, ramFile), true
-		g, err := target.Restore(ctx, cfg, filepath.Join(s.dir, stateFile), s.Hello, o.timeouts, o.log)
+		g, err := target.Restore(ctx, cfg, filepath.Join(s.dir, stateFile), s.Hello, o.timeouts, log)
 		if err == nil || ctx.Err() != nil {
 			return g, evidence.Restored, err
 		}
 		o.distrust(err)
 	}
-	g, err := o.boot(ctx, o.config, o.log)
+	g, err := o.boot(ctx, o.config, log)
 	if err != nil {
 		return nil, evidence.Booted, err
 	}
@@ -292,11 +291,12 @@ func (o *Origin) start(ctx context.Context) (*target.Guest, string, error) {
 	return g, evidence.Booted, nil
 }
 
-// With lets use have a guest that nothing ran in, and ends it. An error means
-// that there was none; what use met is in the run.
-func (o *Origin) With(ctx context.Context, use func(*target.Guest) error) (run evidence.ProbeRun, err error) {
+// With lets use have a guest that nothing ran in, and ends it. What it writes to
+// its console goes to log. An error means that there was no guest; what use met
+// is in the run.
+func (o *Origin) With(ctx context.Context, log io.Writer, use func(*target.Guest) error) (run evidence.ProbeRun, err error) {
 	err = o.engine.lend(ctx, o.cell, func() error {
-		g, how, err := o.start(ctx)
+		g, how, err := o.start(ctx, log)
 		if err != nil {
 			return err
 		}
@@ -322,15 +322,10 @@ func (o *Origin) With(ctx context.Context, use func(*target.Guest) error) (run e
 // Observe runs one probe, below a defect model unless defect is empty, in a
 // guest of its own. The transcript is filed under the probe's own name; a run
 // that failed has none.
-func (o *Origin) Observe(ctx context.Context, probe, defect string) (wire.Transcript, evidence.ProbeRun, error) {
+func (o *Origin) Observe(ctx context.Context, log io.Writer, probe, defect string) (wire.Transcript, evidence.ProbeRun, error) {
 	var t wire.Transcript
-	run, err := o.With(ctx, func(g *target.Guest) (err error) {
-		if defect == "" || Spared(probe) {
-			t, err = g.Run(ctx, probe, nil)
-			return err
-		}
-		t, err = g.Run(ctx, injector, []string{defect, probe})
-		t.Probe, t.Args, t.Defect = probe, nil, defect
+	run, err := o.With(ctx, log, func(g *target.Guest) (err error) {
+		t, err = observe(ctx, g, probe, defect)
 		return err
 	})
 	return t, run, err

@@ -112,14 +112,15 @@ func within(ctx context.Context, cores, memory *semaphore.Weighted, need, budget
 	if need > budget {
 		return fmt.Errorf("the cell needs %d MiB of memory and this host lends guests %d MiB at most; run it on a larger one", need, budget)
 	}
-	if err := memory.Acquire(ctx, need); err != nil {
-		return err
-	}
-	defer memory.Release(need)
+	// A core first: who waits for one must not keep memory from the others.
 	if err := cores.Acquire(ctx, 1); err != nil {
 		return err
 	}
 	defer cores.Release(1)
+	if err := memory.Acquire(ctx, need); err != nil {
+		return err
+	}
+	defer memory.Release(need)
 	return run()
 }
 
@@ -140,7 +141,7 @@ func failure(ctx context.Context, err error) *target.Failure {
 		return nil
 	case errors.As(err, &f):
 		if f.Kind == target.Interrupted {
-			f.Console = "" // it was well when it was stopped; console.log has it all
+			f.Console = "" // it was well when it was stopped; the console logs have it all
 		}
 		return f
 	case ctx.Err() != nil:
@@ -154,7 +155,7 @@ func failure(ctx context.Context, err error) *target.Failure {
 // cell runs one cell and fills result as it learns. A probe whose run fails
 // loses what it had observed, and no other does.
 func (e *Engine) cell(ctx context.Context, result *evidence.Cell, probes []string, folder evidence.Folder) (err error) {
-	log, err := folder.Console(result.Cell.Name)
+	log, err := folder.Console(result.Cell.Name, evidence.BootConsole)
 	if err != nil {
 		return err
 	}
@@ -164,27 +165,68 @@ func (e *Engine) cell(ctx context.Context, result *evidence.Cell, probes []strin
 	if err != nil {
 		return err
 	}
+	r := runs{engine: e, origin: o, folder: folder, result: result, total: len(probes)}
 	result.Runs = map[string]evidence.ProbeRun{}
-	for i, probe := range probes {
-		began := progress.Event{Cell: result.Cell.Name, Stage: progress.Probe, What: probe, Done: int64(i + 1), Total: int64(len(probes))}
-		e.Sink(began)
-		t, run, err := o.Observe(ctx, probe, e.Defect)
-		began.End, began.Err = true, errors.Join(err, run.Err())
-		e.Sink(began)
-		if err != nil {
+	if len(probes) > 0 && probes[0] == FactsProbe {
+		// A guest that is not what the cell says is asked nothing more.
+		if err := r.probe(ctx, FactsProbe); err != nil {
 			return err
 		}
-		result.Runs[probe] = run
-		result.Seconds += run.StartSeconds + run.Seconds
-		if run.Failure != nil {
-			continue
-		}
-		result.Transcripts[probe] = t
-		if probe == FactsProbe {
+		if t, ran := result.Transcripts[FactsProbe]; ran {
 			if err := agrees(result.Cell, t); err != nil {
 				return err
 			}
 		}
+		probes = probes[1:]
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, probe := range probes {
+		group.Go(func() error { return r.probe(ctx, probe) })
+	}
+	return group.Wait()
+}
+
+// runs is the probe runs of a cell.
+type runs struct {
+	engine *Engine
+	origin *Origin
+	folder evidence.Folder
+	total  int
+
+	mu     sync.Mutex
+	begun  int
+	result *evidence.Cell
+}
+
+// probe runs one probe when there is room for its guest, and files what it saw.
+func (r *runs) probe(ctx context.Context, probe string) (err error) {
+	log, err := r.folder.Console(r.result.Cell.Name, probe)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	shown := progress.Event{Cell: r.result.Cell.Name, Stage: progress.Probe, What: probe, Total: int64(r.total)}
+	var t wire.Transcript
+	run, err := r.origin.With(ctx, log, func(g *target.Guest) (err error) {
+		r.mu.Lock()
+		r.begun++
+		shown.Done = int64(r.begun)
+		r.mu.Unlock()
+		r.engine.Sink(shown)
+		t, err = observe(ctx, g, probe, r.engine.Defect)
+		shown.End, shown.Err = true, err
+		r.engine.Sink(shown)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.result.Runs[probe] = run
+	r.result.Seconds += run.StartSeconds + run.Seconds
+	if run.Failure == nil {
+		r.result.Transcripts[probe] = t
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func with(ctx context.Context, bench *Bench, c matrix.Cell, console io.Writer, u
 	if err != nil {
 		return err
 	}
-	run, err := origin.With(ctx, use)
+	run, err := origin.With(ctx, console, use)
 	return errors.Join(err, run.Err())
 }
 

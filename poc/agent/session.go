@@ -77,6 +77,7 @@ func (s *session) handle(req wire.Request) error {
 		s.run, s.kept = req.Run, nil
 		return s.runProbe(req)
 	case wire.OpResend:
+		rearmTimers() // the first request to a restored guest
 		return s.resend(req.From)
 	}
 	return s.send(wire.Record{Kind: wire.KindRefused, Run: req.Run, Refused: "unknown request " + string(req.Op)})

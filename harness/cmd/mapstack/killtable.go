@@ -164,7 +164,7 @@ func (t *trials) run(ctx context.Context, engine *runner.Engine, cell matrix.Cel
 
 // observe runs a probe below a defect and adds what it saw to cell.
 func (t *trials) observe(ctx context.Context, cell evidence.Cell, probe, defect string) error {
-	transcript, run, err := t.origin.Observe(ctx, probe, defect)
+	transcript, run, err := t.origin.Observe(ctx, io.Discard, probe, defect)
 	if err != nil {
 		return err
 	}

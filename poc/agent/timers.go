@@ -1,0 +1,44 @@
+package main
+
+import (
+	"runtime"
+	"syscall"
+	"unsafe"
+)
+
+// clockMonotonic and timerAbstime are the same numbers on every architecture.
+const (
+	clockMonotonic = 1
+	timerAbstime   = 1
+)
+
+// rearmTimers has every CPU program its timer. Not every machine that QEMU
+// restores still has the event that its kernel had asked for, and the kernel
+// asks again only for an earlier one: here for the earliest there is. Without
+// it a guest of ppc64le waits for ever. Where nothing was lost it does nothing.
+func rearmTimers() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, one [16]uint64 // masks of 1024 CPUs
+	size := unsafe.Sizeof(all)
+	if _, _, errno := syscall.Syscall(syscall.SYS_SCHED_GETAFFINITY, 0, size, uintptr(unsafe.Pointer(&all))); errno != 0 {
+		return
+	}
+	for word := range all {
+		for bit := uint(0); bit < 64; bit++ {
+			if all[word]>>bit&1 == 0 {
+				continue
+			}
+			one = [16]uint64{}
+			one[word] = 1 << bit
+			affinity(&one)
+			past := [2]int64{0, 1} // a nanosecond after the kernel started
+			_, _, _ = syscall.Syscall6(syscall.SYS_CLOCK_NANOSLEEP, clockMonotonic, timerAbstime, uintptr(unsafe.Pointer(&past)), 0, 0, 0)
+		}
+	}
+	affinity(&all)
+}
+
+func affinity(mask *[16]uint64) {
+	_, _, _ = syscall.Syscall(syscall.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(*mask), uintptr(unsafe.Pointer(mask)))
+}
