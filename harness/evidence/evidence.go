@@ -45,6 +45,10 @@ type Run struct {
 	Started  time.Time     `json:"started"`
 	Finished time.Time     `json:"finished"`
 	Warnings []string      `json:"warnings,omitempty"`
+	// CPUSeconds is the time of this host's CPUs that the run's own process
+	// took, ResidentBytes the most memory that it had. Guests are not in it.
+	CPUSeconds    float64 `json:"cpuSeconds"`
+	ResidentBytes int64   `json:"residentBytes"`
 }
 
 // Host is the machine that ran the guests, as go-sysconf reports it.
@@ -106,9 +110,13 @@ type ProbeRun struct {
 	Guest string `json:"guest"` // Restored or Booted
 	// StartSeconds is the time from QEMU's start to the agent's first answer,
 	// Seconds the time from there to QEMU's end.
-	StartSeconds float64         `json:"startSeconds"`
-	Seconds      float64         `json:"seconds"`
-	Failure      *target.Failure `json:"failure,omitempty"` // why there is no transcript
+	StartSeconds float64 `json:"startSeconds"`
+	Seconds      float64 `json:"seconds"`
+	// CPUSeconds is the host's time that QEMU took, ResidentBytes the most that
+	// it had resident.
+	CPUSeconds    float64         `json:"cpuSeconds"`
+	ResidentBytes int64           `json:"residentBytes"`
+	Failure       *target.Failure `json:"failure,omitempty"` // why there is no transcript
 }
 
 // Err is the run's failure as an error, nil for none.

@@ -70,6 +70,27 @@ func (r *Resolver) Image(ctx context.Context, cell matrix.Cell) (Image, error) {
 	return image, nil
 }
 
+// Shipped returns the kernel of a cell as its package holds it, wrapped and
+// compressed: what others boot, for comparison.
+func (r *Resolver) Shipped(ctx context.Context, cell matrix.Cell) ([]byte, error) {
+	pin, _, err := r.resolve(ctx, cell)
+	if err != nil {
+		return nil, err
+	}
+	deb, err := r.fetch(ctx, pin, pin.Image)
+	if err != nil {
+		return nil, err
+	}
+	found, err := pick(ctx, deb, want{imagePaths(pin.Release), maxPlain})
+	if err != nil {
+		return nil, err
+	}
+	if found[0] == nil {
+		return nil, fmt.Errorf("package %s %s holds no kernel", pin.Image.Package, pin.Image.Version)
+	}
+	return found[0], nil
+}
+
 // resolve also returns how the result differs from the lock, "" if it does not.
 func (r *Resolver) resolve(ctx context.Context, cell matrix.Cell) (Pin, string, error) {
 	rec, err := arch.Lookup(cell.Arch)

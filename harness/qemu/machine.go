@@ -148,6 +148,22 @@ func (m *Machine) Accelerated(ctx context.Context) (Accel, error) {
 	return TCG, nil
 }
 
+// Usage is what a QEMU that has ended took of the host: seconds of CPU, and its
+// largest resident memory in bytes. Zero while it runs.
+func (m *Machine) Usage() (cpu float64, resident int64) {
+	select {
+	case <-m.exited:
+	default:
+		return 0, 0
+	}
+	state := m.cmd.ProcessState
+	usage, ok := state.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return 0, 0
+	}
+	return (state.UserTime() + state.SystemTime()).Seconds(), usage.Maxrss << 10 // Linux counts KiB
+}
+
 // Pid is QEMU's process id.
 func (m *Machine) Pid() int { return m.cmd.Process.Pid }
 

@@ -308,6 +308,7 @@ func (o *Origin) With(ctx context.Context, log io.Writer, use func(*target.Guest
 			return stopErr
 		}
 		run.Seconds = time.Since(began).Seconds()
+		run.CPUSeconds, run.ResidentBytes = g.Usage()
 		if err != nil {
 			run.Failure = failure(ctx, err)
 		}

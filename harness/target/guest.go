@@ -119,6 +119,10 @@ func (g *Guest) Run(ctx context.Context, probe string, args []string) (wire.Tran
 // could not be written: then it is no evidence.
 func (g *Guest) Stop() error { return errors.Join(g.machine.Stop(), g.stream.Err()) }
 
+// Usage is what a guest that was stopped took of the host: seconds of CPU, and
+// its largest resident memory in bytes.
+func (g *Guest) Usage() (cpu float64, resident int64) { return g.machine.Usage() }
+
 // fail stops the guest and says why what was attempted did not work.
 func (g *Guest) fail(ctx context.Context, attempted string, err error) *Failure {
 	if !errors.Is(err, errSilent) && ctx.Err() == nil {

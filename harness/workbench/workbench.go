@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/debian"
 	"github.com/mapstack/conformance/harness/evidence"
@@ -106,6 +108,9 @@ func (b *Bench) Run(ctx context.Context, cells []matrix.Cell, probes []string, f
 		return folder, r, results, err
 	}
 	r.Finished, r.Warnings = time.Now(), b.warnings.list()
+	if r.CPUSeconds, r.ResidentBytes, err = ownUsage(); err != nil {
+		return folder, r, results, err
+	}
 	return folder, r, results, folder.WriteRun(r)
 }
 
@@ -124,4 +129,15 @@ func (b *Bench) Revision(ctx context.Context) string {
 		return rev + "-dirty"
 	}
 	return rev
+}
+
+// ownUsage is the CPU seconds of this process and its largest resident memory
+// in bytes.
+func ownUsage() (cpu float64, resident int64, err error) {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		return 0, 0, fmt.Errorf("measure this process: %w", err)
+	}
+	spent := time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return spent.Seconds(), int64(u.Maxrss) << 10, nil // Linux counts KiB
 }

@@ -1,0 +1,158 @@
+// Command bench measures what the harness costs and writes a table and JSON.
+// Everything is a ratio of two things measured in turns in one run: machines
+// are shared and noisy, and a duration alone says little.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/workbench"
+)
+
+func main() {
+	times := flag.Int("times", 7, "how often each thing is measured")
+	cells := flag.String("cell", strings.Join(machines, ","), "cells whose restores are measured against their boots")
+	run := flag.String("run", "", "evidence of a warm run of the whole matrix, for its costs")
+	write := flag.String("write", "", "write NAME.md and NAME.json")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := measure(ctx, *times, *cells, *run, *write); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// machines is a cell of every machine that can be restored, and amd64 with two CPUs.
+var machines = []string{"amd64-debian12-6.1", "amd64-debian13-6.12", "arm64-debian12-6.1", "riscv64-debian14-newest", "loong64-debian14-newest",
+	"mips64le-debian12-6.1-malta", "ppc64le-debian12-6.1", "s390x-debian12-6.1"}
+
+// Result is everything that was measured.
+type Result struct {
+	Host  evidence.Host `json:"host"`
+	Times int           `json:"times"`
+	Rows  []Row         `json:"rows"`
+	Run   *Costs        `json:"run,omitempty"`
+}
+
+// Row compares two things that were measured in turns.
+type Row struct {
+	What   string  `json:"what"`
+	Of     Spread  `json:"of"`
+	To     Spread  `json:"to"`
+	Ratio  float64 `json:"ratio"`  // of the medians
+	Target float64 `json:"target"` // at most
+}
+
+// Spread is the seconds that a thing took.
+type Spread struct {
+	Name   string  `json:"name"`
+	Min    float64 `json:"min"`
+	Median float64 `json:"median"`
+	Max    float64 `json:"max"`
+}
+
+func measure(ctx context.Context, times int, names, run, write string) error {
+	bench, err := workbench.Open(ctx, ".", fixtures.FS(), false, progress.Discard)
+	if err != nil {
+		return err
+	}
+	result := Result{Host: bench.Host, Times: times}
+	if run != "" {
+		if result.Run, err = costs(run); err != nil {
+			return err
+		}
+	}
+	all, err := matrix.Load(fixtures.FS())
+	if err != nil {
+		return err
+	}
+	cells, err := matrix.Select(all, matrix.Selection{Cell: names})
+	if err != nil {
+		return err
+	}
+	for _, c := range cells {
+		rows, err := compare(ctx, bench, c, times)
+		if err != nil {
+			return fmt.Errorf("cell %s: %w", c.Name, err)
+		}
+		result.Rows = append(result.Rows, rows...)
+		for _, r := range rows {
+			fmt.Println(r)
+		}
+	}
+	if write == "" {
+		return nil
+	}
+	b, err := json.MarshalIndent(result, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(write+".json", append(b, '\n'), 0o644); err != nil {
+		return err
+	}
+	return renameio.WriteFile(write+".md", []byte(result.markdown()), 0o644)
+}
+
+// contest measures two things in turns: what disturbs one disturbs the other.
+func contest(times int, what string, target float64, of, to string, one, other func() (float64, error)) (Row, error) {
+	var a, b []float64
+	for range times {
+		x, err := one()
+		if err != nil {
+			return Row{}, fmt.Errorf("%s: %w", of, err)
+		}
+		y, err := other()
+		if err != nil {
+			return Row{}, fmt.Errorf("%s: %w", to, err)
+		}
+		a, b = append(a, x), append(b, y)
+	}
+	r := Row{What: what, Of: spread(of, a), To: spread(to, b), Target: target}
+	r.Ratio = r.Of.Median / r.To.Median
+	return r, nil
+}
+
+func spread(name string, seconds []float64) Spread {
+	slices.Sort(seconds)
+	return Spread{Name: name, Min: seconds[0], Median: seconds[len(seconds)/2], Max: seconds[len(seconds)-1]}
+}
+
+func (s Spread) String() string {
+	return fmt.Sprintf("%s %.2f s (%.2f to %.2f)", s.Name, s.Median, s.Min, s.Max)
+}
+
+func (r Row) String() string {
+	met := "met"
+	if r.Ratio > r.Target {
+		met = "MISSED"
+	}
+	return fmt.Sprintf("%s: %.3f (at most %.3f: %s): %s against %s", r.What, r.Ratio, r.Target, met, r.Of, r.To)
+}
+
+func (r Result) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench`; do not edit. %d cores, %d MiB; medians of %d with the least and the most, in seconds.\n"+
+		"Both sides of a row were measured in turns in one run.\n\n"+
+		"| what | this | against | ratio | at most |\n|---|---|---|---|---|\n", r.Host.Cores, r.Host.MemoryMiB, r.Times)
+	for _, row := range r.Rows {
+		fmt.Fprintf(&b, "| %s | %s | %s | %.3f | %.3f |\n", row.What, row.Of, row.To, row.Ratio, row.Target)
+	}
+	if r.Run != nil {
+		b.WriteString("\n" + r.Run.markdown())
+	}
+	return b.String()
+}
