@@ -3,7 +3,7 @@
 # explains is the one after "Error" in make's last line, and the exit status of
 # bin/mapstack itself.
 
-.PHONY: help conformance kill-table record suites list fetch doctor test test-boot lint fuzz bin/mapstack
+.PHONY: help conformance kill-table bench record suites list fetch doctor test test-boot lint fuzz bin/mapstack
 
 # What narrows the matrix, empty for all of it.
 ARCH ?=
@@ -23,6 +23,7 @@ help:
 	@echo '                   LOCKED=1 accepts no kernel but the one in fixtures/kernels.lock'
 	@echo 'make suites        the same through go tool ginkgo, narrowed by ARCH, CELL, KERNEL and LOCKED'
 	@echo 'make kill-table    show which claims catch which injected defects; CELL and FOCUS narrow it'
+	@echo 'make bench         measure restores, boots and a whole run, and write fixtures/benchmarks.md'
 	@echo 'make record        run the cells of fixtures/recorded and keep what they say, for make test'
 	@echo 'make list          show the cells'
 	@echo 'make fetch         download and prepare everything, boot nothing'
@@ -47,6 +48,12 @@ tabled = amd64-debian12-6.1,arm64-debian12-6.1,mips64le-debian12-6.1-malta,ppc64
 kill-table: bin/mapstack
 	@bin/mapstack kill-table --cell '$(or $(CELL),$(tabled))' $(if $(FOCUS),--focus '$(FOCUS)') \
 		$(if $(CELL)$(FOCUS),,--write fixtures/kill-table.md)
+
+# The run is the second of two: kernels and snapshots are in the cache then.
+bench: bin/mapstack
+	@dir=$$(mktemp -d) && bin/mapstack run --out "$$dir/cold" >/dev/null && bin/mapstack run --out "$$dir/warm" >/dev/null && \
+		go run ./harness/cmd/bench --run "$$dir"/warm/* --write fixtures/benchmarks && rm -r "$$dir"
+	@go test -run '^$$' -bench Scale -benchtime 1x ./harness/run
 
 # The cells of fixtures/recorded, which make test judges again: the oldest kernel
 # and the newest ones, every architecture's numbers, each size of a page.
