@@ -164,7 +164,8 @@ func (o *Origin) save(ctx context.Context, log io.Writer) error {
 	})
 	var failed *target.Failure
 	switch {
-	case errors.As(err, &failed) || ctx.Err() != nil:
+	// A QEMU that fails may lack the disk for a snapshot: a boot will tell.
+	case ctx.Err() != nil || errors.As(err, &failed) && failed.Kind != target.Infra:
 		return err
 	case err != nil:
 		o.distrust(fmt.Errorf("the booted guest could not be kept: %w", err))
@@ -251,6 +252,9 @@ func (s *snapshot) copyConsole(log io.Writer) error {
 func (o *Origin) distrust(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.unsaved != "" {
+		return // another probe's guest was first to find out
+	}
 	o.snapshot, o.unsaved = nil, err.Error()
 	o.engine.Sink(progress.Event{Cell: o.cell.Name, Stage: progress.Warning, End: true,
 		What: fmt.Sprintf("cell %s boots for every probe: %v", o.cell.Name, err)})
