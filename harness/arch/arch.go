@@ -18,15 +18,24 @@ type Param struct {
 
 // Machine is one QEMU machine that boots kernels of an architecture.
 type Machine struct {
-	Name     string // -machine
-	Options  string // more of -machine, "option=value,..."
-	CPU      string // -cpu, empty for the machine's default
-	Icount   string // -icount under TCG, empty for a clock that follows the host's
-	Console  string // the kernel's console= device
-	BootOnly string // why a saved guest cannot be restored; empty when it can
-	MaxCPUs  int    // what the machine, or its kernel under TCG, can take
+	Name    string // -machine
+	Options string // more of -machine, "option=value,..."
+	CPU     string // -cpu, empty for the machine's default
+	Icount  string // -icount under TCG, empty for a clock that follows the host's
+	Console string // the kernel's console= device
+	MaxCPUs int    // what the machine, or its kernel under TCG, can take
+	// Unsaved are device registers that QEMU does not save with a guest and that
+	// a restored one needs; they are saved beside it.
+	Unsaved []Register
 	// Params are kernel parameters that this machine needs beside the common ones.
 	Params []Param
+}
+
+// Register is a device register at physical addresses: many are written
+// elsewhere than they are read.
+type Register struct {
+	Read, Write uint64
+	Bytes       int // 1 or 4
 }
 
 // Record is one architecture. Its name in this project is its GOARCH.

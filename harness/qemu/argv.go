@@ -95,6 +95,10 @@ func (c Config) Argv() ([]string, error) {
 		}
 		argv = append(argv, "-object",
 			fmt.Sprintf("memory-backend-file,id=%s,size=%dM,mem-path=%s,share=%s", ram, c.Memory, c.RAM, share))
+		if len(c.Machine.Unsaved) > 0 {
+			argv = append(argv, "-chardev", fmt.Sprintf("socket,id=registers,fd=%d", registersFD),
+				"-qtest", "chardev:registers", "-qtest-log", "none")
+		}
 	}
 	return argv, nil
 }
@@ -125,5 +129,9 @@ func (c Config) machine() []string {
 	return words
 }
 
-// monitorFD is the monitor's descriptor in QEMU: the first after stdio.
-const monitorFD = 3
+// Descriptors in QEMU: the monitor's is the first after stdio, and then the one
+// by which device registers are reached.
+const (
+	monitorFD   = 3
+	registersFD = 4
+)

@@ -20,6 +20,7 @@ type Machine struct {
 	timeouts Timeouts
 	cmd      *exec.Cmd
 	monitor  *monitor
+	devices  net.Conn // to QEMU's qtest server, if it was told to have one
 	stdin    *os.File
 	stderr   *errorText
 	exited   chan struct{}
@@ -34,15 +35,20 @@ func Start(ctx context.Context, argv []string, console io.Writer, t Timeouts) (*
 		return nil, fmt.Errorf("make QEMU's monitor socket: %w", err)
 	}
 	defer theirs.Close()
+	devices, theirDevices, err := socketPair()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make QEMU's register socket: %w", err), ours.Close())
+	}
+	defer theirDevices.Close()
 	input, stdin, err := os.Pipe()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("make QEMU's console input: %w", err), ours.Close())
+		return nil, errors.Join(fmt.Errorf("make QEMU's console input: %w", err), ours.Close(), devices.Close())
 	}
 	defer input.Close()
-	m := &Machine{timeouts: t, stdin: stdin, stderr: &errorText{}, exited: make(chan struct{})}
+	m := &Machine{timeouts: t, devices: devices, stdin: stdin, stderr: &errorText{}, exited: make(chan struct{})}
 	m.cmd = exec.Command(argv[0], argv[1:]...)
 	m.cmd.Stdin, m.cmd.Stdout, m.cmd.Stderr = input, console, m.stderr
-	m.cmd.ExtraFiles = []*os.File{theirs} // the first becomes monitorFD
+	m.cmd.ExtraFiles = []*os.File{theirs, theirDevices} // monitorFD and registersFD
 	m.cmd.WaitDelay = t.Quit
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	m.monitor = newMonitor(ours)
@@ -68,6 +74,7 @@ func (m *Machine) own(started chan<- error) {
 	// thread every other child that was ever started on it with Pdeathsig.
 	defer runtime.UnlockOSThread()
 	defer m.monitor.conn.Close()
+	defer m.devices.Close()
 	defer m.stdin.Close()
 	err := m.cmd.Start()
 	started <- err

@@ -2,13 +2,22 @@ package qemu
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
+
+	"github.com/mapstack/conformance/harness/arch"
 )
 
+// registersFile is the end of the name of the file beside a saved state that
+// holds the values of the registers which QEMU does not save.
+const registersFile = ".registers"
+
 // Save stops the guest and writes its state to the file path: CPUs, devices,
-// and all memory but Config.RAM, which the file of that name has already. A
+// and all memory but Config.RAM, which the file of that name has already. What
+// QEMU leaves out, by arch.Machine.Unsaved, goes into a file beside it. A
 // machine is not used again after it.
-func (m *Machine) Save(ctx context.Context, path string) error {
+func (m *Machine) Save(ctx context.Context, path string, unsaved []arch.Register) error {
 	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Migrate)
 	defer cancel()
 	if _, err := m.monitor.execute(ctx, "stop", nil); err != nil {
@@ -17,15 +26,37 @@ func (m *Machine) Save(ctx context.Context, path string) error {
 	if err := m.migrate(ctx, "migrate", path); err != nil {
 		return fmt.Errorf("save the guest: %w", err)
 	}
-	return nil
+	values, err := m.readRegisters(ctx, unsaved)
+	if err != nil {
+		return fmt.Errorf("save the guest: %w", err)
+	}
+	b, err := json.Marshal(values)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path+registersFile, b, 0o644)
 }
 
 // Load lets a machine that was started with Config.Restore go on from the
 // state that Save wrote to the file path.
-func (m *Machine) Load(ctx context.Context, path string) error {
+func (m *Machine) Load(ctx context.Context, path string, unsaved []arch.Register) error {
 	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Migrate)
 	defer cancel()
+	var values []uint64
+	b, err := os.ReadFile(path + registersFile)
+	if err == nil {
+		err = json.Unmarshal(b, &values)
+	}
+	if err == nil && len(values) != len(unsaved) {
+		err = fmt.Errorf("%d register values were saved, the machine has %d", len(values), len(unsaved))
+	}
+	if err != nil {
+		return fmt.Errorf("restore the guest: %w", err)
+	}
 	if err := m.migrate(ctx, "migrate-incoming", path); err != nil {
+		return fmt.Errorf("restore the guest: %w", err)
+	}
+	if err := m.writeRegisters(ctx, unsaved, values); err != nil {
 		return fmt.Errorf("restore the guest: %w", err)
 	}
 	if _, err := m.monitor.execute(ctx, "cont", nil); err != nil {
