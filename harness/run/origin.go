@@ -196,8 +196,9 @@ func (o *Origin) key() (string, error) {
 	if err := json.NewEncoder(h).Encode(struct {
 		QEMU, Kernel, Guest string
 		Argv                []string
+		Unsaved             []arch.Register
 		Protocol            int
-	}{o.parts.emulator.Build, o.parts.kernel.ImageSHA256, o.parts.guest.Key, argv, wire.Protocol}); err != nil {
+	}{o.parts.emulator.Build, o.parts.kernel.ImageSHA256, o.parts.guest.Key, argv, o.config.Machine.Unsaved, wire.Protocol}); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil

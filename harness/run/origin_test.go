@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/internal/fakeqemu"
@@ -110,6 +111,7 @@ func TestASnapshotServesTheNextRunAndOnlyItsOwnGuest(t *testing.T) {
 		func() { o.config.Memory++ },
 		func() { o.config.CPUs++ },
 		func() { o.config.Machine.CPU = "other" },
+		func() { o.config.Machine.Unsaved = []arch.Register{{Read: 1, Write: 1, Bytes: 1}} },
 	} {
 		change()
 		key, err := o.key()
