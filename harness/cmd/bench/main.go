@@ -1,5 +1,5 @@
 // Command bench measures what the harness costs and writes a table and JSON.
-// Everything is a ratio of two things measured in turns in one run: machines
+// It runs in the root of the checkout. Everything is a ratio of two things measured in turns in one run: machines
 // are shared and noisy, and a duration alone says little.
 package main
 
@@ -15,7 +15,6 @@ import (
 
 	"github.com/google/renameio/v2"
 
-	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
@@ -66,7 +65,8 @@ type Spread struct {
 }
 
 func measure(ctx context.Context, times int, names, run, write string) error {
-	bench, err := workbench.Open(ctx, ".", fixtures.FS(), false, progress.Discard)
+	data := os.DirFS("fixtures")
+	bench, err := workbench.Open(ctx, ".", data, false, progress.Discard)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func measure(ctx context.Context, times int, names, run, write string) error {
 			return err
 		}
 	}
-	all, err := matrix.Load(fixtures.FS())
+	all, err := matrix.Load(data)
 	if err != nil {
 		return err
 	}
