@@ -22,6 +22,7 @@ func cacheCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer c.Close()
 			return showCache(cmd.OutOrStdout(), c)
 		},
 	}
@@ -59,6 +60,7 @@ func cachePruneCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer c.Close()
 			limit := c.Limit()
 			if cmd.Flags().Changed("to") {
 				if limit, err = cache.ParseSize(to); err != nil {
