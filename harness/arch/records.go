@@ -59,7 +59,7 @@ func All() []Record {
 					// the timer: an interrupt is lost, and the next comes when Count,
 					// at 400 MHz, has gone round its 32 bits, 10.7 s later (seen up to
 					// four times in a run). A clock of instructions has no such race.
-					Icount:  "shift=1,sleep=off",
+					Icount:  "shift=1",
 					Unsaved: liointc(0x3ff01400),
 					Params: []Param{{"nokaslr",
 						"QEMU puts the initramfs right behind a kernel that ends above 64 MiB, and the kernel moves itself up by its own length, onto the initramfs (seen on 6.12)"}}},
