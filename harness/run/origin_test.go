@@ -1,10 +1,13 @@
 package run
 
 import (
+	"io"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/cache"
@@ -13,6 +16,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/poc/wire"
 )
 
 func TestMain(m *testing.M) {
@@ -131,6 +135,37 @@ func TestAProbeThatKillsItsGuestHarmsNoOther(t *testing.T) {
 	for probe, r := range got.Runs {
 		if _, has := got.Transcripts[probe]; has || r.Failure == nil || r.Failure.Kind != target.Oops {
 			t.Errorf("probe %s: transcript %v, %+v", probe, has, r)
+		}
+	}
+}
+
+func TestATrialIsRecalledUnlessItFailed(t *testing.T) {
+	for script, starts := range map[string]int{"behaves": 1, "dies under a probe": 2} {
+		e, _ := scripted(t, script)
+		o, err := e.Open(t.Context(), cell("c", "amd64", 64), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh := 0
+		var said []wire.Transcript
+		for range 2 {
+			transcript, run, err := o.Recall(t.Context(), "p", "some-defect")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if run.StartSeconds > 0 {
+				fresh++
+			}
+			if (run.Failure == nil) != (script == "behaves") {
+				t.Errorf("%s: %v", script, run.Failure)
+			}
+			said = append(said, transcript)
+		}
+		if d := cmp.Diff(said[0], said[1]); fresh != starts || d != "" {
+			t.Errorf("%s: %d guests were started, want %d\n%s", script, fresh, starts, d)
+		}
+		if _, run, err := o.Recall(t.Context(), "p", ""); err != nil || run.StartSeconds == 0 {
+			t.Errorf("%s: a run without a defect was recalled: %v", script, err)
 		}
 	}
 }

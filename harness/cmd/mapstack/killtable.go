@@ -28,7 +28,7 @@ import (
 func killTableCommand() *cobra.Command {
 	var s selection
 	var focus, file string
-	var all bool
+	var all, again bool
 	cmd := &cobra.Command{
 		Use: "kill-table", Short: "Show which claims catch which injected defects", Args: cobra.NoArgs,
 		Long: "kill-table runs the probes of each cell without a defect and then below every defect model, each\n" +
@@ -36,7 +36,7 @@ func killTableCommand() *cobra.Command {
 			"conformant, when no MUST claim catches a defect, when no defect makes a MUST claim fail, and when\n" +
 			"a defect makes claims about something else fail and nobody has said why.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			t, err := killTable(cmd.Context(), s, focus, all, cmd.ErrOrStderr())
+			t, err := killTable(cmd.Context(), s, focus, all, again, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -57,6 +57,7 @@ func killTableCommand() *cobra.Command {
 	s.flags(cmd)
 	cmd.Flags().StringVar(&focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
 	cmd.Flags().BoolVar(&all, "all", false, "try each defect on the probes that should not notice it as well; takes several times as long")
+	cmd.Flags().BoolVar(&again, "again", false, "run everything again instead of using what the same guests said below the same defects before")
 	cmd.Flags().StringVar(&file, "write", "", "write the table as Markdown to this file as well")
 	return cmd
 }
@@ -88,7 +89,7 @@ func writeKillTable(path string, t killtable.Table) error {
 	return file.CloseAtomicallyReplace()
 }
 
-func killTable(ctx context.Context, s selection, focus string, all bool, log io.Writer) (killtable.Table, error) {
+func killTable(ctx context.Context, s selection, focus string, all, again bool, log io.Writer) (killtable.Table, error) {
 	t := killtable.Table{Excused: suites.Excused(), Partial: focus != "", Probes: suites.ProbeOf()}
 	cells, err := s.cells()
 	if err != nil {
@@ -109,7 +110,7 @@ func killTable(ctx context.Context, s selection, focus string, all bool, log io.
 		return t, err
 	}
 	for _, c := range cells {
-		trials := &trials{probes: probes, models: t.Models, focus: focus, all: all, log: log}
+		trials := &trials{probes: probes, models: t.Models, focus: focus, all: all, again: again, log: log}
 		result, err := trials.run(ctx, bench.Engine(), c)
 		if err != nil {
 			return t, fmt.Errorf("kill table of cell %s: %w", c.Name, err)
@@ -125,6 +126,7 @@ type trials struct {
 	models []defect.Model
 	focus  string
 	all    bool // also the probes that should not notice a defect
+	again  bool // even what was observed before
 	log    io.Writer
 
 	origin  *runner.Origin
@@ -164,7 +166,13 @@ func (t *trials) run(ctx context.Context, engine *runner.Engine, cell matrix.Cel
 
 // observe runs a probe below a defect and adds what it saw to cell.
 func (t *trials) observe(ctx context.Context, cell evidence.Cell, probe, defect string) error {
-	transcript, run, err := t.origin.Observe(ctx, io.Discard, probe, defect)
+	observe := t.origin.Recall
+	if t.again {
+		observe = func(ctx context.Context, probe, defect string) (wire.Transcript, evidence.ProbeRun, error) {
+			return t.origin.Observe(ctx, io.Discard, probe, defect)
+		}
+	}
+	transcript, run, err := observe(ctx, probe, defect)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,67 @@
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// trialKind is the cache's name for what Recall keeps, with its version.
+const trialKind = "trial-1"
+
+const transcriptFile = "transcript.json"
+
+// errLost is why a trial is not kept: a guest that a busy host made late may
+// answer the next time.
+var errLost = errors.New("the run has no transcript")
+
+// Recall is Observe below a defect, but what a guest of the same snapshot said
+// below it before is not asked again. It is for proofs about claims, which need
+// not see a kernel twice; a verdict on a kernel is never made of it.
+func (o *Origin) Recall(ctx context.Context, probe, defect string) (t wire.Transcript, run evidence.ProbeRun, err error) {
+	o.mu.Lock()
+	restored := o.snapshot != nil
+	o.mu.Unlock()
+	if !restored || defect == "" {
+		return o.Observe(ctx, io.Discard, probe, defect)
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s", o.guest.Snapshot, probe, defect))
+	dir, err := o.engine.Snapshots.Dir(ctx, trialKind, hex.EncodeToString(sum[:]), func(ctx context.Context, dir string) error {
+		var err error
+		if t, run, err = o.Observe(ctx, io.Discard, probe, defect); err != nil {
+			return err
+		}
+		if run.Failure != nil || run.Guest != evidence.Restored {
+			return errLost
+		}
+		b, err := json.Marshal(t)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, transcriptFile), b, 0o644)
+	})
+	if errors.Is(err, errLost) {
+		return t, run, nil
+	}
+	if err != nil || t.Probe != "" {
+		return t, run, err
+	}
+	b, err := os.ReadFile(filepath.Join(dir, transcriptFile))
+	if err != nil {
+		return t, run, fmt.Errorf("read what probe %s said below %s before: %w", probe, defect, err)
+	}
+	run.Guest = evidence.Restored
+	if err := json.Unmarshal(b, &t); err != nil {
+		return t, run, fmt.Errorf("read what probe %s said below %s before: %w", probe, defect, err)
+	}
+	return t, run, nil
+}
