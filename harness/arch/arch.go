@@ -24,6 +24,9 @@ type Machine struct {
 	Icount  string // -icount under TCG, empty for a clock that follows the host's
 	Console string // the kernel's console= device
 	MaxCPUs int    // what the machine, or its kernel under TCG, can take
+	// BootOnly is why guests are booted for every probe instead of restored;
+	// empty when they are restored.
+	BootOnly string
 	// Unsaved are device registers that QEMU does not save with a guest and that
 	// a restored one needs; they are saved beside it.
 	Unsaved []Register
