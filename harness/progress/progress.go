@@ -9,7 +9,6 @@ const (
 	Download Stage = "download" // bytes from a mirror; Done and Total count them
 	Unpack   Stage = "unpack"   // decompressing or unpacking
 	Build    Stage = "build"    // compiling guest programs
-	Wait     Stage = "wait"     // for a core and memory
 	Boot     Stage = "boot"     // QEMU started, waiting for the agent
 	Probe    Stage = "probe"    // a probe is running; Done and Total count probes
 	Finished Stage = "finished" // the cell is over; Err says how, nil for well
