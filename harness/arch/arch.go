@@ -24,12 +24,13 @@ type Machine struct {
 	Icount  string // -icount under TCG, empty for a clock that follows the host's
 	Console string // the kernel's console= device
 	MaxCPUs int    // what the machine, or its kernel under TCG, can take
-	// BootOnly is why guests are booted for every probe instead of restored;
-	// empty when they are restored.
-	BootOnly string
 	// Unsaved are device registers that QEMU does not save with a guest and that
 	// a restored one needs; they are saved beside it.
 	Unsaved []Register
+	// TimerInput is the interrupt input of a CPU whose timer QEMU does not save,
+	// 0 where it does. A restore raises it once: the kernel then looks at its
+	// clock and programs the timer again.
+	TimerInput int
 	// Params are kernel parameters that this machine needs beside the common ones.
 	Params []Param
 }
@@ -40,6 +41,9 @@ type Register struct {
 	Read, Write uint64
 	Bytes       int // 1 or 4
 }
+
+// Devices is whether anything of a saved guest is reached beside QEMU's own state.
+func (m Machine) Devices() bool { return len(m.Unsaved) > 0 || m.TimerInput != 0 }
 
 // Record is one architecture. Its name in this project is its GOARCH.
 type Record struct {

@@ -41,7 +41,8 @@ func All() []Record {
 			Aliases: []string{"la64", "loongarch"},
 			ELF:     elf.EM_LOONGARCH, Slowness: 2,
 			Machines: map[string]Machine{
-				"": {Name: "virt", CPU: "max", Console: "ttyS0", MaxCPUs: 64, BootOnly: timerLost,
+				"": {Name: "virt", CPU: "max", Console: "ttyS0", MaxCPUs: 64,
+					TimerInput: 11, // TI of ESTAT.IS
 					Params: []Param{{"initcall_blacklist=i8042_init",
 						"under direct boot no ACPI table says that the keyboard controller is absent, and the driver oopses in i8042_flush"}}},
 			},
@@ -52,9 +53,9 @@ func All() []Record {
 			ELF: elf.EM_MIPS, Slowness: 3,
 			Machines: map[string]Machine{
 				// QEMU's board takes two CPUs at most.
-				"malta": {Name: "malta", CPU: "5KEf", Console: "ttyS0", MaxCPUs: 2, BootOnly: timerLost},
+				"malta": {Name: "malta", CPU: "5KEf", Console: "ttyS0", MaxCPUs: 2},
 				// With two CPUs under TCG the guest soft-locks in the first child.
-				"loongson3": {Name: "loongson3-virt", CPU: "Loongson-3A4000", Console: "ttyS0", MaxCPUs: 1, BootOnly: timerLost,
+				"loongson3": {Name: "loongson3-virt", CPU: "Loongson-3A4000", Console: "ttyS0", MaxCPUs: 1,
 					// QEMU's CPU writes CP0 Compare while its main loop may be expiring
 					// the timer: an interrupt is lost, and the next comes when Count,
 					// at 400 MHz, has gone round its 32 bits, 10.7 s later (seen up to
@@ -76,7 +77,7 @@ func All() []Record {
 				// 7.8 s to the agent, 3.8 s with VOF).
 				// With two CPUs a restored guest hangs for most of a minute again and
 				// again (QEMU 10.0; with XICS instead of XIVE it spins).
-				"": {Name: "pseries", Options: "x-vof=on", CPU: "power10", Console: "hvc0", MaxCPUs: 1, BootOnly: timerLost},
+				"": {Name: "pseries", Options: "x-vof=on", CPU: "power10", Console: "hvc0", MaxCPUs: 1},
 			},
 		},
 		{
@@ -90,12 +91,6 @@ func All() []Record {
 		},
 	}
 }
-
-// timerLost is true of QEMU 10.0's loongarch, mips and ppc CPUs. The kernel asks
-// for its timer again only for an earlier event: some saved guests go on at once,
-// some when a counter has gone round (20 s on malta), some never (24 of 24 probe
-// runs from one loong64 snapshot, while others of the same kernel worked).
-const timerLost = "QEMU does not save the CPU's timer, and a restored guest may wait for it for ever"
 
 // liointc is the registers of Loongson's local interrupt controller: where each
 // of 32 interrupts goes, and which are enabled. QEMU has no VMState for it, and a

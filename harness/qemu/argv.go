@@ -95,9 +95,9 @@ func (c Config) Argv() ([]string, error) {
 		}
 		argv = append(argv, "-object",
 			fmt.Sprintf("memory-backend-file,id=%s,size=%dM,mem-path=%s,share=%s", ram, c.Memory, c.RAM, share))
-		if len(c.Machine.Unsaved) > 0 {
-			argv = append(argv, "-chardev", fmt.Sprintf("socket,id=registers,fd=%d", registersFD),
-				"-qtest", "chardev:registers", "-qtest-log", "none")
+		if c.Machine.Devices() {
+			argv = append(argv, "-chardev", fmt.Sprintf("socket,id=devices,fd=%d", devicesFD),
+				"-qtest", "chardev:devices", "-qtest-log", "none")
 		}
 	}
 	return argv, nil
@@ -130,8 +130,8 @@ func (c Config) machine() []string {
 }
 
 // Descriptors in QEMU: the monitor's is the first after stdio, and then the one
-// by which device registers are reached.
+// by which devices are reached.
 const (
-	monitorFD   = 3
-	registersFD = 4
+	monitorFD = 3
+	devicesFD = 4
 )

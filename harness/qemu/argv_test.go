@@ -120,7 +120,7 @@ func TestOnlyTheSavedGuestWritesItsMemoryFile(t *testing.T) {
 }
 
 // A guest that is only booted is started as anyone would start it.
-func TestRegistersAreReachedOnlyWhereTheyAreSaved(t *testing.T) {
+func TestDevicesAreReachedOnlyInSavedGuests(t *testing.T) {
 	cfg := config(arch.All()[0], arch.Machine{Name: "m", Console: "ttyS0", Unsaved: []arch.Register{{Read: 1, Write: 2, Bytes: 4}}})
 	for ram, want := range map[string]bool{"": false, "/ram": true} {
 		cfg.RAM = ram

@@ -37,7 +37,7 @@ func Start(ctx context.Context, argv []string, console io.Writer, t Timeouts) (*
 	defer theirs.Close()
 	devices, theirDevices, err := socketPair()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("make QEMU's register socket: %w", err), ours.Close())
+		return nil, errors.Join(fmt.Errorf("make QEMU's device socket: %w", err), ours.Close())
 	}
 	defer theirDevices.Close()
 	input, stdin, err := os.Pipe()
@@ -48,7 +48,7 @@ func Start(ctx context.Context, argv []string, console io.Writer, t Timeouts) (*
 	m := &Machine{timeouts: t, devices: devices, stdin: stdin, stderr: &errorText{}, exited: make(chan struct{})}
 	m.cmd = exec.Command(argv[0], argv[1:]...)
 	m.cmd.Stdin, m.cmd.Stdout, m.cmd.Stderr = input, console, m.stderr
-	m.cmd.ExtraFiles = []*os.File{theirs, theirDevices} // monitorFD and registersFD
+	m.cmd.ExtraFiles = []*os.File{theirs, theirDevices} // monitorFD and devicesFD
 	m.cmd.WaitDelay = t.Quit
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	m.monitor = newMonitor(ours)

@@ -17,7 +17,7 @@ const registersFile = ".registers"
 // and all memory but Config.RAM, which the file of that name has already. What
 // QEMU leaves out, by arch.Machine.Unsaved, goes into a file beside it. A
 // machine is not used again after it.
-func (m *Machine) Save(ctx context.Context, path string, unsaved []arch.Register) error {
+func (m *Machine) Save(ctx context.Context, path string, machine arch.Machine) error {
 	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Migrate)
 	defer cancel()
 	if _, err := m.monitor.execute(ctx, "stop", nil); err != nil {
@@ -26,7 +26,7 @@ func (m *Machine) Save(ctx context.Context, path string, unsaved []arch.Register
 	if err := m.migrate(ctx, "migrate", path); err != nil {
 		return fmt.Errorf("save the guest: %w", err)
 	}
-	values, err := m.readRegisters(ctx, unsaved)
+	values, err := m.readRegisters(ctx, machine.Unsaved)
 	if err != nil {
 		return fmt.Errorf("save the guest: %w", err)
 	}
@@ -39,7 +39,7 @@ func (m *Machine) Save(ctx context.Context, path string, unsaved []arch.Register
 
 // Load lets a machine that was started with Config.Restore go on from the
 // state that Save wrote to the file path.
-func (m *Machine) Load(ctx context.Context, path string, unsaved []arch.Register) error {
+func (m *Machine) Load(ctx context.Context, path string, machine arch.Machine) error {
 	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Migrate)
 	defer cancel()
 	var values []uint64
@@ -47,8 +47,8 @@ func (m *Machine) Load(ctx context.Context, path string, unsaved []arch.Register
 	if err == nil {
 		err = json.Unmarshal(b, &values)
 	}
-	if err == nil && len(values) != len(unsaved) {
-		err = fmt.Errorf("%d register values were saved, the machine has %d", len(values), len(unsaved))
+	if err == nil && len(values) != len(machine.Unsaved) {
+		err = fmt.Errorf("%d register values were saved, the machine has %d", len(values), len(machine.Unsaved))
 	}
 	if err != nil {
 		return fmt.Errorf("restore the guest: %w", err)
@@ -56,7 +56,10 @@ func (m *Machine) Load(ctx context.Context, path string, unsaved []arch.Register
 	if err := m.migrate(ctx, "migrate-incoming", path); err != nil {
 		return fmt.Errorf("restore the guest: %w", err)
 	}
-	if err := m.writeRegisters(ctx, unsaved, values); err != nil {
+	if err := m.writeRegisters(ctx, machine.Unsaved, values); err != nil {
+		return fmt.Errorf("restore the guest: %w", err)
+	}
+	if err := m.raiseTimers(ctx, machine.TimerInput); err != nil {
 		return fmt.Errorf("restore the guest: %w", err)
 	}
 	if _, err := m.monitor.execute(ctx, "cont", nil); err != nil {

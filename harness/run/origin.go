@@ -145,7 +145,7 @@ func (o *Origin) unsaveable() string {
 	case o.config.Accel != qemu.TCG:
 		return "a guest that was saved under KVM belongs to the CPU it ran on"
 	}
-	return o.parts.machine.BootOnly
+	return ""
 }
 
 // save finds the cell's snapshot, or boots a guest and makes one.

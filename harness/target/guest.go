@@ -27,7 +27,7 @@ type Guest struct {
 	stream   *console.Stream
 	session  *session
 	timeouts qemu.Timeouts
-	unsaved  []arch.Register
+	board    arch.Machine
 }
 
 // Boot starts a machine and waits for its agent. Errors are *Failure.
@@ -46,7 +46,7 @@ func Boot(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer) 
 // said once more the hello that it said before. Errors are *Failure.
 func Restore(ctx context.Context, cfg qemu.Config, state string, hello wire.Hello, t qemu.Timeouts, log io.Writer) (*Guest, error) {
 	return start(ctx, cfg, t, log, "restore", func(g *Guest) error {
-		if err := g.machine.Load(ctx, state, cfg.Machine.Unsaved); err != nil {
+		if err := g.machine.Load(ctx, state, cfg.Machine); err != nil {
 			return err
 		}
 		var err error
@@ -63,7 +63,7 @@ func start(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer,
 	if err != nil {
 		return nil, &Failure{Kind: Infra, Message: err.Error()}
 	}
-	g := &Guest{session: newSession(t), timeouts: t, unsaved: cfg.Machine.Unsaved}
+	g := &Guest{session: newSession(t), timeouts: t, board: cfg.Machine}
 	panicked := make(chan struct{}, 1) // the stream reports one crash
 	g.stream = console.NewStream(log, g.session.frame, g.session.damage, func(c console.Crash) {
 		if c.Kind == console.Panic || c.Kind == console.NoInit {
@@ -90,7 +90,7 @@ func start(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer,
 // Save writes the guest's state to the file path, beside its memory in the file
 // that qemu.Config named, and ends the guest.
 func (g *Guest) Save(ctx context.Context, path string) error {
-	return errors.Join(g.machine.Save(ctx, path, g.unsaved), g.Stop())
+	return errors.Join(g.machine.Save(ctx, path, g.board), g.Stop())
 }
 
 // bury ends a guest whose kernel panicked, after the time it takes to print

@@ -12,10 +12,11 @@ const (
 	timerAbstime   = 1
 )
 
-// rearmTimers has every CPU program its timer. Not every machine that QEMU
-// restores still has the event that its kernel had asked for, and the kernel
-// asks again only for an earlier one: here for the earliest there is. Without
-// it a guest of ppc64le waits for ever. Where nothing was lost it does nothing.
+// rearmTimers has every CPU program its timer. QEMU saves a MIPS CPU's counter and
+// not what waits for it, and the kernel asks again only for an earlier event than
+// the lost one: here for the earliest there is. (7.2 asks for none that is past;
+// it needs its machine's help, arch.Machine.TimerInput.) Where nothing was lost
+// it does nothing.
 func rearmTimers() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

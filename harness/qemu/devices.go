@@ -3,6 +3,7 @@ package qemu
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -11,8 +12,8 @@ import (
 	"github.com/mapstack/conformance/harness/arch"
 )
 
-// Device registers are reached by QEMU's qtest protocol, a line for a line: QMP
-// can read physical memory and not write it.
+// Devices are reached by QEMU's qtest protocol, a line for a line: QMP can
+// neither write a register nor raise an interrupt.
 
 // access is the end of a command's name by a register's bytes.
 var access = map[int]string{1: "b", 4: "l"}
@@ -38,6 +39,31 @@ func (m *Machine) writeRegisters(ctx context.Context, registers []arch.Register,
 	lines := m.deviceLines(ctx)
 	for i, r := range registers {
 		if _, err := m.device(lines, fmt.Sprintf("write%s %#x %#x", access[r.Bytes], r.Write, values[i])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// raiseTimers raises the interrupt input of every CPU's timer, unless input is
+// 0. A timer that runs all the same does no harm: the kernel finds nothing due.
+func (m *Machine) raiseTimers(ctx context.Context, input int) error {
+	if input == 0 {
+		return nil
+	}
+	reply, err := m.monitor.execute(ctx, "query-cpus-fast", nil)
+	if err != nil {
+		return err
+	}
+	var cpus []struct {
+		Path string `json:"qom-path"`
+	}
+	if err := json.Unmarshal(reply, &cpus); err != nil {
+		return fmt.Errorf("QMP query-cpus-fast: %w", err)
+	}
+	lines := m.deviceLines(ctx)
+	for _, cpu := range cpus {
+		if _, err := m.device(lines, fmt.Sprintf("set_irq_in %s unnamed-gpio-in %d 1", cpu.Path, input)); err != nil {
 			return err
 		}
 	}
