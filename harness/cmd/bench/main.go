@@ -35,8 +35,9 @@ func main() {
 	}
 }
 
-// machines is a cell of every machine that can be restored, and amd64 with two CPUs.
-var machines = []string{"amd64-debian12-6.1", "amd64-debian13-6.12", "arm64-debian12-6.1", "riscv64-debian14-newest", "s390x-debian12-6.1"}
+// machines is a cell of every machine, and amd64 with two CPUs.
+var machines = []string{"amd64-debian12-6.1", "amd64-debian13-6.12", "arm64-debian12-6.1", "loong64-debian14-newest",
+	"mips64le-debian12-6.1-loongson3", "mips64le-debian12-6.1-malta", "ppc64le-debian12-6.1", "riscv64-debian14-newest", "s390x-debian12-6.1"}
 
 // Result is everything that was measured.
 type Result struct {
