@@ -50,6 +50,22 @@ func (c *Cache) Dir(ctx context.Context, kind, key string, build func(ctx contex
 	return treeOf(final), nil
 }
 
+// Forget has the next Dir of this kind and key build again: what it holds is as
+// it was written, and turned out to be no good. Paths got before are to be relied
+// on until then.
+func (c *Cache) Forget(ctx context.Context, kind, key string) error {
+	entry := kind + "-" + key
+	unlock, err := c.lock(ctx, entry)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := os.Remove(manifestOf(c.path(kind, key))); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return c.explain("forget "+entry, err)
+	}
+	return nil
+}
+
 func reserved(kind string) bool { return kind == "blob" || kind == "work" || kind == "lock" }
 
 func (c *Cache) buildTree(ctx context.Context, work, entry string, build func(context.Context, string) error) error {

@@ -284,7 +284,8 @@ func (o *Origin) start(ctx context.Context, log io.Writer) (*target.Guest, strin
 		if err == nil || ctx.Err() != nil {
 			return g, evidence.Restored, err
 		}
-		o.distrust(err)
+		// The next run makes another: this one would cost it the same wait.
+		o.distrust(errors.Join(err, o.engine.Snapshots.Forget(ctx, snapshotKind, s.key)))
 	}
 	g, err := o.boot(ctx, o.config, log)
 	if err != nil {

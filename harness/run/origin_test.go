@@ -126,6 +126,16 @@ func TestASnapshotServesTheNextRunAndOnlyItsOwnGuest(t *testing.T) {
 	}
 }
 
+func TestASnapshotThatNobodyCouldRestoreIsMadeAgain(t *testing.T) {
+	e, events := scripted(t, "restores another")
+	observeAll(t, e)
+	once := boots(*events)
+	observeAll(t, e)
+	if n := boots(*events); n != 2*once {
+		t.Errorf("%d boots, then %d more: want as many, one of them for a new snapshot", once, n-once)
+	}
+}
+
 func TestAProbeThatKillsItsGuestHarmsNoOther(t *testing.T) {
 	e, _ := scripted(t, "dies under a probe")
 	got := observeAll(t, e)

@@ -67,6 +67,7 @@ type Engine struct {
 // Snapshots is where booted guests are kept: a cache.
 type Snapshots interface {
 	Dir(ctx context.Context, kind, key string, build func(ctx context.Context, dir string) error) (string, error)
+	Forget(ctx context.Context, kind, key string) error
 }
 
 // Cells runs probes on every cell and writes each cell's evidence as soon as
