@@ -17,18 +17,19 @@ const registersFile = ".registers"
 // and all memory but Config.RAM, which the file of that name has already. What
 // QEMU leaves out, by arch.Machine.Unsaved, goes into a file beside it. A
 // machine is not used again after it.
-func (m *Machine) Save(ctx context.Context, path string, machine arch.Machine) error {
+func (m *Machine) Save(ctx context.Context, path string, machine arch.Machine) (err error) {
+	defer attempted("save the guest", &err)
 	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Migrate)
 	defer cancel()
 	if _, err := m.monitor.execute(ctx, "stop", nil); err != nil {
-		return fmt.Errorf("save the guest: %w", err)
+		return err
 	}
 	if err := m.migrate(ctx, "migrate", path); err != nil {
-		return fmt.Errorf("save the guest: %w", err)
+		return err
 	}
 	values, err := m.readRegisters(ctx, machine.Unsaved)
 	if err != nil {
-		return fmt.Errorf("save the guest: %w", err)
+		return err
 	}
 	b, err := json.Marshal(values)
 	if err != nil {
@@ -39,33 +40,39 @@ func (m *Machine) Save(ctx context.Context, path string, machine arch.Machine) e
 
 // Load lets a machine that was started with Config.Restore go on from the
 // state that Save wrote to the file path.
-func (m *Machine) Load(ctx context.Context, path string, machine arch.Machine) error {
+func (m *Machine) Load(ctx context.Context, path string, machine arch.Machine) (err error) {
+	defer attempted("restore the guest", &err)
 	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Migrate)
 	defer cancel()
-	var values []uint64
 	b, err := os.ReadFile(path + registersFile)
-	if err == nil {
-		err = json.Unmarshal(b, &values)
-	}
-	if err == nil && len(values) != len(machine.Unsaved) {
-		err = fmt.Errorf("%d register values were saved, the machine has %d", len(values), len(machine.Unsaved))
-	}
 	if err != nil {
-		return fmt.Errorf("restore the guest: %w", err)
+		return err
+	}
+	var values []uint64
+	if err := json.Unmarshal(b, &values); err != nil {
+		return err
+	}
+	if len(values) != len(machine.Unsaved) {
+		return fmt.Errorf("%d register values were saved, the machine has %d", len(values), len(machine.Unsaved))
 	}
 	if err := m.migrate(ctx, "migrate-incoming", path); err != nil {
-		return fmt.Errorf("restore the guest: %w", err)
+		return err
 	}
 	if err := m.writeRegisters(ctx, machine.Unsaved, values); err != nil {
-		return fmt.Errorf("restore the guest: %w", err)
+		return err
 	}
 	if err := m.raiseTimers(ctx, machine.TimerInput); err != nil {
-		return fmt.Errorf("restore the guest: %w", err)
+		return err
 	}
-	if _, err := m.monitor.execute(ctx, "cont", nil); err != nil {
-		return fmt.Errorf("restore the guest: %w", err)
+	_, err = m.monitor.execute(ctx, "cont", nil)
+	return err
+}
+
+// attempted says in an error what it kept from being done.
+func attempted(what string, err *error) {
+	if *err != nil {
+		*err = fmt.Errorf("%s: %w", what, *err)
 	}
-	return nil
 }
 
 type capability struct {
