@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/mapstack/conformance/harness/report"
 	"github.com/mapstack/conformance/harness/verdict"
@@ -38,6 +39,17 @@ type Trial struct {
 	Defect   string
 	Unserved string // why the defect was not tried; no outcomes then
 	Outcomes []verdict.Outcome
+}
+
+// unsound tells of the MUST claims that do not hold without a defect.
+func (c Cell) unsound() string {
+	var b strings.Builder
+	for _, o := range c.Control {
+		if o.Level == verdict.Must && (o.Status == verdict.Fail || o.Status == verdict.Error) {
+			fmt.Fprintf(&b, "\n  %s %s: %s", o.Claim, o.Status, o.Reason)
+		}
+	}
+	return b.String()
 }
 
 // caught lists the claims of a level that fail under the defect and pass without.
@@ -79,7 +91,7 @@ func (t Table) Problems() []string {
 	killed := map[string]bool{}
 	for _, c := range t.Cells {
 		if d := verdict.Decide(c.Control); d.Verdict != verdict.Conformant {
-			say("%s: the control, without a defect, is %s: %s", c.Name, d.Verdict, d.Reason)
+			say("%s: the control, without a defect, is %s: %s%s", c.Name, d.Verdict, d.Reason, c.unsound())
 		}
 		for i, trial := range c.Trials {
 			for _, probe := range t.surprised(c, i) {

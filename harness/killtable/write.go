@@ -77,8 +77,12 @@ func (t Table) WriteMarkdown(w io.Writer) error {
 		b.WriteString("\n")
 	}
 	b.WriteString("\n## Claims\n\n| claim | level | caught defects |\n|---|---|---|\n")
+	killers := make([]map[string][]string, len(t.Cells))
+	for i, c := range t.Cells {
+		killers[i] = c.Killers()
+	}
 	for _, claim := range t.Claims {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", claim.ID, claim.Level, t.catches(claim.ID))
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", claim.ID, claim.Level, t.catches(claim.ID, killers))
 	}
 	if problems := t.Problems(); len(problems) > 0 {
 		b.WriteString("\n## Problems\n\n- " + strings.Join(problems, "\n- ") + "\n")
@@ -97,18 +101,19 @@ func (c Cell) count(trial int) string {
 
 // catches lists the defects that a claim catches, with the cells where it does
 // not do so on all that the defect was tried on.
-func (t Table) catches(claim string) string {
+// killers is of each cell.
+func (t Table) catches(claim string, killers []map[string][]string) string {
 	if why, excused := t.Excused[claim]; excused {
 		return "none: " + why
 	}
 	var list []string
 	for i, m := range t.Models {
 		var on, tried []string
-		for _, c := range t.Cells {
+		for at, c := range t.Cells {
 			if c.Trials[i].Unserved == "" {
 				tried = append(tried, c.Name)
 			}
-			if slices.Contains(c.Killers()[claim], m.Name) {
+			if slices.Contains(killers[at][claim], m.Name) {
 				on = append(on, c.Name)
 			}
 		}

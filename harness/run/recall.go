@@ -21,8 +21,9 @@ const trialKind = "trial-1"
 const transcriptFile = "transcript.json"
 
 // errLost is why a trial is not kept: a guest that a busy host made late may
-// answer the next time.
-var errLost = errors.New("the run has no transcript")
+// answer the next time, and a probe that died may live (malta's floating point
+// registers are lost now and then: "fatal error: float64nan3").
+var errLost = errors.New("the run has no whole transcript")
 
 // Recall is Observe below a defect, but what a guest of the same snapshot said
 // below it before is not asked again. It is for proofs about claims, which need
@@ -40,7 +41,7 @@ func (o *Origin) Recall(ctx context.Context, probe, defect string) (t wire.Trans
 		if t, run, err = o.Observe(ctx, io.Discard, probe, defect); err != nil {
 			return err
 		}
-		if run.Failure != nil || run.Guest != evidence.Restored {
+		if run.Failure != nil || run.Guest != evidence.Restored || !t.Exit.Clean() {
 			return errLost
 		}
 		b, err := json.Marshal(t)
