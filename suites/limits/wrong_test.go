@@ -229,7 +229,7 @@ func wrong() recorded.Defects {
 		"LM-021": {
 			"limit is ignored": all(succeeds("mapcount.refused")),
 			"wrong errno":      all(becomes("mapcount.refused", 11, "EAGAIN")),
-			"one too few":      all(set("mapcount.refused", "max", "91")),
+			"one too few":      all(set("mapcount.refused", "max", "64")),
 		},
 		"LM-119": {
 			"split all the same":      all(succeeds("mapcount.split")),
