@@ -10,7 +10,7 @@ type Timeouts struct {
 	Boot     time.Duration // from QEMU's start to the agent's hello
 	Restore  time.Duration // from a restored guest's start to its agent's answer
 	Migrate  time.Duration // to write a guest's state to a file, or to read it
-	Quiet    time.Duration // without a record before the host asks again
+	Quiet    time.Duration // without a record before the host asks again, which also wakes a guest that lost a timer
 	Probe    time.Duration // one probe run, enforced by the agent
 	Watchdog time.Duration // beyond Probe, before the guest is taken for dead
 	Epitaph  time.Duration // from a panic's first line to the kill
@@ -25,7 +25,7 @@ var base = Timeouts{
 	Boot:     90 * time.Second,
 	Restore:  10 * time.Second,
 	Migrate:  30 * time.Second,
-	Quiet:    3 * time.Second,
+	Quiet:    1 * time.Second,
 	Probe:    240 * time.Second, // the limits probe makes thousands of processes
 	Watchdog: 30 * time.Second,
 	Epitaph:  3 * time.Second,

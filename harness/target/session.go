@@ -167,9 +167,6 @@ func (s *session) collect(ctx context.Context, limit, quiet time.Duration, again
 			if err := s.request(ask); err != nil {
 				return err
 			}
-			// A slow probe is not made slower by questions; but between the
-			// agent's own limit and ours a lost last record is asked for.
-			quiet = max(quiet, min(quiet*2, s.timeouts.Watchdog/3))
 			idle.Reset(quiet)
 		case f := <-s.frames:
 			if done, err := s.take(f, accept); done || err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -155,6 +156,20 @@ func TestALostAnswerIsSentAgainAndNothingRunsTwice(t *testing.T) {
 	g.ask(t, wire.Request{Op: wire.OpRun, Run: 2, Probe: "absent", TimeoutMS: 1000})
 	if seq, r, _ := g.record(t); seq != 2 || r.Run != 2 {
 		t.Errorf("record %d of run %d", seq, r.Run)
+	}
+}
+
+// TestQuestionsDuringARunAreRead fails if the agent leaves them on the console: a
+// guest that sleeps because it lost a timer wakes by what it does with them.
+func TestQuestionsDuringARunAreRead(t *testing.T) {
+	line, err := wire.EncodeJSON(wire.HostPrefix, 0, wire.Request{Op: wire.OpResend})
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests := make(chan wire.Request, 1) // nobody handles them
+	err = receive(bytes.NewReader(bytes.Repeat(line, 1000)), requests)
+	if !errors.Is(err, io.EOF) || len(requests) != 1 {
+		t.Errorf("%v, and %d requests wait", err, len(requests))
 	}
 }
 

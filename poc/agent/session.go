@@ -41,8 +41,29 @@ func (s *session) send(r wire.Record) error {
 	return err
 }
 
+// queued is how many requests may wait for the end of a run. The host repeats
+// what nothing answers.
+const queued = 4
+
 // answer serves requests until the console ends.
 func (s *session) answer(in io.Reader) error {
+	requests, ended := make(chan wire.Request, queued), make(chan error, 1)
+	go func() {
+		ended <- receive(in, requests)
+		close(requests)
+	}()
+	for req := range requests {
+		if err := s.handle(req); err != nil {
+			return err
+		}
+	}
+	return <-ended
+}
+
+// receive reads requests until the console ends, also while a probe runs. A
+// host that asks in the middle of a run has heard nothing for a while: perhaps
+// because everything sleeps that the guest is made of.
+func receive(in io.Reader, requests chan<- wire.Request) error {
 	r := bufio.NewReaderSize(in, wire.MaxLine)
 	for {
 		line, err := r.ReadSlice('\n')
@@ -60,8 +81,10 @@ func (s *session) answer(in io.Reader) error {
 		if err := json.Unmarshal(frame.Payload, &req); err != nil {
 			continue
 		}
-		if err := s.handle(req); err != nil {
-			return err
+		rearmTimers()
+		select {
+		case requests <- req:
+		default:
 		}
 	}
 }
@@ -77,7 +100,6 @@ func (s *session) handle(req wire.Request) error {
 		s.run, s.kept = req.Run, nil
 		return s.runProbe(req)
 	case wire.OpResend:
-		rearmTimers() // the first request to a restored guest
 		return s.resend(req.From)
 	}
 	return s.send(wire.Record{Kind: wire.KindRefused, Run: req.Run, Refused: "unknown request " + string(req.Op)})
