@@ -257,7 +257,9 @@ func write(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := renameio.WriteFile(path, append(b, '\n'), 0o644); err != nil {
+	// Told where, it need not try on every file whether another folder would do.
+	here := renameio.WithTempDir(filepath.Dir(path))
+	if err := renameio.WriteFile(path, append(b, '\n'), 0o644, here); err != nil {
 		return unwritten(err)
 	}
 	return nil
