@@ -20,6 +20,8 @@ type Table struct {
 
 	// CloneOrder is the order of the five arguments of the raw clone call.
 	CloneOrder CloneOrder
+	// GoThread is the flags of the clone by which the Go runtime makes a thread.
+	GoThread uint64
 	// MmapByPointer: mmap takes one argument, the address of its six
 	// (arch/s390/kernel/syscall.c: old_mmap).
 	MmapByPointer bool

@@ -17,7 +17,9 @@ func amd64() Table {
 			Personality: 135, MemfdCreate: 319, Setresuid: 117,
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 293, SchedSetattr: 314,
 		},
-		CloneOrder:  cloneForwards(),
+		CloneOrder: cloneForwards(),
+		// runtime/sys_linux_amd64.s adds CLONE_SETTLS.
+		GoThread:    goThread | 0x80000,
 		MinSigStack: 2048,
 		errno:       errnos(errnoBase(), errnoGeneric()),
 	}
@@ -31,6 +33,7 @@ func arm64() Table {
 		Map: genericMap(), Prot: p, Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
 		CloneOrder:  cloneBackwards(), // arch/arm64/Kconfig
+		GoThread:    goThread,
 		MinSigStack: 5120,
 		errno:       errnos(errnoBase(), errnoGeneric()),
 	}
@@ -43,6 +46,7 @@ func loong64() Table {
 		// arch/loongarch/Kconfig does not select CLONE_BACKWARDS, although the
 		// system call numbers are the generic ones.
 		CloneOrder:  cloneForwards(),
+		GoThread:    goThread,
 		MinSigStack: 4096,
 		errno:       errnos(errnoBase(), errnoGeneric()),
 	}
@@ -53,6 +57,7 @@ func riscv64() Table {
 		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
 		CloneOrder:   cloneBackwards(), // arch/riscv/Kconfig
+		GoThread:     goThread,
 		WriteMayRead: true,
 		MinSigStack:  2048,
 		errno:        errnos(errnoBase(), errnoGeneric()),
@@ -89,6 +94,7 @@ func mips64le() Table {
 			PidfdOpen: 5434, PidfdGetfd: 5438, Pipe2: 5287, SchedSetattr: 5309,
 		},
 		CloneOrder:        cloneBackwards(), // arch/mips/Kconfig
+		GoThread:          goThread,
 		MinSigStack:       2048,
 		SigStackSizeFirst: true,
 		errno:             errnos(errnoBase(), errnoMIPS()),
@@ -115,6 +121,7 @@ func ppc64le() Table {
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 317, SchedSetattr: 355,
 		},
 		CloneOrder:  cloneBackwards(), // arch/powerpc/Kconfig
+		GoThread:    goThread,
 		MinSigStack: 8192,
 		// arch/powerpc/include/uapi/asm/errno.h: the one name that is not generic.
 		errno: errnos(errnoBase(), errnoGeneric(), map[string]int{"EDEADLOCK": 58}),
@@ -136,6 +143,7 @@ func s390x() Table {
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 325, SchedSetattr: 345,
 		},
 		CloneOrder:    cloneBackwards2(), // arch/s390/Kconfig
+		GoThread:      goThread,
 		MmapByPointer: true,
 		MinSigStack:   2048,
 		errno:         errnos(errnoBase(), errnoGeneric()),
@@ -180,6 +188,7 @@ func alpha() Table {
 		Signal:      Signal{Kill: 9, Segv: 11, Bus: 10, Usr1: 30, Chld: 20, Urg: 16, Prof: 27, Sys: 12, Max: 64},
 		Syscall:     alphaSyscall(),
 		CloneOrder:  cloneForwards(), // no CLONE_BACKWARDS in arch/alpha/Kconfig
+		GoThread:    goThread,
 		MinSigStack: 4096,
 		errno:       errnos(errnoBase(), errnoAlpha()),
 	}
