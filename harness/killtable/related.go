@@ -21,6 +21,7 @@ func seen() map[string][]defect.Subject {
 		"cloneflags":   {defect.Clone},
 		"mapstack":     mappings,
 		"mmapabi":      mappings,
+		"newosproc":    {}, // a tracer of its own stands where the injector would
 		"protection":   {defect.Stack, defect.Rule, defect.Memory, defect.Bits},
 		"sigstack":     {defect.Signal},
 		"threadlimits": {defect.Limit, defect.Count},

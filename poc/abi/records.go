@@ -56,11 +56,12 @@ func riscv64() Table {
 	return Table{
 		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
-		CloneOrder:   cloneBackwards(), // arch/riscv/Kconfig
-		GoThread:     goThread,
-		WriteMayRead: true,
-		MinSigStack:  2048,
-		errno:        errnos(errnoBase(), errnoGeneric()),
+		CloneOrder:        cloneBackwards(), // arch/riscv/Kconfig
+		GoThread:          goThread,
+		GoLosesCloneError: true,
+		WriteMayRead:      true,
+		MinSigStack:       2048,
+		errno:             errnos(errnoBase(), errnoGeneric()),
 	}
 }
 
@@ -200,6 +201,7 @@ func alpha() Table {
 func sw64() Table {
 	t := alpha()
 	t.Map.Droppable = 0 // not in the headers of 4.19 to 6.6
+	t.GoLosesCloneError = true
 	// arch/sw_64/kernel/syscalls/syscall.tbl; these three only in the newer tables.
 	t.Syscall.Clone3, t.Syscall.PidfdOpen, t.Syscall.PidfdGetfd = 282, 281, 285
 	return t

@@ -25,7 +25,8 @@ func run(p *probe.P) {
 	p.Observe("machine").Set("ours", whole).Emit()
 	for _, c := range causes() {
 		if c.machine() && !whole {
-			p.Observe(c.name).Unknown("exit", "not tried: it lowers a limit of the whole machine, which others use").Emit()
+			const why = "not tried: it lowers a limit of the whole machine, which others use"
+			p.Observe(c.name).Unknown("exit", why).Unknown("timedout", why).Emit()
 			continue
 		}
 		meet(p, c)

@@ -47,6 +47,8 @@ type watched struct {
 	counts  map[int]*count      // of the threads that were refused
 	first   int                 // the thread that was refused first
 	made    int
+	latest  int    // the thread that was made last
+	flags   uint64 // by which
 	unknown string // why nothing was counted
 	lift    syscall.Errno
 }
@@ -193,10 +195,11 @@ func (w *watched) stop(h trace.Halt) (trace.Way, error) {
 	if flags&cloneThread == 0 {
 		return trace.RunToCall, nil
 	}
-	if _, failed := info.Result(); failed != 0 {
+	if tid, failed := info.Result(); failed != 0 {
 		w.refused(h.Thread, flags, failed)
 	} else {
 		w.made++
+		w.latest, w.flags = int(tid), flags
 		if len(w.counts) > 0 {
 			w.timer.Reset(quiet)
 		}
@@ -266,6 +269,9 @@ func (w *watched) emit() {
 	c := w.counts[w.first]
 	if c == nil {
 		o.Set("refused", 0)
+		if w.made > 0 {
+			o.Returned(call(w.flags), uintptr(w.latest), 0)
+		}
 		return
 	}
 	o.Set("refused", c.refused).Set("milliseconds", c.latest.Sub(c.begin).Milliseconds())
