@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 	"sort"
 	"strings"
 	"syscall"
@@ -35,8 +34,9 @@ type recorder struct {
 	stacks  []uint64
 	cloning []string // functions that the first clone of a thread was called through
 	started []string // and the first sigaltstack of a thread that it made
-	walk    string   // why there are none
-	unknown string   // why nothing was recorded
+	walk    string   // why there are none, or no more
+	stack   *walker
+	unknown string // why nothing was recorded
 	main    int
 }
 
@@ -50,6 +50,10 @@ func chain(p *probe.P) {
 	r.names = map[uint64]string{
 		k.Syscall.Clone: "clone", k.Syscall.Clone3: "clone3", k.Syscall.Mmap: "mmap", k.Syscall.Munmap: "munmap",
 		k.Syscall.Mprotect: "mprotect", k.Syscall.Sigaltstack: "sigaltstack",
+	}
+	var err error
+	if r.stack, err = newWalker(k.Table); err != nil {
+		r.walk = err.Error()
 	}
 	for _, name := range r.names {
 		r.words[name] = map[uint64]int{}
@@ -140,68 +144,17 @@ func (r *recorder) leave(tid int, info *trace.Info) {
 	}
 }
 
-// maxFrames bounds a stack of calls.
-const maxFrames = 32
-
 // callers is the functions that a thread's call was made through, the last
-// called first: as far as frame pointers lead or, where Go keeps none, to the
-// first that the call returns to. The thread runs this same program, so that
-// this one's symbols are its own.
+// called first.
 func (r *recorder) callers(tid int, info *trace.Info) []string {
-	places, known := r.p.Kernel.Registers()
-	if !known {
-		r.walk = "poc/abi does not know the registers of " + r.p.Kernel.GOARCH
+	if r.stack == nil {
 		return nil
 	}
-	registers, err := trace.RegistersOf(tid)
+	names, err := r.stack.functions(tid, info)
 	if err != nil {
 		r.walk = err.Error()
-		return nil
 	}
-	// As runtime.Callers has them: behind the instruction.
-	pcs := []uintptr{uintptr(info.Instruction) + 1}
-	returns := uint64(0)
-	if places.Link != abi.Unreachable {
-		returns = registers.All[places.Link]
-	} else if returns, err = trace.Peek(tid, info.Stack); err != nil {
-		r.walk = err.Error()
-		return nil
-	}
-	pcs = append(pcs, uintptr(returns))
-	if places.Frame != abi.Unreachable {
-		pcs = append(pcs, frameReturns(tid, registers.All[places.Frame])...)
-	}
-	var names []string
-	for all := runtime.CallersFrames(pcs); ; {
-		f, more := all.Next()
-		if f.Function != "" {
-			names = append(names, f.Function)
-		}
-		if !more {
-			return names
-		}
-	}
-}
-
-// frameReturns follows frame pointers: each stands where the one before it is
-// kept, one word below the address that the function returns to.
-func frameReturns(tid int, frame uint64) (pcs []uintptr) {
-	for len(pcs) < maxFrames && frame != 0 {
-		above, err := trace.Peek(tid, frame)
-		if err != nil {
-			return pcs
-		}
-		returns, err := trace.Peek(tid, frame+8)
-		if err != nil || runtime.FuncForPC(uintptr(returns)) == nil {
-			return pcs
-		}
-		pcs = append(pcs, uintptr(returns))
-		if above <= frame {
-			return pcs // it leads to another stack, or nowhere
-		}
-		frame = above
-	}
-	return pcs
+	return names
 }
 
 func (r *recorder) emit(status syscall.WaitStatus) {
@@ -234,10 +187,13 @@ func (r *recorder) emit(status syscall.WaitStatus) {
 
 func (r *recorder) frames(step string, names []string) {
 	o := r.p.Observe(step)
-	if names == nil && r.walk != "" {
+	if len(names) == 0 && r.walk != "" {
 		o.Unknown("frames", r.walk)
 	} else {
 		o.Set("frames", strings.Join(names, " "))
+	}
+	if r.walk != "" {
+		o.Unknown("more", r.walk)
 	}
 	o.Emit()
 }
