@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"sort"
 	"strings"
 	"syscall"
 	"time"
@@ -169,6 +167,7 @@ func (r *recorder) emit(status syscall.WaitStatus) {
 		switch name {
 		case "mmap":
 			o.Set("flags", list(r.words[name])).Set("marked", r.marked)
+			o.Set("names", names(r.words[name], mapNames(p.Kernel.Map)))
 		case "mprotect":
 			o.Set("prots", list(r.words[name]))
 		case "clone":
@@ -177,6 +176,7 @@ func (r *recorder) emit(status syscall.WaitStatus) {
 				threads += n
 			}
 			o.Set("threads", threads).Set("flags", list(r.words[name]))
+			o.Set("names", names(r.words[name], cloneNames()))
 			r.place(o)
 		}
 		o.Emit()
@@ -225,18 +225,4 @@ func (r *recorder) areaOf(addr uint64) (area, bool) {
 		}
 	}
 	return area{}, false
-}
-
-// list is the words that were seen, sorted.
-func list(words map[uint64]int) string {
-	all := make([]uint64, 0, len(words))
-	for word := range words {
-		all = append(all, word)
-	}
-	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
-	text := make([]string, 0, len(all))
-	for _, word := range all {
-		text = append(text, fmt.Sprintf("%#x", word))
-	}
-	return strings.Join(text, " ")
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/probe"
 	"github.com/mapstack/conformance/poc/sys"
 	"github.com/mapstack/conformance/poc/wire"
@@ -162,5 +163,21 @@ main.main()
 		if got := frames(text); got != "" {
 			t.Errorf("%q gives %q", text, got)
 		}
+	}
+}
+
+// TestFlagsHaveTheArchitecturesNames fails if 0x802 is named as on amd64.
+func TestFlagsHaveTheArchitecturesNames(t *testing.T) {
+	for arch, word := range map[string]uint64{"amd64": 0x32, "mips64le": 0x812, "alpha": 0x112} {
+		table, _ := abi.Lookup(arch)
+		got := names(map[uint64]int{word: 1, word | 1<<40: 2}, mapNames(table.Map))
+		const want = "MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS"
+		if got != want+" "+want+"|0x10000000000" {
+			t.Errorf("%s: %s", arch, got)
+		}
+	}
+	if got := names(map[uint64]int{0: 1, 0x50f00: 1}, cloneNames()); got !=
+		"0x0 CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD|CLONE_SYSVSEM" {
+		t.Error(got)
 	}
 }
