@@ -63,10 +63,15 @@ func refusalClaims() []claim.Claim {
 				}
 			}),
 		told(should("GR-009",
-			"The Go runtime asks for a thread 20 times when the answer is EAGAIN, from Go 1.20 on, in 190 ms or more, and once when it is another error.",
-			"自 Go 1.20 起，clone 返回 EAGAIN 时 Go 运行时在至少 190 毫秒内共尝试 20 次；返回其他错误时只尝试一次。",
+			"The Go runtime asks for a thread 20 times when the answer is EAGAIN, from Go 1.20 on, and once when it is another error.",
+			"自 Go 1.20 起，clone 返回 EAGAIN 时 Go 运行时共尝试 20 次；返回其他错误时只尝试一次。",
 			"retryOnEAGAIN in Go's runtime/retry.go; golang/go#49438; asked once up to 1.19",
 			checkTries)),
+		told(define("GR-109", verdict.May,
+			"Between the first and the last of the 20 attempts 190 ms or more go by, from Go 1.20 on.",
+			"自 Go 1.20 起，20 次尝试从第一次到最后一次至少历时 190 毫秒。",
+			"split from GR-09; a finding of the runtime and never of the kernel, so MAY: runtime.usleep of Go's sys_linux_mips64x.s and sys_linux_mipsx.s passes microseconds for nanoseconds in every release up to 1.26, and the attempts are over before any limit can be raised",
+			checkPauses)),
 		told(should("GR-104",
 			"A Go program goes on when its limit is raised while the runtime still asks for the thread, from Go 1.20 on.",
 			"自 Go 1.20 起，若在运行时仍在重试期间提高限制，Go 程序得以继续运行。",
@@ -105,13 +110,20 @@ func checkTries(g gomega.Gomega, t claim.Transcript, _ abi.Table, f facts.Facts)
 	for _, cause := range append(limits(), filter(full)) {
 		o := watched(t, cause)
 		g.Expect(o.Int("refused")).To(gomega.Equal(again), "how often one thread was refused in step %s", o.Step)
-		if again > 1 {
-			g.Expect(o.Int("milliseconds")).To(gomega.BeNumerically(">=", asked), "milliseconds of step %s", o.Step)
-		}
 	}
 	for _, name := range refusals()[1:] {
 		o := watched(t, filter(name))
 		g.Expect(o.Int("refused")).To(gomega.Equal(1), "how often one thread was refused in step %s", o.Step)
+	}
+}
+
+func checkPauses(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
+	for _, cause := range append(limits(), filter(full)) {
+		o := watched(t, cause)
+		if retrying(f) {
+			g.Expect(o.Int("milliseconds")).To(gomega.BeNumerically(">=", asked),
+				"milliseconds of step %s; pauses that are too short are a defect of Go's runtime on %s, not of this kernel", o.Step, a.GOARCH)
+		}
 	}
 }
 

@@ -36,9 +36,12 @@ func wrong() recorded.Defects {
 		"GR-009": {
 			"asked once":             all(shows("nproc.clone", "refused", "1")),
 			"asked too often":        all(shows("pids.clone", "refused", "21")),
-			"without a pause":        all(shows("pid_max.clone", "milliseconds", "19")),
 			"ENOMEM is asked again":  all(shows("seccomp ENOMEM.clone", "refused", "20")),
 			"a filter is asked once": all(shows("seccomp EAGAIN.clone", "refused", "1")),
+		},
+		"GR-109": {
+			"without a pause":   all(shows("pid_max.clone", "milliseconds", "19")),
+			"one pause too few": all(shows("seccomp EAGAIN.clone", "milliseconds", "171")),
 		},
 		"GR-104": {
 			"it dies all the same":    all(shows("lifted.end", "exit", "2")),
