@@ -23,7 +23,7 @@ const agent = "agent"
 
 // Probes are the programs of every guest image, by their folders below poc/.
 var (
-	guestProbes  = []string{"address", "cloneflags", "facts", "hostile", "inject", "mapstack", "mmapabi", "newosproc", "protection", "sigstack", "threadlimits", "tracing"}
+	guestProbes  = []string{"address", "cloneflags", "facts", "hostile", "inject", "mapstack", "mmapabi", "newosproc", "protection", "sigstack", "stackfallback", "threadlimits", "tracing"}
 	hostedProbes = []string{"sysconf"}
 )
 

@@ -139,7 +139,7 @@ func (c *class) grow() (*span, error) {
 	flags := p.table.Map.Private | p.table.Map.Anonymous | p.options.Flags
 	base, errno := p.calls.Mmap(0, s.bytes, prot, flags, -1, 0)
 	if errno != 0 {
-		return nil, fmt.Errorf("mmap(0, %d, %#x, %#x): %w", s.bytes, prot, flags, p.named(errno))
+		return nil, p.failure(fmt.Sprintf("mmap(0, %d, %#x, %#x)", s.bytes, prot, flags), errno)
 	}
 	s.base = base
 	for i := range s.slots {
@@ -147,7 +147,7 @@ func (c *class) grow() (*span, error) {
 		if p.options.Guard {
 			if errno := p.calls.Mprotect(at, p.page, 0); errno != 0 {
 				p.calls.Munmap(base, s.bytes)
-				return nil, fmt.Errorf("mprotect(%#x, %d, 0) for a guard page: %w", at, p.page, p.named(errno))
+				return nil, p.failure(fmt.Sprintf("mprotect(%#x, %d, 0)", at, p.page), errno)
 			}
 			at += p.page
 		}
@@ -184,18 +184,18 @@ func (c *class) unlist(s *span) {
 	c.open = c.open[:len(c.open)-1]
 }
 
-// named is an errno with the name that the architecture has for it.
-func (p *Pool) named(errno syscall.Errno) error {
-	return &Error{Errno: errno, Name: p.table.ErrnoName(int(errno))}
+func (p *Pool) failure(call string, errno syscall.Errno) error {
+	return &Error{Call: call, Errno: errno, Name: p.table.ErrnoName(int(errno))}
 }
 
-// Error is the error of a call that a pool made, under the architecture's name.
+// Error is a call of a pool that failed.
 type Error struct {
+	Call  string // as a person would write it
 	Errno syscall.Errno
-	Name  string // "" for a number that has none
+	Name  string // that the architecture has for the number, "" for none
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("errno %d %s", int(e.Errno), e.Name) }
+func (e *Error) Error() string { return fmt.Sprintf("%s: errno %d %s", e.Call, int(e.Errno), e.Name) }
 
 // memory is what lies at an address outside of Go's own memory. The address goes
 // through a pointer to it because vet rightly distrusts the plain conversion.
