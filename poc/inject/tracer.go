@@ -35,6 +35,9 @@ type thread struct {
 	call *defect.Call // that is being made
 }
 
+// mmapFlags is the place of the flags among the arguments of mmap.
+const mmapFlags = 3
+
 // extent is memory that was mapped with MAP_STACK.
 type extent struct{ start, end uint64 }
 
@@ -101,14 +104,16 @@ func (t *tracer) enter(tid int, th *thread) (trace.Way, error) {
 		return trace.Run, fmt.Errorf("a seccomp stop is told as operation %d", info.Operation)
 	}
 	name := t.numbers[info.Number()]
-	if t.runtimes(name, info) {
-		return trace.Run, nil
-	}
 	args := info.Arguments()
 	if name == "mmap" {
 		if args, err = trace.MmapArguments(t.kernel.Table, tid, args); err != nil {
 			return trace.Run, nil // the kernel cannot read them either
 		}
+	}
+	// A stack that a runtime maps is under test: the stock one never does.
+	stack := name == "mmap" && args[mmapFlags]&t.kernel.Map.Stack != 0
+	if t.runtimes(name, info) && !stack {
+		return trace.Run, nil
 	}
 	call := &defect.Call{
 		Name: name, Kernel: t.kernel.Table, Page: uint64(os.Getpagesize()), Args: args,
@@ -211,7 +216,7 @@ func (t *tracer) leave(tid int, th *thread) error {
 	was := defect.Result{Value: value, Errno: errno}
 	is := call.Finish(was)
 	if t.model.Stacks && call.Name == "mmap" && is.Errno == 0 {
-		t.mapped(is.Value, call.Args[1], call.Args[3]&t.kernel.Map.Stack != 0)
+		t.mapped(is.Value, call.Args[1], call.Args[mmapFlags]&t.kernel.Map.Stack != 0)
 	}
 	if call.Name == parentCall && is.Value == uint64(os.Getpid()) {
 		is.Value = uint64(os.Getppid()) // as without an injector between
