@@ -23,7 +23,7 @@ const agent = "agent"
 
 // Probes are the programs of every guest image, by their folders below poc/.
 var (
-	guestProbes  = []string{"address", "cloneflags", "facts", "hostile", "inject", "mapstack", "mmapabi", "newosproc", "protection", "sigstack", "stackfallback", "threadlimits", "tracing"}
+	guestProbes  = []string{"address", "cloneflags", "facts", "hostile", "inject", "mapstack", "mmapabi", "newosproc", "protection", "sigstack", "stackfallback", "threadlimits", "threadstacks", "tracing"}
 	hostedProbes = []string{"sysconf"}
 )
 
