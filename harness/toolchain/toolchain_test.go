@@ -13,7 +13,7 @@ import (
 	"github.com/mapstack/conformance/harness/arch"
 )
 
-func record(t *testing.T, name string) arch.Record {
+func record(t testing.TB, name string) arch.Record {
 	t.Helper()
 	rec, err := arch.Lookup(name)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -57,7 +58,7 @@ func TestAVariantIsBuiltByTheToolchainThatWasEdited(t *testing.T) {
 }
 
 // variants builds probes with each runtime, for this machine.
-func variants(ctx context.Context, t *testing.T, dir string) {
+func variants(ctx context.Context, t testing.TB, dir string) {
 	t.Helper()
 	g, err := Open(ctx, ".")
 	if err != nil {
@@ -141,4 +142,45 @@ func TestRuntimesMeetDefects(t *testing.T) {
 			}
 		}
 	}
+}
+
+// BenchmarkThreads prints how many threads a second each runtime makes and ends,
+// and the variants' part of the stock runtime's. They run in turn, so that what
+// else the machine does meets all of them.
+func BenchmarkThreads(b *testing.B) {
+	dir := b.TempDir()
+	variants(b.Context(), b, dir)
+	runtimes := []string{"stock", "strict", "fallback"}
+	samples := map[string][]float64{}
+	for range b.N {
+		for _, variant := range runtimes {
+			out, err := exec.CommandContext(b.Context(), filepath.Join(dir, variant, "threadstacks"), "rate").Output()
+			if err != nil {
+				b.Fatal(err)
+			}
+			var o wire.Observation
+			if err := json.Unmarshal(out, &o); err != nil {
+				b.Fatal(err)
+			}
+			threads, err := strconv.ParseFloat(o.Values["threads"], 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			ns, err := strconv.ParseFloat(o.Values["ns"], 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			samples[variant] = append(samples[variant], threads/ns*1e9)
+		}
+	}
+	median := func(variant string) float64 {
+		s := samples[variant]
+		slices.Sort(s)
+		return s[len(s)/2]
+	}
+	for _, variant := range runtimes {
+		b.ReportMetric(median(variant), variant+"/s")
+		b.ReportMetric(median(variant)/median("stock"), variant+"/stock")
+	}
+	b.ReportMetric(0, "ns/op") // of all together, which says nothing
 }

@@ -1,6 +1,10 @@
 // Command threadstacks observes what memory the threads of a Go program stand on
 // while they wait: the stacks that the runtime gave clone. The stock runtime
 // takes them from its heap; a variant that maps them shows here.
+//
+//	threadstacks [rate]
+//
+// With rate it observes how fast threads are made instead.
 package main
 
 import (
@@ -23,6 +27,10 @@ const (
 
 func main() {
 	probe.Run(func(p *probe.P) {
+		if len(p.Args) == 1 && p.Args[0] == "rate" {
+			rate(p)
+			return
+		}
 		for g := 0; g < generations; g++ {
 			end, down := start()
 			look(p, fmt.Sprintf("generation %d", g))
