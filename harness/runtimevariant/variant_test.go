@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/tools/go/packages"
+
 	"github.com/mapstack/conformance/poc/abi"
 )
 
@@ -129,11 +131,7 @@ func TestTheResultOfCloneIsReturned(t *testing.T) {
 // TestTheInstalledToolchainIsKnown fails when a new Go changes what the variants
 // rest on.
 func TestTheInstalledToolchainIsKnown(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	goroot := strings.TrimSpace(string(out))
+	goroot := installed(t)
 	for _, table := range abi.All() {
 		for _, v := range All() {
 			dir := t.TempDir()
@@ -171,4 +169,54 @@ func TestTheInstalledToolchainIsKnown(t *testing.T) {
 	if _, err := Variant("other").Write(goroot, lookup(t, "amd64"), t.TempDir()); err == nil {
 		t.Error("an unknown variant is made")
 	}
+}
+
+// TestAddedCodeCompilesEverywhere fails when the runtime no longer has what the
+// added code uses, on any architecture that this Go and poc/abi know.
+func TestAddedCodeCompilesEverywhere(t *testing.T) {
+	goroot := installed(t)
+	checked := 0
+	for _, table := range abi.All() {
+		if table.GOARCH == "alpha" || table.GOARCH == "sw64" {
+			continue // no stock Go
+		}
+		name := filepath.Join(goroot, "src", "runtime", "proc.go")
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err = mapStacks(text, table, true); err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := packages.Load(&packages.Config{
+			Context: t.Context(),
+			Mode: packages.NeedName | packages.NeedImports | packages.NeedDeps | packages.NeedFiles | packages.NeedCompiledGoFiles |
+				packages.NeedTypes | packages.NeedTypesInfo | packages.NeedTypesSizes | packages.NeedSyntax,
+			Env:     append(os.Environ(), "GOOS=linux", "GOARCH="+table.GOARCH, "CGO_ENABLED=0"),
+			Overlay: map[string][]byte{name: text},
+		}, "runtime")
+		if err != nil || len(loaded) != 1 {
+			t.Fatalf("%s: %v, %d packages", table.GOARCH, err, len(loaded))
+		}
+		for _, err := range loaded[0].Errors {
+			t.Errorf("%s: %v", table.GOARCH, err)
+		}
+		if loaded[0].Types.Scope().Lookup(addedMalg) == nil {
+			t.Errorf("%s: the runtime without the added code was compiled", table.GOARCH)
+		}
+		checked++
+	}
+	if checked != 7 {
+		t.Errorf("%d architectures were checked", checked)
+	}
+}
+
+// installed is the folder of the toolchain in use.
+func installed(t *testing.T) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
 }
