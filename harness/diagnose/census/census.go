@@ -133,6 +133,20 @@ func (a Amount) MarshalJSON() ([]byte, error) {
 	return []byte("null"), nil
 }
 
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (a *Amount) UnmarshalJSON(b []byte) error {
+	switch string(b) {
+	case "null":
+		*a = Amount{}
+		return nil
+	case `"unlimited"`:
+		*a = Amount{State: Unlimited}
+		return nil
+	}
+	a.State = Exact
+	return json.Unmarshal(b, &a.N)
+}
+
 // Limit is a resource limit.
 type Limit struct {
 	Soft Amount `json:"soft"`

@@ -214,5 +214,15 @@ func (t *taker) memoryGroup(dir string, version int) {
 	t.c.Memory = append(t.c.Memory, g)
 }
 
+// Again reads the group once more, after its program has ended.
+func (g MemoryGroup) Again(root fs.FS) (MemoryGroup, bool) {
+	t := taker{root: root, c: Census{Unknown: map[string]string{}}}
+	t.memoryGroup(g.Path, g.Version)
+	if len(t.c.Memory) == 0 {
+		return g, false
+	}
+	return t.c.Memory[0], true
+}
+
 // inside is the name of a file as fs.FS has it.
 func inside(dir, file string) string { return strings.TrimPrefix(path.Join(dir, file), "/") }
