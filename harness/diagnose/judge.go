@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"slices"
+
 	"github.com/mapstack/conformance/harness/diagnose/census"
 	"github.com/mapstack/conformance/poc/trace"
 )
@@ -20,7 +22,26 @@ func Judge(e Evidence) []Cause {
 	default:
 		causes = other(e)
 	}
-	return append(causes, unreadFilters(e)...)
+	if e.Failure.Name == "EAGAIN" {
+		causes = append(causes, unreadFilters(e)...)
+	} else {
+		// The kernel itself gives these more rarely than filters do.
+		causes = append(unreadFilters(e), causes...)
+	}
+	slices.SortStableFunc(causes, func(a, b Cause) int { return rank(a) - rank(b) })
+	return causes
+}
+
+func rank(c Cause) int {
+	switch {
+	case c.Certainty == Is:
+		return 0
+	case c.Certainty == Next:
+		return 1
+	case c.ID == "passing":
+		return 3 // what is left when nothing else is
+	}
+	return 2
 }
 
 // filtered is a refusal by a seccomp filter, which is asked before the call is.
