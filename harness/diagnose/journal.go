@@ -3,6 +3,7 @@ package diagnose
 import (
 	"encoding/binary"
 	"io/fs"
+	"slices"
 	"syscall"
 	"time"
 
@@ -27,6 +28,7 @@ type journal struct {
 
 	pid    int
 	before census.Census
+	met    map[int]bool // processes that have made a thread
 	words  fatal.Reader
 	spoken int // the process whose words were read last
 	// open are the refusals that no success has followed, by process.
@@ -45,7 +47,7 @@ type place struct {
 func newJournal(root fs.FS, kernel abi.Table, report func()) *journal {
 	alarm := time.NewTimer(patience)
 	alarm.Stop()
-	return &journal{root: root, kernel: kernel, alarm: alarm, report: report, open: map[place]*Evidence{}}
+	return &journal{root: root, kernel: kernel, alarm: alarm, report: report, open: map[place]*Evidence{}, met: map[int]bool{}}
 }
 
 // Started takes the census that refusals are compared with.
@@ -71,8 +73,9 @@ func (j *journal) Wrote(pid int, p []byte) {
 		if j.last == nil {
 			// Nothing was seen to fail. The program is still there: it has more to
 			// write.
-			j.last = j.heard()
-			j.open[place{pid, Thread}] = j.last
+			if e := j.heard(); e != nil {
+				j.last, j.open[place{pid, Thread}] = e, e
+			}
 		}
 		j.alarm.Reset(patience)
 	}
@@ -118,6 +121,10 @@ func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 	at := place{a.PID, want}
 	if a.Errno == 0 {
 		j.recover(at)
+		if want == Thread && !j.met[a.PID] {
+			j.met[a.PID] = true
+			j.meet(a)
+		}
 		return
 	}
 	e := j.open[at]
@@ -135,6 +142,25 @@ func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 	}
 	j.last = e
 	j.alarm.Reset(patience)
+}
+
+// meet adds the control groups of a process that begins to make threads to what
+// refusals are compared with: a launcher may have moved it after the start.
+func (j *journal) meet(a watch.Attempt) {
+	c, err := census.Take(j.root, a.PID, a.TID)
+	if err != nil {
+		return // it has ended
+	}
+	for _, g := range c.Pids {
+		if !slices.ContainsFunc(j.before.Pids, func(b census.PidsGroup) bool { return b.Path == g.Path }) {
+			j.before.Pids = append(j.before.Pids, g)
+		}
+	}
+	for _, g := range c.Memory {
+		if !slices.ContainsFunc(j.before.Memory, func(b census.MemoryGroup) bool { return b.Path == g.Path }) {
+			j.before.Memory = append(j.before.Memory, g)
+		}
+	}
 }
 
 func wanted(a watch.Attempt) Want {

@@ -100,6 +100,29 @@ func TestWordsChooseAmongFailures(t *testing.T) {
 	}
 }
 
+// TestAMemoryGroupThatKillsIsTold fails if a launcher that moves its program to
+// another group hid what killed it.
+func TestAMemoryGroupThatKillsIsTold(t *testing.T) {
+	d := keeper(t)
+	root := d.journal.root.(fstest.MapFS)
+	put := func(name, text string) { root[name] = &fstest.MapFile{Data: []byte(text)} }
+	put("proc/self/mountinfo", "1 1 0:1 / /cg rw - cgroup cgroup rw,memory\n")
+	put("proc/70/task/71/cgroup", "4:memory:/moved\n")
+	put("cg/moved/memory.limit_in_bytes", "40000000\n")
+	put("cg/moved/memory.usage_in_bytes", "1000\n")
+	put("cg/moved/memory.failcnt", "0\n")
+	put("cg/moved/memory.oom_control", "oom_kill 0\n")
+	d.journal.Attempt(clone(0), watch.Thread{})
+	if r := d.reportOf(syscall.WaitStatus(syscall.SIGKILL), true); r.Verdict != "fine" {
+		t.Errorf("a kill by others: %+v", r.Causes)
+	}
+	put("cg/moved/memory.oom_control", "oom_kill 1\n")
+	r := d.reportOf(syscall.WaitStatus(syscall.SIGKILL), true)
+	if r.Verdict != "refused" || r.Causes[0].ID != "cgroup-memory" || r.Causes[0].Where != "/cg/moved/memory.limit_in_bytes" {
+		t.Errorf("%s %+v", r.Verdict, r.Causes)
+	}
+}
+
 func TestAFilterThatKillsIsTold(t *testing.T) {
 	r := keeper(t).reportOf(syscall.WaitStatus(syscall.SIGSYS), true)
 	if r.Verdict != "refused" || r.Causes[0].ID != "seccomp-kill" {

@@ -40,8 +40,11 @@ var roles = map[string]func(arg string){
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleKey); role != "" {
-		if role == "diagnose" {
+		switch role {
+		case "diagnose":
 			diagnosing()
+		case "trace":
+			tracing()
 		}
 		roles[role](os.Getenv(argKey))
 		os.Exit(0)
@@ -64,6 +67,24 @@ func diagnosing() {
 	})
 	must(err)
 	fmt.Printf("STATUS %d\n", o.Status)
+	os.Exit(0)
+}
+
+// silent observes nothing.
+type silent struct{}
+
+func (silent) Started(int)                         {}
+func (silent) Attempt(watch.Attempt, watch.Thread) {}
+func (silent) Wrote(int, []byte)                   {}
+func (silent) Woke()                               {}
+
+// tracing traces who diagnoses, so that nobody else can trace the program.
+func tracing() {
+	must(os.Setenv(roleKey, "diagnose"))
+	_, err := watch.Run(context.Background(), watch.Command{
+		Path: "/proc/self/exe", Args: []string{"diagnose"}, Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
+	}, watch.Options{Observer: silent{}})
+	impossible("trace", err)
 	os.Exit(0)
 }
 
@@ -176,14 +197,23 @@ type diagnosed struct {
 	status syscall.WaitStatus
 }
 
-// diagnoseRole starts a process that diagnoses a role. Who is asked to go on
-// when the report is there closes its input.
+// diagnoseRole starts a process that diagnoses a role, and closes the role's
+// input when the report is there. It skips where a program cannot be traced.
 func diagnoseRole(t *testing.T, role, arg string) diagnosed {
+	t.Helper()
+	d := diagnoseAs(t, "diagnose", role, arg)
+	if len(d.Needs) > 0 {
+		t.Skip(d.Needs)
+	}
+	return d
+}
+
+func diagnoseAs(t *testing.T, how, role, arg string) diagnosed {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
-	cmd.Env = append(os.Environ(), roleKey+"=diagnose", "CHILD_"+roleKey+"="+role, "CHILD_"+argKey+"="+arg)
+	cmd.Env = append(os.Environ(), roleKey+"="+how, "CHILD_"+roleKey+"="+role, "CHILD_"+argKey+"="+arg)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	stdin, err := cmd.StdinPipe()
@@ -216,9 +246,6 @@ func diagnoseRole(t *testing.T, role, arg string) diagnosed {
 	}
 	if _, why, ok := strings.Cut(stderr.String(), "IMPOSSIBLE "); ok {
 		t.Skip(why)
-	}
-	if len(d.Needs) > 0 {
-		t.Skip(d.Needs)
 	}
 	return d
 }
@@ -308,6 +335,22 @@ func TestWordsAloneAreToldAsWords(t *testing.T) {
 	d := diagnoseRole(t, "words", "")
 	if d.Failure == nil || d.Failure.Attempts != 0 || d.Failure.Name != kernelHere().ErrnoName(11) || !strings.Contains(d.String(), "not seen") {
 		t.Errorf("%s", d)
+	}
+}
+
+// TestWithoutTracingItsWordsAreRead fails if a program were not run, or not
+// diagnosed, where nothing can be traced, as in some containers.
+func TestWithoutTracingItsWordsAreRead(t *testing.T) {
+	d := diagnoseAs(t, "trace", "nproc", "")
+	if d.Verdict != "refused" || len(d.Needs) < 2 || d.Failure.Attempts != 0 || d.Failure.Name != "EAGAIN" || d.status.ExitStatus() != 2 {
+		t.Fatalf("%+v", d)
+	}
+	// The program is still there when its words are read, with its threads.
+	if first := d.Causes[0]; first.ID != "rlimit-nproc" || first.Certainty != Is {
+		t.Errorf("%+v", first)
+	}
+	if d = diagnoseAs(t, "trace", "crowd", ""); d.Verdict != "unknown" || d.status != 0 {
+		t.Errorf("%+v", d)
 	}
 }
 

@@ -162,6 +162,13 @@ func (r *Report) ending() Text {
 	if r.Failure == nil && r.Verdict != "unknown" && len(r.Causes) == 0 {
 		t = say("No thread and no process was refused.", "没有线程或进程的创建被拒绝。")
 	}
+	if r.Verdict == "unknown" {
+		t = say("Whether a thread was refused cannot be told: the program could not be watched, and said nothing of it.",
+			"无法判断是否有线程被拒绝：程序无法被跟踪，也没有输出相关信息。")
+		if len(r.Causes) == 0 {
+			t = t.and(say("No limit that can be read from here is used up.", "从这里可读取的限制均未用尽。"))
+		}
+	}
 	if r.Verdict == "recovered" {
 		t = say("A later call succeeded, so that the program did not notice.", "随后的调用成功，程序未受影响。")
 	}
