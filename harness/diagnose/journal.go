@@ -94,7 +94,10 @@ func (j *journal) heard() *Evidence {
 		e.Failure.Name = nameOf(t.Reason)
 		e.Failure.Errno = j.kernel.Errno(e.Failure.Name)
 	}
-	e.State, _ = census.Take(j.root, j.spoken, j.spoken)
+	var err error
+	if e.State, err = census.Take(j.root, j.spoken, j.spoken); err != nil {
+		e.State = j.before // it has ended already
+	}
 	e.Filters = Filters{Problem: "the call was not seen"}
 	return e
 }

@@ -41,6 +41,7 @@ var judgements = []struct {
 	{"nothing is used up", func(e *Evidence, s *census.Census) {}, "may be passing"},
 	{"RLIMIT_NPROC", func(e *Evidence, s *census.Census) { s.UserTasks = census.Known(1000) }, "is rlimit-nproc"},
 	{"RLIMIT_NPROC nearly", func(e *Evidence, s *census.Census) { s.UserTasks = census.Known(900) }, "may be rlimit-nproc, may be passing"},
+	{"words alone, read late", func(e *Evidence, s *census.Census) { e.Failure.Attempts = 0 }, "may be rlimit-nproc, may be passing"},
 	{"root is exempt", func(e *Evidence, s *census.Census) { s.UserTasks, s.Exempt = census.Known(1000), "root" }, "may be passing"},
 	{"no limit", func(e *Evidence, s *census.Census) {
 		s.Processes.Soft = census.Amount{State: census.Unlimited}

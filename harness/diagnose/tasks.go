@@ -150,7 +150,7 @@ func unexplained(e Evidence) (causes []Cause) {
 			c.Why = c.Why.and(say("; tasks of the same user in other containers count too, and are not seen here",
 				"；同一用户在其他容器中的任务也计入，而从这里看不到"))
 			causes = append(causes, c)
-		} else if s.Processes.Soft.N <= 2*s.UserTasks.N {
+		} else if e.Failure.Attempts == 0 || s.Processes.Soft.N <= 2*s.UserTasks.N {
 			causes = append(causes, c)
 		}
 	}
@@ -160,6 +160,13 @@ func unexplained(e Evidence) (causes []Cause) {
 			Why: say("a control group above those that this container shows may be full: a container's, pod's or service's",
 				"该容器看不到的上层控制组（容器、Pod 或服务的）可能已满"),
 			Raise: raiseOutside(s),
+		})
+	}
+	if e.Failure.Attempts == 0 {
+		return append(causes, Cause{
+			ID: "passing", Certainty: MayBe,
+			Why: say("limits were read only when the program had said so, and some of its threads may have ended by then (%[1]s of %[2]s tasks of the machine are left)",
+				"各项限制在程序输出之后才读取，此时它的部分线程可能已结束（整机任务现为 %[1]s/%[2]s）", s.Tasks, s.ThreadsMax),
 		})
 	}
 	return append(causes, Cause{
