@@ -56,9 +56,6 @@ type Record struct {
 	Aliases []string // other spellings that Lookup accepts
 	ELF     elf.Machine
 	Big     bool // big-endian
-	// LosesErrno: Go's runtime takes a clone that failed for one that succeeded,
-	// so that a program without a thread hangs and says nothing.
-	LosesErrno bool
 	// Slowness scales every wait: TCG of this architecture against amd64's.
 	Slowness int
 	// Machines by the short name that cells use; "" is the default.

@@ -29,7 +29,6 @@ func All() []Record {
 			GOARCH: "riscv64", GOENV: []string{"GORISCV64=rva20u64"}, Debian: "riscv64", Uname: "riscv64",
 			QEMU: "riscv64", Package: "qemu-system-riscv",
 			ELF: elf.EM_RISCV, Slowness: 2,
-			LosesErrno: true, // runtime/sys_linux_riscv64.s: clone returns zero to the parent, up to Go 1.27
 			Machines: map[string]Machine{
 				// Control transfer records cost a helper call per branch, and nothing
 				// here looks at them (measured: half of the time of a probe).

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/diagnose/census"
 	"github.com/mapstack/conformance/harness/diagnose/watch"
 	"github.com/mapstack/conformance/poc/abi"
@@ -53,12 +52,11 @@ type session struct {
 
 func (s Session) begin(command []string) (*session, error) {
 	kernel, known := abi.Lookup(runtime.GOARCH)
-	rec, err := arch.Lookup(runtime.GOARCH)
-	if !known || err != nil {
+	if !known {
 		return nil, fmt.Errorf("mapstack knows no system calls of %s; add a table to poc/abi", runtime.GOARCH)
 	}
 	warm()
-	d := &session{Session: s, command: command, hangs: rec.LosesErrno}
+	d := &session{Session: s, command: command, hangs: kernel.GoLosesCloneError}
 	d.journal = newJournal(s.Root, kernel, func() { d.tell(0, false) })
 	return d, nil
 }
