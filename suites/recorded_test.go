@@ -14,8 +14,7 @@ import (
 
 // TestJudgementsChangeOnPurpose judges the recorded kernels with every claim,
 // and fails when a judgement changes without outcomes.golden. A recording that
-// says nothing of what a claim asks is too old to judge; claims of a probe that
-// came after it wait for the next one.
+// says nothing of what a claim asks is too old to judge.
 func TestJudgementsChangeOnPurpose(t *testing.T) {
 	run, recorded, err := evidence.LoadFS(fixtures.Recorded())
 	if err != nil {
@@ -33,13 +32,9 @@ func TestJudgementsChangeOnPurpose(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.SortStableFunc(outcomes, func(a, b verdict.Outcome) int { return cmp.Compare(a.Claim, b.Claim) })
-	waiting := waitingFor(t, recorded)
 	var b strings.Builder
 	undecided := ""
 	for _, o := range outcomes {
-		if waiting[o.Claim] {
-			continue
-		}
 		line := fmt.Sprintln(o.Claim, o.Cell, o.Status, o.Reason+o.Deviation)
 		b.WriteString(strings.Join(strings.Fields(line), " ") + "\n")
 		if (o.Status == verdict.Error || o.Status == verdict.NotRun) && o.Claim != undecided {
@@ -51,25 +46,4 @@ func TestJudgementsChangeOnPurpose(t *testing.T) {
 		t.Error("the recording is older than the probes: make record runs the kernels again, in five minutes")
 	}
 	golden(t, "outcomes.golden", b.String())
-}
-
-// unrecorded is the probes that no recording has yet.
-var unrecorded = []string{"newosproc"}
-
-// waitingFor is the claims of the unrecorded probes. It fails for a probe that
-// one recorded cell has: all must have it then.
-func waitingFor(t *testing.T, recorded []evidence.Cell) map[string]bool {
-	t.Helper()
-	for _, c := range recorded {
-		for _, probe := range unrecorded {
-			if _, has := c.Transcripts[probe]; has {
-				t.Errorf("%s is recorded on %s: it is no longer unrecorded", probe, c.Cell.Name)
-			}
-		}
-	}
-	claims := map[string]bool{}
-	for id, probe := range ProbeOf() {
-		claims[id] = slices.Contains(unrecorded, probe)
-	}
-	return claims
 }

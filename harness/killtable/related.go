@@ -26,6 +26,8 @@ func seen() map[string][]defect.Subject {
 		"sigstack":     {defect.Signal},
 		"threadlimits": {defect.Limit, defect.Count},
 		"tracing":      {}, // nothing is injected below it
+		"variants":     {}, // it is an injector's parent itself
+		"zeropage":     {defect.Memory},
 	}
 }
 

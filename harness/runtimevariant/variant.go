@@ -32,6 +32,9 @@ const (
 // All returns every variant.
 func All() []Variant { return []Variant{Strict, Fallback, Mended} }
 
+// Applies reports whether the variant is for an architecture.
+func (v Variant) Applies(goarch string) bool { return v != Mended || goarch == mendedArch }
+
 // edits is the files of the runtime that a variant replaces, by name, with what
 // makes the new text of the old.
 func (v Variant) edits(table abi.Table) (map[string]func([]byte) ([]byte, error), error) {
@@ -41,7 +44,7 @@ func (v Variant) edits(table abi.Table) (map[string]func([]byte) ([]byte, error)
 			"proc.go": func(text []byte) ([]byte, error) { return mapStacks(text, table, v == Fallback) },
 		}, nil
 	case Mended:
-		if table.GOARCH != mendedArch {
+		if !v.Applies(table.GOARCH) {
 			return nil, fmt.Errorf("the runtime of %s returns the result of clone; the variant %s is for %s", table.GOARCH, v, mendedArch)
 		}
 		return map[string]func([]byte) ([]byte, error){"sys_linux_" + mendedArch + ".s": mendClone}, nil

@@ -80,18 +80,21 @@ func (g *Go) Key(rec arch.Record, parts ...string) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// hashSources covers everything that guest programs are made from.
+// hashSources covers everything that guest programs are made from: their own
+// sources, and what edits the runtime of some.
 func hashSources(root string) (string, error) {
 	files := []string{"go.mod", "go.sum"}
-	err := filepath.WalkDir(filepath.Join(root, "poc"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() && !strings.HasSuffix(path, "_test.go") {
-			rel, _ := filepath.Rel(root, path)
-			files = append(files, rel)
+	for _, dir := range []string{"poc", "harness/runtimevariant"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() && !strings.HasSuffix(path, "_test.go") {
+				rel, _ := filepath.Rel(root, path)
+				files = append(files, rel)
+			}
+			return err
+		})
+		if err != nil {
+			return "", fmt.Errorf("read the guest programs' sources: %w", err)
 		}
-		return err
-	})
-	if err != nil {
-		return "", fmt.Errorf("read the guest programs' sources: %w", err)
 	}
 	slices.Sort(files)
 	h := sha256.New()

@@ -15,7 +15,7 @@ import (
 )
 
 // BuildVariant compiles programs as Build does, and links them with a runtime
-// variant.
+// variant. Their names end with a dash and the variant's.
 func (g *Go) BuildVariant(ctx context.Context, rec arch.Record, variant runtimevariant.Variant, dir string, programs []string) error {
 	table, ok := abi.Lookup(rec.GOARCH)
 	if !ok {
@@ -35,7 +35,16 @@ func (g *Go) BuildVariant(ctx context.Context, rec arch.Record, variant runtimev
 		return err
 	}
 	local := &Go{root: g.root, version: g.version, private: root}
-	return local.build(ctx, rec, dir, programs, "-modfile="+guestModule, "-overlay="+overlay)
+	bin := filepath.Join(dir, string(variant))
+	if err := local.build(ctx, rec, bin, programs, "-modfile="+guestModule, "-overlay="+overlay); err != nil {
+		return err
+	}
+	for _, p := range programs {
+		if err := os.Rename(filepath.Join(bin, p), filepath.Join(dir, p+"-"+string(variant))); err != nil {
+			return err
+		}
+	}
+	return os.Remove(bin)
 }
 
 // privateRoot makes another name for the toolchain's folder, of links: an overlay

@@ -38,6 +38,8 @@ type cause struct {
 	uid     uint32
 	// bind sets the limit, in the program. group is the one whose limit it is.
 	bind func(p *probe.P, group limit.Group)
+	// stock programs have the stock runtime where others have a mended one.
+	stock bool
 	// plain programs run without a tracer, so that nothing counts their clones.
 	plain bool
 	// lifted: the limit is raised after some refusals.
@@ -47,11 +49,43 @@ type cause struct {
 	nested     bool   // the limit is that of the group around the program's
 }
 
+// remains reports whether the kernel could count something that is no more: what
+// one program has for itself, a filter or the size of its address space, goes with
+// it.
+func (c cause) remains() bool { return c.machine() || c.name == "nproc" }
+
+// stock is the cause that shows what the stock runtime makes of nproc where it
+// loses clone's error.
+const stock = "stock"
+
+// mended is a program like this one whose runtime returns clone's error, "" where
+// there is none, or no need of one.
+func mended(k abi.Table) string {
+	self, err := os.Executable()
+	if err != nil || !k.GoLosesCloneError {
+		return ""
+	}
+	path := self + "-mended"
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
+
+// program is what runs in a cause.
+func (c cause) program(k abi.Table) string {
+	if path := mended(k); path != "" && !c.stock {
+		return path
+	}
+	return "/proc/self/exe"
+}
+
 // machine reports whether the cause concerns everybody on the machine.
 func (c cause) machine() bool { return c.sysctl != "" || c.controller != "" }
 
 func causes() []cause {
 	all := []cause{
+		{name: stock, threads: most, uid: user, bind: bindProcesses, stock: true},
 		{name: "nproc", threads: most, uid: user, bind: bindProcesses},
 		// The same without a tracer: being watched changes nothing.
 		{name: "plain", threads: most, uid: user, bind: bindProcesses, plain: true},

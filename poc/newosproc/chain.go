@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -32,16 +34,19 @@ type recorder struct {
 	stacks  []uint64
 	cloning []string // functions that the first clone of a thread was called through
 	started []string // and the first sigaltstack of a thread that it made
+	open    string   // signals that were not blocked at that clone
 	walk    string   // why there are none, or no more
 	stack   *walker
 	unknown string // why nothing was recorded
+	other   bool   // the program is another than this, and its functions are not known
 	main    int
 }
 
 // area is memory that one call mapped.
 type area struct{ start, end, prot uint64 }
 
-// chain records the calls of a Go program from outside.
+// chain records the calls of a Go program from outside: of this one, or of the
+// one that its argument names.
 func chain(p *probe.P) {
 	k := p.Kernel
 	r := &recorder{p: p, calls: map[int]*trace.Info{}, count: map[string]int{}, words: map[string]map[uint64]int{}}
@@ -49,14 +54,18 @@ func chain(p *probe.P) {
 		k.Syscall.Clone: "clone", k.Syscall.Clone3: "clone3", k.Syscall.Mmap: "mmap", k.Syscall.Munmap: "munmap",
 		k.Syscall.Mprotect: "mprotect", k.Syscall.Sigaltstack: "sigaltstack",
 	}
+	path, argv := "/proc/self/exe", []string{"newosproc", "-child", "traced"}
 	var err error
-	if r.stack, err = newWalker(k.Table); err != nil {
+	if len(p.Args) > 0 {
+		path, argv = p.Args[0], []string{p.Args[0], "once"}
+		r.other = true
+	} else if r.stack, err = newWalker(k.Table); err != nil {
 		r.walk = err.Error()
 	}
 	for _, name := range r.names {
 		r.words[name] = map[uint64]int{}
 	}
-	pid, err := syscall.ForkExec("/proc/self/exe", []string{"newosproc", "-child", "traced"}, &syscall.ProcAttr{
+	pid, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{
 		Env: environment(cause{}), Files: []uintptr{0, 1, 2},
 		Sys: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
 	})
@@ -106,6 +115,9 @@ func (r *recorder) enter(tid int, info *trace.Info) error {
 		}
 		r.words[name][flags]++
 		r.stacks = append(r.stacks, args[place(k, abi.CloneStack)])
+		if r.open == "" {
+			r.open = openSignals(tid)
+		}
 		if r.cloning == nil {
 			r.cloning = r.callers(tid, info)
 		}
@@ -177,12 +189,36 @@ func (r *recorder) emit(status syscall.WaitStatus) {
 			}
 			o.Set("threads", threads).Set("flags", list(r.words[name]))
 			o.Set("names", names(r.words[name], cloneNames()))
+			o.Set("open", r.open)
 			r.place(o)
 		}
 		o.Emit()
 	}
-	r.frames("cloning", r.cloning)
-	r.frames("started", r.started)
+	if !r.other {
+		r.frames("cloning", r.cloning)
+		r.frames("started", r.started)
+	}
+}
+
+// openSignals is the numbers of the signals that a thread does not block.
+func openSignals(tid int) string {
+	mask, err := limit.Field(fmt.Sprintf("/proc/%d/status", tid), "SigBlk")
+	if err != nil {
+		return err.Error()
+	}
+	var numbers []string
+	for i := range mask {
+		digit, err := strconv.ParseUint(mask[len(mask)-1-i:len(mask)-i], 16, 4)
+		if err != nil {
+			return err.Error()
+		}
+		for bit := 0; bit < 4; bit++ {
+			if digit>>uint(bit)&1 == 0 {
+				numbers = append(numbers, strconv.Itoa(4*i+bit+1))
+			}
+		}
+	}
+	return strings.Join(numbers, " ")
 }
 
 func (r *recorder) frames(step string, names []string) {

@@ -6,6 +6,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
@@ -14,7 +16,7 @@ import (
 func main() {
 	probe.Run(run, map[string]func(*probe.P){
 		"watch": watch, "victim": victim, "chain": chain, "traced": traced,
-		"single": single, "stacks": stacks, "exits": exits, "maximum": maximum,
+		"single": single, "stacks": stacks, "exits": exits, "maximum": maximum, "clone3": clone3,
 	})
 }
 
@@ -23,7 +25,12 @@ func run(p *probe.P) {
 	limit.Prewarm()
 	whole := limit.WholeMachine()
 	p.Observe("machine").Set("ours", whole).Emit()
+	mends := mended(p.Kernel.Table) != ""
+	p.Observe("runtime").Set("mended", mends).Emit()
 	for _, c := range causes() {
+		if c.stock && !mends {
+			continue // all of them are
+		}
 		if c.machine() && !whole {
 			const why = "not tried: it lowers a limit of the whole machine, which others use"
 			p.Observe(c.name).Unknown("exit", why).Unknown("timedout", why).Emit()
@@ -32,8 +39,12 @@ func run(p *probe.P) {
 		meet(p, c)
 	}
 	p.Observe("chain").Child(probe.Child{Name: "chain"}).Emit()
+	for _, variant := range []string{"strict", "fallback"} {
+		program := filepath.Join(filepath.Dir(os.Args[0]), "threadstacks-"+variant)
+		p.Observe(variant).Child(probe.Child{Name: "chain", Args: []string{program}}).Emit()
+	}
 	p.Observe("single").Child(probe.Child{Name: "single", Env: []string{"GOMAXPROCS=1"}}).Emit()
-	for _, name := range []string{"stacks", "exits", "maximum"} {
+	for _, name := range []string{"stacks", "exits", "maximum", "clone3"} {
 		p.Observe(name).Child(probe.Child{Name: name}).Emit()
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
 	"github.com/mapstack/conformance/poc/sys"
+	"github.com/mapstack/conformance/poc/trace"
 )
 
 const (
@@ -83,6 +84,18 @@ func exits(p *probe.P) {
 		after = limit.MustNumber(limit.Self, "Threads")
 	}
 	p.Observe("ended").Set("held", many).Set("before", before).Set("after", after).Set("pid", os.Getpid()).Emit()
+}
+
+// clone3 starts threads where a filter answers ENOSYS to clone3, as old kernels
+// and some containers do.
+func clone3(p *probe.P) {
+	answer := trace.Error | uint32(p.Kernel.Errno("ENOSYS"))
+	ret, errno := trace.Install(p.Kernel, trace.AllThreads, trace.Filter(answer, p.Kernel.Syscall.Clone3))
+	o := p.Observe("filter")
+	o.Returned("seccomp(SET_MODE_FILTER, TSYNC)", ret, errno)
+	o.Emit()
+	start(most)
+	p.Observe("up").Set("started", most).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
 }
 
 // maximum starts more threads than the program allows itself.

@@ -54,8 +54,9 @@ type count struct {
 	flags         uint64
 }
 
-// watch runs the program of a cause, undoes the cause, and runs it again. Until
-// then nothing is written: who reads it may need a thread for that.
+// watch runs the program of a cause, undoes the cause, and runs it again if
+// anything could be left of it. Until then nothing is written: who reads it may
+// need a thread for that.
 func watch(p *probe.P) {
 	limit.Prewarm()
 	c := lookup(p)
@@ -80,6 +81,9 @@ func watch(p *probe.P) {
 	if limited != "" {
 		events(p, c, inner, limited)
 	}
+	if !c.remains() {
+		return
+	}
 	free := &watched{p: p, cause: c, limit: victimLimit}
 	free.cause.plain, free.cause.lifted = true, false
 	free.run(again, inner, limited).emit(p, again)
@@ -100,7 +104,7 @@ func events(p *probe.P, c cause, inner, limited limit.Group) {
 func (w *watched) run(before string, inner, limited limit.Group) (said words) {
 	stdout, stderr := pipe(), pipe()
 	w.calls, w.counts = map[int]*trace.Info{}, map[int]*count{}
-	w.pid, said.err = syscall.ForkExec("/proc/self/exe",
+	w.pid, said.err = syscall.ForkExec(w.cause.program(w.p.Kernel.Table),
 		[]string{"newosproc", "-child", "victim", w.cause.name, before, string(inner), string(limited)},
 		&syscall.ProcAttr{Env: environment(w.cause), Files: []uintptr{0, stdout.w.Fd(), stderr.w.Fd()}, Sys: w.attributes()})
 	stdout.w.Close()

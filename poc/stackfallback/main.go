@@ -3,7 +3,8 @@
 // of the flag, and how three allocators end, each in a child that wants stacks
 // for 40 locked threads. plain never gives the flag; strict always does, and dies
 // as the Go runtime's newosproc does when it gets no stack; fallback asks the
-// detector once, and gives the flag unless that says no.
+// detector once, and gives the flag unless that says no. With the argument "once"
+// there is only fallback.
 //
 // The Go runtime of these children is the stock one, whose stacks are its own:
 // what each allocator hands out is written at both ends by the thread it is for.
@@ -19,7 +20,11 @@ import (
 func main() {
 	probe.Run(func(p *probe.P) {
 		detect(p)
-		for _, mode := range []string{"plain", "strict", "fallback"} {
+		modes := []string{"plain", "strict", "fallback"}
+		if len(p.Args) == 1 && p.Args[0] == "once" {
+			modes = modes[2:]
+		}
+		for _, mode := range modes {
 			p.Observe(mode).Child(probe.Child{Name: mode}).Emit()
 		}
 	}, map[string]func(*probe.P){

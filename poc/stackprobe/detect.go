@@ -119,8 +119,8 @@ func (d detector) detect() Result {
 }
 
 // page maps a page, looks at it, and gives it back. Where guard and mended are
-// not nil, a page that can be used is then made a guard, and one that cannot is
-// asked to be what it should be once more.
+// not nil, a page that can be used is then made a guard, and one like it, if it
+// cannot be used, is asked to be what it should be once more.
 func (d detector) page(prot, flags uint64, guard, mended *Page) (p Page) {
 	at, errno := d.Map(prot, flags)
 	if errno != 0 {
@@ -129,16 +129,26 @@ func (d detector) page(prot, flags uint64, guard, mended *Page) (p Page) {
 	}
 	defer d.Unmap(at)
 	d.look(at, &p)
-	again := mended
-	if p.usable() {
-		again, prot = guard, 0
-	}
-	if again != nil {
-		if again.Errno = d.Protect(at, prot); again.Errno == 0 {
-			d.look(at, again)
+	switch {
+	case p.usable() && guard != nil:
+		d.protect(at, 0, guard)
+	case !p.usable() && mended != nil:
+		// One that nobody has read: Linux on MIPS up to 6.1 takes a page for its
+		// own that was read before mprotect lets it be written, although it is the
+		// page of zeroes of the whole machine, and frees it.
+		if at, mended.Errno = d.Map(prot, flags); mended.Errno == 0 {
+			defer d.Unmap(at)
+			d.protect(at, prot, mended)
 		}
 	}
 	return p
+}
+
+// protect gives a page another protection and looks at it.
+func (d detector) protect(at uintptr, prot uint64, p *Page) {
+	if p.Errno = d.Protect(at, prot); p.Errno == 0 {
+		d.look(at, p)
+	}
 }
 
 // look asks the kernel what a page is, and uses it.

@@ -154,8 +154,12 @@ func TestEveryKernelIsClassified(t *testing.T) {
 			if len(f.pages) != 0 || f.unmapsWrong != 0 {
 				t.Errorf("%s, %s: %d pages stay mapped", table.GOARCH, c.name, len(f.pages))
 			}
-			// IN-04: what fails is not asked for again and again.
-			if f.stackMmaps > 1 {
+			// IN-04: what fails is not asked for again and again; once more where it succeeded.
+			most := 1
+			if r.Stack.Tried {
+				most = 2
+			}
+			if f.stackMmaps > most {
 				t.Errorf("%s, %s: MAP_STACK was asked for %d times", table.GOARCH, c.name, f.stackMmaps)
 			}
 		}

@@ -2,15 +2,17 @@
 // while they wait: the stacks that the runtime gave clone. The stock runtime
 // takes them from its heap; a variant that maps them shows here.
 //
-//	threadstacks [rate]
+//	threadstacks [once|rate]
 //
-// With rate it observes how fast threads are made instead.
+// With once it observes one generation of threads, with rate how fast threads are
+// made instead.
 package main
 
 import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/mapstack/conformance/poc/probe"
@@ -27,11 +29,15 @@ const (
 
 func main() {
 	probe.Run(func(p *probe.P) {
-		if len(p.Args) == 1 && p.Args[0] == "rate" {
+		last := generations
+		switch strings.Join(p.Args, " ") {
+		case "once":
+			last = 1
+		case "rate":
 			rate(p)
 			return
 		}
-		for g := 0; g < generations; g++ {
+		for g := 0; g < last; g++ {
 			end, down := start()
 			look(p, fmt.Sprintf("generation %d", g))
 			close(end)
@@ -74,11 +80,12 @@ func look(p *probe.P, step string) {
 		o.Unknown("found", err.Error())
 		return
 	}
+	first := strconv.Itoa(os.Getpid())
 	found, guarded, marked, distinct := 0, 0, 0, map[uintptr]bool{}
 	for _, d := range dirs {
 		at, ok := standsAt("/proc/self/task/" + d.Name() + "/syscall")
-		if !ok {
-			continue // it runs at this moment, or has ended
+		if !ok || d.Name() == first {
+			continue // it runs at this moment, or has ended; the first one's stack is the kernel's
 		}
 		for i, v := range vmas {
 			if at < v.Start || v.End <= at {

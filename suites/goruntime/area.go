@@ -8,28 +8,31 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/runtimevariant"
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// probe is the one whose transcript every claim here reads.
+// probe is the one whose transcript most claims here read.
 const probe = "newosproc"
 
 // full is the error of clone at every limit of processes and threads.
 const full = "EAGAIN"
 
 // Area returns the claims of this suite. Numbers from 101 up are behaviours that
-// a row of the catalogue holds besides its first. GR-016 to GR-018 are not
-// decided here.
+// a row of the catalogue holds besides its first. GR-016 and GR-017
+// are not decided here.
 func Area() claim.Area {
 	var claims []claim.Claim
-	for _, group := range [][]claim.Claim{refusalClaims(), textClaims(), memoryClaims(), chainClaims(), threadClaims()} {
+	for _, group := range [][]claim.Claim{refusalClaims(), textClaims(), memoryClaims(), chainClaims(), threadClaims(), variantClaims(), flagClaims()} {
 		claims = append(claims, group...)
 	}
 	for i := range claims {
-		claims[i].Probe = probe
+		if claims[i].Probe == "" {
+			claims[i].Probe = probe
+		}
 	}
 	return claim.Area{Name: "goruntime", Claims: claims}
 }
@@ -51,10 +54,19 @@ func should(id, english, chinese, source string, decide check) claim.Claim {
 	return define(id, verdict.Should, english, chinese, source, decide)
 }
 
-// told narrows a claim to where the runtime notices that clone failed.
+// told narrows a claim to where the runtime notices that clone failed, or one was
+// made that does.
 func told(c claim.Claim) claim.Claim {
+	decide := c.Check
+	c.Check = func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+		o := t.Step("runtime")
+		if expect.Table(f).GoLosesCloneError && o.Value("mended") != "true" {
+			panic(claim.Missing{Probe: probe, Step: o.Step, Value: "mended", Reason: "the guest has no runtime that notices it"})
+		}
+		decide(g, t, f)
+	}
 	return claim.Where(c, func(a abi.Table) string {
-		if a.GoLosesCloneError {
+		if a.GoLosesCloneError && !runtimevariant.Mended.Applies(a.GOARCH) {
 			return "the Go runtime of this architecture does not notice that clone failed, which is a defect of its own: see GR-010"
 		}
 		return ""

@@ -21,7 +21,7 @@ func chainClaims() []claim.Claim {
 			"Go 运行时只用 MAP_PRIVATE|MAP_ANONYMOUS（带或不带 MAP_FIXED）映射内存，不用其他标志，从不使用 MAP_STACK。",
 			"Go's runtime/mem_linux.go; MAP_STACK stands in os_openbsd.go only",
 			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
-				o := traced(t, "mmap")
+				o := traced(t, "chain", "mmap")
 				private := a.Map.Private | a.Map.Anonymous
 				g.Expect(o.Int("marked")).To(gomega.BeZero(), "calls of mmap with MAP_STACK")
 				equal(g, o, "flags", fmt.Sprintf("%#x %#x", private, private|a.Map.Fixed))
@@ -31,7 +31,7 @@ func chainClaims() []claim.Claim {
 			"Go 运行时总是用 clone（从不用 clone3）创建线程，标志为 CLONE_VM|FS|FILES|SIGHAND|SYSVSEM|THREAD，在 amd64 上另加 CLONE_SETTLS。",
 			"cloneFlags in Go's runtime/os_linux.go; runtime.clone in sys_linux_amd64.s",
 			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
-				o := traced(t, "clone")
+				o := traced(t, "chain", "clone")
 				equal(g, o, "flags", fmt.Sprintf("%#x", a.GoThread))
 				g.Expect(o.Int("threads")).To(gomega.BeNumerically(">=", t.Step("chain.up").Int("started")), "threads that were made by clone")
 				g.Expect(t.Step("chain.clone3").Int("calls")).To(gomega.BeZero(), "calls of clone3")
@@ -41,6 +41,15 @@ func chainClaims() []claim.Claim {
 			"线程经由 runtime.newm、newm1、newosproc 和 clone 创建，并从 mstart 开始运行。",
 			"Go's runtime/proc.go and os_linux.go; on the stack of the thread that stands at the call, by the program's own symbols and table of functions",
 			checkFrames),
+		should("GR-018",
+			"The Go runtime blocks every signal that can be blocked while it makes a thread.",
+			"Go 运行时在创建线程期间阻塞所有可阻塞的信号。",
+			"newosproc in Go's runtime/os_linux.go; SigBlk of /proc/PID/status at the clone: all but SIGKILL and SIGSTOP",
+			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+				o := traced(t, "chain", "clone")
+				g.Expect(o.Words("open")).To(gomega.ContainElement("9"), "signals that are not blocked")
+				g.Expect(o.Words("open")).To(gomega.HaveLen(2), "signals that are not blocked")
+			}),
 		told(should("GR-108",
 			"In the traceback of the fatal error, newm1 calls newosproc, which throws.",
 			"在该致命错误的回溯中，newm1 调用 newosproc，由后者抛出错误。",
@@ -57,29 +66,29 @@ func chainClaims() []claim.Claim {
 			"线程起始所用的栈位于 Go 堆内存中，与其他线程的栈相邻，没有保护页。",
 			"split from GR-13; malg in Go's runtime/proc.go; glibc and musl map each stack and guard it with PROT_NONE",
 			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
-				o := traced(t, "clone")
+				o := traced(t, "chain", "clone")
 				g.Expect(o.Int("stacks")).To(gomega.Equal(o.Int("threads")), "stacks of threads")
 				g.Expect(o.Int("outside")).To(gomega.BeZero(), "stacks outside what the program mapped")
 				g.Expect(o.Int("unwritable")).To(gomega.BeZero(), "stacks in memory that was mapped without PROT_WRITE")
 				g.Expect(o.Int("mappings")).To(gomega.BeNumerically("<", o.Int("stacks")), "mappings that the stacks lie in")
-				g.Expect(traced(t, "mprotect").Words("prots")).NotTo(gomega.ContainElement("0x0"), "protections that mprotect gives")
+				g.Expect(traced(t, "chain", "mprotect").Words("prots")).NotTo(gomega.ContainElement("0x0"), "protections that mprotect gives")
 			}),
 	}
 }
 
 // traced stops the check unless the traced program ran to its end.
-func traced(t claim.Transcript, step string) claim.Observation {
-	t.Ended("chain")
-	if end := t.Step("chain.end"); end.Value("exit") != "0" {
+func traced(t claim.Transcript, program, step string) claim.Observation {
+	t.Ended(program)
+	if end := t.Step(program + ".end"); end.Value("exit") != "0" {
 		panic(claim.Missing{Probe: probe, Step: end.Step, Value: "exit", Reason: "the traced program ended with " + end.Value("exit")})
 	}
-	return t.Step("chain." + step)
+	return t.Step(program + "." + step)
 }
 
 // checkFrames wants the functions in their order. What stands between them, a
 // closure or the runtime's retries, differs between releases.
 func checkFrames(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
-	cloning, started := traced(t, "cloning"), traced(t, "started")
+	cloning, started := traced(t, "chain", "cloning"), traced(t, "chain", "started")
 	makes := []string{"runtime.clone", "runtime.newosproc", "runtime.newm1", "runtime.newm"}
 	begins := []string{"runtime.sigaltstack", "runtime.minit", "runtime.mstart1", "runtime.mstart"}
 	g.Expect(among(plain(cloning.Words("frames")), makes)).To(gomega.Equal(makes), "functions of step %s, of %q", cloning.Step, cloning.Value("frames"))

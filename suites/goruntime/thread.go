@@ -51,6 +51,16 @@ func threadClaims() []claim.Claim {
 				g.Expect(o.Int("before")).To(gomega.BeNumerically(">", o.Int("held")), "threads before")
 				g.Expect(o.Int("after")).To(gomega.BeNumerically("<=", o.Int("before")-o.Int("held")*2/3), "threads after")
 			}),
+		should("IN-007",
+			"A Go program does not notice that clone3 is answered with ENOSYS: its threads start.",
+			"clone3 返回 ENOSYS 时 Go 程序不受影响：线程照常启动。",
+			"row D8; the runtime calls clone only (GR-04)",
+			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+				t.Ended("clone3")
+				t.Step("clone3.filter").Result()
+				o := t.Step("clone3.up")
+				g.Expect(o.Int("threads")).To(gomega.BeNumerically(">", o.Int("started")), "threads of the program")
+			}),
 		should("GR-015",
 			"A Go program that exceeds debug.SetMaxThreads says 'runtime: program exceeds 20-thread limit' and 'fatal error: thread exhaustion', and ends with status 2.",
 			"超过 debug.SetMaxThreads 的 Go 程序输出 'runtime: program exceeds 20-thread limit' 和 'fatal error: thread exhaustion'，并以状态 2 终止。",

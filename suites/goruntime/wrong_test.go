@@ -25,7 +25,7 @@ func wrong() recorded.Defects {
 		"GR-102": {
 			"no recovery":           all(shows("nproc.again.end", "exit", "2")),
 			"the group stays full":  all(shows("pids.again.end", "exit", "2")),
-			"it hangs":              all(shows("seccomp EPERM.again.end", "hung", "true")),
+			"it hangs":              all(shows("pid_max.again.end", "hung", "true")),
 			"it is killed":          all(shows("memory.again.end", "signal", "killed")),
 			"some threads are gone": all(shows("threads-max.again.up", "threads", "39")),
 		},
@@ -114,6 +114,18 @@ func wrong() recorded.Defects {
 			"another begin":    all(shows("chain.started", "frames", "runtime.sigaltstack runtime.minit main.main")),
 			"nothing":          all(shows("chain.cloning", "frames", "")),
 		},
+		"GR-018": {
+			"all are open":   all(shows("chain.clone", "open", "1 2 9 15 17 19 23")),
+			"one more is":    all(shows("chain.clone", "open", "9 19 23")),
+			"SIGKILL is not": all(shows("chain.clone", "open", "19 23")),
+		},
+		"IN-005": {
+			"MAP_STACK of alpha": all(shows("strict.mmap", "flags", "0x22 0x32 0x80022 0x80032")),
+			"none":               all(shows("fallback.mmap", "flags", "0x22 0x32")),
+			"another flag":       all(shows("strict.mmap", "flags", "0x22 0x32 0x20022 0x20032 0x20122")),
+			"for some threads":   all(shows("strict.mmap", "marked", "3")),
+		},
+		"IN-007": {"threads are gone": all(shows("clone3.up", "threads", "7"))},
 		"GR-108": {
 			"another caller": all(shows("nproc.end", "frames", "runtime.throw runtime.newosproc runtime.newm")),
 			"another reason": all(shows("plain.end", "frames", "runtime.throw runtime.mallocgc")),
@@ -121,8 +133,8 @@ func wrong() recorded.Defects {
 		"GR-113": {
 			"mapped by someone else": all(shows("chain.clone", "outside", "1")),
 			"not writable":           all(shows("chain.clone", "unwritable", "1")),
-			"a mapping for each":     all(shows("chain.clone", "mappings", "14")),
-			"one for two":            all(shows("chain.clone", "stacks", "13")),
+			"a mapping for each":     all(shows("chain.clone", "mappings", "99")),
+			"one for two":            all(shows("chain.clone", "stacks", "3")),
 			"a guard":                all(shows("chain.mprotect", "prots", "0x0 0x3")),
 		},
 		"GR-012": {"GOMAXPROCS limits": all(shows("single.up", "threads", "5"))},
@@ -142,6 +154,63 @@ func wrong() recorded.Defects {
 			"it goes on":    all(shows("maximum", "exit", "0")),
 			"it hangs":      all(shows("maximum", "timedout", "true")),
 			"it is killed":  all(shows("maximum", "signal", "killed")),
+		},
+	}
+}
+
+// wrongVariants is the same for what runtimes make of MAP_STACK.
+func wrongVariants() recorded.Defects {
+	const died = "runtime: failed to create new OS thread (have 2 already; errno="
+	return recorded.Defects{
+		"GR-110": {
+			"refused":          all(shows("none.strict", "exit", "2")),
+			"on the heap":      all(shows("none.fallback.generation 0", "mappings", "1")),
+			"no guard":         all(shows("none.strict.generation 0", "guarded", "0")),
+			"too few threads":  all(shows("none.strict.generation 0", "found", "5")),
+			"killed":           all(shows("none.strict", "signal", "killed")),
+			"it never returns": all(shows("none.fallback", "timedout", "true")),
+		},
+		"IN-001": {
+			"not usable":   all(shows("none.detector.detect", "answer", "no")),
+			"cannot tell":  all(shows("none.detector.detect", "answer", "could not tell")),
+			"a dead asker": all(shows("none.detector", "exit", "2")),
+		},
+		"IN-008": {
+			"all are hit":    all(shows("stack-read-only.stock", "exit", "2")),
+			"stacks mapped":  all(shows("none.stock.generation 0", "mappings", "44")),
+			"threads amiss":  all(shows("stack-enomem.stock.generation 0", "found", "5")),
+			"a plain defect": all(shows("stack-einval.stock", "exit", "2")),
+		},
+		"GR-111": {
+			"it lives":      all(shows("stack-eperm.strict", "exit", "0")),
+			"another errno": all(shows("stack-einval.strict", "stderr", died+"12)\n"+fatal)),
+			"another word":  all(shows("stack-enomem.strict", "stderr", died+"12)\nfatal error: out of memory\n")),
+			"no text":       all(shows("stack-eopnotsupp.strict", "stderr", "")),
+		},
+		"GR-112": {
+			"it lives":     all(shows("stack-read-only.strict", "exit", "0")),
+			"another word": all(shows("stack-read-only.strict", "stderr", died+"12)\n"+fatal)),
+		},
+		"IN-002": {
+			"it dies":          all(shows("stack-eperm.fallback", "exit", "2")),
+			"mapped after all": all(shows("stack-einval.fallback.generation 0", "mappings", "45")),
+			"not detected":     all(shows("stack-eopnotsupp.detector.detect", "answer", "yes")),
+			"nothing injected": all(recorded.Succeeds("stack-eperm.detector.detect.stack", "0x7f0000000000")),
+			"no threads":       all(shows("stack-eperm.detector.fallback.threads", "up", "12")),
+		},
+		"IN-003": {
+			"it dies":        all(shows("stack-read-only.fallback", "exit", "2")),
+			"not detected":   all(shows("stack-read-only.detector.detect", "finding", "usable")),
+			"writable":       all(shows("stack-read-only.detector.detect.stack", "perms", "rw-p")),
+			"not mended":     all(shows("stack-read-only.detector.detect.stack mended", "perms", "r--p")),
+			"mended in name": all(shows("stack-read-only.detector.detect.stack mended", "write", "EFAULT")),
+		},
+		"IN-004": {
+			"hidden":         all(shows("stack-enomem.fallback", "exit", "0")),
+			"unsupported":    all(shows("stack-enomem.detector.detect", "answer", "no")),
+			"other error":    all(shows("stack-enomem.fallback", "stderr", died+"22)\n"+fatal)),
+			"the other one":  all(shows("stack-enomem.detector.fallback", "exit", "0")),
+			"the asker dies": all(shows("stack-enomem.detector", "exit", "2")),
 		},
 	}
 }
