@@ -16,6 +16,7 @@ import (
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/suites/address"
 	"github.com/mapstack/conformance/suites/clone"
+	"github.com/mapstack/conformance/suites/goruntime"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/collect"
 	"github.com/mapstack/conformance/suites/internal/spec"
@@ -29,7 +30,7 @@ import (
 
 // Areas returns every suite, sorted by name.
 func Areas() []claim.Area {
-	return []claim.Area{address.Area(), clone.Area(), limits.Area(), mapstack.Area(), mmapabi.Area(), protection.Area(), signal.Area(), tracing.Area()}
+	return []claim.Area{address.Area(), clone.Area(), goruntime.Area(), limits.Area(), mapstack.Area(), mmapabi.Area(), protection.Area(), signal.Area(), tracing.Area()}
 }
 
 // Claims returns every claim as reports list it.

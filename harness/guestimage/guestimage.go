@@ -15,6 +15,7 @@ import (
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/runtimevariant"
 	"github.com/mapstack/conformance/harness/toolchain"
 )
 
@@ -23,8 +24,14 @@ const agent = "agent"
 
 // Probes are the programs of every guest image, by their folders below poc/.
 var (
-	guestProbes  = []string{"address", "cloneflags", "facts", "hostile", "inject", "mapstack", "mmapabi", "protection", "sigstack", "threadlimits", "tracing"}
+	guestProbes  = []string{"address", "cloneflags", "facts", "hostile", "inject", "mapstack", "mmapabi", "newosproc", "protection", "sigstack", "stackfallback", "threadlimits", "threadstacks", "tracing", "variants", "zeropage"}
 	hostedProbes = []string{"sysconf"}
+	// varied is the probes that are there with another runtime too, by variant.
+	varied = map[runtimevariant.Variant][]string{
+		runtimevariant.Strict:   {"threadstacks"},
+		runtimevariant.Fallback: {"threadstacks"},
+		runtimevariant.Mended:   {"newosproc"},
+	}
 )
 
 // Image is a guest image in the cache.
@@ -66,7 +73,15 @@ func (b *Builder) Image(ctx context.Context, rec arch.Record) (Image, error) {
 const layout = "1"
 
 func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
-	probes := slices.Sorted(slices.Values(slices.Concat(guestProbes, hostedProbes)))
+	probes := slices.Concat(guestProbes, hostedProbes)
+	for variant, names := range varied {
+		for _, name := range names {
+			if variant.Applies(rec.GOARCH) {
+				probes = append(probes, name+"-"+string(variant))
+			}
+		}
+	}
+	slices.Sort(probes)
 	key, err := b.tools.Key(rec, append([]string{layout}, probes...)...)
 	if err != nil {
 		return Image{}, err
@@ -94,6 +109,14 @@ func (b *Builder) build(ctx context.Context, rec arch.Record, dir string) error 
 	}
 	if err := b.tools.BuildHosted(ctx, rec, bin, hostedProbes); err != nil {
 		return err
+	}
+	for _, variant := range runtimevariant.All() {
+		if !variant.Applies(rec.GOARCH) {
+			continue
+		}
+		if err := b.tools.BuildVariant(ctx, rec, variant, bin, varied[variant]); err != nil {
+			return err
+		}
 	}
 	records, err := contents(bin)
 	if err != nil {

@@ -21,10 +21,13 @@ func seen() map[string][]defect.Subject {
 		"cloneflags":   {defect.Clone},
 		"mapstack":     mappings,
 		"mmapabi":      mappings,
+		"newosproc":    {}, // a tracer of its own stands where the injector would
 		"protection":   {defect.Stack, defect.Rule, defect.Memory, defect.Bits},
 		"sigstack":     {defect.Signal},
 		"threadlimits": {defect.Limit, defect.Count},
 		"tracing":      {}, // nothing is injected below it
+		"variants":     {}, // it is an injector's parent itself
+		"zeropage":     {defect.Memory},
 	}
 }
 

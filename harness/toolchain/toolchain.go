@@ -22,6 +22,7 @@ import (
 type Go struct {
 	root    string // the module's folder
 	version string // what `go version` prints after "go version"
+	private string // GOROOT, "" for that of the go command in PATH
 
 	hashing sync.Once
 	hash    string
@@ -34,7 +35,7 @@ func Open(ctx context.Context, dir string) (*Go, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := command(ctx, root, nil, "env", "GOVERSION")
+	out, err := command(ctx, root, "go", nil, "env", "GOVERSION")
 	if err != nil {
 		return nil, fmt.Errorf("ask the Go toolchain for its version, which needs Go in PATH: %w", err)
 	}
@@ -79,18 +80,21 @@ func (g *Go) Key(rec arch.Record, parts ...string) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// hashSources covers everything that guest programs are made from.
+// hashSources covers everything that guest programs are made from: their own
+// sources, and what edits the runtime of some.
 func hashSources(root string) (string, error) {
 	files := []string{"go.mod", "go.sum"}
-	err := filepath.WalkDir(filepath.Join(root, "poc"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() && !strings.HasSuffix(path, "_test.go") {
-			rel, _ := filepath.Rel(root, path)
-			files = append(files, rel)
+	for _, dir := range []string{"poc", "harness/runtimevariant"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() && !strings.HasSuffix(path, "_test.go") {
+				rel, _ := filepath.Rel(root, path)
+				files = append(files, rel)
+			}
+			return err
+		})
+		if err != nil {
+			return "", fmt.Errorf("read the guest programs' sources: %w", err)
 		}
-		return err
-	})
-	if err != nil {
-		return "", fmt.Errorf("read the guest programs' sources: %w", err)
 	}
 	slices.Sort(files)
 	h := sha256.New()
@@ -123,13 +127,19 @@ func (g *Go) BuildHosted(ctx context.Context, rec arch.Record, dir string, progr
 	return g.build(ctx, rec, dir, programs, "-mod=readonly")
 }
 
-func (g *Go) build(ctx context.Context, rec arch.Record, dir string, programs []string, module string) error {
-	args := append([]string{"build", module}, flags...)
+func (g *Go) build(ctx context.Context, rec arch.Record, dir string, programs []string, more ...string) error {
+	args := slices.Concat([]string{"build"}, more, flags)
 	args = append(args, "-o", dir+string(filepath.Separator))
 	for _, p := range programs {
 		args = append(args, "./poc/"+p)
 	}
-	if _, err := command(ctx, g.root, environment(rec), args...); err != nil {
+	tool, env := "go", environment(rec)
+	if g.private != "" {
+		tool = filepath.Join(g.private, "bin", "go")
+		// This very toolchain, whatever go.mod asks for: its sources were edited.
+		env = append(env, "GOROOT="+g.private, "GOTOOLCHAIN=local")
+	}
+	if _, err := command(ctx, g.root, tool, env, args...); err != nil {
 		return fmt.Errorf("compile guest programs for %s: %w", rec.GOARCH, err)
 	}
 	return nil
@@ -140,11 +150,11 @@ func environment(rec arch.Record) []string {
 	return append([]string{"GOOS=linux", "GOARCH=" + rec.GOARCH}, rec.GOENV...)
 }
 
-// command runs go in root. What in the caller's environment could change what
+// command runs a go command in root. What in the caller's environment could change what
 // is compiled is put aside. GOFLAGS says what build says anyway: an empty one
 // would let in what `go env -w` wrote.
-func command(ctx context.Context, root string, env []string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
+func command(ctx context.Context, root, tool string, env []string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, tool, args...)
 	cmd.Dir = root
 	cmd.Env = append(append(os.Environ(), "GOFLAGS=-trimpath", "GOEXPERIMENT=", "GOWORK=off", "CGO_ENABLED=0"), env...)
 	// The go command starts compilers: the whole group ends when the run does.

@@ -13,7 +13,7 @@ import (
 	"github.com/mapstack/conformance/harness/arch"
 )
 
-func record(t *testing.T, name string) arch.Record {
+func record(t testing.TB, name string) arch.Record {
 	t.Helper()
 	rec, err := arch.Lookup(name)
 	if err != nil {
@@ -28,6 +28,7 @@ func checkout(t *testing.T) string {
 	for name, text := range map[string]string{
 		"go.mod": module + "\n", "go.sum": "", "poc/guest.mod": module + "\n",
 		"poc/agent/main.go": "package main\n", "poc/agent/main_test.go": "package main\n",
+		"harness/runtimevariant/stacks.go.txt": "",
 	} {
 		write(t, filepath.Join(root, name), text, 0o644)
 	}
@@ -68,7 +69,7 @@ func TestTheKeyFollowsEverythingThatIsCompiled(t *testing.T) {
 		t.Error("a test's source changes the key")
 	}
 	seen := []string{first, key("go2", "amd64"), key("go1", "arm64"), key("go1", "amd64", "part")}
-	for _, name := range []string{"go.mod", "go.sum", "poc/guest.mod", "poc/agent/main.go", "poc/new/main.go"} {
+	for _, name := range []string{"go.mod", "go.sum", "poc/guest.mod", "poc/agent/main.go", "poc/new/main.go", "harness/runtimevariant/stacks.go.txt"} {
 		write(t, filepath.Join(root, name), module+" // changed "+name+"\n", 0o644)
 		seen = append(seen, key("go1", "amd64"))
 	}

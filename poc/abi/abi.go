@@ -20,6 +20,12 @@ type Table struct {
 
 	// CloneOrder is the order of the five arguments of the raw clone call.
 	CloneOrder CloneOrder
+	// GoThread is the flags of the clone by which the Go runtime makes a thread.
+	GoThread uint64
+	// GoLosesCloneError: the Go runtime takes a clone that failed for one that
+	// succeeded (runtime.clone in sys_linux_riscv64.s stores zero in the parent, in
+	// every release up to 1.26; the public port to sw64 ignores the error flag).
+	GoLosesCloneError bool
 	// MmapByPointer: mmap takes one argument, the address of its six
 	// (arch/s390/kernel/syscall.c: old_mmap).
 	MmapByPointer bool

@@ -80,3 +80,7 @@ func cloneBackwards() CloneOrder {
 func cloneBackwards2() CloneOrder {
 	return CloneOrder{CloneStack, CloneFlags, CloneParentTID, CloneChildTID, CloneTLS}
 }
+
+// goThread is CLONE_VM|FS|FILES|SIGHAND|SYSVSEM|THREAD: cloneFlags in Go's
+// runtime/os_linux.go.
+const goThread = 0x50f00

@@ -17,7 +17,9 @@ func amd64() Table {
 			Personality: 135, MemfdCreate: 319, Setresuid: 117,
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 293, SchedSetattr: 314,
 		},
-		CloneOrder:  cloneForwards(),
+		CloneOrder: cloneForwards(),
+		// runtime/sys_linux_amd64.s adds CLONE_SETTLS.
+		GoThread:    goThread | 0x80000,
 		MinSigStack: 2048,
 		errno:       errnos(errnoBase(), errnoGeneric()),
 	}
@@ -31,6 +33,7 @@ func arm64() Table {
 		Map: genericMap(), Prot: p, Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
 		CloneOrder:  cloneBackwards(), // arch/arm64/Kconfig
+		GoThread:    goThread,
 		MinSigStack: 5120,
 		errno:       errnos(errnoBase(), errnoGeneric()),
 	}
@@ -43,6 +46,7 @@ func loong64() Table {
 		// arch/loongarch/Kconfig does not select CLONE_BACKWARDS, although the
 		// system call numbers are the generic ones.
 		CloneOrder:  cloneForwards(),
+		GoThread:    goThread,
 		MinSigStack: 4096,
 		errno:       errnos(errnoBase(), errnoGeneric()),
 	}
@@ -52,10 +56,12 @@ func riscv64() Table {
 	return Table{
 		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
-		CloneOrder:   cloneBackwards(), // arch/riscv/Kconfig
-		WriteMayRead: true,
-		MinSigStack:  2048,
-		errno:        errnos(errnoBase(), errnoGeneric()),
+		CloneOrder:        cloneBackwards(), // arch/riscv/Kconfig
+		GoThread:          goThread,
+		GoLosesCloneError: true,
+		WriteMayRead:      true,
+		MinSigStack:       2048,
+		errno:             errnos(errnoBase(), errnoGeneric()),
 	}
 }
 
@@ -89,6 +95,7 @@ func mips64le() Table {
 			PidfdOpen: 5434, PidfdGetfd: 5438, Pipe2: 5287, SchedSetattr: 5309,
 		},
 		CloneOrder:        cloneBackwards(), // arch/mips/Kconfig
+		GoThread:          goThread,
 		MinSigStack:       2048,
 		SigStackSizeFirst: true,
 		errno:             errnos(errnoBase(), errnoMIPS()),
@@ -115,6 +122,7 @@ func ppc64le() Table {
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 317, SchedSetattr: 355,
 		},
 		CloneOrder:  cloneBackwards(), // arch/powerpc/Kconfig
+		GoThread:    goThread,
 		MinSigStack: 8192,
 		// arch/powerpc/include/uapi/asm/errno.h: the one name that is not generic.
 		errno: errnos(errnoBase(), errnoGeneric(), map[string]int{"EDEADLOCK": 58}),
@@ -136,6 +144,7 @@ func s390x() Table {
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 325, SchedSetattr: 345,
 		},
 		CloneOrder:    cloneBackwards2(), // arch/s390/Kconfig
+		GoThread:      goThread,
 		MmapByPointer: true,
 		MinSigStack:   2048,
 		errno:         errnos(errnoBase(), errnoGeneric()),
@@ -180,6 +189,7 @@ func alpha() Table {
 		Signal:      Signal{Kill: 9, Segv: 11, Bus: 10, Usr1: 30, Chld: 20, Urg: 16, Prof: 27, Sys: 12, Max: 64},
 		Syscall:     alphaSyscall(),
 		CloneOrder:  cloneForwards(), // no CLONE_BACKWARDS in arch/alpha/Kconfig
+		GoThread:    goThread,
 		MinSigStack: 4096,
 		errno:       errnos(errnoBase(), errnoAlpha()),
 	}
@@ -191,6 +201,7 @@ func alpha() Table {
 func sw64() Table {
 	t := alpha()
 	t.Map.Droppable = 0 // not in the headers of 4.19 to 6.6
+	t.GoLosesCloneError = true
 	// arch/sw_64/kernel/syscalls/syscall.tbl; these three only in the newer tables.
 	t.Syscall.Clone3, t.Syscall.PidfdOpen, t.Syscall.PidfdGetfd = 282, 281, 285
 	return t

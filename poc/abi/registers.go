@@ -10,9 +10,13 @@ type Registers struct {
 	// there or, where Failed has a mask, its errno and the bits of Failed set.
 	Result int
 	Failed FailureFlag
+	// Link is the place of the address that a call returns to, Unreachable where
+	// a call puts it on the stack.
+	Link int
 }
 
-// Unreachable stands for a word that ptrace does not show.
+// Unreachable stands for a word that ptrace does not show, or that is not
+// there.
 const Unreachable = -1
 
 // FailureFlag is bits of a word that are set when a call failed.
@@ -31,23 +35,23 @@ func (t Table) Registers() (Registers, bool) {
 func registers() map[string]Registers {
 	return map[string]Registers{
 		// arch/x86/include/asm/user_64.h: rdi, rsi, rdx, r10, r8, r9; rax.
-		"amd64": {Args: [6]int{14, 13, 12, 7, 9, 8}, Result: 10},
+		"amd64": {Args: [6]int{14, 13, 12, 7, 9, 8}, Result: 10, Link: Unreachable},
 		// arch/arm64/include/uapi/asm/ptrace.h: struct user_pt_regs begins with x0.
-		"arm64": {Args: [6]int{0, 1, 2, 3, 4, 5}, Result: 0},
+		"arm64": {Args: [6]int{0, 1, 2, 3, 4, 5}, Result: 0, Link: 30},
 		// arch/loongarch/include/uapi/asm/ptrace.h: regs[4] is a0; the first
 		// argument is read from orig_a0, behind the 32 registers.
-		"loong64": {Args: [6]int{32, 5, 6, 7, 8, 9}, Result: 4},
+		"loong64": {Args: [6]int{32, 5, 6, 7, 8, 9}, Result: 4, Link: 1},
 		// arch/mips/include/uapi/asm/reg.h: a0 to a5 are r4 to r9, the result is
 		// r2, and a3 says whether it is an error.
-		"mips64le": {Args: [6]int{4, 5, 6, 7, 8, 9}, Result: 2, Failed: FailureFlag{Word: 7, Mask: ^uint64(0)}},
+		"mips64le": {Args: [6]int{4, 5, 6, 7, 8, 9}, Result: 2, Failed: FailureFlag{Word: 7, Mask: ^uint64(0)}, Link: 31},
 		// arch/powerpc/include/uapi/asm/ptrace.h: gpr[3] to gpr[8], the first
 		// from orig_gpr3 (do_seccomp in kernel/ptrace/ptrace.c); CR0.SO in ccr.
-		"ppc64le": {Args: [6]int{34, 4, 5, 6, 7, 8}, Result: 3, Failed: FailureFlag{Word: 38, Mask: 0x10000000}},
+		"ppc64le": {Args: [6]int{34, 4, 5, 6, 7, 8}, Result: 3, Failed: FailureFlag{Word: 38, Mask: 0x10000000}, Link: 36},
 		// arch/riscv/include/uapi/asm/ptrace.h: pc, then x1; a0 is x10. The first
 		// argument is read from orig_a0, which user_regs_struct does not have.
-		"riscv64": {Args: [6]int{Unreachable, 11, 12, 13, 14, 15}, Result: 10},
+		"riscv64": {Args: [6]int{Unreachable, 11, 12, 13, 14, 15}, Result: 10, Link: 1},
 		// arch/s390/include/uapi/asm/ptrace.h: the two words of the PSW, gprs from
 		// the third, sixteen access registers in eight words, orig_gpr2.
-		"s390x": {Args: [6]int{26, 5, 6, 7, 8, 9}, Result: 4},
+		"s390x": {Args: [6]int{26, 5, 6, 7, 8, 9}, Result: 4, Link: 16},
 	}
 }

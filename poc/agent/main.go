@@ -7,6 +7,8 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+
+	"github.com/mapstack/conformance/poc/limit"
 )
 
 // probeDir holds every probe of the guest image, and nothing else.
@@ -44,6 +46,8 @@ func serve() (err error) {
 	if err != nil {
 		return err
 	}
+	// While a probe has taken every thread there is, questions are still read.
+	limit.Prewarm()
 	s := &session{out: console, probes: probes}
 	if err := s.hello(runtime.GOARCH, runtime.Version(), kernelRelease(), notes); err != nil {
 		return err

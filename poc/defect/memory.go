@@ -33,6 +33,12 @@ func memory() []Model {
 			Act:     func(c *Call) { c.pretend(0) },
 		},
 		{
+			Name: "mprotect-owns-what-was-read", Calls: mprotect,
+			English: "mprotect takes a page that was only read for the program's own, as Linux on MIPS up to 6.1 does.",
+			Chinese: "mprotect 把只被读过的页当作程序自己的页，如 MIPS 上 6.1 及以前的 Linux。",
+			Act:     func(c *Call) { c.Store(c.Args[addr], 0) },
+		},
+		{
 			Name: "prot-growsdown-ignored", Calls: mprotect,
 			English: "mprotect ignores PROT_GROWSDOWN.",
 			Chinese: "mprotect 忽略 PROT_GROWSDOWN。",

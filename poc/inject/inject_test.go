@@ -15,6 +15,7 @@ import (
 
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/defect"
+	"github.com/mapstack/conformance/poc/trace"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -52,12 +53,12 @@ func TestRegistersAreKnownWhereGuestsRun(t *testing.T) {
 			if place == abi.Unreachable && i == 0 {
 				continue
 			}
-			if place < 0 || place >= maxRegisters || seen[place] {
+			if place < 0 || place >= trace.MaxRegisters || seen[place] {
 				t.Errorf("%s: argument %d is at %d", arch, i, place)
 			}
 			seen[place] = true
 		}
-		if r.Result < 0 || r.Result >= maxRegisters || r.Failed.Mask != 0 && r.Failed.Word == r.Result {
+		if r.Result < 0 || r.Result >= trace.MaxRegisters || r.Failed.Mask != 0 && r.Failed.Word == r.Result {
 			t.Errorf("%s: %+v", arch, r)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/mapstack/conformance/poc/sys"
+	"github.com/mapstack/conformance/poc/trace"
 )
 
 // standing is a thread that stands at a call, as a model sees it. What cannot be
@@ -29,14 +30,14 @@ func (s standing) UID() uint32 {
 }
 
 func (s standing) Word(addr uint64) uint64 {
-	word, err := peek(s.tid, addr)
+	word, err := trace.Peek(s.tid, addr)
 	if err != nil {
 		return 0
 	}
 	return word
 }
 
-func (s standing) Store(addr, value uint64) { _ = poke(s.tid, addr, value) }
+func (s standing) Store(addr, value uint64) { _ = trace.Poke(s.tid, addr, value) }
 
 func (s standing) Text(addr, n uint64) string {
 	const most = 4096 // one page: more than any limit's text

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -36,6 +35,9 @@ type thread struct {
 	call *defect.Call // that is being made
 }
 
+// mmapFlags is the place of the flags among the arguments of mmap.
+const mmapFlags = 3
+
 // extent is memory that was mapped with MAP_STACK.
 type extent struct{ start, end uint64 }
 
@@ -53,86 +55,65 @@ func (t *tracer) run(path string, argv []string) (syscall.WaitStatus, error) {
 	if err != nil {
 		return 0, fmt.Errorf("start %s: %w", path, err)
 	}
-	for {
-		var status syscall.WaitStatus
-		tid, err := syscall.Wait4(-1, &status, waitAll, nil)
-		switch {
-		case err == syscall.EINTR:
-			continue
-		case err != nil:
-			return 0, fmt.Errorf("wait for the probe: %w", err)
-		case status.Stopped():
-			// A thread may be killed while it stands here.
-			if err := t.stop(tid, tid == main, status); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return 0, fmt.Errorf("thread %d: %w", tid, err)
-			}
-		case tid == main:
-			return status, nil
-		default:
-			delete(t.threads, tid)
-			delete(t.notes, tid) // the next process of this number is another
-		}
-	}
+	return trace.Follow(main, trace.OptionGoodSyscall|trace.OptionFork|trace.OptionVfork|
+		trace.OptionClone|trace.OptionExec|trace.OptionSeccomp|trace.OptionExitKill, t.stop)
 }
 
-// stop handles one stop of a thread and lets it go on.
-func (t *tracer) stop(tid int, main bool, status syscall.WaitStatus) error {
-	th, known := t.threads[tid]
-	if !known {
-		th = &thread{}
-		t.threads[tid] = th
-		if main {
-			err := syscall.PtraceSetOptions(tid, trace.OptionGoodSyscall|trace.OptionFork|trace.OptionVfork|
-				trace.OptionClone|trace.OptionExec|trace.OptionSeccomp|trace.OptionExitKill)
-			if err != nil {
-				return fmt.Errorf("PTRACE_SETOPTIONS: %w", err)
-			}
-			return syscall.PtraceCont(tid, 0)
-		}
-		if status.StopSignal() == syscall.SIGSTOP {
-			return syscall.PtraceCont(tid, 0) // how a traced thread begins
-		}
-	}
-	switch signal, event := status.StopSignal(), uint32(status)>>16; {
-	case event == eventSeccomp:
-		return t.enter(tid, th)
-	case event == eventExec:
+// stop handles one stop of a thread.
+func (t *tracer) stop(s trace.Halt) (trace.Way, error) {
+	switch s.Kind {
+	case trace.Began:
+		t.threads[s.Thread] = &thread{}
+	case trace.Ended:
+		delete(t.threads, s.Thread)
+		delete(t.notes, s.Thread) // the next process of this number is another
+	case trace.Filtered:
+		return t.enter(s.Thread, t.known(s.Thread))
+	case trace.Executed:
 		t.probing = true
-		th.call = nil // it was the old program's
-		return syscall.PtraceCont(tid, 0)
-	case event != 0 && th.call != nil:
-		return syscall.PtraceSyscall(tid, 0) // in the middle of clone, whose end is waited for
-	case event != 0:
-		return syscall.PtraceCont(tid, 0)
-	case signal == syscall.SIGTRAP|trace.AtSyscall:
-		return t.leave(tid, th)
-	default:
-		// The probe's own: it relies on its faults.
-		return syscall.PtraceCont(tid, int(signal))
+		t.known(s.Thread).call = nil // it was the old program's
+	case trace.Cloned:
+		if t.known(s.Thread).call != nil {
+			return trace.RunToCall, nil // whose end is waited for
+		}
+	case trace.Called:
+		return trace.Run, t.leave(s.Thread, t.known(s.Thread))
 	}
+	// A signal is the probe's own: it relies on its faults.
+	return trace.Run, nil
+}
+
+// known is what is known of a thread.
+func (t *tracer) known(tid int) *thread {
+	if t.threads[tid] == nil {
+		t.threads[tid] = &thread{}
+	}
+	return t.threads[tid]
 }
 
 // enter is a call that the filter stopped: nothing of it was done yet.
-func (t *tracer) enter(tid int, th *thread) error {
+func (t *tracer) enter(tid int, th *thread) (trace.Way, error) {
 	if !t.probing {
-		return syscall.PtraceCont(tid, 0)
+		return trace.Run, nil
 	}
 	info, err := stopped(tid)
 	if err != nil {
-		return err
+		return trace.Run, err
 	}
 	if info.Operation != trace.Seccomp {
-		return fmt.Errorf("a seccomp stop is told as operation %d", info.Operation)
+		return trace.Run, fmt.Errorf("a seccomp stop is told as operation %d", info.Operation)
 	}
 	name := t.numbers[info.Number()]
-	if t.runtimes(name, info) {
-		return syscall.PtraceCont(tid, 0)
-	}
 	args := info.Arguments()
-	if name == "mmap" && t.kernel.MmapByPointer {
-		if args, err = t.block(tid, args[0]); err != nil {
-			return syscall.PtraceCont(tid, 0) // the kernel cannot read them either
+	if name == "mmap" {
+		if args, err = trace.MmapArguments(t.kernel.Table, tid, args); err != nil {
+			return trace.Run, nil // the kernel cannot read them either
 		}
+	}
+	// A stack that a runtime maps is under test: the stock one never does.
+	stack := name == "mmap" && args[mmapFlags]&t.kernel.Map.Stack != 0
+	if t.runtimes(name, info) && !stack {
+		return trace.Run, nil
 	}
 	call := &defect.Call{
 		Name: name, Kernel: t.kernel.Table, Page: uint64(os.Getpagesize()), Args: args,
@@ -142,14 +123,14 @@ func (t *tracer) enter(tid int, th *thread) error {
 		t.model.Act(call)
 	}
 	if err := t.change(tid, info, args, call); err != nil {
-		return err
+		return trace.Run, err
 	}
 	noted := name == parentCall || t.model.Stacks && name == "mmap"
 	if !call.Answered() && !noted {
-		return syscall.PtraceCont(tid, 0)
+		return trace.Run, nil
 	}
 	th.call = call
-	return syscall.PtraceSyscall(tid, 0)
+	return trace.RunToCall, nil
 }
 
 // runtimes reports whether the Go runtime makes a call for itself.
@@ -176,16 +157,6 @@ func (t *tracer) concerns(name string) bool {
 	return false
 }
 
-// block reads the arguments of an mmap that takes their address.
-func (t *tracer) block(tid int, at uint64) (args [6]uint64, err error) {
-	for i := range args {
-		if args[i], err = peek(tid, at+8*uint64(i)); err != nil {
-			return args, err
-		}
-	}
-	return args, nil
-}
-
 // change puts the arguments that a rule changed where the kernel reads them.
 func (t *tracer) change(tid int, info *trace.Info, before [6]uint64, call *defect.Call) error {
 	if call.Args == before {
@@ -194,14 +165,14 @@ func (t *tracer) change(tid int, info *trace.Info, before [6]uint64, call *defec
 	if call.Name == "mmap" && t.kernel.MmapByPointer {
 		for i, value := range call.Args {
 			if value != before[i] {
-				if err := poke(tid, info.Arguments()[0]+8*uint64(i), value); err != nil {
+				if err := trace.Poke(tid, info.Arguments()[0]+8*uint64(i), value); err != nil {
 					return err
 				}
 			}
 		}
 		return nil
 	}
-	w, err := registersOf(tid)
+	w, err := trace.RegistersOf(tid)
 	if err != nil {
 		return err
 	}
@@ -213,9 +184,18 @@ func (t *tracer) change(tid int, info *trace.Info, before [6]uint64, call *defec
 		if place == abi.Unreachable {
 			return fmt.Errorf("argument %d of %s cannot be changed on %s", i, call.Name, t.kernel.GOARCH)
 		}
-		w.all[place] = value
+		w.All[place] = value
 	}
-	return w.store(tid)
+	return w.Store(tid)
+}
+
+// stopped describes the system call at which a thread stands.
+func stopped(tid int) (*trace.Info, error) {
+	info, errno := trace.SyscallInfo(tid)
+	if errno != 0 {
+		return nil, fmt.Errorf("PTRACE_GET_SYSCALL_INFO: %w", errno)
+	}
+	return info, nil
 }
 
 // leave is the end of a call that enter let through.
@@ -223,7 +203,7 @@ func (t *tracer) leave(tid int, th *thread) error {
 	call := th.call
 	th.call = nil
 	if call == nil {
-		return syscall.PtraceCont(tid, 0)
+		return nil
 	}
 	info, err := stopped(tid)
 	if err != nil {
@@ -236,37 +216,35 @@ func (t *tracer) leave(tid int, th *thread) error {
 	was := defect.Result{Value: value, Errno: errno}
 	is := call.Finish(was)
 	if t.model.Stacks && call.Name == "mmap" && is.Errno == 0 {
-		t.mapped(is.Value, call.Args[1], call.Args[3]&t.kernel.Map.Stack != 0)
+		t.mapped(is.Value, call.Args[1], call.Args[mmapFlags]&t.kernel.Map.Stack != 0)
 	}
 	if call.Name == parentCall && is.Value == uint64(os.Getpid()) {
 		is.Value = uint64(os.Getppid()) // as without an injector between
 	}
 	if is != was {
-		if err := t.answer(tid, is); err != nil {
-			return err
-		}
+		return t.answer(tid, is)
 	}
-	return syscall.PtraceCont(tid, 0)
+	return nil
 }
 
 // answer gives a call that ended another result.
 func (t *tracer) answer(tid int, r defect.Result) error {
-	w, err := registersOf(tid)
+	w, err := trace.RegistersOf(tid)
 	if err != nil {
 		return err
 	}
 	failed := t.registers.Failed
-	w.all[t.registers.Result] = r.Value
-	w.all[failed.Word] &^= failed.Mask
+	w.All[t.registers.Result] = r.Value
+	w.All[failed.Word] &^= failed.Mask
 	if r.Errno != 0 {
-		w.all[t.registers.Result] = uint64(-int64(r.Errno))
+		w.All[t.registers.Result] = uint64(-int64(r.Errno))
 		if failed.Mask != 0 {
-			w.all[t.registers.Result] = uint64(r.Errno)
+			w.All[t.registers.Result] = uint64(r.Errno)
 			// Of a whole word the kernel sets the lowest bit.
-			w.all[failed.Word] |= failed.Mask & (failed.Mask ^ failed.Mask<<1)
+			w.All[failed.Word] |= failed.Mask & (failed.Mask ^ failed.Mask<<1)
 		}
 	}
-	return w.store(tid)
+	return w.Store(tid)
 }
 
 // mapped notes what kind of memory lies at an address now.

@@ -32,7 +32,10 @@ const (
 type Child struct {
 	Name string // of the children given to Run
 	Args []string
-	Env  []string // added to this process's
+	// Program, when not empty, is run instead of this one, by its path. Args is
+	// all of its arguments then.
+	Program string
+	Env     []string // added to this process's
 	// UID, when not 0, is the user and group it runs as, without capabilities.
 	UID uint32
 	// Attr, when not nil, changes how it is started: capabilities, namespaces.
@@ -121,6 +124,9 @@ func (c Child) run(observe func(wire.Observation)) (wire.Exit, error) {
 
 func (c Child) command() *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe", append([]string{childFlag, c.Name}, c.Args...)...)
+	if c.Program != "" {
+		cmd = exec.Command(c.Program, c.Args...)
+	}
 	// The reason of a Go program's death is wanted, not its goroutines.
 	cmd.Env = append(append(os.Environ(), "GOTRACEBACK=none"), c.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -2,11 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strconv"
-	"strings"
 	"syscall"
 
+	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
 )
 
@@ -17,16 +16,16 @@ const goThread = 0x50f00
 
 // overcommit maps more than there is under each vm.overcommit_memory.
 func overcommit(p *probe.P) {
-	prewarm()
-	s := mustOpen("vm/overcommit_memory")
-	defer s.restore()
+	limit.Prewarm()
+	s := limit.MustOpen("vm/overcommit_memory")
+	defer s.Restore()
 	// At the size of memory and swap the heuristic begins to refuse.
-	total := uintptr(mustNumber("/proc/meminfo", "MemTotal")+mustNumber("/proc/meminfo", "SwapTotal")) * kib
+	total := uintptr(limit.MustNumber("/proc/meminfo", "MemTotal")+limit.MustNumber("/proc/meminfo", "SwapTotal")) * kib
 	p.Observe("size").Set("bytes", total).Emit()
 	all := kinds(p)
 	private := []string{"plain", "stack", "growsdown", "noreserve", "readonly", "none"}
 	for _, mode := range []string{"0", "1", "2"} {
-		s.wrote(p, mode, mode, s.set([]byte(mode))).Emit()
+		s.Wrote(p, mode, mode, s.Set([]byte(mode))).Emit()
 		if mode == "0" {
 			all["plain"].mapOnly(p, "0.fits.", total)
 		}
@@ -62,11 +61,11 @@ func forkUnderStrictCommit(p *probe.P, k kind) {
 	const left = 1 << 20 // KiB
 	c := newCrowd(p, true, 1)
 	// The last of it is kept from processes as large as this one, as root may be.
-	kept, err := strconv.Atoi(mustOpen("vm/user_reserve_kbytes").value())
-	must(err)
-	limit := strconv.Itoa(mustNumber("/proc/meminfo", "Committed_AS") + kept + left)
-	kbytes := mustOpen("vm/overcommit_kbytes")
-	kbytes.wrote(p, "2.limit", limit, kbytes.set([]byte(limit))).Emit()
+	kept, err := strconv.Atoi(limit.MustOpen("vm/user_reserve_kbytes").Value())
+	limit.Must(err)
+	allowed := strconv.Itoa(limit.MustNumber("/proc/meminfo", "Committed_AS") + kept + left)
+	kbytes := limit.MustOpen("vm/overcommit_kbytes")
+	kbytes.Wrote(p, "2.limit", allowed, kbytes.Set([]byte(allowed))).Emit()
 	const length = left / 4 * 3 * kib
 	o := p.Observe("2.most")
 	addr, ok := o.Mmap(0, length, k.prot, k.flags, -1, 0)
@@ -79,13 +78,13 @@ func forkUnderStrictCommit(p *probe.P, k kind) {
 		o := p.Observe("2.thread")
 		// It says who it is and ends.
 		tid, errno, err := p.Kernel.CloneFirst(goThread, [4]uintptr{syscall.SYS_GETTID})
-		must(err)
+		limit.Must(err)
 		o.Returned(fmt.Sprintf("clone(flags=%#x)", goThread), uintptr(tid), errno)
 		o.Emit()
 	})
-	before := mustNumber(self, "Threads")
+	before := limit.MustNumber(limit.Self, "Threads")
 	stop := startThreads(most)
-	p.Observe("2.threads").Set("started", most).Set("before", before).Set("after", mustNumber(self, "Threads")).Emit()
+	p.Observe("2.threads").Set("started", most).Set("before", before).Set("after", limit.MustNumber(limit.Self, "Threads")).Emit()
 	stop()
 	p.Kernel.Munmap(addr, length)
 	c.one(p, "2.fork.again")
@@ -93,9 +92,9 @@ func forkUnderStrictCommit(p *probe.P, k kind) {
 
 // mapCount lowers vm.max_map_count and makes mappings that cannot merge.
 func mapCount(p *probe.P) {
-	prewarm()
-	s := mustOpen("vm/max_map_count")
-	defer s.restore()
+	limit.Prewarm()
+	s := limit.MustOpen("vm/max_map_count")
+	defer s.Restore()
 	const spare = 64
 	all := kinds(p)
 	next := func(i int) (uintptr, bool) {
@@ -107,10 +106,10 @@ func mapCount(p *probe.P) {
 	if errno != 0 {
 		panic(errno)
 	}
-	before := mappings()
+	before := limit.Mappings()
 	max := before + spare
 	value := strconv.Itoa(max)
-	s.wrote(p, "set", value, s.set([]byte(value))).Set("max", max).Set("before", before).Emit()
+	s.Wrote(p, "set", value, s.Set([]byte(value))).Set("max", max).Set("before", before).Emit()
 	made, last := 0, uintptr(0)
 	for ; made < 2*spare; made++ {
 		addr, ok := next(made)
@@ -119,34 +118,21 @@ func mapCount(p *probe.P) {
 		}
 		last = addr
 	}
-	o := p.Observe("refused").Set("made", made).Set("max", max).Set("mappings", mappings())
+	o := p.Observe("refused").Set("made", made).Set("max", max).Set("mappings", limit.Mappings())
 	o.Mmap(0, p.Page, all["plain"].prot, all["plain"].flags, -1, 0)
 	o.Emit()
 	o = p.Observe("split")
 	o.Mprotect(whole+p.Page, p.Page, p.Kernel.Prot.Read)
 	o.Store("middle", whole+p.Page).Emit()
 	p.Kernel.Munmap(last, p.Page)
-	o = p.Observe("again").Set("mappings", mappings())
+	o = p.Observe("again").Set("mappings", limit.Mappings())
 	o.Mmap(0, p.Page, all["noreserve"].prot, all["noreserve"].flags, -1, 0)
 	o.Emit()
-	o = p.Observe("full").Set("mappings", mappings())
+	o = p.Observe("full").Set("mappings", limit.Mappings())
 	o.Mmap(0, p.Page, all["none"].prot, all["none"].flags, -1, 0)
 	o.Emit()
-	s.restore()
+	s.Restore()
 	o = p.Observe("recovered")
 	o.Mprotect(whole+p.Page, p.Page, p.Kernel.Prot.Read)
 	o.Write("middle", whole+p.Page).Emit()
-}
-
-// mappings is how many this process has. The vsyscall page that amd64 lists is
-// nobody's mapping.
-func mappings() (n int) {
-	b, err := os.ReadFile("/proc/self/maps")
-	must(err)
-	for _, line := range strings.Split(string(b), "\n") {
-		if line != "" && !strings.HasSuffix(line, "[vsyscall]") {
-			n++
-		}
-	}
-	return n
 }

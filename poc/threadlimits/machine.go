@@ -3,40 +3,40 @@ package main
 import (
 	"os"
 	"strconv"
-	"strings"
 	"syscall"
 
+	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
 )
 
 // threadsMax lowers kernel.threads-max, as root.
 func threadsMax(p *probe.P) {
-	prewarm()
-	s := mustOpen("kernel/threads-max")
-	defer s.restore()
+	limit.Prewarm()
+	s := limit.MustOpen("kernel/threads-max")
+	defer s.Restore()
 	c := newCrowd(p, true, most+2)
 
-	zero, one := s.set([]byte("0")), s.set([]byte("1"))
+	zero, one := s.Set([]byte("0")), s.Set([]byte("1"))
 	_, refusal := c.add()
-	s.restore()
+	s.Restore()
 	c.disperse()
-	s.wrote(p, "zero", "0", zero).Emit()
-	s.wrote(p, "one", "1", one).Emit()
+	s.Wrote(p, "zero", "0", zero).Emit()
+	s.Wrote(p, "one", "1", one).Emit()
 	o := p.Observe("one.clone")
 	o.Returned("clone", 0, refusal)
 	o.Emit()
 
 	// The kernel's own threads come and go. An attempt counts when none did.
 	load, err := syscall.Open("/proc/loadavg", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	must(err)
+	limit.Must(err)
 	buf := make([]byte, 128)
 	for try := 0; try < 20; try++ {
-		before := threadsOf(load, buf)
+		before := limit.Threads(load, buf)
 		value := []byte(strconv.Itoa(before + room))
-		errno := s.set(value)
+		errno := s.Set(value)
 		m := c.meet(most)
-		after := threadsOf(load, buf)
-		s.restore()
+		after := limit.Threads(load, buf)
+		s.Restore()
 		if ended := c.disperse(); errno != 0 || before+ended != after {
 			continue
 		}
@@ -48,38 +48,24 @@ func threadsMax(p *probe.P) {
 	c.one(p, "recovered")
 }
 
-// threadsOf is how many threads the machine has: the number after the slash in
-// /proc/loadavg, which is the kernel's nr_threads.
-func threadsOf(fd int, buf []byte) int {
-	n, err := syscall.Pread(fd, buf, 0)
-	must(err)
-	f := strings.Fields(string(buf[:n]))
-	total, err := strconv.Atoi(f[3][strings.IndexByte(f[3], '/')+1:])
-	must(err)
-	return total
-}
-
-// reserved is RESERVED_PIDS (kernel/pid.c): smaller IDs are not used again.
-const reserved = 300
-
 // pidMax lowers kernel.pid_max, as root, and uses up every ID.
 func pidMax(p *probe.P) {
-	prewarm()
-	s := mustOpen("kernel/pid_max")
-	defer s.restore()
-	below, lowest := s.set([]byte("300")), s.set([]byte("301"))
-	s.restore()
-	s.wrote(p, "300", "300", below).Emit()
-	s.wrote(p, "301", "301", lowest).Emit()
+	limit.Prewarm()
+	s := limit.MustOpen("kernel/pid_max")
+	defer s.Restore()
+	below, lowest := s.Set([]byte("300")), s.Set([]byte("301"))
+	s.Restore()
+	s.Wrote(p, "300", "300", below).Emit()
+	s.Wrote(p, "301", "301", lowest).Emit()
 
 	// Children that have ended keep their IDs and little else.
 	const capacity = 4096
 	c := newCrowd(p, false, capacity)
 	// Few IDs are to be used up, however many were used before. The short cut is
 	// there where the kernel has CONFIG_CHECKPOINT_RESTORE.
-	_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(reserved)), 0)
+	_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(limit.Reserved)), 0)
 	last := 0
-	for last <= reserved {
+	for last <= limit.Reserved {
 		var errno syscall.Errno
 		if last, errno = c.add(); errno != 0 {
 			panic(errno)
@@ -88,21 +74,21 @@ func pidMax(p *probe.P) {
 	}
 	max := last + 1 + room
 	value := []byte(strconv.Itoa(max))
-	errno := s.set(value)
+	errno := s.Set(value)
 	m := c.meet(capacity - 2)
 	free, outside := 0, 0
-	for id := reserved; id < max; id++ {
+	for id := limit.Reserved; id < max; id++ {
 		if syscall.Kill(id, 0) == syscall.ESRCH {
 			free++
 		}
 	}
-	s.restore()
+	s.Restore()
 	for _, id := range c.pids {
-		if id < reserved || id >= max {
+		if id < limit.Reserved || id >= max {
 			outside++
 		}
 	}
-	s.wrote(p, "set", string(value), errno).Emit()
+	s.Wrote(p, "set", string(value), errno).Emit()
 	m.emit(p, "", func(o *probe.Obs) { o.Set("max", max).Set("free", free).Set("outside", outside) })
 	c.disperse()
 	c.one(p, "recovered")
@@ -115,20 +101,20 @@ const insiders = 12345
 // pidNamespace reads kernel.pid_max before and after it is set in a PID
 // namespace below.
 func pidNamespace(p *probe.P) {
-	s := mustOpen("kernel/pid_max")
-	defer s.restore()
-	before := s.value()
+	s := limit.MustOpen("kernel/pid_max")
+	defer s.Restore()
+	before := s.Value()
 	p.Observe("child").Child(probe.Child{Name: "pidns.inner", Attr: func(a *syscall.SysProcAttr) {
 		a.Cloneflags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS
 	}}).Emit()
-	p.Observe("outside").Set("before", before).Set("after", s.value()).Emit()
+	p.Observe("outside").Set("before", before).Set("after", s.Value()).Emit()
 }
 
 func insidePIDNamespace(p *probe.P) {
 	// Which namespace a sysctl is of is decided by the mount.
-	must(syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
-	must(syscall.Mount("proc", "/proc", "proc", 0, ""))
-	s := mustOpen("kernel/pid_max")
+	limit.Must(syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
+	limit.Must(syscall.Mount("proc", "/proc", "proc", 0, ""))
+	s := limit.MustOpen("kernel/pid_max")
 	value := strconv.Itoa(insiders)
-	s.wrote(p, "write", value, s.set([]byte(value))).Set("value", s.value()).Emit()
+	s.Wrote(p, "write", value, s.Set([]byte(value))).Set("value", s.Value()).Emit()
 }

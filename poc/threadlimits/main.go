@@ -5,8 +5,7 @@
 package main
 
 import (
-	"os"
-
+	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
 )
 
@@ -24,7 +23,7 @@ func main() {
 
 func run(p *probe.P) {
 	defaults(p)
-	whole := wholeMachine()
+	whole := limit.WholeMachine()
 	p.Observe("machine").Set("ours", whole).Emit()
 	if whole {
 		// First, while few IDs have been used: the fewer have to be used up.
@@ -40,7 +39,7 @@ func run(p *probe.P) {
 		p.Observe(name).Child(probe.Child{Name: name}).Emit()
 	}
 	if whole {
-		p.Observe("pids").Child(probe.Child{Name: "pids", Args: []string{version2}}).Emit()
+		p.Observe("pids").Child(probe.Child{Name: "pids", Args: []string{limit.Version2}}).Emit()
 		p.Observe("memory").Child(probe.Child{Name: "memory"}).Emit()
 		// Last: version 1 takes the controller from version 2.
 		p.Observe("v1").Child(probe.Child{Name: "v1"}).Emit()
@@ -50,19 +49,12 @@ func run(p *probe.P) {
 // lowering runs a child that changes limits of the machine, and restores them
 // however the child ends.
 func lowering(p *probe.P, name string, sysctls ...string) {
-	var changed []*setting
+	var changed []*limit.Setting
 	for _, s := range sysctls {
-		changed = append(changed, mustOpen(s))
+		changed = append(changed, limit.MustOpen(s))
 	}
 	p.Observe(name).Child(probe.Child{Name: name}).Emit()
 	for _, s := range changed {
-		s.restore()
+		s.Restore()
 	}
-}
-
-// wholeMachine reports whether this is a guest of the agent: limits of the
-// machine are lowered only where nobody else uses it.
-func wholeMachine() bool {
-	first, err := os.Readlink("/proc/1/exe")
-	return err == nil && first == "/init" && os.Getppid() == 1
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
 	"github.com/mapstack/conformance/poc/sys"
 )
@@ -65,14 +66,14 @@ func occupy(p *probe.P, k kind) (giveBack func()) {
 
 // addressSpace meets RLIMIT_AS, page by page.
 func addressSpace(p *probe.P) {
-	prewarm()
+	limit.Prewarm()
 	all := kinds(p)
 	c := newCrowd(p, true, 1)
 	statm, err := os.ReadFile("/proc/self/statm")
-	must(err)
+	limit.Must(err)
 	total, err := strconv.Atoi(strings.Fields(string(statm))[0])
-	must(err)
-	limit(p, "limit", "RLIMIT_AS", p.Kernel.Rlimit.AS, uint64(pages(p, total+room)))
+	limit.Must(err)
+	limit.Soft(p, "limit", "RLIMIT_AS", p.Kernel.Rlimit.AS, uint64(pages(p, total+room)))
 	giveBack := occupy(p, all["none"])
 	for _, name := range []string{"plain", "stack", "growsdown", "none noreserve", "readonly", "shared"} {
 		all[name].try(p, "", p.Page)
@@ -84,7 +85,7 @@ func addressSpace(p *probe.P) {
 
 // data meets RLIMIT_DATA, page by page.
 func data(p *probe.P) {
-	prewarm()
+	limit.Prewarm()
 	all := kinds(p)
 	c := newCrowd(p, true, 1)
 	// Opened later, when it would become data.
@@ -92,8 +93,8 @@ func data(p *probe.P) {
 	if errno != 0 {
 		panic(errno)
 	}
-	now := mustNumber(self, "VmData") << 10 / int(p.Page)
-	limit(p, "limit", "RLIMIT_DATA", p.Kernel.Rlimit.Data, uint64(pages(p, now+room)))
+	now := limit.MustNumber(limit.Self, "VmData") << 10 / int(p.Page)
+	limit.Soft(p, "limit", "RLIMIT_DATA", p.Kernel.Rlimit.Data, uint64(pages(p, now+room)))
 	giveBack := occupy(p, all["plain"])
 	for _, name := range []string{"plain", "stack", "noreserve", "growsdown", "readonly", "none", "shared"} {
 		all[name].try(p, "", p.Page)
@@ -109,14 +110,14 @@ func data(p *probe.P) {
 // stackLimit has a small RLIMIT_STACK and makes stacks that are larger.
 func stackLimit(p *probe.P) {
 	const small, large = 16, 8 << 20 // pages, bytes
-	limit(p, "limit", "RLIMIT_STACK", p.Kernel.Rlimit.Stack, uint64(pages(p, small)))
+	limit.Soft(p, "limit", "RLIMIT_STACK", p.Kernel.Rlimit.Stack, uint64(pages(p, small)))
 	all := kinds(p)
 	all["stack"].try(p, "", large)
 	all["growsdown"].try(p, "", large)
 	newCrowd(p, true, 1).one(p, "clone")
-	before := mustNumber(self, "Threads")
+	before := limit.MustNumber(limit.Self, "Threads")
 	startThreads(most)
-	p.Observe("threads").Set("started", most).Set("before", before).Set("after", mustNumber(self, "Threads")).Emit()
+	p.Observe("threads").Set("started", most).Set("before", before).Set("after", limit.MustNumber(limit.Self, "Threads")).Emit()
 }
 
 // numbers sets each limit to a value that no other has, and looks where
@@ -151,7 +152,7 @@ func numbers(p *probe.P) {
 // limit.
 func linesWith(value uint64) (names []string) {
 	b, err := os.ReadFile("/proc/self/limits")
-	must(err)
+	limit.Must(err)
 	const nameWidth = 26 // "%-25s %-20s" in fs/proc/base.c
 	for _, line := range strings.Split(string(b), "\n") {
 		if len(line) < nameWidth {

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
 )
 
@@ -55,19 +56,19 @@ func newUserNamespace(uid int) func(*syscall.SysProcAttr) {
 // processes that have ended. The limit has room for the threads of the parent
 // as well when that is the same user.
 func nproc(p *probe.P) {
-	prewarm()
+	limit.Prewarm()
 	who(p)
 	parent := 0
 	if len(p.Args) > 0 && p.Args[0] == sameUser {
-		parent = mustNumber(fmt.Sprintf("/proc/%d/status", os.Getppid()), "Threads")
+		parent = limit.MustNumber(fmt.Sprintf("/proc/%d/status", os.Getppid()), "Threads")
 	}
 	tries := parent + most
 	c, z := newCrowd(p, true, tries+2), newCrowd(p, false, tries+2)
-	threads := mustNumber(self, "Threads")
+	threads := limit.MustNumber(limit.Self, "Threads")
 	max := threads + parent + room
-	limit(p, "limit", "RLIMIT_NPROC", p.Kernel.Rlimit.NProc, uint64(max))
+	limit.Soft(p, "limit", "RLIMIT_NPROC", p.Kernel.Rlimit.NProc, uint64(max))
 	counted := func(o *probe.Obs) {
-		o.Set("limit", max).Set("threads", threads).Set("threads.after", mustNumber(self, "Threads"))
+		o.Set("limit", max).Set("threads", threads).Set("threads.after", limit.MustNumber(limit.Self, "Threads"))
 		o.Set("parent", parent)
 	}
 	m := c.meet(tries)
@@ -98,7 +99,7 @@ func startProgram(p *probe.P, step string) {
 	o := p.Observe(step)
 	cmd := exec.Command("/proc/self/exe", os.Args[1], "no such child")
 	err := cmd.Start()
-	o.Returned("os/exec Start", 0, errnoOf(err))
+	o.Returned("os/exec Start", 0, limit.ErrnoOf(err))
 	if err == nil {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -111,7 +112,7 @@ func (c *crowd) zombies() (n int) {
 	for try := 0; try < 200; try++ {
 		n = 0
 		for _, pid := range c.pids {
-			state, err := field(fmt.Sprintf("/proc/%d/status", pid), "State")
+			state, err := limit.Field(fmt.Sprintf("/proc/%d/status", pid), "State")
 			if err == nil && strings.HasPrefix(state, "Z") {
 				n++
 			}
@@ -127,10 +128,10 @@ func (c *crowd) zombies() (n int) {
 // exempt makes more processes than RLIMIT_NPROC, which it sets below what there
 // already is.
 func exempt(p *probe.P) {
-	prewarm()
+	limit.Prewarm()
 	who(p)
 	c := newCrowd(p, true, room)
-	limit(p, "limit", "RLIMIT_NPROC", p.Kernel.Rlimit.NProc, 1)
+	limit.Soft(p, "limit", "RLIMIT_NPROC", p.Kernel.Rlimit.NProc, 1)
 	made, errno := c.fill(room)
 	o := p.Observe("filled").Set("made", made)
 	o.Returned(fmt.Sprintf("clone(flags=%#x)", c.args.Flags), 0, errno)
@@ -151,6 +152,6 @@ const sameUser = "same-user"
 
 // namespaceMaker is a user who makes a user namespace and is root in it.
 func namespaceMaker(p *probe.P) {
-	prewarm()
+	limit.Prewarm()
 	p.Observe("in").Child(probe.Child{Name: "nproc", Args: []string{sameUser}, Attr: newUserNamespace(os.Getuid())}).Emit()
 }

@@ -4,54 +4,55 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
 )
 
 // pids meets pids.max of a group, of the group around it, lowers it below what
 // there is, and enters a group that allows nothing.
 func pids(p *probe.P) {
-	prewarm()
-	root := group(p.Args[0])
-	root.offer("pids")
-	leaf := root.below("limits-leaf")
+	limit.Prewarm()
+	root := limit.Group(p.Args[0])
+	root.Offer("pids")
+	leaf := root.Below("limits-leaf")
 	leafLimit(p, root, leaf)
 	emptyGroup(p, root, leaf)
-	leaf.remove()
+	leaf.Remove()
 	nestedLimit(p, root)
-	root.withdraw("pids")
+	root.Withdraw("pids")
 }
 
 // leafLimit meets the limit of the group that the process is in.
-func leafLimit(p *probe.P, root, leaf group) {
-	leaf.mustEnter()
-	defer root.mustEnter()
+func leafLimit(p *probe.P, root, leaf limit.Group) {
+	leaf.MustEnter()
+	defer root.MustEnter()
 	minus := p.Observe("text.negative")
-	minus.Returned(`write "-1" to pids.max`, 0, leaf.write("pids.max", "-1"))
+	minus.Returned(`write "-1" to pids.max`, 0, leaf.Write("pids.max", "-1"))
 	minus.Emit()
 	max := p.Observe("text.max")
-	max.Returned(`write "max" to pids.max`, 0, leaf.write("pids.max", "max"))
-	max.Set("value", leaf.read("pids.max")).Emit()
+	max.Returned(`write "max" to pids.max`, 0, leaf.Write("pids.max", "max"))
+	max.Set("value", leaf.Read("pids.max")).Emit()
 
 	c := newCrowd(p, true, most+2)
-	before := leaf.number("pids.current")
-	leaf.put("pids.max", strconv.Itoa(before+room))
+	before := leaf.Number("pids.current")
+	leaf.Put("pids.max", strconv.Itoa(before+room))
 	m := c.meet(most)
-	current := leaf.number("pids.current")
+	current := leaf.Number("pids.current")
 	m.emit(p, "leaf.", func(o *probe.Obs) {
 		o.Set("limit", before+room).Set("before", before).Set("current", current)
 	})
 	o := p.Observe("leaf.events").Set("refusals", refusals(m))
-	leaf.count(o, "max", "pids.events", "max")
+	leaf.Count(o, "max", "pids.events", "max")
 	o.Emit()
-	leaf.put("pids.max", "max")
+	leaf.Put("pids.max", "max")
 	c.one(p, "leaf.raised")
 
-	leaf.put("pids.max", "1")
+	leaf.Put("pids.max", "1")
 	_, errno := c.add()
-	o = p.Observe("lowered").Set("children", len(c.pids)).Set("alive", c.alive()).Set("current", leaf.number("pids.current"))
+	o = p.Observe("lowered").Set("children", len(c.pids)).Set("alive", c.alive()).Set("current", leaf.Number("pids.current"))
 	o.Returned(fmt.Sprintf("clone(flags=%#x)", c.args.Flags), 0, errno)
 	o.Emit()
-	leaf.put("pids.max", "max")
+	leaf.Put("pids.max", "max")
 	c.leave(p, "ended")
 }
 
@@ -66,39 +67,39 @@ func refusals(m meeting) (n int) {
 }
 
 // emptyGroup enters a group whose limit is 0.
-func emptyGroup(p *probe.P, root, leaf group) {
-	leaf.put("pids.max", "0")
+func emptyGroup(p *probe.P, root, leaf limit.Group) {
+	leaf.Put("pids.max", "0")
 	o := p.Observe("zero.enter")
-	o.Returned("write 0 to cgroup.procs", 0, leaf.enter())
-	o.Set("current", leaf.number("pids.current")).Emit()
+	o.Returned("write 0 to cgroup.procs", 0, leaf.Enter())
+	o.Set("current", leaf.Number("pids.current")).Emit()
 	newCrowd(p, true, 1).one(p, "zero.clone")
-	root.mustEnter()
+	root.MustEnter()
 	newCrowd(p, true, 1).one(p, "zero.left")
 }
 
 // nestedLimit meets the limit of the group around the one that the process is
 // in.
-func nestedLimit(p *probe.P, root group) {
-	outer := root.below("limits-outer")
-	outer.offer("pids")
-	inner := outer.below("inner")
-	inner.mustEnter()
+func nestedLimit(p *probe.P, root limit.Group) {
+	outer := root.Below("limits-outer")
+	outer.Offer("pids")
+	inner := outer.Below("inner")
+	inner.MustEnter()
 	c := newCrowd(p, true, most+2)
-	before := outer.number("pids.current")
-	outer.put("pids.max", strconv.Itoa(before+room))
+	before := outer.Number("pids.current")
+	outer.Put("pids.max", strconv.Itoa(before+room))
 	m := c.meet(most)
 	m.emit(p, "nested.", func(o *probe.Obs) {
-		o.Set("limit", before+room).Set("before", before).Set("inner.max", inner.read("pids.max"))
-		o.Set("current", outer.number("pids.current"))
+		o.Set("limit", before+room).Set("before", before).Set("inner.max", inner.Read("pids.max"))
+		o.Set("current", outer.Number("pids.current"))
 	})
 	o := p.Observe("nested.events").Set("refusals", refusals(m))
-	outer.count(o, "outer", "pids.events", "max")
-	outer.count(o, "outer.local", "pids.events.local", "max")
-	inner.count(o, "inner", "pids.events", "max")
-	inner.count(o, "inner.local", "pids.events.local", "max")
+	outer.Count(o, "outer", "pids.events", "max")
+	outer.Count(o, "outer.local", "pids.events.local", "max")
+	inner.Count(o, "inner", "pids.events", "max")
+	inner.Count(o, "inner.local", "pids.events.local", "max")
 	o.Emit()
 	c.leave(p, "nested.ended")
-	root.mustEnter()
-	inner.remove()
-	outer.remove()
+	root.MustEnter()
+	inner.Remove()
+	outer.Remove()
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
 )
 
@@ -31,7 +32,7 @@ func setuidThenExec(p *probe.P) {
 	if errno != 0 || back != 0 {
 		panic(fmt.Sprintf("%d of %d children, errno %d, %d", made, crowded, errno, back))
 	}
-	limit(p, "limit", "RLIMIT_NPROC", k.Rlimit.NProc, crowded-2)
+	limit.Soft(p, "limit", "RLIMIT_NPROC", k.Rlimit.NProc, crowded-2)
 	o := p.Observe("setuid")
 	ok := o.Returned(fmt.Sprintf("setresuid(%d, %[1]d, %[1]d)", busy), 0, k.Setresuid(busy, busy, busy))
 	o.Set("children", c.alive()).Emit()
@@ -42,7 +43,7 @@ func setuidThenExec(p *probe.P) {
 	execute := func(step string) {
 		err := syscall.Exec("/proc/self/exe", []string{os.Args[0], os.Args[1], "executed", step}, os.Environ())
 		o := p.Observe(step)
-		o.Returned("execve", 0, errnoOf(err))
+		o.Returned("execve", 0, limit.ErrnoOf(err))
 		o.Emit()
 	}
 	execute("exec")

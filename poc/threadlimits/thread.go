@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
 	"github.com/mapstack/conformance/poc/sys"
 )
@@ -55,7 +55,7 @@ func deadNamespace(p *probe.P) {
 // userNamespaces makes user namespaces without privilege, under each of the
 // sysctls that forbid it.
 func userNamespaces(p *probe.P) {
-	prewarm()
+	limit.Prewarm()
 	as := func(uid uint32, f func()) {
 		onThread(func() {
 			if errno := p.Kernel.Setresuid(uid, uid, uid); errno != 0 {
@@ -74,21 +74,21 @@ func userNamespaces(p *probe.P) {
 	as(nobody, func() { crowdOf().one(p, "plain") })
 
 	o := p.Observe("debian")
-	s, err := open("kernel/unprivileged_userns_clone")
+	s, err := limit.Open("kernel/unprivileged_userns_clone")
 	if err != nil {
 		o.Set("sysctl", "absent").Emit()
 	} else {
-		o.Set("sysctl", strings.TrimSpace(string(s.was)))
-		o.Returned("write 0 to kernel.unprivileged_userns_clone", 0, s.set([]byte("0")))
+		o.Set("sysctl", s.Was())
+		o.Returned("write 0 to kernel.unprivileged_userns_clone", 0, s.Set([]byte("0")))
 		o.Emit()
 		as(nobody-1, func() { crowdOf().one(p, "debian.clone") })
-		s.restore()
+		s.Restore()
 	}
 
-	limited := mustOpen("user/max_user_namespaces")
-	defer limited.restore()
+	limited := limit.MustOpen("user/max_user_namespaces")
+	defer limited.Restore()
 	allowed := strconv.Itoa(room)
-	limited.wrote(p, "limit", allowed, limited.set([]byte(allowed))).Set("limit", allowed).Emit()
+	limited.Wrote(p, "limit", allowed, limited.Set([]byte(allowed))).Set("limit", allowed).Emit()
 	as(nobody-2, func() {
 		c := crowdOf()
 		made, refusal := c.fill(most)
@@ -110,6 +110,6 @@ func userNamespaces(p *probe.P) {
 		o.Emit()
 		c.leave(p, "ended")
 	})
-	limited.wrote(p, "zero", "0", limited.set([]byte("0"))).Emit()
+	limited.Wrote(p, "zero", "0", limited.Set([]byte("0"))).Emit()
 	as(nobody-3, func() { crowdOf().one(p, "zero.clone") })
 }

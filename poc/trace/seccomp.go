@@ -21,6 +21,7 @@ type Instruction struct {
 const (
 	LoadWord  = 0x20 // BPF_LD | BPF_W | BPF_ABS
 	JumpEqual = 0x15 // BPF_JMP | BPF_JEQ | BPF_K
+	JumpSet   = 0x45 // BPF_JMP | BPF_JSET | BPF_K
 	GiveBack  = 0x06 // BPF_RET | BPF_K
 )
 
@@ -51,6 +52,31 @@ func Filter(answer uint32, numbers ...uint64) []Instruction {
 			Instruction{Code: GiveBack, K: answer})
 	}
 	return append(program, Instruction{Code: GiveBack, K: Allow})
+}
+
+// FilterFlag is a program that gives one answer to the calls of one number
+// that have a flag, of the lower 32, in an argument, and lets all others pass.
+func FilterFlag(answer uint32, number uint64, argument int, flag uint32) []Instruction {
+	return []Instruction{
+		{Code: LoadWord, K: 0},
+		{Code: JumpEqual, JF: 3, K: uint32(number)},
+		{Code: LoadWord, K: lowerHalf(argument)},
+		{Code: JumpSet, JF: 1, K: flag},
+		{Code: GiveBack, K: answer},
+		{Code: GiveBack, K: Allow},
+	}
+}
+
+// lowerHalf is where the lower 32 bits of an argument stand in struct
+// seccomp_data: behind the number, the architecture and the instruction, in the
+// machine's own byte order.
+func lowerHalf(argument int) uint32 {
+	at := uint32(16 + 8*argument)
+	one := uint64(1)
+	if *(*uint32)(unsafe.Pointer(&one)) == 0 {
+		at += 4
+	}
+	return at
 }
 
 // Install puts a filter on the calling thread, and on what it becomes and

@@ -17,8 +17,11 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// probe is the probe run all claims of this area read.
+// probe is the probe run all claims of this area read but one.
 const probe = "protection"
+
+// zeropage is the probe that may be the end of its guest.
+const zeropage = "zeropage"
 
 // Area returns the claims.
 func Area() claim.Area {
@@ -27,7 +30,26 @@ func Area() claim.Area {
 	for i := range claims {
 		claims[i].Probe = probe
 	}
+	shared := must("PR-107",
+		"A page that was only read stays the page of zeroes that all programs share when mprotect lets it be written: it is not counted as the program's own.",
+		"只被读过的页在 mprotect 使其可写之后仍是所有程序共享的零页：不计为该程序自己的页。",
+		"not in the catalogue; pte_modify must keep pte_special, for vm_normal_page in mm/memory.c. Linux on MIPS up to 6.1 loses it (_PAGE_CHG_MASK in arch/mips/include/asm/pgtable-bits.h), frees the shared page at the first write or unmap, and any program can so end the machine; right in 6.12",
+		checkShared)
+	shared.Probe = zeropage
+	claims = append(claims, shared)
 	return claim.Area{Name: "protection", Claims: claims}
+}
+
+func checkShared(g gomega.Gomega, t claim.Transcript, _ abi.Table) {
+	o := t.Step("read")
+	equal(g, o, "first", "0")
+	if own := o.Value("Rss"); own != "0 kB" {
+		panic(claim.Missing{Probe: zeropage, Step: o.Step, Value: "Rss", Reason: "this kernel counts or copies the page as soon as it is read: " + own})
+	}
+	o = t.Step("mprotect")
+	expect.OK(g, o)
+	equal(g, o, "perms", "rw-p")
+	equal(g, o, "Rss", "0 kB")
 }
 
 // check is what decides a claim, with the constants of the architecture.

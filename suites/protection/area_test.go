@@ -92,7 +92,22 @@ func wrong() map[string][]recorded.Wrong {
 }
 
 func TestEveryClaimCanFail(t *testing.T) {
-	recorded.EveryClaimCanFail(t, Area(), probe, wrong())
+	recorded.EveryClaimCanFail(t, recorded.Of(Area(), probe), probe, wrong())
+	recorded.EveryDefectIsCaught(t, recorded.Of(Area(), zeropage), usual, zeropage, recorded.Defects{"PR-107": {
+		"owned":       recorded.All(recorded.Shows("mprotect", "Rss", "4 kB")),
+		"refused":     recorded.All(recorded.Fails("mprotect", 13, "EACCES")),
+		"unreachable": recorded.All(recorded.Shows("mprotect", "perms", "r--p")),
+	}})
+}
+
+// TestTheSharedPageIsLostOnMIPS is a defect that real kernels have.
+func TestTheSharedPageIsLostOnMIPS(t *testing.T) {
+	for _, cell := range []string{"mips64le-debian12-6.1-malta", "mips64le-debian12-6.1-loongson3"} {
+		f, tr := recorded.Kernel(t, cell, zeropage)
+		if o := recorded.One(t, Area(), "PR-107", f, tr); o.Status != verdict.Fail {
+			t.Errorf("%s: %+v", cell, o)
+		}
+	}
 }
 
 // TestCPUsWithoutTheFeatureMayRead fails if the CPU's part is taken for the
@@ -119,8 +134,12 @@ func TestOtherConditionsAreNoVerdict(t *testing.T) {
 		{"SG-009", "yama set", value("scope", "1")},
 		{"PR-103", "unknown bits in mmap", func(o *wire.Observation) { delete(o.Values, "0x40") }},
 	})
+	recorded.Judged(t, Area(), usual, zeropage, verdict.Error, []recorded.Wrong{
+		{"PR-107", "read", value("Rss", "4 kB")},
+	})
 }
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
-	recorded.SilenceIsNoFault(t, Area(), usual, probe)
+	recorded.SilenceIsNoFault(t, recorded.Of(Area(), probe), usual, probe)
+	recorded.SilenceIsNoFault(t, recorded.Of(Area(), zeropage), usual, zeropage)
 }

@@ -190,6 +190,7 @@ func TestOnlyHowKernelsAreIsRecorded(t *testing.T) {
 		"defect stack-eperm": {Verdict: conformant, Defect: &report.Defect{Name: "stack-eperm"}},
 		"of MS-003 alone":    {Verdict: conformant, Focus: "MS-003"},
 		"incomplete":         {Verdict: verdict.Decision{Verdict: verdict.Incomplete}},
+		"is incomplete":      {Verdict: verdict.Decision{Verdict: verdict.NonConformant, Counts: verdict.Counts{Fail: 1, NotRun: 1}}},
 	} {
 		err := recordable(r)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

@@ -47,7 +47,7 @@ func verdictCommand() *cobra.Command {
 			return verdictError(r.Verdict)
 		},
 	}
-	cmd.Flags().StringVar(&record, "record", "", "keep the evidence of a conformant run in this folder, for tests to judge")
+	cmd.Flags().StringVar(&record, "record", "", "keep the evidence of a complete run in this folder, for tests to judge")
 	return cmd
 }
 
@@ -59,8 +59,8 @@ func recordable(r report.Report) error {
 		return fmt.Errorf("the run is under the injected defect %s, which says nothing of a kernel; run the cells without --defect", r.Defect.Name)
 	case r.Focus != "":
 		return fmt.Errorf("the run is of %s alone; run the cells without --focus", r.Focus)
-	case r.Verdict.Verdict != verdict.Conformant:
-		return fmt.Errorf("the run is %s; mend what is listed above, then run the cells again", r.Verdict.Verdict)
+	case r.Verdict.Counts.Error+r.Verdict.Counts.NotRun > 0, r.Verdict.Verdict == verdict.Incomplete:
+		return errors.New("the run is incomplete; mend what is listed above, then run the cells again")
 	}
 	return nil
 }

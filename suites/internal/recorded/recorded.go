@@ -60,6 +60,12 @@ func Evidence(f facts.Facts, transcripts ...wire.Transcript) claim.Evidence {
 	return ev
 }
 
+// Of is the claims of an area that a probe decides.
+func Of(area claim.Area, probe string) claim.Area {
+	area.Claims = slices.DeleteFunc(area.Claims, func(c claim.Claim) bool { return c.Probe != probe })
+	return area
+}
+
 // Judge returns the outcome of every claim of an area, by ID.
 func Judge(area claim.Area, f facts.Facts, tr wire.Transcript) map[string]verdict.Outcome {
 	outcomes := map[string]verdict.Outcome{}

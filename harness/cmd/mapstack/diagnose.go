@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/mapstack/conformance/harness/diagnose"
+	"github.com/mapstack/conformance/harness/diagnose/watch"
+	"github.com/mapstack/conformance/harness/verdict"
+)
+
+// exitRefused is what diagnose --pid ends with when a thread was refused.
+const exitRefused = 1
+
+// diagnosis is the command's flags.
+type diagnosis struct {
+	pid      int
+	json     bool
+	language string
+	output   string
+}
+
+func diagnoseCommand() *cobra.Command {
+	var d diagnosis
+	cmd := &cobra.Command{
+		Use: "diagnose {--pid PID | -- CMD [ARGS...]}", Short: "Say why a program on this host gets no thread",
+		Long: "diagnose runs a program, or watches one that runs, by ptrace. When the kernel refuses it a thread or a\n" +
+			"process, it says which limit was hit, where that is set, and the command that raises it. The program is\n" +
+			"slower meanwhile: it stops at every system call. The dozen threads of mapstack count against the same limits,\n" +
+			"unless --pid watches from another user or control group.\n\n" +
+			"The diagnosis goes to standard error, with --pid to standard output. Exit status: with CMD the program's\n" +
+			"own, 128 and the signal's number if a signal ended it. With --pid 0 when nothing was refused until the\n" +
+			"program ended or Ctrl-C, 1 when something was, 2 when that cannot be told. 69 when there is no such program.",
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return d.run(cmd, args) },
+	}
+	cmd.Flags().SetInterspersed(false)
+	cmd.Flags().IntVar(&d.pid, "pid", 0, "watch this process instead of starting one")
+	cmd.Flags().BoolVar(&d.json, "json", false, "write JSON, in both languages")
+	cmd.Flags().StringVar(&d.language, "lang", "", "en or zh; else by LC_ALL, LC_MESSAGES, LANG")
+	cmd.Flags().StringVarP(&d.output, "output", "o", "", "write the diagnosis to this file")
+	return cmd
+}
+
+func (d diagnosis) run(cmd *cobra.Command, args []string) error {
+	if (d.pid != 0) == (len(args) > 0) || d.pid < 0 {
+		return errors.New("diagnose needs either --pid PID or -- CMD, such as: mapstack diagnose -- ./program")
+	}
+	language := diagnose.LanguageOf(os.Getenv)
+	if d.language != "" {
+		language = diagnose.ParseLanguage(d.language)
+	}
+	to := cmd.ErrOrStderr()
+	if d.pid != 0 {
+		to = cmd.OutOrStdout()
+	}
+	s := diagnose.Session{
+		Root:      os.DirFS("/"),
+		Installed: func(tool string) bool { _, err := exec.LookPath(tool); return err == nil },
+		Tell:      func(r diagnose.Report) error { return d.tell(r, to, language) },
+	}
+	if d.pid != 0 {
+		o, err := s.Attach(cmd.Context(), d.pid)
+		return attachedExit(o, err)
+	}
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		return fmt.Errorf("find the program: %w", err)
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	s.Signals = own(signals)
+	// A signal is the program's to act on: its end is this command's.
+	o, err := s.Run(context.WithoutCancel(cmd.Context()), watch.Command{
+		Path: path, Args: args, Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
+	})
+	if err != nil {
+		return err
+	}
+	return programExit(o.Status)
+}
+
+// tell writes the report where it was asked for.
+func (d diagnosis) tell(r diagnose.Report, to io.Writer, language diagnose.Language) (err error) {
+	if d.output != "" {
+		file, err := os.Create(d.output)
+		if err != nil {
+			return fmt.Errorf("write the diagnosis: %w", err)
+		}
+		defer func() { err = errors.Join(err, file.Close()) }()
+		to = file
+	}
+	return r.Write(to, language, d.json)
+}
+
+// own leaves out the signals that a terminal has given the program already: its
+// keys reach all of the foreground.
+func own(all <-chan os.Signal) <-chan os.Signal {
+	passed := make(chan os.Signal)
+	go func() {
+		for s := range all {
+			if (s == syscall.SIGINT || s == syscall.SIGQUIT) && foreground() {
+				continue
+			}
+			passed <- s
+		}
+	}()
+	return passed
+}
+
+func foreground() bool {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	defer tty.Close()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
+
+// programExit is the program's own end.
+func programExit(status syscall.WaitStatus) error {
+	switch {
+	case status.Signaled():
+		return exitError(128 + int(status.Signal()))
+	case status.ExitStatus() != 0:
+		return exitError(status.ExitStatus())
+	}
+	return nil
+}
+
+func attachedExit(o diagnose.Outcome, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case o.Verdict == "refused":
+		return exitError(exitRefused)
+	case o.Verdict == "unknown":
+		return exitError(verdict.ExitIncomplete)
+	}
+	return nil
+}

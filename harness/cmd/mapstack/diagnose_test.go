@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/mapstack/conformance/harness/diagnose"
+	"github.com/mapstack/conformance/harness/verdict"
+)
+
+func TestDiagnoseNeedsOneProgram(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"diagnose"}, "either --pid PID or -- CMD"},
+		{[]string{"diagnose", "--pid", "-1"}, "either --pid PID or -- CMD"},
+		{[]string{"diagnose", "--pid", "1", "--", "true"}, "either --pid PID or -- CMD"},
+		{[]string{"diagnose", "--", "no-such-program"}, "no-such-program"},
+	} {
+		if _, err := execute(t, c.args...); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %q", c.args, err, c.want)
+		} else if code := exitCode(err); code != verdict.ExitInfrastructure {
+			t.Errorf("%v: exit status %d", c.args, code)
+		}
+	}
+}
+
+// TestTheProgramsExitStatusIsKept fails if a diagnosis could not stand in front
+// of a program in a script.
+func TestTheProgramsExitStatusIsKept(t *testing.T) {
+	for status, want := range map[syscall.WaitStatus]int{
+		0: 0, 2 << 8: 2, 69 << 8: 69,
+		syscall.WaitStatus(syscall.SIGTERM): 128 + int(syscall.SIGTERM),
+	} {
+		if got := exitCode(programExit(status)); got != want {
+			t.Errorf("%#x: exit status %d, want %d", status, got, want)
+		}
+	}
+	for said, want := range map[string]int{"fine": 0, "recovered": 0, "refused": 1, "unknown": 2} {
+		if got := exitCode(attachedExit(diagnose.Outcome{Verdict: said}, nil)); got != want {
+			t.Errorf("%s: exit status %d, want %d", said, got, want)
+		}
+	}
+	if got := exitCode(attachedExit(diagnose.Outcome{}, errors.New("no such process"))); got != verdict.ExitInfrastructure {
+		t.Errorf("no such process: exit status %d", got)
+	}
+}
+
+func TestTheDiagnosisGoesWhereItIsAskedFor(t *testing.T) {
+	path := t.TempDir() + "/diagnosis"
+	var elsewhere strings.Builder
+	r := diagnose.Report{Explanation: diagnose.Text{English: "the cause", Chinese: "原因"}}
+	if err := (diagnosis{output: path}).tell(r, &elsewhere, diagnose.Chinese); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "mapstack: 原因\n" || elsewhere.Len() != 0 {
+		t.Errorf("%q, %v; elsewhere %q", b, err, elsewhere.String())
+	}
+	if err := (diagnosis{output: "/nowhere/at/all"}).tell(r, &elsewhere, diagnose.English); err == nil {
+		t.Error("a file that cannot be made is no error")
+	}
+}

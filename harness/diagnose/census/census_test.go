@@ -1,0 +1,228 @@
+package census
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// recorded is what a kernel shows of a service on a machine with systemd, with
+// what the census does not read left out.
+func recorded() fstest.MapFS {
+	tree := fstest.MapFS{}
+	for name, text := range map[string]string{
+		"proc/70/status":         "Name:\tapp one\nUid:\t1000\t0\t0\t0\nThreads:\t14\nVmSize:\t  200 kB\nVmData:\t  100 kB\nCapEff:\t0000000000000000\nSeccomp:\t2\nSeccomp_filters:\t3\n",
+		"proc/1/status":          "Name:\tinit\nUid:\t0\t0\t0\t0\nThreads:\t1\n",
+		"proc/80/status":         "Name:\tother\nUid:\t1000\t1000\t1000\t1000\nThreads:\t6\n",
+		"proc/90/status":         "Name:\tlate\nUid:\t1001\t1001\t1001\t1001\nThreads:\t2\n",
+		"proc/400/status":        "Name:\thigh\nUid:\t0\t0\t0\t0\nThreads:\t1\n",
+		"proc/70/limits":         "Limit                     Soft Limit           Hard Limit           Units     \nMax data size             unlimited            unlimited            bytes     \nMax processes             20                   4096                 processes \nMax address space         1048576              unlimited            bytes     \n",
+		"proc/70/task/71/stat":   "71 (a) b) R " + strings.Repeat("0 ", 37) + "6 0 0\n",
+		"proc/70/task/71/cgroup": "0::/system.slice/app.service/sub\n",
+		"proc/70/maps":           "1-2 r--p\n2-3 rw-p [heap]\nf-g --xp [vsyscall]\n",
+		"proc/self/mountinfo":    "22 1 0:21 / /proc rw - proc proc rw\n30 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n",
+		"proc/meminfo":           "MemTotal:  9 kB\nMemAvailable:  5 kB\nCommitLimit: 7 kB\nCommitted_AS:  6 kB\n",
+		"proc/loadavg":           "0.00 0.01 0.05 1/345 999\n",
+
+		"proc/sys/kernel/threads-max":   "5000\n",
+		"proc/sys/kernel/pid_max":       "4194304\n",
+		"proc/sys/vm/max_map_count":     "65530\n",
+		"proc/sys/vm/overcommit_memory": "0\n",
+
+		"sys/fs/cgroup/system.slice/app.service/sub/pids.max":     "max\n",
+		"sys/fs/cgroup/system.slice/app.service/sub/pids.current": "14\n",
+		"sys/fs/cgroup/system.slice/app.service/sub/pids.events":  "max 0\n",
+		"sys/fs/cgroup/system.slice/app.service/pids.max":         "14\n",
+		"sys/fs/cgroup/system.slice/app.service/pids.current":     "14\n",
+		"sys/fs/cgroup/system.slice/app.service/pids.events":      "max 20\n",
+		"sys/fs/cgroup/system.slice/app.service/memory.max":       "1000000\n",
+		"sys/fs/cgroup/system.slice/app.service/memory.current":   "9000\n",
+		"sys/fs/cgroup/system.slice/app.service/memory.events":    "low 0\nmax 3\noom 2\noom_kill 1\n",
+	} {
+		tree[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	tree["proc/70/task/71/status"] = tree["proc/70/status"]
+	for name, to := range map[string]string{
+		"ns/user": firstUsers, "ns/pid": firstPIDs, "ns/pid_for_children": firstPIDs,
+		"ns/time": "time:[1]", "ns/time_for_children": "time:[1]",
+	} {
+		link(tree, name, to)
+	}
+	return tree
+}
+
+func link(tree fstest.MapFS, name, to string) {
+	tree["proc/70/task/71/"+name] = &fstest.MapFile{Mode: fs.ModeSymlink, Data: []byte(to)}
+}
+
+func put(tree fstest.MapFS, name, text string) { tree[name] = &fstest.MapFile{Data: []byte(text)} }
+
+func take(t *testing.T, tree fs.FS) Census {
+	t.Helper()
+	c, err := Take(tree, 70, 71)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestEveryLimitIsRead(t *testing.T) {
+	c := take(t, recorded())
+	unlimited := Amount{State: Unlimited}
+	want := Census{
+		PID: 70, TID: 71, Name: "app one", Threads: Known(14), User: 1000,
+		Processes: Limit{Known(20), Known(4096)}, UserTasks: Known(20),
+		Pids: []PidsGroup{
+			{Path: "/sys/fs/cgroup/system.slice/app.service/sub", Version: 2, Max: unlimited, Current: Known(14), Refused: Known(0)},
+			{Path: "/sys/fs/cgroup/system.slice/app.service", Version: 2, Max: Known(14), Current: Known(14), Refused: Known(20)},
+		},
+		Memory: []MemoryGroup{{Path: "/sys/fs/cgroup/system.slice/app.service", Version: 2,
+			Max: Known(1000000), Current: Known(9000), Hits: Known(3), Killed: Known(1)}},
+		ThreadsMax: Known(5000), Tasks: Known(345), PIDMax: Known(4194304), IDs: Known(20),
+		Space: Limit{Known(1 << 20), unlimited}, SpaceIn: Known(200 << 10), Data: Limit{unlimited, unlimited}, DataIn: Known(100 << 10),
+		MapCount: Known(65530), Maps: Known(2), Overcommit: Known(0),
+		CommitLimit: Known(7 << 10), Committed: Known(6 << 10), Available: Known(5 << 10),
+		Seccomp: Known(2), Filters: Known(3), Policy: Known(Deadline), InitialPIDs: true, InitialUsers: true,
+	}
+	// 24 tasks are seen; 70, 80, 90 and 1 have low numbers, 400 has not.
+	got, _ := json.MarshalIndent(c, "", " ")
+	expected, _ := json.MarshalIndent(want, "", " ")
+	if string(got) != string(expected) {
+		t.Errorf("got %s\nwant %s", got, expected)
+	}
+}
+
+// TestWhoIsNotLimitedIsKnown fails if RLIMIT_NPROC were blamed for root, or not
+// for root of a user namespace.
+func TestWhoIsNotLimitedIsKnown(t *testing.T) {
+	for _, c := range []struct{ name, uid, caps, users, uidMap, want string }{
+		{"a user", "1000", "0", firstUsers, "", ""},
+		{"root without capabilities", "0", "0", firstUsers, "", "root"},
+		{"a user with CAP_SYS_RESOURCE", "1000", "0000000001000000", firstUsers, "", "CAP_SYS_RESOURCE"},
+		{"a user with CAP_SYS_ADMIN", "1000", "0000000000200000", firstUsers, "", "CAP_SYS_ADMIN"},
+		{"root of a user's namespace", "0", "000001ffffffffff", "user:[4026532000]", "         0       1000          1", ""},
+		{"root of root's namespace", "0", "000001ffffffffff", "user:[4026532000]", "         0          0 4294967295", "root"},
+		{"a capable user of a namespace", "5", "000001ffffffffff", "user:[4026532000]", "         0          0 4294967295", ""},
+	} {
+		tree := recorded()
+		put(tree, "proc/70/task/71/status", "Uid:\t"+c.uid+"\t0\t0\t0\nCapEff:\t"+c.caps+"\n")
+		put(tree, "proc/70/uid_map", c.uidMap+"\n")
+		link(tree, "ns/user", c.users)
+		if got := take(t, tree).Exempt; got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// TestGroupsAreFoundWhereverTheyAreMounted has the layouts of hosts and
+// containers, with both versions.
+func TestGroupsAreFoundWhereverTheyAreMounted(t *testing.T) {
+	for _, c := range []struct {
+		name, cgroup, mounts, file, want string
+		above                            bool
+	}{
+		{"version 1", "8:pids:/a/b\n4:cpu,memory:/\n0::/\n", "1 1 0:1 / /cg/pids rw - cgroup cgroup rw,pids\n1 1 0:1 / /cg/unified rw - cgroup2 x rw\n",
+			"cg/pids/a/pids.max", "/cg/pids/a v1", false},
+		{"docker with version 1", "8:pids:/docker/f00\n", "1 1 0:1 /docker/f00 /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n",
+			"sys/fs/cgroup/pids/pids.max", "/sys/fs/cgroup/pids v1", true},
+		{"a cgroup namespace", "0::/\n", "1 1 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n",
+			"sys/fs/cgroup/pids.max", "/sys/fs/cgroup v2", true},
+		{"outside of the namespace", "0::/../other\n", "1 1 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n",
+			"sys/fs/cgroup/pids.max", "", false},
+		{"nothing mounted", "0::/a\n", "\n", "x", "", false},
+	} {
+		tree := recorded()
+		put(tree, "proc/70/task/71/cgroup", c.cgroup)
+		put(tree, "proc/self/mountinfo", c.mounts)
+		put(tree, c.file, "9\n")
+		var got []string
+		census := take(t, tree)
+		for _, g := range census.Pids {
+			got = append(got, fmt.Sprintf("%s v%d", g.Path, g.Version))
+		}
+		if strings.Join(got, ",") != c.want || census.Above != c.above {
+			t.Errorf("%s: %q, above %t; unknown %v", c.name, got, census.Above, census.Unknown)
+		}
+		if _, told := census.Unknown["pids"]; told != (c.want == "") {
+			t.Errorf("%s: unknown %v", c.name, census.Unknown)
+		}
+	}
+}
+
+func TestAnotherNamespaceOfChildrenIsSeen(t *testing.T) {
+	tree := recorded()
+	link(tree, "ns/pid_for_children", "pid:[4026532001]")
+	if !take(t, tree).ChildPIDs {
+		t.Error("it is not")
+	}
+	delete(tree, "proc/70/task/71/ns/pid_for_children") // nobody is in it yet
+	if !take(t, tree).ChildPIDs {
+		t.Error("it is not, without a first process")
+	}
+	link(tree, "ns/time_for_children", "time:[2]")
+	if !take(t, tree).ChildTime {
+		t.Error("that of time is not")
+	}
+}
+
+// TestWhatCannotBeReadIsSaid fails if something missing were taken for a number,
+// or ended the diagnosis.
+func TestWhatCannotBeReadIsSaid(t *testing.T) {
+	for name := range maps.Clone(recorded()) {
+		tree := recorded()
+		delete(tree, name)
+		c, err := Take(tree, 70, 71)
+		if name == "proc/70/task/71/status" {
+			if err == nil {
+				t.Error("a thread without a status is no error")
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("without %s: %v", name, err)
+		}
+		// Those that may be missing anywhere, other programs, and what their lack means.
+		quiet := []string{"/ns/", "/status", "pids.max", "memory.max"}
+		if len(c.Unknown) == 0 && !slices.ContainsFunc(quiet, func(s string) bool { return strings.Contains(name, s) }) {
+			t.Errorf("without %s nothing is unknown", name)
+		}
+	}
+}
+
+func TestThisMachineCanBeRead(t *testing.T) {
+	c, err := Take(os.DirFS("/"), os.Getpid(), os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Threads.N < 1 || c.UserTasks.N < c.Threads.N || c.ThreadsMax.N < 1 || c.Maps.N < 3 || c.User != uint32(os.Getuid()) {
+		t.Errorf("%+v", c)
+	}
+}
+
+// FuzzTake fails if a file that is not as the kernel writes it could crash or
+// hang who diagnoses.
+func FuzzTake(f *testing.F) {
+	for name, file := range recorded() {
+		f.Add(name, file.Data)
+	}
+	f.Fuzz(func(t *testing.T, name string, data []byte) {
+		tree := recorded()
+		if old := tree[name]; old == nil || old.Mode != 0 {
+			return
+		}
+		put(tree, name, string(data))
+		c, err := Take(tree, 70, 71)
+		if err != nil {
+			return
+		}
+		if _, err := json.Marshal(c); err != nil {
+			t.Error(err)
+		}
+	})
+}

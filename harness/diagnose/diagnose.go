@@ -1,0 +1,171 @@
+// Package diagnose says why a program got no thread: it follows the program,
+// takes a census of everything that can refuse when a call fails, and judges
+// which of it did.
+package diagnose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"syscall"
+
+	"github.com/mapstack/conformance/harness/diagnose/census"
+	"github.com/mapstack/conformance/harness/diagnose/watch"
+	"github.com/mapstack/conformance/poc/abi"
+)
+
+// Session is one diagnosis.
+type Session struct {
+	// Root is the machine's root directory.
+	Root fs.FS
+	// Installed reports whether a tool can be run.
+	Installed func(tool string) bool
+	// Signals are passed to a program that is started. May be nil.
+	Signals <-chan os.Signal
+	// Tell is given the report, once: when the program has ended, or as soon as it
+	// was refused something and did not get it.
+	Tell func(Report) error
+}
+
+// Outcome is what a diagnosis leaves to an exit status.
+type Outcome struct {
+	Verdict string
+	Status  syscall.WaitStatus
+	Ended   bool
+}
+
+// session is one diagnosis while it runs.
+type session struct {
+	Session
+	journal *journal
+	command []string
+	told    bool
+	verdict string
+	tellErr error
+	needs   []Text
+	hangs   bool
+}
+
+func (s Session) begin(command []string) (*session, error) {
+	kernel, known := abi.Lookup(runtime.GOARCH)
+	if !known {
+		return nil, fmt.Errorf("mapstack knows no system calls of %s; add a table to poc/abi", runtime.GOARCH)
+	}
+	warm()
+	d := &session{Session: s, command: command, hangs: kernel.GoLosesCloneError}
+	d.journal = newJournal(s.Root, kernel, func() { d.tell(0, false) })
+	return d, nil
+}
+
+func (d *session) options() watch.Options {
+	return watch.Options{Observer: d.journal, Signals: d.Signals, Wake: d.journal.alarm.C}
+}
+
+// Run starts a program and diagnoses it. The program dies with the context. It
+// fails when the program cannot be started.
+func (s Session) Run(ctx context.Context, c watch.Command) (Outcome, error) {
+	d, err := s.begin(c.Args)
+	if err != nil {
+		return Outcome{}, err
+	}
+	status, err := watch.Run(ctx, c, d.options())
+	if errors.Is(err, watch.ErrForbidden) {
+		d.needs = needs(s.Root, 0, err)
+		status, err = watch.Listen(ctx, c, d.options())
+	}
+	if err != nil {
+		return Outcome{}, err
+	}
+	d.tell(status, true)
+	return Outcome{d.verdict, status, true}, d.tellErr
+}
+
+// Attach diagnoses a program that runs, until it ends or the context does. It
+// fails when there is no such program. One that may not be traced is judged by
+// its limits alone.
+func (s Session) Attach(ctx context.Context, pid int) (Outcome, error) {
+	d, err := s.begin(nil)
+	if err != nil {
+		return Outcome{}, err
+	}
+	status, ended, err := watch.Attach(ctx, pid, d.options())
+	if errors.Is(err, watch.ErrForbidden) {
+		d.needs = needs(s.Root, pid, err)
+		d.journal.Started(pid)
+		err = nil
+		if d.journal.before.PID == 0 {
+			err = fmt.Errorf("process %d has ended, or cannot be read", pid)
+		}
+	}
+	if err != nil {
+		return Outcome{}, err
+	}
+	d.tell(status, ended)
+	return Outcome{d.verdict, status, ended}, d.tellErr
+}
+
+// tell makes the report and hands it on, the first time.
+func (d *session) tell(status syscall.WaitStatus, ended bool) {
+	if d.told {
+		return
+	}
+	d.told = true
+	r := d.reportOf(status, ended)
+	d.verdict = r.Verdict
+	d.tellErr = d.Tell(r)
+}
+
+func (d *session) reportOf(status syscall.WaitStatus, ended bool) Report {
+	j := d.journal
+	r := Report{Schema: Schema, Program: programOf(j.pid, d.command, status, ended), Verdict: "fine", Needs: d.needs}
+	if words, spoke := j.words.Last(); spoke {
+		r.Said = &words
+	}
+	e := j.refused()
+	if e == nil && j.recovered != nil && j.recovered.Failure.Name == "EAGAIN" {
+		e = j.recovered
+	}
+	group, oom := j.killed(status)
+	switch {
+	case e != nil:
+		r.Failure, r.State, r.Causes, r.Verdict = &e.Failure, &e.State, Judge(*e), "refused"
+		if e.Failure.Recovered {
+			r.Verdict = "recovered"
+		}
+	case oom:
+		r.Verdict, r.State, r.Causes = "refused", &j.before, []Cause{memoryGroup(j.before, group, Is)}
+	default:
+		if c, ok := spoken(r, status); ok {
+			r.Verdict, r.Causes = "refused", []Cause{c}
+		} else if len(d.needs) > 0 {
+			r.Verdict = "unknown"
+			r.State, r.Causes = &j.before, usedUp(j.before)
+		}
+	}
+	if ended {
+		for i, c := range r.Causes {
+			r.Causes[i].Raise = slices.DeleteFunc(c.Raise, func(r Remedy) bool { return r.running })
+		}
+	}
+	if r.Verdict != "fine" {
+		r.See = tools(d.Installed, j.pid, d.command)
+	}
+	r.explain(d.hangs)
+	return r
+}
+
+// usedUp is the limits that would refuse the next thread.
+func usedUp(state census.Census) []Cause {
+	var list []Cause
+	for _, c := range tasks(Evidence{State: state, Failure: Failure{Want: Thread}}) {
+		if c.Certainty != MayBe {
+			c.Certainty = Next
+			list = append(list, c)
+		}
+	}
+	return list
+}

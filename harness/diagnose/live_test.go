@@ -1,0 +1,363 @@
+package diagnose
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mapstack/conformance/harness/diagnose/census"
+	"github.com/mapstack/conformance/harness/diagnose/watch"
+	"github.com/mapstack/conformance/poc/sys"
+	"github.com/mapstack/conformance/poc/trace"
+)
+
+// Environment of what a test starts: its role, and what the role needs.
+const roleKey, argKey = "DIAGNOSE_TEST_ROLE", "DIAGNOSE_TEST_ARG"
+
+// roles are what this binary is when a test starts it: each is refused a thread
+// for another cause.
+var roles = map[string]func(arg string){
+	"crowd": func(string) { crowd() },
+	"nproc": nproc4, "pids": pidsGroup, "seccomp": seccomp, "as": addressSpace,
+	"unshare": unshared, "deadline": deadlined, "hang": hanging,
+	"words": func(string) {
+		fmt.Fprintln(os.Stderr, "runtime: failed to create new OS thread (have 14 already; errno=11)")
+	},
+}
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleKey); role != "" {
+		switch role {
+		case "diagnose":
+			diagnosing()
+		case "trace":
+			tracing()
+		}
+		roles[role](os.Getenv(argKey))
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// diagnosing is the process that watches: a watch takes every child of its own.
+func diagnosing() {
+	for _, key := range []string{roleKey, argKey} {
+		must(os.Setenv(key, os.Getenv("CHILD_"+key)))
+	}
+	s := Session{Root: os.DirFS("/"), Installed: func(string) bool { return true }, Tell: func(r Report) error {
+		b, err := json.Marshal(r)
+		fmt.Printf("REPORT %s\n", b)
+		return err
+	}}
+	o, err := s.Run(context.Background(), watch.Command{
+		Path: "/proc/self/exe", Args: []string{"child"}, Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stderr, os.Stderr},
+	})
+	must(err)
+	fmt.Printf("STATUS %d\n", o.Status)
+	os.Exit(0)
+}
+
+// silent observes nothing.
+type silent struct{}
+
+func (silent) Started(int)                         {}
+func (silent) Attempt(watch.Attempt, watch.Thread) {}
+func (silent) Wrote(int, []byte)                   {}
+func (silent) Woke()                               {}
+
+// tracing traces who diagnoses, so that nobody else can trace the program.
+func tracing() {
+	must(os.Setenv(roleKey, "diagnose"))
+	_, err := watch.Run(context.Background(), watch.Command{
+		Path: "/proc/self/exe", Args: []string{"diagnose"}, Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
+	}, watch.Options{Observer: silent{}})
+	impossible("trace", err)
+	os.Exit(0)
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func crowd() {
+	for range 60 {
+		up := make(chan bool)
+		go func() {
+			runtime.LockOSThread() // and never unlocked
+			up <- true
+			select {}
+		}()
+		<-up
+	}
+}
+
+// impossible ends a role that lacks what it needs; the test skips.
+func impossible(what string, err error) {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "IMPOSSIBLE %s: %v\n", what, err)
+		os.Exit(0)
+	}
+}
+
+func kernelHere() *sys.Kernel {
+	k, err := sys.Running()
+	must(err)
+	return k
+}
+
+// errnoError is an errno as an error, nil for none.
+func errnoError(errno syscall.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return errno
+}
+
+func nproc4(string) {
+	k := kernelHere()
+	must(errnoError(k.Prlimit64(k.Rlimit.NProc, &sys.Rlimit{Current: 4, Max: 5000}, nil)))
+	if os.Getuid() == 0 {
+		must(syscall.Setuid(65534))
+	}
+	crowd()
+}
+
+func pidsGroup(dir string) {
+	must(os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte("0"), 0))
+	crowd()
+}
+
+// refuse has a filter of the program answer an errno to every clone.
+func refuse(errno string) *sys.Kernel {
+	k := kernelHere()
+	_, problem := k.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+	must(errnoError(problem))
+	_, problem = trace.Install(k, trace.AllThreads, trace.Filter(trace.Error|uint32(k.Errno(errno)), k.Syscall.Clone))
+	impossible("install a filter", errnoError(problem))
+	return k
+}
+
+func seccomp(errno string) {
+	runtime.LockOSThread() // no_new_privs is of one thread
+	refuse(errno)
+	crowd()
+}
+
+func addressSpace(string) {
+	k := kernelHere()
+	must(errnoError(k.Prlimit64(k.Rlimit.AS, &sys.Rlimit{Current: 60 << 20, Max: ^uint64(0)}, nil)))
+	must(os.Setenv(roleKey, "crowd"))
+	must(syscall.Exec("/proc/self/exe", []string{"crowd"}, os.Environ()))
+}
+
+// goThread is what the Go runtime makes a thread with (runtime/os_linux.go).
+const goThread = 0x50f00
+
+func unshared(string) {
+	runtime.LockOSThread()
+	k := kernelHere()
+	impossible("unshare", errnoError(k.Unshare(unix.CLONE_NEWPID)))
+	_, _ = k.Clone(&sys.CloneArgs{Flags: goThread})
+}
+
+func deadlined(string) {
+	runtime.LockOSThread()
+	k := kernelHere()
+	impossible("SCHED_DEADLINE", errnoError(k.SchedSetattr(sys.SchedAttr{
+		Policy: census.Deadline, Runtime: 1e6, Deadline: 1e8, Period: 1e8,
+	})))
+	_, _ = k.Clone(&sys.CloneArgs{Flags: goThread})
+}
+
+// hanging is a program that does not notice: Go's on riscv64.
+func hanging(string) {
+	runtime.LockOSThread()
+	_, _ = refuse("EAGAIN").Clone(&sys.CloneArgs{Flags: goThread})
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+// diagnosed is a role's report and how it ended.
+type diagnosed struct {
+	Report
+	status syscall.WaitStatus
+}
+
+// diagnoseRole starts a process that diagnoses a role, and closes the role's
+// input when the report is there. It skips where a program cannot be traced.
+func diagnoseRole(t *testing.T, role, arg string) diagnosed {
+	t.Helper()
+	d := diagnoseAs(t, "diagnose", role, arg)
+	if len(d.Needs) > 0 {
+		t.Skip(d.Needs)
+	}
+	return d
+}
+
+func diagnoseAs(t *testing.T, how, role, arg string) diagnosed {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Env = append(os.Environ(), roleKey+"="+how, "CHILD_"+roleKey+"="+role, "CHILD_"+argKey+"="+arg)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdin, err := cmd.StdinPipe()
+	must(err)
+	stdout, err := cmd.StdoutPipe()
+	must(err)
+	must(cmd.Start())
+	var d diagnosed
+	told := false
+	lines := bufio.NewReader(stdout)
+	for {
+		line, err := lines.ReadString('\n')
+		if text, ok := strings.CutPrefix(line, "REPORT "); ok {
+			if err := json.Unmarshal([]byte(text), &d.Report); err != nil {
+				t.Fatal(err)
+			}
+			told = true
+			must(stdin.Close())
+		}
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "STATUS "); ok {
+			n, _ := strconv.Atoi(text)
+			d.status = syscall.WaitStatus(n)
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err := cmd.Wait(); err != nil || !told {
+		t.Fatalf("%v, told %t\n%s", err, told, stderr.String())
+	}
+	if _, why, ok := strings.Cut(stderr.String(), "IMPOSSIBLE "); ok {
+		t.Skip(why)
+	}
+	return d
+}
+
+func (d diagnosed) String() string { return d.Explanation.English + d.Explanation.Chinese }
+
+// TestEachCauseIsNamed is the whole way on the kernel that runs the test.
+func TestEachCauseIsNamed(t *testing.T) {
+	root := os.Getuid() == 0
+	for _, c := range []struct {
+		role, arg, want, errno string
+		attempts               int // 0 for any
+		privileged             bool
+	}{
+		{role: "nproc", want: "rlimit-nproc", errno: "EAGAIN", attempts: 20},
+		{role: "seccomp", arg: "EAGAIN", want: "seccomp", errno: "EAGAIN", attempts: 20, privileged: true},
+		{role: "seccomp", arg: "ENOMEM", want: "seccomp", errno: "ENOMEM", attempts: 1, privileged: true},
+		{role: "seccomp", arg: "EPERM", want: "seccomp", errno: "EPERM", attempts: 1, privileged: true},
+		{role: "seccomp", arg: "EINVAL", want: "seccomp", errno: "EINVAL", attempts: 1, privileged: true},
+		{role: "seccomp", arg: "ENOSYS", want: "seccomp", errno: "ENOSYS", attempts: 1},
+		{role: "as", want: "rlimit-as", errno: "ENOMEM"},
+		{role: "unshare", want: "pid-namespace", errno: "EINVAL", attempts: 1, privileged: true},
+		{role: "deadline", want: "sched-deadline", errno: "EAGAIN", attempts: 1, privileged: true},
+	} {
+		t.Run(c.role+c.arg, func(t *testing.T) {
+			if c.privileged && !root {
+				t.Skip("only root may do this, or read a filter")
+			}
+			d := diagnoseRole(t, c.role, c.arg)
+			if d.Verdict != "refused" || d.Failure == nil || len(d.Causes) == 0 {
+				t.Fatalf("%s: %+v", d.Verdict, d)
+			}
+			if f := d.Failure; f.Name != c.errno || c.attempts != 0 && f.Attempts != c.attempts {
+				t.Errorf("%+v", f)
+			}
+			if first := d.Causes[0]; first.ID != c.want || first.Certainty != Is {
+				t.Errorf("%s %s: %s", first.Certainty, first.ID, d)
+			}
+		})
+	}
+}
+
+// TestAFullControlGroupIsNamed fails if the group that has the limit is not the
+// one that is named: the program's own has none.
+func TestAFullControlGroupIsNamed(t *testing.T) {
+	at := "/sys/fs/cgroup/pids"
+	if _, err := os.Stat(at); err != nil {
+		at = "/sys/fs/cgroup"
+	}
+	limited := filepath.Join(at, fmt.Sprintf("mapstack-diagnose-%d", os.Getpid()))
+	own := filepath.Join(limited, "own")
+	if err := os.Mkdir(limited, 0o755); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(limited) })
+	if err := os.WriteFile(filepath.Join(limited, "pids.max"), []byte("20"), 0); err != nil {
+		t.Skip(err)
+	}
+	if err := os.Mkdir(own, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.Remove(own); err != nil {
+			t.Errorf("the group stays behind: %v", err)
+		}
+	})
+	d := diagnoseRole(t, "pids", own)
+	first := d.Causes[0]
+	if first.ID != "cgroup-pids" || first.Certainty != Is || first.Where != limited+"/pids.max" || d.Failure.Attempts != 20 {
+		t.Errorf("%+v: %s", first, d)
+	}
+	if !strings.Contains(first.Raise[0].Command, limited+"/pids.max") {
+		t.Errorf("%+v", first.Raise)
+	}
+}
+
+// TestAProgramThatHangsIsDiagnosed fails if the end of the program were waited
+// for.
+func TestAProgramThatHangsIsDiagnosed(t *testing.T) {
+	d := diagnoseRole(t, "hang", "")
+	if d.Program.State != "running" || d.Failure == nil || d.Failure.Name != "EAGAIN" || d.status != 0 {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestWordsAloneAreToldAsWords(t *testing.T) {
+	d := diagnoseRole(t, "words", "")
+	if d.Failure == nil || d.Failure.Attempts != 0 || d.Failure.Name != kernelHere().ErrnoName(11) || !strings.Contains(d.String(), "not seen") {
+		t.Errorf("%s", d)
+	}
+}
+
+// TestWithoutTracingItsWordsAreRead fails if a program were not run, or not
+// diagnosed, where nothing can be traced, as in some containers.
+func TestWithoutTracingItsWordsAreRead(t *testing.T) {
+	d := diagnoseAs(t, "trace", "nproc", "")
+	if d.Verdict != "refused" || len(d.Needs) < 2 || d.Failure.Attempts != 0 || d.Failure.Name != "EAGAIN" || d.status.ExitStatus() != 2 {
+		t.Fatalf("%+v", d)
+	}
+	// The limit is known where the program was still there when its words were
+	// read, which nothing can make sure of.
+	if first := d.Causes[0]; first.ID != "rlimit-nproc" && d.State.Processes.Soft == census.Known(4) {
+		t.Errorf("%+v", first)
+	}
+	if d = diagnoseAs(t, "trace", "crowd", ""); d.Verdict != "unknown" || d.status != 0 {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestAProgramThatEndsWellIsLeftAlone(t *testing.T) {
+	d := diagnoseRole(t, "crowd", "")
+	if d.Verdict != "fine" || len(d.Causes) != 0 || d.status != 0 || d.Program.State != "exited" {
+		t.Errorf("%+v", d)
+	}
+}

@@ -1,0 +1,150 @@
+package diagnose
+
+import (
+	"fmt"
+	"math/bits"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/diagnose/census"
+)
+
+func run(when Text, format string, args ...any) Remedy {
+	return Remedy{Command: fmt.Sprintf(format, args...), When: when}
+}
+
+// running is a remedy that helps only while the program runs.
+func running(format string, args ...any) Remedy {
+	r := run(now(), format, args...)
+	r.running = true
+	return r
+}
+
+func now() Text { return say("for what runs now", "对正在运行的程序") }
+
+func before() Text {
+	return say("in the shell that starts it, up to the hard limit", "在启动它的 shell 中（不超过硬限制）")
+}
+
+func sysctl(name string, value uint64) Remedy {
+	return run(say("for the whole machine, as root; in /etc/sysctl.d to keep it", "对整台机器，需 root；写入 /etc/sysctl.d 可长期保留"),
+		"sysctl -w %s=%d", name, value)
+}
+
+// double is a limit that leaves room: a power of two, twice what is used.
+func double(used uint64) uint64 {
+	const least = 1024
+	const most = 1 << 61
+	return max(least, uint64(1)<<bits.Len64(2*min(used, most)-1))
+}
+
+func raiseProcesses(s census.Census) []Remedy {
+	n := double(s.UserTasks.N)
+	if s.Processes.Soft.State == census.Exact {
+		n = max(n, double(s.Processes.Soft.N))
+	}
+	list := []Remedy{running("prlimit --pid %d --nproc=%d:", s.PID, n), run(before(), "ulimit -u %d", n)}
+	if hard := s.Processes.Hard; hard.State == census.Exact && hard.N < n {
+		list[0] = running("prlimit --pid %d --nproc=%d:%d", s.PID, n, n)
+		list[0].When = list[0].When.and(say(", as root, for it is above the hard limit", "，高于硬限制，需 root"))
+	}
+	switch unit := serviceOf(s); {
+	case s.Container == "docker" || s.Container == "podman":
+		list = append(list, run(say("when the container is started", "启动容器时"), "%s run --ulimit nproc=%d ...", s.Container, n))
+	case unit != "":
+		list = append(list, run(say("in the unit, by systemctl edit", "写入单元，用 systemctl edit"), "systemctl edit %s  # [Service] LimitNPROC=%d", unit, n))
+	default:
+		list = append(list, run(say("for logins, in /etc/security/limits.conf", "用于登录，写入 /etc/security/limits.conf"), "USER - nproc %d", n))
+	}
+	return list
+}
+
+// raisePids raises the limit of a group where it is set: runtimes and systemd
+// write their own value again.
+func raisePids(s census.Census, at int) []Remedy {
+	g := s.Pids[at]
+	n := double(g.Current.N)
+	switch unit, id := unitOf(g.Path), containerOf(g.Path); {
+	case id != "" && (s.Container == "docker" || s.Container == "podman"):
+		return []Remedy{run(now(), "%s update --pids-limit %d %s", s.Container, n, id)}
+	case s.Container == "kubernetes" && ofContainer(s, g.Path):
+		return raiseOutside(s)
+	case unit != "":
+		return []Remedy{run(say("for what runs now and later", "对正在运行的和以后的程序"), "systemctl set-property %s TasksMax=%d", unit, n)}
+	case ofContainer(s, g.Path):
+		return append(raiseOutside(s), run(now(), "echo %d > %s", n, g.MaxFile()))
+	}
+	return []Remedy{run(now().and(say(", as root", "，需 root")), "echo %d > %s", n, g.MaxFile())}
+}
+
+// ofContainer reports whether a group is one that a container's runtime made:
+// by its name, or because it is the highest that the container shows.
+func ofContainer(s census.Census, group string) bool {
+	if s.Container == "" {
+		return false
+	}
+	top := len(s.Pids) - 1
+	return containerOf(group) != "" || strings.Contains(group, "kubepods") || s.Above && top >= 0 && s.Pids[top].Path == group
+}
+
+// raiseOutside is for limits that are set outside of the container.
+func raiseOutside(s census.Census) []Remedy {
+	switch s.Container {
+	case "kubernetes":
+		return []Remedy{run(say("in the configuration of the node's kubelet", "在节点 kubelet 的配置中"), "podPidsLimit: 4096")}
+	case "docker", "podman":
+		return []Remedy{run(say("outside of the container", "在容器之外"), "%s update --pids-limit 4096 CONTAINER", s.Container)}
+	}
+	return []Remedy{run(say("outside of the container", "在容器之外"), "cat /sys/fs/cgroup/**/pids.max")}
+}
+
+// allow takes a filter away.
+func allow(s census.Census, call string) []Remedy {
+	switch unit := serviceOf(s); {
+	case s.Container == "docker" || s.Container == "podman":
+		return []Remedy{
+			run(say("to try it; then allow %[1]s in a profile of your own, or update the runtime", "先试验；然后在自己的配置中允许 %[1]s，或更新运行时", call),
+				"%s run --security-opt seccomp=unconfined ...", s.Container),
+		}
+	case s.Container == "kubernetes":
+		return []Remedy{run(say("in the pod's securityContext, to try it", "在 Pod 的 securityContext 中，先试验"), "seccompProfile: {type: Unconfined}")}
+	case unit != "":
+		return []Remedy{run(say("to see the unit's own filter", "查看该单元自身的过滤器"), "systemctl show -p SystemCallFilter -p RestrictNamespaces %s", unit)}
+	}
+	return []Remedy{run(say("shows how many filters there are; whoever starts the program has installed them, or it has itself", "显示过滤器数量；由启动该程序者或程序自身安装"),
+		"grep Seccomp /proc/%d/status", s.PID)}
+}
+
+// serviceOf is the unit of systemd that the program belongs to, "" without one.
+func serviceOf(s census.Census) string {
+	for _, g := range s.Pids {
+		for dir := g.Path; dir != "/" && dir != "."; dir = path.Dir(dir) {
+			if unit := unitOf(dir); strings.HasSuffix(unit, ".service") {
+				return unit
+			}
+		}
+	}
+	return ""
+}
+
+// unitOf is the unit of systemd that a group's folder is named after.
+func unitOf(dir string) string {
+	for _, kind := range []string{".service", ".scope", ".slice"} {
+		if name := path.Base(dir); strings.HasSuffix(name, kind) {
+			return name
+		}
+	}
+	return ""
+}
+
+// containerName is how docker and podman name groups.
+var containerName = regexp.MustCompile(`(?:docker|libpod)[-/]([0-9a-f]{12,64})`)
+
+func containerOf(dir string) string {
+	m := containerName.FindStringSubmatch(dir)
+	if m == nil {
+		return ""
+	}
+	return m[1][:12]
+}

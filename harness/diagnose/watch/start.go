@@ -1,0 +1,117 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mapstack/conformance/poc/trace"
+)
+
+// options of a watch: threads and children are followed from their first
+// instruction, and stops at calls are told from signals.
+const options = trace.OptionGoodSyscall | trace.OptionFork | trace.OptionVfork | trace.OptionClone | trace.OptionExec
+
+// launch starts the program and stops it before its first instruction. It is
+// first traced as ptrace always could, which stops it there, then seized, which
+// alone tells a program that is stopped by its user from one that is traced.
+func (t *tracer) launch(c Command) error {
+	files := make([]uintptr, len(c.Files))
+	for i, f := range c.Files {
+		files[i] = f.Fd()
+	}
+	pid, err := syscall.ForkExec(c.Path, c.Args, &syscall.ProcAttr{
+		Env: c.Env, Files: files,
+		Sys: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
+	})
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
+		// Either ptrace was refused, or the program itself; starting it without
+		// ptrace will tell.
+		return fmt.Errorf("%w: start %s traced: %w", ErrForbidden, c.Path, err)
+	}
+	if err != nil {
+		return fmt.Errorf("start %s: %w", c.Path, err)
+	}
+	t.main, t.mine = pid, true
+	if err := t.seizeNew(pid); err != nil {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		_, _ = syscall.Wait4(pid, nil, 0, nil)
+		return err
+	}
+	t.Observer.Started(pid)
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		return fmt.Errorf("let %s run: %w", c.Path, err)
+	}
+	return nil
+}
+
+func (t *tracer) seizeNew(pid int) error {
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil || !status.Stopped() {
+		return fmt.Errorf("wait for the new program: status %#x, %w", status, err)
+	}
+	if _, errno := trace.SyscallInfo(pid); errno != 0 {
+		return fmt.Errorf("%w: PTRACE_GET_SYSCALL_INFO: %w; it needs Linux 5.3", ErrForbidden, errno)
+	}
+	if _, errno := trace.Ptrace(unix.PTRACE_DETACH, uintptr(pid), 0, uintptr(syscall.SIGSTOP)); errno != 0 {
+		return fmt.Errorf("stop the new program: %w", errno)
+	}
+	if _, err := syscall.Wait4(pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		return fmt.Errorf("wait for the new program to stop: status %#x, %w", status, err)
+	}
+	if errno := seize(pid, options|trace.OptionExitKill); errno != 0 {
+		return fmt.Errorf("%w: PTRACE_SEIZE of the new program: %w", ErrForbidden, errno)
+	}
+	t.calls[pid] = nil
+	return nil
+}
+
+// attach seizes every thread that there is, until there are no new ones: each
+// new one of a seized thread is followed by itself.
+func (t *tracer) attach(pid int) error {
+	t.main = pid
+	for more := true; more; {
+		more = false
+		tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		if err != nil {
+			return fmt.Errorf("find the threads of process %d: %w", pid, err)
+		}
+		for _, task := range tasks {
+			tid, err := strconv.Atoi(task.Name())
+			if err != nil {
+				return fmt.Errorf("/proc/%d/task names %q", pid, task.Name())
+			}
+			if _, known := t.calls[tid]; known {
+				continue
+			}
+			switch errno := seize(tid, options); errno {
+			case 0:
+				// It runs; what is stopped can be told to stop at calls.
+				_, _ = trace.Ptrace(unix.PTRACE_INTERRUPT, uintptr(tid), 0, 0)
+				t.calls[tid] = nil
+				more = true
+			case syscall.ESRCH: // it has ended
+			case syscall.EPERM, syscall.EACCES, syscall.ENOSYS, syscall.EIO:
+				// A thread that was seized is let go when this one ends, or at once
+				// where none was.
+				return fmt.Errorf("%w: PTRACE_SEIZE of thread %d: %w", ErrForbidden, tid, errno)
+			default:
+				return fmt.Errorf("PTRACE_SEIZE of thread %d: %w", tid, errno)
+			}
+		}
+	}
+	if len(t.calls) == 0 {
+		return fmt.Errorf("process %d has ended", pid)
+	}
+	t.Observer.Started(pid)
+	return nil
+}
+
+func seize(tid, options int) syscall.Errno {
+	_, errno := trace.Ptrace(unix.PTRACE_SEIZE, uintptr(tid), 0, uintptr(options))
+	return errno
+}

@@ -1,0 +1,75 @@
+package watch
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mapstack/conformance/poc/trace"
+)
+
+// word reads 8 bytes of a thread that stands still; 0 where it has no memory.
+func word(tid int, addr uint64) uint64 {
+	var b [8]byte
+	if _, err := syscall.PtracePeekData(tid, uintptr(addr), b[:]); err != nil {
+		return 0
+	}
+	return binary.NativeEndian.Uint64(b[:])
+}
+
+// processOf is the process that a thread belongs to; the thread itself when that
+// cannot be told any more.
+func processOf(tid int) int {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if err != nil {
+		return tid
+	}
+	_, rest, _ := bytes.Cut(status, []byte("\nTgid:"))
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	pid, err := strconv.Atoi(string(bytes.TrimSpace(line)))
+	if err != nil {
+		return tid
+	}
+	return pid
+}
+
+// ErrFilters is in what Filters returns when they may not be read.
+var ErrFilters = errors.New("the seccomp filters cannot be read")
+
+const (
+	// maxFilters bounds how many filters are read: the kernel allows about eight
+	// of the longest, or thousands of short ones.
+	maxFilters = 1024
+	// maxInstructions is BPF_MAXINSNS.
+	maxInstructions = 4096
+)
+
+// Filters are the seccomp filters of the thread, the newest first. Reading them
+// needs CAP_SYS_ADMIN, a tracer without filters of its own, and
+// CONFIG_CHECKPOINT_RESTORE.
+func (t Thread) Filters() ([][]trace.Instruction, error) {
+	var all [][]trace.Instruction
+	for i := range maxFilters {
+		filter := make([]trace.Instruction, maxInstructions)
+		n, errno := trace.Ptrace(unix.PTRACE_SECCOMP_GET_FILTER, uintptr(t.tid), uintptr(i), uintptr(unsafe.Pointer(&filter[0])))
+		switch {
+		case errno == syscall.ENOENT:
+			return all, nil
+		case errno == syscall.EINVAL && i == 0:
+			return nil, nil // the thread has none
+		case errno != 0:
+			return nil, fmt.Errorf("%w: PTRACE_SECCOMP_GET_FILTER: %w", ErrFilters, errno)
+		case n > maxInstructions:
+			return nil, fmt.Errorf("%w: one has %d instructions", ErrFilters, n)
+		}
+		all = append(all, filter[:n:n])
+	}
+	return nil, fmt.Errorf("%w: there are more than %d", ErrFilters, maxFilters)
+}

@@ -1,0 +1,362 @@
+package watch
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mapstack/conformance/poc/sys"
+	"github.com/mapstack/conformance/poc/trace"
+)
+
+// roles are what this binary is when a test starts it. A watch takes every
+// child of its process, so that each runs in one of its own.
+var roles = map[string]func(){
+	"threads": threads, "quiet": func() {}, "status": func() { os.Exit(7) }, "refused": refused,
+	"speak": func() { fmt.Fprint(os.Stderr, "one ", "two\n") },
+	"abort": func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) },
+	"run":   func() { observe(Run) }, "listen": func() { observe(Listen) }, "attach": attach,
+	"wait": waitForEnd,
+}
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv("WATCH_TEST_ROLE"); role != "" {
+		roles[role]()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// threads makes four, one after another, and a process.
+func threads() {
+	for range 4 {
+		up := make(chan bool)
+		go func() {
+			runtime.LockOSThread() // and never unlocked: each needs a thread of its own
+			up <- true
+		}()
+		<-up
+	}
+	child := exec.Command("/proc/self/exe")
+	child.Env = []string{"WATCH_TEST_ROLE=quiet"}
+	_ = child.Run()
+}
+
+// refused has a filter refuse the call for a thread, made by hand so that the
+// runtime survives it.
+func refused() {
+	runtime.LockOSThread()
+	k, err := sys.Running()
+	if err != nil {
+		panic(err)
+	}
+	if _, errno := k.Prctl(38, 1, 0, 0, 0); errno != 0 { // PR_SET_NO_NEW_PRIVS
+		panic(errno)
+	}
+	if _, errno := trace.Install(k, 0, trace.Filter(trace.Error|uint32(k.Errno("ENOSYS")), k.Syscall.Clone)); errno != 0 {
+		panic(errno)
+	}
+	_, errno := k.Clone(&sys.CloneArgs{Flags: 0x50f00})
+	fmt.Println("errno", int(errno))
+}
+
+// waitForEnd makes a thread whenever it is told to, until its input ends.
+func waitForEnd() {
+	var b [1]byte
+	for {
+		if n, _ := os.Stdin.Read(b[:]); n == 0 {
+			return
+		}
+		threads()
+		fmt.Println("made")
+	}
+}
+
+// log is what an observer heard.
+type log struct {
+	PID      int
+	Attempts []Attempt
+	Said     string
+	Filters  int
+	Problem  string
+	Status   uint32
+	Ended    bool
+	Error    string
+	// Forbidden is whether the error is ErrForbidden.
+	Forbidden bool
+	onStart   func()
+}
+
+func (l *log) Started(pid int) {
+	l.PID = pid
+	if l.onStart != nil {
+		l.onStart()
+	}
+}
+
+func (l *log) Woke() {}
+
+func (l *log) Wrote(_ int, p []byte) { l.Said += string(p) }
+
+func (l *log) Attempt(a Attempt, t Thread) {
+	l.Attempts = append(l.Attempts, a)
+	if a.Errno != 0 {
+		filters, err := t.Filters()
+		l.Filters = len(filters)
+		if err != nil {
+			l.Problem = err.Error()
+		}
+	}
+}
+
+func (l *log) print() {
+	b, err := json.Marshal(l)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("\nLOG %s\n", b)
+}
+
+// observe runs the role of WATCH_TEST_CHILD and prints what it heard.
+func observe(run func(context.Context, Command, Options) (syscall.WaitStatus, error)) {
+	var l log
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	if err := os.Setenv("WATCH_TEST_ROLE", os.Getenv("WATCH_TEST_CHILD")); err != nil {
+		panic(err)
+	}
+	status, err := run(context.Background(), Command{
+		Path: "/proc/self/exe", Args: []string{"child"}, Env: os.Environ(),
+		Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
+	}, Options{Observer: &l, Signals: signals})
+	l.finish(status, err)
+}
+
+func (l *log) finish(status syscall.WaitStatus, err error) {
+	l.Status = uint32(status)
+	if err != nil {
+		l.Error, l.Forbidden = err.Error(), errors.Is(err, ErrForbidden)
+	}
+	l.print()
+}
+
+// attach watches the process WATCH_TEST_PID until its own input ends.
+func attach() {
+	var pid int
+	if _, err := fmt.Sscan(os.Getenv("WATCH_TEST_PID"), &pid); err != nil {
+		panic(err)
+	}
+	l := log{onStart: func() { fmt.Println("ATTACHED") }}
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		stop()
+	}()
+	status, ended, err := Attach(ctx, pid, Options{Observer: &l})
+	l.Ended = ended
+	l.finish(status, err)
+}
+
+func role(t *testing.T, name string, env ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Env = append(append(os.Environ(), env...), "WATCH_TEST_ROLE="+name)
+	return cmd
+}
+
+func heard(t *testing.T, out []byte) log {
+	t.Helper()
+	_, text, ok := bytes.Cut(out, []byte("\nLOG "))
+	var l log
+	if err := json.Unmarshal(bytes.SplitN(text, []byte("\n"), 2)[0], &l); !ok || err != nil {
+		t.Fatalf("%v in %q", err, out)
+	}
+	if l.Forbidden {
+		t.Skip(l.Error)
+	}
+	return l
+}
+
+func run(t *testing.T, how, what string) (log, string, string) {
+	t.Helper()
+	cmd := role(t, how, "WATCH_TEST_CHILD="+what)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	return heard(t, out), string(out), stderr.String()
+}
+
+func TestEveryThreadAndProcessIsSeen(t *testing.T) {
+	l, _, _ := run(t, "run", "threads")
+	made, processes := 0, 0
+	for _, a := range l.Attempts {
+		switch {
+		case a.Errno != 0:
+		case a.Thread() && a.PID == l.PID:
+			made++
+		case a.Call == "clone" && !a.Thread() && a.PID == l.PID:
+			processes++
+		}
+	}
+	if made < 4 || processes < 1 || l.Status != 0 || l.Error != "" {
+		t.Errorf("%d threads, %d processes, %+v", made, processes, l)
+	}
+}
+
+// TestAFiltersRefusalIsSeen fails if calls were watched by a filter: that of the
+// program answers first.
+func TestAFiltersRefusalIsSeen(t *testing.T) {
+	l, out, _ := run(t, "run", "refused")
+	k, err := sys.Running()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := k.Errno("ENOSYS")
+	if !strings.Contains(out, fmt.Sprintln("errno", want)) {
+		t.Fatal(out)
+	}
+	i := slices.IndexFunc(l.Attempts, func(a Attempt) bool { return a.Errno != 0 && a.Call == "clone" })
+	if i < 0 {
+		t.Fatalf("%+v", l)
+	}
+	if a := l.Attempts[i]; a.Errno != want || a.Flags != 0x50f00 || !a.Thread() || a.Args == [6]uint64{} {
+		t.Errorf("%+v", a)
+	}
+	if l.Filters != 1 && !strings.Contains(l.Problem, "cannot be read") {
+		t.Errorf("%d filters, %q", l.Filters, l.Problem)
+	}
+}
+
+func TestTheProgramsEndIsKept(t *testing.T) {
+	for _, how := range []string{"run", "listen"} {
+		for what, want := range map[string]syscall.WaitStatus{"quiet": 0, "status": 7 << 8, "abort": 9} {
+			if l, _, _ := run(t, how, what); syscall.WaitStatus(l.Status) != want || l.Error != "" {
+				t.Errorf("%s %s: %+v", how, what, l)
+			}
+		}
+	}
+}
+
+// TestStandardErrorIsHeardAndPassedOn fails if the program's own output were
+// lost, or its text not recognised.
+func TestStandardErrorIsHeardAndPassedOn(t *testing.T) {
+	for _, how := range []string{"run", "listen"} {
+		if l, _, stderr := run(t, how, "speak"); l.Said != "one two\n" || stderr != "one two\n" {
+			t.Errorf("%s: heard %q, passed on %q", how, l.Said, stderr)
+		}
+	}
+}
+
+// TestSignalsReachTheProgram fails if a program outlived the signal that its
+// watcher got, or the watcher's own end.
+func TestSignalsReachTheProgram(t *testing.T) {
+	for _, how := range []string{"run", "listen"} {
+		cmd := role(t, how, "WATCH_TEST_CHILD=wait")
+		in, out := start(t, cmd)
+		tell(t, in, out) // it runs
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if l := heard(t, rest(t, out)); syscall.WaitStatus(l.Status).Signal() != syscall.SIGTERM {
+			t.Errorf("%s: %+v", how, l)
+		}
+		_ = cmd.Wait()
+	}
+}
+
+// TestAProgramIsLeftAsItWas fails if one that was attached to misses its calls,
+// or does not go on after the watch.
+func TestAProgramIsLeftAsItWas(t *testing.T) {
+	program := role(t, "wait")
+	in, out := start(t, program)
+	tell(t, in, out)
+	watcher := role(t, "attach", fmt.Sprint("WATCH_TEST_PID=", program.Process.Pid))
+	// Yama lets only a parent trace, where it is on: the watcher skips then.
+	stop, seen := start(t, watcher)
+	if line, _ := seen.ReadString('\n'); line != "ATTACHED\n" {
+		heard(t, append([]byte(line), rest(t, seen)...))
+		t.Fatal(line)
+	}
+	tell(t, in, out)
+	if err := stop.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l := heard(t, rest(t, seen))
+	_ = watcher.Wait()
+	if n := len(l.Attempts); n < 4 || l.Ended || l.Error != "" || l.PID != program.Process.Pid {
+		t.Errorf("%d attempts, %+v", n, l)
+	}
+	tell(t, in, out)
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := program.Wait(); err != nil {
+		t.Errorf("the program ended with %v", err)
+	}
+}
+
+func TestNoProcessIsAnError(t *testing.T) {
+	if _, _, err := Attach(t.Context(), 1<<30, Options{Observer: &log{}}); err == nil || errors.Is(err, ErrForbidden) {
+		t.Errorf("%v", err)
+	}
+	_, err := Run(t.Context(), Command{Path: "/nowhere", Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}}, Options{Observer: &log{}})
+	if err == nil || !strings.Contains(err.Error(), "/nowhere") || errors.Is(err, ErrForbidden) {
+		t.Errorf("%v", err)
+	}
+}
+
+// start starts a program whose input and output are this test's.
+func start(t *testing.T, cmd *exec.Cmd) (in io.WriteCloser, out *bufio.Reader) {
+	t.Helper()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return in, bufio.NewReader(stdout)
+}
+
+// tell makes a waiting program make threads, and waits until it has.
+func tell(t *testing.T, in io.Writer, out *bufio.Reader) {
+	t.Helper()
+	if _, err := in.Write([]byte{'.'}); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := out.ReadString('\n'); line != "made\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+}
+
+func rest(t *testing.T, out *bufio.Reader) []byte {
+	t.Helper()
+	b, err := io.ReadAll(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

@@ -1,0 +1,106 @@
+package limit
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/mapstack/conformance/poc/probe"
+)
+
+// Version2 is where the agent mounts cgroup version 2.
+const Version2 = "/sys/fs/cgroup"
+
+// Group is the folder of a control group.
+type Group string
+
+// Below makes a group inside this one.
+func (g Group) Below(name string) Group {
+	path := filepath.Join(string(g), name)
+	if err := os.Mkdir(path, 0o755); !os.IsExist(err) {
+		Must(err)
+	}
+	return Group(path)
+}
+
+// Remove removes the group, which must be empty.
+func (g Group) Remove() { Must(syscall.Rmdir(string(g))) }
+
+// Write writes to a file of the group.
+func (g Group) Write(file, value string) syscall.Errno {
+	f, err := os.OpenFile(filepath.Join(string(g), file), os.O_WRONLY, 0)
+	if err != nil {
+		return ErrnoOf(err)
+	}
+	defer f.Close()
+	_, err = f.WriteString(value)
+	return ErrnoOf(err)
+}
+
+// Put is a write that must succeed.
+func (g Group) Put(file, value string) {
+	if errno := g.Write(file, value); errno != 0 {
+		panic(fmt.Sprintf("write %s to %s of %s: %v", value, file, g, errno))
+	}
+}
+
+// Read returns the text of a file of the group.
+func (g Group) Read(file string) string {
+	b, err := os.ReadFile(filepath.Join(string(g), file))
+	Must(err)
+	return strings.TrimSpace(string(b))
+}
+
+// Number returns the number in a file of the group.
+func (g Group) Number(file string) int {
+	n, err := strconv.Atoi(g.Read(file))
+	Must(err)
+	return n
+}
+
+// Count records a counter of an events file; a file that does not exist is no
+// value.
+func (g Group) Count(o *probe.Obs, key, file, counter string) {
+	b, err := os.ReadFile(filepath.Join(string(g), file))
+	switch {
+	case os.IsNotExist(err):
+		return
+	case err != nil:
+		o.Unknown(key, err.Error())
+		return
+	}
+	for _, line := range strings.Split(string(b), "\n") {
+		if f := strings.Fields(line); len(f) == 2 && f[0] == counter {
+			o.Set(key, f[1])
+			return
+		}
+	}
+	o.Unknown(key, file+" has no line "+counter)
+}
+
+// Enter moves this process, all threads of it.
+func (g Group) Enter() syscall.Errno { return g.Write("cgroup.procs", "0") }
+
+// MustEnter is Enter where it must succeed.
+func (g Group) MustEnter() {
+	if errno := g.Enter(); errno != 0 {
+		panic(fmt.Sprintf("enter %s: %v", g, errno))
+	}
+}
+
+// Offer lets the groups below use a controller; version 1 always does.
+func (g Group) Offer(controller string) {
+	if _, err := os.Stat(filepath.Join(string(g), "cgroup.subtree_control")); err == nil {
+		g.Put("cgroup.subtree_control", "+"+controller)
+	}
+}
+
+// Withdraw undoes Offer.
+func (g Group) Withdraw(controller string) {
+	if _, err := os.Stat(filepath.Join(string(g), "cgroup.subtree_control")); err == nil {
+		g.Put("cgroup.subtree_control", "-"+controller)
+	}
+}

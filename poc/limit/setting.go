@@ -1,0 +1,73 @@
+package limit
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"github.com/mapstack/conformance/poc/probe"
+)
+
+// Setting is a sysctl that is changed for a moment. What a moment needs is
+// opened and formatted before it: until the restore, the machine may have no
+// room for another thread.
+type Setting struct {
+	name string
+	fd   int
+	was  []byte
+}
+
+// Open prepares to change a sysctl, by its path below /proc/sys.
+func Open(name string) (*Setting, error) {
+	path := "/proc/sys/" + name
+	was, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := syscall.Open(path, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return &Setting{name: name, fd: fd, was: was}, nil
+}
+
+// MustOpen is Open where it must succeed.
+func MustOpen(name string) *Setting {
+	s, err := Open(name)
+	Must(err)
+	return s
+}
+
+// Set writes a value.
+func (s *Setting) Set(value []byte) syscall.Errno {
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_PWRITE64, uintptr(s.fd),
+		uintptr(unsafe.Pointer(&value[0])), uintptr(len(value)), 0, 0, 0)
+	return errno
+}
+
+// Restore writes what was there. Everything after a failure would be about
+// another machine, so it ends the process.
+func (s *Setting) Restore() {
+	if errno := s.Set(s.was); errno != 0 {
+		panic(fmt.Sprintf("restore %s: %v", s.name, errno))
+	}
+}
+
+// Was is the value that Restore writes.
+func (s *Setting) Was() string { return strings.TrimSpace(string(s.was)) }
+
+// Value is the value now.
+func (s *Setting) Value() string {
+	b, err := os.ReadFile("/proc/sys/" + s.name)
+	Must(err)
+	return strings.TrimSpace(string(b))
+}
+
+// Wrote begins the observation of a write.
+func (s *Setting) Wrote(p *probe.P, step, value string, errno syscall.Errno) *probe.Obs {
+	o := p.Observe(step)
+	o.Returned(fmt.Sprintf("write %q to %s", value, s.name), 0, errno)
+	return o
+}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/limit"
+	"github.com/mapstack/conformance/poc/probe"
+	"github.com/mapstack/conformance/poc/trace"
+)
+
+// few is how many threads the traced program starts.
+const few = 10
+
+// traced is a Go program that starts some threads.
+func traced(p *probe.P) {
+	start(few)
+	p.Observe("up").Set("started", few).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
+}
+
+// recorder keeps the calls by which a program maps memory and makes threads.
+type recorder struct {
+	p       *probe.P
+	names   map[uint64]string
+	calls   map[int]*trace.Info // that threads are making, by thread
+	count   map[string]int      // of calls, by name
+	words   map[string]map[uint64]int
+	marked  int    // mmap calls with MAP_STACK
+	areas   []area // that were mapped, the latest last
+	stacks  []uint64
+	cloning []string // functions that the first clone of a thread was called through
+	started []string // and the first sigaltstack of a thread that it made
+	open    string   // signals that were not blocked at that clone
+	walk    string   // why there are none, or no more
+	stack   *walker
+	unknown string // why nothing was recorded
+	other   bool   // the program is another than this, and its functions are not known
+	main    int
+}
+
+// area is memory that one call mapped.
+type area struct{ start, end, prot uint64 }
+
+// chain records the calls of a Go program from outside: of this one, or of the
+// one that its argument names.
+func chain(p *probe.P) {
+	k := p.Kernel
+	r := &recorder{p: p, calls: map[int]*trace.Info{}, count: map[string]int{}, words: map[string]map[uint64]int{}}
+	r.names = map[uint64]string{
+		k.Syscall.Clone: "clone", k.Syscall.Clone3: "clone3", k.Syscall.Mmap: "mmap", k.Syscall.Munmap: "munmap",
+		k.Syscall.Mprotect: "mprotect", k.Syscall.Sigaltstack: "sigaltstack",
+	}
+	path, argv := "/proc/self/exe", []string{"newosproc", "-child", "traced"}
+	var err error
+	if len(p.Args) > 0 {
+		path, argv = p.Args[0], []string{p.Args[0], "once"}
+		r.other = true
+	} else if r.stack, err = newWalker(k.Table); err != nil {
+		r.walk = err.Error()
+	}
+	for _, name := range r.names {
+		r.words[name] = map[uint64]int{}
+	}
+	pid, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{
+		Env: environment(cause{}), Files: []uintptr{0, 1, 2},
+		Sys: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
+	})
+	limit.Must(err)
+	r.main = pid
+	timer := time.AfterFunc(victimLimit, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+	defer timer.Stop()
+	status, err := trace.Follow(pid, trace.OptionGoodSyscall|trace.OptionClone|trace.OptionExitKill, r.stop)
+	limit.Must(err)
+	r.emit(status)
+}
+
+func (r *recorder) stop(h trace.Halt) (trace.Way, error) {
+	if h.Kind != trace.Called || r.unknown != "" {
+		return trace.RunToCall, nil
+	}
+	info, errno := trace.SyscallInfo(h.Thread)
+	switch {
+	case errno == syscall.ESRCH:
+		return trace.Run, errno
+	case errno != 0:
+		r.unknown = "PTRACE_GET_SYSCALL_INFO: " + r.p.Kernel.ErrnoName(int(errno))
+	case info.Operation == trace.Entry:
+		return trace.RunToCall, r.enter(h.Thread, info)
+	case info.Operation == trace.Exit:
+		r.leave(h.Thread, info)
+	}
+	return trace.RunToCall, nil
+}
+
+// enter looks at a call before anything of it was done.
+func (r *recorder) enter(tid int, info *trace.Info) error {
+	name := r.names[info.Number()]
+	if name == "" {
+		delete(r.calls, tid)
+		return nil
+	}
+	r.calls[tid] = info
+	r.count[name]++
+	args := info.Arguments()
+	k := r.p.Kernel.Table
+	switch name {
+	case "clone":
+		flags := args[place(k, abi.CloneFlags)]
+		if flags&cloneThread == 0 {
+			break
+		}
+		r.words[name][flags]++
+		r.stacks = append(r.stacks, args[place(k, abi.CloneStack)])
+		if r.open == "" {
+			r.open = openSignals(tid)
+		}
+		if r.cloning == nil {
+			r.cloning = r.callers(tid, info)
+		}
+	case "mmap":
+		args, err := trace.MmapArguments(k, tid, args)
+		if err != nil {
+			return err
+		}
+		copy(info.Words[1:], args[:]) // for leave
+		r.words[name][args[3]]++
+		if args[3]&k.Map.Stack != 0 {
+			r.marked++
+		}
+	case "mprotect":
+		r.words[name][args[2]]++
+	case "sigaltstack":
+		if tid != r.main && r.started == nil {
+			r.started = r.callers(tid, info)
+		}
+	}
+	return nil
+}
+
+// leave notes what an mmap gave.
+func (r *recorder) leave(tid int, info *trace.Info) {
+	call := r.calls[tid]
+	delete(r.calls, tid)
+	if call == nil || r.names[call.Number()] != "mmap" {
+		return
+	}
+	if at, errno := info.Result(); errno == 0 {
+		args := call.Arguments()
+		r.areas = append(r.areas, area{at, at + args[1], args[2]})
+	}
+}
+
+// callers is the functions that a thread's call was made through, the last
+// called first.
+func (r *recorder) callers(tid int, info *trace.Info) []string {
+	if r.stack == nil {
+		return nil
+	}
+	names, err := r.stack.functions(tid, info)
+	if err != nil {
+		r.walk = err.Error()
+	}
+	return names
+}
+
+func (r *recorder) emit(status syscall.WaitStatus) {
+	p := r.p
+	p.Observe("end").Set("exit", status.ExitStatus()).Emit()
+	if r.unknown != "" {
+		p.Observe("clone").Unknown("calls", r.unknown).Emit()
+		return
+	}
+	for _, name := range []string{"mmap", "munmap", "mprotect", "sigaltstack", "clone", "clone3"} {
+		o := p.Observe(name).Set("calls", r.count[name])
+		switch name {
+		case "mmap":
+			o.Set("flags", list(r.words[name])).Set("marked", r.marked)
+			o.Set("names", names(r.words[name], mapNames(p.Kernel.Map)))
+		case "mprotect":
+			o.Set("prots", list(r.words[name]))
+		case "clone":
+			threads := 0
+			for _, n := range r.words[name] {
+				threads += n
+			}
+			o.Set("threads", threads).Set("flags", list(r.words[name]))
+			o.Set("names", names(r.words[name], cloneNames()))
+			o.Set("open", r.open)
+			r.place(o)
+		}
+		o.Emit()
+	}
+	if !r.other {
+		r.frames("cloning", r.cloning)
+		r.frames("started", r.started)
+	}
+}
+
+// openSignals is the numbers of the signals that a thread does not block.
+func openSignals(tid int) string {
+	mask, err := limit.Field(fmt.Sprintf("/proc/%d/status", tid), "SigBlk")
+	if err != nil {
+		return err.Error()
+	}
+	var numbers []string
+	for i := range mask {
+		digit, err := strconv.ParseUint(mask[len(mask)-1-i:len(mask)-i], 16, 4)
+		if err != nil {
+			return err.Error()
+		}
+		for bit := 0; bit < 4; bit++ {
+			if digit>>uint(bit)&1 == 0 {
+				numbers = append(numbers, strconv.Itoa(4*i+bit+1))
+			}
+		}
+	}
+	return strings.Join(numbers, " ")
+}
+
+func (r *recorder) frames(step string, names []string) {
+	o := r.p.Observe(step)
+	if len(names) == 0 && r.walk != "" {
+		o.Unknown("frames", r.walk)
+	} else {
+		o.Set("frames", strings.Join(names, " "))
+	}
+	if r.walk != "" {
+		o.Unknown("more", r.walk)
+	}
+	o.Emit()
+}
+
+// place tells where the threads' stacks lie: in how many of the mappings, how
+// many are outside all of them, how many in one that cannot be written, and how
+// many addresses they are.
+func (r *recorder) place(o *probe.Obs) {
+	in, different, outside, unwritable := map[area]bool{}, map[uint64]bool{}, 0, 0
+	for _, top := range r.stacks {
+		different[top] = true
+		a, found := r.areaOf(top - 1)
+		switch {
+		case !found:
+			outside++
+		case a.prot&r.p.Kernel.Prot.Write == 0:
+			unwritable++
+		}
+		in[a] = true
+	}
+	o.Set("stacks", len(different)).Set("mappings", len(in)).Set("outside", outside).Set("unwritable", unwritable)
+}
+
+// areaOf is the latest mapping of an address.
+func (r *recorder) areaOf(addr uint64) (area, bool) {
+	for i := len(r.areas) - 1; i >= 0; i-- {
+		if a := r.areas[i]; a.start <= addr && addr < a.end {
+			return a, true
+		}
+	}
+	return area{}, false
+}

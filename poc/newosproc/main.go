@@ -1,0 +1,89 @@
+// Command newosproc observes what becomes of a Go program when the kernel makes
+// no more threads for it: each cause has a program of its own, which is driven
+// into "failed to create new OS thread" and run again when the cause is gone.
+// It also records the system calls by which the Go runtime makes a thread.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/mapstack/conformance/poc/limit"
+	"github.com/mapstack/conformance/poc/probe"
+)
+
+func main() {
+	probe.Run(run, map[string]func(*probe.P){
+		"watch": watch, "victim": victim, "chain": chain, "traced": traced,
+		"single": single, "stacks": stacks, "exits": exits, "maximum": maximum, "clone3": clone3,
+	})
+}
+
+func run(p *probe.P) {
+	// Limits of the machine concern this process as well.
+	limit.Prewarm()
+	whole := limit.WholeMachine()
+	p.Observe("machine").Set("ours", whole).Emit()
+	mends := mended(p.Kernel.Table) != ""
+	p.Observe("runtime").Set("mended", mends).Emit()
+	for _, c := range causes() {
+		if c.stock && !mends {
+			continue // all of them are
+		}
+		if c.machine() && !whole {
+			const why = "not tried: it lowers a limit of the whole machine, which others use"
+			p.Observe(c.name).Unknown("exit", why).Unknown("timedout", why).Emit()
+			continue
+		}
+		meet(p, c)
+	}
+	p.Observe("chain").Child(probe.Child{Name: "chain"}).Emit()
+	for _, variant := range []string{"strict", "fallback"} {
+		program := filepath.Join(filepath.Dir(os.Args[0]), "threadstacks-"+variant)
+		p.Observe(variant).Child(probe.Child{Name: "chain", Args: []string{program}}).Emit()
+	}
+	p.Observe("single").Child(probe.Child{Name: "single", Env: []string{"GOMAXPROCS=1"}}).Emit()
+	for _, name := range []string{"stacks", "exits", "maximum", "clone3"} {
+		p.Observe(name).Child(probe.Child{Name: name}).Emit()
+	}
+}
+
+// meet runs one cause. What it changes of the machine is restored however its
+// process ends.
+func meet(p *probe.P, c cause) {
+	child := probe.Child{Name: "watch", Args: []string{c.name}, Limit: watchLimit}
+	if c.sysctl != "" {
+		s := limit.MustOpen(c.sysctl)
+		defer s.Restore()
+	}
+	if c.controller != "" {
+		inner, limited := groups(c)
+		child.Args = append(child.Args, string(inner), string(limited))
+	}
+	p.Observe(c.name).Child(child).Emit()
+}
+
+// groups makes the control groups of a cause: the program's, and the one whose
+// limit it is, which is the same one unless the cause is nested. They stay, as
+// nobody else uses this guest.
+func groups(c cause) (inner, limited limit.Group) {
+	root := limit.Group(limit.Version2)
+	root.Offer(c.controller)
+	limited = root.Below("newosproc-" + c.name)
+	if !c.nested {
+		return limited, limited
+	}
+	limited.Offer(c.controller)
+	return limited.Below("inner"), limited
+}
+
+// lookup finds the cause that this process is of.
+func lookup(p *probe.P) cause {
+	for _, c := range causes() {
+		if c.name == p.Args[0] {
+			return c
+		}
+	}
+	panic(fmt.Sprintf("there is no cause %q", p.Args[0]))
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/probe"
+	"github.com/mapstack/conformance/poc/sys"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// TestMain lets this test binary be what a probe starts of itself and, as the
+// environment says, a program to which nothing happens.
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv("NEWOSPROC_TEST_HANG") != "":
+		time.Sleep(time.Hour)
+	case len(os.Args) > 1 && os.Args[1] == "-child":
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// observe runs a child of the probe and returns its observations by step, and
+// its status.
+func observe(t *testing.T, args ...string) (map[string]wire.Observation, int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", append([]string{"-child"}, args...)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	steps := map[string]wire.Observation{}
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		var o wire.Observation
+		if err := json.Unmarshal([]byte(line), &o); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		steps[o.Step] = o
+	}
+	return steps, cmd.ProcessState.ExitCode()
+}
+
+// needRoot leaves out what only root may do: become another user, filter calls.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("only root may become another user, or filter calls and keep its privileges")
+	}
+}
+
+// TestCausesOfOneProgramShow is the whole way on the kernel that runs the test:
+// limit, tracer, the runtime's words, and the same program without the limit.
+func TestCausesOfOneProgramShow(t *testing.T) {
+	needRoot(t)
+	for _, tc := range []struct {
+		cause, name, refused, text string
+	}{
+		{"nproc", "EAGAIN", "20", "(ulimit -u)\nfatal error: newosproc\n"},
+		{"seccomp EPERM", "EPERM", "1", "errno=1)\nfatal error: newosproc\n"},
+	} {
+		steps, status := observe(t, "watch", tc.cause)
+		if status != 0 {
+			t.Fatalf("%s: status %d", tc.cause, status)
+		}
+		if c := steps["clone"]; c.Error != tc.name || c.Values["refused"] != tc.refused {
+			t.Errorf("%s: %+v", tc.cause, c)
+		}
+		end := steps["end"].Values
+		if end["exit"] != "2" || end["hung"] != "false" || !strings.HasSuffix(end["text"], tc.text) ||
+			!strings.HasPrefix(end["frames"], "runtime.throw runtime.newosproc ") {
+			t.Errorf("%s: %v", tc.cause, end)
+		}
+		// A filter is gone with its program.
+		again := tc.name == "EAGAIN"
+		if _, ran := steps["again.end"]; ran != again || again && (steps["again.end"].Values["exit"] != "0" || steps["again.up"].Values["started"] != "40") {
+			t.Errorf("%s again: %v, %v", tc.cause, steps["again.end"], steps["again.up"])
+		}
+	}
+}
+
+// TestALiftedLimitLetsTheProgramLive fails if the limit is not raised while the
+// runtime still tries.
+func TestALiftedLimitLetsTheProgramLive(t *testing.T) {
+	needRoot(t)
+	steps, _ := observe(t, "watch", "lifted")
+	if c := steps["clone"].Values; c["lifted"] != "ok" || c["refused"] != "3" {
+		t.Errorf("%v", c)
+	}
+	if end := steps["end"].Values; end["exit"] != "0" || end["text"] != "" {
+		t.Errorf("%v", end)
+	}
+}
+
+// TestTheChainIsRecorded fails if calls of threads are missed, or told with the
+// arguments of others.
+func TestTheChainIsRecorded(t *testing.T) {
+	steps, status := observe(t, "chain")
+	if status != 0 {
+		t.Fatalf("status %d", status)
+	}
+	k, err := sys.Running()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := steps["clone"].Values; c["flags"] != list(map[uint64]int{k.GoThread: 1}) || c["outside"] != "0" {
+		t.Errorf("%v", c)
+	}
+	for step, want := range map[string][2]string{
+		"cloning": {"runtime.clone runtime.newosproc", " runtime.newm1 runtime.newm "},
+		"started": {"runtime.sigaltstack runtime.minitSignalStack", " runtime.mstart1 runtime.mstart0 runtime.mstart"},
+	} {
+		frames := steps[step].Values["frames"]
+		if !strings.HasPrefix(frames, want[0]) || !strings.Contains(frames+" ", want[1]) || steps[step].Unknown != nil {
+			t.Errorf("%s: %+v", step, steps[step])
+		}
+	}
+}
+
+// TestAHangEnds fails if a program to which nothing happens holds the probe, or
+// is taken for one that ended.
+func TestAHangEnds(t *testing.T) {
+	t.Setenv("NEWOSPROC_TEST_HANG", "1")
+	k, err := sys.Running()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, plain := range []bool{true, false} {
+		done := make(chan words)
+		go func() {
+			runtime.LockOSThread() // and never unlocked: the tracer is one thread
+			w := &watched{p: &probe.P{Kernel: k}, cause: cause{name: "hang", plain: plain}, limit: 100 * time.Millisecond}
+			done <- w.run("", "", "")
+		}()
+		if said := <-done; said.err != nil || !said.hung || !said.status.Signaled() {
+			t.Errorf("plain %t: %+v", plain, said)
+		}
+	}
+}
+
+func TestFramesAreTheRuntimesStack(t *testing.T) {
+	const traceback = `
+runtime stack:
+runtime.throw({0x1, 0x2})
+	runtime/panic.go:1229 +0x48 fp=0x7f sp=0x7e pc=0x48
+runtime.(*mheap).grow(0x1)
+	runtime/mheap.go:1 +0x1
+runtime.newosproc.func1()
+	runtime/os_linux.go:1 +0x1
+
+goroutine 1 [running, locked to thread]:
+main.main()
+`
+	if got, want := frames(traceback), "runtime.throw runtime.(*mheap).grow runtime.newosproc.func1"; got != want {
+		t.Errorf("%q", got)
+	}
+	for _, text := range []string{"", "runtime stack:", "runtime stack:\n(\n\t(\n"} {
+		if got := frames(text); got != "" {
+			t.Errorf("%q gives %q", text, got)
+		}
+	}
+}
+
+// TestFlagsHaveTheArchitecturesNames fails if 0x802 is named as on amd64.
+func TestFlagsHaveTheArchitecturesNames(t *testing.T) {
+	for arch, word := range map[string]uint64{"amd64": 0x32, "mips64le": 0x812, "alpha": 0x112} {
+		table, _ := abi.Lookup(arch)
+		got := names(map[uint64]int{word: 1, word | 1<<40: 2}, mapNames(table.Map))
+		const want = "MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS"
+		if got != want+" "+want+"|0x10000000000" {
+			t.Errorf("%s: %s", arch, got)
+		}
+	}
+	if got := names(map[uint64]int{0: 1, 0x50f00: 1}, cloneNames()); got !=
+		"0x0 CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD|CLONE_SYSVSEM" {
+		t.Error(got)
+	}
+}

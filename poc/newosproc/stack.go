@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/linetable"
+	"github.com/mapstack/conformance/poc/trace"
+)
+
+// maxFrames bounds a stack of calls.
+const maxFrames = 32
+
+// walker finds the callers of a stopped thread. It runs this same program, so
+// that this one's symbols and table of functions are its own.
+type walker struct {
+	table *linetable.Table
+	link  int // the place of the link register
+}
+
+func newWalker(k abi.Table) (*walker, error) {
+	places, known := k.Registers()
+	if !known {
+		return nil, fmt.Errorf("poc/abi does not know the registers of %s", k.GOARCH)
+	}
+	table, err := linetable.Read("/proc/self/exe")
+	if err != nil {
+		return nil, err
+	}
+	return &walker{table, places.Link}, nil
+}
+
+// functions is the names of those that a thread's call was made through, the
+// last called first, to where it left another stack. With an error they are those
+// up to it.
+func (w *walker) functions(tid int, info *trace.Info) ([]string, error) {
+	pcs, err := w.returns(tid, info)
+	var names []string
+	if len(pcs) == 0 {
+		return names, err
+	}
+	for frames := runtime.CallersFrames(pcs); ; {
+		f, more := frames.Next()
+		if f.Function != "" {
+			names = append(names, f.Function)
+		}
+		if !more {
+			return names, err
+		}
+	}
+}
+
+// returns is what runtime.Callers would give: the instruction behind the call
+// of each function.
+func (w *walker) returns(tid int, info *trace.Info) (pcs []uintptr, err error) {
+	// The thread stands behind the instruction that called the kernel.
+	pc, sp := info.Instruction, info.Stack
+	for len(pcs) < maxFrames {
+		f := runtime.FuncForPC(uintptr(pc - 1))
+		if f == nil {
+			return pcs, fmt.Errorf("%#x, where the function behind %d others returns to, is in no function", pc, len(pcs))
+		}
+		pcs = append(pcs, uintptr(pc))
+		if switches(f.Name()) {
+			return pcs, nil
+		}
+		moved, err := w.table.Moved(uint64(f.Entry()), pc-1)
+		if err != nil {
+			return pcs, err
+		}
+		if pc, sp, err = w.caller(tid, sp, moved, len(pcs) == 1); err != nil {
+			return pcs, err
+		}
+	}
+	return pcs, nil
+}
+
+// switches reports whether a function begins a stack: what it returns to is on
+// another, or nowhere.
+func switches(function string) bool {
+	switch function {
+	case "runtime.systemstack", "runtime.mcall", "runtime.mstart", "runtime.rt0_go", "runtime.goexit":
+		return true
+	}
+	return false
+}
+
+// caller is where a function returns to, and the stack pointer there (unwinder
+// in Go's runtime/traceback.go). Where calls put the address on the stack it is
+// above what the function took for itself; elsewhere below all of it, unless the
+// function was called last and took nothing.
+func (w *walker) caller(tid int, sp, moved uint64, last bool) (uint64, uint64, error) {
+	if w.link == abi.Unreachable {
+		pc, err := trace.Peek(tid, sp+moved)
+		return pc, sp + moved + 8, err
+	}
+	if last && moved == 0 {
+		registers, err := trace.RegistersOf(tid)
+		if err != nil {
+			return 0, 0, err
+		}
+		return registers.All[w.link], sp, nil
+	}
+	pc, err := trace.Peek(tid, sp)
+	return pc, sp + moved, err
+}

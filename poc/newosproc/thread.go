@@ -1,0 +1,105 @@
+package main
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mapstack/conformance/poc/limit"
+	"github.com/mapstack/conformance/poc/probe"
+	"github.com/mapstack/conformance/poc/sys"
+	"github.com/mapstack/conformance/poc/trace"
+)
+
+const (
+	// many is how many threads come and go.
+	many = 30
+	// fewer is less than that, and more than the runtime keeps for itself.
+	fewer = 12
+	// exitLimit is how long threads may take to end.
+	exitLimit = 30 * time.Second
+	// maximum of threads that a program allows itself.
+	allowed = 20
+)
+
+// single starts threads where GOMAXPROCS is 1.
+func single(p *probe.P) {
+	start(most)
+	p.Observe("up").Set("gomaxprocs", runtime.GOMAXPROCS(0)).Set("started", most).
+		Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
+}
+
+// stacks asks threads for the signal stacks that the runtime gave them.
+func stacks(p *probe.P) {
+	type answer struct {
+		stack sys.SigStack
+		err   string
+	}
+	answers := make(chan answer)
+	for i := 0; i < few; i++ {
+		go func() {
+			runtime.LockOSThread()
+			var a answer
+			if errno := p.Kernel.Sigaltstack(nil, &a.stack); errno != 0 {
+				a.err = p.Kernel.ErrnoName(int(errno))
+			}
+			answers <- a
+			select {} // keeps its thread, and so its stack
+		}()
+	}
+	o := p.Observe("signal")
+	defer o.Emit()
+	places, sizes := map[uintptr]bool{}, map[int]bool{}
+	last := uintptr(0)
+	for i := 0; i < few; i++ {
+		a := <-answers
+		if a.err != "" {
+			o.Unknown("sizes", "sigaltstack: "+a.err)
+			return
+		}
+		last = a.stack.SP
+		places[last], sizes[int(a.stack.Size)] = true, true
+	}
+	var text []string
+	for size := range sizes {
+		text = append(text, strconv.Itoa(size))
+	}
+	sort.Strings(text)
+	o.Set("threads", few).Set("stacks", len(places)).Set("sizes", strings.Join(text, " "))
+	// The mapping of one: with a guard it would begin with the stack.
+	o.Set("sp", last).VMA("", last)
+}
+
+// exits ends goroutines that hold threads.
+func exits(p *probe.P) {
+	release := start(many)
+	before := limit.MustNumber(limit.Self, "Threads")
+	release()
+	after := before
+	for end := time.Now().Add(exitLimit); after > fewer && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		after = limit.MustNumber(limit.Self, "Threads")
+	}
+	p.Observe("ended").Set("held", many).Set("before", before).Set("after", after).Set("pid", os.Getpid()).Emit()
+}
+
+// clone3 starts threads where a filter answers ENOSYS to clone3, as old kernels
+// and some containers do.
+func clone3(p *probe.P) {
+	answer := trace.Error | uint32(p.Kernel.Errno("ENOSYS"))
+	ret, errno := trace.Install(p.Kernel, trace.AllThreads, trace.Filter(answer, p.Kernel.Syscall.Clone3))
+	o := p.Observe("filter")
+	o.Returned("seccomp(SET_MODE_FILTER, TSYNC)", ret, errno)
+	o.Emit()
+	start(most)
+	p.Observe("up").Set("started", most).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
+}
+
+// maximum starts more threads than the program allows itself.
+func maximum(*probe.P) {
+	debug.SetMaxThreads(allowed)
+	start(most)
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/mapstack/conformance/poc/limit"
+	"github.com/mapstack/conformance/poc/probe"
+)
+
+// exitCaught is the exit status of a program that could recover from what no
+// program can recover from.
+const exitCaught = 7
+
+// again comes before the steps of a program that runs when its cause is gone.
+const again = "again."
+
+// victim is a Go program that starts threads. Its arguments are a cause, what
+// comes before its steps, and a control group with the one whose limit it is.
+func victim(p *probe.P) {
+	c := lookup(p)
+	inner, limited := limit.Group(p.Args[2]), limit.Group(p.Args[3])
+	if inner != "" {
+		inner.MustEnter()
+	}
+	threads := c.threads
+	p.Observe(step(p, "before")).Set("threads", limit.MustNumber(limit.Self, "Threads")).Set("uid", os.Getuid()).Emit()
+	if p.Args[1] == again {
+		threads = most
+	} else {
+		c.bind(p, limited)
+	}
+	start(threads)
+	p.Observe(step(p, "up")).Set("started", threads).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
+}
+
+// step is the full name of a program's step.
+func step(p *probe.P, name string) string { return p.Args[1] + name }
+
+// start starts threads that stay until release is called. Whatever the runtime
+// does when it gets none, it tries to recover from.
+func start(n int) (release func()) {
+	debug.SetPanicOnFault(true)
+	defer caught()
+	up, end := make(chan bool), make(chan bool)
+	for i := 0; i < n; i++ {
+		go func() {
+			defer caught()
+			runtime.LockOSThread() // a thread ends with a goroutine that holds it
+			up <- true
+			<-end
+		}()
+		<-up
+	}
+	return func() { close(end) }
+}
+
+func caught() {
+	if r := recover(); r != nil {
+		fmt.Fprintln(os.Stderr, "recovered:", r)
+		os.Exit(exitCaught)
+	}
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/mapstack/conformance/poc/probe"
+	"github.com/mapstack/conformance/poc/stackpool"
+)
+
+const (
+	// wanted is how many threads are wanted: more than the Go runtime has itself.
+	wanted = 40
+	// stackSize is that of a g0 stack, bytes: 16 KiB since Go 1.20 (malg in
+	// allocm).
+	stackSize = 16 << 10
+	// exitThrow is the status of a Go program that the runtime ends (throw).
+	exitThrow = 2
+)
+
+// threads makes locked threads, for each of which a stack is allocated first, as
+// the Go runtime does before clone, with flags beside the usual ones.
+func threads(p *probe.P, flags uint64) {
+	pool := stackpool.New(p.Kernel, stackpool.Options{Flags: flags, Guard: true})
+	o := p.Observe("allocator")
+	o.Set("flags", fmt.Sprintf("%#x", flags)).Set("stack flag", flags&p.Kernel.Map.Stack != 0).Emit()
+
+	up, end, down := make(chan bool), make(chan bool), make(chan bool)
+	var stacks []stackpool.Stack
+	for len(stacks) < wanted {
+		s, err := pool.Get(stackSize)
+		if err != nil {
+			throw(p, len(stacks), err)
+		}
+		stacks = append(stacks, s)
+		go func() {
+			runtime.LockOSThread() // never unlocked: the thread ends with this
+			use(s)
+			up <- true
+			<-end
+			down <- true
+		}()
+		<-up
+	}
+	o = p.Observe("threads").Set("up", len(stacks))
+	if n, err := tasks(); err != nil {
+		o.Unknown("tasks", err.Error())
+	} else {
+		o.Set("tasks", n)
+	}
+	o.Emit()
+	p.Observe("stack").VMA("", stacks[0].Base()).VMA("guard.", stacks[0].Base()-1).Emit()
+	close(end)
+	for _, s := range stacks {
+		<-down
+		pool.Put(s, s.Size())
+	}
+	p.Observe("returned").Set("mapped", pool.Trim()).Emit()
+}
+
+// use writes a stack where a thread would: at its top first.
+func use(s stackpool.Stack) {
+	probe.Poke(s.Top() - 1)
+	probe.Poke(s.Base())
+}
+
+// throw ends the process with the words and the status of the Go runtime's
+// newosproc.
+func throw(p *probe.P, have int, err error) {
+	o := p.Observe("refused").Set("have", have).Set("text", err.Error())
+	var e *stackpool.Error
+	errno := 0
+	if errors.As(err, &e) {
+		errno = int(e.Errno)
+		o.Returned(e.Call, 0, e.Errno)
+	}
+	o.Emit()
+	fmt.Fprintf(os.Stderr, "runtime: failed to create new OS thread (have %d already; errno=%d)\n", have, errno)
+	if errno == p.Kernel.Errno("EAGAIN") {
+		fmt.Fprintln(os.Stderr, "runtime: may need to increase max user processes (ulimit -u)")
+	}
+	fmt.Fprintln(os.Stderr, "fatal error: newosproc")
+	os.Exit(exitThrow)
+}
+
+// tasks is how many threads the kernel counts in this process.
+func tasks() (int, error) {
+	dirs, err := os.ReadDir("/proc/self/task")
+	return len(dirs), err
+}

@@ -1,0 +1,82 @@
+package stackprobe
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/mapstack/conformance/poc/probe"
+	"github.com/mapstack/conformance/poc/sys"
+)
+
+// Kernel is the System of the kernel that this program runs on.
+type Kernel struct{ Calls *sys.Kernel }
+
+func page() uintptr { return uintptr(os.Getpagesize()) }
+
+// Map maps one page.
+func (k Kernel) Map(prot, flags uint64) (uintptr, syscall.Errno) {
+	return k.Calls.Mmap(0, page(), prot, flags, -1, 0)
+}
+
+// Protect changes the protection of a page.
+func (k Kernel) Protect(at uintptr, prot uint64) syscall.Errno {
+	return k.Calls.Mprotect(at, page(), prot)
+}
+
+// Unmap gives a page back.
+func (k Kernel) Unmap(at uintptr) syscall.Errno { return k.Calls.Munmap(at, page()) }
+
+// Perms reads /proc/self/smaps, whose first line of each mapping is that of maps.
+func (k Kernel) Perms(at uintptr) (string, error) {
+	v, ok, err := probe.Lookup(at)
+	if err == nil && !ok {
+		err = fmt.Errorf("no mapping contains %#x", at)
+	}
+	return v.Perms, err
+}
+
+// Store lets read(2) put a byte from a pipe into the page.
+func (k Kernel) Store(at uintptr, b byte) syscall.Errno {
+	out, in, errno := pipe()
+	if errno != 0 {
+		return errno
+	}
+	defer syscall.Close(out)
+	defer syscall.Close(in)
+	if _, err := syscall.Write(in, []byte{b}); err != nil {
+		return number(err)
+	}
+	_, _, errno = syscall.RawSyscall(syscall.SYS_READ, uintptr(out), at, 1)
+	return errno
+}
+
+// Load lets write(2) put a byte of the page into a pipe.
+func (k Kernel) Load(at uintptr) (byte, syscall.Errno) {
+	out, in, errno := pipe()
+	if errno != 0 {
+		return 0, errno
+	}
+	defer syscall.Close(out)
+	defer syscall.Close(in)
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(in), at, 1); errno != 0 {
+		return 0, errno
+	}
+	var b [1]byte
+	_, err := syscall.Read(out, b[:])
+	return b[0], number(err)
+}
+
+// pipe makes one that never waits, so that a kernel which loses a byte cannot
+// hold the detector.
+func pipe() (out, in int, errno syscall.Errno) {
+	var fds [2]int
+	err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC|syscall.O_NONBLOCK)
+	return fds[0], fds[1], number(err)
+}
+
+// number is the errno in an error of package syscall, which has no others.
+func number(err error) syscall.Errno {
+	errno, _ := err.(syscall.Errno)
+	return errno
+}

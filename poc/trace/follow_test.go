@@ -1,0 +1,100 @@
+package trace
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets this test binary be what is followed: a process that makes
+// threads, gets a signal that it handles, and ends with a status of its own.
+func TestMain(m *testing.M) {
+	if os.Getenv("TRACE_TEST_FOLLOWED") == "" {
+		os.Exit(m.Run())
+	}
+	up := make(chan bool)
+	for i := 0; i < made; i++ {
+		go func() {
+			runtime.LockOSThread()
+			up <- true
+			select {}
+		}()
+		<-up
+	}
+	_ = syscall.Kill(os.Getpid(), syscall.SIGURG) // which the Go runtime handles
+	os.Exit(status)
+}
+
+const (
+	made   = 4
+	status = 23
+)
+
+// TestThreadsAreFollowedToTheEnd fails if a thread is lost, left standing, or
+// told from its parent's calls: each of them must be seen to begin once.
+func TestThreadsAreFollowedToTheEnd(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{"followed"}, &syscall.ProcAttr{
+		Env:   append(os.Environ(), "TRACE_TEST_FOLLOWED=1"),
+		Files: []uintptr{0, 1, 2},
+		Sys:   &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const limit = time.Minute // far beyond what it takes
+	timer := time.AfterFunc(limit, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+	defer timer.Stop()
+	began, stops := map[int]int{}, map[Kind]int{}
+	end, err := Follow(pid, OptionGoodSyscall|OptionClone|OptionExitKill, func(h Halt) (Way, error) {
+		stops[h.Kind]++
+		if h.Kind == Began {
+			began[h.Thread]++
+		}
+		if h.Kind == Called {
+			if _, errno := SyscallInfo(h.Thread); errno != 0 {
+				return Run, errno
+			}
+		}
+		return RunToCall, nil
+	})
+	if err != nil || !end.Exited() || end.ExitStatus() != status {
+		t.Fatalf("ended with %#x, %v", end, err)
+	}
+	if len(began) <= made {
+		t.Errorf("%d threads began", len(began))
+	}
+	for tid, n := range began {
+		if n != 1 {
+			t.Errorf("thread %d began %d times", tid, n)
+		}
+	}
+	if stops[Cloned] != len(began)-1 || stops[Called] < 2*len(began) || stops[Signalled] == 0 {
+		t.Errorf("%d threads, stops by kind: %v", len(began), stops)
+	}
+}
+
+// TestAKilledProcessEnds fails if what ends by a signal is taken for a stop.
+func TestAKilledProcessEnds(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{"followed"}, &syscall.ProcAttr{
+		Env: append(os.Environ(), "TRACE_TEST_FOLLOWED=1"), Files: []uintptr{0, 1, 2},
+		Sys: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, err := Follow(pid, OptionGoodSyscall|OptionClone|OptionExitKill, func(h Halt) (Way, error) {
+		if h.Kind == Cloned {
+			return Run, syscall.Kill(pid, syscall.SIGKILL)
+		}
+		return Run, nil
+	})
+	if err != nil || !end.Signaled() || end.Signal() != syscall.SIGKILL {
+		t.Errorf("ended with %#x, %v", end, err)
+	}
+}

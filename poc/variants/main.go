@@ -1,0 +1,42 @@
+// Command variants observes what becomes of Go programs whose runtimes treat
+// MAP_STACK differently, on this kernel as it is and as it would be with each
+// defect that concerns them. stock never gives the flag, strict maps every
+// thread's stack with it, fallback asks once whether it can be used; detector
+// asks as carefully as a program can, and says what it found.
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/mapstack/conformance/poc/probe"
+)
+
+// Defects of poc/defect; none is the kernel as it is, below no injector.
+const none = "none"
+
+var defects = []string{none, "stack-eperm", "stack-einval", "stack-eopnotsupp", "stack-enomem", "stack-read-only"}
+
+// programs is what each runtime or detector is called where this program is.
+var programs = []struct{ name, program string }{
+	{"stock", "threadstacks"},
+	{"strict", "threadstacks-strict"},
+	{"fallback", "threadstacks-fallback"},
+	{"detector", "stackfallback"},
+}
+
+func main() {
+	probe.Run(func(p *probe.P) {
+		dir := filepath.Dir(os.Args[0])
+		for _, defect := range defects {
+			for _, r := range programs {
+				child := probe.Child{Program: filepath.Join(dir, r.program), Args: []string{"once"}}
+				if defect != none {
+					child.Args = append([]string{defect, r.program}, child.Args...)
+					child.Program = filepath.Join(dir, "inject")
+				}
+				p.Observe(defect + "." + r.name).Child(child).Emit()
+			}
+		}
+	}, nil)
+}

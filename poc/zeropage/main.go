@@ -1,0 +1,51 @@
+// Command zeropage observes whose a page is that was only read: until somebody
+// writes, it is the page of zeroes that all programs share. It is a probe of its
+// own because a kernel that takes it for the program's frees it in the end, and
+// corrupts everything else in the guest.
+package main
+
+import (
+	"github.com/mapstack/conformance/poc/probe"
+)
+
+// resident is the line of smaps that counts a mapping's own pages, and not the
+// shared one.
+const resident = "Rss"
+
+func main() {
+	probe.Run(func(p *probe.P) {
+		m, prot := p.Kernel.Map, p.Kernel.Prot
+		// Between two without access, so that it stays a mapping of its own.
+		around, errno := p.Kernel.Mmap(0, 3*p.Page, 0, m.Private|m.Anonymous, -1, 0)
+		at := around + p.Page
+		if errno == 0 {
+			_, errno = p.Kernel.Mmap(at, p.Page, prot.Read, m.Private|m.Anonymous|m.Fixed, -1, 0)
+		}
+		if errno != 0 {
+			panic(errno)
+		}
+		o := p.Observe("read").Byte("first", at)
+		count(o, at)
+		o.Emit()
+
+		o = p.Observe("mprotect")
+		errno = p.Kernel.Mprotect(at, p.Page, prot.Read|prot.Write)
+		if o.Returned("mprotect(read|write)", 0, errno) {
+			count(o, at)
+		}
+		o.Emit() // now: the end of this program may be the end of the guest
+	}, nil)
+}
+
+// count records how much of a mapping is the program's own.
+func count(o *probe.Obs, at uintptr) {
+	v, ok, err := probe.Lookup(at)
+	switch own, told := v.Fields[resident]; {
+	case err != nil:
+		o.Unknown(resident, err.Error())
+	case !ok || !told:
+		o.Unknown(resident, "smaps does not tell it")
+	default:
+		o.Set("perms", v.Perms).Set(resident, own)
+	}
+}
