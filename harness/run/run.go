@@ -194,9 +194,9 @@ type runs struct {
 	folder evidence.Folder
 	total  int
 
-	mu     sync.Mutex
-	begun  int
-	result *evidence.Cell
+	mu           sync.Mutex
+	begun, ended int
+	result       *evidence.Cell
 }
 
 // probe runs one probe when there is room for its guest, and files what it saw.
@@ -209,13 +209,11 @@ func (r *runs) probe(ctx context.Context, probe string) (err error) {
 	shown := progress.Event{Cell: r.result.Cell.Name, Stage: progress.Probe, What: probe, Total: int64(r.total)}
 	var t wire.Transcript
 	run, err := r.origin.With(ctx, log, func(g *target.Guest) (err error) {
-		r.mu.Lock()
-		r.begun++
-		shown.Done = int64(r.begun)
-		r.mu.Unlock()
+		shown.Done = r.count(&r.begun)
 		r.engine.Sink(shown)
 		t, err = observe(ctx, g, probe, r.engine.Defect)
-		shown.End, shown.Err = true, err
+		// Several run at a time, and end in any order.
+		shown.Done, shown.End, shown.Err = r.count(&r.ended), true, err
 		r.engine.Sink(shown)
 		return err
 	})
@@ -230,6 +228,14 @@ func (r *runs) probe(ctx context.Context, probe string) (err error) {
 		r.result.Transcripts[probe] = t
 	}
 	return nil
+}
+
+// count adds one to a number of runs.
+func (r *runs) count(n *int) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	*n++
+	return int64(*n)
 }
 
 // FactsProbe says what the target is. It runs first on every cell.

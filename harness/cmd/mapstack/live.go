@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,9 +40,10 @@ type live struct {
 	writer gopretty.Writer
 	done   chan struct{}
 
-	mu    sync.Mutex
-	rows  map[string]*gopretty.Tracker
-	begun map[string]time.Time
+	mu     sync.Mutex
+	rows   map[string]*gopretty.Tracker
+	begun  map[string]time.Time
+	probes map[string][]string // that run, by row
 }
 
 // units says in what a row counts.
@@ -91,7 +93,7 @@ func newLive(w io.Writer, columns int) *live {
 	pw.Style().Visibility.Percentage = false
 	pw.Style().Options.TimeInProgressPrecision = time.Second
 	pw.Style().Options.TimeDonePrecision = 100 * time.Millisecond
-	l := &live{writer: pw, done: make(chan struct{}), rows: map[string]*gopretty.Tracker{}, begun: map[string]time.Time{}}
+	l := &live{writer: pw, done: make(chan struct{}), rows: map[string]*gopretty.Tracker{}, begun: map[string]time.Time{}, probes: map[string][]string{}}
 	go func() {
 		pw.Render()
 		close(l.done)
@@ -118,6 +120,19 @@ func (l *live) close() {
 // frame is how often the rows are drawn.
 const frame = 150 * time.Millisecond
 
+// running is the probes of a cell that run after an event, or the one that it was
+// the end of.
+func (l *live) running(key string, e progress.Event) string {
+	l.probes[key] = slices.DeleteFunc(l.probes[key], func(probe string) bool { return probe == e.What })
+	if !e.End {
+		l.probes[key] = append(l.probes[key], e.What)
+	}
+	if len(l.probes[key]) == 0 {
+		return e.What
+	}
+	return strings.Join(l.probes[key], ", ")
+}
+
 func (l *live) sink(e progress.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -135,7 +150,11 @@ func (l *live) sink(e progress.Event) {
 		l.rows[key], l.begun[key] = row, time.Now()
 		l.writer.AppendTracker(row)
 	}
-	message := strings.TrimSpace(string(e.Stage) + " " + e.What)
+	what := e.What
+	if e.Stage == progress.Probe {
+		what = l.running(key, e)
+	}
+	message := strings.TrimSpace(string(e.Stage) + " " + what)
 	if e.Cell != "" {
 		message = e.Cell + ": " + message
 	}

@@ -233,3 +233,20 @@ func TestAReportThatItsEvidenceDoesNotGiveIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestARowNamesTheProbesThatRun fails if a cell seems to be at a probe that has
+// ended while others run.
+func TestARowNamesTheProbesThatRun(t *testing.T) {
+	l := &live{probes: map[string][]string{}}
+	for _, step := range []struct {
+		probe string
+		end   bool
+		want  string
+	}{
+		{"a", false, "a"}, {"b", false, "a, b"}, {"a", true, "b"}, {"c", false, "b, c"}, {"b", true, "c"}, {"c", true, "c"},
+	} {
+		if got := l.running("cell", progress.Event{Stage: progress.Probe, What: step.probe, End: step.end}); got != step.want {
+			t.Errorf("after %+v: %q", step, got)
+		}
+	}
+}
