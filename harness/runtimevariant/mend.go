@@ -11,7 +11,7 @@ import (
 const mendedArch = "riscv64"
 
 // ErrMended says that the runtime stores clone's result already.
-var ErrMended = errors.New("this runtime returns the result of clone: there is nothing to mend")
+var ErrMended = errors.New("this runtime returns the result of clone: take the variant, and GoLosesCloneError of poc/abi, away")
 
 // mendClone makes runtime.clone return A0, the result of the call, in the parent
 // (golang/go src/runtime/sys_linux_riscv64.s, 1.15 to 1.27: MOVW ZERO).

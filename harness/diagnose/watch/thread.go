@@ -2,7 +2,6 @@ package watch
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -14,15 +13,6 @@ import (
 
 	"github.com/mapstack/conformance/poc/trace"
 )
-
-// word reads 8 bytes of a thread that stands still; 0 where it has no memory.
-func word(tid int, addr uint64) uint64 {
-	var b [8]byte
-	if _, err := syscall.PtracePeekData(tid, uintptr(addr), b[:]); err != nil {
-		return 0
-	}
-	return binary.NativeEndian.Uint64(b[:])
-}
 
 // processOf is the process that a thread belongs to; the thread itself when that
 // cannot be told any more.

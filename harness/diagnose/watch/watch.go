@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -165,18 +166,14 @@ func (t *tracer) interesting(tid int, i *trace.Info) *Attempt {
 	a := &Attempt{TID: tid, Number: i.Number(), Arch: i.Arch, Instruction: i.Instruction, Args: i.Arguments()}
 	switch number := i.Number(); {
 	case number == t.kernel.Syscall.Clone:
-		a.Call = "clone"
-		for place, arg := range t.kernel.CloneOrder {
-			if arg == abi.CloneFlags {
-				a.Flags = a.Args[place]
-			}
-		}
+		a.Call, a.Flags = "clone", a.Args[slices.Index(t.kernel.CloneOrder[:], abi.CloneFlags)]
 	case number == t.kernel.Syscall.Clone3 && number != 0:
-		a.Call, a.Flags = "clone3", word(tid, a.Args[0]) // the first of struct clone_args
+		a.Call = "clone3"
+		a.Flags, _ = trace.Peek(tid, a.Args[0]) // the first of struct clone_args; 0 where it has no memory
 	case number == t.kernel.Syscall.Mmap:
-		a.Call, a.Length, a.Flags = "mmap", a.Args[1], a.Args[3]
-		if t.kernel.MmapByPointer {
-			a.Length, a.Flags = word(tid, a.Args[0]+8), word(tid, a.Args[0]+3*8)
+		a.Call = "mmap"
+		if args, err := trace.MmapArguments(t.kernel.Table, tid, a.Args); err == nil {
+			a.Length, a.Flags = args[1], args[3]
 		}
 	default:
 		return nil
