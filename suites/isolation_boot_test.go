@@ -27,7 +27,7 @@ func observed(t *testing.T, fresh bool, suite string) evidence.Cell {
 	if cells, err = matrix.Select(cells, matrix.Selection{Cell: "amd64-debian12-6.1"}); err != nil {
 		t.Fatal(err)
 	}
-	probes, err := ProbesFor(suite)
+	probes, err := Probes(cells, suite)
 	if err != nil {
 		t.Fatal(err)
 	}

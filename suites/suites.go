@@ -47,6 +47,19 @@ func claimsOf(areas []claim.Area) []report.Claim {
 	return list
 }
 
+// Probes returns the probes to run on each cell, by its name; see ProbesFor.
+func Probes(cells []matrix.Cell, focus string) (map[string][]string, error) {
+	probes := map[string][]string{}
+	for _, c := range cells {
+		areas, err := asked(focus, c)
+		if err != nil {
+			return nil, err
+		}
+		probes[c.Name] = read(areas)
+	}
+	return probes, nil
+}
+
 // ProbesFor returns the probes that the claims of a focus read, in the order to
 // run them: what the target is comes first, because no claim can be judged
 // without it.
@@ -55,6 +68,10 @@ func ProbesFor(focus string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return read(areas), nil
+}
+
+func read(areas []claim.Area) []string {
 	var probes []string
 	for _, a := range areas {
 		for _, c := range a.Claims {
@@ -62,7 +79,27 @@ func ProbesFor(focus string) ([]string, error) {
 		}
 	}
 	slices.Sort(probes)
-	return collect.Probes(slices.Compact(probes)...), nil
+	return collect.Probes(slices.Compact(probes)...)
+}
+
+// asked is the claims of a focus that a cell is asked.
+func asked(focus string, cell matrix.Cell) ([]claim.Area, error) {
+	areas, err := focused(Areas(), focus)
+	if err != nil || cell.Focus == "" {
+		return areas, err
+	}
+	own, err := focused(Areas(), cell.Focus)
+	if err != nil {
+		return nil, fmt.Errorf("cell %s: %w", cell.Name, err)
+	}
+	wanted := map[string]bool{}
+	for _, c := range claimsOf(own) {
+		wanted[c.ID] = true
+	}
+	for i := range areas {
+		areas[i].Claims = slices.DeleteFunc(areas[i].Claims, func(c claim.Claim) bool { return !wanted[c.ID] })
+	}
+	return areas, nil
 }
 
 // Deviations reads the recorded deviations. cells is the whole matrix, so that
@@ -84,12 +121,15 @@ func Deviations(fixtures fs.FS, cells []matrix.Cell) ([]claim.Deviation, error) 
 
 // JudgeAll decides every claim of the focus on every cell, sorted.
 func JudgeAll(cells []evidence.Cell, focus string, devs []claim.Deviation) ([]verdict.Outcome, error) {
-	areas, err := focused(Areas(), focus)
-	if err != nil {
+	if _, err := focused(Areas(), focus); err != nil {
 		return nil, err
 	}
 	var outcomes []verdict.Outcome
 	for _, ev := range collect.FromCells(cells) {
+		areas, err := asked(focus, ev.Cell)
+		if err != nil {
+			return nil, err
+		}
 		for _, a := range areas {
 			outcomes = append(outcomes, a.Judge(ev, devs)...)
 		}

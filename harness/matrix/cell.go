@@ -14,6 +14,34 @@ type Cell struct {
 	CPUs     int    `yaml:"cpus" json:"cpus"`
 	Memory   int    `yaml:"memoryMiB" json:"memoryMiB"`
 	Notes    string `yaml:"notes,omitempty" json:"notes,omitempty"` // why the cell is as it is
+
+	// Tier is what the cell says of the architecture For; empty for a kernel of
+	// its own architecture that anybody can have.
+	Tier Tier `yaml:"tier,omitempty" json:"tier,omitempty"`
+	// For is the architecture, a GOARCH, that the cell says something about.
+	For string `yaml:"for,omitempty" json:"for,omitempty"`
+	// Focus narrows the claims that the cell is asked, a list as FOCUS takes it;
+	// empty for all.
+	Focus string `yaml:"focus,omitempty" json:"focus,omitempty"`
+}
+
+// Tier is how near a cell is to an architecture whose kernels nobody can
+// download. A cell with a tier runs only when its architecture or its name is
+// asked for.
+type Tier string
+
+const (
+	Real  Tier = "real"  // a kernel of the architecture, supplied by whoever has one
+	Twin  Tier = "twin"  // a real kernel of another architecture with the same numbers
+	Model Tier = "model" // a real kernel of another architecture, made to look defective
+)
+
+// Tiers is every tier, the nearest first.
+func Tiers() []Tier { return []Tier{Real, Twin, Model} }
+
+// About is whether the cell says something of an architecture.
+func (c Cell) About(goarch string) bool {
+	return c.For == goarch || c.Arch == goarch && c.Tier != Model
 }
 
 // Kernel names where a cell's kernel comes from.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -83,6 +84,12 @@ func (c Cell) problems() (found []string) {
 	}
 	if c.Memory < minMemoryMiB || c.Memory > maxMemoryMiB {
 		bad("memoryMiB %d must be %d to %d", c.Memory, minMemoryMiB, maxMemoryMiB)
+	}
+	if c.Tier != "" && !slices.Contains(Tiers(), c.Tier) {
+		bad("tier %q must be one of %s, or left out", c.Tier, Tiers())
+	}
+	if known, err := arch.Lookup(c.For); (c.Tier == "") != (c.For == "") || c.For != "" && (err != nil || known.GOARCH != c.For) {
+		bad("for %q must be a GOARCH where there is a tier, and left out where there is none; known are %s", c.For, strings.Join(arch.Names(), ", "))
 	}
 	rec, err := arch.Lookup(c.Arch)
 	if err != nil {

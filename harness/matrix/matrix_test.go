@@ -29,6 +29,10 @@ func TestBadCellsSayFileLineAndWhatIsAllowed(t *testing.T) {
 		"too little memory":   {"memoryMiB: 512", "memoryMiB: 5", "2", "128 to 16384"},
 		"series as a release": {`series: "6.1"`, `series: "6.1.3"`, "2", "newest"},
 		"no package":          {"package: linux-image-amd64, ", "", "2", "suite and a package"},
+		"unknown tier":        {"    os: Some", "    tier: near\n    for: s390x\n    os: Some", "2", "real twin model"},
+		"tier for nothing":    {"    os: Some", "    tier: twin\n    os: Some", "2", "where there is a tier"},
+		"for an alias":        {"    os: Some", "    tier: twin\n    for: s390\n    os: Some", "2", "must be a GOARCH"},
+		"for without a tier":  {"    os: Some", "    for: s390x\n    os: Some", "2", "left out where there is none"},
 		"no OS":               {"    os: Some OS\n", "", "2", "os is missing"},
 		"no cells":            {good, "cells: []\n", "", "no cells"},
 		"not YAML":            {"cells:", "cells: [", "", ""},
@@ -112,8 +116,30 @@ func TestSelectionNarrowsByEveryField(t *testing.T) {
 			t.Errorf("%+v: got %v, want %s", c.s, names, c.want)
 		}
 	}
-	if all, err := Select(cells, Selection{}); err != nil || len(all) != len(cells) {
-		t.Errorf("an empty selection gave %d of %d cells, %v", len(all), len(cells), err)
+}
+
+func TestCellsWithATierRunOnlyWhenAsked(t *testing.T) {
+	cells := []Cell{{Name: "plain", Arch: "amd64"}, {Name: "twin", Arch: "arm64", Tier: Twin, For: "s390x"},
+		{Name: "model", Arch: "amd64", Tier: Model, For: "s390x"}, {Name: "real", Arch: "s390x", Tier: Real, For: "s390x"}}
+	for _, c := range []struct {
+		s    Selection
+		want string
+	}{
+		{Selection{}, "plain"},
+		{Selection{Arch: "s390x"}, "twin model real"},
+		{Selection{Arch: "arm64"}, "twin"},
+		{Selection{Arch: "amd64"}, "plain"}, // a model of another architecture is no answer
+		{Selection{Cell: "model"}, "model"},
+		{Selection{Arch: "s390x", Cell: "real"}, "real"},
+	} {
+		got, err := Select(cells, c.s)
+		var names []string
+		for _, cell := range got {
+			names = append(names, cell.Name)
+		}
+		if err != nil || strings.Join(names, " ") != c.want {
+			t.Errorf("%+v: got %v, %v; want %s", c.s, names, err, c.want)
+		}
 	}
 }
 

@@ -1,7 +1,9 @@
 package matrix
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -16,16 +18,17 @@ type Selection struct {
 	Kernel string // kernel series
 }
 
-// Select returns the cells that every field of s allows, in the file's order.
-// A name that matches nothing is an error that lists the valid ones.
+// Select returns the cells that every field of s allows, in the file's order;
+// those with a tier only when their architecture or name is asked for. A name
+// that matches nothing is an error that lists the valid ones.
 func Select(cells []Cell, s Selection) ([]Cell, error) {
-	byArch := map[string]bool{}
-	for _, name := range split(s.Arch) {
+	asked := split(s.Arch)
+	for i, name := range asked {
 		rec, err := arch.Lookup(name)
-		if err != nil || !has(cells, func(c Cell) string { return c.Arch }, rec.GOARCH) {
-			return nil, unknown("architecture", name, cells, func(c Cell) string { return c.Arch })
+		if err != nil || !slices.ContainsFunc(cells, func(c Cell) bool { return c.About(rec.GOARCH) }) {
+			return nil, unknown("architecture", name, cells, func(c Cell) string { return cmp.Or(c.For, c.Arch) })
 		}
-		byArch[rec.GOARCH] = true
+		asked[i] = rec.GOARCH
 	}
 	byCell, err := named("cell", s.Cell, cells, func(c Cell) string { return c.Name })
 	if err != nil {
@@ -37,7 +40,10 @@ func Select(cells []Cell, s Selection) ([]Cell, error) {
 	}
 	var chosen []Cell
 	for _, c := range cells {
-		if allows(byArch, c.Arch) && allows(byCell, c.Name) && allows(bySeries, c.Kernel.Series) {
+		if c.Tier != "" && len(asked)+len(byCell) == 0 {
+			continue
+		}
+		if (len(asked) == 0 || slices.ContainsFunc(asked, c.About)) && allows(byCell, c.Name) && allows(bySeries, c.Kernel.Series) {
 			chosen = append(chosen, c)
 		}
 	}

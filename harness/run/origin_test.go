@@ -43,7 +43,7 @@ func observeAll(t *testing.T, e *Engine) evidence.Cell {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := e.Cells(t.Context(), []matrix.Cell{cell("c", "amd64", 64)}, []string{"p", "q", "r"}, folder)
+	results, err := e.Cells(t.Context(), []matrix.Cell{cell("c", "amd64", 64)}, map[string][]string{"c": {"p", "q", "r"}}, folder)
 	if err != nil {
 		t.Fatal(err)
 	}

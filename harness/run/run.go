@@ -70,10 +70,10 @@ type Snapshots interface {
 	Forget(ctx context.Context, kind, key string) error
 }
 
-// Cells runs probes on every cell and writes each cell's evidence as soon as
-// it is known. One cell's failure is that cell's; the returned error means
+// Cells runs on every cell its probes, by the cell's name, and writes each cell's
+// evidence as soon as it is known. One cell's failure is that cell's; the returned error means
 // that the evidence itself could not be written.
-func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes []string, folder evidence.Folder) ([]evidence.Cell, error) {
+func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes map[string][]string, folder evidence.Folder) ([]evidence.Cell, error) {
 	results := make([]evidence.Cell, len(cells))
 	order := make([]int, len(cells))
 	for i := range order {
@@ -88,7 +88,7 @@ func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes []string
 	for _, i := range order {
 		group.Go(func() error {
 			result := evidence.Cell{Cell: cells[i], Transcripts: map[string]wire.Transcript{}}
-			err := e.cell(ctx, &result, probes, folder)
+			err := e.cell(ctx, &result, probes[cells[i].Name], folder)
 			result.Failure = failure(ctx, err)
 			results[i] = result
 			e.Sink(progress.Event{Cell: cells[i].Name, Stage: progress.Finished, End: true, Err: err})

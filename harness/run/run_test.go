@@ -69,7 +69,11 @@ func runCells(t *testing.T, ctx context.Context, e *Engine, cells ...matrix.Cell
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := e.Cells(ctx, cells, []string{FactsProbe}, folder)
+	probes := map[string][]string{}
+	for _, c := range cells {
+		probes[c.Name] = []string{FactsProbe}
+	}
+	results, err := e.Cells(ctx, cells, probes, folder)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,9 +20,10 @@ func BenchmarkScale(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			e, _ := scripted(b, "behaves")
 			e.Sink = progress.Discard
-			cells := make([]matrix.Cell, n)
+			cells, probes := make([]matrix.Cell, n), make(map[string][]string, n)
 			for i := range cells {
 				cells[i] = cell(fmt.Sprintf("c%d", i), "amd64", 64)
+				probes[cells[i].Name] = []string{"p"}
 			}
 			for b.Loop() {
 				folder, err := evidence.Create(b.TempDir(), testTime)
@@ -30,7 +31,7 @@ func BenchmarkScale(b *testing.B) {
 					b.Fatal(err)
 				}
 				before := cpuSeconds(b)
-				results, err := e.Cells(b.Context(), cells, []string{"p"}, folder)
+				results, err := e.Cells(b.Context(), cells, probes, folder)
 				if err != nil {
 					b.Fatal(err)
 				}

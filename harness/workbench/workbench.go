@@ -92,8 +92,9 @@ func (b *Bench) Engine() *run.Engine {
 		Snapshots: b.Cache, Fresh: b.Fresh}
 }
 
-// Run runs probes on cells and leaves the evidence in a new folder below out.
-func (b *Bench) Run(ctx context.Context, cells []matrix.Cell, probes []string, focus, out string) (evidence.Folder, evidence.Run, []evidence.Cell, error) {
+// Run runs on every cell its probes, by the cell's name, and leaves the evidence
+// in a new folder below out.
+func (b *Bench) Run(ctx context.Context, cells []matrix.Cell, probes map[string][]string, focus, out string) (evidence.Folder, evidence.Run, []evidence.Cell, error) {
 	r := evidence.Run{Revision: b.Revision(ctx), Focus: focus, Defect: b.Defect, Cells: cells, Host: b.Host, Started: time.Now()}
 	folder, err := evidence.Create(out, r.Started)
 	if err != nil {

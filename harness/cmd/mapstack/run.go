@@ -45,7 +45,7 @@ func run(ctx context.Context, w io.Writer, s selection, focus, defect string, fr
 	if err := injectable(defect, cells); err != nil {
 		return err
 	}
-	probes, err := suites.ProbesFor(focus)
+	probes, err := suites.Probes(cells, focus)
 	if err != nil {
 		return err
 	}

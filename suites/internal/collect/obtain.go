@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/evidence"
@@ -58,6 +59,12 @@ func Obtain(ctx context.Context, s Source, root, focus string, probes []string, 
 	if err != nil {
 		return nil, err
 	}
+	// A model cell is asked what the suites name for it, not an area.
+	cells = slices.DeleteFunc(cells, func(c matrix.Cell) bool { return c.Tier == matrix.Model })
+	wanted := map[string][]string{}
+	for _, c := range cells {
+		wanted[c.Name] = Probes(probes...)
+	}
 	out := s.Out
 	if out == "" {
 		if out, err = os.MkdirTemp("", "mapstack-*"); err != nil {
@@ -68,7 +75,7 @@ func Obtain(ctx context.Context, s Source, root, focus string, probes []string, 
 	if err != nil {
 		return nil, err
 	}
-	_, _, results, err := bench.Run(ctx, cells, Probes(probes...), focus, out)
+	_, _, results, err := bench.Run(ctx, cells, wanted, focus, out)
 	return results, err
 }
 
