@@ -12,6 +12,7 @@ KERNEL ?=
 FOCUS ?=
 DEFECT ?=
 LOCKED ?=
+ALLOW_TWIN ?=
 OUT ?= out
 
 select = $(if $(ARCH),--arch '$(ARCH)') $(if $(CELL),--cell '$(CELL)') $(if $(KERNEL),--kernel '$(KERNEL)') \
@@ -39,7 +40,8 @@ bin/mapstack:
 	@go build -trimpath -o $@ ./harness/cmd/mapstack
 
 conformance: bin/mapstack
-	@bin/mapstack run $(select) $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DEFECT),--defect '$(DEFECT)') --out '$(OUT)'
+	@bin/mapstack run $(select) $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DEFECT),--defect '$(DEFECT)') \
+		$(if $(filter-out 0,$(ALLOW_TWIN)),--allow-twin) --out '$(OUT)'
 
 # The cells of the table in fixtures/: generic numbers, those of MIPS, 64k pages.
 # CELL asks for others, and writes no file.

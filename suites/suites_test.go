@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/article"
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/target"
@@ -190,5 +191,39 @@ func TestNothingIsSkipped(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestTheArticleNamesClaimsThatExist(t *testing.T) {
+	text, err := article.Load(fixtures.FS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range text.Claims() {
+		if _, err := ClaimsFor(id); err != nil {
+			t.Error(err)
+		}
+	}
+	cells, err := matrix.Load(fixtures.FS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cells {
+		if c.Tier != matrix.Model {
+			continue
+		}
+		// What the article's models show is what their cell is asked, no less and no more.
+		claims, err := ClaimsFor(c.Focus)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asked []string
+		for _, a := range claims {
+			asked = append(asked, a.ID)
+		}
+		slices.Sort(asked)
+		if c.For == text.Arch && !slices.Equal(asked, text.Models()) {
+			t.Errorf("cell %s is asked %v, and the article's models are %v", c.Name, asked, text.Models())
+		}
 	}
 }

@@ -33,6 +33,9 @@ type Report struct {
 	Cells    []Cell            `json:"cells"`
 	Claims   []Claim           `json:"claims"`
 	Outcomes []verdict.Outcome `json:"outcomes"`
+	// Tiers is there when the run was about an architecture whose kernels nobody
+	// can download.
+	Tiers *Tiers `json:"tiers,omitempty"`
 }
 
 // Header is what differs from run to run: tool, host and times.
@@ -86,6 +89,7 @@ type QEMU struct {
 type Cell struct {
 	Name         string           `json:"name"`
 	Arch         string           `json:"arch"`
+	Tier         string           `json:"tier,omitempty"` // real, twin or model, see Tiers
 	OS           string           `json:"os"`
 	Machine      string           `json:"machine"`
 	PageSize     int              `json:"pageSize"`

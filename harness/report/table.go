@@ -27,6 +27,7 @@ func (r Report) WriteTable(w io.Writer) error {
 	b.WriteString(r.matrix() + "\n")
 	b.WriteString("Counts are pass/fail/error/unsupported/not-run.\n")
 	b.WriteString(r.problems())
+	b.WriteString(r.sideBySide())
 	fmt.Fprintf(&b, "\n%s: %s.\n", strings.ToUpper(string(r.Verdict.Verdict)), r.Verdict.Reason)
 	if r.Defect != nil {
 		fmt.Fprintf(&b, "This is the verdict on the injected defect %s, not on a kernel.\n", r.Defect.Name)
@@ -42,17 +43,12 @@ func (r Report) WriteTable(w io.Writer) error {
 
 func (r Report) matrix() string {
 	suites := r.suiteNames()
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Options = table.Options{SeparateHeader: true} // bars would make it wider than most terminals
-	t.Style().Format.Header = text.FormatDefault            // suites are lower case everywhere else
-	t.SuppressTrailingSpaces()
 	// The verdict comes early: a narrow terminal wraps what is at the end.
 	header := table.Row{"cell", "verdict", "kernel", "accel", "guests", "seconds"}
 	for _, s := range suites {
 		header = append(header, s)
 	}
-	t.AppendHeader(header)
+	t := plainTable(header)
 	for _, c := range r.Cells {
 		row := table.Row{c.Name, string(c.Verdict.Verdict), orDash(c.Kernel.Release), orDash(c.Accelerator), c.start(), r.seconds(c.Name)}
 		for _, s := range suites {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/article"
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/report"
@@ -22,22 +23,23 @@ import (
 func runCommand() *cobra.Command {
 	var s selection
 	var focus, out, defect string
-	var fresh bool
+	var fresh, allowTwin bool
 	cmd := &cobra.Command{
 		Use: "run", Short: "Boot the cells, run the probes, judge the claims", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return run(cmd.Context(), cmd.OutOrStdout(), s, focus, defect, fresh, out)
+			return run(cmd.Context(), cmd.OutOrStdout(), s, focus, defect, fresh, allowTwin, out)
 		},
 	}
 	s.flags(cmd)
 	cmd.Flags().StringVar(&focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
 	cmd.Flags().StringVar(&defect, "defect", "", "run the probes as on a kernel with this defect; certifies nothing")
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "boot a guest for every probe instead of restoring one that was booted before")
+	cmd.Flags().BoolVar(&allowTwin, "allow-twin", false, "exit as the twin and the models decide where there is no real kernel of the architecture")
 	cmd.Flags().StringVar(&out, "out", "out", "folder for evidence and reports")
 	return cmd
 }
 
-func run(ctx context.Context, w io.Writer, s selection, focus, defect string, fresh bool, out string) error {
+func run(ctx context.Context, w io.Writer, s selection, focus, defect string, fresh, allowTwin bool, out string) error {
 	cells, err := s.cells()
 	if err != nil {
 		return err
@@ -76,6 +78,11 @@ func run(ctx context.Context, w io.Writer, s selection, focus, defect string, fr
 		fmt.Fprintf(w, "JUnit:    %s\n", filepath.Join(folder.Path(), junitFile))
 	}
 	fmt.Fprintf(w, "Evidence: %s\n", filepath.Join(folder.Path(), "cells"))
+	if d, ok := r.WithoutReal(); ok && allowTwin {
+		fmt.Fprintf(w, "\nExit status %d is what the twin and the models decide (ALLOW_TWIN). No kernel of %s was tested: the verdict stays %s and certifies nothing.\n",
+			d.ExitCode, r.Tiers.Arch, r.Verdict.Verdict)
+		return verdictError(d)
+	}
 	return verdictError(r.Verdict)
 }
 
@@ -101,6 +108,11 @@ func judge(asked evidence.Run, cells []evidence.Cell) (report.Report, error) {
 	}
 	r := report.New(header(asked, cells), asked.Focus, reportCells(cells), suites.Claims(), outcomes)
 	r.Defect = injected(asked.Defect, cells)
+	text, err := article.Load(fixtures.FS())
+	if err != nil {
+		return report.Report{}, err
+	}
+	r.Tiers = text.Judge(asked.Cells, outcomes)
 	return r, nil
 }
 

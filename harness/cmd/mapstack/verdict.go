@@ -107,6 +107,7 @@ func difference(before, now report.Report) string {
 		{"verdict", before.Verdict, now.Verdict},
 		{"kernels, machines and parameters of the cells", before.Cells, now.Cells},
 		{"text of the claims", before.Claims, now.Claims},
+		{"tiers", before.Tiers, now.Tiers},
 	} {
 		if !reflect.DeepEqual(part.was, part.is) {
 			return "the " + part.name + " being other"
