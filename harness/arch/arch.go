@@ -24,6 +24,9 @@ type Machine struct {
 	Icount  string // -icount under TCG, empty for a clock that follows the host's
 	Console string // the kernel's console= device
 	MaxCPUs int    // what the machine, or its kernel under TCG, can take
+	// Disk is the device that has the guest image as the root file system, where
+	// the machine may not load an initramfs; empty for none.
+	Disk string
 	// Unsaved are device registers that QEMU does not save with a guest and that
 	// a restored one needs; they are saved beside it.
 	Unsaved []Register
@@ -55,7 +58,12 @@ type Record struct {
 	Package string   // Debian package that holds that binary
 	Aliases []string // other spellings that Lookup accepts
 	ELF     elf.Machine
-	Big     bool // big-endian
+	// OtherELF is more machine numbers that programs of it have been seen with.
+	OtherELF []elf.Machine
+	Big      bool // big-endian
+	// Supplied: no archive has kernels, an emulator or a toolchain for it; whoever
+	// has them says where they are (harness/local).
+	Supplied bool
 	// Slowness scales every wait: TCG of this architecture against amd64's.
 	Slowness int
 	// Machines by the short name that cells use; "" is the default.
@@ -65,7 +73,7 @@ type Record struct {
 // Lookup finds a record by any of its names. The error lists the valid ones.
 func Lookup(name string) (Record, error) {
 	for _, r := range All() {
-		if r.GOARCH == name || r.Debian == name || r.Uname == name || r.QEMU == name {
+		if r.GOARCH == name || r.Debian != "" && r.Debian == name || r.Uname == name || r.QEMU == name {
 			return r, nil
 		}
 		for _, a := range r.Aliases {

@@ -83,6 +83,18 @@ func All() []Record {
 			},
 		},
 		{
+			GOARCH: "sw64", Uname: "sw_64", QEMU: "sw64",
+			Aliases: []string{"sunway", "shenwei"},
+			ELF:     0x9916, OtherELF: []elf.Machine{268}, Slowness: 4,
+			Supplied: true,
+			Machines: map[string]Machine{
+				// The public fork of QEMU (6.2) has no initramfs on its board, later
+				// trees have: the guest image is a disk as well.
+				"":      {Name: "core3", Console: "ttyS0", MaxCPUs: 64, Disk: "virtio-blk-pci"},
+				"core4": {Name: "core4", Console: "ttyS0", MaxCPUs: 64, Disk: "virtio-blk-pci"},
+			},
+		},
+		{
 			GOARCH: "s390x", Debian: "s390x", Uname: "s390x",
 			QEMU: "s390x", Package: "qemu-system-s390x",
 			ELF: elf.EM_S390, Big: true, Slowness: 2,

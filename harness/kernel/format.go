@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/decompress"
@@ -45,7 +46,7 @@ func hasAt(data []byte, at int, magic string) bool {
 // the project has none.
 func goarch(m elf.Machine, big bool) string {
 	for _, r := range arch.All() {
-		if r.ELF == m && r.Big == big {
+		if (r.ELF == m || slices.Contains(r.OtherELF, m)) && r.Big == big {
 			return r.GOARCH
 		}
 	}

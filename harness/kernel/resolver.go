@@ -19,6 +19,9 @@ const cacheKind = "kernel"
 // Resolver finds the kernels of cells. It is safe for concurrent use; a kernel
 // that several cells share is downloaded and unwrapped once.
 type Resolver struct {
+	// Supplied is the path of the kernel that somebody supplied for an architecture.
+	Supplied func(arch.Record) (string, error)
+
 	archive Archive
 	cache   *cache.Cache
 	lock    Lock
@@ -41,6 +44,7 @@ func NewResolver(a Archive, c *cache.Cache, lock Lock, locked bool, sink progres
 }
 
 // Resolve says which packages hold a cell's kernel, downloading no package.
+// A kernel that is supplied is in none.
 func (r *Resolver) Resolve(ctx context.Context, cell matrix.Cell) (Pin, error) {
 	pin, _, err := r.resolve(ctx, cell)
 	return pin, err
@@ -48,6 +52,17 @@ func (r *Resolver) Resolve(ctx context.Context, cell matrix.Cell) (Pin, error) {
 
 // Image returns a cell's kernel, ready to boot.
 func (r *Resolver) Image(ctx context.Context, cell matrix.Cell) (Image, error) {
+	if cell.Kernel.From == matrix.Supplied {
+		rec, err := arch.Lookup(cell.Arch)
+		if err != nil {
+			return Image{}, err
+		}
+		path, err := r.Supplied(rec)
+		if err != nil {
+			return Image{}, err
+		}
+		return r.File(ctx, path, rec)
+	}
 	pin, warning, err := r.resolve(ctx, cell)
 	if err != nil {
 		return Image{}, err

@@ -44,13 +44,23 @@ func (c Cell) About(goarch string) bool {
 	return c.For == goarch || c.Arch == goarch && c.Tier != Model
 }
 
+// Origin is how a kernel is had.
+type Origin string
+
+const (
+	Archive  Origin = ""         // a package of a Debian suite
+	Supplied Origin = "supplied" // a file that whoever has it names (harness/local)
+)
+
 // Kernel names where a cell's kernel comes from.
 type Kernel struct {
+	// From is how the kernel is had, Archive when it is left out.
+	From Origin `yaml:"from,omitempty" json:"from,omitempty"`
 	// Suite is the Debian suite: bullseye, bookworm, trixie, trixie-backports, forky.
-	Suite string `yaml:"suite" json:"suite"`
+	Suite string `yaml:"suite,omitempty" json:"suite"`
 	// Package is a kernel image package or the metapackage that depends on the
 	// newest one.
-	Package string `yaml:"package" json:"package"`
+	Package string `yaml:"package,omitempty" json:"package"`
 	// Series is the upstream series the cell is about, "6.1", or "newest" when
 	// it follows the suite. A resolved kernel of another series is an error.
 	Series string `yaml:"series" json:"series"`

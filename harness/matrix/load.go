@@ -71,11 +71,20 @@ func (c Cell) problems() (found []string) {
 	if c.OS == "" {
 		bad("os is missing; give the distribution's name")
 	}
-	if c.Kernel.Suite == "" || c.Kernel.Package == "" {
-		bad("kernel needs a suite and a package")
-	}
-	if !series.MatchString(c.Kernel.Series) {
-		bad("kernel series %q must be like \"6.1\", or newest", c.Kernel.Series)
+	switch k := c.Kernel; k.From {
+	case Archive:
+		if k.Suite == "" || k.Package == "" {
+			bad("kernel needs a suite and a package")
+		}
+		if !series.MatchString(k.Series) {
+			bad("kernel series %q must be like \"6.1\", or newest", k.Series)
+		}
+	case Supplied:
+		if k != (Kernel{From: Supplied}) {
+			bad("a kernel that is supplied has no suite, package or series: nobody knows which it will be")
+		}
+	default:
+		bad("kernel from %q must be %s, or left out", k.From, Supplied)
 	}
 	switch c.PageSize {
 	case 4096, 8192, 16384, 65536:

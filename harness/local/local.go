@@ -1,0 +1,149 @@
+// Package local is what a vendor supplies for an architecture that nobody can
+// download: a kernel, an emulator with its firmware, and a Go toolchain.
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/mapstack/conformance/harness/arch"
+)
+
+// Parts is one architecture's. An empty field was not supplied.
+type Parts struct {
+	Kernel   string `yaml:"kernel"`   // path of a kernel file
+	QEMU     string `yaml:"qemu"`     // path of qemu-system-<arch>
+	Firmware string `yaml:"firmware"` // folder that holds what the machine loads first, QEMU's -L
+	GOROOT   string `yaml:"goroot"`   // of a Go toolchain with the architecture
+	Machine  string `yaml:"machine"`  // short name in harness/arch; empty for the cell's
+}
+
+// part is one field, with the end of its variable's name.
+type part struct {
+	variable string
+	value    *string
+	what     string // to say what is missing
+	folder   bool
+	needed   bool
+}
+
+func (p *Parts) parts() []part {
+	return []part{
+		{"KERNEL", &p.Kernel, "a kernel: a vmlinux, or the file that a boot loader would load", false, true},
+		{"QEMU", &p.QEMU, "an emulator", false, true},
+		{"FIRMWARE", &p.Firmware, "the folder of the emulator's firmware, its pc-bios", true, false},
+		{"GOROOT", &p.GOROOT, "a Go toolchain that compiles for it, 1.16 or later", true, true},
+		{"MACHINE", &p.Machine, "", false, false},
+	}
+}
+
+// Variable is the name of the environment variable for a part of an architecture.
+func Variable(rec arch.Record, part string) string {
+	return strings.ToUpper(rec.GOARCH) + "_" + part
+}
+
+// File is where parts can be written down, in the checkout: by GOARCH, the fields
+// of Parts in lower case.
+const File = "fixtures/local.yaml"
+
+// Find says what is supplied for an architecture: what the environment names, else
+// what the file in root does, and for QEMU what is in PATH. It checks that what
+// is named is there.
+func Find(rec arch.Record, env func(string) string, root string) (Parts, error) {
+	p, err := read(rec, filepath.Join(root, File))
+	if err != nil {
+		return Parts{}, err
+	}
+	for _, f := range p.parts() {
+		if v := env(Variable(rec, f.variable)); v != "" {
+			*f.value = v
+		}
+	}
+	if p.QEMU == "" {
+		if path, err := exec.LookPath("qemu-system-" + rec.QEMU); err == nil {
+			p.QEMU = path
+		}
+	}
+	var problems []error
+	for _, f := range p.parts() {
+		if f.what == "" || *f.value == "" {
+			continue
+		}
+		switch info, err := os.Stat(*f.value); {
+		case err != nil:
+			problems = append(problems, fmt.Errorf("%s is %q, which cannot be used: %w", Variable(rec, f.variable), *f.value, err))
+		case info.IsDir() != f.folder:
+			problems = append(problems, fmt.Errorf("%s is %q, which must be a %s", Variable(rec, f.variable), *f.value, kind(f.folder)))
+		default:
+			if *f.value, err = filepath.Abs(*f.value); err != nil {
+				problems = append(problems, err)
+			}
+		}
+	}
+	return p, errors.Join(problems...)
+}
+
+func kind(folder bool) string {
+	if folder {
+		return "folder"
+	}
+	return "file"
+}
+
+func read(rec arch.Record, path string) (Parts, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Parts{}, nil
+	}
+	if err != nil {
+		return Parts{}, fmt.Errorf("read %s: %w", File, err)
+	}
+	var all map[string]Parts
+	if err := yaml.UnmarshalWithOptions(text, &all, yaml.Strict()); err != nil {
+		return Parts{}, fmt.Errorf("%s: %s", File, yaml.FormatError(err, false, true))
+	}
+	for name := range all {
+		if _, err := arch.Lookup(name); err != nil {
+			return Parts{}, fmt.Errorf("%s: %w", File, err)
+		}
+	}
+	return all[rec.GOARCH], nil
+}
+
+// MissingError lists what was not supplied for an architecture.
+type MissingError struct {
+	Arch  arch.Record
+	Lacks []string // one line each: the variable, and what it must name
+}
+
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("no kernel of %s can be downloaded, and of what must be supplied this is missing:\n  %s\nset the variables, or write the same into %s",
+		e.Arch.GOARCH, strings.Join(e.Lacks, "\n  "), File)
+}
+
+// Missing is a *MissingError with everything that a cell needs and was not
+// supplied, nil for nothing.
+func (p Parts) Missing(rec arch.Record) error {
+	var lacks []string
+	for _, f := range p.parts() {
+		if !f.needed || *f.value != "" {
+			continue
+		}
+		line := Variable(rec, f.variable) + "=<" + f.what + ">"
+		if f.variable == "QEMU" {
+			line += ", or qemu-system-" + rec.QEMU + " in PATH"
+		}
+		lacks = append(lacks, line)
+	}
+	if lacks == nil {
+		return nil
+	}
+	return &MissingError{rec, lacks}
+}
