@@ -37,6 +37,7 @@ var (
 // Image is a guest image in the cache.
 type Image struct {
 	Path   string // the initramfs, an uncompressed cpio archive
+	Disk   string // the same as an ext4 file system, where a machine has one; else empty
 	Key    string // changes when its contents could
 	Probes []string
 	Go     string // version of the toolchain
@@ -44,6 +45,9 @@ type Image struct {
 
 // Builder makes guest images, each architecture once.
 type Builder struct {
+	// Supplied is the GOROOT that somebody supplied for an architecture.
+	Supplied func(arch.Record) (string, error)
+
 	cache *cache.Cache
 	tools *toolchain.Go
 	sink  progress.Sink
@@ -70,10 +74,21 @@ func (b *Builder) Image(ctx context.Context, rec arch.Record) (Image, error) {
 }
 
 // layout is the version of what contents and write make of the programs.
-const layout = "1"
+const layout = "2"
 
 func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
-	probes := slices.Concat(guestProbes, hostedProbes)
+	tools, hosted := b.tools, hostedProbes
+	if rec.Supplied {
+		goroot, err := b.Supplied(rec)
+		if err != nil {
+			return Image{}, err
+		}
+		if tools, err = b.tools.Supplied(ctx, goroot); err != nil {
+			return Image{}, err
+		}
+		hosted = nil // their modules do not know the architecture, and need a newer Go
+	}
+	probes := slices.Concat(guestProbes, hosted)
 	for variant, names := range varied {
 		for _, name := range names {
 			if variant.Applies(rec.GOARCH) {
@@ -82,39 +97,59 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 		}
 	}
 	slices.Sort(probes)
-	key, err := b.tools.Key(rec, append([]string{layout}, probes...)...)
+	key, err := tools.Key(rec, append([]string{layout}, probes...)...)
 	if err != nil {
 		return Image{}, err
 	}
 	dir, err := b.cache.Dir(ctx, "guest", key, func(ctx context.Context, dir string) error {
 		what := "guest programs for " + rec.GOARCH
 		b.sink(progress.Event{Stage: progress.Build, What: what})
-		err := b.build(ctx, rec, dir)
+		err := build(ctx, tools, rec, hosted, dir)
 		b.sink(progress.Event{Stage: progress.Build, What: what, End: true, Err: err})
 		return err
 	})
 	if err != nil {
 		return Image{}, err
 	}
-	return Image{Path: filepath.Join(dir, archive), Key: key, Probes: probes, Go: b.tools.Version()}, nil
+	image := Image{Path: filepath.Join(dir, archive), Key: key, Probes: probes, Go: tools.Version()}
+	if disked(rec) {
+		image.Disk = filepath.Join(dir, disk)
+	}
+	return image, nil
 }
 
-const archive = "initramfs.cpio"
+// Files of a guest image.
+const (
+	archive = "initramfs.cpio"
+	disk    = "root.ext4"
+)
 
-func (b *Builder) build(ctx context.Context, rec arch.Record, dir string) error {
+// disked is whether a machine of the architecture takes a disk.
+func disked(rec arch.Record) bool {
+	for _, m := range rec.Machines {
+		if m.Disk != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func build(ctx context.Context, tools *toolchain.Go, rec arch.Record, hosted []string, dir string) error {
 	// Below dir, where the cache removes what a killed run leaves.
 	bin := filepath.Join(dir, "bin")
-	if err := b.tools.Build(ctx, rec, bin, append([]string{agent}, guestProbes...)); err != nil {
+	if err := tools.Build(ctx, rec, bin, append([]string{agent}, guestProbes...)); err != nil {
 		return err
 	}
-	if err := b.tools.BuildHosted(ctx, rec, bin, hostedProbes); err != nil {
-		return err
+	if len(hosted) > 0 {
+		if err := tools.BuildHosted(ctx, rec, bin, hosted); err != nil {
+			return err
+		}
 	}
 	for _, variant := range runtimevariant.All() {
 		if !variant.Applies(rec.GOARCH) {
 			continue
 		}
-		if err := b.tools.BuildVariant(ctx, rec, variant, bin, varied[variant]); err != nil {
+		if err := tools.BuildVariant(ctx, rec, variant, bin, varied[variant]); err != nil {
 			return err
 		}
 	}
@@ -124,6 +159,11 @@ func (b *Builder) build(ctx context.Context, rec arch.Record, dir string) error 
 	}
 	if err := write(filepath.Join(dir, archive), records); err != nil {
 		return err
+	}
+	if disked(rec) {
+		if err := writeDisk(filepath.Join(dir, disk), records); err != nil {
+			return err
+		}
 	}
 	return os.RemoveAll(bin)
 }

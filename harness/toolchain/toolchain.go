@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"go/version"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -42,6 +43,26 @@ func Open(ctx context.Context, dir string) (*Go, error) {
 	return &Go{root: root, version: strings.TrimSpace(out)}, nil
 }
 
+// Supplied returns the toolchain below goroot, such as a vendor's port, for the
+// same sources.
+func (g *Go) Supplied(ctx context.Context, goroot string) (*Go, error) {
+	tool := filepath.Join(goroot, "bin", "go")
+	out, err := command(ctx, g.root, tool, rooted(goroot), "version")
+	if err != nil {
+		return nil, fmt.Errorf("ask the Go toolchain in %s for its version: %w", goroot, err)
+	}
+	// go version go1.16.4 linux/amd64
+	words := strings.Fields(out)
+	if len(words) < 3 || !strings.HasPrefix(words[2], "go") {
+		return nil, fmt.Errorf("%s says %.80q, which names no Go version", tool, out)
+	}
+	return &Go{root: g.root, version: words[2], private: goroot}, nil
+}
+
+// rooted is the environment of a toolchain that is not the one in PATH: this very
+// one, whatever go.mod asks for.
+func rooted(goroot string) []string { return []string{"GOROOT=" + goroot, "GOTOOLCHAIN=local"} }
+
 // Version is the toolchain's own, such as "go1.26.8".
 func (g *Go) Version() string { return g.version }
 
@@ -75,7 +96,7 @@ func (g *Go) Key(rec arch.Record, parts ...string) (string, error) {
 	if g.hashErr != nil {
 		return "", g.hashErr
 	}
-	all := slices.Concat([]string{g.version, g.hash}, flags, environment(rec), parts)
+	all := slices.Concat([]string{g.version, g.hash}, g.flags(), environment(rec), parts)
 	sum := sha256.Sum256([]byte(strings.Join(all, "\x00")))
 	return hex.EncodeToString(sum[:]), nil
 }
@@ -110,7 +131,13 @@ func hashSources(root string) (string, error) {
 }
 
 // flags make static, stripped programs that do not depend on where they were built.
-var flags = []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="}
+func (g *Go) flags() []string {
+	flags := []string{"-trimpath", "-ldflags=-s -w -buildid="}
+	if version.Compare(g.version, "go1.18") >= 0 {
+		flags = append(flags, "-buildvcs=false") // before, nothing was stamped, and the flag was unknown
+	}
+	return flags
+}
 
 // guestModule is the module file of programs that vendor toolchains must
 // compile: Go 1.16, no requirements.
@@ -128,7 +155,7 @@ func (g *Go) BuildHosted(ctx context.Context, rec arch.Record, dir string, progr
 }
 
 func (g *Go) build(ctx context.Context, rec arch.Record, dir string, programs []string, more ...string) error {
-	args := slices.Concat([]string{"build"}, more, flags)
+	args := slices.Concat([]string{"build"}, more, g.flags())
 	args = append(args, "-o", dir+string(filepath.Separator))
 	for _, p := range programs {
 		args = append(args, "./poc/"+p)
@@ -136,8 +163,7 @@ func (g *Go) build(ctx context.Context, rec arch.Record, dir string, programs []
 	tool, env := "go", environment(rec)
 	if g.private != "" {
 		tool = filepath.Join(g.private, "bin", "go")
-		// This very toolchain, whatever go.mod asks for: its sources were edited.
-		env = append(env, "GOROOT="+g.private, "GOTOOLCHAIN=local")
+		env = append(env, rooted(g.private)...)
 	}
 	if _, err := command(ctx, g.root, tool, env, args...); err != nil {
 		return fmt.Errorf("compile guest programs for %s: %w", rec.GOARCH, err)
