@@ -14,6 +14,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/gnu"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/runtimevariant"
 	"github.com/mapstack/conformance/harness/toolchain"
@@ -77,23 +78,18 @@ func (b *Builder) Image(ctx context.Context, rec arch.Record) (Image, error) {
 const layout = "2"
 
 func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
-	tools, hosted := b.tools, hostedProbes
-	if rec.Supplied {
-		goroot, err := b.Supplied(rec)
-		if err != nil {
-			return Image{}, err
-		}
-		if tools, err = b.tools.Supplied(ctx, goroot); err != nil {
-			return Image{}, err
-		}
-		hosted = nil // their modules do not know the architecture, and need a newer Go
+	tools, libraries, err := b.toolchain(ctx, rec)
+	if err != nil {
+		return Image{}, err
 	}
-	probes := slices.Concat(guestProbes, hosted)
-	for variant, names := range varied {
-		for _, name := range names {
-			if variant.Applies(rec.GOARCH) {
-				probes = append(probes, name+"-"+string(variant))
-			}
+	probes := slices.Clone(guestProbes)
+	if tools.Hosted() {
+		// Elsewhere their modules do not know the architecture.
+		probes = append(probes, hostedProbes...)
+	}
+	for _, variant := range variants(rec) {
+		for _, name := range varied[variant] {
+			probes = append(probes, name+"-"+string(variant))
 		}
 	}
 	slices.Sort(probes)
@@ -104,7 +100,7 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 	dir, err := b.cache.Dir(ctx, "guest", key, func(ctx context.Context, dir string) error {
 		what := "guest programs for " + rec.GOARCH
 		b.sink(progress.Event{Stage: progress.Build, What: what})
-		err := build(ctx, tools, rec, hosted, dir)
+		err := build(ctx, tools, libraries, rec, dir)
 		b.sink(progress.Event{Stage: progress.Build, What: what, End: true, Err: err})
 		return err
 	})
@@ -116,6 +112,35 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 		image.Disk = filepath.Join(dir, disk)
 	}
 	return image, nil
+}
+
+// toolchain is what compiles an architecture's programs, and where the libraries
+// are that they load, nil for static ones.
+func (b *Builder) toolchain(ctx context.Context, rec arch.Record) (*toolchain.Go, *gnu.Tools, error) {
+	switch {
+	case rec.Supplied:
+		goroot, err := b.Supplied(rec)
+		if err != nil {
+			return nil, nil, err
+		}
+		tools, err := b.tools.Supplied(ctx, goroot)
+		return tools, nil, err
+	case rec.GNU != "":
+		found, err := gnu.Find(ctx, rec)
+		if err != nil {
+			return nil, nil, err
+		}
+		return b.tools.GNU(found), &found, nil
+	}
+	return b.tools, nil, nil
+}
+
+// variants is the runtimes that differ from the stock one where programs have it.
+func variants(rec arch.Record) []runtimevariant.Variant {
+	if rec.GNU != "" {
+		return nil // gccgo has a runtime of its own
+	}
+	return slices.DeleteFunc(runtimevariant.All(), func(v runtimevariant.Variant) bool { return !v.Applies(rec.GOARCH) })
 }
 
 // Files of a guest image.
@@ -134,21 +159,18 @@ func disked(rec arch.Record) bool {
 	return false
 }
 
-func build(ctx context.Context, tools *toolchain.Go, rec arch.Record, hosted []string, dir string) error {
+func build(ctx context.Context, tools *toolchain.Go, libraries *gnu.Tools, rec arch.Record, dir string) error {
 	// Below dir, where the cache removes what a killed run leaves.
 	bin := filepath.Join(dir, "bin")
 	if err := tools.Build(ctx, rec, bin, append([]string{agent}, guestProbes...)); err != nil {
 		return err
 	}
-	if len(hosted) > 0 {
-		if err := tools.BuildHosted(ctx, rec, bin, hosted); err != nil {
+	if tools.Hosted() {
+		if err := tools.BuildHosted(ctx, rec, bin, hostedProbes); err != nil {
 			return err
 		}
 	}
-	for _, variant := range runtimevariant.All() {
-		if !variant.Applies(rec.GOARCH) {
-			continue
-		}
+	for _, variant := range variants(rec) {
 		if err := tools.BuildVariant(ctx, rec, variant, bin, varied[variant]); err != nil {
 			return err
 		}
@@ -156,6 +178,13 @@ func build(ctx context.Context, tools *toolchain.Go, rec arch.Record, hosted []s
 	records, err := contents(bin)
 	if err != nil {
 		return err
+	}
+	if libraries != nil {
+		loaded, err := shared(ctx, *libraries, bin)
+		if err != nil {
+			return err
+		}
+		records = append(records, loaded...)
 	}
 	if err := write(filepath.Join(dir, archive), records); err != nil {
 		return err

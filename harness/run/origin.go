@@ -154,6 +154,8 @@ func (o *Origin) unsaveable() string {
 		return "asked for"
 	case o.config.Accel != qemu.TCG:
 		return "a guest that was saved under KVM belongs to the CPU it ran on"
+	case o.config.Machine.BootOnly != "":
+		return o.config.Machine.BootOnly
 	}
 	return ""
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/gnu"
 	"github.com/mapstack/conformance/harness/guestimage"
 	"github.com/mapstack/conformance/harness/kernel"
 	"github.com/mapstack/conformance/harness/local"
@@ -146,6 +147,7 @@ func failure(ctx context.Context, err error) *target.Failure {
 	var f *target.Failure
 	var wrong *kernel.WrongArchError
 	var missing *local.MissingError
+	var tools *gnu.MissingError
 	switch {
 	case err == nil:
 		return nil
@@ -156,7 +158,7 @@ func failure(ctx context.Context, err error) *target.Failure {
 		return f
 	case ctx.Err() != nil:
 		return &target.Failure{Kind: target.Interrupted, Message: "the run was stopped before this cell ended"}
-	case errors.As(err, &missing):
+	case errors.As(err, &missing), errors.As(err, &tools):
 		return &target.Failure{Kind: target.Missing, Message: err.Error()}
 	case errors.As(err, &wrong):
 		return &target.Failure{Kind: target.WrongArch, Message: err.Error()}

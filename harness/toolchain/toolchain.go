@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/gnu"
 )
 
 // Go is a Go toolchain and the source tree it compiles guests from.
@@ -24,6 +25,7 @@ type Go struct {
 	root    string // the module's folder
 	version string // what `go version` prints after "go version"
 	private string // GOROOT, "" for that of the go command in PATH
+	gnu     *gnu.Tools
 
 	hashing sync.Once
 	hash    string
@@ -59,12 +61,25 @@ func (g *Go) Supplied(ctx context.Context, goroot string) (*Go, error) {
 	return &Go{root: g.root, version: words[2], private: goroot}, nil
 }
 
+// GNU returns a toolchain that compiles the same sources with gccgo.
+func (g *Go) GNU(tools gnu.Tools) *Go {
+	return &Go{root: g.root, version: g.version, gnu: &tools}
+}
+
 // rooted is the environment of a toolchain that is not the one in PATH: this very
 // one, whatever go.mod asks for.
 func rooted(goroot string) []string { return []string{"GOROOT=" + goroot, "GOTOOLCHAIN=local"} }
 
-// Version is the toolchain's own, such as "go1.26.8".
-func (g *Go) Version() string { return g.version }
+// Version is the toolchain's own, such as "go1.26.8", or "gccgo 12.2.0".
+func (g *Go) Version() string {
+	if g.gnu != nil {
+		return "gccgo " + g.gnu.Version
+	}
+	return g.version
+}
+
+// Hosted is whether BuildHosted can be used.
+func (g *Go) Hosted() bool { return g.private == "" && g.gnu == nil }
 
 // Root is the module's folder.
 func (g *Go) Root() string { return g.root }
@@ -96,7 +111,7 @@ func (g *Go) Key(rec arch.Record, parts ...string) (string, error) {
 	if g.hashErr != nil {
 		return "", g.hashErr
 	}
-	all := slices.Concat([]string{g.version, g.hash}, g.flags(), environment(rec), parts)
+	all := slices.Concat([]string{g.version, g.Version(), g.hash}, g.flags(), environment(rec), parts)
 	sum := sha256.Sum256([]byte(strings.Join(all, "\x00")))
 	return hex.EncodeToString(sum[:]), nil
 }
@@ -132,6 +147,10 @@ func hashSources(root string) (string, error) {
 
 // flags make static, stripped programs that do not depend on where they were built.
 func (g *Go) flags() []string {
+	if g.gnu != nil {
+		// A static libc crashes (seen on alpha); the library of Go need not travel.
+		return []string{"-compiler=gccgo", "-trimpath", "-buildvcs=false", "-gccgoflags=-O2 -static-libgo -static-libgcc -Wl,-s"}
+	}
 	flags := []string{"-trimpath", "-ldflags=-s -w -buildid="}
 	if version.Compare(g.version, "go1.18") >= 0 {
 		flags = append(flags, "-buildvcs=false") // before, nothing was stamped, and the flag was unknown
@@ -164,6 +183,9 @@ func (g *Go) build(ctx context.Context, rec arch.Record, dir string, programs []
 	if g.private != "" {
 		tool = filepath.Join(g.private, "bin", "go")
 		env = append(env, rooted(g.private)...)
+	}
+	if g.gnu != nil {
+		env = append(env, "GCCGO="+g.gnu.GCCGo)
 	}
 	if _, err := command(ctx, g.root, tool, env, args...); err != nil {
 		return fmt.Errorf("compile guest programs for %s: %w", rec.GOARCH, err)

@@ -90,6 +90,7 @@ func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progres
 		p, err := b.Parts(rec)
 		return p.Kernel, err
 	}
+	b.Kernels.Config = func(rec arch.Record) ([]byte, error) { return fs.ReadFile(data, rec.GOARCH+".config") }
 	b.Toolbox.Supplied = func(rec arch.Record) (string, string, error) {
 		p, err := b.Parts(rec)
 		return p.QEMU, p.Firmware, err
