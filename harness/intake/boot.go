@@ -1,0 +1,189 @@
+package intake
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// entry is what a boot loader offers.
+type entry struct {
+	title  string
+	id     string // what a default may name it by
+	kernel string // as the loader's configuration has it
+}
+
+// kernelIn finds the kernel in a folder of boot files: what the boot loader takes by
+// default, else the newest. It also returns everything that the loader offers, the
+// default first.
+func (v volume) kernelIn(boot string) (kernel string, titles []string) {
+	names := v.list(boot)
+	var kernels []string
+	for _, n := range names {
+		if kernelAt("boot/" + n) {
+			kernels = append(kernels, n)
+		}
+	}
+	if len(kernels) == 0 {
+		return "", nil
+	}
+	entries, def := v.entries(boot)
+	if len(entries) > 0 {
+		first := choose(entries, def)
+		entries[0], entries[first] = entries[first], entries[0]
+		for _, e := range entries {
+			titles = append(titles, e.title+" ("+e.kernel+")")
+		}
+		if base := path.Base(entries[0].kernel); slices.Contains(kernels, base) {
+			return path.Join(boot, base), titles
+		}
+	}
+	return path.Join(boot, newest(kernels)), titles
+}
+
+// choose is which entry a default names: by number, by identifier or by title.
+func choose(entries []entry, def string) int {
+	if n, err := strconv.Atoi(def); err == nil && n >= 0 && n < len(entries) {
+		return n
+	}
+	// GRUB names an entry of a sub-menu by both titles.
+	if _, inner, ok := strings.Cut(def, ">"); ok {
+		def = inner
+	}
+	for i, e := range entries {
+		if def != "" && (e.id == def || e.title == def) {
+			return i
+		}
+	}
+	return 0
+}
+
+// entries reads the configuration of GRUB, of the boot loader specification, or of
+// extlinux, and what it takes by default.
+func (v volume) entries(boot string) (list []entry, def string) {
+	for _, dir := range []string{"grub", "grub2"} {
+		if text, err := v.read(path.Join(boot, dir, "grub.cfg"), maxText); err == nil {
+			more, wanted := grub(string(text))
+			list = append(list, more...)
+			def = wanted
+		}
+		if text, err := v.read(path.Join(boot, dir, "grubenv"), maxText); err == nil {
+			if saved := value(string(text), "saved_entry"); saved != "" {
+				def = saved
+			}
+		}
+	}
+	if len(list) > 0 {
+		return list, def
+	}
+	folder := path.Join(boot, "loader/entries")
+	names := v.list(folder)
+	slices.SortFunc(names, func(a, b string) int {
+		switch { // the newest first, as the specification has it
+		case before(b, a):
+			return -1
+		case before(a, b):
+			return 1
+		}
+		return 0
+	})
+	for _, n := range names {
+		text, err := v.read(path.Join(folder, n), maxText)
+		if err != nil || !strings.HasSuffix(n, ".conf") {
+			continue
+		}
+		e := entry{id: strings.TrimSuffix(n, ".conf"), title: word(string(text), "title"), kernel: word(string(text), "linux")}
+		if e.kernel != "" {
+			list = append(list, e)
+		}
+	}
+	if len(list) > 0 {
+		return list, def
+	}
+	if text, err := v.read(path.Join(boot, "extlinux/extlinux.conf"), maxText); err == nil {
+		return extlinux(string(text))
+	}
+	return nil, ""
+}
+
+// grub reads the menu entries of a grub.cfg, those of sub-menus too, and the
+// default. It is a shell script; what generators write of it is understood.
+func grub(text string) (list []entry, def string) {
+	var e *entry
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		words := strings.Fields(line)
+		switch {
+		case len(words) == 0:
+		case words[0] == "menuentry":
+			list = append(list, entry{title: quoted(line), id: after(line, "$menuentry_id_option")})
+			e = &list[len(list)-1]
+		case (words[0] == "linux" || words[0] == "linux16" || words[0] == "linuxefi") && len(words) > 1 && e != nil && e.kernel == "":
+			e.kernel = words[1]
+		case strings.HasPrefix(line, "set default=") && !strings.Contains(line, "$"):
+			def = strings.Trim(strings.TrimPrefix(line, "set default="), `"'`)
+		}
+	}
+	return slices.DeleteFunc(list, func(e entry) bool { return e.kernel == "" }), def
+}
+
+// extlinux reads the labels of an extlinux.conf, and the default.
+func extlinux(text string) (list []entry, def string) {
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) < 2 {
+			continue
+		}
+		switch strings.ToLower(words[0]) {
+		case "default":
+			def = words[1]
+		case "label":
+			list = append(list, entry{id: words[1], title: words[1]})
+		case "linux", "kernel":
+			if len(list) > 0 && list[len(list)-1].kernel == "" {
+				list[len(list)-1].kernel = words[1]
+			}
+		}
+	}
+	return slices.DeleteFunc(list, func(e entry) bool { return e.kernel == "" }), def
+}
+
+// quoted is the first text of a line between quotes.
+func quoted(line string) string {
+	at := strings.IndexAny(line, `'"`)
+	if at < 0 {
+		return ""
+	}
+	inner, _, _ := strings.Cut(line[at+1:], line[at:at+1])
+	return inner
+}
+
+// after is the quoted text behind a word of a line.
+func after(line, word string) string {
+	_, rest, ok := strings.Cut(line, word)
+	if !ok {
+		return ""
+	}
+	return quoted(rest)
+}
+
+// word is what stands behind a key at the beginning of a line.
+func word(text, key string) string {
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), key); ok && rest != "" && (rest[0] == ' ' || rest[0] == '\t') {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return ""
+}
+
+// value is what a key is set to, without quotes.
+func value(text, key string) string {
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {
+			return strings.Trim(rest, `"'`)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,250 @@
+package intake
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/diskfs/go-diskfs/partition"
+	"github.com/lima-vm/go-qcow2reader"
+	"github.com/lima-vm/go-qcow2reader/image/qcow2"
+	"github.com/masahiro331/go-ext4-filesystem/ext4"
+	"github.com/masahiro331/go-xfs-filesystem/xfs"
+)
+
+// volume is one file system of a disk.
+type volume struct {
+	fs.FS
+	chain []string // the way to it
+}
+
+// maxPartitions bounds a table: a GPT has 128.
+const maxPartitions = 128
+
+// openDisk finds the kernel on a disk. The file is read and never written.
+func openDisk(f *os.File, size int64) (Found, error) {
+	var chain []string
+	var disk io.ReaderAt = f
+	head := make([]byte, 4)
+	if _, err := f.ReadAt(head, 0); err != nil {
+		return Found{}, fmt.Errorf("read the disk: %w", err)
+	}
+	if string(head) == "QFI\xfb" {
+		image, err := qcow2reader.OpenWithType(f, qcow2.Type)
+		if err != nil {
+			return Found{}, fmt.Errorf("its qcow2 header cannot be read: %w", err)
+		}
+		// Its Close would close f.
+		if err := image.Readable(); err != nil {
+			return Found{}, fmt.Errorf("its qcow2 image cannot be read (encrypted, or with another file behind it): %w; convert it with qemu-img convert -O raw", err)
+		}
+		if backing, ok := image.(*qcow2.Qcow2); ok && backing.BackingFile != "" {
+			return Found{}, errors.New("its qcow2 image is a layer above another file; flatten it with qemu-img convert -O qcow2")
+		}
+		disk, size, chain = image, image.Size(), []string{"qcow2"}
+	}
+	volumes, refused, err := volumesOf(disk, size, chain)
+	if err != nil {
+		return Found{}, err
+	}
+	found, err := search(volumes)
+	if err != nil && refused != nil {
+		return Found{}, fmt.Errorf("%w; what else is on it cannot be read here: %w", err, refused)
+	}
+	return found, err
+}
+
+// volumesOf finds the file systems of a disk; refused says which parts of it
+// cannot be read, and why.
+func volumesOf(disk io.ReaderAt, size int64, chain []string) (volumes []volume, refused, err error) {
+	whole := io.NewSectionReader(disk, 0, size)
+	head := make([]byte, headLen)
+	n, err := whole.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, nil, fmt.Errorf("read the disk: %w", err)
+	}
+	if kind := fileSystem(head[:n]); kind != "" {
+		v, err := mount(whole, kind, chain)
+		if err != nil {
+			return nil, nil, err
+		}
+		return []volume{v}, nil, nil
+	}
+	table, err := partition.Read(device{whole}, 512, 512)
+	if err != nil {
+		return nil, nil, fmt.Errorf("it has neither a partition table nor a file system known here: %w", err)
+	}
+	var problems []error
+	for i, p := range table.GetPartitions() {
+		if i == maxPartitions {
+			return nil, nil, fmt.Errorf("its table has more than %d partitions", maxPartitions)
+		}
+		start, length := p.GetStart(), p.GetSize()
+		if length <= 0 {
+			continue // an unused entry
+		}
+		if start < 0 || start > size || length > size-start {
+			problems = append(problems, fmt.Errorf("partition %d lies beyond the end of the disk, which is truncated or damaged", p.GetIndex()))
+			continue
+		}
+		part := io.NewSectionReader(disk, start, length)
+		n, err := part.ReadAt(head, 0)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, nil, fmt.Errorf("read partition %d: %w", p.GetIndex(), err)
+		}
+		kind := fileSystem(head[:n])
+		if kind == "" {
+			continue // swap, firmware, or nothing
+		}
+		v, err := mount(part, kind, append(chain[:len(chain):len(chain)], fmt.Sprintf("partition %d", p.GetIndex())))
+		if err != nil {
+			problems = append(problems, fmt.Errorf("partition %d: %w", p.GetIndex(), err))
+			continue
+		}
+		volumes = append(volumes, v)
+	}
+	return volumes, errors.Join(problems...), nil
+}
+
+// fileSystem is what a volume's superblock says it is, "" for nothing known.
+func fileSystem(head []byte) string {
+	at := func(offset int, magic string) bool {
+		return offset+len(magic) <= len(head) && string(head[offset:offset+len(magic)]) == magic
+	}
+	switch {
+	case at(0x438, "\x53\xef"):
+		return "ext4"
+	case at(0, "XFSB"):
+		return "xfs"
+	case at(0x10040, "_BHRfS_M"):
+		return "btrfs"
+	case at(0, "LUKS\xba\xbe"):
+		return "LUKS"
+	case at(512, "LABELONE"), at(0, "LABELONE"):
+		return "LVM"
+	}
+	return ""
+}
+
+func mount(part *io.SectionReader, kind string, chain []string) (volume, error) {
+	v := volume{chain: append(chain[:len(chain):len(chain)], kind)}
+	var err error
+	switch kind {
+	case "ext4":
+		v.FS, err = ext4.NewFS(*part, nil)
+	case "xfs":
+		v.FS, err = xfs.NewFS(*part, nil)
+	case "LUKS":
+		return v, errors.New("it is encrypted (LUKS), and nothing here asks for a key; decrypt it with cryptsetup and give the plain image")
+	default:
+		return v, fmt.Errorf("it is %s, which nothing here reads; copy the kernel out of it, with guestfish --ro or a loop mount, and give that file", kind)
+	}
+	if err != nil {
+		return v, fmt.Errorf("its %s cannot be read: %w", kind, err)
+	}
+	return v, nil
+}
+
+// device gives a disk to the reader of partition tables, which wants a file.
+type device struct{ *io.SectionReader }
+
+func (d device) Close() error               { return nil }
+func (d device) Stat() (fs.FileInfo, error) { return deviceInfo{d.Size()}, nil }
+
+type deviceInfo struct{ size int64 }
+
+func (i deviceInfo) Name() string       { return "disk" }
+func (i deviceInfo) Size() int64        { return i.size }
+func (i deviceInfo) Mode() fs.FileMode  { return 0o444 }
+func (i deviceInfo) ModTime() time.Time { return time.Time{} }
+func (i deviceInfo) IsDir() bool        { return false }
+func (i deviceInfo) Sys() any           { return nil }
+
+// read returns a file of a volume, by its path below the root. A symbolic link is
+// followed within the volume, a few times.
+func (v volume) read(name string, limit int64) ([]byte, error) {
+	for range maxLinks {
+		name = strings.TrimPrefix(path.Clean("/"+name), "/")
+		links, ok := v.FS.(interface{ ReadLink(string) (string, error) })
+		if ok {
+			if to, err := links.ReadLink(name); err == nil && to != "" {
+				if !path.IsAbs(to) {
+					to = path.Join(path.Dir(name), to)
+				}
+				name = to
+				continue
+			}
+		}
+		f, err := v.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return bounded(f, limit)
+	}
+	return nil, fmt.Errorf("%s: too many symbolic links", name)
+}
+
+// maxLinks bounds a chain of symbolic links, as Linux does.
+const maxLinks = 40
+
+// list is the names in a folder, nil when there is none.
+func (v volume) list(name string) []string {
+	entries, err := fs.ReadDir(v.FS, name)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for i, e := range entries {
+		if i == maxEntries {
+			break
+		}
+		if n := e.Name(); n != "." && n != ".." {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// maxEntries bounds a folder that is listed.
+const maxEntries = 10_000
+
+// search finds the kernel that the disk boots, and what its system says of itself.
+func search(volumes []volume) (Found, error) {
+	var found Found
+	for _, v := range volumes {
+		if found.OS.ID == "" {
+			found.OS, found.Policy = v.system()
+		}
+	}
+	for _, v := range volumes {
+		// A separate /boot has the same files at its root.
+		for _, boot := range []string{"boot", "."} {
+			kernel, entries := v.kernelIn(boot)
+			if kernel == "" {
+				continue
+			}
+			b, err := v.read(kernel, maxKernel)
+			if err != nil {
+				return Found{}, fmt.Errorf("read /%s: %w", kernel, err)
+			}
+			found.Kernel, found.Entries = b, entries
+			found.Chain = append(v.chain, "/"+kernel)
+			if _, release, ok := strings.Cut(path.Base(kernel), "-"); ok {
+				if c, err := v.read(path.Join(boot, "config-"+release), maxConfig); err == nil {
+					found.Config = c
+				}
+			}
+			return found, nil
+		}
+	}
+	if len(volumes) == 0 {
+		return Found{}, errors.New("the disk has no ext4 or xfs file system")
+	}
+	return Found{}, errors.New("no file system of the disk has a kernel (vmlinuz*, vmlinux* or Image*) in /boot or at its root")
+}
