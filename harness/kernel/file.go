@@ -10,39 +10,57 @@ import (
 	"strings"
 
 	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/intake"
 	"github.com/mapstack/conformance/harness/progress"
 )
 
-// fileKind is a kernel that somebody has as a file.
+// fileKind is a kernel that somebody has: as a file, in a package or on a disk.
 const fileKind = "file"
 
-// File returns a kernel that somebody has as a file, whatever it is wrapped in.
-// The file may be hostile; it is read once and never written.
-func (r *Resolver) File(ctx context.Context, path string, rec arch.Record) (Image, error) {
-	wrapped, err := readBounded(path, maxPlain)
-	if err != nil {
-		return Image{}, fmt.Errorf("kernel %s: %w", path, err)
+// Architecture is what a kernel was built for, whatever it is wrapped in.
+func Architecture(ctx context.Context, wrapped []byte) (arch.Record, error) {
+	_, err := Unwrap(ctx, wrapped, arch.Record{})
+	var other *WrongArchError
+	if !errors.As(err, &other) {
+		return arch.Record{}, err
 	}
-	digest := sum(wrapped)
-	key := sum([]byte(strings.Join([]string{unwrapVersion, rec.GOARCH, fileKind, digest}, "\n")))
+	return arch.Lookup(other.Got)
+}
+
+// supplied returns the kernel in a file that somebody named.
+func (r *Resolver) supplied(ctx context.Context, path string, rec arch.Record) (Image, error) {
+	scratch, err := os.MkdirTemp("", "mapstack-intake-")
+	if err != nil {
+		return Image{}, fmt.Errorf("make a folder to unpack in: %w", err)
+	}
+	defer os.RemoveAll(scratch)
+	found, err := intake.Open(ctx, path, scratch)
+	if err != nil {
+		return Image{}, err
+	}
+	return r.Found(ctx, filepath.Base(path), found, rec)
+}
+
+// Found returns the kernel that was found in the file of that name, unwrapped.
+func (r *Resolver) Found(ctx context.Context, name string, found intake.Found, rec arch.Record) (Image, error) {
+	key := sum([]byte(strings.Join([]string{unwrapVersion, rec.GOARCH, fileKind, sum(found.Kernel), sum(found.Config)}, "\n")))
 	dir, err := r.cache.Dir(ctx, cacheKind, key, func(ctx context.Context, dir string) error {
-		what := filepath.Base(path)
-		r.sink(progress.Event{Stage: progress.Unpack, What: what})
-		plain, err := Unwrap(ctx, wrapped, rec)
+		r.sink(progress.Event{Stage: progress.Unpack, What: name})
+		plain, err := Unwrap(ctx, found.Kernel, rec)
 		if err == nil {
-			err = store(dir, plain, nil, bannerRelease(plain.Banner))
+			err = store(dir, plain, found.Config, bannerRelease(plain.Banner))
 		}
-		r.sink(progress.Event{Stage: progress.Unpack, What: what, End: true, Err: err})
+		r.sink(progress.Event{Stage: progress.Unpack, What: name, End: true, Err: err})
 		return err
 	})
 	if err != nil {
-		return Image{}, fmt.Errorf("kernel %s: %w", path, err)
+		return Image{}, fmt.Errorf("kernel in %s: %w", name, err)
 	}
 	image, err := load(dir)
 	if err != nil {
 		return Image{}, err
 	}
-	image.Provenance = Provenance{Kind: fileKind, Filename: filepath.Base(path), SHA256: digest, Size: int64(len(wrapped))}
+	image.Provenance = Provenance{Kind: fileKind, Filename: name, SHA256: found.SHA256, Size: found.Size, Chain: found.Chain, Entries: found.Entries}
 	return image, nil
 }
 

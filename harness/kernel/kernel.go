@@ -32,6 +32,10 @@ type Provenance struct {
 	// Config is the package the configuration was read from, when it is
 	// another one than the image's.
 	Config *File `json:"config,omitempty"`
+	// Chain is the way to the kernel in what somebody supplied, outermost first, and
+	// Entries what the boot loader there offers, the default first.
+	Chain   []string `json:"chain,omitempty"`
+	Entries []string `json:"entries,omitempty"`
 	// Compiler is what built the kernel, where that was done here.
 	Compiler string `json:"compiler,omitempty"`
 	// Locked says that kernels.lock decided, and not the suite's present state.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/intake"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
 )
@@ -21,6 +22,8 @@ const cacheKind = "kernel"
 type Resolver struct {
 	// Supplied is the path of the kernel that somebody supplied for an architecture.
 	Supplied func(arch.Record) (string, error)
+	// Given is the kernel of a cell that was made on the command line.
+	Given Given
 	// Config is the configuration that a kernel of an architecture is built with.
 	Config func(arch.Record) ([]byte, error)
 
@@ -33,6 +36,12 @@ type Resolver struct {
 
 	mu     sync.Mutex
 	warned map[string]bool // cells whose difference from the lock was shown
+}
+
+// Given is what was found in a file that the command line names.
+type Given struct {
+	Name  string // of the file
+	Found intake.Found
 }
 
 // NewResolver returns a resolver. With locked, only what the lock pins is
@@ -66,7 +75,13 @@ func (r *Resolver) Image(ctx context.Context, cell matrix.Cell) (Image, error) {
 		if err != nil {
 			return Image{}, err
 		}
-		return r.File(ctx, path, rec)
+		return r.supplied(ctx, path, rec)
+	case matrix.Given:
+		rec, err := arch.Lookup(cell.Arch)
+		if err != nil {
+			return Image{}, err
+		}
+		return r.Found(ctx, r.Given.Name, r.Given.Found, rec)
 	}
 	pin, warning, err := r.resolve(ctx, cell)
 	if err != nil {

@@ -50,6 +50,7 @@ type Origin string
 const (
 	Archive  Origin = ""         // a package of a Debian suite
 	Source   Origin = "source"   // built from a source package of a Debian suite
+	Given    Origin = "given"    // a file, a package or the image of a disk, named on the command line
 	Supplied Origin = "supplied" // a file that whoever has it names (harness/local)
 )
 

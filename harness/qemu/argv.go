@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,6 +32,9 @@ type Config struct {
 	// machines leave -initrd aside without a word.
 	Disk string
 
+	// Extra are kernel parameters that the caller asks for, beside those that every
+	// guest gets.
+	Extra []arch.Param
 	// RAM is the file that holds the guest's memory, for Save and Load; empty
 	// for memory that ends with QEMU.
 	RAM string
@@ -56,7 +60,7 @@ var disk = []arch.Param{
 }
 
 // Params returns the kernel's parameters. This is the allow-list: nothing else
-// reaches a command line.
+// reaches a command line but what the caller asks for, which reports say.
 func (c Config) Params() []arch.Param {
 	params := []arch.Param{{
 		Value:  "console=" + c.Machine.Console,
@@ -66,7 +70,7 @@ func (c Config) Params() []arch.Param {
 	if c.Machine.Disk != "" {
 		params = append(params, disk...)
 	}
-	return append(params, c.Machine.Params...)
+	return slices.Concat(params, c.Machine.Params, c.Extra)
 }
 
 // Argv returns QEMU's whole command line. It is a pure function of c.

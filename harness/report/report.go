@@ -121,8 +121,12 @@ type Provenance struct {
 	Filename string `json:"filename,omitempty"`
 	SHA256   string `json:"sha256,omitempty"`
 	Size     int64  `json:"size,omitempty"`
-	Compiler string `json:"compiler,omitempty"` // that built it, where that was done here
-	Warning  string `json:"warning,omitempty"`
+	// Chain is the way to a kernel in what somebody supplied; Entries what the boot
+	// loader there offers, the default first.
+	Chain    []string `json:"chain,omitempty"`
+	Entries  []string `json:"entries,omitempty"`
+	Compiler string   `json:"compiler,omitempty"` // that built it, where that was done here
+	Warning  string   `json:"warning,omitempty"`
 }
 
 // Param is one kernel parameter and why it was given.

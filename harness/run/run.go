@@ -58,6 +58,8 @@ type Engine struct {
 	Supplies  Supplies
 	Host      evidence.Host
 	Sink      progress.Sink
+	// Params are kernel parameters beside those that every guest gets.
+	Params []arch.Param
 	// Defect is the defect model to inject into every probe that is not spared;
 	// empty for none.
 	Defect string
@@ -263,6 +265,9 @@ func agrees(cell matrix.Cell, t wire.Transcript) error {
 	f, err := facts.Parse(t, nil)
 	if err != nil {
 		return &target.Failure{Kind: target.Protocol, Message: fmt.Sprintf("read the facts of cell %s: %v", cell.Name, err)}
+	}
+	if cell.PageSize == 0 {
+		cell.PageSize = f.PageSize // nobody knew it before
 	}
 	for _, m := range []struct{ what, said, want string }{
 		{"page size", fmt.Sprint(f.PageSize), fmt.Sprint(cell.PageSize)},

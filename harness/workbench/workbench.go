@@ -41,6 +41,8 @@ type Bench struct {
 	MirrorProblem error
 	// Defect is the defect model that runs inject, empty for none.
 	Defect string
+	// Params are kernel parameters beside those that every guest gets.
+	Params []arch.Param
 	// Fresh boots a guest for every probe run instead of restoring one.
 	Fresh bool
 
@@ -115,7 +117,7 @@ func (b *Bench) Parts(rec arch.Record) (local.Parts, error) {
 // Engine runs cells with this bench.
 func (b *Bench) Engine() *run.Engine {
 	return &run.Engine{Kernels: b.Kernels, Emulators: b.Toolbox, Guests: b.Guests, Supplies: b, Host: b.Host, Sink: b.sink, Defect: b.Defect,
-		Snapshots: b.Cache, Fresh: b.Fresh}
+		Params: b.Params, Snapshots: b.Cache, Fresh: b.Fresh}
 }
 
 // Run runs on every cell its probes, by the cell's name, and leaves the evidence
