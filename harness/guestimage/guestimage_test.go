@@ -28,7 +28,7 @@ func programs(t *testing.T, modified time.Time) string {
 
 func image(t *testing.T, modified time.Time) []byte {
 	t.Helper()
-	records, err := contents(programs(t, modified))
+	records, err := contents(programs(t, modified), []byte("program first"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,13 +64,13 @@ func TestTheGuestFindsWhatItNeeds(t *testing.T) {
 			if r.Rmajor != 5 || r.Rminor != 1 || r.Mode&cpio.S_IFMT != cpio.S_IFCHR {
 				t.Errorf("dev/console is %o %d,%d", r.Mode, r.Rmajor, r.Rminor)
 			}
-		case "init", "probes/facts", "probes/mapstack", "probes":
+		case "init", "agent", "probes/facts", "probes/mapstack", "probes":
 			if r.Mode&0o005 != 0o005 {
 				t.Errorf("%s has mode %o: others cannot execute it", r.Name, r.Mode)
 			}
 		}
 	}
-	for _, want := range []string{"init", "dev/console", "proc", "sys", "tmp", "probes/facts", "probes/mapstack"} {
+	for _, want := range []string{"init", "agent", "dev/console", "proc", "sys", "tmp", "probes/facts", "probes/mapstack"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no %s in %v", want, names)
 		}
