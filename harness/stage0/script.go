@@ -164,7 +164,7 @@ func (s *script) maps() {
 			s.use(stage0.MapStack(n), at)
 		}
 	}
-	s.touch(stage0.ReadOnly, s.mmap("mmap.read-only", own, false), true)
+	s.touch(stage0.ReadOnly, s.mmap(stage0.MapReadOnly, own, false), true)
 }
 
 // use reads and writes a mapping, ends it, and reads once more. Where there was no mapping,

@@ -18,6 +18,7 @@ const Agent = "/agent"
 const (
 	Uname       = "uname"
 	Auxv        = "auxv"
+	MapReadOnly = "mmap.read-only"
 	ReadOnly    = "touch.read-only.write"
 	Thread      = "thread"
 	NotAThread  = "clone.without-sighand"
