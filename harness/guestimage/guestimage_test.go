@@ -79,3 +79,39 @@ func TestTheGuestFindsWhatItNeeds(t *testing.T) {
 		t.Error("the agent is among the probes")
 	}
 }
+
+// TestTheAgentStartsWhatStage0DoesNot fails if a guest has no PID 1, or another one
+// than stage 0 where there is one.
+func TestTheAgentStartsWhatStage0DoesNot(t *testing.T) {
+	for goarch, want := range map[string][]string{"amd64": {"init stage 0", "agent the agent"}, "riscv64": {"init the agent"}} {
+		program, err := first(goarch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, err := contents(programs(t, time.Unix(1, 0)), program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range records {
+			if r.Name != "init" && r.Name != "agent" {
+				continue
+			}
+			b := make([]byte, r.FileSize)
+			if _, err := r.ReadAt(b, 0); err != nil {
+				t.Fatal(err)
+			}
+			what := "something else"
+			switch {
+			case string(b) == "program agent":
+				what = "the agent"
+			case bytes.Equal(b, program):
+				what = "stage 0"
+			}
+			got = append(got, r.Name+" "+what)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", goarch, got, want)
+		}
+	}
+}

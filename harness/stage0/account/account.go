@@ -104,7 +104,7 @@ func (s seen) refused(step string, errno int) bool {
 }
 
 // Diagnose is what a transcript says of the ABI that answered, where it is not
-// the architecture's: one finding each.
+// the architecture's, and of an agent that could not be started: one finding each.
 func Diagnose(t wire.Transcript, table abi.Table) []string {
 	s := seen{}
 	for _, o := range t.Observations {
@@ -136,6 +136,9 @@ func Diagnose(t wire.Transcript, table abi.Table) []string {
 		if other != bytes && s.works(stage0.SignalSet(other)) && !s.works(stage0.SignalSet(bytes)) {
 			say("a signal set has %d signals here, and %d on %s%s", 8*other, 8*bytes, table.GOARCH, oldWorld(s))
 		}
+	}
+	if o, there := s[stage0.ExecveAgent]; there {
+		say("%s cannot be started: %s (%d); the guest's programs are missing, or built for another machine", stage0.Agent, o.Error, o.Errno)
 	}
 	return findings
 }

@@ -127,6 +127,8 @@ func TestAnotherABIIsNamedAndTheRightOneIsNot(t *testing.T) {
 			"MAP_ANONYMOUS is 0x10 here, not 0x20: this is the ABI of alpha and sw64", "fails with error 78"}},
 		"another number for RLIMIT_NPROC": {answered(recorded(t, "amd64"), map[string]int{stage0.Process(6): 0, stage0.Process(8): 11}), "amd64",
 			[]string{"RLIMIT_NPROC is 8 here, not 6"}},
+		"no agent": {wire.Transcript{Observations: []wire.Observation{{Step: stage0.ExecveAgent, Errno: 8, Error: "ENOEXEC"}}}, "sw64",
+			[]string{"/agent cannot be started: ENOEXEC (8)"}},
 		"nothing at all": {wire.Transcript{}, "sw64", nil},
 	} {
 		got := Diagnose(c.said, table(t, c.arch))
