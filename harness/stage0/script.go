@@ -125,7 +125,9 @@ func (s *script) start() {
 	s.put(page, v[2])
 	s.place(done)
 
-	s.system(v[0], s.t.Syscall.Getpid)
+	// gettid rather than getpid, which is another call on alpha and which not every
+	// emulator of sw64 has: of the first thread both are the same.
+	s.system(v[0], s.t.Syscall.Gettid)
 	s.put(s.pid, v[0])
 	const field = 65 // struct new_utsname in include/uapi/linux/utsname.h
 	names := s.space(6 * field)
@@ -133,7 +135,7 @@ func (s *script) start() {
 	s.observe(stage0.Uname, "uname()",
 		value{"release", names + 2*field, true}, value{"version", names + 3*field, true}, value{"machine", names + 4*field, true})
 	s.get(v[0], s.pid)
-	s.observe(stage0.Auxv, "getpid()", value{"AT_PAGESZ", page, false})
+	s.observe(stage0.Auxv, "gettid()", value{"AT_PAGESZ", page, false})
 }
 
 // mmap asks for private memory, writable or not, and keeps where it is.

@@ -131,7 +131,6 @@ type Syscall struct {
 	Wait4         uint64 `c:"SYS_WAIT4"`
 	Execve        uint64 `c:"SYS_EXECVE"`
 	Reboot        uint64 `c:"SYS_REBOOT"`
-	Getpid        uint64 `c:"SYS_GETPID"`
 	Uname         uint64 `c:"SYS_UNAME"`
 	Getrlimit     uint64 `c:"SYS_GETRLIMIT"`
 }

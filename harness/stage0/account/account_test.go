@@ -122,6 +122,8 @@ func TestAnotherABIIsNamedAndTheRightOneIsNot(t *testing.T) {
 	}{
 		"the public sw64 user-mode emulator": {recorded(t, "sw64-generic-user"), "sw64", []string{
 			"MAP_ANONYMOUS is 0x20 here, not 0x10: this is the ABI of asm-generic"}},
+		"that emulator with alpha's flags of mmap": {recorded(t, "sw64-corrected-user"), "sw64", []string{
+			"RLIMIT_NPROC is 6 here, not 8 as on sw64"}},
 		"an old-world kernel": {old, "loong64", []string{"128 signals here, and 64 on loong64, and there is a getrlimit with number 163: this is the old world"}},
 		"alpha's kernel for amd64": {recorded(t, "alpha"), "amd64", []string{
 			"MAP_ANONYMOUS is 0x10 here, not 0x20: this is the ABI of alpha and sw64", "fails with error 78"}},
