@@ -7,9 +7,8 @@ package stage0
 import (
 	"github.com/onsi/gomega"
 
-	assembler "github.com/mapstack/conformance/harness/stage0"
-
 	"github.com/mapstack/conformance/harness/facts"
+	assembler "github.com/mapstack/conformance/harness/stage0"
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/stage0"
