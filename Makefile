@@ -3,7 +3,7 @@
 # explains is the one after "Error" in make's last line, and the exit status of
 # bin/mapstack itself.
 
-.PHONY: help conformance kill-table bench record suites list fetch doctor test test-boot lint fuzz bin/mapstack
+.PHONY: help conformance kill-table bench record suites list fetch twin doctor test test-boot lint fuzz bin/mapstack
 
 # What narrows the matrix, empty for all of it.
 ARCH ?=
@@ -21,6 +21,7 @@ select = $(if $(ARCH),--arch '$(ARCH)') $(if $(CELL),--cell '$(CELL)') $(if $(KE
 help:
 	@echo 'make conformance   boot the cells, run the probes, judge the claims'
 	@echo '                   narrowed by ARCH=loong64 CELL=amd64-debian12-6.1 KERNEL=6.1 FOCUS=MS-003;'
+	@echo '                   ARCH=sw64 needs a kernel that you have, and runs its twin beside; ALLOW_TWIN=1 exits as the twin does'
 	@echo '                   LOCKED=1 accepts no kernel but the one in fixtures/kernels.lock'
 	@echo 'make suites        the same through go tool ginkgo, narrowed by ARCH, CELL, KERNEL and LOCKED'
 	@echo 'make kill-table    show which claims catch which injected defects; CELL and FOCUS narrow it'
@@ -28,6 +29,7 @@ help:
 	@echo 'make record        run the cells of fixtures/recorded and keep what they say, for make test'
 	@echo 'make list          show the cells'
 	@echo 'make fetch         download and prepare everything, boot nothing'
+	@echo 'make twin          build the kernel with sw64'\''s numbers; make doctor ARCH=alpha says what that needs'
 	@echo 'make doctor        say what this machine lacks, and the command that supplies it'
 	@echo 'make test          run the tests of mapstack itself; boots nothing'
 	@echo 'make test-boot     run the tests that boot real kernels'
@@ -78,6 +80,10 @@ suites:
 	MAPSTACK_OUT='$(abspath $(OUT))' LOCKED='$(if $(filter-out 0,$(LOCKED)),1)' \
 		go tool ginkgo --tags boot --keep-going --timeout 3h \
 		$(patsubst %,./%,$(dir $(wildcard suites/*/suite_boot_test.go)))
+
+# The kernel of the twin, and all that its cell needs.
+twin: bin/mapstack
+	@bin/mapstack fetch --arch alpha
 
 list fetch doctor: bin/mapstack
 	@bin/mapstack $@ $(select)

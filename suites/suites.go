@@ -14,6 +14,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/report"
 	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/address"
 	"github.com/mapstack/conformance/suites/clone"
 	"github.com/mapstack/conformance/suites/goruntime"
@@ -56,7 +57,14 @@ func Probes(cells []matrix.Cell, focus string) (map[string][]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		probes[c.Name] = read(areas)
+		table, known := abi.Lookup(c.Arch)
+		for i := range areas {
+			// What is not judged need not be observed.
+			areas[i].Claims = slices.DeleteFunc(areas[i].Claims, func(cl claim.Claim) bool {
+				return known && cl.Unsupported != nil && cl.Unsupported(c, table) != ""
+			})
+		}
+		probes[c.Name] = read(table, areas)
 	}
 	return probes, nil
 }
@@ -69,18 +77,18 @@ func ProbesFor(focus string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return read(areas), nil
+	return read(abi.Table{}, areas), nil
 }
 
-func read(areas []claim.Area) []string {
+func read(a abi.Table, areas []claim.Area) []string {
 	var probes []string
-	for _, a := range areas {
-		for _, c := range a.Claims {
+	for _, area := range areas {
+		for _, c := range area.Claims {
 			probes = append(probes, c.Probe)
 		}
 	}
 	slices.Sort(probes)
-	return collect.Probes(slices.Compact(probes)...)
+	return collect.Probes(a, slices.Compact(probes)...)
 }
 
 // asked is the claims of a focus that a cell is asked.

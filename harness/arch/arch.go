@@ -34,6 +34,9 @@ type Machine struct {
 	// 0 where it does. A restore raises it once: the kernel then looks at its
 	// clock and programs the timer again.
 	TimerInput int
+	// BootOnly is why a saved guest does not go on, where nothing here can mend
+	// that; empty where it does.
+	BootOnly string
 	// Params are kernel parameters that this machine needs beside the common ones.
 	Params []Param
 }
@@ -64,6 +67,10 @@ type Record struct {
 	// Supplied: no archive has kernels, an emulator or a toolchain for it; whoever
 	// has them says where they are (harness/local).
 	Supplied bool
+	// GNU is the target of the GNU compilers where no package holds a kernel of it,
+	// so that one is built from source, and Go's own toolchain has no port, so that
+	// gccgo compiles the guest's programs; empty elsewhere.
+	GNU string
 	// Slowness scales every wait: TCG of this architecture against amd64's.
 	Slowness int
 	// Machines by the short name that cells use; "" is the default.

@@ -83,6 +83,16 @@ func All() []Record {
 			},
 		},
 		{
+			GOARCH: "alpha", Uname: "alpha",
+			QEMU: "alpha", Package: "qemu-system-misc",
+			ELF: 0x9026, Slowness: 2,
+			GNU: "alpha-linux-gnu",
+			Machines: map[string]Machine{
+				"": {Name: "clipper", Console: "ttyS0", MaxCPUs: 4,
+					BootOnly: "QEMU saves neither the Typhoon chip set, which enables the interrupts, nor its timers, and a restored guest never answers; it boots in a second"},
+			},
+		},
+		{
 			GOARCH: "sw64", Uname: "sw_64", QEMU: "sw64",
 			Aliases: []string{"sunway", "shenwei"},
 			ELF:     0x9916, OtherELF: []elf.Machine{268}, Slowness: 4,

@@ -149,12 +149,24 @@ func cleanName(name string) (string, error) {
 // exist. Owners are not kept and permissions are reduced to readable and
 // executable. No entry can touch anything outside dir, also not through links.
 func Unpack(ctx context.Context, file, dir string, want func(name string) bool) error {
+	return unpack(dir, want, func(visit func(*tar.Header, io.Reader) (bool, error)) error { return WalkData(ctx, file, visit) })
+}
+
+// UnpackTar does the same with a tar archive, such as a source package holds.
+func UnpackTar(ctx context.Context, archive io.Reader, dir string, want func(name string) bool) error {
+	return unpack(dir, want, func(visit func(*tar.Header, io.Reader) (bool, error)) error {
+		return walkTar(ctx, tar.NewReader(archive), visit)
+	})
+}
+
+// unpack writes below dir what want accepts of the entries that walk visits.
+func unpack(dir string, want func(name string) bool, walk func(func(*tar.Header, io.Reader) (bool, error)) error) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("unpack package: %w", err)
 	}
 	defer root.Close()
-	return WalkData(ctx, file, func(hdr *tar.Header, r io.Reader) (bool, error) {
+	return walk(func(hdr *tar.Header, r io.Reader) (bool, error) {
 		if hdr.Typeflag == tar.TypeDir || !want(hdr.Name) {
 			return false, nil
 		}

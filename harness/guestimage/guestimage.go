@@ -16,6 +16,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/gnu"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/runtimevariant"
 	"github.com/mapstack/conformance/harness/stage0"
@@ -41,6 +42,7 @@ var (
 // Image is a guest image in the cache.
 type Image struct {
 	Path   string // the initramfs, an uncompressed cpio archive
+	Disk   string // the same as an ext4 file system, where a machine has one; else empty
 	Key    string // changes when its contents could
 	Probes []string
 	Go     string // version of the toolchain
@@ -48,6 +50,9 @@ type Image struct {
 
 // Builder makes guest images, each architecture once.
 type Builder struct {
+	// Supplied is the GOROOT that somebody supplied for an architecture.
+	Supplied func(arch.Record) (string, error)
+
 	cache *cache.Cache
 	tools *toolchain.Go
 	sink  progress.Sink
@@ -74,15 +79,21 @@ func (b *Builder) Image(ctx context.Context, rec arch.Record) (Image, error) {
 }
 
 // layout is the version of what contents and write make of the programs.
-const layout = "2"
+const layout = "3"
 
 func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
-	probes := slices.Concat(guestProbes, hostedProbes)
-	for variant, names := range varied {
-		for _, name := range names {
-			if variant.Applies(rec.GOARCH) {
-				probes = append(probes, name+"-"+string(variant))
-			}
+	tools, libraries, err := b.toolchain(ctx, rec)
+	if err != nil {
+		return Image{}, err
+	}
+	probes := slices.Clone(guestProbes)
+	if tools.Hosted() {
+		// Elsewhere their modules do not know the architecture.
+		probes = append(probes, hostedProbes...)
+	}
+	for _, variant := range variants(rec) {
+		for _, name := range varied[variant] {
+			probes = append(probes, name+"-"+string(variant))
 		}
 	}
 	slices.Sort(probes)
@@ -91,21 +102,25 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 		return Image{}, err
 	}
 	parts := append([]string{layout, fmt.Sprintf("%x", sha256.Sum256(first))}, probes...)
-	key, err := b.tools.Key(rec, parts...)
+	key, err := tools.Key(rec, parts...)
 	if err != nil {
 		return Image{}, err
 	}
 	dir, err := b.cache.Dir(ctx, "guest", key, func(ctx context.Context, dir string) error {
 		what := "guest programs for " + rec.GOARCH
 		b.sink(progress.Event{Stage: progress.Build, What: what})
-		err := b.build(ctx, rec, first, dir)
+		err := build(ctx, tools, libraries, rec, first, dir)
 		b.sink(progress.Event{Stage: progress.Build, What: what, End: true, Err: err})
 		return err
 	})
 	if err != nil {
 		return Image{}, err
 	}
-	return Image{Path: filepath.Join(dir, archive), Key: key, Probes: probes, Go: b.tools.Version()}, nil
+	image := Image{Path: filepath.Join(dir, archive), Key: key, Probes: probes, Go: tools.Version()}
+	if disked(rec) {
+		image.Disk = filepath.Join(dir, disk)
+	}
+	return image, nil
 }
 
 // first is PID 1 of an architecture's guests, nil where that is the agent.
@@ -116,22 +131,64 @@ func first(goarch string) ([]byte, error) {
 	return stage0.Program(goarch)
 }
 
-const archive = "initramfs.cpio"
+// toolchain is what compiles an architecture's programs, and where the libraries
+// are that they load, nil for static ones.
+func (b *Builder) toolchain(ctx context.Context, rec arch.Record) (*toolchain.Go, *gnu.Tools, error) {
+	switch {
+	case rec.Supplied:
+		goroot, err := b.Supplied(rec)
+		if err != nil {
+			return nil, nil, err
+		}
+		tools, err := b.tools.Supplied(ctx, goroot)
+		return tools, nil, err
+	case rec.GNU != "":
+		found, err := gnu.Find(ctx, rec)
+		if err != nil {
+			return nil, nil, err
+		}
+		return b.tools.GNU(found), &found, nil
+	}
+	return b.tools, nil, nil
+}
 
-func (b *Builder) build(ctx context.Context, rec arch.Record, first []byte, dir string) error {
+// variants is the runtimes that differ from the stock one where programs have it.
+func variants(rec arch.Record) []runtimevariant.Variant {
+	if rec.GNU != "" {
+		return nil // gccgo has a runtime of its own
+	}
+	return slices.DeleteFunc(runtimevariant.All(), func(v runtimevariant.Variant) bool { return !v.Applies(rec.GOARCH) })
+}
+
+// Files of a guest image.
+const (
+	archive = "initramfs.cpio"
+	disk    = "root.ext4"
+)
+
+// disked is whether a machine of the architecture takes a disk.
+func disked(rec arch.Record) bool {
+	for _, m := range rec.Machines {
+		if m.Disk != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func build(ctx context.Context, tools *toolchain.Go, libraries *gnu.Tools, rec arch.Record, first []byte, dir string) error {
 	// Below dir, where the cache removes what a killed run leaves.
 	bin := filepath.Join(dir, "bin")
-	if err := b.tools.Build(ctx, rec, bin, append([]string{agent}, guestProbes...)); err != nil {
+	if err := tools.Build(ctx, rec, bin, append([]string{agent}, guestProbes...)); err != nil {
 		return err
 	}
-	if err := b.tools.BuildHosted(ctx, rec, bin, hostedProbes); err != nil {
-		return err
-	}
-	for _, variant := range runtimevariant.All() {
-		if !variant.Applies(rec.GOARCH) {
-			continue
+	if tools.Hosted() {
+		if err := tools.BuildHosted(ctx, rec, bin, hostedProbes); err != nil {
+			return err
 		}
-		if err := b.tools.BuildVariant(ctx, rec, variant, bin, varied[variant]); err != nil {
+	}
+	for _, variant := range variants(rec) {
+		if err := tools.BuildVariant(ctx, rec, variant, bin, varied[variant]); err != nil {
 			return err
 		}
 	}
@@ -139,8 +196,20 @@ func (b *Builder) build(ctx context.Context, rec arch.Record, first []byte, dir 
 	if err != nil {
 		return err
 	}
+	if libraries != nil {
+		loaded, err := shared(ctx, *libraries, bin)
+		if err != nil {
+			return err
+		}
+		records = append(records, loaded...)
+	}
 	if err := write(filepath.Join(dir, archive), records); err != nil {
 		return err
+	}
+	if disked(rec) {
+		if err := writeDisk(filepath.Join(dir, disk), records); err != nil {
+			return err
+		}
 	}
 	return os.RemoveAll(bin)
 }

@@ -21,7 +21,7 @@ type Image struct {
 
 // Provenance says where an image comes from.
 type Provenance struct {
-	Kind     string `json:"kind"` // "debian"
+	Kind     string `json:"kind"` // "debian", "built" from a source package, or "file"
 	Suite    string `json:"suite"`
 	Asked    string `json:"asked"` // the package the cell names
 	Package  string `json:"package"`
@@ -32,6 +32,8 @@ type Provenance struct {
 	// Config is the package the configuration was read from, when it is
 	// another one than the image's.
 	Config *File `json:"config,omitempty"`
+	// Compiler is what built the kernel, where that was done here.
+	Compiler string `json:"compiler,omitempty"`
 	// Locked says that kernels.lock decided, and not the suite's present state.
 	Locked bool `json:"locked"`
 	// Warning is what a reader must know of this resolution; empty for nothing.

@@ -21,6 +21,8 @@ const cacheKind = "kernel"
 type Resolver struct {
 	// Supplied is the path of the kernel that somebody supplied for an architecture.
 	Supplied func(arch.Record) (string, error)
+	// Config is the configuration that a kernel of an architecture is built with.
+	Config func(arch.Record) ([]byte, error)
 
 	archive Archive
 	cache   *cache.Cache
@@ -52,7 +54,10 @@ func (r *Resolver) Resolve(ctx context.Context, cell matrix.Cell) (Pin, error) {
 
 // Image returns a cell's kernel, ready to boot.
 func (r *Resolver) Image(ctx context.Context, cell matrix.Cell) (Image, error) {
-	if cell.Kernel.From == matrix.Supplied {
+	switch cell.Kernel.From {
+	case matrix.Source:
+		return r.built(ctx, cell)
+	case matrix.Supplied:
 		rec, err := arch.Lookup(cell.Arch)
 		if err != nil {
 			return Image{}, err
@@ -113,11 +118,15 @@ func (r *Resolver) resolve(ctx context.Context, cell matrix.Cell) (Pin, string, 
 		return Pin{}, "", err
 	}
 	k := cell.Kernel
-	pinned, inLock := r.lock.Find(k.Suite, rec.Debian, k.Package)
+	packaged := rec.Debian
+	if k.From == matrix.Source {
+		packaged = sourceArch
+	}
+	pinned, inLock := r.lock.Find(k.Suite, packaged, k.Package)
 	if r.locked {
 		if !inLock {
 			return Pin{}, "", fmt.Errorf("kernel of cell %s: kernels.lock has no entry for %s of %s on %s, and LOCKED=1 accepts nothing else; add it with bin/mapstack fetch --update-lock, or run without LOCKED",
-				cell.Name, k.Package, k.Suite, rec.Debian)
+				cell.Name, k.Package, k.Suite, packaged)
 		}
 		if err := pinned.checkSeries(k.Series); err != nil {
 			return Pin{}, "", fmt.Errorf("kernel of cell %s, from kernels.lock: %w", cell.Name, err)
@@ -125,7 +134,12 @@ func (r *Resolver) resolve(ctx context.Context, cell matrix.Cell) (Pin, string, 
 		return pinned, "", nil
 	}
 	r.sink(progress.Event{Cell: cell.Name, Stage: progress.Resolve, What: k.Package + " of " + k.Suite})
-	pin, err := resolve(ctx, r.archive, k.Suite, rec.Debian, k.Package)
+	var pin Pin
+	if k.From == matrix.Source {
+		pin, err = resolveSource(ctx, r.archive, k.Suite, k.Package)
+	} else {
+		pin, err = resolve(ctx, r.archive, k.Suite, packaged, k.Package)
+	}
 	if err == nil {
 		err = pin.checkSeries(k.Series)
 	}

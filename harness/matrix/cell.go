@@ -49,6 +49,7 @@ type Origin string
 
 const (
 	Archive  Origin = ""         // a package of a Debian suite
+	Source   Origin = "source"   // built from a source package of a Debian suite
 	Supplied Origin = "supplied" // a file that whoever has it names (harness/local)
 )
 

@@ -72,7 +72,7 @@ func (c Cell) problems() (found []string) {
 		bad("os is missing; give the distribution's name")
 	}
 	switch k := c.Kernel; k.From {
-	case Archive:
+	case Archive, Source:
 		if k.Suite == "" || k.Package == "" {
 			bad("kernel needs a suite and a package")
 		}
@@ -84,7 +84,7 @@ func (c Cell) problems() (found []string) {
 			bad("a kernel that is supplied has no suite, package or series: nobody knows which it will be")
 		}
 	default:
-		bad("kernel from %q must be %s, or left out", k.From, Supplied)
+		bad("kernel from %q must be %s or %s, or left out", k.From, Source, Supplied)
 	}
 	switch c.PageSize {
 	case 4096, 8192, 16384, 65536:

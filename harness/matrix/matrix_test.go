@@ -21,7 +21,7 @@ func TestBadCellsSayFileLineAndWhatIsAllowed(t *testing.T) {
 		"unknown field":       {"cpus: 2", "cpu: 2", "7", "cpu"},
 		"wrong type":          {"cpus: 2", "cpus: many", "7", "many"},
 		"bad name":            {"name: a-1", "name: A/1", "2", "a-z, 0-9, dot and dash"},
-		"unknown arch":        {"arch: amd64", "arch: vax", "2", "known are amd64"},
+		"unknown arch":        {"arch: amd64", "arch: vax", "2", "known are alpha, amd64"},
 		"alias as arch":       {"arch: amd64", "arch: x86_64", "2", "must be written amd64"},
 		"unknown machine":     {"arch: amd64", "arch: mips64le", "2", "loongson3, malta"},
 		"too many CPUs":       {"cpus: 2", "cpus: 99", "2", "1 to 64"},

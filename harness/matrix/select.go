@@ -16,6 +16,7 @@ type Selection struct {
 	Arch   string // any name of an architecture
 	Cell   string // cell names
 	Kernel string // kernel series
+	Tiered bool   // also cells with a tier when nothing asks for them
 }
 
 // Select returns the cells that every field of s allows, in the file's order;
@@ -40,7 +41,7 @@ func Select(cells []Cell, s Selection) ([]Cell, error) {
 	}
 	var chosen []Cell
 	for _, c := range cells {
-		if c.Tier != "" && len(asked)+len(byCell) == 0 {
+		if c.Tier != "" && !s.Tiered && len(asked)+len(byCell) == 0 {
 			continue
 		}
 		if (len(asked) == 0 || slices.ContainsFunc(asked, c.About)) && allows(byCell, c.Name) && allows(bySeries, c.Kernel.Series) {
@@ -86,7 +87,9 @@ func unknown(what, name string, cells []Cell, field func(Cell) string) error {
 	}
 	names := make([]string, 0, len(valid))
 	for n := range valid {
-		names = append(names, n)
+		if n != "" {
+			names = append(names, n)
+		}
 	}
 	sort.Strings(names)
 	return fmt.Errorf("unknown %s %q; valid are: %s", what, name, strings.Join(names, ", "))

@@ -26,6 +26,10 @@ type Config struct {
 	Memory  int    // MiB
 	Kernel  string // path of the bootable image
 	Initrd  string // path of the initramfs
+	// Disk is the path of the same as a file system, for machines that have
+	// arch.Machine.Disk. The kernel takes whichever it is given first: some
+	// machines leave -initrd aside without a word.
+	Disk string
 
 	// RAM is the file that holds the guest's memory, for Save and Load; empty
 	// for memory that ends with QEMU.
@@ -43,6 +47,14 @@ var common = []arch.Param{
 	{Value: "rdinit=/init", Reason: "the agent in the initramfs is PID 1"},
 }
 
+// disk are the parameters of a machine that may not load an initramfs.
+var disk = []arch.Param{
+	{Value: "root=/dev/vda", Reason: "the guest image is a disk too, where the machine does not load an initramfs"},
+	{Value: "rootfstype=ext4", Reason: "the disk is an ext4 file system"},
+	{Value: "ro", Reason: "nothing writes to the disk"},
+	{Value: "init=/init", Reason: "the agent on the disk is PID 1"},
+}
+
 // Params returns the kernel's parameters. This is the allow-list: nothing else
 // reaches a command line.
 func (c Config) Params() []arch.Param {
@@ -51,13 +63,16 @@ func (c Config) Params() []arch.Param {
 		Reason: "the platform console is the one channel every kernel has built in",
 	}}
 	params = append(params, common...)
+	if c.Machine.Disk != "" {
+		params = append(params, disk...)
+	}
 	return append(params, c.Machine.Params...)
 }
 
 // Argv returns QEMU's whole command line. It is a pure function of c.
 func (c Config) Argv() ([]string, error) {
-	if len(c.Prefix) == 0 || c.Kernel == "" || c.Initrd == "" || c.CPUs < 1 || c.Memory < 1 {
-		return nil, fmt.Errorf("machine %s needs a QEMU, a kernel, an initramfs, CPUs and memory", c.Machine.Name)
+	if len(c.Prefix) == 0 || c.Kernel == "" || c.Initrd == "" || (c.Machine.Disk == "") != (c.Disk == "") || c.CPUs < 1 || c.Memory < 1 {
+		return nil, fmt.Errorf("machine %s needs a QEMU, a kernel, an initramfs, a disk exactly where it has one, CPUs and memory", c.Machine.Name)
 	}
 	var words []string
 	for _, p := range c.Params() {
@@ -66,7 +81,7 @@ func (c Config) Argv() ([]string, error) {
 		}
 		words = append(words, p.Value)
 	}
-	for _, path := range []string{c.Kernel, c.Initrd, c.RAM} {
+	for _, path := range []string{c.Kernel, c.Initrd, c.Disk, c.RAM} {
 		if strings.Contains(path, ",") {
 			// QEMU reads a comma as the end of an option's value.
 			return nil, fmt.Errorf("path %q has a comma, which QEMU cannot take; use another cache folder", path)
@@ -81,6 +96,9 @@ func (c Config) Argv() ([]string, error) {
 		// The monitor is a socket pair that QEMU inherits: no path, no port, no race.
 		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control",
 		"-kernel", c.Kernel, "-initrd", c.Initrd, "-append", strings.Join(words, " "))
+	if c.Machine.Disk != "" {
+		argv = append(argv, "-drive", "if=none,id=root,format=raw,readonly=on,file="+c.Disk, "-device", c.Machine.Disk+",drive=root")
+	}
 	if c.Machine.CPU != "" {
 		argv = append(argv, "-cpu", c.Machine.CPU)
 	}

@@ -121,6 +121,7 @@ type Provenance struct {
 	Filename string `json:"filename,omitempty"`
 	SHA256   string `json:"sha256,omitempty"`
 	Size     int64  `json:"size,omitempty"`
+	Compiler string `json:"compiler,omitempty"` // that built it, where that was done here
 	Warning  string `json:"warning,omitempty"`
 }
 

@@ -95,21 +95,20 @@ func (r Report) sideBySide() string {
 	fmt.Fprintf(&b, "\nWhat is known of %s, by tier:\n\n", r.Tiers.Arch)
 	t := plainTable(table.Row{"tier", "verdict", "cells", "decided"})
 	for _, tier := range r.Tiers.Tiers {
-		said := string(tier.Verdict.Verdict)
+		said, why := string(tier.Verdict.Verdict), tier.Verdict.Reason
 		if tier.Missing != "" {
+			// The rest of it is among the problems above.
 			said = "not run"
+			why, _, _ = strings.Cut(tier.Missing, "\n")
 		}
-		t.AppendRow(table.Row{meant(tier.Tier, r.Tiers.Arch), said, orDash(strings.Join(tier.Cells, " ")), tier.Verdict.Reason})
+		t.AppendRow(table.Row{meant(tier.Tier, r.Tiers.Arch), said, orDash(strings.Join(tier.Cells, " ")), why})
 	}
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 4, WidthMax: 60, WidthMaxEnforcer: text.WrapSoft}})
 	b.WriteString(t.Render() + "\n")
-	for _, tier := range r.Tiers.Tiers {
-		if tier.Missing != "" {
-			fmt.Fprintf(&b, "\n%s: not run\n    %s\n", meant(tier.Tier, r.Tiers.Arch), strings.ReplaceAll(tier.Missing, "\n", "\n    "))
-		}
-	}
 	fmt.Fprintf(&b, "\nWhat the article says of %s, and what each tier says of that:\n\n", r.Tiers.Arch)
 	t = plainTable(table.Row{"", "the article", "R", "T", "M: if it were so"})
-	t.SetColumnConfigs([]table.ColumnConfig{{Number: 2, WidthMax: 60}, {Number: 5, WidthMax: 30}})
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 2, WidthMax: 60, WidthMaxEnforcer: text.WrapSoft},
+		{Number: 5, WidthMax: 30, WidthMaxEnforcer: text.WrapSoft}})
 	for _, a := range r.Tiers.Assertions {
 		if a.Read == nil {
 			t.AppendRow(table.Row{a.ID, a.English, a.Real, a.Twin, orDash(strings.TrimSpace(a.Model + " " + strings.Join(a.ModelClaims, " ")))})

@@ -55,7 +55,7 @@ func TestTheTableSaysWhatIsMissingAndWhatEachTierSays(t *testing.T) {
 	if err := tiered(verdict.NotRun, verdict.Pass).WriteTable(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"R  a real kernel of sw64: not run\n    set SW64_KERNEL", "It is refused.", "wrong", "shown GR-111",
+	for _, want := range []string{"R  a real kernel of sw64              not run", "set SW64_KERNEL", "It is refused.", "wrong", "shown GR-111",
 		"GR-111 It ends with status 2.", "A file is there.", "It is not.", "INCOMPLETE"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is not in\n%s", want, b.String())

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -73,7 +74,16 @@ func (o *Origin) gather(ctx context.Context) (err error) {
 	if p.rec, err = arch.Lookup(o.cell.Arch); err != nil {
 		return err
 	}
-	if p.machine, err = p.rec.Machine(o.cell.Machine); err != nil {
+	name := o.cell.Machine
+	if p.rec.Supplied {
+		// Asked at once, so that everything that is missing is told at once.
+		parts, err := e.Supplies.Parts(p.rec)
+		if err != nil {
+			return err
+		}
+		name = cmp.Or(parts.Machine, name)
+	}
+	if p.machine, err = p.rec.Machine(name); err != nil {
 		return err
 	}
 	group, getting := errgroup.WithContext(ctx)
@@ -84,7 +94,7 @@ func (o *Origin) gather(ctx context.Context) (err error) {
 		return err
 	}
 	o.config = qemu.Config{Prefix: p.emulator.Argv, Arch: p.rec, Machine: p.machine, CPUs: o.cell.CPUs,
-		Memory: o.cell.Memory, Kernel: p.kernel.Path, Initrd: p.guest.Path}
+		Memory: o.cell.Memory, Kernel: p.kernel.Path, Initrd: p.guest.Path, Disk: p.guest.Disk}
 	o.config.Accel, o.slow = e.accelerator(ctx, o.config)
 	o.timeouts = qemu.TimeoutsFor(o.config.Accel, p.rec.Slowness)
 	o.guest = evidence.Guest{Image: p.guest.Key, Go: p.guest.Go}
@@ -148,6 +158,8 @@ func (o *Origin) unsaveable() string {
 		return "asked for"
 	case o.config.Accel != qemu.TCG:
 		return "a guest that was saved under KVM belongs to the CPU it ran on"
+	case o.config.Machine.BootOnly != "":
+		return o.config.Machine.BootOnly
 	}
 	return ""
 }

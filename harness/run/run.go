@@ -17,8 +17,10 @@ import (
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/gnu"
 	"github.com/mapstack/conformance/harness/guestimage"
 	"github.com/mapstack/conformance/harness/kernel"
+	"github.com/mapstack/conformance/harness/local"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/qemu"
@@ -44,11 +46,18 @@ type Guests interface {
 	Image(ctx context.Context, rec arch.Record) (guestimage.Image, error)
 }
 
+// Supplies says what is supplied for an architecture that no archive has. An
+// error that lists what is missing is a *local.MissingError.
+type Supplies interface {
+	Parts(rec arch.Record) (local.Parts, error)
+}
+
 // Engine runs cells.
 type Engine struct {
 	Kernels   Kernels
 	Emulators Emulators
 	Guests    Guests
+	Supplies  Supplies
 	Host      evidence.Host
 	Sink      progress.Sink
 	// Defect is the defect model to inject into every probe that is not spared;
@@ -139,6 +148,8 @@ func slowness(c matrix.Cell) int {
 func failure(ctx context.Context, err error) *target.Failure {
 	var f *target.Failure
 	var wrong *kernel.WrongArchError
+	var missing *local.MissingError
+	var tools *gnu.MissingError
 	switch {
 	case err == nil:
 		return nil
@@ -149,6 +160,8 @@ func failure(ctx context.Context, err error) *target.Failure {
 		return f
 	case ctx.Err() != nil:
 		return &target.Failure{Kind: target.Interrupted, Message: "the run was stopped before this cell ended"}
+	case errors.As(err, &missing), errors.As(err, &tools):
+		return &target.Failure{Kind: target.Missing, Message: err.Error()}
 	case errors.As(err, &wrong):
 		return &target.Failure{Kind: target.WrongArch, Message: err.Error()}
 	}

@@ -23,6 +23,7 @@ const (
 	Mismatch    Kind = "mismatch"    // the guest is not what the cell says
 	Protocol    Kind = "protocol"    // the agent's records make no sense
 	Infra       Kind = "infra"       // QEMU, the toolchain, a mirror, the disk
+	Missing     Kind = "missing"     // what no archive has was not supplied, or cannot be built here
 	Interrupted Kind = "interrupted" // the run was stopped from outside
 )
 

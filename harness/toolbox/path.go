@@ -52,6 +52,24 @@ func fromPath(ctx context.Context, rec arch.Record) (QEMU, error) {
 	return QEMU{Argv: []string{path}, Version: version, Source: "PATH", Build: build}, nil
 }
 
+// supplied returns an emulator that somebody named, of whatever version: there is
+// no other.
+func supplied(ctx context.Context, path, firmware string) (QEMU, error) {
+	version, err := askVersion(ctx, []string{path})
+	if err != nil {
+		return QEMU{}, fmt.Errorf("the emulator that was supplied does not work: %w", err)
+	}
+	build, err := hashOf(path)
+	if err != nil {
+		return QEMU{}, err
+	}
+	argv := []string{path}
+	if firmware != "" {
+		argv = append(argv, "-L", firmware)
+	}
+	return QEMU{Argv: argv, Version: version, Source: "supplied", Build: build}, nil
+}
+
 // versionLine is the first line that `qemu-system-x --version` prints.
 var versionLine = regexp.MustCompile(`^QEMU emulator version (\d{1,4}\.\d{1,4}[^\n]{0,200})`)
 

@@ -27,6 +27,10 @@ type QEMU struct {
 // Toolbox finds emulators. It is safe for concurrent use; each architecture is
 // looked for once.
 type Toolbox struct {
+	// Supplied is the emulator that somebody supplied for an architecture, and
+	// the folder of its firmware, "" for its own.
+	Supplied func(arch.Record) (path, firmware string, err error)
+
 	client *debian.Client
 	cache  *cache.Cache
 	sink   progress.Sink
@@ -47,6 +51,13 @@ func (t *Toolbox) Find(ctx context.Context, rec arch.Record) (QEMU, error) {
 }
 
 func (t *Toolbox) search(ctx context.Context, rec arch.Record) (QEMU, error) {
+	if rec.Supplied {
+		path, firmware, err := t.Supplied(rec)
+		if err != nil {
+			return QEMU{}, err
+		}
+		return supplied(ctx, path, firmware)
+	}
 	q, reason := fromPath(ctx, rec)
 	if reason == nil {
 		return q, nil

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"go/version"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"syscall"
 
 	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/gnu"
 )
 
 // Go is a Go toolchain and the source tree it compiles guests from.
@@ -23,6 +25,7 @@ type Go struct {
 	root    string // the module's folder
 	version string // what `go version` prints after "go version"
 	private string // GOROOT, "" for that of the go command in PATH
+	gnu     *gnu.Tools
 
 	hashing sync.Once
 	hash    string
@@ -42,8 +45,41 @@ func Open(ctx context.Context, dir string) (*Go, error) {
 	return &Go{root: root, version: strings.TrimSpace(out)}, nil
 }
 
-// Version is the toolchain's own, such as "go1.26.8".
-func (g *Go) Version() string { return g.version }
+// Supplied returns the toolchain below goroot, such as a vendor's port, for the
+// same sources.
+func (g *Go) Supplied(ctx context.Context, goroot string) (*Go, error) {
+	tool := filepath.Join(goroot, "bin", "go")
+	out, err := command(ctx, g.root, tool, rooted(goroot), "version")
+	if err != nil {
+		return nil, fmt.Errorf("ask the Go toolchain in %s for its version: %w", goroot, err)
+	}
+	// go version go1.16.4 linux/amd64
+	words := strings.Fields(out)
+	if len(words) < 3 || !strings.HasPrefix(words[2], "go") {
+		return nil, fmt.Errorf("%s says %.80q, which names no Go version", tool, out)
+	}
+	return &Go{root: g.root, version: words[2], private: goroot}, nil
+}
+
+// GNU returns a toolchain that compiles the same sources with gccgo.
+func (g *Go) GNU(tools gnu.Tools) *Go {
+	return &Go{root: g.root, version: g.version, gnu: &tools}
+}
+
+// rooted is the environment of a toolchain that is not the one in PATH: this very
+// one, whatever go.mod asks for.
+func rooted(goroot string) []string { return []string{"GOROOT=" + goroot, "GOTOOLCHAIN=local"} }
+
+// Version is the toolchain's own, such as "go1.26.8", or "gccgo 12.2.0".
+func (g *Go) Version() string {
+	if g.gnu != nil {
+		return "gccgo " + g.gnu.Version
+	}
+	return g.version
+}
+
+// Hosted is whether BuildHosted can be used.
+func (g *Go) Hosted() bool { return g.private == "" && g.gnu == nil }
 
 // Root is the module's folder.
 func (g *Go) Root() string { return g.root }
@@ -75,7 +111,7 @@ func (g *Go) Key(rec arch.Record, parts ...string) (string, error) {
 	if g.hashErr != nil {
 		return "", g.hashErr
 	}
-	all := slices.Concat([]string{g.version, g.hash}, flags, environment(rec), parts)
+	all := slices.Concat([]string{g.version, g.Version(), g.hash}, g.flags(), environment(rec), parts)
 	sum := sha256.Sum256([]byte(strings.Join(all, "\x00")))
 	return hex.EncodeToString(sum[:]), nil
 }
@@ -110,7 +146,17 @@ func hashSources(root string) (string, error) {
 }
 
 // flags make static, stripped programs that do not depend on where they were built.
-var flags = []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="}
+func (g *Go) flags() []string {
+	if g.gnu != nil {
+		// A static libc crashes (seen on alpha); the library of Go need not travel.
+		return []string{"-compiler=gccgo", "-trimpath", "-buildvcs=false", "-gccgoflags=-O2 -static-libgo -static-libgcc -Wl,-s"}
+	}
+	flags := []string{"-trimpath", "-ldflags=-s -w -buildid="}
+	if version.Compare(g.version, "go1.18") >= 0 {
+		flags = append(flags, "-buildvcs=false") // before, nothing was stamped, and the flag was unknown
+	}
+	return flags
+}
 
 // guestModule is the module file of programs that vendor toolchains must
 // compile: Go 1.16, no requirements.
@@ -128,7 +174,7 @@ func (g *Go) BuildHosted(ctx context.Context, rec arch.Record, dir string, progr
 }
 
 func (g *Go) build(ctx context.Context, rec arch.Record, dir string, programs []string, more ...string) error {
-	args := slices.Concat([]string{"build"}, more, flags)
+	args := slices.Concat([]string{"build"}, more, g.flags())
 	args = append(args, "-o", dir+string(filepath.Separator))
 	for _, p := range programs {
 		args = append(args, "./poc/"+p)
@@ -136,8 +182,10 @@ func (g *Go) build(ctx context.Context, rec arch.Record, dir string, programs []
 	tool, env := "go", environment(rec)
 	if g.private != "" {
 		tool = filepath.Join(g.private, "bin", "go")
-		// This very toolchain, whatever go.mod asks for: its sources were edited.
-		env = append(env, "GOROOT="+g.private, "GOTOOLCHAIN=local")
+		env = append(env, rooted(g.private)...)
+	}
+	if g.gnu != nil {
+		env = append(env, "GCCGO="+g.gnu.GCCGo)
 	}
 	if _, err := command(ctx, g.root, tool, env, args...); err != nil {
 		return fmt.Errorf("compile guest programs for %s: %w", rec.GOARCH, err)

@@ -26,7 +26,7 @@ func (g *Go) BuildVariant(ctx context.Context, rec arch.Record, variant runtimev
 		return err
 	}
 	defer os.RemoveAll(own)
-	root, err := privateRoot(ctx, g.root, filepath.Join(own, "go"))
+	root, err := g.privateRoot(ctx, filepath.Join(own, "go"))
 	if err != nil {
 		return err
 	}
@@ -50,12 +50,15 @@ func (g *Go) BuildVariant(ctx context.Context, rec arch.Record, variant runtimev
 // privateRoot makes another name for the toolchain's folder, of links: an overlay
 // may not replace files of the module cache, where the go command keeps the
 // toolchains that it downloads.
-func privateRoot(ctx context.Context, module, dir string) (string, error) {
-	out, err := command(ctx, module, "go", nil, "env", "GOROOT")
-	if err != nil {
-		return "", fmt.Errorf("ask the Go toolchain where it is: %w", err)
+func (g *Go) privateRoot(ctx context.Context, dir string) (string, error) {
+	root := g.private
+	if root == "" {
+		out, err := command(ctx, g.root, "go", nil, "env", "GOROOT")
+		if err != nil {
+			return "", fmt.Errorf("ask the Go toolchain where it is: %w", err)
+		}
+		root = strings.TrimSpace(out)
 	}
-	root := strings.TrimSpace(out)
 	entries, err := os.ReadDir(root)
 	if errors.Is(err, fs.ErrNotExist) || root == "" {
 		return "", fmt.Errorf("the Go toolchain says that it is in %q, which is not there; a runtime variant needs its sources", root)

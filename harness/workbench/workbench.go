@@ -6,17 +6,20 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/debian"
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/guestimage"
 	"github.com/mapstack/conformance/harness/kernel"
+	"github.com/mapstack/conformance/harness/local"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run"
@@ -83,12 +86,35 @@ func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progres
 		return nil, err
 	}
 	b.Kernels = kernel.NewResolver(kernel.FromDebian(b.Client), b.Cache, parsed, locked, b.sink)
+	b.Kernels.Supplied = func(rec arch.Record) (string, error) {
+		p, err := b.Parts(rec)
+		return p.Kernel, err
+	}
+	b.Kernels.Config = func(rec arch.Record) ([]byte, error) { return fs.ReadFile(data, rec.GOARCH+".config") }
+	b.Toolbox.Supplied = func(rec arch.Record) (string, string, error) {
+		p, err := b.Parts(rec)
+		return p.QEMU, p.Firmware, err
+	}
+	b.Guests.Supplied = func(rec arch.Record) (string, error) {
+		p, err := b.Parts(rec)
+		return p.GOROOT, err
+	}
 	return b, nil
+}
+
+// Parts says what this machine's owner supplied for an architecture that no
+// archive has. An error that lists what is missing is a *local.MissingError.
+func (b *Bench) Parts(rec arch.Record) (local.Parts, error) {
+	p, err := local.Find(rec, os.Getenv, b.Tools.Root())
+	if err == nil {
+		err = p.Missing(rec)
+	}
+	return p, err
 }
 
 // Engine runs cells with this bench.
 func (b *Bench) Engine() *run.Engine {
-	return &run.Engine{Kernels: b.Kernels, Emulators: b.Toolbox, Guests: b.Guests, Host: b.Host, Sink: b.sink, Defect: b.Defect,
+	return &run.Engine{Kernels: b.Kernels, Emulators: b.Toolbox, Guests: b.Guests, Supplies: b, Host: b.Host, Sink: b.sink, Defect: b.Defect,
 		Snapshots: b.Cache, Fresh: b.Fresh}
 }
 

@@ -26,6 +26,9 @@ type Table struct {
 	// succeeded (runtime.clone in sys_linux_riscv64.s stores zero in the parent, in
 	// every release up to 1.26; the public port to sw64 ignores the error flag).
 	GoLosesCloneError bool
+	// Clone3Since is the series of the first kernel with clone3 where that is not
+	// 5.3, "6.12".
+	Clone3Since string
 	// MmapByPointer: mmap takes one argument, the address of its six
 	// (arch/s390/kernel/syscall.c: old_mmap).
 	MmapByPointer bool
@@ -41,6 +44,7 @@ type Table struct {
 	SigStackSizeFirst bool
 
 	errno map[string]int
+	lacks map[Feature]string
 }
 
 // CloneArg is one argument of the raw clone call.

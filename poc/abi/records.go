@@ -198,7 +198,9 @@ func alpha() Table {
 		CloneOrder:  cloneForwards(), // no CLONE_BACKWARDS in arch/alpha/Kconfig
 		GoThread:    goThread,
 		MinSigStack: 4096,
+		Clone3Since: "6.12",
 		errno:       errnos(errnoBase(), errnoAlpha()),
+		lacks:       alphaLacks(),
 	}
 }
 
@@ -209,6 +211,7 @@ func sw64() Table {
 	t := alpha()
 	t.Map.Droppable = 0 // not in the headers of 4.19 to 6.6
 	t.GoLosesCloneError = true
+	t.lacks, t.Clone3Since = sw64Lacks(), ""
 	// arch/sw_64/kernel/syscalls/syscall.tbl; these three only in the newer tables.
 	t.Syscall.Clone3, t.Syscall.PidfdOpen, t.Syscall.PidfdGetfd = 282, 281, 285
 	return t

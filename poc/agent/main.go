@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/mapstack/conformance/poc/limit"
 )
@@ -22,7 +23,7 @@ func main() {
 	syscall.Sync()
 	_ = syscall.Reboot(syscall.LINUX_REBOOT_CMD_RESTART)
 	for {
-		_ = syscall.Pause()
+		time.Sleep(time.Hour) // pause(2) does not exist on every architecture
 	}
 }
 

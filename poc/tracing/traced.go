@@ -95,7 +95,10 @@ func begin(pid int) error {
 	if err := syscall.PtraceSetOptions(pid, trace.OptionGoodSyscall|trace.OptionExitKill); err != nil {
 		return err
 	}
-	return syscall.PtraceSyscall(pid, 0)
+	if _, errno := trace.Ptrace(syscall.PTRACE_SYSCALL, uintptr(pid), 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // atCall looks at a stop and returns which of the calls is being made, 0 for none.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/facts"
 	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
@@ -27,6 +28,8 @@ func Area() claim.Area {
 	for i := range claims {
 		claims[i].Probe = probe
 	}
+	claims = claim.NeedEach(claims, abi.Layouts, "AD-005", "AD-006", "AD-015")
+	claims = claim.NeedEach(claims, abi.HugePages, "AD-008", "AD-009", "AD-103")
 	return claim.Area{Name: "address", Claims: claims}
 }
 

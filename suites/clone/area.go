@@ -2,10 +2,13 @@
 package clone
 
 import (
+	"fmt"
+
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/facts"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/release"
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
@@ -21,6 +24,7 @@ func Area() claim.Area {
 	for _, group := range [][]claim.Claim{legacyClaims(), namespaceClaims(), clone3Claims()} {
 		claims = append(claims, group...)
 	}
+	claims = claim.NeedEach(claims, abi.Trace, "CL-021")
 	return claim.Area{Name: "clone", Claims: claims}
 }
 
@@ -71,10 +75,17 @@ func limited(t claim.Transcript, prefix string) { t.Step(prefix + "limit").Resul
 // must is the level of what programs and libraries rely on.
 const must = verdict.Must
 
-// hasClone3 excludes architectures whose table has no number for clone3.
-func hasClone3(_ matrix.Cell, a abi.Table) string {
+// hasClone3 excludes kernels whose table has no clone3.
+func hasClone3(c matrix.Cell, a abi.Table) string {
 	if a.Syscall.Clone3 == 0 {
 		return "the architecture's system call table has no clone3"
+	}
+	first, err := release.Parse(a.Clone3Since + ".0")
+	if err != nil {
+		return "" // it came with the call
+	}
+	if own, err := release.Parse(c.Kernel.Series + ".0"); err == nil && own.Less(first) {
+		return fmt.Sprintf("the architecture has clone3 since %s, and the kernel is a %s", a.Clone3Since, c.Kernel.Series)
 	}
 	return ""
 }

@@ -34,6 +34,11 @@ func Area() claim.Area {
 			claims[i].Probe = probe
 		}
 	}
+	for i, c := range claims {
+		if c.ID != "IN-001" { // which asks the kernel alone
+			claims[i] = claim.Needs(c, abi.GoPort)
+		}
+	}
 	return claim.Area{Name: "goruntime", Claims: claims}
 }
 

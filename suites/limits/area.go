@@ -7,6 +7,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/facts"
 	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
@@ -31,7 +32,7 @@ func Area() claim.Area {
 			claims[i].Level = verdict.Must
 		}
 	}
-	return claim.Area{Name: "limits", Claims: claims}
+	return claim.Area{Name: "limits", Claims: claim.NeedEach(claims, abi.Trace, "LM-117", "LM-118")}
 }
 
 // errno expects the call of a step to have failed with an error.

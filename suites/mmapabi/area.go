@@ -29,7 +29,7 @@ func Area() claim.Area {
 	for i := range claims {
 		claims[i].Probe = probe
 	}
-	return claim.Area{Name: "mmapabi", Claims: claims}
+	return claim.Area{Name: "mmapabi", Claims: claim.NeedEach(claims, abi.Sysconf, "AD-001")}
 }
 
 // check is what decides a claim, with the constants of the architecture.

@@ -23,7 +23,11 @@ const in = "thread."
 // Area returns the claims. SG-009, about mmap under a strict Yama, is in
 // protection, SG-011, about the signal below a full stack, in mmapabi.
 func Area() claim.Area {
-	return claim.Area{Name: "signal", Claims: []claim.Claim{
+	return claim.Area{Name: "signal", Claims: claim.NeedEach(claims(), abi.Trace, "SG-004", "SG-101")}
+}
+
+func claims() []claim.Claim {
+	return []claim.Claim{
 		must("SG-001",
 			"sigaltstack takes memory mapped with MAP_STACK as it takes any other, and signals are handled on it.",
 			"sigaltstack 接受以 MAP_STACK 映射的内存，与其他内存无异，信号在其上得到处理。",
@@ -72,7 +76,7 @@ func Area() claim.Area {
 					g.Expect(o.Uint("size")).To(gomega.Equal(parent.Uint("size")), "step %s: its size", step)
 				}
 			}),
-	}}
+	}
 }
 
 // disabled is SS_DISABLE (include/uapi/linux/signal.h).

@@ -28,7 +28,12 @@ const (
 
 // Area returns the claims.
 func Area() claim.Area {
-	return claim.Area{Name: "tracing", Claims: []claim.Claim{
+	all := claim.NeedEach(claims(), abi.Tracepoints, "SG-010")
+	return claim.Area{Name: "tracing", Claims: claim.NeedEach(all, abi.Trace, "SG-005", "SG-006", "SG-007", "SG-008", "SG-102", "SG-103", "SG-104")}
+}
+
+func claims() []claim.Claim {
+	return []claim.Claim{
 		should("SG-005",
 			"A seccomp filter that one thread installs with SECCOMP_FILTER_FLAG_TSYNC binds all threads of the process, and those that come later, together with no_new_privs.",
 			"一个线程以 SECCOMP_FILTER_FLAG_TSYNC 安装的 seccomp 过滤器连同 no_new_privs 一起约束进程的所有线程，包括之后创建的线程。",
@@ -115,7 +120,7 @@ func Area() claim.Area {
 					g.Expect(o.Value(event.name)).To(gomega.Equal(event.there), "there is a tracepoint %s", event.name)
 				}
 			}),
-	}}
+	}
 }
 
 func should(id, english, chinese, source string, check func(gomega.Gomega, claim.Transcript, abi.Table, facts.Facts)) claim.Claim {

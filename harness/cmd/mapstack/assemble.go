@@ -47,7 +47,7 @@ func reportCells(cells []evidence.Cell) []report.Cell {
 				Provenance: report.Provenance{
 					Kind: k.Provenance.Kind, Suite: k.Provenance.Suite, Package: k.Provenance.Package,
 					Version: k.Provenance.Version, Filename: k.Provenance.Filename, SHA256: k.Provenance.SHA256,
-					Size: k.Provenance.Size, Warning: k.Provenance.Warning,
+					Size: k.Provenance.Size, Compiler: k.Provenance.Compiler, Warning: k.Provenance.Warning,
 				},
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -15,7 +17,9 @@ import (
 	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/debian"
+	"github.com/mapstack/conformance/harness/gnu"
 	"github.com/mapstack/conformance/harness/kernel"
+	"github.com/mapstack/conformance/harness/local"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/verdict"
@@ -86,6 +90,8 @@ func examine(ctx context.Context, cells []matrix.Cell, locked bool) []finding {
 	}
 	found = append(found, finding{what: "Go", state: bench.Tools.Version()}, disk(bench.Cache.Root()), kvm())
 	found = append(found, emulators(cells)...)
+	found = append(found, parts(ctx, bench, cells)...)
+	cells = slices.DeleteFunc(slices.Clone(cells), func(c matrix.Cell) bool { return c.Kernel.From == matrix.Supplied })
 	if bench.MirrorProblem != nil {
 		return append(found, mirror(oneLine(bench.MirrorProblem.Error())))
 	}
@@ -124,12 +130,49 @@ func kernels(ctx context.Context, from resolver, cells []matrix.Cell) (found []f
 	return found, nil
 }
 
+// parts are what no archive has: compilers for a kernel that is built here, and
+// what the owner of a kernel supplies.
+func parts(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) (found []finding) {
+	seen := map[string]bool{}
+	for _, cell := range cells {
+		rec, err := arch.Lookup(cell.Arch)
+		if err != nil || seen[rec.GOARCH] {
+			continue
+		}
+		seen[rec.GOARCH] = true
+		switch {
+		case rec.GNU != "":
+			f := finding{what: "compilers for " + rec.GOARCH}
+			var missing *gnu.MissingError
+			switch tools, err := gnu.Find(ctx, rec); {
+			case errors.As(err, &missing):
+				f.state, f.remedy = "not in PATH: "+strings.Join(missing.Lacks, ", "), missing.Remedy()
+			case err != nil:
+				f.state, f.remedy = err.Error(), "mend what this names, then make doctor"
+			default:
+				f.state = tools.Target + "-gcc " + tools.Version
+			}
+			found = append(found, f)
+		case rec.Supplied:
+			f := finding{what: "a kernel of " + rec.GOARCH, state: "supplied"}
+			var missing *local.MissingError
+			if _, err := bench.Parts(rec); errors.As(err, &missing) {
+				f.state, f.remedy = "no archive has one", "export "+strings.Join(missing.Lacks, "; export ")
+			} else if err != nil {
+				f.state, f.remedy = oneLine(err.Error()), "correct it, then make doctor"
+			}
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
 // emulators are never missing: what is not in PATH comes from packages.
 func emulators(cells []matrix.Cell) (found []finding) {
 	seen := map[string]bool{}
 	for _, cell := range cells {
 		rec, err := arch.Lookup(cell.Arch)
-		if err != nil || seen[rec.QEMU] {
+		if err != nil || seen[rec.QEMU] || rec.Supplied {
 			continue
 		}
 		seen[rec.QEMU] = true

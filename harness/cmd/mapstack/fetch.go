@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/google/renameio/v2"
@@ -26,10 +27,12 @@ func fetchCommand() *cobra.Command {
 		Use: "fetch", Short: "Download and prepare everything the cells need, without booting them",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			s.Tiered = update // the lock is of every kernel that an archive holds
 			cells, err := s.cells()
 			if err != nil {
 				return err
 			}
+			cells = slices.DeleteFunc(cells, func(c matrix.Cell) bool { return c.Kernel.From == matrix.Supplied })
 			d := newDisplay(os.Stderr)
 			bench, err := workbench.Open(cmd.Context(), ".", fixtures.FS(), s.locked, d.sink)
 			if err != nil {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -49,15 +51,16 @@ func listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "Show the cells", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			s.Tiered = true
 			cells, err := s.cells()
 			if err != nil {
 				return err
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "CELL\tARCH\tKERNEL\tPAGE\tCPUS\tMEMORY\tOS")
+			fmt.Fprintln(w, "CELL\tARCH\tKERNEL\tPAGE\tCPUS\tMEMORY\tTIER\tOS")
 			for _, c := range cells {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%dk\t%d\t%d MiB\t%s\n",
-					c.Name, c.Arch, c.Kernel.Series, c.PageSize>>10, c.CPUs, c.Memory, c.OS)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%dk\t%d\t%d MiB\t%s\t%s\n",
+					c.Name, c.Arch, cmp.Or(c.Kernel.Series, string(c.Kernel.From)), c.PageSize>>10, c.CPUs, c.Memory, cmp.Or(strings.TrimPrefix(c.For+" "+string(c.Tier), " "), "-"), c.OS)
 			}
 			return w.Flush()
 		},

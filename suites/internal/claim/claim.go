@@ -2,6 +2,8 @@
 package claim
 
 import (
+	"slices"
+
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/facts"
@@ -40,6 +42,33 @@ type Claim struct {
 func Where(c Claim, reason func(a abi.Table) string) Claim {
 	c.Unsupported = func(_ matrix.Cell, a abi.Table) string { return reason(a) }
 	return c
+}
+
+// Needs narrows a claim further, to the architectures that have every feature.
+func Needs(c Claim, features ...abi.Feature) Claim {
+	narrower := c.Unsupported
+	c.Unsupported = func(cell matrix.Cell, a abi.Table) string {
+		for _, f := range features {
+			if reason := a.Lacks(f); reason != "" {
+				return reason
+			}
+		}
+		if narrower == nil {
+			return ""
+		}
+		return narrower(cell, a)
+	}
+	return c
+}
+
+// NeedEach narrows the claims with the given IDs as Needs does.
+func NeedEach(claims []Claim, feature abi.Feature, ids ...string) []Claim {
+	for i, c := range claims {
+		if slices.Contains(ids, c.ID) {
+			claims[i] = Needs(c, feature)
+		}
+	}
+	return claims
 }
 
 // Area is the claims of one suite.

@@ -13,6 +13,7 @@ import (
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run"
 	"github.com/mapstack/conformance/harness/workbench"
+	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 )
 
@@ -63,7 +64,8 @@ func Obtain(ctx context.Context, s Source, root, focus string, probes []string, 
 	cells = slices.DeleteFunc(cells, func(c matrix.Cell) bool { return c.Tier == matrix.Model })
 	wanted := map[string][]string{}
 	for _, c := range cells {
-		wanted[c.Name] = Probes(probes...)
+		table, _ := abi.Lookup(c.Arch) // one without a table is judged as an error
+		wanted[c.Name] = Probes(table, probes...)
 	}
 	out := s.Out
 	if out == "" {
@@ -90,7 +92,10 @@ func Deviations(data fs.FS) ([]claim.Deviation, error) {
 }
 
 // Probes puts before the probes that claims read the ones that say what the
-// target is, without which no claim can be judged.
-func Probes(claimed ...string) []string {
+// target is, without which no claim can be judged. a is the target's architecture.
+func Probes(a abi.Table, claimed ...string) []string {
+	if a.Lacks(abi.Sysconf) != "" {
+		return append([]string{run.FactsProbe}, claimed...)
+	}
 	return append([]string{run.FactsProbe, SysconfProbe}, claimed...)
 }
