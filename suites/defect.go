@@ -8,6 +8,7 @@ import (
 	"github.com/mapstack/conformance/poc/defect"
 	"github.com/mapstack/conformance/suites/internal/collect"
 	"github.com/mapstack/conformance/suites/internal/history"
+	"github.com/mapstack/conformance/suites/stage0"
 )
 
 // Target is what decides which defect models mean something on a cell's
@@ -30,8 +31,12 @@ func Excused() map[string]string {
 		injects = "the probe injects defects itself, and a thread has one tracer; changed answers turn it red in suites/goruntime"
 		runtime = "poc/inject leaves the calls of the Go runtime alone; changed answers turn it red in suites/goruntime"
 	)
-	return map[string]string{"GR-101": traced, "GR-102": traced, "GR-012": runtime, "GR-014": runtime,
+	excused := map[string]string{"GR-101": traced, "GR-102": traced, "GR-012": runtime, "GR-014": runtime,
 		"GR-110": injects, "IN-001": injects}
+	for _, c := range stage0.Area().Claims {
+		excused[c.ID] = "stage 0 is PID 1 before any injector can be; changed answers turn it red in suites/stage0"
+	}
+	return excused
 }
 
 // ClaimsFor returns the claims of a focus as reports list them.

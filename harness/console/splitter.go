@@ -33,6 +33,7 @@ type Stream struct {
 	frame   func(wire.Frame)
 	damaged func()
 	crashed func(Crash)
+	early   func(wire.Frame) // nil when nobody listens for stage 0
 
 	mu     sync.Mutex
 	log    io.Writer
@@ -49,6 +50,10 @@ type Stream struct {
 func NewStream(log io.Writer, frame func(wire.Frame), damaged func(), crashed func(Crash)) *Stream {
 	return &Stream{log: log, frame: frame, damaged: damaged, crashed: crashed}
 }
+
+// HearEarly calls frame for each whole frame of stage 0 as well. It is called
+// before the first Write, and frame may not block.
+func (s *Stream) HearEarly(frame func(wire.Frame)) { s.early = frame }
 
 // Write takes more of the console's bytes.
 func (s *Stream) Write(p []byte) (int, error) {
@@ -90,6 +95,12 @@ func (s *Stream) endLine() {
 		return
 	case errors.Is(err, wire.ErrDamaged):
 		s.damaged()
+	case s.early != nil:
+		// One that did not arrive whole is said once more, unasked.
+		if f, err := wire.Decode(wire.EarlyPrefix, line); err == nil {
+			s.early(f)
+			return
+		}
 	}
 	text := printable(line)
 	if text == "" {

@@ -13,7 +13,7 @@ import (
 
 func diskImage(t *testing.T, modified time.Time) string {
 	t.Helper()
-	records, err := contents(programs(t, modified))
+	records, err := contents(programs(t, modified), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,14 +1,16 @@
-// Package guestimage makes the initramfs of a guest: the agent as PID 1 and
-// every probe. The same programs give the same bytes.
+// Package guestimage makes the initramfs of a guest: stage 0 and the agent that
+// it becomes as PID 1, and every probe. The same programs give the same bytes.
 package guestimage
 
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/u-root/u-root/pkg/cpio"
 
@@ -17,7 +19,9 @@ import (
 	"github.com/mapstack/conformance/harness/gnu"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/runtimevariant"
+	"github.com/mapstack/conformance/harness/stage0"
 	"github.com/mapstack/conformance/harness/toolchain"
+	early "github.com/mapstack/conformance/poc/stage0"
 )
 
 // agent is the folder of PID 1, below poc/.
@@ -75,7 +79,7 @@ func (b *Builder) Image(ctx context.Context, rec arch.Record) (Image, error) {
 }
 
 // layout is the version of what contents and write make of the programs.
-const layout = "2"
+const layout = "3"
 
 func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 	tools, libraries, err := b.toolchain(ctx, rec)
@@ -93,14 +97,19 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 		}
 	}
 	slices.Sort(probes)
-	key, err := tools.Key(rec, append([]string{layout}, probes...)...)
+	first, err := first(rec.GOARCH)
+	if err != nil {
+		return Image{}, err
+	}
+	parts := append([]string{layout, fmt.Sprintf("%x", sha256.Sum256(first))}, probes...)
+	key, err := tools.Key(rec, parts...)
 	if err != nil {
 		return Image{}, err
 	}
 	dir, err := b.cache.Dir(ctx, "guest", key, func(ctx context.Context, dir string) error {
 		what := "guest programs for " + rec.GOARCH
 		b.sink(progress.Event{Stage: progress.Build, What: what})
-		err := build(ctx, tools, libraries, rec, dir)
+		err := build(ctx, tools, libraries, rec, first, dir)
 		b.sink(progress.Event{Stage: progress.Build, What: what, End: true, Err: err})
 		return err
 	})
@@ -112,6 +121,14 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 		image.Disk = filepath.Join(dir, disk)
 	}
 	return image, nil
+}
+
+// first is PID 1 of an architecture's guests, nil where that is the agent.
+func first(goarch string) ([]byte, error) {
+	if stage0.Reason(goarch) != "" {
+		return nil, nil
+	}
+	return stage0.Program(goarch)
 }
 
 // toolchain is what compiles an architecture's programs, and where the libraries
@@ -159,7 +176,7 @@ func disked(rec arch.Record) bool {
 	return false
 }
 
-func build(ctx context.Context, tools *toolchain.Go, libraries *gnu.Tools, rec arch.Record, dir string) error {
+func build(ctx context.Context, tools *toolchain.Go, libraries *gnu.Tools, rec arch.Record, first []byte, dir string) error {
 	// Below dir, where the cache removes what a killed run leaves.
 	bin := filepath.Join(dir, "bin")
 	if err := tools.Build(ctx, rec, bin, append([]string{agent}, guestProbes...)); err != nil {
@@ -175,7 +192,7 @@ func build(ctx context.Context, tools *toolchain.Go, libraries *gnu.Tools, rec a
 			return err
 		}
 	}
-	records, err := contents(bin)
+	records, err := contents(bin, first)
 	if err != nil {
 		return err
 	}
@@ -197,8 +214,9 @@ func build(ctx context.Context, tools *toolchain.Go, libraries *gnu.Tools, rec a
 	return os.RemoveAll(bin)
 }
 
-// contents is what the guest finds when it starts.
-func contents(bin string) ([]cpio.Record, error) {
+// contents is what the guest finds when it starts. PID 1 is first, which becomes
+// the agent; without it the agent itself.
+func contents(bin string, first []byte) ([]cpio.Record, error) {
 	records := []cpio.Record{
 		cpio.Directory("dev", 0o755),
 		// The kernel opens it for PID 1 before devtmpfs is mounted.
@@ -221,6 +239,10 @@ func contents(bin string) ([]cpio.Record, error) {
 		name := "probes/" + e.Name()
 		if e.Name() == agent {
 			name = "init"
+			if first != nil {
+				name = strings.TrimPrefix(early.Agent, "/")
+				records = append(records, cpio.StaticFile("init", string(first), 0o755))
+			}
 		}
 		records = append(records, cpio.StaticFile(name, string(b), 0o755))
 	}

@@ -28,7 +28,7 @@ func programs(t *testing.T, modified time.Time) string {
 
 func image(t *testing.T, modified time.Time) []byte {
 	t.Helper()
-	records, err := contents(programs(t, modified))
+	records, err := contents(programs(t, modified), []byte("program first"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,18 +64,54 @@ func TestTheGuestFindsWhatItNeeds(t *testing.T) {
 			if r.Rmajor != 5 || r.Rminor != 1 || r.Mode&cpio.S_IFMT != cpio.S_IFCHR {
 				t.Errorf("dev/console is %o %d,%d", r.Mode, r.Rmajor, r.Rminor)
 			}
-		case "init", "probes/facts", "probes/mapstack", "probes":
+		case "init", "agent", "probes/facts", "probes/mapstack", "probes":
 			if r.Mode&0o005 != 0o005 {
 				t.Errorf("%s has mode %o: others cannot execute it", r.Name, r.Mode)
 			}
 		}
 	}
-	for _, want := range []string{"init", "dev/console", "proc", "sys", "tmp", "probes/facts", "probes/mapstack"} {
+	for _, want := range []string{"init", "agent", "dev/console", "proc", "sys", "tmp", "probes/facts", "probes/mapstack"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no %s in %v", want, names)
 		}
 	}
 	if slices.Contains(names, "probes/agent") {
 		t.Error("the agent is among the probes")
+	}
+}
+
+// TestTheAgentStartsWhatStage0DoesNot fails if a guest has no PID 1, or another one
+// than stage 0 where there is one.
+func TestTheAgentStartsWhatStage0DoesNot(t *testing.T) {
+	for goarch, want := range map[string][]string{"amd64": {"init stage 0", "agent the agent"}, "riscv64": {"init the agent"}} {
+		program, err := first(goarch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, err := contents(programs(t, time.Unix(1, 0)), program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range records {
+			if r.Name != "init" && r.Name != "agent" {
+				continue
+			}
+			b := make([]byte, r.FileSize)
+			if _, err := r.ReadAt(b, 0); err != nil {
+				t.Fatal(err)
+			}
+			what := "something else"
+			switch {
+			case string(b) == "program agent":
+				what = "the agent"
+			case bytes.Equal(b, program):
+				what = "stage 0"
+			}
+			got = append(got, r.Name+" "+what)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", goarch, got, want)
+		}
 	}
 }

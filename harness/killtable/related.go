@@ -25,6 +25,7 @@ func seen() map[string][]defect.Subject {
 		"protection":   {defect.Stack, defect.Rule, defect.Memory, defect.Bits},
 		"sigstack":     {defect.Signal},
 		"threadlimits": {defect.Limit, defect.Count},
+		"stage0":       {}, // it ran before any injector
 		"tracing":      {}, // nothing is injected below it
 		"variants":     {}, // it is an injector's parent itself
 		"zeropage":     {defect.Memory},

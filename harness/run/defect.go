@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -11,10 +12,10 @@ import (
 const injector = "inject"
 
 // Spared reports whether a probe is never run below a defect: one that says
-// what the target is, because claims are judged by that, and one that traces,
-// because nobody is traced twice.
+// what the target is, because claims are judged by that, one that traces,
+// because nobody is traced twice, and stage 0, which ran before any injector.
 func Spared(probe string) bool {
-	return probe == FactsProbe || probe == "sysconf" || probe == "tracing"
+	return probe == FactsProbe || probe == "sysconf" || probe == "tracing" || probe == stage0.Probe
 }
 
 // observe runs a probe in a guest, below a defect model unless defect is empty,

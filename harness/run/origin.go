@@ -25,6 +25,7 @@ import (
 	"github.com/mapstack/conformance/harness/qemu"
 	"github.com/mapstack/conformance/harness/target"
 	"github.com/mapstack/conformance/harness/toolbox"
+	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -43,7 +44,8 @@ type Origin struct {
 	snapshot *snapshot // nil when guests are booted
 	unsaved  string    // why they are
 	guest    evidence.Guest
-	accel    qemu.Accel // what QEMU says it uses
+	accel    qemu.Accel       // what QEMU says it uses
+	early    *wire.Transcript // of stage 0 in the guest that was booted, nil for none
 }
 
 // parts is everything a cell's guest is made of.
@@ -134,6 +136,8 @@ type snapshotRecord struct {
 	Hello       wire.Hello `json:"hello"`
 	Accel       qemu.Accel `json:"accel"`
 	BootSeconds float64    `json:"bootSeconds"`
+	// Early is what stage 0 observed while the guest booted, nil for nothing.
+	Early *wire.Transcript `json:"early,omitempty"`
 }
 
 // Files of a snapshot.
@@ -145,7 +149,7 @@ const (
 )
 
 // snapshotKind is the cache's name for snapshots, with the version of their files.
-const snapshotKind = "snapshot-1"
+const snapshotKind = "snapshot-2"
 
 // unsaveable is why a cell's guests are booted, "" when they are restored.
 func (o *Origin) unsaveable() string {
@@ -195,6 +199,7 @@ func (o *Origin) save(ctx context.Context, log io.Writer) error {
 	}
 	o.snapshot = s
 	o.guest.Hello, o.guest.BootSeconds, o.guest.Snapshot, o.accel = s.Hello, s.BootSeconds, key, s.Accel
+	o.early = s.Early
 	return nil
 }
 
@@ -232,7 +237,7 @@ func (o *Origin) make(ctx context.Context, dir string, log io.Writer) (err error
 	if err := g.Save(ctx, filepath.Join(dir, stateFile)); err != nil {
 		return err
 	}
-	record, err := json.Marshal(snapshotRecord{g.Hello, g.Accel, g.Started.Seconds()})
+	record, err := json.Marshal(snapshotRecord{g.Hello, g.Accel, g.Started.Seconds(), early(g)})
 	if err != nil {
 		return err
 	}
@@ -306,6 +311,7 @@ func (o *Origin) start(ctx context.Context, log io.Writer) (*target.Guest, strin
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.guest.Hello, o.guest.BootSeconds, o.accel = g.Hello, g.Started.Seconds(), g.Accel
+	o.early = early(g)
 	return g, evidence.Booted, nil
 }
 
@@ -342,6 +348,10 @@ func (o *Origin) With(ctx context.Context, log io.Writer, use func(*target.Guest
 // guest of its own. The transcript is filed under the probe's own name; a run
 // that failed has none.
 func (o *Origin) Observe(ctx context.Context, log io.Writer, probe, defect string) (wire.Transcript, evidence.ProbeRun, error) {
+	if probe == stage0.Probe {
+		t, run := o.earlier()
+		return t, run, nil
+	}
 	var t wire.Transcript
 	run, err := o.With(ctx, log, func(g *target.Guest) (err error) {
 		t, err = observe(ctx, g, probe, defect)

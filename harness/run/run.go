@@ -24,8 +24,10 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/qemu"
+	assembler "github.com/mapstack/conformance/harness/stage0"
 	"github.com/mapstack/conformance/harness/target"
 	"github.com/mapstack/conformance/harness/toolbox"
+	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -176,8 +178,12 @@ func (e *Engine) cell(ctx context.Context, result *evidence.Cell, probes []strin
 		return err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
+	// Stage 0 has run before anything can be asked for.
+	asked := len(probes)
+	probes = slices.DeleteFunc(slices.Clone(probes), func(p string) bool { return p == stage0.Probe })
 	o, err := e.Open(ctx, result.Cell, log)
 	defer o.describe(result)
+	defer func() { keepEarly(result, o, len(probes) < asked && assembler.Reason(result.Cell.Arch) == "", err) }()
 	if err != nil {
 		return err
 	}

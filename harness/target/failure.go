@@ -5,6 +5,8 @@ package target
 import (
 	"fmt"
 	"strings"
+
+	"github.com/mapstack/conformance/poc/wire"
 )
 
 // Kind says how a target failed.
@@ -30,6 +32,8 @@ type Failure struct {
 	Kind    Kind   `json:"kind"`
 	Message string `json:"message"`           // what was attempted, what was seen, what to do
 	Console string `json:"console,omitempty"` // the console's last lines
+	// Early is what stage 0 observed in a guest that then did not boot, nil for nothing.
+	Early *wire.Transcript `json:"-"`
 }
 
 func (f *Failure) Error() string {

@@ -12,6 +12,8 @@ import (
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/console"
 	"github.com/mapstack/conformance/harness/qemu"
+	"github.com/mapstack/conformance/harness/stage0/account"
+	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -26,6 +28,8 @@ type Guest struct {
 	machine  *qemu.Machine
 	stream   *console.Stream
 	session  *session
+	account  account.Account // of stage 0
+	table    abi.Table
 	timeouts qemu.Timeouts
 	board    arch.Machine
 }
@@ -70,6 +74,9 @@ func start(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer,
 			panicked <- struct{}{}
 		}
 	})
+	g.stream.HearEarly(g.account.Frame)
+	// Without a table errors have no names.
+	g.table, _ = abi.Lookup(cfg.Arch.GOARCH)
 	started := time.Now()
 	g.machine, err = qemu.Start(ctx, argv, g.stream, t)
 	if err != nil {
@@ -86,6 +93,10 @@ func start(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer,
 	g.Started = time.Since(started)
 	return g, nil
 }
+
+// Early is what stage 0 observed before the agent came, and false if it said
+// nothing: in a restored guest it was another's boot.
+func (g *Guest) Early() (wire.Transcript, bool) { return g.account.Transcript(g.table) }
 
 // Save writes the guest's state to the file path, beside its memory in the file
 // that qemu.Config named, and ends the guest.
@@ -158,6 +169,12 @@ func (g *Guest) fail(ctx context.Context, attempted string, err error) *Failure 
 		f.Kind, f.Message = Hang, fmt.Sprintf("%s: %s", attempted, err)
 	default:
 		f.Kind, f.Message = Protocol, fmt.Sprintf("%s: %v", attempted, err)
+	}
+	if early, spoke := g.Early(); spoke {
+		f.Early = &early
+		for _, finding := range account.Diagnose(early, g.table) {
+			f.Message += "; stage 0 found: " + finding
+		}
 	}
 	if stopErr != nil {
 		f.Message += "; " + stopErr.Error()

@@ -127,6 +127,12 @@ type Syscall struct {
 	PidfdGetfd    uint64 `c:"SYS_PIDFD_GETFD"`
 	Pipe2         uint64 `c:"SYS_PIPE2"`
 	SchedSetattr  uint64 `c:"SYS_SCHED_SETATTR"`
+	Write         uint64 `c:"SYS_WRITE"`
+	Wait4         uint64 `c:"SYS_WAIT4"`
+	Execve        uint64 `c:"SYS_EXECVE"`
+	Reboot        uint64 `c:"SYS_REBOOT"`
+	Uname         uint64 `c:"SYS_UNAME"`
+	Getrlimit     uint64 `c:"SYS_GETRLIMIT"`
 }
 
 // Named lists the flags in the order of the fields, undefined ones included.

@@ -16,6 +16,7 @@ func amd64() Table {
 			Seccomp: 317, Prctl: 157, Ptrace: 101, Unshare: 272, Setns: 308,
 			Personality: 135, MemfdCreate: 319, Setresuid: 117,
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 293, SchedSetattr: 314,
+			Write: 1, Wait4: 61, Execve: 59, Reboot: 169, Uname: 63, Getrlimit: 97,
 		},
 		CloneOrder: cloneForwards(),
 		// runtime/sys_linux_amd64.s adds CLONE_SETTLS.
@@ -40,9 +41,11 @@ func arm64() Table {
 }
 
 func loong64() Table {
+	calls := genericSyscall()
+	calls.Getrlimit = 0 // no __ARCH_WANT_SET_GET_RLIMIT in arch/loongarch; the old world had it
 	return Table{
 		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
-		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
+		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: calls,
 		// arch/loongarch/Kconfig does not select CLONE_BACKWARDS, although the
 		// system call numbers are the generic ones.
 		CloneOrder:  cloneForwards(),
@@ -93,6 +96,7 @@ func mips64le() Table {
 			Seccomp: 5312, Prctl: 5153, Ptrace: 5099, Unshare: 5262, Setns: 5303,
 			Personality: 5132, MemfdCreate: 5314, Setresuid: 5115,
 			PidfdOpen: 5434, PidfdGetfd: 5438, Pipe2: 5287, SchedSetattr: 5309,
+			Write: 5001, Wait4: 5059, Execve: 5057, Reboot: 5164, Uname: 5061, Getrlimit: 5095,
 		},
 		CloneOrder:        cloneBackwards(), // arch/mips/Kconfig
 		GoThread:          goThread,
@@ -120,6 +124,7 @@ func ppc64le() Table {
 			Seccomp: 358, Prctl: 171, Ptrace: 26, Unshare: 282, Setns: 350,
 			Personality: 136, MemfdCreate: 360, Setresuid: 164,
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 317, SchedSetattr: 355,
+			Write: 4, Wait4: 114, Execve: 11, Reboot: 88, Uname: 122, Getrlimit: 76,
 		},
 		CloneOrder:  cloneBackwards(), // arch/powerpc/Kconfig
 		GoThread:    goThread,
@@ -142,6 +147,7 @@ func s390x() Table {
 			Seccomp: 348, Prctl: 172, Ptrace: 26, Unshare: 303, Setns: 339,
 			Personality: 136, MemfdCreate: 350, Setresuid: 208,
 			PidfdOpen: 434, PidfdGetfd: 438, Pipe2: 325, SchedSetattr: 345,
+			Write: 4, Wait4: 114, Execve: 11, Reboot: 88, Uname: 122, Getrlimit: 191,
 		},
 		CloneOrder:    cloneBackwards2(), // arch/s390/Kconfig
 		GoThread:      goThread,
@@ -172,6 +178,7 @@ func alphaSyscall() Syscall {
 		Seccomp: 514, Prctl: 348, Ptrace: 26, Unshare: 465, Setns: 501,
 		Personality: 324, MemfdCreate: 512, Setresuid: 343,
 		PidfdOpen: 544, PidfdGetfd: 548, Pipe2: 488, SchedSetattr: 508,
+		Write: 4, Wait4: 365, Execve: 59, Reboot: 311, Uname: 339, Getrlimit: 144,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/mapstack/conformance/poc/probe"
+	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/poc/sys"
 )
 
@@ -36,7 +37,7 @@ func ErrnoOf(err error) syscall.Errno {
 // process that the agent started.
 func WholeMachine() bool {
 	first, err := os.Readlink("/proc/1/exe")
-	return err == nil && first == "/init" && os.Getppid() == 1
+	return err == nil && (first == "/init" || first == stage0.Agent) && os.Getppid() == 1
 }
 
 // Prewarm makes the Go runtime take more threads and memory than it will need:

@@ -21,6 +21,7 @@ import (
 const (
 	GuestPrefix = "@MSg1 " // frames that a guest sends
 	HostPrefix  = "@MSh1 " // frames that a host sends
+	EarlyPrefix = "@MSz1 " // frames of stage 0, before the agent is there; they are not asked for again
 )
 
 // MaxPayload bounds a frame's payload, in bytes. Short frames survive a

@@ -26,7 +26,7 @@ func root() *cobra.Command {
 			"Exit status: 0 conformant, 1 non-conformant, 2 incomplete, 69 infrastructure or usage.",
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), verdictCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand())
+	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), verdictCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command())
 	return cmd
 }
 

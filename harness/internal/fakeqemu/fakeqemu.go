@@ -56,6 +56,12 @@ func play(name string) {
 	case "panics":
 		fmt.Println("[    1.0] Kernel panic - not syncing: No working init found.")
 		time.Sleep(time.Hour) // a machine that cannot reset itself
+	case "is alpha's":
+		early()
+		fmt.Println("[    1.0] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000200")
+		time.Sleep(time.Hour)
+	case "speaks early":
+		early() // and is well
 	case "resets":
 		fmt.Println("[    1.0] nothing wrong")
 		return
@@ -79,6 +85,27 @@ func play(name string) {
 	}
 	g.hello(name == "hello damaged")
 	g.answer(name)
+}
+
+// early says what stage 0 says on a kernel with alpha's numbers, cut by printk in
+// one of two frames, and everything twice.
+func early() {
+	for again := range 2 {
+		for i, r := range []wire.Record{
+			{Kind: wire.KindObservation, Observation: &wire.Observation{Step: "mmap.anonymous-0x20", Errno: 9}},
+			{Kind: wire.KindObservation, Observation: &wire.Observation{Step: "mmap.anonymous-0x10", Ret: "0x20000000000"}},
+			{Kind: wire.KindDone, Exit: &wire.Exit{}},
+		} {
+			line, err := wire.EncodeJSON(wire.EarlyPrefix, uint32(i), r)
+			if err != nil {
+				panic(err)
+			}
+			if i == again {
+				line = append(append(append([]byte{}, line[:40]...), "[ 1.5] printk\n"...), line[40:]...)
+			}
+			os.Stdout.Write(line)
+		}
+	}
 }
 
 // restored plays a guest that said hello before it was saved.

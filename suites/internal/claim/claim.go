@@ -31,6 +31,9 @@ type Claim struct {
 	// does not apply to a cell; it returns the reason, or "" when it applies.
 	// nil means it applies everywhere.
 	Unsupported func(c matrix.Cell, a abi.Table) string
+	// Factless: of the facts the check reads the architecture alone, so that it
+	// also decides where nothing came to tell the others.
+	Factless bool
 	// Check decides the claim from what was observed and nothing else.
 	Check func(g gomega.Gomega, t Transcript, f facts.Facts)
 }

@@ -48,10 +48,14 @@ func decide(c Claim, ev Evidence) (verdict.Status, string) {
 	if !ran {
 		return missingProbe(c, ev)
 	}
-	if ev.Facts == nil {
+	f := ev.Facts
+	if f == nil && c.Factless {
+		f = &facts.Facts{Arch: ev.Cell.Arch}
+	}
+	if f == nil {
 		return verdict.Error, withLoss("the target's facts are missing, so nothing can be expected of it", ev.Lost)
 	}
-	status, reason := check(c, t, *ev.Facts)
+	status, reason := check(c, t, *f)
 	if status == verdict.Pass && !t.Exit.Clean() {
 		// What it saw may be all it should have seen, but something went wrong
 		// that nobody looked at. A failure stays one: it was observed.

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/stage0"
+	"github.com/mapstack/conformance/harness/stage0/account"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+func stage0Command() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "stage0", Short: "Make the program that asks a kernel for its ABI without any runtime, or read what it said",
+		Long: "stage0 makes a static program that needs no toolchain: run it on a board, or under an emulator such as\n" +
+			"\"qemu-sw64 -cpu core3 stage0.sw64\". What it writes is for stage0 read. Every guest starts with it anyway.",
+	}
+	cmd.AddCommand(stage0MakeCommand(), stage0ReadCommand())
+	return cmd
+}
+
+func stage0MakeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "make ARCH FILE", Short: "Write the program of an architecture to a file", Args: cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			program, err := stage0.Program(goarchOf(args[0]))
+			if err != nil {
+				return err
+			}
+			if err := renameio.WriteFile(args[1], program, 0o755); err != nil {
+				return fmt.Errorf("write stage 0: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+func stage0ReadCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "read ARCH", Short: "Print the observations in what the program wrote, from the standard input, as JSON",
+		Long: "read finds the program's frames in a console log or its output, prints the transcript, and says on the\n" +
+			"standard error how the ABI that answered differs from the architecture's. Exit status: 1 where it does, 2 without a\n" +
+			"whole transcript.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			goarch := goarchOf(args[0])
+			table, ok := abi.Lookup(goarch)
+			if !ok {
+				return fmt.Errorf("read stage 0 of %q: poc/abi has no table for that architecture", goarch)
+			}
+			heard, err := hear(cmd.InOrStdin())
+			if err != nil {
+				return err
+			}
+			t, _ := heard.Transcript(table)
+			out := json.NewEncoder(cmd.OutOrStdout())
+			out.SetEscapeHTML(false)
+			out.SetIndent("", "  ")
+			if err := out.Encode(t); err != nil {
+				return err
+			}
+			findings := account.Diagnose(t, table)
+			for _, finding := range findings {
+				fmt.Fprintln(cmd.ErrOrStderr(), finding)
+			}
+			switch {
+			case len(findings) > 0:
+				return exitError(verdict.ExitNonConformant)
+			case !t.Exit.Clean() || t.Exit.Dropped > 0:
+				return exitError(verdict.ExitIncomplete)
+			}
+			return nil
+		},
+	}
+}
+
+// goarchOf is an architecture's GOARCH by any of its names. One that harness/arch does not
+// know may still have a table and encodings.
+func goarchOf(name string) string {
+	if rec, err := arch.Lookup(name); err == nil {
+		return rec.GOARCH
+	}
+	return name
+}
+
+// hear takes the frames of stage 0 among the lines of r.
+func hear(r io.Reader) (*account.Account, error) {
+	var a account.Account
+	lines := bufio.NewReaderSize(r, 2*wire.MaxLine)
+	for {
+		line, err := lines.ReadSlice('\n')
+		if f, bad := wire.Decode(wire.EarlyPrefix, line); bad == nil {
+			a.Frame(f)
+		}
+		switch {
+		case err == nil, errors.Is(err, bufio.ErrBufferFull): // the rest of a long line holds no frame
+		case errors.Is(err, io.EOF):
+			return &a, nil
+		default:
+			return nil, fmt.Errorf("read what stage 0 wrote: %w", err)
+		}
+	}
+}

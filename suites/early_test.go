@@ -1,0 +1,38 @@
+package suites
+
+import (
+	"testing"
+
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/stage0"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// TestAKernelThatStartsNoAgentIsJudgedOnStage0 fails if what stage 0 saw decides
+// nothing because nothing else came, or decides what it is not about.
+func TestAKernelThatStartsNoAgentIsJudgedOnStage0(t *testing.T) {
+	said := wire.Transcript{Probe: stage0.Probe, Observations: []wire.Observation{
+		{Step: stage0.Unknown, Errno: 38, Error: "ENOSYS"}, {Step: stage0.WouldBlock, Errno: 35}}}
+	outcomes, err := JudgeAll([]evidence.Cell{{Cell: matrix.Cell{Name: "c", Arch: "loong64"},
+		Failure:     &target.Failure{Kind: target.Panic, Message: "it died"},
+		Transcripts: map[string]wire.Transcript{stage0.Probe: said}}}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]verdict.Status{"SZ-006": verdict.Pass, "SZ-007": verdict.Fail, "SZ-001": verdict.Error, "MS-001": verdict.NotRun}
+	for _, o := range outcomes {
+		if status, asked := want[o.Claim]; asked && o.Status != status {
+			t.Errorf("%s: %s, want %s: %s", o.Claim, o.Status, status, o.Reason)
+		}
+		delete(want, o.Claim)
+		if o.Suite != "stage0" && o.Status != verdict.NotRun && o.Status != verdict.Unsupported {
+			t.Errorf("%s: %s", o.Claim, o.Status)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("no outcome of %v", want)
+	}
+}
