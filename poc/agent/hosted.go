@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"strings"
 	"syscall"
@@ -63,8 +64,12 @@ func hosted(dir string, emulator []string, whole bool) error {
 		runtime.LockOSThread()
 		answered <- s.answer(ended)
 	}()
+	// Caught and not ignored: the probes would inherit that.
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	select {
 	case err = <-answered:
+	case <-told:
 	case <-ended.closed:
 		// A probe may be running: nobody waits for its answer any more.
 	}
