@@ -43,6 +43,8 @@ type Bench struct {
 	Defect string
 	// Fresh boots a guest for every probe run instead of restoring one.
 	Fresh bool
+	// Running is the systems that run already, by the name of the cell that each is.
+	Running map[string]*run.Running
 
 	sink     progress.Sink
 	warnings *warnings
@@ -114,7 +116,7 @@ func (b *Bench) Parts(rec arch.Record) (local.Parts, error) {
 // Engine runs cells with this bench.
 func (b *Bench) Engine() *run.Engine {
 	return &run.Engine{Kernels: b.Kernels, Emulators: b.Toolbox, Guests: b.Guests, Supplies: b, Host: b.Host, Sink: b.sink, Defect: b.Defect,
-		Snapshots: b.Cache, Fresh: b.Fresh}
+		Snapshots: b.Cache, Fresh: b.Fresh, Running: b.Running}
 }
 
 // Run runs on every cell its probes, by the cell's name, and leaves the evidence

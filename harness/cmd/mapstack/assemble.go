@@ -7,8 +7,10 @@ import (
 	"slices"
 
 	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/report"
 	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/verdict"
 )
 
 // version is this tool's own, printed in every report.
@@ -36,6 +38,24 @@ func header(r evidence.Run, cells []evidence.Cell) report.Header {
 	return h
 }
 
+// hostNames is what stands for the accelerator of a system that runs already.
+var hostNames = map[matrix.Host]string{matrix.Native: "native", matrix.SSH: "ssh", matrix.UserMode: "user-mode"}
+
+// uncertified is a decision that nothing can be certified by: that of a user-mode
+// emulator is about the emulator.
+func uncertified(d verdict.Decision) verdict.Decision {
+	if d.Verdict == verdict.Conformant {
+		d.Verdict, d.ExitCode = verdict.Incomplete, verdict.ExitIncomplete
+		d.Reason += ", of a user-mode emulator, which certifies no kernel"
+	}
+	return d
+}
+
+// emulated is whether any cell is a user-mode emulator.
+func emulated(cells []evidence.Cell) bool {
+	return slices.ContainsFunc(cells, func(c evidence.Cell) bool { return c.Cell.Host == matrix.UserMode })
+}
+
 // reportCells is what the report says of each cell.
 func reportCells(cells []evidence.Cell) []report.Cell {
 	var all []report.Cell
@@ -60,6 +80,9 @@ func reportCells(cells []evidence.Cell) []report.Cell {
 				rc.KernelParams = append(rc.KernelParams, report.Param(p))
 			}
 		}
+		if c.Cell.Host != "" {
+			rc.Accelerator = hostNames[c.Cell.Host]
+		}
 		if g := c.Guest; g != nil {
 			rc.Guest = &report.Guest{Image: g.Image, Go: g.Go, Start: starts(c.Runs), BootReason: g.BootReason}
 		}
@@ -73,15 +96,20 @@ func reportCells(cells []evidence.Cell) []report.Cell {
 
 // starts says how the guests of a cell's runs were had.
 func starts(runs map[string]evidence.ProbeRun) string {
-	restored, booted := 0, 0
+	restored, booted, started := 0, 0, 0
 	for _, r := range runs {
-		if r.Guest == evidence.Restored {
+		switch r.Guest {
+		case evidence.Restored:
 			restored++
-		} else {
+		case evidence.Started:
+			started++
+		default:
 			booted++
 		}
 	}
 	switch {
+	case started > 0:
+		return evidence.Started
 	case restored == 0 && booted == 0:
 		return ""
 	case booted == 0:
