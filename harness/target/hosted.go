@@ -295,7 +295,7 @@ func (a *hostedAgent) Greeting() (wire.Hello, time.Duration) { return a.hello, a
 // Run runs a probe, again on a new connection where the first is lost.
 func (a *hostedAgent) Run(ctx context.Context, probe string, args []string) (wire.Transcript, error) {
 	attempted := "run probe " + strings.Join(append([]string{probe}, args...), " ")
-	if f := refusal(a.host.options.Host, probe, a.host.options.Destructive); f != nil {
+	if f := refusal(a.host.options.Host, probe, a.host.rec.GOARCH, a.host.options.Destructive); f != nil {
 		return wire.Transcript{}, f
 	}
 	var lost error

@@ -2,6 +2,8 @@ package target
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/mapstack/conformance/harness/matrix"
 )
@@ -22,46 +24,52 @@ type Risk struct {
 	// Emulated is whether a user-mode emulator decides what the probe asks: the
 	// numbers of calls and flags are its own, all else is the host kernel's.
 	Emulated bool
+	// Archs are the only architectures where it is more than harmless, nil for all.
+	Archs []string
 }
 
-// Risks is every probe's risk, by probe. What is not in it is harmful: nobody
+// risks is every probe's risk, by probe. What is not in it is harmful: nobody
 // has looked.
-func Risks() map[string]Risk {
+func risks() map[string]Risk {
 	return map[string]Risk{
-		"facts":         {Harmless, "it only reads", true},
-		"sysconf":       {Harmless, "it only reads", true},
-		"mmapabi":       {Harmless, "it maps memory of its own", true},
-		"mapstack":      {Harmless, "it maps memory and starts threads of its own", true},
-		"threadstacks":  {Harmless, "it starts some threads of its own", true},
-		"stackfallback": {Harmless, "it starts some threads of its own", true},
-		"variants":      {Harmless, "it starts programs of its own", true},
-		"cloneflags":    {Harmless, "it makes processes of its own, a few at a time", false},
-		"sigstack":      {Harmless, "it takes signals of its own", false},
+		"facts":         {Harmless, "it only reads", true, nil},
+		"sysconf":       {Harmless, "it only reads", true, nil},
+		"mmapabi":       {Harmless, "it maps memory of its own", true, nil},
+		"mapstack":      {Harmless, "it maps memory and starts threads of its own", true, nil},
+		"threadstacks":  {Harmless, "it starts some threads of its own", true, nil},
+		"stackfallback": {Harmless, "it starts some threads of its own", true, nil},
+		"variants":      {Harmless, "it starts programs of its own", true, nil},
+		"cloneflags":    {Harmless, "it makes processes of its own, a few at a time", false, nil},
+		"sigstack":      {Harmless, "it takes signals of its own", false, nil},
 		// tracefs is mounted in a folder of its own and unmounted; in no other's way.
-		"tracing":    {Restores, "it mounts tracefs in a folder of its own for a moment", false},
-		"protection": {Restores, "it sets kernel.yama.ptrace_scope to 2 for about a second, in which nobody but root attaches a debugger", false},
+		"tracing":    {Restores, "it mounts tracefs in a folder of its own for a moment", false, nil},
+		"protection": {Restores, "it sets kernel.yama.ptrace_scope to 2 for about a second, in which nobody but root attaches a debugger", false, nil},
 		// At 16 MiB no user can start a program that is linked to 4 MiB, as Go's are.
-		"address":      {Harmful, "it raises vm.mmap_min_addr to 16 MiB for about a second, in which users cannot start programs that are linked to lower addresses, Go's among them", false},
-		"threadlimits": {Harmful, "it lowers kernel.threads-max, kernel.pid_max, vm.max_map_count, vm.overcommit_memory and user.max_user_namespaces for some seconds each and uses them up, in which nobody else gets threads or memory", false},
-		"newosproc":    {Harmful, "it lowers kernel.threads-max, kernel.pid_max and vm.max_map_count for some seconds each, in which nobody else gets threads", false},
+		"address":      {Harmful, "it raises vm.mmap_min_addr to 16 MiB for about a second, in which users cannot start programs that are linked to lower addresses, Go's among them", false, nil},
+		"threadlimits": {Harmful, "it lowers kernel.threads-max, kernel.pid_max, vm.max_map_count, vm.overcommit_memory and user.max_user_namespaces for some seconds each and uses them up, in which nobody else gets threads or memory", false, nil},
+		"newosproc":    {Harmful, "it lowers kernel.threads-max, kernel.pid_max and vm.max_map_count for some seconds each, in which nobody else gets threads", false, nil},
 		// stackprobe's detection: Linux 6.1 on MIPS frees the page of zeroes.
-		"zeropage": {Harmful, "on some MIPS kernels it frees the page of zeroes that all processes share", false},
-		"hostile":  {Harmful, "it crashes the machine on purpose", false},
-		"inject":   {Harmful, "it makes system calls lie, which says nothing of the system", false},
+		"zeropage": {Harmful, "on some MIPS kernels it frees the page of zeroes that all processes share", false, []string{"mips64le"}},
+		"hostile":  {Harmful, "it crashes the machine on purpose", false, nil},
+		"inject":   {Harmful, "it makes system calls lie, which says nothing of the system", false, nil},
 	}
 }
 
 // riskOf is a probe's risk; variants of a probe are named as "probe-variant".
-func riskOf(probe string) Risk {
-	if r, known := Risks()[probe]; known {
+func riskOf(probe, goarch string) Risk {
+	program, _, _ := strings.Cut(probe, "-")
+	if r, known := risks()[program]; known {
+		if r.Archs != nil && !slices.Contains(r.Archs, goarch) {
+			r.Class = Harmless
+		}
 		return r
 	}
 	return Risk{Class: Harmful, Reason: "nobody has said that it harms nothing"}
 }
 
 // refusal is why a probe is not run on a system of this kind, nil when it is.
-func refusal(kind matrix.Host, probe string, destructive bool) *Failure {
-	risk := riskOf(probe)
+func refusal(kind matrix.Host, probe, goarch string, destructive bool) *Failure {
+	risk := riskOf(probe, goarch)
 	switch {
 	case kind == matrix.UserMode && !risk.Emulated:
 		return &Failure{Kind: Refused, Message: fmt.Sprintf("probe %s: the answer would be that of this host's kernel and not of the architecture's; a user-mode emulator cannot decide it, so give a kernel or a machine of the architecture", probe)}

@@ -60,7 +60,7 @@ func emulated(cells []evidence.Cell) bool {
 func reportCells(cells []evidence.Cell) []report.Cell {
 	var all []report.Cell
 	for _, c := range cells {
-		rc := report.Cell{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), OS: c.Cell.OS, PageSize: c.Cell.PageSize}
+		rc := report.Cell{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), Target: string(c.Cell.Host), OS: c.Cell.OS, PageSize: c.Cell.PageSize}
 		if k := c.Kernel; k != nil {
 			rc.Kernel = report.Kernel{
 				Release: k.Release, Format: string(k.Format), ImageSHA256: k.ImageSHA256, ConfigSHA256: k.ConfigSHA256,
