@@ -41,13 +41,14 @@ func header(r evidence.Run, cells []evidence.Cell) report.Header {
 // hostNames is what stands for the accelerator of a system that runs already.
 var hostNames = map[matrix.Host]string{matrix.Native: "native", matrix.SSH: "ssh", matrix.UserMode: "user-mode"}
 
-// uncertified is a decision that nothing can be certified by: that of a user-mode
-// emulator is about the emulator.
+// uncertified is a decision that neither certifies a kernel nor accuses one: what
+// holds or does not under a user-mode emulator is the emulator's.
 func uncertified(d verdict.Decision) verdict.Decision {
-	if d.Verdict == verdict.Conformant {
-		d.Verdict, d.ExitCode = verdict.Incomplete, verdict.ExitIncomplete
-		d.Reason += ", of a user-mode emulator, which certifies no kernel"
+	if d.ExitCode != verdict.ExitInfrastructure {
+		d.ExitCode = verdict.ExitIncomplete
 	}
+	d.Verdict = verdict.Incomplete
+	d.Reason += "; this is user-mode emulation, and no kernel was tested"
 	return d
 }
 

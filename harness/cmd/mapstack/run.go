@@ -13,6 +13,7 @@ import (
 
 	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/article"
+	"github.com/mapstack/conformance/harness/debian"
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/report"
@@ -24,11 +25,17 @@ import (
 func runCommand() *cobra.Command {
 	var s selection
 	var focus, out, defect string
-	var fresh, allowTwin bool
+	var fresh, allowTwin, offline bool
 	var at aim
 	cmd := &cobra.Command{
 		Use: "run", Short: "Boot the cells, run the probes, judge the claims", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if offline {
+				// Both are asked where the network would be: by us, and by the go command.
+				if err := errors.Join(os.Setenv(debian.OfflineVariable, "1"), os.Setenv("GOPROXY", "off")); err != nil {
+					return err
+				}
+			}
 			return run(cmd.Context(), cmd.OutOrStdout(), s, at, focus, defect, fresh, allowTwin, out)
 		},
 	}
@@ -37,6 +44,7 @@ func runCommand() *cobra.Command {
 	cmd.Flags().StringVar(&defect, "defect", "", "run the probes as on a kernel with this defect; certifies nothing")
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "boot a guest for every probe instead of restoring one that was booted before")
 	cmd.Flags().BoolVar(&allowTwin, "allow-twin", false, "exit as the twin and the models decide where there is no real kernel of the architecture")
+	cmd.Flags().BoolVar(&offline, "offline", false, "download nothing: what the cache lacks is an error that names it")
 	cmd.Flags().StringVar(&at.where, "target", "", "run the probes in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)")
 	cmd.Flags().BoolVar(&at.destructive, "destructive", false, "let probes do to the target what others who use it would suffer from")
 	cmd.Flags().StringVar(&out, "out", "out", "folder for evidence and reports")
