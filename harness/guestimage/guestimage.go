@@ -45,6 +45,9 @@ type Image struct {
 
 // Builder makes guest images, each architecture once.
 type Builder struct {
+	// Folder holds programs that somebody else compiled, to be used instead of
+	// compiling; empty for none.
+	Folder string
 	// Supplied is the GOROOT that somebody supplied for an architecture.
 	Supplied func(arch.Record) (string, error)
 
@@ -65,7 +68,11 @@ func NewBuilder(c *cache.Cache, tools *toolchain.Go, sink progress.Sink) *Builde
 func (b *Builder) Image(ctx context.Context, rec arch.Record) (Image, error) {
 	what := "guest image for " + rec.GOARCH
 	return b.built.Get(ctx, what, func() (Image, error) {
-		image, err := b.image(ctx, rec)
+		have := b.image
+		if b.Folder != "" {
+			have = b.fromFolder
+		}
+		image, err := have(ctx, rec)
 		if err != nil {
 			return Image{}, fmt.Errorf("%s: %w", what, err)
 		}
@@ -111,11 +118,16 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	image := Image{Path: filepath.Join(dir, archive), Key: key, Probes: probes, Go: tools.Version()}
+	return imageIn(dir, rec, Image{Key: key, Probes: probes, Go: tools.Version()}), nil
+}
+
+// imageIn fills in where the files of an image are.
+func imageIn(dir string, rec arch.Record, image Image) Image {
+	image.Path = filepath.Join(dir, archive)
 	if disked(rec) {
 		image.Disk = filepath.Join(dir, disk)
 	}
-	return image, nil
+	return image
 }
 
 // Files of a guest image.
@@ -153,6 +165,11 @@ func build(ctx context.Context, tools *toolchain.Go, rec arch.Record, hosted []s
 			return err
 		}
 	}
+	return pack(rec, bin, dir)
+}
+
+// pack makes the files of an image in dir of the programs in bin, and removes those.
+func pack(rec arch.Record, bin, dir string) error {
 	records, err := contents(bin)
 	if err != nil {
 		return err

@@ -31,6 +31,7 @@ func runCommand() *cobra.Command {
 		Use: "run", Short: "Boot the cells, run the probes, judge the claims", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if offline {
+				s.locked = true // what the archive has now cannot be asked
 				// Both are asked where the network would be: by us, and by the go command.
 				if err := errors.Join(os.Setenv(debian.OfflineVariable, "1"), os.Setenv("GOPROXY", "off")); err != nil {
 					return err
@@ -44,8 +45,9 @@ func runCommand() *cobra.Command {
 	cmd.Flags().StringVar(&defect, "defect", "", "run the probes as on a kernel with this defect; certifies nothing")
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "boot a guest for every probe instead of restoring one that was booted before")
 	cmd.Flags().BoolVar(&allowTwin, "allow-twin", false, "exit as the twin and the models decide where there is no real kernel of the architecture")
-	cmd.Flags().BoolVar(&offline, "offline", false, "download nothing: what the cache lacks is an error that names it")
+	cmd.Flags().BoolVar(&offline, "offline", false, "download nothing: what the cache lacks is an error that names it; implies --locked")
 	cmd.Flags().StringVar(&at.where, "target", "", "run the probes in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)")
+	cmd.Flags().StringVar(&s.programs, "guest-agent", "", "folder of the agent and probes, static programs that you compiled with your own Go, to run instead of ours")
 	cmd.Flags().BoolVar(&at.destructive, "destructive", false, "let probes do to the target what others who use it would suffer from")
 	cmd.Flags().StringVar(&out, "out", "out", "folder for evidence and reports")
 	return cmd
@@ -68,6 +70,7 @@ func run(ctx context.Context, w io.Writer, s selection, at aim, focus, defect st
 		d.close()
 		return err
 	}
+	bench.Guests.Folder = s.programs
 	if at.where != "" {
 		cell, system, err := at.connect(ctx, bench, s.Arch)
 		if err != nil {
