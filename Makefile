@@ -11,6 +11,8 @@ CELL ?=
 KERNEL ?=
 FOCUS ?=
 DEFECT ?=
+TARGET ?=
+DESTRUCTIVE ?=
 LOCKED ?=
 ALLOW_TWIN ?=
 OUT ?= out
@@ -23,6 +25,7 @@ help:
 	@echo '                   narrowed by ARCH=loong64 CELL=amd64-debian12-6.1 KERNEL=6.1 FOCUS=MS-003;'
 	@echo '                   ARCH=sw64 needs a kernel that you have, and runs its twin beside; ALLOW_TWIN=1 exits as the twin does'
 	@echo '                   LOCKED=1 accepts no kernel but the one in fixtures/kernels.lock'
+	@echo '                   TARGET=native, ssh://user@host or user runs the probes there instead'
 	@echo 'make suites        the same through go tool ginkgo, narrowed by ARCH, CELL, KERNEL and LOCKED'
 	@echo 'make kill-table    show which claims catch which injected defects; CELL and FOCUS narrow it'
 	@echo 'make bench         measure restores, boots and a whole run, and write fixtures/benchmarks.md'
@@ -43,6 +46,7 @@ bin/mapstack:
 
 conformance: bin/mapstack
 	@bin/mapstack run $(select) $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DEFECT),--defect '$(DEFECT)') \
+		$(if $(TARGET),--target '$(TARGET)') $(if $(filter-out 0,$(DESTRUCTIVE)),--destructive) \
 		$(if $(filter-out 0,$(ALLOW_TWIN)),--allow-twin) --out '$(OUT)'
 
 # The cells of the table in fixtures/: generic numbers, those of MIPS, 64k pages.

@@ -79,6 +79,9 @@ type download struct {
 // get runs d, resuming after broken connections. Errors name the file and the
 // mirror and say what to do.
 func (c *Client) get(ctx context.Context, d *download) (err error) {
+	if c.mirror.Offline {
+		return fmt.Errorf("download %s, which the cache lacks: downloads are forbidden (--offline), so %w; run once without --offline where there is a network, and bring the cache along", d.what, ErrUnreachable)
+	}
 	if c.mirror.URL == nil {
 		return fmt.Errorf("download %s: %w: none is known; set MAPSTACK_MIRROR to the URL of a Debian archive", d.what, ErrUnreachable)
 	}

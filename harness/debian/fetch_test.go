@@ -168,6 +168,25 @@ func TestPinnedPackageNeedsNoNetworkOnceCached(t *testing.T) {
 	said(t, err, "none is known", "MAPSTACK_MIRROR")
 }
 
+// TestOfflineAsksNoServer fails if a forbidden download is tried, or if what is
+// missing is not named.
+func TestOfflineAsksNoServer(t *testing.T) {
+	m, err := FindMirror(t.Context(), Host{Getenv: func(name string) string {
+		return map[string]string{OfflineVariable: "1", "MAPSTACK_MIRROR": "http://192.0.2.1/x"}[name]
+	}})
+	if err != nil || !m.Offline {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	asked := false
+	c := serve(t, func(http.ResponseWriter, *http.Request) { asked = true })
+	c.mirror.Offline = true
+	_, err = c.Fetch(t.Context(), pin([]byte("x")))
+	said(t, err, "--offline", "linux-image-x")
+	if asked || !errors.Is(err, ErrUnreachable) {
+		t.Errorf("asked: %v, %v", asked, err)
+	}
+}
+
 func TestStalledDownloadIsGivenUp(t *testing.T) {
 	release := make(chan struct{})
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -22,6 +22,8 @@ type Mirror struct {
 	// IgnoreValidUntil says who asked for an expired InRelease to be accepted;
 	// empty when nobody did.
 	IgnoreValidUntil string
+	// Offline has every download be an error that names what is missing.
+	Offline bool
 }
 
 // Host is what FindMirror reads of a machine.
@@ -49,9 +51,19 @@ func ThisHost() Host {
 // aptConfigWait bounds a program that only reads a few small files.
 const aptConfigWait = 10 * time.Second
 
+// OfflineVariable forbids every download when it is 1.
+const OfflineVariable = "MAPSTACK_OFFLINE"
+
 // FindMirror returns the mirror in MAPSTACK_MIRROR, else the Debian archive of
 // the machine's apt configuration.
 func FindMirror(ctx context.Context, h Host) (Mirror, error) {
+	switch v := h.Getenv(OfflineVariable); v {
+	case "1":
+		return Mirror{Source: OfflineVariable, Offline: true}, nil
+	case "", "0":
+	default:
+		return Mirror{}, fmt.Errorf("%s is %q; use 1 or 0", OfflineVariable, v)
+	}
 	m, err := chooseMirror(h)
 	if err != nil {
 		return Mirror{}, err

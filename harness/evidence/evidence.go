@@ -131,6 +131,7 @@ func (r ProbeRun) Err() error {
 const (
 	Restored = "restored"
 	Booted   = "booted"
+	Started  = target.Started
 )
 
 // Folder is the evidence of one run.

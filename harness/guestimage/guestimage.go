@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,12 +45,16 @@ type Image struct {
 	Path   string // the initramfs, an uncompressed cpio archive
 	Disk   string // the same as an ext4 file system, where a machine has one; else empty
 	Key    string // changes when its contents could
+	Bare   bool   // stage 0 is in it and no agent, for want of a toolchain
 	Probes []string
 	Go     string // version of the toolchain
 }
 
 // Builder makes guest images, each architecture once.
 type Builder struct {
+	// Folder holds programs that somebody else compiled, to be used instead of
+	// compiling; empty for none.
+	Folder string
 	// Supplied is the GOROOT that somebody supplied for an architecture.
 	Supplied func(arch.Record) (string, error)
 
@@ -70,7 +75,11 @@ func NewBuilder(c *cache.Cache, tools *toolchain.Go, sink progress.Sink) *Builde
 func (b *Builder) Image(ctx context.Context, rec arch.Record) (Image, error) {
 	what := "guest image for " + rec.GOARCH
 	return b.built.Get(ctx, what, func() (Image, error) {
-		image, err := b.image(ctx, rec)
+		have := b.image
+		if b.Folder != "" {
+			have = b.fromFolder
+		}
+		image, err := have(ctx, rec)
 		if err != nil {
 			return Image{}, fmt.Errorf("%s: %w", what, err)
 		}
@@ -82,7 +91,14 @@ func (b *Builder) Image(ctx context.Context, rec arch.Record) (Image, error) {
 const layout = "3"
 
 func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
+	first, err := first(rec.GOARCH)
+	if err != nil {
+		return Image{}, err
+	}
 	tools, libraries, err := b.toolchain(ctx, rec)
+	if errors.Is(err, errNoToolchain) && first != nil {
+		return b.bare(ctx, rec, first)
+	}
 	if err != nil {
 		return Image{}, err
 	}
@@ -97,10 +113,6 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 		}
 	}
 	slices.Sort(probes)
-	first, err := first(rec.GOARCH)
-	if err != nil {
-		return Image{}, err
-	}
 	parts := append([]string{layout, fmt.Sprintf("%x", sha256.Sum256(first))}, probes...)
 	key, err := tools.Key(rec, parts...)
 	if err != nil {
@@ -116,11 +128,16 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	image := Image{Path: filepath.Join(dir, archive), Key: key, Probes: probes, Go: tools.Version()}
+	return imageIn(dir, rec, Image{Key: key, Probes: probes, Go: tools.Version()}), nil
+}
+
+// imageIn fills in where the files of an image are.
+func imageIn(dir string, rec arch.Record, image Image) Image {
+	image.Path = filepath.Join(dir, archive)
 	if disked(rec) {
 		image.Disk = filepath.Join(dir, disk)
 	}
-	return image, nil
+	return image
 }
 
 // first is PID 1 of an architecture's guests, nil where that is the agent.
@@ -140,6 +157,9 @@ func (b *Builder) toolchain(ctx context.Context, rec arch.Record) (*toolchain.Go
 		if err != nil {
 			return nil, nil, err
 		}
+		if goroot == "" {
+			return nil, nil, errNoToolchain
+		}
 		tools, err := b.tools.Supplied(ctx, goroot)
 		return tools, nil, err
 	case rec.GNU != "":
@@ -150,6 +170,26 @@ func (b *Builder) toolchain(ctx context.Context, rec arch.Record) (*toolchain.Go
 		return b.tools.GNU(found), &found, nil
 	}
 	return b.tools, nil, nil
+}
+
+// errNoToolchain means that nobody supplied what compiles an architecture's programs.
+var errNoToolchain = errors.New("no Go toolchain was supplied")
+
+// bare makes an image of stage 0 alone: it needs no toolchain, and says whether the
+// kernel has the architecture's ABI.
+func (b *Builder) bare(ctx context.Context, rec arch.Record, first []byte) (Image, error) {
+	key := fmt.Sprintf("bare-%s-%s-%x", layout, rec.GOARCH, sha256.Sum256(first))
+	dir, err := b.cache.Dir(ctx, "guest", key, func(_ context.Context, dir string) error {
+		bin := filepath.Join(dir, "bin")
+		if err := os.Mkdir(bin, 0o755); err != nil {
+			return err
+		}
+		return pack(rec, bin, first, []cpio.Record{cpio.StaticFile("init", string(first), 0o755)}, dir)
+	})
+	if err != nil {
+		return Image{}, err
+	}
+	return imageIn(dir, rec, Image{Key: key, Bare: true}), nil
 }
 
 // variants is the runtimes that differ from the stock one where programs have it.
@@ -192,17 +232,24 @@ func build(ctx context.Context, tools *toolchain.Go, libraries *gnu.Tools, rec a
 			return err
 		}
 	}
+	var loaded []cpio.Record
+	if libraries != nil {
+		var err error
+		if loaded, err = shared(ctx, *libraries, bin); err != nil {
+			return err
+		}
+	}
+	return pack(rec, bin, first, loaded, dir)
+}
+
+// pack makes the files of an image in dir of the programs in bin, and removes
+// those. loaded is the libraries that they load.
+func pack(rec arch.Record, bin string, first []byte, loaded []cpio.Record, dir string) error {
 	records, err := contents(bin, first)
 	if err != nil {
 		return err
 	}
-	if libraries != nil {
-		loaded, err := shared(ctx, *libraries, bin)
-		if err != nil {
-			return err
-		}
-		records = append(records, loaded...)
-	}
+	records = append(records, loaded...)
 	if err := write(filepath.Join(dir, archive), records); err != nil {
 		return err
 	}

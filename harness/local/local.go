@@ -39,10 +39,13 @@ func (p *Parts) parts() []part {
 		{"KERNEL", &p.Kernel, "a kernel: a vmlinux, or the file that a boot loader would load", false, true},
 		{"QEMU", &p.QEMU, "an emulator", false, true},
 		{"FIRMWARE", &p.Firmware, "the folder of the emulator's firmware, its pc-bios", true, false},
-		{"GOROOT", &p.GOROOT, "a Go toolchain that compiles for it, 1.16 or later", true, true},
+		{goroot, &p.GOROOT, "a Go toolchain that compiles for it, 1.16 or later", true, false},
 		{"MACHINE", &p.Machine, "", false, false},
 	}
 }
+
+// goroot is the end of the variable of the Go toolchain.
+const goroot = "GOROOT"
 
 // Variable is the name of the environment variable for a part of an architecture.
 func Variable(rec arch.Record, part string) string {
@@ -128,21 +131,32 @@ func (e *MissingError) Error() string {
 		e.Arch.GOARCH, strings.Join(e.Lacks, "\n  "), File)
 }
 
-// Missing is a *MissingError with everything that a cell needs and was not
-// supplied, nil for nothing.
+// Missing is a *MissingError with everything that a guest needs and was not
+// supplied, nil when one can start. Without a Go toolchain only stage 0 runs in it.
 func (p Parts) Missing(rec arch.Record) error {
+	return p.lacking(rec, func(f part) bool { return f.needed })
+}
+
+// Toolchainless is a *MissingError that names the Go toolchain.
+func (p Parts) Toolchainless(rec arch.Record) error {
+	return p.lacking(rec, func(f part) bool { return f.variable == goroot })
+}
+
+func (p *Parts) lacking(rec arch.Record, wanted func(part) bool) error {
 	var lacks []string
+	short := false
 	for _, f := range p.parts() {
-		if !f.needed || *f.value != "" {
+		if *f.value != "" || f.what == "" || f.variable == "FIRMWARE" {
 			continue
 		}
+		short = short || wanted(f)
 		line := Variable(rec, f.variable) + "=<" + f.what + ">"
 		if f.variable == "QEMU" {
 			line += ", or qemu-system-" + rec.QEMU + " in PATH"
 		}
 		lacks = append(lacks, line)
 	}
-	if lacks == nil {
+	if !short {
 		return nil
 	}
 	return &MissingError{rec, lacks}

@@ -15,6 +15,10 @@ type Cell struct {
 	Memory   int    `yaml:"memoryMiB" json:"memoryMiB"`
 	Notes    string `yaml:"notes,omitempty" json:"notes,omitempty"` // why the cell is as it is
 
+	// Host is the kind of system that runs already, where the probes run; empty
+	// for a QEMU guest. Only ad-hoc cells have one, measured and not asked for.
+	Host Host `yaml:"-" json:"host,omitempty"`
+
 	// Tier is what the cell says of the architecture For; empty for a kernel of
 	// its own architecture that anybody can have.
 	Tier Tier `yaml:"tier,omitempty" json:"tier,omitempty"`
@@ -24,6 +28,15 @@ type Cell struct {
 	// empty for all.
 	Focus string `yaml:"focus,omitempty" json:"focus,omitempty"`
 }
+
+// Host is a kind of system that runs already.
+type Host string
+
+const (
+	Native   Host = "native" // the one that runs mapstack
+	SSH      Host = "ssh"    // one that ssh reaches
+	UserMode Host = "user"   // a user-mode emulator on the one that runs mapstack
+)
 
 // Tier is how near a cell is to an architecture whose kernels nobody can
 // download. A cell with a tier runs only when its architecture or its name is

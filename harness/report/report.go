@@ -89,7 +89,8 @@ type QEMU struct {
 type Cell struct {
 	Name         string           `json:"name"`
 	Arch         string           `json:"arch"`
-	Tier         string           `json:"tier,omitempty"` // real, twin or model, see Tiers
+	Target       string           `json:"target,omitempty"` // native, ssh or user; empty for a QEMU guest
+	Tier         string           `json:"tier,omitempty"`   // real, twin or model, see Tiers
 	OS           string           `json:"os"`
 	Machine      string           `json:"machine"`
 	PageSize     int              `json:"pageSize"`

@@ -122,7 +122,7 @@ func (r Report) problems() string {
 			continue
 		}
 		fmt.Fprintf(&b, "\n%s  %s  ", strings.ToUpper(string(o.Status)), o.Cell)
-		repeat := "make conformance CELL=" + o.Cell
+		repeat := "make conformance " + r.place(o.Cell)
 		switch ids := r.sameProblem(o); {
 		case len(ids) > fewClaims:
 			fmt.Fprintf(&b, "%d claims\n", len(ids))
@@ -141,6 +141,22 @@ func (r Report) problems() string {
 		b.WriteString("    again: " + repeat + "\n")
 	}
 	return b.String()
+}
+
+// place is what a repeated run is narrowed by. Where ssh went no report tells.
+func (r Report) place(cell string) string {
+	for _, c := range r.Cells {
+		switch {
+		case c.Name != cell || c.Target == "":
+		case c.Target == "ssh":
+			return "TARGET=ssh://..."
+		case c.Target == "user":
+			return "TARGET=user ARCH=" + c.Arch
+		default:
+			return "TARGET=" + c.Target
+		}
+	}
+	return "CELL=" + cell
 }
 
 // fewClaims is how many claims with one reason are named; more of them are a

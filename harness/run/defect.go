@@ -20,7 +20,7 @@ func Spared(probe string) bool {
 
 // observe runs a probe in a guest, below a defect model unless defect is empty,
 // and files what it saw under the probe's own name.
-func observe(ctx context.Context, g *target.Guest, probe, defect string) (wire.Transcript, error) {
+func observe(ctx context.Context, g target.Agent, probe, defect string) (wire.Transcript, error) {
 	if defect == "" || Spared(probe) {
 		return g.Run(ctx, probe, nil)
 	}

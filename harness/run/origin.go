@@ -32,10 +32,12 @@ import (
 // Origin is where the guests of a cell come from: the snapshot of one that was
 // booted, or a boot each. Every guest is as pristine as the first.
 type Origin struct {
-	engine   *Engine
-	cell     matrix.Cell
-	parts    parts
-	config   qemu.Config
+	engine *Engine
+	cell   matrix.Cell
+	parts  parts
+	config qemu.Config
+	// running is the system that runs already, nil when guests are started.
+	running  *Running
 	timeouts qemu.Timeouts
 	// slow is why nothing faster executes the guest.
 	slow string
@@ -62,6 +64,10 @@ type parts struct {
 // The error may be a *target.Failure. An Origin is safe for concurrent use.
 func (e *Engine) Open(ctx context.Context, cell matrix.Cell, log io.Writer) (*Origin, error) {
 	o := &Origin{engine: e, cell: cell}
+	if t, ok := e.Running[cell.Name]; ok {
+		o.running, o.guest = t, t.Programs
+		return o, nil
+	}
 	if err := o.gather(ctx); err != nil {
 		return o, err
 	}
@@ -103,6 +109,12 @@ func (o *Origin) gather(ctx context.Context) (err error) {
 
 // describe fills in what is known of the cell, also after an error of Open.
 func (o *Origin) describe(c *evidence.Cell) {
+	if o.running != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		c.Guest = &o.guest
+		return
+	}
 	if o.parts.kernel.Path == "" {
 		return
 	}
@@ -283,9 +295,46 @@ func (o *Origin) boot(ctx context.Context, cfg qemu.Config, log io.Writer) (*tar
 	began := progress.Event{Cell: o.cell.Name, Stage: progress.Boot, What: cfg.Machine.Name}
 	o.engine.Sink(began)
 	g, err := target.Boot(ctx, cfg, o.timeouts, log)
+	if err != nil && o.parts.guest.Bare {
+		err = o.bare(err)
+	}
 	began.End, began.Err = true, err
 	o.engine.Sink(began)
 	return g, err
+}
+
+// Start gives a pristine guest, or an agent in the system that runs already, and
+// says how it was had.
+func (o *Origin) Start(ctx context.Context, log io.Writer) (target.Agent, string, error) {
+	if o.running != nil {
+		a, how, err := o.running.Start(ctx, log)
+		if err == nil {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.guest.Hello, _ = a.Greeting()
+		}
+		return a, how, err
+	}
+	g, how, err := o.start(ctx, log)
+	if err != nil {
+		return nil, how, err // and no nil of its type
+	}
+	return g, how, nil
+}
+
+// bare says of a guest that had stage 0 alone, and therefore no agent to wait for,
+// what was missing. A guest that stage 0 did not run in failed by itself.
+func (o *Origin) bare(err error) error {
+	var failed *target.Failure
+	if !errors.As(err, &failed) || failed.Early == nil {
+		return err
+	}
+	parts, problem := o.engine.Supplies.Parts(o.parts.rec)
+	if problem == nil {
+		problem = parts.Toolchainless(o.parts.rec)
+	}
+	return &target.Failure{Kind: target.Missing, Early: failed.Early,
+		Message: fmt.Sprintf("stage 0 ran, and nothing else could: %v", problem)}
 }
 
 // start gives a pristine guest and says how it was had. A snapshot that cannot
@@ -318,13 +367,14 @@ func (o *Origin) start(ctx context.Context, log io.Writer) (*target.Guest, strin
 // With lets use have a guest that nothing ran in, and ends it. What it writes to
 // its console goes to log. An error means that there was no guest; what use met
 // is in the run.
-func (o *Origin) With(ctx context.Context, log io.Writer, use func(*target.Guest) error) (run evidence.ProbeRun, err error) {
+func (o *Origin) With(ctx context.Context, log io.Writer, use func(target.Agent) error) (run evidence.ProbeRun, err error) {
 	err = o.engine.lend(ctx, o.cell, func() error {
-		g, how, err := o.start(ctx, log)
+		g, how, err := o.Start(ctx, log)
 		if err != nil {
 			return err
 		}
-		run.Guest, run.StartSeconds = how, g.Started.Seconds()
+		_, took := g.Greeting()
+		run.Guest, run.StartSeconds = how, took.Seconds()
 		began := time.Now()
 		err = use(g)
 		// A failed guest is gone already; why it failed is what counts.
@@ -353,7 +403,7 @@ func (o *Origin) Observe(ctx context.Context, log io.Writer, probe, defect strin
 		return t, run, nil
 	}
 	var t wire.Transcript
-	run, err := o.With(ctx, log, func(g *target.Guest) (err error) {
+	run, err := o.With(ctx, log, func(g target.Agent) (err error) {
 		t, err = observe(ctx, g, probe, defect)
 		return err
 	})

@@ -69,6 +69,9 @@ type Engine struct {
 	// Fresh, or without Snapshots, every probe run boots.
 	Snapshots Snapshots
 	Fresh     bool
+	// Running is the systems that run already, by the name of the cell that each
+	// is. All other cells are QEMU guests.
+	Running map[string]*Running
 
 	kvmOnce   sync.Once
 	kvmReason string // why KVM is not used; "" when it is
@@ -115,6 +118,12 @@ func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes map[stri
 // lend runs run while it holds one of the host's cores and a guest's memory.
 func (e *Engine) lend(ctx context.Context, cell matrix.Cell, run func() error) error {
 	budget := int64(e.Host.MemoryMiB * guestShareNum / guestShareDen)
+	if r, ok := e.Running[cell.Name]; ok {
+		// Its memory is there already; its probes would disturb one another.
+		r.one.Lock()
+		defer r.one.Unlock()
+		return run()
+	}
 	e.lendOnce.Do(func() {
 		e.cores, e.memory = semaphore.NewWeighted(int64(e.Host.Cores)), semaphore.NewWeighted(budget)
 	})
@@ -201,11 +210,15 @@ func (e *Engine) cell(ctx context.Context, result *evidence.Cell, probes []strin
 		}
 		probes = probes[1:]
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, within := errgroup.WithContext(ctx)
 	for _, probe := range probes {
-		group.Go(func() error { return r.probe(ctx, probe) })
+		group.Go(func() error { return r.probe(within, probe) })
 	}
-	return group.Wait()
+	err = group.Wait()
+	if o.running != nil && ctx.Err() == nil {
+		err = errors.Join(err, o.running.Unchanged(ctx))
+	}
+	return err
 }
 
 // runs is the probe runs of a cell.
@@ -229,7 +242,7 @@ func (r *runs) probe(ctx context.Context, probe string) (err error) {
 	defer func() { err = errors.Join(err, log.Close()) }()
 	shown := progress.Event{Cell: r.result.Cell.Name, Stage: progress.Probe, What: probe, Total: int64(r.total)}
 	var t wire.Transcript
-	run, err := r.origin.With(ctx, log, func(g *target.Guest) (err error) {
+	run, err := r.origin.With(ctx, log, func(g target.Agent) (err error) {
 		shown.Done = r.count(&r.begun)
 		r.engine.Sink(shown)
 		t, err = observe(ctx, g, probe, r.engine.Defect)

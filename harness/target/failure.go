@@ -1,5 +1,6 @@
-// Package target runs probes where a kernel under test is: today in a QEMU
-// guest. Everything it reports about a guest that misbehaves is a *Failure.
+// Package target runs probes where a kernel under test is: in a QEMU guest, in
+// this system, in one that ssh reaches, or under a user-mode emulator. Everything
+// it reports about one that misbehaves is a *Failure.
 package target
 
 import (
@@ -24,6 +25,8 @@ const (
 	Protocol    Kind = "protocol"    // the agent's records make no sense
 	Infra       Kind = "infra"       // QEMU, the toolchain, a mirror, the disk
 	Missing     Kind = "missing"     // what no archive has was not supplied, or cannot be built here
+	Refused     Kind = "refused"     // it could do harm there, or could decide nothing
+	Altered     Kind = "altered"     // a setting of the system is not what it was
 	Interrupted Kind = "interrupted" // the run was stopped from outside
 )
 
@@ -47,5 +50,5 @@ func (f *Failure) Error() string {
 // Blame says whether the failure is the infrastructure's, or the cell's
 // description, and not the kernel's.
 func (f *Failure) Blame() (infrastructure bool) {
-	return f.Kind == Infra || f.Kind == Protocol || f.Kind == WrongArch || f.Kind == Mismatch
+	return f.Kind == Infra || f.Kind == Protocol || f.Kind == WrongArch || f.Kind == Mismatch || f.Kind == Altered
 }

@@ -128,6 +128,9 @@ func (g *Guest) Run(ctx context.Context, probe string, args []string) (wire.Tran
 	return t, nil
 }
 
+// Greeting is Hello and Started.
+func (g *Guest) Greeting() (wire.Hello, time.Duration) { return g.Hello, g.Started }
+
 // Stop ends the guest; again is harmless. It also says whether the console log
 // could not be written: then it is no evidence.
 func (g *Guest) Stop() error { return errors.Join(g.machine.Stop(), g.stream.Err()) }

@@ -42,7 +42,7 @@ func open(t *testing.T) (*Bench, matrix.Cell) {
 }
 
 // with lets use have a guest of the cell, and returns what went wrong.
-func with(ctx context.Context, bench *Bench, c matrix.Cell, console io.Writer, use func(*target.Guest) error) error {
+func with(ctx context.Context, bench *Bench, c matrix.Cell, console io.Writer, use func(target.Agent) error) error {
 	origin, err := bench.Engine().Open(ctx, c, console)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func hostile(t *testing.T, bench *Bench, c matrix.Cell, modes ...string) ([]wire
 	t.Helper()
 	var got []wire.Transcript
 	var console bytes.Buffer
-	err := with(t.Context(), bench, c, &console, func(g *target.Guest) error {
+	err := with(t.Context(), bench, c, &console, func(g target.Agent) error {
 		for _, mode := range modes {
 			tr, err := g.Run(t.Context(), "hostile", []string{mode})
 			if err != nil {
@@ -129,7 +129,7 @@ func TestBootDyingKernelsAreTypedFailures(t *testing.T) {
 func TestBootStoppedRunIsInterruptedAndLeavesNoQEMU(t *testing.T) {
 	bench, c := open(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	err := with(ctx, bench, c, io.Discard, func(g *target.Guest) error {
+	err := with(ctx, bench, c, io.Discard, func(g target.Agent) error {
 		cancel()
 		_, err := g.Run(ctx, "hostile", []string{"hang"})
 		return err

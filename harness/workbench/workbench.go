@@ -45,6 +45,8 @@ type Bench struct {
 	Params []arch.Param
 	// Fresh boots a guest for every probe run instead of restoring one.
 	Fresh bool
+	// Running is the systems that run already, by the name of the cell that each is.
+	Running map[string]*run.Running
 
 	sink     progress.Sink
 	warnings *warnings
@@ -117,7 +119,7 @@ func (b *Bench) Parts(rec arch.Record) (local.Parts, error) {
 // Engine runs cells with this bench.
 func (b *Bench) Engine() *run.Engine {
 	return &run.Engine{Kernels: b.Kernels, Emulators: b.Toolbox, Guests: b.Guests, Supplies: b, Host: b.Host, Sink: b.sink, Defect: b.Defect,
-		Params: b.Params, Snapshots: b.Cache, Fresh: b.Fresh}
+		Params: b.Params, Snapshots: b.Cache, Fresh: b.Fresh, Running: b.Running}
 }
 
 // Run runs on every cell its probes, by the cell's name, and leaves the evidence

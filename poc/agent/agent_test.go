@@ -41,7 +41,7 @@ func TestAMisbehavingProbeEndsAsWhatItDid(t *testing.T) {
 		{"nonsense", time.Minute, "", func(e wire.Exit) bool { return e.Code == 2 && strings.Contains(e.Stderr, "usage") }},
 	} {
 		var steps []string
-		exit := runCommand(path, []string{c.mode}, c.limit, func(o wire.Observation) { steps = append(steps, o.Step) })
+		exit := place{}.run(path, []string{c.mode}, c.limit, func(o wire.Observation) { steps = append(steps, o.Step) })
 		if got := strings.Join(steps, " "); got != c.steps || !c.check(exit) {
 			t.Errorf("%s: steps %q, exit %+v", c.mode, got, exit)
 		}
@@ -49,7 +49,7 @@ func TestAMisbehavingProbeEndsAsWhatItDid(t *testing.T) {
 }
 
 func TestAProbeThatDoesNotExistIsAnExitNotACrash(t *testing.T) {
-	exit := runCommand(filepath.Join(t.TempDir(), "absent"), nil, time.Minute, func(wire.Observation) { t.Error("observed something") })
+	exit := place{}.run(filepath.Join(t.TempDir(), "absent"), nil, time.Minute, func(wire.Observation) { t.Error("observed something") })
 	if exit.Clean() || !strings.Contains(exit.Stderr, "agent:") {
 		t.Errorf("%+v", exit)
 	}

@@ -22,17 +22,18 @@ const (
 	pipeWait = 20 * time.Second
 )
 
-// runCommand runs one probe in a process group of its own, hands over each
+// run runs one probe in a process group of its own, hands over each
 // observation as it comes, and leaves no process behind.
-func runCommand(path string, args []string, limit time.Duration, observe func(wire.Observation)) wire.Exit {
+func (p place) run(path string, args []string, limit time.Duration, observe func(wire.Observation)) wire.Exit {
 	var exit wire.Exit
 	stdout, stdoutW, err := os.Pipe()
 	if err != nil {
 		return wire.Exit{Code: -1, Stderr: "agent: " + err.Error()}
 	}
 	stderr := &ends{limit: wire.StderrLimit}
-	cmd := exec.Command(path, args...)
-	cmd.Env = []string{"PATH=/probes", "HOME=/tmp", "TMPDIR=/tmp"}
+	argv := append(append(append([]string{}, p.emulator...), path), args...)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = p.environment()
 	cmd.Dir = "/"
 	cmd.Stdout = stdoutW
 	// A file, not a writer: exec would otherwise wait for the last holder of the pipe.
@@ -43,7 +44,7 @@ func runCommand(path string, args []string, limit time.Duration, observe func(wi
 		return wire.Exit{Code: -1, Stderr: "agent: " + err.Error()}
 	}
 	cmd.Stderr = stderrW
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: p.deathSignal}
 	startErr := cmd.Start()
 	stdoutW.Close()
 	stderrW.Close()
@@ -67,7 +68,7 @@ func runCommand(path string, args []string, limit time.Duration, observe func(wi
 		exit.TimedOut = !expired.Stop() && time.Since(started) >= limit
 		// Whatever the probe left running would disturb the next one, and
 		// may hold the pipes open.
-		killStrays()
+		p.killStrays()
 		_ = stdout.SetReadDeadline(time.Now().Add(pipeWait))
 		_ = stderrR.SetReadDeadline(time.Now().Add(pipeWait))
 	}()
@@ -76,7 +77,7 @@ func runCommand(path string, args []string, limit time.Duration, observe func(wi
 	<-ended
 	stdout.Close()
 	stderrR.Close()
-	reap()
+	p.reap()
 
 	exit.Stderr = stderr.String()
 	exit.Code = cmd.ProcessState.ExitCode()
@@ -84,29 +85,6 @@ func runCommand(path string, args []string, limit time.Duration, observe func(wi
 		exit.Signal = ws.Signal().String()
 	}
 	return exit
-}
-
-// killStrays kills every process but this one. Only PID 1 of a guest may.
-func killStrays() {
-	if os.Getpid() == 1 {
-		_ = syscall.Kill(-1, syscall.SIGKILL)
-	}
-}
-
-// reap collects the orphans that PID 1 inherited. No other child exists then.
-func reap() {
-	if os.Getpid() != 1 {
-		return
-	}
-	for {
-		pid, err := syscall.Wait4(-1, nil, 0, nil)
-		if err == syscall.EINTR {
-			continue
-		}
-		if pid <= 0 || err != nil {
-			return
-		}
-	}
 }
 
 // ends keeps the beginning and the end of what is written to it: a Go crash

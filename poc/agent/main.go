@@ -1,5 +1,6 @@
-// Command agent is the guest's PID 1: it prepares the guest, runs probes that
-// the host asks for, and speaks the wire protocol on the console.
+// Command agent runs probes that the host asks for, and speaks the wire protocol.
+// As the guest's PID 1 it prepares the guest and talks on its console; started in a
+// running system it talks on standard input and output and changes nothing.
 package main
 
 import (
@@ -16,6 +17,9 @@ import (
 const probeDir = "/probes"
 
 func main() {
+	if os.Getpid() != 1 {
+		os.Exit(serveHosted(os.Args[1:]))
+	}
 	err := serve()
 	// PID 1 must not return: the kernel would panic, and a panic says that the
 	// kernel is at fault. With -no-reboot a restart ends QEMU at once.
@@ -49,7 +53,7 @@ func serve() (err error) {
 	}
 	// While a probe has taken every thread there is, questions are still read.
 	limit.Prewarm()
-	s := &session{out: console, probes: probes}
+	s := &session{out: console, probes: probes, place: guestPlace()}
 	if err := s.hello(runtime.GOARCH, runtime.Version(), kernelRelease(), notes); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 type session struct {
 	out    io.Writer
 	probes []string
+	place  place
 
 	next uint32   // sequence number of the next frame
 	run  int      // the run that kept belongs to; 0 for the hello
@@ -129,7 +130,7 @@ func (s *session) runProbe(req wire.Request) error {
 			Refused: fmt.Sprintf("probe %q with a limit of %d ms", req.Probe, req.TimeoutMS)})
 	}
 	var failed error
-	exit := runCommand(filepath.Join(probeDir, req.Probe), req.Args,
+	exit := s.place.run(filepath.Join(s.place.probes, req.Probe), req.Args,
 		time.Duration(req.TimeoutMS)*time.Millisecond,
 		func(o wire.Observation) {
 			if failed != nil {

@@ -32,10 +32,17 @@ func ErrnoOf(err error) syscall.Errno {
 	return errno
 }
 
-// WholeMachine reports whether this is a guest of the agent: limits of the
-// machine are lowered only where nobody else uses it. It must be asked in the
-// process that the agent started.
+// WholeMachineVariable says in a probe's environment, as "1", that the machine's
+// owner allows its limits to be lowered.
+const WholeMachineVariable = "MAPSTACK_WHOLE_MACHINE"
+
+// WholeMachine reports whether this is a guest of the agent, or a machine whose
+// owner said so: limits of the machine are lowered only where nobody else uses it.
+// It must be asked in the process that the agent started.
 func WholeMachine() bool {
+	if os.Getenv(WholeMachineVariable) == "1" {
+		return true
+	}
 	first, err := os.Readlink("/proc/1/exe")
 	return err == nil && (first == "/init" || first == stage0.Agent) && os.Getppid() == 1
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -26,6 +27,11 @@ const (
 	// where the Go runtime puts its reason. A frame holds it even escaped.
 	maxChildStderr = 2 << 10
 )
+
+// EmulatorVariable is the environment variable with the command that runs programs
+// of this architecture, where the kernel does not: a child must be started by it
+// as well.
+const EmulatorVariable = "MAPSTACK_EMULATOR"
 
 // Child is a process that does one step which may die, or which needs another
 // user, other limits or a fresh address space.
@@ -123,10 +129,17 @@ func (c Child) run(observe func(wire.Observation)) (wire.Exit, error) {
 }
 
 func (c Child) command() *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", append([]string{childFlag, c.Name}, c.Args...)...)
+	argv := append([]string{"/proc/self/exe", childFlag, c.Name}, c.Args...)
 	if c.Program != "" {
-		cmd = exec.Command(c.Program, c.Args...)
+		argv = append([]string{c.Program}, c.Args...)
 	}
+	if emulator := strings.Fields(os.Getenv(EmulatorVariable)); len(emulator) > 0 {
+		if c.Program == "" {
+			argv[0] = os.Args[0] // /proc/self/exe would be the emulator's own
+		}
+		argv = append(emulator, argv...)
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
 	// The reason of a Go program's death is wanted, not its goroutines.
 	cmd.Env = append(append(os.Environ(), "GOTRACEBACK=none"), c.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -76,7 +76,7 @@ const benchProbe = "sysconf"
 func toResult(ctx context.Context, o *run.Origin) (float64, error) {
 	began := time.Now()
 	var took time.Duration
-	r, err := o.With(ctx, io.Discard, func(g *target.Guest) error {
+	r, err := o.With(ctx, io.Discard, func(g target.Agent) error {
 		_, err := g.Run(ctx, benchProbe, nil)
 		took = time.Since(began)
 		return err
@@ -85,7 +85,7 @@ func toResult(ctx context.Context, o *run.Origin) (float64, error) {
 }
 
 func toHello(ctx context.Context, o *run.Origin) (float64, error) {
-	r, err := o.With(ctx, io.Discard, func(*target.Guest) error { return nil })
+	r, err := o.With(ctx, io.Discard, func(target.Agent) error { return nil })
 	return r.StartSeconds, err
 }
 

@@ -7,8 +7,10 @@ import (
 	"slices"
 
 	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/report"
 	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/verdict"
 )
 
 // version is this tool's own, printed in every report.
@@ -36,11 +38,30 @@ func header(r evidence.Run, cells []evidence.Cell) report.Header {
 	return h
 }
 
+// hostNames is what stands for the accelerator of a system that runs already.
+var hostNames = map[matrix.Host]string{matrix.Native: "native", matrix.SSH: "ssh", matrix.UserMode: "user-mode"}
+
+// uncertified is a decision that neither certifies a kernel nor accuses one: what
+// holds or does not under a user-mode emulator is the emulator's.
+func uncertified(d verdict.Decision) verdict.Decision {
+	if d.ExitCode != verdict.ExitInfrastructure {
+		d.ExitCode = verdict.ExitIncomplete
+	}
+	d.Verdict = verdict.Incomplete
+	d.Reason += "; this is user-mode emulation, and no kernel was tested"
+	return d
+}
+
+// emulated is whether any cell is a user-mode emulator.
+func emulated(cells []evidence.Cell) bool {
+	return slices.ContainsFunc(cells, func(c evidence.Cell) bool { return c.Cell.Host == matrix.UserMode })
+}
+
 // reportCells is what the report says of each cell.
 func reportCells(cells []evidence.Cell) []report.Cell {
 	var all []report.Cell
 	for _, c := range cells {
-		rc := report.Cell{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), OS: c.Cell.OS, PageSize: c.Cell.PageSize}
+		rc := report.Cell{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), Target: string(c.Cell.Host), OS: c.Cell.OS, PageSize: c.Cell.PageSize}
 		if k := c.Kernel; k != nil {
 			rc.Kernel = report.Kernel{
 				Release: k.Release, Format: string(k.Format), ImageSHA256: k.ImageSHA256, ConfigSHA256: k.ConfigSHA256,
@@ -60,6 +81,9 @@ func reportCells(cells []evidence.Cell) []report.Cell {
 				rc.KernelParams = append(rc.KernelParams, report.Param(p))
 			}
 		}
+		if c.Cell.Host != "" {
+			rc.Accelerator = hostNames[c.Cell.Host]
+		}
 		if g := c.Guest; g != nil {
 			rc.Guest = &report.Guest{Image: g.Image, Go: g.Go, Start: starts(c.Runs), BootReason: g.BootReason}
 		}
@@ -73,15 +97,20 @@ func reportCells(cells []evidence.Cell) []report.Cell {
 
 // starts says how the guests of a cell's runs were had.
 func starts(runs map[string]evidence.ProbeRun) string {
-	restored, booted := 0, 0
+	restored, booted, started := 0, 0, 0
 	for _, r := range runs {
-		if r.Guest == evidence.Restored {
+		switch r.Guest {
+		case evidence.Restored:
 			restored++
-		} else {
+		case evidence.Started:
+			started++
+		default:
 			booted++
 		}
 	}
 	switch {
+	case started > 0:
+		return evidence.Started
 	case restored == 0 && booted == 0:
 		return ""
 	case booted == 0:

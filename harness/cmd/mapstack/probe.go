@@ -58,7 +58,7 @@ func probeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			run, err := origin.With(cmd.Context(), console, func(g *target.Guest) error {
+			run, err := origin.With(cmd.Context(), console, func(g target.Agent) error {
 				t, err = g.Run(cmd.Context(), args[1], args[2:])
 				return err
 			})

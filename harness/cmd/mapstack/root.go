@@ -15,7 +15,8 @@ import (
 // selection is the flags that narrow the matrix, shared by most commands.
 type selection struct {
 	matrix.Selection
-	locked bool
+	locked   bool
+	programs string // folder of programs that somebody else compiled, empty for none
 }
 
 func root() *cobra.Command {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/article"
+	"github.com/mapstack/conformance/harness/debian"
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/report"
@@ -23,11 +25,19 @@ import (
 func runCommand() *cobra.Command {
 	var s selection
 	var focus, out, defect string
-	var fresh, allowTwin bool
+	var fresh, allowTwin, offline bool
+	var at aim
 	cmd := &cobra.Command{
 		Use: "run", Short: "Boot the cells, run the probes, judge the claims", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return run(cmd.Context(), cmd.OutOrStdout(), s, focus, defect, fresh, allowTwin, out)
+			if offline {
+				s.locked = true // what the archive has now cannot be asked
+				// Both are asked where the network would be: by us, and by the go command.
+				if err := errors.Join(os.Setenv(debian.OfflineVariable, "1"), os.Setenv("GOPROXY", "off")); err != nil {
+					return err
+				}
+			}
+			return run(cmd.Context(), cmd.OutOrStdout(), s, at, focus, defect, fresh, allowTwin, out)
 		},
 	}
 	s.flags(cmd)
@@ -35,24 +45,42 @@ func runCommand() *cobra.Command {
 	cmd.Flags().StringVar(&defect, "defect", "", "run the probes as on a kernel with this defect; certifies nothing")
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "boot a guest for every probe instead of restoring one that was booted before")
 	cmd.Flags().BoolVar(&allowTwin, "allow-twin", false, "exit as the twin and the models decide where there is no real kernel of the architecture")
+	cmd.Flags().BoolVar(&offline, "offline", false, "download nothing: what the cache lacks is an error that names it; implies --locked")
+	cmd.Flags().StringVar(&at.where, "target", "", "run the probes in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)")
+	cmd.Flags().StringVar(&s.programs, "guest-agent", "", "folder of the agent and probes, static programs that you compiled with your own Go, to run instead of ours")
+	cmd.Flags().BoolVar(&at.destructive, "destructive", false, "let probes do to the target what others who use it would suffer from")
 	cmd.Flags().StringVar(&out, "out", "out", "folder for evidence and reports")
 	return cmd
 }
 
-func run(ctx context.Context, w io.Writer, s selection, focus, defect string, fresh, allowTwin bool, out string) error {
+func run(ctx context.Context, w io.Writer, s selection, at aim, focus, defect string, fresh, allowTwin bool, out string) (failed error) {
 	cells, err := s.cells()
 	if err != nil {
 		return err
 	}
-	if err := injectable(defect, cells); err != nil {
-		return err
+	if at.where != "" && (defect != "" || s.Cell != "" || s.Kernel != "") {
+		return errors.New("--target runs on a system as it is; leave out --cell, --kernel and --defect")
 	}
-	probes, err := suites.Probes(cells, focus)
-	if err != nil {
+	if err := injectable(defect, cells); err != nil {
 		return err
 	}
 	d := newDisplay(os.Stderr)
 	bench, err := workbench.Open(ctx, ".", fixtures.FS(), s.locked, d.sink)
+	if err != nil {
+		d.close()
+		return err
+	}
+	bench.Guests.Folder = s.programs
+	if at.where != "" {
+		cell, system, err := at.connect(ctx, bench, s.Arch)
+		if err != nil {
+			d.close()
+			return err
+		}
+		defer func() { failed = errors.Join(failed, system.Close()) }()
+		cells = []matrix.Cell{cell}
+	}
+	probes, err := suites.Probes(cells, focus)
 	if err != nil {
 		d.close()
 		return err
@@ -70,11 +98,17 @@ func run(ctx context.Context, w io.Writer, s selection, focus, defect string, fr
 	if err := writeReports(folder.Path(), r, results, focus); err != nil {
 		return err
 	}
+	if emulated(results) {
+		fmt.Fprintf(w, "USER-MODE EMULATOR: %s.\n\n", userModeNote)
+	}
 	if err := r.WriteTable(w); err != nil {
 		return err
 	}
+	if err := altered(results); err != nil {
+		return err
+	}
 	fmt.Fprintf(w, "\nReport:   %s\n", filepath.Join(folder.Path(), reportFile))
-	if defect == "" {
+	if defect == "" && !emulated(results) {
 		fmt.Fprintf(w, "JUnit:    %s\n", filepath.Join(folder.Path(), junitFile))
 	}
 	fmt.Fprintf(w, "Evidence: %s\n", filepath.Join(folder.Path(), "cells"))
@@ -93,6 +127,9 @@ const (
 	ginkgoFile = "ginkgo.log"
 )
 
+// userModeNote heads the report of a user-mode emulator.
+const userModeNote = "every answer is the emulator's, or that of the kernel of the host that ran it, and certifies no kernel"
+
 func verdictError(d verdict.Decision) error {
 	if d.ExitCode == verdict.ExitConformant {
 		return nil
@@ -107,6 +144,13 @@ func judge(asked evidence.Run, cells []evidence.Cell) (report.Report, error) {
 		return report.Report{}, err
 	}
 	r := report.New(header(asked, cells), asked.Focus, reportCells(cells), suites.Claims(), outcomes)
+	if emulated(cells) {
+		r.Verdict = uncertified(r.Verdict)
+		for i := range r.Cells {
+			r.Cells[i].Verdict = uncertified(r.Cells[i].Verdict)
+		}
+		r.Header.Warnings = append(r.Header.Warnings, userModeNote)
+	}
 	r.Defect = injected(asked.Defect, cells)
 	text, err := article.Load(fixtures.FS())
 	if err != nil {
@@ -141,7 +185,7 @@ func writeReports(dir string, r report.Report, cells []evidence.Cell, focus stri
 	if err := file.CloseAtomicallyReplace(); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	if r.Defect != nil {
+	if r.Defect != nil || emulated(cells) {
 		return nil // JUnit has no place to say that these are no test results
 	}
 	log, err := os.Create(filepath.Join(dir, ginkgoFile))

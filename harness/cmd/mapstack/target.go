@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/matrix"
+	engine "github.com/mapstack/conformance/harness/run"
+	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/workbench"
+)
+
+// aim is the flags that choose a system which runs already.
+type aim struct {
+	where       string // native, ssh://..., user; empty for QEMU guests
+	destructive bool
+}
+
+// options turns the flag into what to connect to. goarch matters for user-mode
+// emulators alone.
+func (a aim) options(goarch string, env func(string) string) (target.Options, error) {
+	o := target.Options{Destructive: a.destructive}
+	switch {
+	case a.where == string(matrix.Native):
+		o.Host = matrix.Native
+	case strings.HasPrefix(a.where, "ssh://"):
+		o.Host, o.Address = matrix.SSH, a.where
+	case a.where == string(matrix.UserMode):
+		o.Host = matrix.UserMode
+		if goarch == "" {
+			return o, errors.New("--target user needs --arch, the architecture that is emulated")
+		}
+		rec, err := arch.Lookup(goarch)
+		if err != nil {
+			return o, err
+		}
+		variable := strings.ToUpper(rec.GOARCH) + "_QEMU_USER"
+		o.Emulator = strings.Fields(env(variable))
+		if len(o.Emulator) == 0 {
+			path, err := exec.LookPath("qemu-" + rec.QEMU)
+			if err != nil {
+				return o, fmt.Errorf("find a user-mode emulator of %s: %w; install one, or set %s to its command", rec.GOARCH, err, variable)
+			}
+			o.Emulator = []string{path}
+		}
+	default:
+		return o, fmt.Errorf("--target is %q; use native, ssh://user@host[:port], user, or leave it out for QEMU guests", a.where)
+	}
+	return o, nil
+}
+
+// connect makes a cell of a system that runs already: what it is it says itself.
+func (a aim) connect(ctx context.Context, bench *workbench.Bench, goarch string) (cell matrix.Cell, h *target.Hosted, err error) {
+	o, err := a.options(goarch, os.Getenv)
+	if err != nil {
+		return cell, nil, err
+	}
+	h, machine, err := target.Connect(ctx, o)
+	if err != nil {
+		return cell, nil, err
+	}
+	if o.Host == matrix.UserMode {
+		machine = goarch
+	}
+	rec, err := arch.Lookup(machine)
+	if err != nil {
+		return cell, nil, fmt.Errorf("the target's uname -m: %w", err)
+	}
+	image, err := bench.Guests.Image(ctx, rec)
+	if err != nil {
+		return cell, nil, err
+	}
+	programs, err := image.Programs()
+	if err != nil {
+		return cell, nil, err
+	}
+	if err := h.Load(ctx, rec, programs); err != nil {
+		return cell, nil, err
+	}
+	if cell, err = measure(ctx, h, rec, o.Host); err != nil {
+		return cell, nil, errors.Join(err, h.Close())
+	}
+	bench.Running = map[string]*engine.Running{cell.Name: {System: h, Programs: evidence.Guest{Image: image.Key, Go: image.Go}}}
+	return cell, h, nil
+}
+
+// measure asks the system what it is.
+func measure(ctx context.Context, h *target.Hosted, rec arch.Record, host matrix.Host) (matrix.Cell, error) {
+	c := matrix.Cell{Name: string(host) + "-" + rec.GOARCH, Arch: rec.GOARCH, OS: "as it runs", Host: host}
+	agent, _, err := h.Start(ctx, io.Discard)
+	if err != nil {
+		return c, err
+	}
+	t, err := agent.Run(ctx, engine.FactsProbe, nil)
+	if err := errors.Join(err, agent.Stop()); err != nil {
+		return c, err
+	}
+	f, err := facts.Parse(t, nil)
+	if err != nil {
+		return c, fmt.Errorf("read what the target says of itself: %w", err)
+	}
+	c.PageSize, c.CPUs, c.Memory = f.PageSize, f.CPUs, int(f.MemTotal>>20)
+	c.Kernel.Series = fmt.Sprintf("%d.%d", f.Release.Major, f.Release.Minor)
+	return c, nil
+}
+
+// altered is that a system is not what it was before its probes, nil when it is.
+func altered(cells []evidence.Cell) error {
+	for _, c := range cells {
+		if c.Failure != nil && c.Failure.Kind == target.Altered {
+			return c.Failure
+		}
+	}
+	return nil
+}

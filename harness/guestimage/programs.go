@@ -1,0 +1,47 @@
+package guestimage
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/u-root/u-root/pkg/cpio"
+
+	early "github.com/mapstack/conformance/poc/stage0"
+)
+
+// maxProgram bounds a program of a guest image, in bytes: they take some MiB each.
+const maxProgram = 64 << 20
+
+// Programs returns the programs of the image: the agent is "init", a probe "probes/"
+// and its name, and stage 0, where there is one, "stage0".
+func (i Image) Programs() (map[string][]byte, error) {
+	f, err := os.Open(i.Path)
+	if err != nil {
+		return nil, fmt.Errorf("read the guest image: %w", err)
+	}
+	defer f.Close()
+	programs := map[string][]byte{}
+	err = cpio.ForEachRecord(cpio.Newc.Reader(f), func(r cpio.Record) error {
+		if r.Mode&cpio.S_IFMT != cpio.S_IFREG {
+			return nil
+		}
+		if r.FileSize > maxProgram {
+			return fmt.Errorf("%s has %d bytes", r.Name, r.FileSize)
+		}
+		b, err := io.ReadAll(io.NewSectionReader(r.ReaderAt, 0, int64(r.FileSize)))
+		programs[r.Name] = b
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the guest image: %w", err)
+	}
+	// In a guest stage 0 is PID 1 and becomes the agent.
+	name := strings.TrimPrefix(early.Agent, "/")
+	if b, ok := programs[name]; ok {
+		programs["stage0"], programs["init"] = programs["init"], b
+		delete(programs, name)
+	}
+	return programs, nil
+}

@@ -1,0 +1,26 @@
+package run
+
+import (
+	"context"
+	"sync"
+
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/target"
+)
+
+// Running is a system that runs already, as a cell's target.
+type Running struct {
+	System
+	// Programs is what the evidence says of agent and probes.
+	Programs evidence.Guest
+
+	one sync.Mutex
+}
+
+// System is a target that was there before the run and is there after it.
+type System interface {
+	target.Target
+	// Unchanged compares the system with what it was before the probes; a
+	// difference is a *target.Failure.
+	Unchanged(ctx context.Context) error
+}

@@ -1,0 +1,93 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// watched is what probes may change of a system, by its path below /proc/sys.
+var watched = []string{
+	"kernel/pid_max", "kernel/printk", "kernel/printk_devkmsg", "kernel/randomize_va_space", "kernel/sysrq", "kernel/threads-max",
+	"kernel/unprivileged_userns_clone", "kernel/yama/ptrace_scope", "user/max_user_namespaces",
+	"vm/legacy_va_layout", "vm/max_map_count", "vm/mmap_min_addr", "vm/overcommit_kbytes", "vm/overcommit_memory", "vm/overcommit_ratio", "vm/user_reserve_kbytes",
+}
+
+// settings is what a system says of itself, by name: sysctls, the limits that a
+// new process has, and the control groups and mounts that probes may leave behind.
+type settings map[string]string
+
+// Prefixes of names, and the script that prints them. Groups of others come and
+// go; those of probes are known by name.
+const (
+	sysctlPrefix = "sysctl "
+	readSettings = `cd /proc/sys && for f in %s; do [ -r "$f" ] && printf "sysctl %%s\t" "$f" && tr "\n\t" "  " <"$f" && echo; done
+while read -r l; do printf "limit %%s\t.\n" "$l"; done </proc/self/limits
+find /sys/fs/cgroup -type d \( -name "newosproc-*" -o -name "limits-leaf" -o -name "limits-outer" -o -name "limits-memory" \) 2>/dev/null | while read -r l; do printf "group %%s\t.\n" "$l"; done
+while read -r a b c d; do case "$b" in */mapstack.*) printf "mount %%s\t.\n" "$b";; esac; done </proc/mounts
+exit 0`
+)
+
+func (h *Hosted) settings(ctx context.Context) (settings, error) {
+	text, err := h.script(ctx, fmt.Sprintf(readSettings, strings.Join(watched, " ")), nil)
+	if err != nil {
+		return nil, fmt.Errorf("read the settings that probes may change: %w", err)
+	}
+	s := settings{}
+	for _, line := range strings.Split(text, "\n") {
+		if name, value, found := strings.Cut(line, "\t"); found {
+			s[name] = strings.TrimSpace(value)
+		}
+	}
+	if len(s) == 0 {
+		return nil, fmt.Errorf("read the settings that probes may change: %s shows none; is /proc mounted there?", h.name())
+	}
+	return s, nil
+}
+
+// difference is what of a setting changed.
+func difference(before, after settings) []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		switch now, there := after[name]; {
+		case !there:
+			all = append(all, name+" is gone")
+		case now != before[name]:
+			all = append(all, fmt.Sprintf("%s was %q and is %q", name, before[name], now))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(after)) {
+		if _, there := before[name]; !there {
+			all = append(all, name+" is new")
+		}
+	}
+	return all
+}
+
+// Unchanged compares the system with what it was at Load. What is different is
+// put back where it is a sysctl, and is a *Failure all the same.
+func (h *Hosted) Unchanged(ctx context.Context) error {
+	after, err := h.settings(ctx)
+	if err != nil {
+		return h.blame(ctx, "compare the settings with those before", err)
+	}
+	changed := difference(h.before, after)
+	if changed == nil {
+		return nil
+	}
+	message := h.name() + " is not as it was before the probes: " + strings.Join(changed, "; ")
+	for name, value := range h.before {
+		file, sysctl := strings.CutPrefix(name, sysctlPrefix)
+		if !sysctl || after[name] == value {
+			continue
+		}
+		if _, err := h.script(ctx, "printf %s "+quote(value)+" >/proc/sys/"+file, nil); err != nil {
+			message += fmt.Sprintf("; %s could not be put back: %v", file, err)
+		} else {
+			message += "; " + file + " was put back"
+		}
+	}
+	return &Failure{Kind: Altered, Message: message}
+}
