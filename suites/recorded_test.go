@@ -38,7 +38,7 @@ func TestJudgementsChangeOnPurpose(t *testing.T) {
 		line := fmt.Sprintln(o.Claim, o.Cell, o.Status, o.Reason+o.Deviation)
 		b.WriteString(strings.Join(strings.Fields(line), " ") + "\n")
 		if (o.Status == verdict.Error || o.Status == verdict.NotRun) && o.Claim != undecided {
-			undecided = o.Claim // of nine cells one is enough
+			undecided = o.Claim // of all cells one is enough
 			t.Error(line)
 		}
 	}
