@@ -15,9 +15,9 @@ type OS struct {
 
 // Setting is one thing that an operating system sets for its programs.
 type Setting struct {
-	Name   string // "vm.max_map_count", "DefaultTasksMax", "* soft nproc", "SELINUX"
-	Value  string
-	Source string // the file and the line that win
+	Name   string `json:"name"` // "vm.max_map_count", "DefaultTasksMax", "* soft nproc", "SELINUX"
+	Value  string `json:"value"`
+	Source string `json:"source"` // the file and the line that win
 }
 
 // watched are the sysctls that decide what the claims are about.

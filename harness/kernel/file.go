@@ -60,7 +60,7 @@ func (r *Resolver) Found(ctx context.Context, name string, found intake.Found, r
 	if err != nil {
 		return Image{}, err
 	}
-	image.Provenance = Provenance{Kind: fileKind, Filename: name, SHA256: found.SHA256, Size: found.Size, Chain: found.Chain, Entries: found.Entries}
+	image.Provenance = Provenance{Kind: fileKind, Filename: name, SHA256: found.SHA256, Size: found.Size, Chain: found.Chain, Entries: found.Entries, Policy: found.Policy}
 	return image, nil
 }
 

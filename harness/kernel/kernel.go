@@ -1,6 +1,9 @@
 package kernel
 
-import "github.com/mapstack/conformance/harness/debian"
+import (
+	"github.com/mapstack/conformance/harness/debian"
+	"github.com/mapstack/conformance/harness/intake"
+)
 
 // Image is a kernel on disk, ready to boot.
 type Image struct {
@@ -36,6 +39,8 @@ type Provenance struct {
 	// Entries what the boot loader there offers, the default first.
 	Chain   []string `json:"chain,omitempty"`
 	Entries []string `json:"entries,omitempty"`
+	// Policy is what the system that the kernel came with sets for its programs.
+	Policy []intake.Setting `json:"policy,omitempty"`
 	// Compiler is what built the kernel, where that was done here.
 	Compiler string `json:"compiler,omitempty"`
 	// Locked says that kernels.lock decided, and not the suite's present state.

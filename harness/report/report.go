@@ -124,10 +124,21 @@ type Provenance struct {
 	Size     int64  `json:"size,omitempty"`
 	// Chain is the way to a kernel in what somebody supplied; Entries what the boot
 	// loader there offers, the default first.
-	Chain    []string `json:"chain,omitempty"`
-	Entries  []string `json:"entries,omitempty"`
-	Compiler string   `json:"compiler,omitempty"` // that built it, where that was done here
-	Warning  string   `json:"warning,omitempty"`
+	Chain   []string `json:"chain,omitempty"`
+	Entries []string `json:"entries,omitempty"`
+	// Policy is what the system that the kernel came with sets for its programs,
+	// each with the file and line that says so; what could be given to the guest
+	// is among the kernel's parameters.
+	Policy   []Setting `json:"policy,omitempty"`
+	Compiler string    `json:"compiler,omitempty"` // that built it, where that was done here
+	Warning  string    `json:"warning,omitempty"`
+}
+
+// Setting is one thing that a system sets.
+type Setting struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Source string `json:"source"`
 }
 
 // Param is one kernel parameter and why it was given.

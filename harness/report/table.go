@@ -122,7 +122,7 @@ func (r Report) problems() string {
 			continue
 		}
 		fmt.Fprintf(&b, "\n%s  %s  ", strings.ToUpper(string(o.Status)), o.Cell)
-		repeat := "make conformance " + r.place(o.Cell)
+		repeat := r.repeat(o.Cell)
 		switch ids := r.sameProblem(o); {
 		case len(ids) > fewClaims:
 			fmt.Fprintf(&b, "%d claims\n", len(ids))
@@ -143,20 +143,24 @@ func (r Report) problems() string {
 	return b.String()
 }
 
-// place is what a repeated run is narrowed by. Where ssh went no report tells.
-func (r Report) place(cell string) string {
+// repeat is the command that runs a cell again. Where ssh went, and where a file
+// was that somebody gave, no report tells.
+func (r Report) repeat(cell string) string {
+	const again = "make conformance "
 	for _, c := range r.Cells {
 		switch {
+		case c.Name == cell && c.Kernel.Provenance.Kind == "file" && c.Tier == "":
+			return "bin/mapstack run --kernel " + c.Kernel.Provenance.Filename + " # or --os-image, as before"
 		case c.Name != cell || c.Target == "":
 		case c.Target == "ssh":
-			return "TARGET=ssh://..."
+			return again + "TARGET=ssh://..."
 		case c.Target == "user":
-			return "TARGET=user ARCH=" + c.Arch
+			return again + "TARGET=user ARCH=" + c.Arch
 		default:
-			return "TARGET=" + c.Target
+			return again + "TARGET=" + c.Target
 		}
 	}
-	return "CELL=" + cell
+	return again + "CELL=" + cell
 }
 
 // fewClaims is how many claims with one reason are named; more of them are a

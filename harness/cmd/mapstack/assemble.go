@@ -71,6 +71,9 @@ func reportCells(cells []evidence.Cell) []report.Cell {
 					Size: k.Provenance.Size, Chain: k.Provenance.Chain, Entries: k.Provenance.Entries, Compiler: k.Provenance.Compiler, Warning: k.Provenance.Warning,
 				},
 			}
+			for _, s := range k.Provenance.Policy {
+				rc.Kernel.Provenance.Policy = append(rc.Kernel.Provenance.Policy, report.Setting(s))
+			}
 		}
 		if c.Guest != nil {
 			rc.Kernel.Release = c.Guest.Hello.Release

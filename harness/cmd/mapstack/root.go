@@ -34,7 +34,7 @@ func root() *cobra.Command {
 func (s *selection) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.Arch, "arch", "", "only these architectures, by any of their names (comma-separated)")
 	cmd.Flags().StringVar(&s.Cell, "cell", "", "only these cells")
-	cmd.Flags().StringVar(&s.Kernel, "kernel", "", "only these kernel series, such as 6.1 or newest")
+	cmd.Flags().StringVar(&s.Kernel, "kernel", "", "only these kernel series, such as 6.1 or newest; run also takes a file: a kernel, a .deb, a .rpm")
 	cmd.Flags().BoolVar(&s.locked, "locked", false, "accept no kernel but the one in fixtures/kernels.lock")
 }
 

@@ -27,6 +27,7 @@ func runCommand() *cobra.Command {
 	var focus, out, defect string
 	var fresh, allowTwin, offline bool
 	var at aim
+	var own given
 	cmd := &cobra.Command{
 		Use: "run", Short: "Boot the cells, run the probes, judge the claims", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -37,10 +38,12 @@ func runCommand() *cobra.Command {
 					return err
 				}
 			}
-			return run(cmd.Context(), cmd.OutOrStdout(), s, at, focus, defect, fresh, allowTwin, out)
+			own.take(&s)
+			return run(cmd.Context(), cmd.OutOrStdout(), s, at, own, focus, defect, fresh, allowTwin, out)
 		},
 	}
 	s.flags(cmd)
+	own.flags(cmd)
 	cmd.Flags().StringVar(&focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
 	cmd.Flags().StringVar(&defect, "defect", "", "run the probes as on a kernel with this defect; certifies nothing")
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "boot a guest for every probe instead of restoring one that was booted before")
@@ -53,13 +56,20 @@ func runCommand() *cobra.Command {
 	return cmd
 }
 
-func run(ctx context.Context, w io.Writer, s selection, at aim, focus, defect string, fresh, allowTwin bool, out string) (failed error) {
+func run(ctx context.Context, w io.Writer, s selection, at aim, own given, focus, defect string, fresh, allowTwin bool, out string) (failed error) {
 	cells, err := s.cells()
 	if err != nil {
 		return err
 	}
 	if at.where != "" && (defect != "" || s.Cell != "" || s.Kernel != "") {
 		return errors.New("--target runs on a system as it is; leave out --cell, --kernel and --defect")
+	}
+	if own.any() && (at.where != "" || s.Cell != "" || s.Kernel != "" || s.locked) {
+		return errors.New("a kernel that is given makes a cell of its own; leave out --target, --cell, --locked and the series of --kernel")
+	}
+	params, err := own.asked()
+	if err != nil {
+		return err
 	}
 	if err := injectable(defect, cells); err != nil {
 		return err
@@ -71,6 +81,15 @@ func run(ctx context.Context, w io.Writer, s selection, at aim, focus, defect st
 		return err
 	}
 	bench.Guests.Folder = s.programs
+	bench.Params = params
+	if own.any() {
+		cell, err := own.cell(ctx, bench, s.Arch)
+		if err != nil {
+			d.close()
+			return err
+		}
+		cells = []matrix.Cell{cell}
+	}
 	if at.where != "" {
 		cell, system, err := at.connect(ctx, bench, s.Arch)
 		if err != nil {

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/intake"
+	"github.com/mapstack/conformance/harness/kernel"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/osname"
+	"github.com/mapstack/conformance/harness/workbench"
+)
+
+// given is the flags that make a cell of what somebody holds: a kernel, a package,
+// the image of a disk.
+type given struct {
+	kernel string // a file; empty for the kernel on the image
+	image  string // of the system's disk
+	os     string // what the system is called, when nothing says so
+	args   []string
+}
+
+func (g *given) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&g.image, "os-image", "", "image of a system's disk (raw or qcow2, also compressed): its kernel and its sysctls; it is never written to")
+	cmd.Flags().StringVar(&g.os, "os", "", "the system that the kernel belongs to, such as uos, kylin, loongnix, openeuler, deepin or debian")
+	cmd.Flags().StringArrayVar(&g.args, "kernel-arg", nil, "one more kernel parameter, K or K=V, as it is; reports say so (may be repeated)")
+}
+
+// take moves a --kernel that is no series but a file to g.
+func (g *given) take(s *selection) {
+	if strings.ContainsRune(s.Kernel, filepath.Separator) {
+		g.kernel, s.Kernel = s.Kernel, ""
+		return
+	}
+	if info, err := os.Stat(s.Kernel); err == nil && s.Kernel != "" && info.Mode().IsRegular() {
+		g.kernel, s.Kernel = s.Kernel, ""
+	}
+}
+
+func (g given) any() bool { return g.kernel != "" || g.image != "" }
+
+// asked are the parameters that the command line names. They go to the kernel as
+// they are.
+func (g given) asked() ([]arch.Param, error) {
+	var params []arch.Param
+	for _, a := range g.args {
+		if a == "" || strings.ContainsAny(a, " \t\n\"") {
+			return nil, fmt.Errorf("--kernel-arg %q is empty or has a character that splits it; give one parameter, K or K=V", a)
+		}
+		params = append(params, arch.Param{Value: a, Reason: "asked for with --kernel-arg; the kernel is not tested as it is shipped"})
+	}
+	return params, nil
+}
+
+// Bounds of the guest that a given kernel runs in.
+const (
+	givenCPUs   = 1
+	givenMemory = 1024 // MiB
+)
+
+// cell finds the kernel and makes a cell of it, and tells the bench where it is.
+func (g given) cell(ctx context.Context, bench *workbench.Bench, architecture string) (matrix.Cell, error) {
+	scratch, err := os.MkdirTemp("", "mapstack-intake-")
+	if err != nil {
+		return matrix.Cell{}, fmt.Errorf("make a folder to unpack in: %w", err)
+	}
+	defer os.RemoveAll(scratch)
+	var found, system intake.Found
+	if g.image != "" {
+		if system, err = intake.Open(ctx, g.image, scratch); err != nil {
+			return matrix.Cell{}, err
+		}
+		found = system
+	}
+	if g.kernel != "" {
+		if found, err = intake.Open(ctx, g.kernel, scratch); err != nil {
+			return matrix.Cell{}, err
+		}
+		if g.image == "" {
+			system = found
+		}
+	}
+	rec, err := kernel.Architecture(ctx, found.Kernel)
+	if err != nil {
+		return matrix.Cell{}, fmt.Errorf("the kernel found by way of %s: %w", strings.Join(found.Chain, ", "), err)
+	}
+	if architecture != "" {
+		if asked, err := arch.Lookup(architecture); err != nil || asked.GOARCH != rec.GOARCH {
+			return matrix.Cell{}, errors.Join(err, fmt.Errorf("the kernel is for %s, and --arch says %s", rec.GOARCH, architecture))
+		}
+	}
+	title, id, err := g.title(system.OS)
+	if err != nil {
+		return matrix.Cell{}, err
+	}
+	found.Policy = system.Policy
+	bench.Kernels.Given = kernel.Given{Name: filepath.Base(cmp.Or(g.kernel, g.image)), Found: found}
+	bench.Params = slices.Concat(bench.Params, policy(system.Policy))
+	c := matrix.Cell{
+		Name: "given-" + id + "-" + rec.GOARCH, Arch: rec.GOARCH, OS: title,
+		Kernel: matrix.Kernel{From: matrix.Given}, CPUs: givenCPUs, Memory: givenMemory,
+	}
+	if _, err := rec.Machine(""); err != nil {
+		for _, name := range sortedMachines(rec) {
+			c.Machine = name // the first by name where there is no default
+			break
+		}
+	}
+	return c, nil
+}
+
+func sortedMachines(rec arch.Record) []string {
+	var names []string
+	for n := range rec.Machines {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// title is what reports call the system, and a word for it in the cell's name.
+func (g given) title(said intake.OS) (title, id string, err error) {
+	if g.os != "" {
+		r, err := osname.Lookup(g.os)
+		if err != nil {
+			return "", "", err
+		}
+		return r.Title(said.Name), r.ID, nil
+	}
+	for _, name := range append([]string{said.ID}, said.Like...) {
+		if r, err := osname.Lookup(name); err == nil {
+			return r.Title(said.Name), r.ID, nil
+		}
+	}
+	if said.ID == "" {
+		return "unknown; --os says which it is", "kernel", nil
+	}
+	return cmp.Or(said.Name, said.ID), notName.ReplaceAllString(said.ID, "-"), nil
+}
+
+// notName is what a cell's name cannot have.
+var notName = regexp.MustCompile(`[^a-z0-9-]+`)
+
+// number is a value that a kernel's command line takes as it is.
+var number = regexp.MustCompile(`^-?[0-9]{1,20}$`)
+
+// policy is the kernel parameters that give a guest what the system sets for its
+// programs (sysctl.* since Linux 5.8). Limits and control groups are the session's,
+// which a guest has not: the report's OS policy lists what was found.
+func policy(settings []intake.Setting) []arch.Param {
+	var params []arch.Param
+	for _, s := range settings {
+		if strings.Contains(s.Name, ".") && !strings.Contains(s.Name, " ") && number.MatchString(s.Value) {
+			params = append(params, arch.Param{Value: "sysctl." + s.Name + "=" + s.Value, Reason: "the system sets it: " + s.Source})
+		}
+	}
+	return params
+}
