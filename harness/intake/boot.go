@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -10,14 +11,15 @@ import (
 // entry is what a boot loader offers.
 type entry struct {
 	title  string
+	place  string // the numbers that lead to it, "1>0" in a sub-menu
 	id     string // what a default may name it by
 	kernel string // as the loader's configuration has it
 }
 
 // kernelIn finds the kernel in a folder of boot files: what the boot loader takes by
 // default, else the newest. It also returns everything that the loader offers, the
-// default first.
-func (v volume) kernelIn(boot string) (kernel string, titles []string) {
+// default first, and what is odd about it.
+func (v volume) kernelIn(boot string) (kernel string, titles []string, odd string) {
 	names := v.list(boot)
 	var kernels []string
 	for _, n := range names {
@@ -26,7 +28,7 @@ func (v volume) kernelIn(boot string) (kernel string, titles []string) {
 		}
 	}
 	if len(kernels) == 0 {
-		return "", nil
+		return "", nil, ""
 	}
 	entries, def := v.entries(boot)
 	if len(entries) > 0 {
@@ -36,16 +38,19 @@ func (v volume) kernelIn(boot string) (kernel string, titles []string) {
 			titles = append(titles, e.title+" ("+e.kernel+")")
 		}
 		if base := path.Base(entries[0].kernel); slices.Contains(kernels, base) {
-			return path.Join(boot, base), titles
+			return path.Join(boot, base), titles, ""
 		}
+		odd = "the boot loader's default is " + entries[0].kernel + ", which is not there; the newest kernel was taken"
 	}
-	return path.Join(boot, newest(kernels)), titles
+	return path.Join(boot, newest(kernels)), titles, odd
 }
 
 // choose is which entry a default names: by number, by identifier or by title.
 func choose(entries []entry, def string) int {
-	if n, err := strconv.Atoi(def); err == nil && n >= 0 && n < len(entries) {
-		return n
+	for i, e := range entries {
+		if def != "" && e.place == def {
+			return i
+		}
 	}
 	// GRUB names an entry of a sub-menu by both titles.
 	if _, inner, ok := strings.Cut(def, ">"); ok {
@@ -69,7 +74,7 @@ func (v volume) entries(boot string) (list []entry, def string) {
 			def = wanted
 		}
 		if text, err := v.read(path.Join(boot, dir, "grubenv"), maxText); err == nil {
-			if saved := value(string(text), "saved_entry"); saved != "" {
+			if saved := value(string(text), "saved_entry"); saved != "" && def == "" {
 				def = saved
 			}
 		}
@@ -111,18 +116,36 @@ func (v volume) entries(boot string) (list []entry, def string) {
 // default. It is a shell script; what generators write of it is understood.
 func grub(text string) (list []entry, def string) {
 	var e *entry
+	depth, submenu, top, inner := 0, -1, -1, -1
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		words := strings.Fields(line)
 		switch {
 		case len(words) == 0:
+		case words[0] == "submenu":
+			top++
+			submenu, inner = depth, -1
 		case words[0] == "menuentry":
-			list = append(list, entry{title: quoted(line), id: after(line, "$menuentry_id_option")})
+			place := ""
+			if submenu >= 0 {
+				inner++
+				place = fmt.Sprintf("%d>%d", top, inner)
+			} else {
+				top++
+				place = strconv.Itoa(top)
+			}
+			list = append(list, entry{title: quoted(line), place: place, id: after(line, "$menuentry_id_option")})
 			e = &list[len(list)-1]
 		case (words[0] == "linux" || words[0] == "linux16" || words[0] == "linuxefi") && len(words) > 1 && e != nil && e.kernel == "":
 			e.kernel = words[1]
 		case strings.HasPrefix(line, "set default=") && !strings.Contains(line, "$"):
 			def = strings.Trim(strings.TrimPrefix(line, "set default="), `"'`)
+		}
+		if !strings.HasPrefix(line, "#") {
+			depth += strings.Count(line, "{") - strings.Count(line, "}")
+		}
+		if submenu >= 0 && depth <= submenu {
+			submenu = -1
 		}
 	}
 	return slices.DeleteFunc(list, func(e entry) bool { return e.kernel == "" }), def
@@ -139,7 +162,7 @@ func extlinux(text string) (list []entry, def string) {
 		case "default":
 			def = words[1]
 		case "label":
-			list = append(list, entry{id: words[1], title: words[1]})
+			list = append(list, entry{id: words[1], title: words[1], place: strconv.Itoa(len(list))})
 		case "linux", "kernel":
 			if len(list) > 0 && list[len(list)-1].kernel == "" {
 				list[len(list)-1].kernel = words[1]

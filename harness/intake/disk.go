@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +15,10 @@ import (
 	"github.com/lima-vm/go-qcow2reader"
 	"github.com/lima-vm/go-qcow2reader/image/qcow2"
 	"github.com/masahiro331/go-ext4-filesystem/ext4"
+	ext4log "github.com/masahiro331/go-ext4-filesystem/log"
+	xfslog "github.com/masahiro331/go-xfs-filesystem/log"
 	"github.com/masahiro331/go-xfs-filesystem/xfs"
+	"go.uber.org/zap"
 )
 
 // volume is one file system of a disk.
@@ -28,6 +32,9 @@ const maxPartitions = 128
 
 // openDisk finds the kernel on a disk. The file is read and never written.
 func openDisk(f *os.File, size int64) (Found, error) {
+	// They write what they meet to the terminal.
+	ext4log.SetLogger(zap.NewNop().Sugar())
+	xfslog.SetLogger(zap.NewNop().Sugar())
 	var chain []string
 	var disk io.ReaderAt = f
 	head := make([]byte, 4)
@@ -35,6 +42,9 @@ func openDisk(f *os.File, size int64) (Found, error) {
 		return Found{}, fmt.Errorf("read the disk: %w", err)
 	}
 	if string(head) == "QFI\xfb" {
+		if err := checkQcow2(f, size); err != nil {
+			return Found{}, err
+		}
 		image, err := qcow2reader.OpenWithType(f, qcow2.Type)
 		if err != nil {
 			return Found{}, fmt.Errorf("its qcow2 header cannot be read: %w", err)
@@ -43,9 +53,6 @@ func openDisk(f *os.File, size int64) (Found, error) {
 		if err := image.Readable(); err != nil {
 			return Found{}, fmt.Errorf("its qcow2 image cannot be read (encrypted, or with another file behind it): %w; convert it with qemu-img convert -O raw", err)
 		}
-		if backing, ok := image.(*qcow2.Qcow2); ok && backing.BackingFile != "" {
-			return Found{}, errors.New("its qcow2 image is a layer above another file; flatten it with qemu-img convert -O qcow2")
-		}
 		disk, size, chain = image, image.Size(), []string{"qcow2"}
 	}
 	volumes, refused, err := volumesOf(disk, size, chain)
@@ -53,15 +60,36 @@ func openDisk(f *os.File, size int64) (Found, error) {
 		return Found{}, err
 	}
 	found, err := search(volumes)
-	if err != nil && refused != nil {
-		return Found{}, fmt.Errorf("%w; what else is on it cannot be read here: %w", err, refused)
+	if err != nil && len(refused) > 0 {
+		return Found{}, fmt.Errorf("%w; what else is on it cannot be read here: %s", err, strings.Join(refused, "; "))
 	}
+	found.Unread = append(found.Unread, refused...)
 	return found, err
+}
+
+// checkQcow2 looks at the header before the reader of the format does, which takes
+// what it says for granted (docs/interop/qcow2.txt of QEMU).
+func checkQcow2(f io.ReaderAt, size int64) error {
+	h := make([]byte, 72)
+	if _, err := f.ReadAt(h, 0); err != nil {
+		return fmt.Errorf("its qcow2 header cannot be read: %w", err)
+	}
+	u32 := func(at int) uint32 { return binary.BigEndian.Uint32(h[at:]) }
+	u64 := func(at int) uint64 { return binary.BigEndian.Uint64(h[at:]) }
+	switch bits := u32(20); {
+	case u64(8) != 0:
+		return errors.New("its qcow2 image is a layer above another file; flatten it with qemu-img convert -O qcow2")
+	case u32(32) != 0:
+		return errors.New("its qcow2 image is encrypted; convert it with qemu-img convert, which can be given the key")
+	case bits < 9 || bits > 21 || u64(24) > maxDisk || int64(u32(36))*8 > size:
+		return errors.New("its qcow2 header says sizes that the file cannot have; it is damaged")
+	}
+	return nil
 }
 
 // volumesOf finds the file systems of a disk; refused says which parts of it
 // cannot be read, and why.
-func volumesOf(disk io.ReaderAt, size int64, chain []string) (volumes []volume, refused, err error) {
+func volumesOf(disk io.ReaderAt, size int64, chain []string) (volumes []volume, refused []string, err error) {
 	whole := io.NewSectionReader(disk, 0, size)
 	head := make([]byte, headLen)
 	n, err := whole.ReadAt(head, 0)
@@ -79,7 +107,6 @@ func volumesOf(disk io.ReaderAt, size int64, chain []string) (volumes []volume, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("it has neither a partition table nor a file system known here: %w", err)
 	}
-	var problems []error
 	for i, p := range table.GetPartitions() {
 		if i == maxPartitions {
 			return nil, nil, fmt.Errorf("its table has more than %d partitions", maxPartitions)
@@ -89,7 +116,7 @@ func volumesOf(disk io.ReaderAt, size int64, chain []string) (volumes []volume, 
 			continue // an unused entry
 		}
 		if start < 0 || start > size || length > size-start {
-			problems = append(problems, fmt.Errorf("partition %d lies beyond the end of the disk, which is truncated or damaged", p.GetIndex()))
+			refused = append(refused, fmt.Sprintf("partition %d lies beyond the end of the disk, which is truncated or damaged", p.GetIndex()))
 			continue
 		}
 		part := io.NewSectionReader(disk, start, length)
@@ -103,12 +130,12 @@ func volumesOf(disk io.ReaderAt, size int64, chain []string) (volumes []volume, 
 		}
 		v, err := mount(part, kind, append(chain[:len(chain):len(chain)], fmt.Sprintf("partition %d", p.GetIndex())))
 		if err != nil {
-			problems = append(problems, fmt.Errorf("partition %d: %w", p.GetIndex(), err))
+			refused = append(refused, fmt.Sprintf("partition %d: %v", p.GetIndex(), err))
 			continue
 		}
 		volumes = append(volumes, v)
 	}
-	return volumes, errors.Join(problems...), nil
+	return volumes, refused, nil
 }
 
 // fileSystem is what a volume's superblock says it is, "" for nothing known.
@@ -217,6 +244,7 @@ const maxEntries = 10_000
 // search finds the kernel that the disk boots, and what its system says of itself.
 func search(volumes []volume) (Found, error) {
 	var found Found
+	var unread []string
 	for _, v := range volumes {
 		if found.OS.ID == "" {
 			found.OS, found.Policy = v.system()
@@ -225,15 +253,20 @@ func search(volumes []volume) (Found, error) {
 	for _, v := range volumes {
 		// A separate /boot has the same files at its root.
 		for _, boot := range []string{"boot", "."} {
-			kernel, entries := v.kernelIn(boot)
+			kernel, entries, odd := v.kernelIn(boot)
 			if kernel == "" {
 				continue
 			}
 			b, err := v.read(kernel, maxKernel)
 			if err != nil {
-				return Found{}, fmt.Errorf("read /%s: %w", kernel, err)
+				// A link to another volume, as /vmlinuz is where /boot has its own.
+				unread = append(unread, fmt.Sprintf("/%s: %v", kernel, err))
+				continue
 			}
 			found.Kernel, found.Entries = b, entries
+			if odd != "" {
+				found.Unread = append(found.Unread, odd)
+			}
 			found.Chain = append(v.chain, "/"+kernel)
 			if _, release, ok := strings.Cut(path.Base(kernel), "-"); ok {
 				if c, err := v.read(path.Join(boot, "config-"+release), maxConfig); err == nil {
@@ -245,6 +278,9 @@ func search(volumes []volume) (Found, error) {
 	}
 	if len(volumes) == 0 {
 		return Found{}, errors.New("the disk has no ext4 or xfs file system")
+	}
+	if len(unread) > 0 {
+		return Found{}, fmt.Errorf("no kernel can be read: %s", strings.Join(unread, "; "))
 	}
 	return Found{}, errors.New("no file system of the disk has a kernel (vmlinuz*, vmlinux* or Image*) in /boot or at its root")
 }

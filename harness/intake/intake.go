@@ -27,10 +27,13 @@ type Found struct {
 	// Entries is what the boot loader offers, the default first; empty where
 	// nothing configures one.
 	Entries []string
-	OS      OS
-	Policy  []Setting
-	SHA256  string // of the file that was given
-	Size    int64  // of it, bytes
+	// Unread is what could not be read of a disk, and what was odd: a reader must
+	// know that the rest is not all.
+	Unread []string
+	OS     OS
+	Policy []Setting
+	SHA256 string // of the file that was given
+	Size   int64  // of it, bytes
 }
 
 // Bounds of what is read, in bytes.

@@ -53,6 +53,7 @@ func tree(t *testing.T) string {
 		"boot/vmlinuz-5.10.0-60":       string(kernelText()),
 		"boot/config-5.10.0-60":        "CONFIG_64BIT=y\n",
 		"boot/vmlinuz-0-rescue-1":      "not this one",
+		"boot/vmlinuz-5.10.0-70.bak":   "nor this",
 		"usr/lib/os-release":           "NAME=\"synthetic openEuler\"\nID=\"openEuler\"\nVERSION_ID=\"22.03\"\nPRETTY_NAME=\"synthetic openEuler 22.03\"\n",
 		"usr/lib/sysctl.d/50-a.conf":   "# a comment\nvm.max_map_count = 1000\nkernel.pid_max = 4096\nnet.ipv4.ip_forward = 1\n",
 		"etc/sysctl.d/60-b.conf":       "vm/max_map_count=2000\n",
@@ -297,6 +298,21 @@ func TestWhatCannotBeReadIsOneSentence(t *testing.T) {
 		"an ext4 of zeroes":    {func(t *testing.T) string { return write(t, at(0x438, "\x53\xef")) }, "damaged"},
 		"an xfs of zeroes":     {func(t *testing.T) string { return write(t, at(0, "XFSB")) }, "find a kernel in"},
 		"a boot sector alone":  {func(t *testing.T) string { return write(t, at(510, "\x55\xaa")) }, "find a kernel in"},
+		"a qcow2 of a huge table": {func(t *testing.T) string {
+			b := at(0, "QFI\xfb\x00\x00\x00\x03")
+			b[23], b[36], b[37], b[38], b[39] = 16, 0xff, 0xff, 0xff, 0xff
+			return write(t, b)
+		}, "sizes that the file cannot have"},
+		"a qcow2 above another": {func(t *testing.T) string {
+			b := at(0, "QFI\xfb\x00\x00\x00\x03")
+			b[15] = 1
+			return write(t, b)
+		}, "layer above another file"},
+		"an encrypted qcow2": {func(t *testing.T) string {
+			b := at(0, "QFI\xfb\x00\x00\x00\x03")
+			b[35] = 2
+			return write(t, b)
+		}, "encrypted"},
 		"a damaged zstd stream": {func(t *testing.T) string {
 			return write(t, append([]byte("\x28\xb5\x2f\xfd"), bytes.Repeat([]byte{7}, 100)...))
 		}, "zstd"},
@@ -311,11 +327,15 @@ func TestWhatCannotBeReadIsOneSentence(t *testing.T) {
 }
 
 func TestTheLoadersDefaultIsTaken(t *testing.T) {
-	entries := []entry{{title: "a", id: "a-id"}, {title: "b", id: "b-id"}, {title: "c"}}
+	entries := []entry{{title: "a", id: "a-id", place: "0"}, {title: "b", id: "b-id", place: "1"}, {title: "c", place: "2"}}
 	for def, want := range map[string]int{"": 0, "1": 1, "9": 0, "b-id": 1, "c": 2, "more>b-id": 1, "unknown": 0} {
 		if got := choose(entries, def); got != want {
 			t.Errorf("default %q is entry %d, want %d", def, got, want)
 		}
+	}
+	menu, def := grub("set default=\"1>1\"\nmenuentry 'a' {\n linux /a\n}\nsubmenu 'more' {\n menuentry 'b' {\n linux /b\n }\n menuentry 'c' {\n linux /c\n }\n}\nmenuentry 'd' {\n linux /d\n}\n")
+	if len(menu) != 4 || menu[choose(menu, def)].kernel != "/c" || menu[choose(menu, "2")].kernel != "/d" || menu[choose(menu, "more>b")].kernel != "/b" {
+		t.Errorf("%+v, default %q", menu, def)
 	}
 	list, def := extlinux("DEFAULT two\nLABEL one\n KERNEL /vmlinuz-1\nLABEL two\n LINUX /vmlinuz-2\nLABEL none\n")
 	if len(list) != 2 || list[choose(list, def)].kernel != "/vmlinuz-2" {

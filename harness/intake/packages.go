@@ -20,7 +20,12 @@ import (
 // configAt whether it is its configuration's.
 func kernelAt(name string) bool {
 	base := path.Base(name)
-	if strings.HasSuffix(base, ".hmac") || strings.Contains(base, "rescue") {
+	for _, aside := range []string{".hmac", ".bak", ".old", "~", ".rpmsave", ".rpmnew", ".dpkg-old", ".dpkg-new", ".sig"} {
+		if strings.HasSuffix(base, aside) {
+			return false
+		}
+	}
+	if strings.Contains(base, "rescue") {
 		return false
 	}
 	switch dir := path.Dir(name); {

@@ -48,7 +48,7 @@ func (v volume) system() (OS, []Setting) {
 	set := map[string]Setting{}
 	v.sysctls(set)
 	v.limits(set)
-	v.lines(set, "etc/systemd/system.conf", func(line string) (string, string) { return assignment(line, "DefaultTasksMax") })
+	v.manager(set)
 	v.lines(set, "etc/selinux/config", func(line string) (string, string) { return assignment(line, "SELINUX") })
 	var policy []Setting
 	for _, s := range set {
@@ -87,6 +87,23 @@ func (v volume) sysctls(set map[string]Setting) {
 			}
 			return name, strings.TrimSpace(value)
 		})
+	}
+}
+
+// manager reads what systemd gives to its services.
+func (v volume) manager(set map[string]Setting) {
+	files := []string{"usr/lib/systemd/system.conf", "etc/systemd/system.conf"}
+	for _, dir := range []string{"usr/lib/systemd/system.conf.d", "etc/systemd/system.conf.d"} {
+		names := v.list(dir)
+		slices.Sort(names)
+		for _, n := range names {
+			files = append(files, path.Join(dir, n))
+		}
+	}
+	for _, file := range files {
+		for _, key := range []string{"DefaultTasksMax", "DefaultLimitNPROC", "DefaultLimitAS", "DefaultLimitSTACK"} {
+			v.lines(set, file, func(line string) (string, string) { return assignment(line, key) })
+		}
 	}
 }
 

@@ -27,6 +27,16 @@ func Architecture(ctx context.Context, wrapped []byte) (arch.Record, error) {
 	return arch.Lookup(other.Got)
 }
 
+// Release is what a kernel's own banner says it is, "" where it says nothing in
+// clear.
+func Release(ctx context.Context, wrapped []byte, rec arch.Record) (string, error) {
+	plain, err := Unwrap(ctx, wrapped, rec)
+	if err != nil {
+		return "", err
+	}
+	return bannerRelease(plain.Banner), nil
+}
+
 // supplied returns the kernel in a file that somebody named.
 func (r *Resolver) supplied(ctx context.Context, path string, rec arch.Record) (Image, error) {
 	scratch, err := os.MkdirTemp("", "mapstack-intake-")
@@ -60,7 +70,8 @@ func (r *Resolver) Found(ctx context.Context, name string, found intake.Found, r
 	if err != nil {
 		return Image{}, err
 	}
-	image.Provenance = Provenance{Kind: fileKind, Filename: name, SHA256: found.SHA256, Size: found.Size, Chain: found.Chain, Entries: found.Entries, Policy: found.Policy}
+	image.Provenance = Provenance{Kind: fileKind, Filename: name, SHA256: found.SHA256, Size: found.Size, Chain: found.Chain, Entries: found.Entries, Policy: found.Policy,
+		Warning: strings.Join(found.Unread, "; ")}
 	return image, nil
 }
 

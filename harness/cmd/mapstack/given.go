@@ -18,6 +18,7 @@ import (
 	"github.com/mapstack/conformance/harness/kernel"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/osname"
+	"github.com/mapstack/conformance/harness/release"
 	"github.com/mapstack/conformance/harness/workbench"
 )
 
@@ -27,11 +28,13 @@ type given struct {
 	kernel string // a file; empty for the kernel on the image
 	image  string // of the system's disk
 	os     string // what the system is called, when nothing says so
+	keys   string // file of the keys that may sign a yum repository
 	args   []string
 }
 
 func (g *given) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&g.image, "os-image", "", "image of a system's disk (raw or qcow2, also compressed): its kernel and its sysctls; it is never written to")
+	cmd.Flags().StringVar(&g.keys, "keyring", "", "file of the OpenPGP keys that may sign the yum repository which --kernel names")
 	cmd.Flags().StringVar(&g.os, "os", "", "the system that the kernel belongs to, such as uos, kylin, loongnix, openeuler, deepin or debian")
 	cmd.Flags().StringArrayVar(&g.args, "kernel-arg", nil, "one more kernel parameter, K or K=V, as it is; reports say so (may be repeated)")
 }
@@ -83,7 +86,7 @@ func (g given) cell(ctx context.Context, bench *workbench.Bench, architecture st
 		found = system
 	}
 	if g.kernel != "" {
-		if found, err = intake.Open(ctx, g.kernel, scratch); err != nil {
+		if found, err = g.open(ctx, architecture, scratch); err != nil {
 			return matrix.Cell{}, err
 		}
 		if g.image == "" {
@@ -105,7 +108,15 @@ func (g given) cell(ctx context.Context, bench *workbench.Bench, architecture st
 	}
 	found.Policy = system.Policy
 	bench.Kernels.Given = kernel.Given{Name: filepath.Base(cmp.Or(g.kernel, g.image)), Found: found}
-	bench.Params = slices.Concat(bench.Params, policy(system.Policy))
+	said, err := kernel.Release(ctx, found.Kernel, rec)
+	if err != nil {
+		return matrix.Cell{}, err
+	}
+	if params := policy(system.Policy); knowsSysctls(said) {
+		bench.Params = slices.Concat(bench.Params, params)
+	} else if len(params) > 0 {
+		found.Unread = append(found.Unread, fmt.Sprintf("the kernel is %s, and takes sysctls as parameters since 5.8: what the system sets was not applied", said))
+	}
 	c := matrix.Cell{
 		Name: "given-" + id + "-" + rec.GOARCH, Arch: rec.GOARCH, OS: title,
 		Kernel: matrix.Kernel{From: matrix.Given}, CPUs: givenCPUs, Memory: givenMemory,
@@ -117,6 +128,31 @@ func (g given) cell(ctx context.Context, bench *workbench.Bench, architecture st
 		}
 	}
 	return c, nil
+}
+
+// open finds the kernel in a file, or in a yum repository.
+func (g given) open(ctx context.Context, architecture, scratch string) (intake.Found, error) {
+	if !intake.IsRepository(g.kernel) {
+		return intake.Open(ctx, g.kernel, scratch)
+	}
+	rec, err := arch.Lookup(architecture)
+	if err != nil {
+		return intake.Found{}, fmt.Errorf("a repository has kernels of several architectures; --arch says which: %w", err)
+	}
+	r := intake.Repository{Where: g.kernel, Arch: rec.Uname}
+	if g.keys != "" {
+		if r.Keyring, err = os.ReadFile(g.keys); err != nil {
+			return intake.Found{}, fmt.Errorf("read --keyring: %w", err)
+		}
+	}
+	return r.Open(ctx, scratch)
+}
+
+// knowsSysctls is whether a kernel takes sysctls as parameters, 5.8 and later
+// (Documentation/admin-guide/kernel-parameters.txt). One that does not say what it is, on MIPS and s390x, is taken for one that does.
+func knowsSysctls(said string) bool {
+	r, err := release.Parse(said)
+	return err != nil || r.AtLeast(5, 8, 0)
 }
 
 func sortedMachines(rec arch.Record) []string {

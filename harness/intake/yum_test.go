@@ -1,0 +1,159 @@
+package intake
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+// signer makes a key, and what goes into a keyring of it.
+func signer(t *testing.T) (*openpgp.Entity, []byte) {
+	t.Helper()
+	key, err := openpgp.NewEntity("synthetic vendor", "", "test@example.invalid", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var public bytes.Buffer
+	if err := key.Serialize(&public); err != nil {
+		t.Fatal(err)
+	}
+	return key, public.Bytes()
+}
+
+// repository writes a yum repository with two releases of a kernel, signed by key.
+// change edits the index before it is signed.
+func repository(t *testing.T, key *openpgp.Entity, change func(index string) string) string {
+	t.Helper()
+	dir := t.TempDir()
+	put := func(name string, b []byte) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(b)
+		return hex.EncodeToString(sum[:])
+	}
+	rpm, err := os.ReadFile(rpmFileOf(t, "gzip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := put("Packages/kernel-core-new.rpm", rpm)
+	const pkg = `<package type="rpm"><name>%s</name><arch>%s</arch><version epoch="0" ver="5.10.0" rel="%s"/><checksum type="sha256">%s</checksum><location href="%s"/></package>`
+	primary := "<metadata>" +
+		fmt.Sprintf(pkg, "kernel-core", "x86_64", "9", strings.Repeat("0", 64), "Packages/old.rpm") +
+		fmt.Sprintf(pkg, "kernel-core", "x86_64", "60", sum, "Packages/kernel-core-new.rpm") +
+		fmt.Sprintf(pkg, "kernel-core", "aarch64", "70", strings.Repeat("0", 64), "Packages/other.rpm") +
+		fmt.Sprintf(pkg, "bash", "x86_64", "99", strings.Repeat("0", 64), "Packages/bash.rpm") + "</metadata>"
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write([]byte(primary)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sum = put("repodata/primary.xml.gz", packed.Bytes())
+	index := fmt.Sprintf(`<repomd><data type="primary"><checksum type="sha256">%s</checksum><location href="repodata/primary.xml.gz"/></data></repomd>`, sum)
+	if change != nil {
+		index = change(index)
+	}
+	put("repodata/repomd.xml", []byte(index))
+	var signature bytes.Buffer
+	if err := openpgp.ArmoredDetachSign(&signature, key, strings.NewReader(index), nil); err != nil {
+		t.Fatal(err)
+	}
+	put("repodata/repomd.xml.asc", signature.Bytes())
+	return dir
+}
+
+func TestTheNewestSignedKernelOfARepositoryIsFound(t *testing.T) {
+	key, public := signer(t)
+	dir := repository(t, key, nil)
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	defer server.Close()
+	for _, where := range []string{dir, server.URL} {
+		if !IsRepository(where) {
+			t.Errorf("%s is not taken for a repository", where)
+		}
+		found, err := Repository{Where: where, Keyring: public, Arch: "x86_64"}.Open(t.Context(), t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(found.Kernel, kernelText()) || strings.Join(found.Chain, " ") != "yum repository Packages/kernel-core-new.rpm rpm /lib/modules/5.10.0-60/vmlinuz" {
+			t.Errorf("%d bytes by way of %v", len(found.Kernel), found.Chain)
+		}
+	}
+}
+
+func TestARepositoryThatIsNotWhatItWasSignedAsIsRefused(t *testing.T) {
+	key, public := signer(t)
+	_, other := signer(t)
+	damage := func(name string) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) {
+			t.Helper()
+			path := filepath.Join(dir, name)
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b[len(b)/2] ^= 1
+			if err := os.WriteFile(path, b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	remove := func(name string) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) {
+			t.Helper()
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, tc := range map[string]struct {
+		keyring []byte
+		arch    string
+		index   func(string) string
+		then    func(t *testing.T, dir string)
+		want    string
+	}{
+		"no keyring":         {nil, "x86_64", nil, nil, "--keyring"},
+		"another key":        {other, "x86_64", nil, nil, "not signed by a key"},
+		"a keyring of junk":  {[]byte("junk"), "x86_64", nil, nil, "keyring cannot be read"},
+		"no signature":       {public, "x86_64", nil, remove("repodata/repomd.xml.asc"), "its signature"},
+		"a changed index":    {public, "x86_64", nil, damage("repodata/repomd.xml"), "not signed by a key"},
+		"changed metadata":   {public, "x86_64", nil, damage("repodata/primary.xml.gz"), "not what the signed metadata says"},
+		"a changed package":  {public, "x86_64", nil, damage("Packages/kernel-core-new.rpm"), "not what the signed metadata says"},
+		"another machine":    {public, "riscv64", nil, nil, "none of the packages"},
+		"no primary":         {public, "x86_64", func(s string) string { return strings.Replace(s, "primary", "other", 1) }, nil, "no primary"},
+		"a path that leaves": {public, "x86_64", func(s string) string { return strings.Replace(s, "repodata/primary", "../../etc/primary", 1) }, nil, "leads out"},
+		"a weak checksum":    {public, "x86_64", func(s string) string { return strings.Replace(s, "sha256", "sha1", 1) }, nil, "sha256 is wanted"},
+		"no XML":             {public, "x86_64", func(string) string { return "<repomd>" }, nil, "damaged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := repository(t, key, tc.index)
+			if tc.then != nil {
+				tc.then(t, dir)
+			}
+			_, err := Repository{Where: dir, Keyring: tc.keyring, Arch: tc.arch}.Open(t.Context(), t.TempDir())
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%v, want %q", err, tc.want)
+			}
+		})
+	}
+}
