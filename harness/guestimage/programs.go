@@ -37,6 +37,10 @@ func (i Image) Programs() (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the guest image: %w", err)
 	}
+	if i.Bare {
+		programs["stage0"] = programs["init"]
+		delete(programs, "init")
+	}
 	// In a guest stage 0 is PID 1 and becomes the agent.
 	name := strings.TrimPrefix(early.Agent, "/")
 	if b, ok := programs[name]; ok {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/poc/wire"
 )
 
 // Running is a system that runs already, as a cell's target.
@@ -20,6 +21,8 @@ type Running struct {
 // System is a target that was there before the run and is there after it.
 type System interface {
 	target.Target
+	// Early is what stage 0 observes there, false when it says nothing.
+	Early(ctx context.Context) (wire.Transcript, bool)
 	// Unchanged compares the system with what it was before the probes; a
 	// difference is a *target.Failure.
 	Unchanged(ctx context.Context) error

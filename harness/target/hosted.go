@@ -17,6 +17,9 @@ import (
 	"github.com/mapstack/conformance/harness/console"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/qemu"
+	"github.com/mapstack/conformance/harness/stage0/account"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -35,7 +38,8 @@ type Hosted struct {
 	options  Options
 	shell    shell
 	rec      arch.Record
-	agent    []byte
+	agent    []byte // nil when nobody could compile one: stage 0 runs alone
+	stage0   []byte // nil where it has no encodings
 	probes   map[string][]byte
 	timeouts qemu.Timeouts
 
@@ -77,13 +81,19 @@ func (h *Hosted) Load(ctx context.Context, rec arch.Record, programs map[string]
 	}
 	h.timeouts = qemu.TimeoutsFor(qemu.KVM, slowness)
 	for name, b := range programs {
-		if name == agentName {
+		switch name {
+		case agentName:
 			h.agent = b
-		} else if probe, ok := strings.CutPrefix(name, "probes/"); ok {
+			continue
+		case stage0.Probe:
+			h.stage0 = b
+			continue
+		}
+		if probe, ok := strings.CutPrefix(name, "probes/"); ok {
 			h.probes[probe] = b
 		}
 	}
-	if h.agent == nil || len(h.probes) == 0 {
+	if h.stage0 == nil && (h.agent == nil || len(h.probes) == 0) {
 		return errors.New("the guest programs hold no agent or no probes; build them anew")
 	}
 	h.before, err = h.settings(ctx)
@@ -150,7 +160,7 @@ func (h *Hosted) archive() (io.Reader, error) {
 		_, err := w.Write(text)
 		return err
 	}
-	err := errors.Join(w.WriteHeader(&tar.Header{Name: "probes/", Mode: 0o755, Typeflag: tar.TypeDir}), add("agent", h.agent))
+	err := errors.Join(w.WriteHeader(&tar.Header{Name: "probes/", Mode: 0o755, Typeflag: tar.TypeDir}), add("stage0", h.stage0), add("agent", h.agent))
 	for name, text := range h.probes {
 		err = errors.Join(err, add("probes/"+name, text))
 	}
@@ -181,6 +191,44 @@ func (h *Hosted) script(ctx context.Context, script string, input io.Reader) (st
 	return out.String(), nil
 }
 
+// Early runs stage 0 over there, as a program like any other, and returns what it
+// observed; false when it said nothing, or where it has no encodings.
+func (h *Hosted) Early(ctx context.Context) (wire.Transcript, bool) {
+	table, known := abi.Lookup(h.rec.GOARCH)
+	if h.stage0 == nil || !known || h.settle(ctx) != nil {
+		return wire.Transcript{}, false
+	}
+	var words []string
+	for _, w := range h.options.Emulator {
+		words = append(words, quote(w))
+	}
+	// What it says counts, whatever it ends with.
+	said, _ := h.script(ctx, strings.Join(append(words, h.dir+"/stage0"), " ")+" </dev/null || true", nil)
+	var heard account.Account
+	for line := range strings.Lines(said) {
+		if f, err := wire.Decode(wire.EarlyPrefix, []byte(line)); err == nil {
+			heard.Frame(f)
+		}
+	}
+	return heard.Transcript(table)
+}
+
+// diagnosed adds to why an agent did not start what stage 0 says: where the ABI is
+// another one, the target is to blame and no infrastructure.
+func (h *Hosted) diagnosed(ctx context.Context, f *Failure) *Failure {
+	t, spoke := h.Early(ctx)
+	if !spoke {
+		return f
+	}
+	f.Early = &t
+	if table, known := abi.Lookup(h.rec.GOARCH); known {
+		if found := account.Diagnose(t, table); len(found) > 0 {
+			f.Kind, f.Message = NoInit, strings.Join(found, "; ")+"\n"+f.Message
+		}
+	}
+	return f
+}
+
 // name is what errors call the target.
 func (h *Hosted) name() string {
 	if h.options.Host == matrix.SSH {
@@ -202,7 +250,7 @@ func (h *Hosted) Start(ctx context.Context, log io.Writer) (Agent, string, error
 		}
 	}
 	if err != nil {
-		return nil, Started, h.blame(ctx, "start the agent", err)
+		return nil, Started, h.diagnosed(ctx, h.blame(ctx, "start the agent", err))
 	}
 	return a, Started, nil
 }
@@ -211,6 +259,9 @@ func (h *Hosted) Start(ctx context.Context, log io.Writer) (Agent, string, error
 const attempts = 3
 
 func (h *Hosted) start(ctx context.Context, log io.Writer) (*hostedAgent, error) {
+	if h.agent == nil {
+		return nil, &Failure{Kind: Missing, Message: "there is no agent, for want of a Go toolchain that compiles for " + h.rec.GOARCH + ": stage 0 runs alone"}
+	}
 	if err := h.settle(ctx); err != nil {
 		return nil, err
 	}

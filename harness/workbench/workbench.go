@@ -100,7 +100,8 @@ func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progres
 		return p.QEMU, p.Firmware, err
 	}
 	b.Guests.Supplied = func(rec arch.Record) (string, error) {
-		p, err := b.Parts(rec)
+		// Whatever else is missing: programs run in more than guests.
+		p, err := local.Find(rec, os.Getenv, b.Tools.Root())
 		return p.GOROOT, err
 	}
 	return b, nil

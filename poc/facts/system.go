@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/mapstack/conformance/poc/probe"
@@ -45,8 +46,14 @@ func processors(p *probe.P) {
 
 // process is who the probes are, as the kernel sees it.
 func process(p *probe.P) {
-	o := p.Observe("process").Set("uid", os.Getuid())
 	status, err := fields("/proc/self/status")
+	uid := os.Getuid()
+	if real := strings.Fields(status["Uid"]); uid < 0 && len(real) > 0 {
+		// The emulator of an architecture without getuid(2) may not know its other
+		// name; what it says of the process does not depend on that.
+		uid, _ = strconv.Atoi(real[0])
+	}
+	o := p.Observe("process").Set("uid", uid)
 	for _, key := range []string{"CapEff", "NoNewPrivs", "Seccomp", "Threads"} {
 		if value, ok := status[key]; ok {
 			o.Set(key, value)

@@ -97,6 +97,9 @@ func measure(ctx context.Context, h *target.Hosted, rec arch.Record, host matrix
 	c := matrix.Cell{Name: string(host) + "-" + rec.GOARCH, Arch: rec.GOARCH, OS: "as it runs", Host: host}
 	agent, _, err := h.Start(ctx, io.Discard)
 	if err != nil {
+		if _, spoke := h.Early(ctx); spoke {
+			return c, nil // stage 0 says why, in the cell's evidence
+		}
 		return c, err
 	}
 	t, err := agent.Run(ctx, engine.FactsProbe, nil)
