@@ -24,6 +24,9 @@ type Machine struct {
 	Icount  string // -icount under TCG, empty for a clock that follows the host's
 	Console string // the kernel's console= device
 	MaxCPUs int    // what the machine, or its kernel under TCG, can take
+	// Firmware is the file that the machine loads first, where whoever has the
+	// emulator supplies it.
+	Firmware string
 	// Disk is the device that has the guest image as the root file system, where
 	// the machine may not load an initramfs; empty for none.
 	Disk string

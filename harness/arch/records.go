@@ -100,8 +100,8 @@ func All() []Record {
 			Machines: map[string]Machine{
 				// The public fork of QEMU (6.2) has no initramfs on its board, later
 				// trees have: the guest image is a disk as well.
-				"":      {Name: "core3", Console: "ttyS0", MaxCPUs: 64, Disk: "virtio-blk-pci"},
-				"core4": {Name: "core4", Console: "ttyS0", MaxCPUs: 64, Disk: "virtio-blk-pci"},
+				"":      {Name: "core3", Firmware: "core3-hmcode", Console: "ttyS0", MaxCPUs: 64, Disk: "virtio-blk-pci"},
+				"core4": {Name: "core4", Firmware: "core4-hmcode", Console: "ttyS0", MaxCPUs: 64, Disk: "virtio-blk-pci"},
 			},
 		},
 		{

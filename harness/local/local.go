@@ -90,7 +90,49 @@ func Find(rec arch.Record, env func(string) string, root string) (Parts, error) 
 			}
 		}
 	}
+	if err := p.checkFirmware(rec); err != nil {
+		problems = append(problems, err)
+	}
 	return p, errors.Join(problems...)
+}
+
+// checkFirmware looks into the folder that was named: an emulator without its
+// firmware starts, and says nothing for ever.
+func (p Parts) checkFirmware(rec arch.Record) error {
+	if p.Firmware == "" {
+		return nil // the emulator may have its own
+	}
+	m, err := rec.Machine(p.Machine)
+	if err != nil {
+		return fmt.Errorf("%s: %w", Variable(rec, "MACHINE"), err)
+	}
+	if _, err := os.Stat(filepath.Join(p.Firmware, m.Firmware)); err != nil {
+		return fmt.Errorf("%s is %q, and machine %s loads %s from there: %w", Variable(rec, "FIRMWARE"), p.Firmware, m.Name, m.Firmware, err)
+	}
+	return nil
+}
+
+// Setting is one NAME=VALUE of the command line, by which a part is named before
+// the environment is asked.
+func Setting(rec arch.Record, text string) (name, value string, err error) {
+	name, value, ok := strings.Cut(text, "=")
+	if ok && value != "" {
+		for _, f := range (&Parts{}).parts() {
+			if name == Variable(rec, f.variable) {
+				return name, value, nil
+			}
+		}
+	}
+	return "", "", fmt.Errorf("%q supplies nothing; give NAME=VALUE with one of %s", text, strings.Join(Variables(rec), ", "))
+}
+
+// Variables returns the names that Find asks the environment for.
+func Variables(rec arch.Record) []string {
+	var names []string
+	for _, f := range (&Parts{}).parts() {
+		names = append(names, Variable(rec, f.variable))
+	}
+	return names
 }
 
 func kind(folder bool) string {

@@ -48,6 +48,56 @@ func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
 	}
 }
 
+func TestTheExampleHasEveryPart(t *testing.T) {
+	text, err := os.ReadFile("../../fixtures/local.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "fixtures"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, File), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p, err := read(record(t), filepath.Join(root, File))
+	if err != nil || p.Kernel == "" || p.QEMU == "" || p.Firmware == "" || p.GOROOT == "" || p.Machine == "" {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+func TestAFolderWithoutTheFirmwareIsNamed(t *testing.T) {
+	t.Setenv("PATH", "")
+	root, rec := t.TempDir(), record(t)
+	env := map[string]string{"SW64_FIRMWARE": root}
+	if _, err := Find(rec, environment(env), root); err == nil || !strings.Contains(err.Error(), "core3-hmcode") {
+		t.Errorf("%v", err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "core4-hmcode"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	env["SW64_MACHINE"] = "core4"
+	if p, err := Find(rec, environment(env), root); err != nil || p.Firmware != root {
+		t.Errorf("%+v, %v", p, err)
+	}
+	env["SW64_MACHINE"] = "core9"
+	if _, err := Find(rec, environment(env), root); err == nil || !strings.Contains(err.Error(), "core3, core4") && !strings.Contains(err.Error(), "core4") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestASettingNamesAPart(t *testing.T) {
+	rec := record(t)
+	if name, value, err := Setting(rec, "SW64_KERNEL=/a=b"); err != nil || name != "SW64_KERNEL" || value != "/a=b" {
+		t.Errorf("%q, %q, %v", name, value, err)
+	}
+	for _, bad := range []string{"", "SW64_KERNEL", "SW64_KERNEL=", "PATH=/x", "sw64_kernel=/x"} {
+		if _, _, err := Setting(rec, bad); err == nil || !strings.Contains(err.Error(), "SW64_FIRMWARE") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
 func TestEverythingThatIsMissingIsNamedAtOnce(t *testing.T) {
 	t.Setenv("PATH", "")
 	rec := record(t)
