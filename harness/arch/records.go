@@ -90,6 +90,9 @@ func All() []Record {
 			Machines: map[string]Machine{
 				"": {Name: "clipper", Console: "ttyS0", MaxCPUs: 4,
 					BootOnly: "QEMU saves neither the Typhoon chip set, which enables the interrupts, nor its timers, and a restored guest never answers; it boots in a second"},
+				// For a test: the guest image as a disk, as sw64's boards have it.
+				"disk": {Name: "clipper", Console: "ttyS0", MaxCPUs: 4, Disk: "virtio-blk-pci",
+					BootOnly: "as without the disk"},
 			},
 		},
 		{

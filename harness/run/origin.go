@@ -100,7 +100,10 @@ func (o *Origin) gather(ctx context.Context) (err error) {
 		return err
 	}
 	o.config = qemu.Config{Prefix: p.emulator.Argv, Arch: p.rec, Machine: p.machine, CPUs: o.cell.CPUs,
-		Memory: o.cell.Memory, Kernel: p.kernel.Path, Initrd: p.guest.Path, Disk: p.guest.Disk, Extra: e.Params}
+		Memory: o.cell.Memory, Kernel: p.kernel.Path, Initrd: p.guest.Path, Extra: e.Params}
+	if p.machine.Disk != "" {
+		o.config.Disk = p.guest.Disk
+	}
 	o.config.Accel, o.slow = e.accelerator(ctx, o.config)
 	o.timeouts = qemu.TimeoutsFor(o.config.Accel, p.rec.Slowness)
 	o.guest = evidence.Guest{Image: p.guest.Key, Go: p.guest.Go}
