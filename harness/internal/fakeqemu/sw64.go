@@ -1,0 +1,76 @@
+package fakeqemu
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// sw64 is how the names of scripts begin that play the public port of QEMU to sw64.
+const sw64 = "sw64 "
+
+// noAgent is the script of a guest in which stage 0 finds no agent to become, and
+// ends.
+const noAgent = sw64 + "has no agent"
+
+// asSW64 does what that port does before its guest runs: it chats on its standard
+// output, and refuses what it does not find with one line.
+func asSW64(name string) {
+	refuse := func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, "qemu-system-sw64: "+format+"\n", args...)
+		os.Exit(1)
+	}
+	value := func(flag string) string {
+		at := slices.Index(os.Args, flag)
+		if at < 0 || at+1 == len(os.Args) {
+			refuse("%s is not given", flag)
+		}
+		return os.Args[at+1]
+	}
+	if machine, _, _ := strings.Cut(value("-machine"), ","); machine != "core3" {
+		refuse("unsupported machine type %s", machine)
+	}
+	switch name {
+	case "sw64 without firmware":
+		refuse("no core3-hmcode provided")
+	case "sw64 cannot load":
+		refuse("could not load kernel '%s'", value("-kernel"))
+	}
+	value("-initrd") // which the board leaves aside
+	if words := value("-append"); !strings.Contains(words, "root=/dev/vda") || !strings.Contains(words, "init=/init") {
+		refuse("the kernel is told no root: %s", words)
+	}
+	if device := value("-device"); device != "virtio-blk-pci,drive=root" {
+		refuse("the disk is no %s", device)
+	}
+	_, path, _ := strings.Cut(value("-drive"), "file=")
+	disk, err := os.ReadFile(path)
+	if err != nil || len(disk) < 0x43a || !bytes.Equal(disk[0x438:0x43a], []byte{0x53, 0xef}) {
+		refuse("the disk %s holds no ext4: %v", path, err)
+	}
+	fmt.Print("configure accelerator core3 start\nmachine init start\nreset all devices\n")
+	hello = wire.Record{Kind: wire.KindHello, Hello: &wire.Hello{
+		Protocol: wire.Protocol, Arch: "sw64", Go: "go1.16.4", Release: "0.0.0-fake", Probes: []string{"p"}}}
+	if name == noAgent {
+		alone()
+	}
+}
+
+// alone plays a guest of stage 0 without an agent: it says what it saw, and ends.
+func alone() {
+	for i, r := range []wire.Record{
+		{Kind: wire.KindObservation, Observation: &wire.Observation{Step: "mmap.anonymous-0x10", Ret: "0x4000000000"}},
+		{Kind: wire.KindDone, Exit: &wire.Exit{}},
+	} {
+		line, err := wire.EncodeJSON(wire.EarlyPrefix, uint32(i), r)
+		if err != nil {
+			panic(err)
+		}
+		os.Stdout.Write(line)
+	}
+	monitor(noAgent)
+}

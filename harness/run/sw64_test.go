@@ -1,0 +1,88 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/guestimage"
+	"github.com/mapstack/conformance/harness/local"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/poc/stage0"
+)
+
+// vendor supplies for sw64 what the test says.
+type vendor struct{ parts local.Parts }
+
+func (v vendor) Parts(rec arch.Record) (local.Parts, error) { return v.parts, v.parts.Missing(rec) }
+
+// disked is a guest image with a disk.
+type disked struct{ image guestimage.Image }
+
+func (d disked) Image(context.Context, arch.Record) (guestimage.Image, error) { return d.image, nil }
+
+// TestTheVendorsEmulatorIsDriven plays the public port of QEMU to sw64: no kernel
+// for it can be had.
+func TestTheVendorsEmulatorIsDriven(t *testing.T) {
+	whole := local.Parts{Kernel: "/k", QEMU: "/q", GOROOT: "/g"}
+	for name, tc := range map[string]struct {
+		script  string
+		parts   local.Parts
+		machine string
+		bare    bool
+		kind    target.Kind // "" for a cell that ran
+		want    string
+	}{
+		"it behaves":            {"sw64 behaves", whole, "", false, "", "unknown migration protocol"},
+		"nothing was supplied":  {"sw64 behaves", local.Parts{}, "", false, target.Missing, "SW64_KERNEL="},
+		"an unknown machine":    {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core9"}, "", false, target.Infra, "core9"},
+		"a machine it has not":  {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core4"}, "", false, target.Infra, "unsupported machine type core4"},
+		"no firmware":           {"sw64 without firmware", whole, "", false, target.Infra, "no core3-hmcode provided"},
+		"a kernel of others":    {"sw64 cannot load", whole, "", false, target.Infra, "could not load kernel"},
+		"no toolchain":          {"sw64 has no agent", local.Parts{Kernel: "/k", QEMU: "/q"}, "", true, target.Missing, "SW64_GOROOT="},
+		"the kernel has no ABI": {"is alpha's", whole, "", false, target.Panic, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait for fakes
+			disk := filepath.Join(t.TempDir(), "root.ext4")
+			text := make([]byte, 4096)
+			copy(text[0x438:], "\x53\xef")
+			if err := os.WriteFile(disk, text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			e, _ := scripted(t, tc.script)
+			e.Supplies, e.Guests = vendor{tc.parts}, disked{guestimage.Image{Path: "/nowhere/initrd", Disk: disk, Bare: tc.bare}}
+			folder, err := evidence.Create(t.TempDir(), testTime)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := cell("board", "sw64", 64)
+			results, err := e.Cells(t.Context(), []matrix.Cell{c}, map[string][]string{"board": {"p", stage0.Probe}}, folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := results[0]
+			if tc.kind == "" {
+				if got.Failure != nil || len(got.Transcripts["p"].Observations) == 0 || got.Runs["p"].Guest != evidence.Booted || !strings.Contains(got.Guest.BootReason, tc.want) {
+					t.Errorf("failure %v, run %+v, guest %+v", got.Failure, got.Runs["p"], got.Guest)
+				}
+				return
+			}
+			if got.Failure == nil || got.Failure.Kind != tc.kind || !strings.Contains(got.Failure.Message, tc.want) {
+				t.Fatalf("%v, want %s with %q", got.Failure, tc.kind, tc.want)
+			}
+			if tc.bare && len(got.Transcripts[stage0.Probe].Observations) != 1 {
+				t.Errorf("what stage 0 saw alone is not kept: %+v", got.Transcripts)
+			}
+			if after, err := os.ReadFile(disk); err != nil || !bytes.Equal(after, text) {
+				t.Errorf("the disk was written to, %v", err)
+			}
+		})
+	}
+}
