@@ -49,6 +49,9 @@ func TestToolboxRunsOnAnEmptyCache(t *testing.T) {
 		var n traffic
 		box := New(debian.NewClient(c, mirror, os.DirFS("../../fixtures/keyrings"), n.sink), c, n.sink)
 		for _, rec := range arch.All() {
+			if rec.Supplied {
+				continue // no package holds its emulator
+			}
 			start, before := time.Now(), n.bytes
 			q, err := box.fromPackages(t.Context(), rec)
 			if err != nil {
