@@ -235,3 +235,22 @@ func BenchmarkReduce(b *testing.B) {
 		}
 	}
 }
+
+// While a mirror is being updated the file of a name is newer than the InRelease
+// that was read before; the one of its hash is still there.
+func TestAnIndexThatIsBeingReplacedIsHadByItsHash(t *testing.T) {
+	a := newArchive(t)
+	a.publish(t, steady, a.add("linux-x", "1", "", []byte("a")))
+	const dir = "dists/trixie/main/binary-amd64/"
+	first := a.files[dir+"Packages.gz"]
+	a.files[dir+"by-hash/SHA256/"+sumOf(first)] = first
+	a.files["dists/trixie/InRelease"] = a.sign(t, "Acquire-By-Hash: yes\n"+steady.text(first))
+	a.files[dir+"Packages.gz"] = append([]byte("newer"), first...)
+	x, err := a.client(t, nil).Index(t.Context(), "trixie", "amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Find("linux-x"); err != nil {
+		t.Error(err)
+	}
+}

@@ -35,6 +35,19 @@ type Release struct {
 	Architectures []string
 
 	files map[string]listed // by path below dists/<suite>/
+	// byHash: the archive keeps its indexes by their hashes too, also for a while
+	// after it has newer ones.
+	byHash bool
+}
+
+// at is where a file of the suite is, below the mirror's URL. While a mirror is
+// being updated, the file of a name may be newer than the InRelease that was read;
+// the one of a hash is not.
+func (r *Release) at(name string, file listed) string {
+	if !r.byHash {
+		return "dists/" + r.Suite + "/" + name
+	}
+	return "dists/" + r.Suite + "/" + path.Dir(name) + "/by-hash/SHA256/" + file.sha256
 }
 
 type listed struct {
@@ -161,6 +174,7 @@ func (r *Release) parse(text []byte) (until time.Time, err error) {
 			return until, fmt.Errorf("its Valid-Until: %w", err)
 		}
 	}
+	r.byHash = p.Values["Acquire-By-Hash"] == "yes"
 	r.Architectures = strings.Fields(p.Values["Architectures"])
 	r.files, err = parseHashes(p.Values["SHA256"])
 	return until, err
