@@ -83,6 +83,10 @@ func (c *Client) readIndex(ctx context.Context, r *Release, arch string) (*Index
 		dir, err := c.cache.Dir(ctx, indexKind, file.sha256+"-"+indexVersion, func(ctx context.Context, dir string) error {
 			what := r.Suite + " " + arch + " package index"
 			blob, err := c.blob(ctx, r.at(name, file), what, file.sha256, file.size)
+			if err != nil && r.byHash && ctx.Err() == nil {
+				// Not every mirror keeps what its InRelease promises.
+				blob, err = c.blob(ctx, "dists/"+r.Suite+"/"+name, what, file.sha256, file.size)
+			}
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -243,14 +244,22 @@ func TestAnIndexThatIsBeingReplacedIsHadByItsHash(t *testing.T) {
 	a.publish(t, steady, a.add("linux-x", "1", "", []byte("a")))
 	const dir = "dists/trixie/main/binary-amd64/"
 	first := a.files[dir+"Packages.gz"]
-	a.files[dir+"by-hash/SHA256/"+sumOf(first)] = first
 	a.files["dists/trixie/InRelease"] = a.sign(t, "Acquire-By-Hash: yes\n"+steady.text(first))
-	a.files[dir+"Packages.gz"] = append([]byte("newer"), first...)
-	x, err := a.client(t, nil).Index(t.Context(), "trixie", "amd64")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := x.Find("linux-x"); err != nil {
-		t.Error(err)
+	newer := append([]byte("newer"), first...)
+	for name, kept := range map[string]map[string][]byte{
+		"the name has a newer one":    {dir + "Packages.gz": newer, dir + "by-hash/SHA256/" + sumOf(first): first},
+		"the hash is not there":       {dir + "Packages.gz": first},
+		"both are there and the same": {dir + "Packages.gz": first, dir + "by-hash/SHA256/" + sumOf(first): first},
+	} {
+		delete(a.files, dir+"by-hash/SHA256/"+sumOf(first))
+		maps.Copy(a.files, kept)
+		x, err := a.client(t, nil).Index(t.Context(), "trixie", "amd64")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if _, err := x.Find("linux-x"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
