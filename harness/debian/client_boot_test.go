@@ -31,6 +31,8 @@ func TestRealArchiveIsUnderstood(t *testing.T) {
 			t.Log(e.What)
 		}
 	})
+	const mostChanging = 2 // of the eight below
+	changing := 0
 	for _, want := range []struct{ suite, arch, kernel string }{
 		{"bullseye", "amd64", "linux-image-amd64"},
 		{"bookworm", "amd64", "linux-image-amd64"},
@@ -43,6 +45,13 @@ func TestRealArchiveIsUnderstood(t *testing.T) {
 	} {
 		start := time.Now()
 		x, err := client.Index(t.Context(), want.suite, want.arch)
+		if err != nil && strings.Contains(err.Error(), "it is being updated") && changing < mostChanging {
+			// The archive is published four times a day, and proxies keep parts of
+			// what was before; that is the mirror's state and no fault of the reader.
+			changing++
+			t.Logf("not run: %s %s: %v", want.suite, want.arch, err)
+			continue
+		}
 		if err != nil {
 			t.Error(err)
 			continue

@@ -143,6 +143,11 @@ func (c *Client) attempt(ctx context.Context, d *download) error {
 	if err != nil {
 		return &finalError{err}
 	}
+	if strings.HasPrefix(d.path, "dists/") {
+		// These change below their names: one that a proxy kept does not fit what the
+		// archive has now (apt asks so, too).
+		req.Header.Set("Cache-Control", "max-age=0")
+	}
 	if d.done > 0 {
 		req.Header.Set("Range", "bytes="+strconv.FormatInt(d.done, 10)+"-")
 	}
