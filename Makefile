@@ -3,7 +3,7 @@
 # explains is the one after "Error" in make's last line, and the exit status of
 # bin/mapstack itself.
 
-.PHONY: help conformance kill-table bench record suites list fetch twin doctor test test-boot lint fuzz bin/mapstack
+.PHONY: help conformance kill-table bench record suites list fetch twin doctor test test-boot lint fuzz dist bin/mapstack
 
 # What narrows the matrix, empty for all of it.
 ARCH ?=
@@ -34,6 +34,7 @@ help:
 	@echo 'make fetch         download and prepare everything, boot nothing'
 	@echo 'make twin          build the kernel with sw64'\''s numbers; make doctor ARCH=alpha says what that needs'
 	@echo 'make doctor        say what this machine lacks, and the command that supplies it'
+	@echo 'make dist          make static programs with everything inside, for HOSTS (amd64 arm64 loong64 riscv64), in dist/'
 	@echo 'make test          run the tests of mapstack itself; boots nothing'
 	@echo 'make test-boot     run the tests that boot real kernels'
 	@echo 'make lint          gofmt, go vet, staticcheck'
@@ -88,6 +89,17 @@ suites:
 # The kernel of the twin, and all that its cell needs.
 twin: bin/mapstack
 	@bin/mapstack fetch --arch alpha
+
+HOSTS ?= amd64 arm64 loong64 riscv64
+
+# The guests' programs are made once; they are the same in the program of every host.
+dist:
+	@go run ./harness/cmd/prebuild harness/prebuilt/images
+	@rm -rf dist && mkdir dist
+	@for host in $(HOSTS); do echo "dist/mapstack-linux-$$host"; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$host go build -trimpath -tags dist -ldflags='-s -w' \
+			-o dist/mapstack-linux-$$host ./harness/cmd/mapstack || exit 1; done
+	@cd dist && sha256sum mapstack-linux-* | tee SHA256SUMS
 
 list fetch doctor: bin/mapstack
 	@bin/mapstack $@ $(select)

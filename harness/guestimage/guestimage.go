@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,6 +56,9 @@ type Builder struct {
 	// Folder holds programs that somebody else compiled, to be used instead of
 	// compiling; empty for none.
 	Folder string
+	// Prebuilt holds the images that Export wrote, to be used instead of compiling;
+	// nil for none.
+	Prebuilt fs.FS
 	// Supplied is the GOROOT that somebody supplied for an architecture.
 	Supplied func(arch.Record) (string, error)
 
@@ -65,7 +69,8 @@ type Builder struct {
 	built cache.Memo[Image]
 }
 
-// NewBuilder returns a builder that compiles with tools and keeps images in c.
+// NewBuilder returns a builder that compiles with tools and keeps images in c. One
+// that compiles nothing needs no tools.
 func NewBuilder(c *cache.Cache, tools *toolchain.Go, sink progress.Sink) *Builder {
 	return &Builder{cache: c, tools: tools, sink: sink}
 }
@@ -76,8 +81,11 @@ func (b *Builder) Image(ctx context.Context, rec arch.Record) (Image, error) {
 	what := "guest image for " + rec.GOARCH
 	return b.built.Get(ctx, what, func() (Image, error) {
 		have := b.image
-		if b.Folder != "" {
+		switch {
+		case b.Folder != "":
 			have = b.fromFolder
+		case b.Prebuilt != nil:
+			have = b.prebuilt
 		}
 		image, err := have(ctx, rec)
 		if err != nil {

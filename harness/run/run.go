@@ -171,7 +171,7 @@ func failure(ctx context.Context, err error) *target.Failure {
 		return f
 	case ctx.Err() != nil:
 		return &target.Failure{Kind: target.Interrupted, Message: "the run was stopped before this cell ended"}
-	case errors.As(err, &missing), errors.As(err, &tools):
+	case errors.As(err, &missing), errors.As(err, &tools), errors.Is(err, guestimage.ErrNotInside):
 		return &target.Failure{Kind: target.Missing, Message: err.Error()}
 	case errors.As(err, &wrong):
 		return &target.Failure{Kind: target.WrongArch, Message: err.Error()}

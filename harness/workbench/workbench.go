@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/mapstack/conformance/harness/kernel"
 	"github.com/mapstack/conformance/harness/local"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/prebuilt"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run"
 	"github.com/mapstack/conformance/harness/toolbox"
@@ -34,8 +36,9 @@ type Bench struct {
 	Toolbox *toolbox.Toolbox
 	Kernels *kernel.Resolver
 	Guests  *guestimage.Builder
-	Tools   *toolchain.Go
-	Host    evidence.Host
+	// Tools compiles the guests' programs; nil where they are inside this program.
+	Tools *toolchain.Go
+	Host  evidence.Host
 	// MirrorProblem is why no mirror is known. It matters only when something
 	// must be downloaded.
 	MirrorProblem error
@@ -55,8 +58,9 @@ type Bench struct {
 // lockFile is the kernel lock among the fixtures.
 const lockFile = "kernels.lock"
 
-// Open prepares a bench. dir is a folder inside the checkout, data holds the
-// fixtures, and locked refuses every kernel but the pinned ones.
+// Open prepares a bench. dir is a folder inside the checkout, or any where the
+// guests' programs are inside this one; data holds the fixtures, and locked refuses
+// every kernel but the pinned ones.
 func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progress.Sink) (*Bench, error) {
 	b := &Bench{warnings: &warnings{next: sink}}
 	b.sink = b.warnings.sink
@@ -67,8 +71,11 @@ func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progres
 	if b.Cache, err = cache.Open(""); err != nil {
 		return nil, err
 	}
-	if b.Tools, err = toolchain.Open(ctx, dir); err != nil {
-		return nil, err
+	images := prebuilt.Images()
+	if images == nil {
+		if b.Tools, err = toolchain.Open(ctx, dir); err != nil {
+			return nil, err
+		}
 	}
 	mirror, err := debian.FindMirror(ctx, debian.ThisHost())
 	if b.MirrorProblem = err; err != nil {
@@ -81,6 +88,7 @@ func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progres
 	b.Client = debian.NewClient(b.Cache, mirror, keyrings, b.sink)
 	b.Toolbox = toolbox.New(b.Client, b.Cache, b.sink)
 	b.Guests = guestimage.NewBuilder(b.Cache, b.Tools, b.sink)
+	b.Guests.Prebuilt = images
 	lock, err := fs.ReadFile(data, lockFile)
 	if err != nil {
 		return nil, fmt.Errorf("read the fixtures: %w", err)
@@ -101,16 +109,24 @@ func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progres
 	}
 	b.Guests.Supplied = func(rec arch.Record) (string, error) {
 		// Whatever else is missing: programs run in more than guests.
-		p, err := local.Find(rec, os.Getenv, b.Tools.Root())
+		p, err := local.Find(rec, os.Getenv, b.root())
 		return p.GOROOT, err
 	}
 	return b, nil
 }
 
+// root is where the file of local parts is looked for.
+func (b *Bench) root() string {
+	if b.Tools == nil {
+		return "."
+	}
+	return b.Tools.Root()
+}
+
 // Parts says what this machine's owner supplied for an architecture that no
 // archive has. An error that lists what is missing is a *local.MissingError.
 func (b *Bench) Parts(rec arch.Record) (local.Parts, error) {
-	p, err := local.Find(rec, os.Getenv, b.Tools.Root())
+	p, err := local.Find(rec, os.Getenv, b.root())
 	if err == nil {
 		err = p.Missing(rec)
 	}
@@ -146,9 +162,12 @@ func (b *Bench) Run(ctx context.Context, cells []matrix.Cell, probes map[string]
 	return folder, r, results, folder.WriteRun(r)
 }
 
-// Revision is the checkout's git revision, "-dirty" when files were changed,
-// or "unknown".
+// Revision is the checkout's git revision, or the one that this program was made of
+// when it needs no checkout; "-dirty" when files were changed, or "unknown".
 func (b *Bench) Revision(ctx context.Context) string {
+	if b.Tools == nil {
+		return stamped()
+	}
 	git := func(args ...string) (string, error) {
 		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", b.Tools.Root()}, args...)...).Output()
 		return strings.TrimSpace(string(out)), err
@@ -161,6 +180,21 @@ func (b *Bench) Revision(ctx context.Context) string {
 		return rev + "-dirty"
 	}
 	return rev
+}
+
+// stamped is what the go command noted in this program.
+func stamped() string {
+	info, _ := debug.ReadBuildInfo()
+	rev, dirty := "unknown", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			rev = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "-dirty"
+		}
+	}
+	return rev + dirty
 }
 
 // ownUsage is the CPU seconds of this process and its largest resident memory

@@ -21,6 +21,7 @@ import (
 	"github.com/mapstack/conformance/harness/kernel"
 	"github.com/mapstack/conformance/harness/local"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/prebuilt"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/harness/workbench"
@@ -78,8 +79,9 @@ func showFindings(w io.Writer, found []finding) (missing int, err error) {
 const wantDisk = 4096
 
 func examine(ctx context.Context, cells []matrix.Cell, locked bool) []finding {
-	found := programs()
-	if _, err := exec.LookPath("go"); err != nil {
+	inside := prebuilt.Images() != nil
+	found := programs(inside)
+	if _, err := exec.LookPath("go"); err != nil && !inside {
 		return append(found, finding{what: "Go", state: "not in PATH: it compiles the guest programs",
 			remedy: "install the version in go.mod or later, then export PATH=$PATH:<its bin folder>"})
 	}
@@ -88,7 +90,11 @@ func examine(ctx context.Context, cells []matrix.Cell, locked bool) []finding {
 		return append(found, finding{what: "workbench", state: oneLine(err.Error()),
 			remedy: "mend what this names, then make doctor"})
 	}
-	found = append(found, finding{what: "Go", state: bench.Tools.Version()}, disk(bench.Cache.Root()), kvm())
+	compiler := finding{what: "Go", state: "not needed: the guest programs are inside this program"}
+	if !inside {
+		compiler.state = bench.Tools.Version()
+	}
+	found = append(found, compiler, disk(bench.Cache.Root()), kvm())
 	found = append(found, emulators(cells)...)
 	found = append(found, parts(ctx, bench, cells)...)
 	cells = slices.DeleteFunc(slices.Clone(cells), func(c matrix.Cell) bool { return c.Kernel.From == matrix.Supplied })
@@ -186,11 +192,13 @@ func emulators(cells []matrix.Cell) (found []finding) {
 }
 
 // programs are used when they are there; none is needed.
-func programs() (found []finding) {
-	for _, p := range []struct{ name, without string }{
-		{"git", "reports will not name the revision"},
-		{"xz", "the built-in decoder is used, which is half as fast"},
-	} {
+func programs(inside bool) (found []finding) {
+	type program struct{ name, without string }
+	used := []program{{"xz", "the built-in decoder is used, which is half as fast"}}
+	if !inside {
+		used = append(used, program{"git", "reports will not name the revision"})
+	}
+	for _, p := range used {
 		state := "not in PATH: " + p.without
 		if path, err := exec.LookPath(p.name); err == nil {
 			state = path

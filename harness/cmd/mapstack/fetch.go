@@ -17,6 +17,7 @@ import (
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/kernel"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/prebuilt"
 	"github.com/mapstack/conformance/harness/workbench"
 )
 
@@ -33,6 +34,9 @@ func fetchCommand() *cobra.Command {
 				return err
 			}
 			cells = slices.DeleteFunc(cells, func(c matrix.Cell) bool { return c.Kernel.From == matrix.Supplied })
+			if update && prebuilt.Images() != nil {
+				return errors.New("--update-lock writes to a checkout; run the mapstack that make builds there")
+			}
 			d := newDisplay(os.Stderr)
 			bench, err := workbench.Open(cmd.Context(), ".", fixtures.FS(), s.locked, d.sink)
 			if err != nil {
