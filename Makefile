@@ -97,7 +97,7 @@ dist:
 	@go run ./harness/cmd/prebuild harness/prebuilt/images
 	@rm -rf dist && mkdir dist
 	@for host in $(HOSTS); do echo "dist/mapstack-linux-$$host"; \
-		CGO_ENABLED=0 GOOS=linux GOARCH=$$host go build -trimpath -tags dist -ldflags='-s -w' \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$host go build -trimpath -buildvcs=auto -tags dist -ldflags='-s -w' \
 			-o dist/mapstack-linux-$$host ./harness/cmd/mapstack || exit 1; done
 	@cd dist && sha256sum mapstack-linux-* | tee SHA256SUMS
 

@@ -67,6 +67,8 @@ type Tool struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision"` // of git, with "-dirty" when files were changed
 	Go       string `json:"go"`
+	// Alone is that there is no checkout, and no make, where the report was made.
+	Alone bool `json:"alone,omitempty"`
 }
 
 // Host is the machine that ran the guests.

@@ -122,7 +122,7 @@ func (r Report) problems() string {
 			continue
 		}
 		fmt.Fprintf(&b, "\n%s  %s  ", strings.ToUpper(string(o.Status)), o.Cell)
-		repeat := r.repeat(o.Cell)
+		var more []option
 		switch ids := r.sameProblem(o); {
 		case len(ids) > fewClaims:
 			fmt.Fprintf(&b, "%d claims\n", len(ids))
@@ -130,37 +130,55 @@ func (r Report) problems() string {
 			fmt.Fprintf(&b, "%d claims: %s\n", len(ids), strings.Join(ids, " "))
 		default:
 			fmt.Fprintf(&b, "%s %s: %s\n", o.Claim, o.Level, sentence[o.Claim])
-			repeat += " FOCUS=" + o.Claim
+			more = append(more, option{"FOCUS", o.Claim})
 		}
 		if r.Defect != nil {
-			repeat += " DEFECT=" + r.Defect.Name
+			more = append(more, option{"DEFECT", r.Defect.Name})
 		}
 		for _, line := range strings.Split(o.Reason, "\n") {
 			b.WriteString("    " + line + "\n")
 		}
-		b.WriteString("    again: " + repeat + "\n")
+		b.WriteString("    again: " + r.repeat(o.Cell, more) + "\n")
 	}
 	return b.String()
 }
 
-// repeat is the command that runs a cell again. Where ssh went, and where a file
-// was that somebody gave, no report tells.
-func (r Report) repeat(cell string) string {
-	const again = "make conformance "
+// option narrows a run: a variable of make's, or a flag of the same name.
+type option struct{ name, value string }
+
+// repeat is the command that runs a cell again. Where ssh went, and in which folder
+// a file was that somebody gave, no report tells.
+func (r Report) repeat(cell string, more []option) string {
+	command, flags := "make conformance", r.Header.Tool.Alone
+	options := []option{{"CELL", cell}}
 	for _, c := range r.Cells {
 		switch {
-		case c.Name == cell && c.Kernel.Provenance.Kind == "file" && c.Tier == "":
-			return "bin/mapstack run --kernel " + c.Kernel.Provenance.Filename + " # or --os-image, as before"
-		case c.Name != cell || c.Target == "":
+		case c.Name != cell:
+		case c.Kernel.Provenance.Kind == "file" && c.Tier == "":
+			flags, options = true, []option{{"KERNEL", c.Kernel.Provenance.Filename}}
 		case c.Target == "ssh":
-			return again + "TARGET=ssh://..."
+			options = []option{{"TARGET", "ssh://..."}}
 		case c.Target == "user":
-			return again + "TARGET=user ARCH=" + c.Arch
-		default:
-			return again + "TARGET=" + c.Target
+			options = []option{{"TARGET", c.Target}, {"ARCH", c.Arch}}
+		case c.Target != "":
+			options = []option{{"TARGET", c.Target}}
 		}
 	}
-	return again + "CELL=" + cell
+	form := " %s=%s"
+	if flags {
+		command, form = "bin/mapstack run", " --%s %s"
+	}
+	if r.Header.Tool.Alone {
+		command = "mapstack run"
+	}
+	for _, o := range append(options, more...) {
+		name := o.name
+		if flags {
+			name = strings.ToLower(name)
+		}
+		command += fmt.Sprintf(form, name, o.value)
+	}
+	return command
 }
 
 // fewClaims is how many claims with one reason are named; more of them are a

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/prebuilt"
 	"github.com/mapstack/conformance/harness/report"
 	"github.com/mapstack/conformance/harness/target"
 	"github.com/mapstack/conformance/harness/verdict"
@@ -19,7 +20,7 @@ const version = "0.1.0"
 // header is what the report says of the run as a whole.
 func header(r evidence.Run, cells []evidence.Cell) report.Header {
 	h := report.Header{
-		Tool:    report.Tool{Version: version, Revision: r.Revision, Go: runtime.Version()},
+		Tool:    report.Tool{Version: version, Revision: r.Revision, Go: runtime.Version(), Alone: prebuilt.Images() != nil},
 		Started: r.Started, Finished: r.Finished,
 		Host:     report.Host(r.Host),
 		Seconds:  map[string]float64{},
