@@ -91,15 +91,16 @@ twin: bin/mapstack
 	@bin/mapstack fetch --arch alpha
 
 HOSTS ?= amd64 arm64 loong64 riscv64
+DIST ?= dist
 
 # The guests' programs are made once; they are the same in the program of every host.
 dist:
 	@go run ./harness/cmd/prebuild harness/prebuilt/images
-	@rm -rf dist && mkdir dist
-	@for host in $(HOSTS); do echo "dist/mapstack-linux-$$host"; \
+	@mkdir -p '$(DIST)' && rm -f '$(DIST)'/mapstack-linux-* '$(DIST)/SHA256SUMS'
+	@for host in $(HOSTS); do echo "$(DIST)/mapstack-linux-$$host"; \
 		CGO_ENABLED=0 GOOS=linux GOARCH=$$host go build -trimpath -buildvcs=auto -tags dist -ldflags='-s -w' \
-			-o dist/mapstack-linux-$$host ./harness/cmd/mapstack || exit 1; done
-	@cd dist && sha256sum mapstack-linux-* | tee SHA256SUMS
+			-o "$(DIST)/mapstack-linux-$$host" ./harness/cmd/mapstack || exit 1; done
+	@cd '$(DIST)' && sha256sum mapstack-linux-* | tee SHA256SUMS
 
 list fetch doctor: bin/mapstack
 	@bin/mapstack $@ $(select)
@@ -111,7 +112,7 @@ test:
 # target, and so have all cells.
 test-boot:
 	go test -tags boot -p 1 -count 1 -timeout 30m -run '^Test(Boot|RealArchive|Toolbox)' \
-		./harness/debian ./harness/toolbox ./harness/workbench ./suites
+		./harness/cmd/mapstack ./harness/debian ./harness/toolbox ./harness/workbench ./suites
 
 lint:
 	@test -z "$$(gofmt -l .)" || { echo 'not gofmt-ed:'; gofmt -l .; exit 1; }

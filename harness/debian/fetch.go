@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"strconv"
 	"strings"
@@ -79,6 +80,9 @@ type download struct {
 // get runs d, resuming after broken connections. Errors name the file and the
 // mirror and say what to do.
 func (c *Client) get(ctx context.Context, d *download) (err error) {
+	if c.mirror.Bundle != nil {
+		return d.unpack(ctx, c.mirror)
+	}
 	if c.mirror.Offline {
 		return fmt.Errorf("download %s, which the cache lacks: downloads are forbidden (--offline), so %w; run once without --offline where there is a network, and bring the cache along", d.what, ErrUnreachable)
 	}
@@ -105,7 +109,7 @@ func (c *Client) get(ctx context.Context, d *download) (err error) {
 		idle++
 		var fatal *finalError
 		if errors.As(err, &fatal) || idle >= c.patience.attempts || requests >= c.patience.requests {
-			return fmt.Errorf("download %s (%s of %s): %w", d.what, d.path, c.mirror.URL.Redacted(), advise(err))
+			return fmt.Errorf("download %s (%s of %s): %w", d.what, d.path, c.mirror.name(), advise(err))
 		}
 		select {
 		case <-time.After(pause):
@@ -114,6 +118,40 @@ func (c *Client) get(ctx context.Context, d *download) (err error) {
 			return fmt.Errorf("download %s: %w", d.what, ctx.Err())
 		}
 	}
+}
+
+// unpack takes the file out of a bundle. What it is, its hash or its signature says.
+func (d *download) unpack(ctx context.Context, m Mirror) error {
+	f, err := m.Bundle.Open(d.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is not in %s: %w; make a bundle that has the cell", d.what, m.name(), ErrUnreachable)
+	}
+	if err != nil {
+		return fmt.Errorf("take %s out of %s: %w; it is damaged: copy it again", d.what, m.name(), err)
+	}
+	defer f.Close()
+	limit := d.size
+	if limit < 0 {
+		limit = d.limit
+	}
+	// One byte more is too much for whoever checks.
+	if _, err := io.Copy(d.w, &untilDone{ctx, io.LimitReader(f, limit+1)}); err != nil {
+		return fmt.Errorf("take %s out of %s: %w; it is damaged: copy it again", d.what, m.name(), err)
+	}
+	return nil
+}
+
+// untilDone ends reads when the context does.
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r *untilDone) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
 }
 
 // finalError is one that another attempt will not mend.

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/mapstack/conformance/harness/cache"
@@ -184,6 +185,39 @@ func TestOfflineAsksNoServer(t *testing.T) {
 	said(t, err, "--offline", "linux-image-x")
 	if asked || !errors.Is(err, ErrUnreachable) {
 		t.Errorf("asked: %v, %v", asked, err)
+	}
+}
+
+// TestABundleIsTheOnlyMirror fails if what a bundle lacks is looked for elsewhere,
+// or if its bytes are taken for what was signed.
+func TestABundleIsTheOnlyMirror(t *testing.T) {
+	asked := false
+	c := serve(t, func(http.ResponseWriter, *http.Request) { asked = true })
+	p := pin([]byte("a package"))
+	c.mirror.Bundle = fstest.MapFS{p.Filename: {Data: []byte("a package")}}
+	file, err := c.Fetch(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(file); err != nil || string(b) != "a package" {
+		t.Errorf("%q, %v", b, err)
+	}
+	other := pin([]byte("another package"))
+	for _, bundle := range []fstest.MapFS{
+		{other.Filename: {Data: []byte("another packagE")}},
+		{other.Filename: {Data: []byte("another package and more")}},
+		{other.Filename: {Data: []byte("another")}},
+	} {
+		c.mirror.Bundle = bundle
+		if _, err := c.Fetch(t.Context(), other); !errors.Is(err, cache.ErrContent) {
+			t.Errorf("%v", err)
+		}
+	}
+	c.mirror.Bundle = fstest.MapFS{}
+	_, err = c.Fetch(t.Context(), other)
+	said(t, err, "linux-image-x", "is not in", "make a bundle")
+	if asked {
+		t.Error("a server was asked")
 	}
 }
 

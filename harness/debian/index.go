@@ -70,41 +70,82 @@ func (c *Client) Index(ctx context.Context, suite, arch string) (*Index, error) 
 	})
 }
 
-func (c *Client) readIndex(ctx context.Context, r *Release, arch string) (*Index, error) {
+// packages is the file that lists the packages of an architecture.
+func (r *Release) packages(arch string) (name string, file listed, format decompress.Format, err error) {
 	for _, f := range indexFormats {
 		name := "main/binary-" + arch + "/Packages" + f.suffix
-		file, ok := r.files[name]
-		if !ok {
-			continue
-		}
-		if file.size > maxIndex {
-			return nil, fmt.Errorf("package index %s of %s: its signed size, %d bytes, is more than the %d allowed here", name, r.Suite, file.size, maxIndex)
-		}
-		dir, err := c.cache.Dir(ctx, indexKind, file.sha256+"-"+indexVersion, func(ctx context.Context, dir string) error {
-			what := r.Suite + " " + arch + " package index"
-			blob, err := c.blob(ctx, r.at(name, file), what, file.sha256, file.size)
-			if err != nil && r.byHash && ctx.Err() == nil {
-				// Not every mirror keeps what its InRelease promises.
-				blob, err = c.blob(ctx, "dists/"+r.Suite+"/"+name, what, file.sha256, file.size)
+		if file, ok := r.files[name]; ok {
+			if file.size > maxIndex {
+				return "", listed{}, "", fmt.Errorf("package index %s of %s: its signed size, %d bytes, is more than the %d allowed here", name, r.Suite, file.size, maxIndex)
 			}
-			if err != nil {
-				return err
-			}
-			c.sink(progress.Event{Stage: progress.Resolve, What: what})
-			err = reduceFile(ctx, blob, f.format, dir)
-			if err != nil {
-				err = fmt.Errorf("read the %s: %w", what, err)
-			}
-			c.sink(progress.Event{Stage: progress.Resolve, What: what, End: true, Err: err})
-			return err
-		})
-		if err != nil {
-			return nil, err
+			return name, file, f.format, nil
 		}
-		return openIndex(r, arch, dir), nil
 	}
-	return nil, fmt.Errorf("suite %s has no packages for architecture %q; it has them for: %s",
+	return "", listed{}, "", fmt.Errorf("suite %s has no packages for architecture %q; it has them for: %s",
 		r.Suite, arch, strings.Join(r.Architectures, ", "))
+}
+
+func (c *Client) readIndex(ctx context.Context, r *Release, arch string) (*Index, error) {
+	name, file, format, err := r.packages(arch)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := c.cache.Dir(ctx, indexKind, file.sha256+"-"+indexVersion, func(ctx context.Context, dir string) error {
+		blob, err := c.listed(ctx, r, arch, name, file)
+		if err != nil {
+			return err
+		}
+		what := r.Suite + " " + arch + " package index"
+		c.sink(progress.Event{Stage: progress.Resolve, What: what})
+		err = reduceFile(ctx, blob, format, dir)
+		if err != nil {
+			err = fmt.Errorf("read the %s: %w", what, err)
+		}
+		c.sink(progress.Event{Stage: progress.Resolve, What: what, End: true, Err: err})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return openIndex(r, arch, dir), nil
+}
+
+// listed returns the index in the cache.
+func (c *Client) listed(ctx context.Context, r *Release, arch, name string, file listed) (string, error) {
+	what := r.Suite + " " + arch + " package index"
+	blob, err := c.blob(ctx, r.at(name, file), what, file.sha256, file.size)
+	if err != nil && r.byHash && ctx.Err() == nil {
+		// Not every mirror keeps what its InRelease promises.
+		blob, err = c.blob(ctx, "dists/"+r.Suite+"/"+name, what, file.sha256, file.size)
+	}
+	return blob, err
+}
+
+// Signed is what a mirror needs so that Index finds a suite's packages for an
+// architecture there: the InRelease, the index that it vouches for, and where they
+// are below the mirror's URL.
+type Signed struct {
+	InRelease     []byte
+	InReleasePath string
+	Index         string // file in the cache, not to be written to
+	IndexPath     string
+}
+
+// Signed returns what vouches for the packages of a suite and architecture.
+func (c *Client) Signed(ctx context.Context, suite, arch string) (Signed, error) {
+	r, err := c.Release(ctx, suite)
+	if err != nil {
+		return Signed{}, err
+	}
+	name, file, _, err := r.packages(arch)
+	if err != nil {
+		return Signed{}, err
+	}
+	blob, err := c.listed(ctx, r, arch, name, file)
+	if err != nil {
+		return Signed{}, err
+	}
+	return Signed{r.raw, inRelease(suite), blob, r.at(name, file)}, nil
 }
 
 const (

@@ -22,8 +22,19 @@ type Mirror struct {
 	// IgnoreValidUntil says who asked for an expired InRelease to be accepted;
 	// empty when nobody did.
 	IgnoreValidUntil string
+	// Bundle holds the files of a mirror; packages come from there and from nowhere
+	// else. Nil for none.
+	Bundle fs.FS
 	// Offline has every download be an error that names what is missing.
 	Offline bool
+}
+
+// name is what errors call the mirror.
+func (m Mirror) name() string {
+	if m.URL == nil {
+		return m.Source
+	}
+	return m.URL.Redacted()
 }
 
 // Host is what FindMirror reads of a machine.

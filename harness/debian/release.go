@@ -34,6 +34,7 @@ type Release struct {
 	Expired       string
 	Architectures []string
 
+	raw   []byte            // the InRelease file
 	files map[string]listed // by path below dists/<suite>/
 	// byHash: the archive keeps its indexes by their hashes too, also for a while
 	// after it has newer ones.
@@ -71,9 +72,12 @@ func (c *Client) Release(ctx context.Context, suite string) (*Release, error) {
 	})
 }
 
+// inRelease is where a suite's signed file is, below the mirror's URL.
+func inRelease(suite string) string { return "dists/" + suite + "/InRelease" }
+
 func (c *Client) readRelease(ctx context.Context, suite string) (*Release, error) {
 	var raw bytes.Buffer
-	file := "dists/" + suite + "/InRelease"
+	file := inRelease(suite)
 	err := c.get(ctx, &download{path: file, what: suite + " InRelease", size: -1, limit: maxInRelease, w: &raw})
 	if err != nil {
 		return nil, err
@@ -84,12 +88,12 @@ func (c *Client) readRelease(ctx context.Context, suite string) (*Release, error
 	}
 	r, until, err := parseInRelease(raw.Bytes(), keys, suite, c.now())
 	if err != nil {
-		return nil, fmt.Errorf("%s of %s: %w", file, c.mirror.URL.Redacted(), err)
+		return nil, fmt.Errorf("%s of %s: %w", file, c.mirror.name(), err)
 	}
 	if until.IsZero() || c.now().Before(until) {
 		return r, nil
 	}
-	expired := fmt.Sprintf("%s of %s is valid only until %s", file, c.mirror.URL.Redacted(), until.UTC().Format(time.DateTime))
+	expired := fmt.Sprintf("%s of %s is valid only until %s", file, c.mirror.name(), until.UTC().Format(time.DateTime))
 	if c.mirror.IgnoreValidUntil == "" {
 		return nil, fmt.Errorf("%s: the mirror is out of date or held back; set MAPSTACK_MIRROR to a current mirror, or MAPSTACK_CHECK_VALID_UNTIL=no to accept it", expired)
 	}
@@ -144,7 +148,7 @@ func parseInRelease(raw []byte, keys openpgp.EntityList, suite string, now time.
 	}
 	sum := sha256.Sum256(raw)
 	r := &Release{
-		Suite: suite, SHA256: hex.EncodeToString(sum[:]),
+		Suite: suite, raw: raw, SHA256: hex.EncodeToString(sum[:]),
 		Signer: strings.ToUpper(hex.EncodeToString(signer.PrimaryKey.Fingerprint)),
 	}
 	until, err := r.parse(block.Bytes)

@@ -74,6 +74,15 @@ func fileOf(p debian.Package) File {
 	return File{Package: p.Name, Version: p.Version, Filename: p.Filename, Size: p.Size, SHA256: p.SHA256}
 }
 
+// Packages returns the packages that a pinned kernel is in.
+func (p Pin) Packages() []debian.Package {
+	all := []debian.Package{p.Image.in(p)}
+	if p.Config != nil {
+		all = append(all, p.Config.in(p))
+	}
+	return all
+}
+
 func (f File) in(p Pin) debian.Package {
 	return debian.Package{Suite: p.Suite, Name: f.Package, Version: f.Version, Arch: p.Arch,
 		Filename: f.Filename, Size: f.Size, SHA256: f.SHA256}

@@ -57,6 +57,15 @@ func ParseLock(file string, data []byte) (Lock, error) {
 	return l, nil
 }
 
+// LockOf returns the lock of what cells resolved to; several may share a kernel.
+func LockOf(pins []Pin) Lock {
+	var l Lock
+	for _, p := range pins {
+		l = l.With(p)
+	}
+	return l
+}
+
 // Marshal returns the file's content: the same for the same set of entries,
 // whatever their order.
 func (l Lock) Marshal() ([]byte, error) {

@@ -50,6 +50,21 @@ func (t *Toolbox) Find(ctx context.Context, rec arch.Record) (QEMU, error) {
 	return t.found.Get(ctx, "QEMU for "+rec.GOARCH, func() (QEMU, error) { return t.search(ctx, rec) })
 }
 
+// Packages returns the packages that the architecture's QEMU is made of where none
+// is in PATH, and what vouches for them.
+func (t *Toolbox) Packages(ctx context.Context, rec arch.Record) ([]debian.Package, debian.Signed, error) {
+	packages, err := t.resolve(ctx, rec)
+	if err != nil {
+		return nil, debian.Signed{}, err
+	}
+	host, err := arch.Lookup(t.host)
+	if err != nil {
+		return nil, debian.Signed{}, err
+	}
+	signed, err := t.client.Signed(ctx, suite, host.Debian)
+	return packages, signed, err
+}
+
 func (t *Toolbox) search(ctx context.Context, rec arch.Record) (QEMU, error) {
 	if rec.Supplied {
 		path, firmware, err := t.Supplied(rec)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/bundle"
 	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/debian"
 	"github.com/mapstack/conformance/harness/evidence"
@@ -72,13 +73,20 @@ func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progres
 		return nil, err
 	}
 	images := prebuilt.Images()
+	var packages fs.FS
 	if images == nil {
-		if b.Tools, err = toolchain.Open(ctx, dir); err != nil {
-			return nil, err
-		}
+		b.Tools, err = toolchain.Open(ctx, dir)
+	} else {
+		packages, err = bundle.Own()
 	}
-	mirror, err := debian.FindMirror(ctx, debian.ThisHost())
-	if b.MirrorProblem = err; err != nil {
+	if err != nil {
+		return nil, err
+	}
+	var mirror debian.Mirror
+	if packages != nil {
+		mirror = debian.Mirror{Bundle: packages, Source: "this bundle", IgnoreValidUntil: "the bundle, which keeps what was valid when it was made"}
+	} else if mirror, err = debian.FindMirror(ctx, debian.ThisHost()); err != nil {
+		b.MirrorProblem = err
 		b.sink(progress.Event{Stage: progress.Warning, What: "nothing can be downloaded: " + err.Error(), End: true})
 	}
 	keyrings, err := fs.Sub(data, "keyrings")
@@ -89,15 +97,11 @@ func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progres
 	b.Toolbox = toolbox.New(b.Client, b.Cache, b.sink)
 	b.Guests = guestimage.NewBuilder(b.Cache, b.Tools, b.sink)
 	b.Guests.Prebuilt = images
-	lock, err := fs.ReadFile(data, lockFile)
-	if err != nil {
-		return nil, fmt.Errorf("read the fixtures: %w", err)
-	}
-	parsed, err := kernel.ParseLock("fixtures/"+lockFile, lock)
+	lock, err := readLock(data, packages)
 	if err != nil {
 		return nil, err
 	}
-	b.Kernels = kernel.NewResolver(kernel.FromDebian(b.Client), b.Cache, parsed, locked, b.sink)
+	b.Kernels = kernel.NewResolver(kernel.FromDebian(b.Client), b.Cache, lock, locked || packages != nil, b.sink)
 	b.Kernels.Supplied = func(rec arch.Record) (string, error) {
 		p, err := b.Parts(rec)
 		return p.Kernel, err
@@ -113,6 +117,19 @@ func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progres
 		return p.GOROOT, err
 	}
 	return b, nil
+}
+
+// readLock reads what is pinned: in a bundle, what it was made of.
+func readLock(data, packages fs.FS) (kernel.Lock, error) {
+	from, name := data, "fixtures/"+lockFile
+	if packages != nil {
+		from, name = packages, "this bundle's "+lockFile
+	}
+	text, err := fs.ReadFile(from, lockFile)
+	if err != nil {
+		return kernel.Lock{}, fmt.Errorf("read %s: %w", name, err)
+	}
+	return kernel.ParseLock(name, text)
 }
 
 // root is where the file of local parts is looked for.

@@ -88,7 +88,7 @@ func examine(ctx context.Context, cells []matrix.Cell, locked bool) []finding {
 	bench, err := workbench.Open(ctx, ".", fixtures.FS(), locked, progress.Discard)
 	if err != nil {
 		return append(found, finding{what: "workbench", state: oneLine(err.Error()),
-			remedy: "mend what this names, then make doctor"})
+			remedy: "mend what this names, then ask again"})
 	}
 	compiler := finding{what: "Go", state: "not needed: the guest programs are inside this program"}
 	if !inside {
@@ -127,7 +127,7 @@ func kernels(ctx context.Context, from resolver, cells []matrix.Cell) (found []f
 		case errors.Is(err, debian.ErrUnreachable):
 			return nil, err
 		case err != nil:
-			f.state, f.remedy = oneLine(err.Error()), "make fetch CELL="+cell.Name
+			f.state, f.remedy = oneLine(err.Error()), "mapstack fetch --cell "+cell.Name
 		default:
 			f.state = pin.Image.Package + " " + pin.Image.Version
 		}
@@ -154,7 +154,7 @@ func parts(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) (fo
 			case errors.As(err, &missing):
 				f.state, f.remedy = "not in PATH: "+strings.Join(missing.Lacks, ", "), missing.Remedy()
 			case err != nil:
-				f.state, f.remedy = err.Error(), "mend what this names, then make doctor"
+				f.state, f.remedy = err.Error(), "mend what this names, then ask again"
 			default:
 				f.state = tools.Target + "-gcc " + tools.Version
 			}
@@ -165,7 +165,7 @@ func parts(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) (fo
 			if _, err := bench.Parts(rec); errors.As(err, &missing) {
 				f.state, f.remedy = "no archive has one", "export "+strings.Join(missing.Lacks, "; export ")
 			} else if err != nil {
-				f.state, f.remedy = oneLine(err.Error()), "correct it, then make doctor"
+				f.state, f.remedy = oneLine(err.Error()), "correct it, then ask again"
 			}
 			found = append(found, f)
 		}
@@ -184,7 +184,7 @@ func emulators(cells []matrix.Cell) (found []finding) {
 		seen[rec.QEMU] = true
 		f := finding{what: "qemu-system-" + rec.QEMU}
 		if f.state, err = exec.LookPath(f.what); err != nil {
-			f.state = "not in PATH: from Debian packages; make fetch ARCH=" + rec.GOARCH + " has them before a run"
+			f.state = "not in PATH: from Debian packages; mapstack fetch --arch " + rec.GOARCH + " has them before a run"
 		}
 		found = append(found, f)
 	}

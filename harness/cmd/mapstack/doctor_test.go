@@ -45,7 +45,7 @@ func TestWhatIsMissingComesWithTheCommandThatSuppliesIt(t *testing.T) {
 	if err != nil || missing != 1 {
 		t.Fatalf("%d missing, %v", missing, err)
 	}
-	for _, want := range []string{"kernel of a  linux-image 6.1", "missing  kernel of b  no such package", "-> make fetch CELL=b"} {
+	for _, want := range []string{"kernel of a  linux-image 6.1", "missing  kernel of b  no such package", "-> mapstack fetch --cell b"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

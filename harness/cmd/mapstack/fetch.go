@@ -107,16 +107,7 @@ func fetchCell(ctx context.Context, bench *workbench.Bench, cell matrix.Cell) (i
 }
 
 func writeLock(path string, pins []kernel.Pin) error {
-	seen := map[string]bool{}
-	var lock kernel.Lock
-	for _, p := range pins {
-		key := p.Suite + " " + p.Arch + " " + p.Asked
-		if !seen[key] {
-			seen[key] = true
-			lock.Kernels = append(lock.Kernels, p)
-		}
-	}
-	data, err := lock.Marshal()
+	data, err := kernel.LockOf(pins).Marshal()
 	if err != nil {
 		return err
 	}

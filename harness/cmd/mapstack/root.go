@@ -13,6 +13,7 @@ import (
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/local"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/workbench"
 )
 
 // selection is the flags that narrow the matrix, shared by most commands.
@@ -31,7 +32,7 @@ func root() *cobra.Command {
 			"Exit status: 0 conformant, 1 non-conformant, 2 incomplete, 69 infrastructure or usage.",
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), verdictCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command())
+	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command())
 	return cmd
 }
 
@@ -50,6 +51,9 @@ func (s *selection) cells() ([]matrix.Cell, error) {
 	}
 	all, err := matrix.Load(fixtures.FS())
 	if err != nil {
+		return nil, err
+	}
+	if all, err = workbench.Bundled(all); err != nil {
 		return nil, err
 	}
 	return matrix.Select(all, s.Selection)

@@ -1,0 +1,103 @@
+package bundle
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestABundleHoldsWhatWasPutIn fails if a bundle is not the program and the files,
+// or differs from the one of the same parts.
+func TestABundleHoldsWhatWasPutIn(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if own, err := Own(); own != nil || err != nil {
+		t.Fatalf("this test is taken for a bundle: %v, %v", own, err)
+	}
+	dir := t.TempDir()
+	stored := filepath.Join(dir, "stored")
+	if err := os.WriteFile(stored, []byte("a package"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	files := []File{{Name: "pool/a.deb", Path: stored}, {Name: "dists/x/InRelease", Data: []byte("signed")}, {Name: "pool/a.deb", Path: stored}}
+	one, two := filepath.Join(dir, "one"), filepath.Join(dir, "two")
+	if err := Write(t.Context(), one, program, files); err != nil {
+		t.Fatal(err)
+	}
+	// What is behind the program is not taken along.
+	if err := Write(t.Context(), two, one, files); err != nil {
+		t.Fatal(err)
+	}
+	a, errA := os.ReadFile(one)
+	b, errB := os.ReadFile(two)
+	text, errT := os.ReadFile(program)
+	if errA != nil || errB != nil || errT != nil || !bytes.Equal(a, b) || !bytes.HasPrefix(a, text) {
+		t.Errorf("%d and %d bytes of a program of %d: %v, %v, %v", len(a), len(b), len(text), errA, errB, errT)
+	}
+	mirror, err := Open(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"pool/a.deb": "a package", "dists/x/InRelease": "signed"} {
+		if got, err := fs.ReadFile(mirror, name); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v", name, got, err)
+		}
+	}
+	if info, err := os.Stat(one); err != nil || info.Mode()&0o111 == 0 {
+		t.Errorf("the bundle is no program: %v, %v", info.Mode(), err)
+	}
+}
+
+// TestADamagedBundleIsNoPlainProgram fails if a bundle that was cut off would go and
+// download, or says nothing of its damage.
+func TestADamagedBundleIsNoPlainProgram(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	whole := filepath.Join(dir, "whole")
+	if err := Write(t.Context(), whole, program, []File{{Name: "pool/a.deb", Data: bytes.Repeat([]byte("package "), 1000)}}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := len(text) - int(info.Size())
+	damaged := filepath.Join(dir, "damaged")
+	for _, left := range []int{1, behind / 2, behind - 1} {
+		if err := os.WriteFile(damaged, text[:int(info.Size())+left], 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Open(damaged); err == nil || !strings.Contains(err.Error(), "copy the bundle again") {
+			t.Errorf("%d of %d bytes are left: %v, %v", left, behind, got, err)
+		}
+	}
+	text[int(info.Size())+200] ^= 1
+	if err := os.WriteFile(damaged, text, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mirror, err := Open(damaged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := fs.ReadFile(mirror, "pool/a.deb"); err == nil {
+		t.Errorf("a changed file was read: %d bytes", len(got))
+	}
+	if err := os.WriteFile(damaged, []byte("no program"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Open(damaged); err == nil {
+		t.Errorf("of no program: %v", got)
+	}
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/workbench"
+)
+
+func bundleCommand() *cobra.Command {
+	var s selection
+	var to string
+	cmd := &cobra.Command{
+		Use: "bundle", Short: "Make one program of this one and of all that the cells need, for machines without a network",
+		Long: "The bundle is a mapstack that downloads nothing: kernels, QEMU and its libraries come from inside it, with Debian's signatures.\n" +
+			"It runs on machines of this one's architecture.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cells, err := makeBundle(cmd.Context(), s, to)
+			if err != nil {
+				return err
+			}
+			info, err := os.Stat(to)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d MiB, %d cells\n", to, info.Size()>>20, cells)
+			return err
+		},
+	}
+	s.flags(cmd)
+	cmd.Flags().StringVarP(&to, "output", "o", "mapstack-bundle", "file to write")
+	return cmd
+}
+
+// makeBundle returns how many cells the bundle has.
+func makeBundle(ctx context.Context, s selection, to string) (int, error) {
+	if err := workbench.CanBundle(); err != nil {
+		return 0, err
+	}
+	cells, err := s.cells()
+	if err != nil {
+		return 0, err
+	}
+	d := newDisplay(os.Stderr)
+	defer d.close()
+	bench, err := workbench.Open(ctx, ".", fixtures.FS(), s.locked, d.sink)
+	if err != nil {
+		return 0, err
+	}
+	_, pins, err := fetchAll(ctx, bench, cells)
+	if err != nil {
+		return 0, err
+	}
+	return len(cells), bench.Bundle(ctx, cells, pins, to)
+}
