@@ -27,12 +27,13 @@ import (
 	"github.com/mapstack/conformance/suites/protection"
 	"github.com/mapstack/conformance/suites/signal"
 	"github.com/mapstack/conformance/suites/stage0"
+	"github.com/mapstack/conformance/suites/system"
 	"github.com/mapstack/conformance/suites/tracing"
 )
 
 // Areas returns every suite, sorted by name.
 func Areas() []claim.Area {
-	return []claim.Area{address.Area(), clone.Area(), goruntime.Area(), limits.Area(), mapstack.Area(), mmapabi.Area(), protection.Area(), signal.Area(), stage0.Area(), tracing.Area()}
+	return []claim.Area{address.Area(), clone.Area(), goruntime.Area(), limits.Area(), mapstack.Area(), mmapabi.Area(), protection.Area(), signal.Area(), stage0.Area(), system.Area(), tracing.Area()}
 }
 
 // Claims returns every claim as reports list it.

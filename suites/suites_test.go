@@ -100,7 +100,7 @@ func TestFocusNamesSuitesAndClaims(t *testing.T) {
 		focus  string
 		probes []string // after facts and sysconf
 	}{
-		{"", []string{"address", "cloneflags", "mapstack", "mmapabi", "newosproc", "protection", "sigstack", "stage0", "threadlimits", "tracing", "variants", "zeropage"}},
+		{"", []string{"address", "cloneflags", "mapstack", "mmapabi", "newosproc", "oslimits", "protection", "sigstack", "stage0", "threadlimits", "tracing", "variants", "zeropage"}},
 		{"MS-003", []string{"mapstack"}},
 		{"ms-003", []string{"mapstack"}},
 		{"mmapabi", []string{"mmapabi"}},

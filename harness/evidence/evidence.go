@@ -17,6 +17,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -342,7 +343,7 @@ func load(dir fs.FS, asked matrix.Cell) (Cell, error) {
 		return c, nil
 	case err != nil:
 		return c, err
-	case c.Schema != Schema || c.Cell != asked:
+	case c.Schema != Schema || !reflect.DeepEqual(c.Cell, asked):
 		return c, fmt.Errorf("%s: not the cell that run.json asked for", file)
 	}
 	files, err := fs.Glob(dir, path.Join("cells", asked.Name, "transcripts", "*.json"))

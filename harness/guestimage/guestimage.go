@@ -31,7 +31,7 @@ const agent = "agent"
 
 // Probes are the programs of every guest image, by their folders below poc/.
 var (
-	guestProbes  = []string{"address", "cloneflags", "facts", "hostile", "inject", "mapstack", "mmapabi", "newosproc", "protection", "sigstack", "stackfallback", "threadlimits", "threadstacks", "tracing", "variants", "zeropage"}
+	guestProbes  = []string{"address", "cloneflags", "facts", "hostile", "inject", "mapstack", "mmapabi", "newosproc", "oslimits", "protection", "sigstack", "stackfallback", "threadlimits", "threadstacks", "tracing", "variants", "zeropage"}
 	hostedProbes = []string{"sysconf"}
 	// varied is the probes that are there with another runtime too, by variant.
 	varied = map[runtimevariant.Variant][]string{

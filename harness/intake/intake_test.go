@@ -248,11 +248,11 @@ func TestWhatTheSystemSetsIsReadWithItsSource(t *testing.T) {
 		t.Errorf("the boot loader offers %v, want %v", found.Entries, want)
 	}
 	want := []Setting{
-		{"* soft nproc", "512", "/etc/security/limits.conf:2"},
-		{"DefaultTasksMax", "700", "/etc/systemd/system.conf:3"},
-		{"SELINUX", "enforcing", "/etc/selinux/config:1"},
-		{"kernel.pid_max", "4096", "/usr/lib/sysctl.d/50-a.conf:3"},
-		{"vm.max_map_count", "2000", "/etc/sysctl.d/60-b.conf:1"},
+		{Name: "* soft nproc", Value: "512", Source: "/etc/security/limits.conf:2"},
+		{Name: "DefaultTasksMax", Value: "700", Source: "/etc/systemd/system.conf:3"},
+		{Name: "SELINUX", Value: "enforcing", Source: "/etc/selinux/config:1"},
+		{Name: "kernel.pid_max", Value: "4096", Source: "/usr/lib/sysctl.d/50-a.conf:3"},
+		{Name: "vm.max_map_count", Value: "2000", Source: "/etc/sysctl.d/60-b.conf:1"},
 	}
 	if !slices.Equal(found.Policy, want) {
 		t.Errorf("%v, want %v", found.Policy, want)

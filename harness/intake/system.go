@@ -2,6 +2,7 @@ package intake
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -18,6 +19,8 @@ type Setting struct {
 	Name   string `json:"name"` // "vm.max_map_count", "DefaultTasksMax", "* soft nproc", "SELINUX"
 	Value  string `json:"value"`
 	Source string `json:"source"` // the file and the line that win
+	// Left is why a guest is not given it, empty when it is.
+	Left string `json:"left,omitempty"`
 }
 
 // watched are the sysctls that decide what the claims are about.
@@ -49,6 +52,7 @@ func (v volume) system() (OS, []Setting) {
 	v.sysctls(set)
 	v.limits(set)
 	v.manager(set)
+	v.slice(set)
 	v.lines(set, "etc/selinux/config", func(line string) (string, string) { return assignment(line, "SELINUX") })
 	var policy []Setting
 	for _, s := range set {
@@ -90,20 +94,75 @@ func (v volume) sysctls(set map[string]Setting) {
 	}
 }
 
-// manager reads what systemd gives to its services.
+// manager reads what systemd gives to its services, and logind to users.
 func (v volume) manager(set map[string]Setting) {
-	files := []string{"usr/lib/systemd/system.conf", "etc/systemd/system.conf"}
-	for _, dir := range []string{"usr/lib/systemd/system.conf.d", "etc/systemd/system.conf.d"} {
-		names := v.list(dir)
-		slices.Sort(names)
-		for _, n := range names {
-			files = append(files, path.Join(dir, n))
+	for _, file := range v.dropIns("systemd/system.conf") {
+		v.lines(set, file, func(line string) (string, string) {
+			for _, key := range []string{defaultTasks, "DefaultLimitNPROC", "DefaultLimitAS", "DefaultLimitDATA", "DefaultLimitSTACK", "DefaultLimitMEMLOCK"} {
+				if name, value := assignment(line, key); name != "" {
+					return name, value
+				}
+			}
+			return "", ""
+		})
+	}
+	for _, file := range v.dropIns("systemd/logind.conf") {
+		v.lines(set, file, func(line string) (string, string) { return assignment(line, userTasks) })
+	}
+	// What is compiled in, the file that systemd brings shows as comments.
+	for _, d := range []struct{ name, file string }{{defaultTasks, "systemd/system.conf"}, {userTasks, "systemd/logind.conf"}} {
+		for _, dir := range []string{"etc/", "usr/lib/"} {
+			if _, known := set[d.name]; !known {
+				v.comments(set, dir+d.file, d.name)
+			}
 		}
 	}
-	for _, file := range files {
-		for _, key := range []string{"DefaultTasksMax", "DefaultLimitNPROC", "DefaultLimitAS", "DefaultLimitSTACK"} {
-			v.lines(set, file, func(line string) (string, string) { return assignment(line, key) })
+}
+
+// dropIns is a file of systemd and those that add to it, in the order in which they
+// count (systemd-system.conf(5)).
+func (v volume) dropIns(name string) []string {
+	files := []string{path.Join("usr/lib", name), path.Join("etc", name)}
+	for _, dir := range []string{"usr/lib", "etc"} {
+		names := v.list(path.Join(dir, name+".d"))
+		slices.Sort(names)
+		for _, n := range names {
+			files = append(files, path.Join(dir, name+".d", n))
 		}
+	}
+	return files
+}
+
+// comments takes a default that a comment shows.
+func (v volume) comments(set map[string]Setting, file, key string) {
+	text, err := v.read(file, maxText)
+	if err != nil {
+		return
+	}
+	number := 0
+	for line := range strings.Lines(string(text)) {
+		number++
+		if name, value := assignment(strings.TrimPrefix(strings.TrimSpace(line), "#"), key); name != "" {
+			set[name] = Setting{Name: name, Value: value, Source: fmt.Sprintf("/%s:%d, the default that it shows", file, number)}
+		}
+	}
+}
+
+// slice reads what systemd gives to all that a user runs.
+func (v volume) slice(set map[string]Setting) {
+	byName := map[string]string{}
+	for _, dir := range []string{"usr/lib/systemd/system/user-.slice.d", "lib/systemd/system/user-.slice.d", "etc/systemd/system/user-.slice.d"} {
+		for _, n := range v.list(dir) {
+			byName[n] = path.Join(dir, n)
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(byName)) {
+		v.lines(set, byName[n], func(line string) (string, string) {
+			if name, value := assignment(line, "TasksMax"); name != "" {
+				return sliceTasks, value
+			}
+			return "", ""
+		})
 	}
 }
 
@@ -118,7 +177,7 @@ func (v volume) limits(set map[string]Setting) {
 	for _, file := range files {
 		v.lines(set, file, func(line string) (string, string) {
 			words := strings.Fields(line)
-			if len(words) < 4 || !slices.Contains([]string{"nproc", "as", "data", "stack", "memlock"}, words[2]) {
+			if len(words) < 4 || !slices.Contains(resources, words[2]) {
 				return "", ""
 			}
 			return strings.Join(words[:3], " "), words[3]
@@ -140,7 +199,7 @@ func (v volume) lines(set map[string]Setting, file string, read func(line string
 			continue
 		}
 		if name, value := read(line); name != "" {
-			set[name] = Setting{name, value, fmt.Sprintf("/%s:%d", file, number)}
+			set[name] = Setting{Name: name, Value: value, Source: fmt.Sprintf("/%s:%d", file, number)}
 		}
 	}
 }

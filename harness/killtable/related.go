@@ -22,6 +22,7 @@ func seen() map[string][]defect.Subject {
 		"mapstack":     mappings,
 		"mmapabi":      mappings,
 		"newosproc":    {}, // a tracer of its own stands where the injector would
+		"oslimits":     {}, // no MUST reads it
 		"protection":   {defect.Stack, defect.Rule, defect.Memory, defect.Bits},
 		"sigstack":     {defect.Signal},
 		"threadlimits": {defect.Limit, defect.Count},

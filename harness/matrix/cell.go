@@ -3,6 +3,12 @@
 // given and touches nothing.
 package matrix
 
+import (
+	"fmt"
+	"regexp"
+	"slices"
+)
+
 // Cell is one point of the matrix.
 type Cell struct {
 	Name     string `yaml:"name" json:"name"`                           // unique; [a-z0-9.-]
@@ -14,6 +20,10 @@ type Cell struct {
 	CPUs     int    `yaml:"cpus" json:"cpus"`
 	Memory   int    `yaml:"memoryMiB" json:"memoryMiB"`
 	Notes    string `yaml:"notes,omitempty" json:"notes,omitempty"` // why the cell is as it is
+
+	// Policy is what the operating system sets for its programs, and what the guest
+	// is given of it; empty where only the kernel is asked.
+	Policy []Setting `yaml:"policy,omitempty" json:"policy,omitempty"`
 
 	// Host is the kind of system that runs already, where the probes run; empty
 	// for a QEMU guest. Only ad-hoc cells have one, measured and not asked for.
@@ -29,13 +39,53 @@ type Cell struct {
 	Focus string `yaml:"focus,omitempty" json:"focus,omitempty"`
 }
 
+// Setting is one thing that an operating system sets.
+type Setting struct {
+	// Of is what it is set for: OfSysctl, OfService or OfSession.
+	Of   string `yaml:"of" json:"of"`
+	Name string `yaml:"name" json:"name"` // of a sysctl; "tasks" is pids.max; else a limit of setrlimit(2), as limits.conf names it
+	// Value is a number, of a limit SOFT:HARD, each a number (bytes where it is of
+	// memory), "max", or "-" for what the kernel gives; of tasks also a percentage of
+	// kernel.pid_max.
+	Value  string `yaml:"value" json:"value"`
+	Source string `yaml:"source" json:"source"` // where it is set, for a reader
+}
+
+// What settings are of.
+const (
+	OfSysctl  = "sysctl"
+	OfService = "service" // a program that the service manager starts
+	OfSession = "session" // one of a user who logged in
+)
+
+var (
+	settingName  = regexp.MustCompile(`^[a-z0-9_.]{1,64}$`)
+	settingValue = regexp.MustCompile(`^(-?[0-9]{1,20}|max|[0-9]{1,2}%|(max|-|[0-9]{1,20}):(max|-|[0-9]{1,20}))$`)
+)
+
+// Check says what is wrong with a setting, nil for nothing.
+func (s Setting) Check() error {
+	switch {
+	case !slices.Contains([]string{OfSysctl, OfService, OfSession}, s.Of):
+		return fmt.Errorf("a setting of %q must be of %s, %s or %s", s.Of, OfSysctl, OfService, OfSession)
+	case !settingName.MatchString(s.Name):
+		return fmt.Errorf("a setting's name, %q, must be of a-z, 0-9, dot and underscore", s.Name)
+	case !settingValue.MatchString(s.Value):
+		return fmt.Errorf("the setting %s is %q, and must be a number, max, a percentage, or SOFT:HARD", s.Name, s.Value)
+	case s.Source == "":
+		return fmt.Errorf("the setting %s has no source; name the file that sets it", s.Name)
+	}
+	return nil
+}
+
 // Host is a kind of system that runs already.
 type Host string
 
 const (
-	Native   Host = "native" // the one that runs mapstack
-	SSH      Host = "ssh"    // one that ssh reaches
-	UserMode Host = "user"   // a user-mode emulator on the one that runs mapstack
+	Native   Host = "native"    // the one that runs mapstack
+	SSH      Host = "ssh"       // one that ssh reaches
+	FullBoot Host = "full-boot" // one that QEMU boots as it is on its disk
+	UserMode Host = "user"      // a user-mode emulator on the one that runs mapstack
 )
 
 // Tier is how near a cell is to an architecture whose kernels nobody can

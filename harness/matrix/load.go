@@ -94,6 +94,11 @@ func (c Cell) problems() (found []string) {
 	if c.Memory < minMemoryMiB || c.Memory > maxMemoryMiB {
 		bad("memoryMiB %d must be %d to %d", c.Memory, minMemoryMiB, maxMemoryMiB)
 	}
+	for _, s := range c.Policy {
+		if err := s.Check(); err != nil {
+			bad("%v", err)
+		}
+	}
 	if c.Tier != "" && !slices.Contains(Tiers(), c.Tier) {
 		bad("tier %q must be one of %s, or left out", c.Tier, Tiers())
 	}

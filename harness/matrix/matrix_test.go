@@ -101,7 +101,7 @@ func TestSelectionNarrowsByEveryField(t *testing.T) {
 	}{
 		{Selection{Arch: "loongarch64"}, "loong64-debian14-newest"},
 		{Selection{Arch: "mips64el", Cell: "mips64le-debian12-6.1-malta"}, "mips64le-debian12-6.1-malta"},
-		{Selection{Arch: "amd64,s390x", Kernel: "6.1"}, "amd64-debian12-6.1 s390x-debian12-6.1"},
+		{Selection{Arch: "amd64,s390x", Kernel: "6.1"}, "amd64-debian12-6.1 amd64-debian12-6.1-settings s390x-debian12-6.1"},
 		{Selection{Kernel: "5.10"}, "amd64-debian11-5.10 arm64-debian11-5.10"},
 	} {
 		got, err := Select(cells, c.s)

@@ -141,6 +141,8 @@ type Setting struct {
 	Name   string `json:"name"`
 	Value  string `json:"value"`
 	Source string `json:"source"`
+	// Left is why the guest was not given it, empty when it was.
+	Left string `json:"left,omitempty"`
 }
 
 // Param is one kernel parameter and why it was given.

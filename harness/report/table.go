@@ -154,6 +154,8 @@ func (r Report) repeat(cell string, more []option) string {
 	for _, c := range r.Cells {
 		switch {
 		case c.Name != cell:
+		case c.Target == "full-boot":
+			flags, options = true, []option{{"OS-IMAGE", c.Kernel.Provenance.Filename}, {"FULL-BOOT", "--login ..."}}
 		case c.Kernel.Provenance.Kind == "file" && c.Tier == "":
 			flags, options = true, []option{{"KERNEL", c.Kernel.Provenance.Filename}}
 		case c.Target == "ssh":

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -100,7 +101,7 @@ func (o *Origin) gather(ctx context.Context) (err error) {
 		return err
 	}
 	o.config = qemu.Config{Prefix: p.emulator.Argv, Arch: p.rec, Machine: p.machine, CPUs: o.cell.CPUs,
-		Memory: o.cell.Memory, Kernel: p.kernel.Path, Initrd: p.guest.Path, Extra: e.Params}
+		Memory: o.cell.Memory, Kernel: p.kernel.Path, Initrd: p.guest.Path, Extra: slices.Concat(e.Params, sysctls(o.cell.Policy))}
 	if p.machine.Disk != "" {
 		o.config.Disk = p.guest.Disk
 	}
@@ -108,6 +109,18 @@ func (o *Origin) gather(ctx context.Context) (err error) {
 	o.timeouts = qemu.TimeoutsFor(o.config.Accel, p.rec.Slowness)
 	o.guest = evidence.Guest{Image: p.guest.Key, Go: p.guest.Go}
 	return nil
+}
+
+// sysctls are the kernel parameters by which a guest gets what its system sets: the
+// kernel takes them since 5.8, and the agent for an older one.
+func sysctls(policy []matrix.Setting) []arch.Param {
+	var params []arch.Param
+	for _, s := range policy {
+		if s.Of == matrix.OfSysctl {
+			params = append(params, arch.Param{Value: "sysctl." + s.Name + "=" + s.Value, Reason: "the system sets it: " + s.Source})
+		}
+	}
+	return params
 }
 
 // describe fills in what is known of the cell, also after an error of Open.
@@ -407,7 +420,7 @@ func (o *Origin) Observe(ctx context.Context, log io.Writer, probe, defect strin
 	}
 	var t wire.Transcript
 	run, err := o.With(ctx, log, func(g target.Agent) (err error) {
-		t, err = observe(ctx, g, probe, defect)
+		t, err = observe(ctx, g, probe, defect, o.cell.Policy)
 		return err
 	})
 	return t, run, err

@@ -250,7 +250,7 @@ func (r *runs) probe(ctx context.Context, probe string) (err error) {
 	run, err := r.origin.With(ctx, log, func(g target.Agent) (err error) {
 		shown.Done = r.count(&r.begun)
 		r.engine.Sink(shown)
-		t, err = observe(ctx, g, probe, r.engine.Defect)
+		t, err = observe(ctx, g, probe, r.engine.Defect, r.result.Cell.Policy)
 		// Several run at a time, and end in any order.
 		shown.Done, shown.End, shown.Err = r.count(&r.ended), true, err
 		r.engine.Sink(shown)

@@ -47,6 +47,7 @@ func risks() map[string]Risk {
 		// At 16 MiB no user can start a program that is linked to 4 MiB, as Go's are.
 		"address":      {Harmful, "it raises vm.mmap_min_addr to 16 MiB for about a second, in which users cannot start programs that are linked to lower addresses, Go's among them", false, nil},
 		"threadlimits": {Harmful, "it lowers kernel.threads-max, kernel.pid_max, vm.max_map_count, vm.overcommit_memory and user.max_user_namespaces for some seconds each and uses them up, in which nobody else gets threads or memory", false, nil},
+		"oslimits":     {Harmful, "it makes a control group and 1,000 threads, for which others may lack room", false, nil},
 		"newosproc":    {Harmful, "it lowers kernel.threads-max, kernel.pid_max and vm.max_map_count for some seconds each, in which nobody else gets threads", false, nil},
 		// stackprobe's detection: Linux 6.1 on MIPS frees the page of zeroes.
 		"zeropage": {Harmful, "on some MIPS kernels it frees the page of zeroes that all processes share", false, []string{"mips64le"}},

@@ -39,6 +39,9 @@ func serve() (err error) {
 		}
 	}()
 	notes := mountAll()
+	if cmdline, err := os.ReadFile("/proc/cmdline"); err == nil {
+		notes = append(notes, applySysctls(string(cmdline))...)
+	}
 	console, err := openConsole("/dev/console")
 	if err != nil {
 		return err

@@ -76,6 +76,11 @@ func reportCells(cells []evidence.Cell) []report.Cell {
 				rc.Kernel.Provenance.Policy = append(rc.Kernel.Provenance.Policy, report.Setting(s))
 			}
 		}
+		for _, s := range c.Cell.Policy {
+			if c.Cell.Kernel.From != matrix.Given { // else they are there, with those that were left out
+				rc.Kernel.Provenance.Policy = append(rc.Kernel.Provenance.Policy, report.Setting{Name: s.Of + " " + s.Name, Value: s.Value, Source: s.Source})
+			}
+		}
 		if c.Guest != nil {
 			rc.Kernel.Release = c.Guest.Hello.Release
 		}
@@ -85,7 +90,7 @@ func reportCells(cells []evidence.Cell) []report.Cell {
 				rc.KernelParams = append(rc.KernelParams, report.Param(p))
 			}
 		}
-		if c.Cell.Host != "" {
+		if c.Cell.Host != "" && c.Cell.Host != matrix.FullBoot {
 			rc.Accelerator = hostNames[c.Cell.Host]
 		}
 		if g := c.Guest; g != nil {

@@ -18,7 +18,6 @@ import (
 	"github.com/mapstack/conformance/harness/kernel"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/osname"
-	"github.com/mapstack/conformance/harness/release"
 	"github.com/mapstack/conformance/harness/workbench"
 )
 
@@ -106,20 +105,12 @@ func (g given) cell(ctx context.Context, bench *workbench.Bench, architecture st
 	if err != nil {
 		return matrix.Cell{}, err
 	}
-	found.Policy = system.Policy
+	applied, settings := intake.Apply(system.Policy)
+	found.Policy = settings
 	bench.Kernels.Given = kernel.Given{Name: filepath.Base(cmp.Or(g.kernel, g.image)), Found: found}
-	said, err := kernel.Release(ctx, found.Kernel, rec)
-	if err != nil {
-		return matrix.Cell{}, err
-	}
-	if params := policy(system.Policy); knowsSysctls(said) {
-		bench.Params = slices.Concat(bench.Params, params)
-	} else if len(params) > 0 {
-		found.Unread = append(found.Unread, fmt.Sprintf("the kernel is %s, and takes sysctls as parameters since 5.8: what the system sets was not applied", said))
-	}
 	c := matrix.Cell{
-		Name: "given-" + id + "-" + rec.GOARCH, Arch: rec.GOARCH, OS: title,
-		Kernel: matrix.Kernel{From: matrix.Given}, CPUs: givenCPUs, Memory: givenMemory,
+		Name: strings.Join(slices.DeleteFunc([]string{"given", id, release(system.OS.Version), rec.GOARCH}, func(s string) bool { return s == "" }), "-"), Arch: rec.GOARCH, OS: title,
+		Kernel: matrix.Kernel{From: matrix.Given}, CPUs: givenCPUs, Memory: givenMemory, Policy: applied,
 	}
 	if _, err := rec.Machine(""); err != nil {
 		for _, name := range sortedMachines(rec) {
@@ -146,13 +137,6 @@ func (g given) open(ctx context.Context, architecture, scratch string) (intake.F
 		}
 	}
 	return r.Open(ctx, scratch)
-}
-
-// knowsSysctls is whether a kernel takes sysctls as parameters, 5.8 and later
-// (Documentation/admin-guide/kernel-parameters.txt). One that does not say what it is, on MIPS and s390x, is taken for one that does.
-func knowsSysctls(said string) bool {
-	r, err := release.Parse(said)
-	return err != nil || r.AtLeast(5, 8, 0)
 }
 
 func sortedMachines(rec arch.Record) []string {
@@ -184,21 +168,10 @@ func (g given) title(said intake.OS) (title, id string, err error) {
 	return cmp.Or(said.Name, said.ID), notName.ReplaceAllString(said.ID, "-"), nil
 }
 
-// notName is what a cell's name cannot have.
-var notName = regexp.MustCompile(`[^a-z0-9-]+`)
-
-// number is a value that a kernel's command line takes as it is.
-var number = regexp.MustCompile(`^-?[0-9]{1,20}$`)
-
-// policy is the kernel parameters that give a guest what the system sets for its
-// programs (sysctl.* since Linux 5.8). Limits and control groups are the session's,
-// which a guest has not: the report's OS policy lists what was found.
-func policy(settings []intake.Setting) []arch.Param {
-	var params []arch.Param
-	for _, s := range settings {
-		if strings.Contains(s.Name, ".") && !strings.Contains(s.Name, " ") && number.MatchString(s.Value) {
-			params = append(params, arch.Param{Value: "sysctl." + s.Name + "=" + s.Value, Reason: "the system sets it: " + s.Source})
-		}
-	}
-	return params
+// release is an operating system's in the name of a cell, "" when it has none.
+func release(version string) string {
+	return strings.Trim(notName.ReplaceAllString(strings.ToLower(version), "-"), "-.")
 }
+
+// notName is what a cell's name cannot have.
+var notName = regexp.MustCompile(`[^a-z0-9.-]+`)

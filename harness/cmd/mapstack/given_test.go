@@ -28,16 +28,7 @@ func TestAKernelOptionIsASeriesOrAFile(t *testing.T) {
 	}
 }
 
-func TestWhatTheSystemSetsReachesTheGuest(t *testing.T) {
-	params := policy([]intake.Setting{
-		{Name: "vm.max_map_count", Value: "2000", Source: "/etc/sysctl.conf:3"},
-		{Name: "vm.overcommit_memory", Value: "2 # no", Source: "x"}, // no number: left out
-		{Name: "* soft nproc", Value: "512", Source: "x"},            // the session's, not the kernel's
-		{Name: "DefaultTasksMax", Value: "700", Source: "x"},
-	})
-	if len(params) != 1 || params[0].Value != "sysctl.vm.max_map_count=2000" || !strings.Contains(params[0].Reason, "/etc/sysctl.conf:3") {
-		t.Errorf("%+v", params)
-	}
+func TestAParameterIsOneWord(t *testing.T) {
 	for _, bad := range []string{"", "a b", "a\"b"} {
 		if _, err := (given{args: []string{bad}}).asked(); err == nil {
 			t.Errorf("--kernel-arg %q is accepted", bad)
@@ -46,6 +37,14 @@ func TestWhatTheSystemSetsReachesTheGuest(t *testing.T) {
 	asked, err := given{args: []string{"lsm=apparmor"}}.asked()
 	if err != nil || len(asked) != 1 || asked[0].Value != "lsm=apparmor" {
 		t.Errorf("%+v, %v", asked, err)
+	}
+}
+
+func TestTheReleaseOfASystemIsInTheNameOfItsCell(t *testing.T) {
+	for version, want := range map[string]string{"22.03": "22.03", "V10 (SP1)": "v10-sp1", "": "", "../..": "", "22.03 LTS": "22.03-lts"} {
+		if got := release(version); got != want {
+			t.Errorf("%q gives %q, want %q", version, got, want)
+		}
 	}
 }
 

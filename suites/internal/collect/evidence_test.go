@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -39,7 +40,7 @@ func TestFailuresAreBlamedOnTheRightSide(t *testing.T) {
 			if ev.Lost.Status != tc.status || !strings.Contains(ev.Lost.Why, tc.text) || (tc.text == "") != (ev.Lost.Why == "") {
 				t.Errorf("%+v", ev.Lost)
 			}
-			if ev.Facts != nil || ev.Cell != cell {
+			if ev.Facts != nil || !reflect.DeepEqual(ev.Cell, cell) {
 				t.Errorf("%+v", ev)
 			}
 		})

@@ -55,6 +55,9 @@ func Evidence(f facts.Facts, transcripts ...wire.Transcript) claim.Evidence {
 		Transcripts: map[string]wire.Transcript{},
 	}
 	for _, tr := range transcripts {
+		if len(tr.Args) > 0 { // the settings of the cell's system, which is then judged
+			ev.Cell.Policy = []matrix.Setting{{Of: matrix.OfSysctl}}
+		}
 		ev.Transcripts[tr.Probe] = tr
 	}
 	return ev

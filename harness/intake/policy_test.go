@@ -1,0 +1,69 @@
+package intake
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/mapstack/conformance/harness/matrix"
+)
+
+// TestAnOrdinaryProgramGetsWhatTheSystemSets fails if a guest is given another limit
+// than a program of the system, or if what it is not given has no reason.
+func TestAnOrdinaryProgramGetsWhatTheSystemSets(t *testing.T) {
+	v := volume{FS: fstest.MapFS{
+		"etc/os-release":  {Data: []byte("ID=openeuler\n")},
+		"etc/sysctl.conf": {Data: []byte("vm.max_map_count = 2000\nvm.overcommit_memory = 2 or so\nkernel/pid_max=4096\n")},
+		"etc/security/limits.conf": {Data: []byte(
+			"* soft nproc 512\n* hard nproc 1024\n* - as unlimited\n* soft stack 8192\n@dba - nproc 9\nroot hard nproc 8\n* hard data lots\n* soft nofile 7\n")},
+		"etc/security/limits.d/20-nproc.conf":                   {Data: []byte("* soft nproc 4096 # wins\n")},
+		"etc/systemd/system.conf":                               {Data: []byte("[Manager]\n#DefaultTasksMax=15%\n#DefaultLimitAS=1\nDefaultLimitNPROC=100:infinity\nDefaultLimitSTACK=8M\nDefaultLimitDATA=x\n")},
+		"etc/systemd/logind.conf":                               {Data: []byte("#UserTasksMax=33%\n")},
+		"usr/lib/systemd/system/user-.slice.d/10-defaults.conf": {Data: []byte("[Slice]\nTasksMax=33%\n")},
+		"etc/systemd/system/user-.slice.d/90-mine.conf":         {Data: []byte("[Slice]\nTasksMax=infinity\n")},
+		"etc/selinux/config":                                    {Data: []byte("SELINUX=enforcing\n")},
+	}}
+	_, found := v.system()
+	applied, all := Apply(found)
+	want := []matrix.Setting{
+		{Of: matrix.OfService, Name: "nproc", Value: "100:max", Source: "/etc/systemd/system.conf:4"},
+		{Of: matrix.OfService, Name: "stack", Value: "8388608:8388608", Source: "/etc/systemd/system.conf:5"},
+		{Of: matrix.OfService, Name: "tasks", Value: "15%", Source: "/etc/systemd/system.conf:2, the default that it shows"},
+		{Of: matrix.OfSysctl, Name: "kernel.pid_max", Value: "4096", Source: "/etc/sysctl.conf:3"},
+		{Of: matrix.OfSession, Name: "tasks", Value: "max", Source: "/etc/systemd/system/user-.slice.d/90-mine.conf:2"},
+		{Of: matrix.OfSysctl, Name: "vm.max_map_count", Value: "2000", Source: "/etc/sysctl.conf:1"},
+	}
+	for _, w := range want {
+		if !slices.Contains(applied, w) {
+			t.Errorf("%+v is not among %+v", w, applied)
+		}
+	}
+	session := map[string]string{}
+	for _, s := range applied {
+		if err := s.Check(); err != nil {
+			t.Error(err)
+		}
+		if s.Of == matrix.OfSession {
+			session[s.Name] = s.Value
+		}
+	}
+	for name, value := range map[string]string{"nproc": "4096:1024", "as": "max:max", "stack": "8388608:-"} {
+		if session[name] != value {
+			t.Errorf("the session's %s is %q, want %q", name, session[name], value)
+		}
+	}
+	left := map[string]string{}
+	for _, s := range all {
+		left[s.Name] = s.Left
+	}
+	for name, why := range map[string]string{"@dba - nproc": "of @dba alone", "root hard nproc": "of root alone", "* hard data": "no number", "vm.overcommit_memory": "must be a number",
+		"SELINUX": "a boot of the system itself", "DefaultLimitDATA": "no limit", "UserTasksMax": "user-.slice", "* soft nproc": ""} {
+		if got, known := left[name]; !known || !strings.Contains(got, why) || (why == "") != (got == "") {
+			t.Errorf("%s is left out for %q (%v), want %q", name, got, known, why)
+		}
+	}
+	if len(all) != len(found) {
+		t.Errorf("%d of %d settings are told", len(all), len(found))
+	}
+}

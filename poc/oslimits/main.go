@@ -1,0 +1,176 @@
+// Command oslimits observes what an operating system's own settings leave for a Go
+// program: whether the kernel took its sysctls, and how many threads a program gets
+// that systemd starts, and one of somebody who logged in. Each argument is a setting:
+// what it is of ("sysctl", "service" or "session"), its name, its value, and where it
+// is set.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/mapstack/conformance/poc/limit"
+	"github.com/mapstack/conformance/poc/probe"
+	"github.com/mapstack/conformance/poc/sys"
+)
+
+const (
+	// user is an ordinary one, whom nobody else is.
+	user = 65528
+	// threads is how many the program makes: what a busy server has.
+	threads = 1000
+	// tasks is the name of pids.max, a number or a percentage of all process IDs.
+	tasks = "tasks"
+)
+
+// setting is an argument.
+type setting struct{ of, name, value, source string }
+
+func main() {
+	probe.Run(run, map[string]func(*probe.P){"enter": enter, "program": program})
+}
+
+func run(p *probe.P) {
+	var settings []setting
+	for _, a := range p.Args {
+		f := strings.SplitN(a, " ", 4)
+		if len(f) != 4 {
+			panic(fmt.Sprintf("argument %q is not: of name value source", a))
+		}
+		settings = append(settings, setting{f[0], f[1], f[2], f[3]})
+	}
+	for _, s := range settings {
+		if s.of == "sysctl" {
+			sysctl(p, s)
+		}
+	}
+	for _, of := range []string{"service", "session"} {
+		live(p, of, settings)
+	}
+}
+
+// sysctl tells what a sysctl is; the agent set it before anything else ran.
+func sysctl(p *probe.P, s setting) {
+	o := p.Observe("sysctl "+s.name).Set("asked", s.value).Set("source", s.source)
+	defer o.Emit()
+	b, err := os.ReadFile(filepath.Join("/proc/sys", strings.Replace(s.name, ".", "/", -1)))
+	switch {
+	case os.IsNotExist(err):
+		o.Set("is", "absent")
+	case err != nil:
+		o.Unknown("is", err.Error())
+	default:
+		o.Set("is", strings.TrimSpace(string(b)))
+	}
+}
+
+// live runs the program under all settings of one kind.
+func live(p *probe.P, of string, settings []setting) {
+	root := limit.Group(limit.Version2)
+	root.Offer("pids")
+	group := root.Below("oslimits-" + of)
+	args := []string{string(group)}
+	o := p.Observe(of + ".limits")
+	for _, s := range settings {
+		if s.of != of {
+			continue
+		}
+		o.Set(s.name, s.value).Set(s.name+".source", s.source)
+		if s.name != tasks {
+			args = append(args, s.name+"="+s.value)
+			continue
+		}
+		most := share(s.value)
+		group.Put("pids.max", most)
+		o.Set("pids.max", most)
+	}
+	o.Emit()
+	p.Observe(of).Child(probe.Child{Name: "enter", Args: args}).Emit()
+	o = p.Observe(of + ".events")
+	group.Count(o, "pids", "pids.events", "max")
+	o.Emit()
+}
+
+// share is pids.max in numbers. A percentage is one of all process IDs:
+// kernel.threads-max counts too (system_tasks_max in systemd), and is left out
+// because it follows from the memory, of which a guest has little.
+func share(value string) string {
+	if !strings.HasSuffix(value, "%") {
+		return value
+	}
+	percent, err := strconv.Atoi(strings.TrimSuffix(value, "%"))
+	limit.Must(err)
+	all, err := strconv.Atoi(limit.MustOpen("kernel/pid_max").Was())
+	limit.Must(err)
+	return strconv.Itoa(all * percent / 100)
+}
+
+// enter takes the limits on, becomes an ordinary user, and the program.
+func enter(p *probe.P) {
+	runtime.LockOSThread() // what follows is this thread's, and then the program's
+	limit.Group(p.Args[0]).MustEnter()
+	resources := map[string]uint64{"nproc": p.Kernel.Rlimit.NProc, "as": p.Kernel.Rlimit.AS, "data": p.Kernel.Rlimit.Data,
+		"stack": p.Kernel.Rlimit.Stack, "memlock": p.Kernel.Rlimit.MemLock}
+	for _, a := range p.Args[1:] {
+		i := strings.IndexByte(a, '=')
+		resource, known := resources[a[:i]]
+		if !known {
+			panic("no limit is called " + a[:i])
+		}
+		set(p, resource, a[:i], a[i+1:])
+	}
+	if errno := p.Kernel.Setresuid(user, user, user); errno != 0 {
+		panic(errno)
+	}
+	err := syscall.Exec("/proc/self/exe", []string{os.Args[0], "-child", "program"}, os.Environ())
+	o := p.Observe("exec")
+	o.Returned("execve", 0, limit.ErrnoOf(err))
+	o.Emit()
+}
+
+// set sets a limit to soft:hard, each a number, "max", or "-" for what it is.
+func set(p *probe.P, resource uint64, name, value string) {
+	var l sys.Rlimit
+	if errno := p.Kernel.Prlimit64(resource, nil, &l); errno != 0 {
+		panic(errno)
+	}
+	f := strings.Split(value, ":")
+	for i, to := range []*uint64{&l.Current, &l.Max} {
+		switch f[i] {
+		case "-":
+		case "max":
+			*to = ^uint64(0)
+		default:
+			n, err := strconv.ParseUint(f[i], 10, 64)
+			limit.Must(err)
+			*to = n
+		}
+	}
+	if l.Current > l.Max {
+		l.Current = l.Max
+	}
+	o := p.Observe("set " + name)
+	o.Returned("prlimit64("+value+")", 0, p.Kernel.Prlimit64(resource, &l, nil))
+	o.Emit()
+}
+
+// program is what somebody wrote in Go: it has many threads at once.
+func program(p *probe.P) {
+	p.Observe("before").Set("uid", os.Getuid()).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
+	up, end := make(chan bool), make(chan bool)
+	for i := 0; i < threads; i++ {
+		go func() {
+			runtime.LockOSThread()
+			up <- true
+			<-end
+		}()
+		<-up
+	}
+	p.Observe("up").Set("started", threads).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
+	close(end)
+}

@@ -1,0 +1,101 @@
+// Package system claims what an operating system's own settings leave for Go
+// programs, on cells that have such settings.
+package system
+
+import (
+	"strings"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/suites/internal/claim"
+)
+
+// probe is the one whose transcript every claim here reads.
+const probe = "oslimits"
+
+// threads is how many the program of the probe makes.
+const threads = 1000
+
+// Area returns the claims of this suite. They are no MUST: what an operating system
+// sets is its owner's choice, of which this tells the price.
+func Area() claim.Area {
+	claims := []claim.Claim{
+		{
+			ID:      "OS-001",
+			English: "A Go program that the system's service manager starts makes 1,000 threads under the limits that the system sets.",
+			Chinese: "由系统服务管理器启动的 Go 程序，在系统所设的限制下能创建 1000 个线程。",
+			Source:  "systemd-system.conf(5): DefaultTasksMax, DefaultLimitNPROC and others; the settings are listed in the report, with file and line",
+			Check:   func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) { thousand(g, t, "service") },
+		},
+		{
+			ID:      "OS-002",
+			English: "A Go program of an ordinary user who logged in makes 1,000 threads under the limits that the system sets.",
+			Chinese: "普通用户登录后运行的 Go 程序，在系统所设的限制下能创建 1000 个线程。",
+			Source:  "limits.conf(5) and user@.service(5), user-.slice: TasksMax; the settings are listed in the report, with file and line",
+			Check:   func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) { thousand(g, t, "session") },
+		},
+		{
+			ID:      "OS-003",
+			English: "Every sysctl that the system sets has the value that it sets.",
+			Chinese: "系统设置的每个 sysctl 都具有所设的值。",
+			Source:  "sysctl.d(5); a kernel that lacks one, or takes another value, is not the one that the settings were written for",
+			Check:   sysctls,
+		},
+	}
+	for i := range claims {
+		claims[i].Probe, claims[i].Level = probe, verdict.Should
+		claims[i].Unsupported = func(c matrix.Cell, _ abi.Table) string {
+			if len(c.Policy) == 0 {
+				return "the cell has no settings of an operating system; --os-image names an image that has"
+			}
+			return ""
+		}
+	}
+	return claim.Area{Name: "system", Claims: claims}
+}
+
+// thousand expects the program to have made all its threads.
+func thousand(g gomega.Gomega, t claim.Transcript, of string) {
+	limits, end := t.Step(of+".limits"), t.Step(of)
+	refused := t.Step(of + ".events").Int("pids")
+	for _, o := range t.Observations {
+		// Errors of the program are told below; those before it, of setting a limit or
+		// of becoming the program, are the answer already.
+		if name, ok := strings.CutPrefix(o.Step, of+"."); ok && o.Errno != 0 {
+			g.Expect(o.Error).To(gomega.BeEmpty(), "%s of a %s, whose limits are %s", name, of, told(limits))
+		}
+	}
+	g.Expect(end.Value("timedout")).To(gomega.Equal("false"), "the program hangs; the limits of a %s are %s", of, told(limits))
+	g.Expect(end.Int("exit")).To(gomega.BeZero(), "the program has fewer than %d threads; the limits of a %s are %s, and pids.max refused %d times. It says: %s",
+		threads, of, told(limits), refused, end.Value("stderr"))
+	g.Expect(t.Step(of+".up").Int("threads")).To(gomega.BeNumerically(">", threads), "threads of the program")
+}
+
+// told is the limits of a step with where they are set.
+func told(o claim.Observation) string {
+	var all []string
+	for _, name := range []string{"tasks", "nproc", "as", "data", "stack", "memlock"} {
+		if o.Has(name) {
+			all = append(all, name+" "+o.Value(name)+" ("+o.Value(name+".source")+")")
+		}
+	}
+	if len(all) == 0 {
+		return "the kernel's own"
+	}
+	return strings.Join(all, ", ")
+}
+
+// sysctls expects each to be what was asked.
+func sysctls(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+	t.Step("service.limits") // what follows the sysctls: these are all
+	for _, o := range t.Observations {
+		if name, ok := strings.CutPrefix(o.Step, "sysctl "); ok {
+			o := t.Step(o.Step)
+			g.Expect(o.Value("is")).To(gomega.Equal(o.Value("asked")), "%s, which %s sets", name, o.Value("source"))
+		}
+	}
+}

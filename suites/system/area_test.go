@@ -1,0 +1,35 @@
+package system
+
+import (
+	"testing"
+
+	"github.com/mapstack/conformance/suites/internal/recorded"
+)
+
+// usual is the recorded cell that wrong answers are given on.
+const usual = "amd64-debian12-6.1-settings"
+
+// TestEveryClaimCanFail fails if a check does not notice what it is about.
+func TestEveryClaimCanFail(t *testing.T) {
+	shows := recorded.Shows
+	recorded.EveryDefectIsCaught(t, Area(), usual, probe, recorded.Defects{
+		"OS-001": {
+			"a limit ends the program":      recorded.All(shows("service", "exit", "2"), shows("service.events", "pids", "1")),
+			"a limit stops the program":     recorded.All(shows("service", "timedout", "true")),
+			"fewer threads than were asked": recorded.All(shows("service.up", "threads", "1000")),
+		},
+		"OS-002": {
+			"a limit ends the program":      recorded.All(shows("session", "exit", "2")),
+			"fewer threads than were asked": recorded.All(shows("session.up", "threads", "500")),
+			"it becomes no other user":      recorded.All(recorded.Fails("session.before", 11, "EAGAIN")),
+		},
+		"OS-003": {
+			"the kernel keeps another value": recorded.All(shows("sysctl kernel.pid_max", "is", "32768")),
+			"the kernel has no such sysctl":  recorded.All(shows("sysctl kernel.pid_max", "is", "absent")),
+		},
+	})
+}
+
+func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
+	recorded.SilenceIsNoFault(t, Area(), usual, probe)
+}
