@@ -1,9 +1,13 @@
 package guestimage
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/u-root/u-root/pkg/cpio"
@@ -13,6 +17,23 @@ import (
 
 // maxProgram bounds a program of a guest image, in bytes: they take some MiB each.
 const maxProgram = 64 << 20
+
+// ProgramDisk returns the path of a read-only ext4 file system with the programs of
+// the image, by the names that Programs gives them.
+func (b *Builder) ProgramDisk(ctx context.Context, image Image) (string, error) {
+	dir, err := b.cache.Dir(ctx, "programs", image.Key, func(_ context.Context, dir string) error {
+		programs, err := image.Programs()
+		if err != nil {
+			return err
+		}
+		records := []cpio.Record{cpio.Directory("probes", 0o755)}
+		for _, name := range slices.Sorted(maps.Keys(programs)) {
+			records = append(records, cpio.StaticFile(name, string(programs[name]), 0o755))
+		}
+		return writeDisk(filepath.Join(dir, disk), records)
+	})
+	return filepath.Join(dir, disk), err
+}
 
 // Programs returns the programs of the image: the agent is "init", a probe "probes/"
 // and its name, and stage 0, where there is one, "stage0".

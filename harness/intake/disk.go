@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -65,6 +66,43 @@ func openDisk(f *os.File, size int64) (Found, error) {
 	}
 	found.Unread = append(found.Unread, refused...)
 	return found, err
+}
+
+// Disk is the image of a disk as QEMU attaches it.
+type Disk struct {
+	Format string // raw or qcow2
+	SHA256 string
+	Size   int64 // bytes of the file
+}
+
+// AsDisk says what the image of a disk is, whatever is on it.
+func AsDisk(ctx context.Context, file string) (Disk, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return Disk{}, fmt.Errorf("open the disk's image: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Disk{}, err
+	}
+	head := make([]byte, headLen)
+	n, err := f.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return Disk{}, fmt.Errorf("read %s: %w", file, err)
+	}
+	d := Disk{Format: "raw", Size: info.Size()}
+	switch {
+	case !info.Mode().IsRegular() || identify(head[:n]) != diskFile:
+		return Disk{}, fmt.Errorf("%s is no image of a disk, raw or qcow2; one that is compressed must be unpacked before it can boot", file)
+	case string(head[:4]) == "QFI\xfb":
+		d.Format = "qcow2"
+		if err := checkQcow2(f, d.Size); err != nil {
+			return Disk{}, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	d.SHA256, err = digest(ctx, f)
+	return d, err
 }
 
 // checkQcow2 looks at the header before the reader of the format does, which takes

@@ -128,7 +128,7 @@ func (o *Origin) describe(c *evidence.Cell) {
 	if o.running != nil {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		c.Guest = &o.guest
+		c.Guest, c.Kernel, c.QEMU = &o.guest, o.running.Kernel, o.running.QEMU
 		return
 	}
 	if o.parts.kernel.Path == "" {

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/kernel"
 	"github.com/mapstack/conformance/harness/target"
 	"github.com/mapstack/conformance/poc/wire"
 )
@@ -14,6 +15,10 @@ type Running struct {
 	System
 	// Programs is what the evidence says of agent and probes.
 	Programs evidence.Guest
+	// Kernel and QEMU are what it says of a system that was booted for the run, nil for
+	// one that was there.
+	Kernel *kernel.Image
+	QEMU   *evidence.QEMU
 
 	one sync.Mutex
 }

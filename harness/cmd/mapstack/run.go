@@ -28,6 +28,7 @@ func runCommand() *cobra.Command {
 	var fresh, allowTwin, offline bool
 	var at aim
 	var own given
+	var whole fullBoot
 	cmd := &cobra.Command{
 		Use: "run", Short: "Boot the cells, run the probes, judge the claims", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -39,11 +40,12 @@ func runCommand() *cobra.Command {
 				}
 			}
 			own.take(&s)
-			return run(cmd.Context(), cmd.OutOrStdout(), s, at, own, focus, defect, fresh, allowTwin, out)
+			return run(cmd.Context(), cmd.OutOrStdout(), s, at, own, whole, focus, defect, fresh, allowTwin, out)
 		},
 	}
 	s.flags(cmd)
 	own.flags(cmd)
+	whole.flags(cmd)
 	cmd.Flags().StringVar(&focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
 	cmd.Flags().StringVar(&defect, "defect", "", "run the probes as on a kernel with this defect; certifies nothing")
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "boot a guest for every probe instead of restoring one that was booted before")
@@ -56,7 +58,7 @@ func runCommand() *cobra.Command {
 	return cmd
 }
 
-func run(ctx context.Context, w io.Writer, s selection, at aim, own given, focus, defect string, fresh, allowTwin bool, out string) (failed error) {
+func run(ctx context.Context, w io.Writer, s selection, at aim, own given, whole fullBoot, focus, defect string, fresh, allowTwin bool, out string) (failed error) {
 	cells, err := s.cells()
 	if err != nil {
 		return err
@@ -66,6 +68,9 @@ func run(ctx context.Context, w io.Writer, s selection, at aim, own given, focus
 	}
 	if own.any() && (at.where != "" || s.Cell != "" || s.Kernel != "" || s.locked) {
 		return errors.New("a kernel that is given makes a cell of its own; leave out --target, --cell, --locked and the series of --kernel")
+	}
+	if whole.asked && (own.image == "" || own.kernel != "" || len(own.args) > 0 || defect != "" || at.where != "") {
+		return errors.New("--full-boot boots what is on --os-image, as it is; leave out --kernel, --kernel-arg, --defect and --target")
 	}
 	params, err := own.asked()
 	if err != nil {
@@ -82,7 +87,16 @@ func run(ctx context.Context, w io.Writer, s selection, at aim, own given, focus
 	}
 	bench.Guests.Folder = s.programs
 	bench.Params = params
-	if own.any() {
+	switch {
+	case whole.asked:
+		cell, system, err := whole.connect(ctx, bench, own, s.Arch, at.destructive, d.sink)
+		if err != nil {
+			d.close()
+			return err
+		}
+		defer func() { failed = errors.Join(failed, system.Close()) }()
+		cells = []matrix.Cell{cell}
+	case own.any():
 		cell, err := own.cell(ctx, bench, s.Arch)
 		if err != nil {
 			d.close()

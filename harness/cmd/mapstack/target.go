@@ -93,7 +93,7 @@ func (a aim) connect(ctx context.Context, bench *workbench.Bench, goarch string)
 }
 
 // measure asks the system what it is.
-func measure(ctx context.Context, h *target.Hosted, rec arch.Record, host matrix.Host) (matrix.Cell, error) {
+func measure(ctx context.Context, h engine.System, rec arch.Record, host matrix.Host) (matrix.Cell, error) {
 	c := matrix.Cell{Name: string(host) + "-" + rec.GOARCH, Arch: rec.GOARCH, OS: "as it runs", Host: host}
 	agent, _, err := h.Start(ctx, io.Discard)
 	if err != nil {
