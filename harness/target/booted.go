@@ -83,8 +83,10 @@ func (b *Booted) boot(ctx context.Context, sink io.Writer) error {
 	b.line = &dialogue{sink: sink, news: make(chan struct{}, 1)}
 	var err error
 	if b.machine, err = qemu.Start(ctx, b.Argv, b.line, b.Timeouts); err != nil {
+		b.machine = nil // which Close would stop
 		return err
 	}
+	b.line.owned(b.machine.Kill)
 	if b.accel, err = b.machine.Accelerated(ctx); err != nil {
 		return err
 	}
@@ -205,16 +207,28 @@ func (b *Booted) listen(log io.Writer, s *session) *console.Stream {
 	if s == nil {
 		s = newSession(b.Timeouts) // nobody's
 	}
-	return console.NewStream(log, s.frame, s.damage, func(console.Crash) {})
+	return console.NewStream(log, s.frame, s.damage, func(console.Crash) {
+		// The kernel of a system need not end by itself, and proves nothing any more; the
+		// rest is to be printed first.
+		time.AfterFunc(b.Timeouts.Epitaph, b.line.end)
+	})
 }
 
 // Early runs stage 0 in the system and returns what it observed.
 func (b *Booted) Early(ctx context.Context) (wire.Transcript, bool) {
+	if err := b.boot(ctx, b.listen(io.Discard, nil)); err != nil {
+		return wire.Transcript{}, false
+	}
+	return b.observed(ctx)
+}
+
+// observed is what stage 0 says in the system that runs.
+func (b *Booted) observed(ctx context.Context) (wire.Transcript, bool) {
 	table, known := abi.Lookup(b.Arch.GOARCH)
 	if !known {
 		return wire.Transcript{}, false
 	}
-	said, err := b.Ask(ctx, io.Discard, "[ -x "+mounted+"/stage0 ] && "+mounted+"/stage0 || true")
+	said, _, err := b.script(ctx, "[ -x "+mounted+"/stage0 ] && "+mounted+"/stage0 || true")
 	if err != nil {
 		return wire.Transcript{}, false
 	}
@@ -242,7 +256,7 @@ func (b *Booted) Start(ctx context.Context, log io.Writer) (Agent, string, error
 		return nil, Started, b.fail(ctx, "boot the system", stream, err)
 	}
 	b.line.forget()
-	s.peer = b.machine
+	s.peer = newShellPeer(b.machine, b.line.until(endMark))
 	a := &bootedAgent{system: b, session: s, stream: stream}
 	// TMPDIR is the system's own: what it forbids there counts.
 	command := mounted + "/init --probes " + mounted + "/probes"
@@ -258,7 +272,15 @@ func (b *Booted) Start(ctx context.Context, log io.Writer) (Agent, string, error
 		err = fmt.Errorf("the agent was built for %q", a.hello.Arch)
 	}
 	if err != nil {
-		return nil, Started, b.fail(ctx, "start the agent", stream, err)
+		early, spoke := wire.Transcript{}, false
+		if errors.Is(err, errDead) {
+			early, spoke = b.observed(ctx) // if the system is there still
+		}
+		f := b.fail(ctx, "start the agent", stream, err)
+		if spoke {
+			f.tell(early, b.Arch.GOARCH)
+		}
+		return nil, Started, f
 	}
 	a.took = time.Since(began)
 	return a, Started, nil
@@ -268,14 +290,28 @@ func (b *Booted) Start(ctx context.Context, log io.Writer) (Agent, string, error
 // boots another.
 func (b *Booted) fail(ctx context.Context, attempted string, stream *console.Stream, err error) *Failure {
 	f := &Failure{Kind: Infra, Message: fmt.Sprintf("%s: %v", attempted, err), Console: stream.Tail()}
-	crash := stream.Crash()
+	crash, said, alive := stream.Crash(), "", false
+	if b.machine != nil {
+		select {
+		case <-b.machine.Exited():
+			if b.machine.Err() != nil {
+				said = b.machine.Err().Error()
+			}
+		case <-time.After(b.Timeouts.Quit): // else it may be ending just now
+			alive = true
+		}
+	}
 	switch {
 	case ctx.Err() != nil:
 		f.Kind, f.Message = Interrupted, attempted+": the run was stopped"
 	case crash.Kind != "":
 		f.Kind, f.Message = Kind(crash.Kind), fmt.Sprintf("%s: the kernel died: %s", attempted, crash.Line)
+	case said != "":
+		f.Message = fmt.Sprintf("%s: QEMU failed: %s", attempted, said)
 	case errors.Is(err, errSilent):
 		f.Kind = Hang
+	case errors.Is(err, errDead) && alive:
+		f.Kind, f.Message = NoInit, attempted+": the agent ended, and the system did not"
 	case errors.Is(err, errDead):
 		f.Kind = Reboot
 	}
@@ -294,6 +330,30 @@ func (b *Booted) Close() error {
 	b.machine = nil
 	return m.Stop()
 }
+
+// endMark is what the shell says when a command ended.
+const endMark = "mapstack-end-"
+
+// shellPeer is an agent that a shell started: it is gone when the shell says so, or
+// when the machine is.
+type shellPeer struct {
+	*qemu.Machine
+	gone chan struct{}
+}
+
+func newShellPeer(m *qemu.Machine, said <-chan struct{}) shellPeer {
+	p := shellPeer{m, make(chan struct{})}
+	go func() {
+		select {
+		case <-said:
+		case <-m.Exited():
+		}
+		close(p.gone)
+	}()
+	return p
+}
+
+func (p shellPeer) Exited() <-chan struct{} { return p.gone }
 
 // bootedAgent is an agent in a system that was booted.
 type bootedAgent struct {

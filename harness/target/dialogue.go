@@ -1,6 +1,7 @@
 package target
 
 import (
+	"bytes"
 	"io"
 	"regexp"
 	"sync"
@@ -14,6 +15,34 @@ type dialogue struct {
 	mu   sync.Mutex
 	sink io.Writer
 	text []byte // what was said since the last match
+	kill func() // ends whoever talks, nil while nobody does
+	mark []byte // what closes seen, once it is said
+	seen chan struct{}
+}
+
+// until returns a channel that is closed when the mark is said. One is waited for at
+// a time.
+func (d *dialogue) until(mark string) <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.mark, d.seen = []byte(mark), make(chan struct{})
+	return d.seen
+}
+
+// owned says how to end whoever talks.
+func (d *dialogue) owned(kill func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.kill = kill
+}
+
+// end ends whoever talks.
+func (d *dialogue) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.kill != nil {
+		d.kill()
+	}
 }
 
 // maxHeard bounds what is kept of a console, in bytes.
@@ -23,6 +52,10 @@ func (d *dialogue) Write(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.text = append(d.text, p...)
+	if d.seen != nil && bytes.Contains(d.text[max(0, len(d.text)-len(p)-len(d.mark)):], d.mark) {
+		close(d.seen)
+		d.seen = nil
+	}
 	if over := len(d.text) - maxHeard; over > 0 {
 		d.text = append(d.text[:0], d.text[over:]...)
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mapstack/conformance/harness/stage0/account"
+	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -51,4 +53,15 @@ func (f *Failure) Error() string {
 // description, and not the kernel's.
 func (f *Failure) Blame() (infrastructure bool) {
 	return f.Kind == Infra || f.Kind == Protocol || f.Kind == WrongArch || f.Kind == Mismatch || f.Kind == Altered
+}
+
+// tell adds what stage 0 observed to why an agent did not start. Where the ABI is
+// another one, that is why.
+func (f *Failure) tell(early wire.Transcript, goarch string) {
+	f.Early = &early
+	if table, known := abi.Lookup(goarch); known {
+		if found := account.Diagnose(early, table); len(found) > 0 {
+			f.Kind, f.Message = NoInit, strings.Join(found, "; ")+"\n"+f.Message
+		}
+	}
 }

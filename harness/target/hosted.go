@@ -220,12 +220,7 @@ func (h *Hosted) diagnosed(ctx context.Context, f *Failure) *Failure {
 	if !spoke {
 		return f
 	}
-	f.Early = &t
-	if table, known := abi.Lookup(h.rec.GOARCH); known {
-		if found := account.Diagnose(t, table); len(found) > 0 {
-			f.Kind, f.Message = NoInit, strings.Join(found, "; ")+"\n"+f.Message
-		}
-	}
+	f.tell(t, h.rec.GOARCH)
 	return f
 }
 

@@ -55,6 +55,10 @@ func play(name string) {
 		return
 	}
 	fmt.Println("[    0.000000] Linux version 0.0.0-fake")
+	if strings.HasPrefix(name, system) {
+		g.system(name)
+		return
+	}
 	switch name {
 	case "panics":
 		fmt.Println("[    1.0] Kernel panic - not syncing: No working init found.")
@@ -209,6 +213,10 @@ func (g *fake) write(name string, attempt, i int) {
 
 func (g *fake) request() (wire.Request, bool) {
 	for {
+		if first, err := g.in.Peek(1); err == nil && first[0] == endOfInput {
+			_, _ = g.in.Discard(1)
+			return wire.Request{}, false
+		}
 		line, err := g.in.ReadBytes('\n')
 		if err != nil {
 			return wire.Request{}, false
