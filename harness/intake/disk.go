@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,12 +35,13 @@ type volume struct {
 const maxPartitions = 128
 
 // openDisk finds the kernel on a disk. The file is read and never written.
-func openDisk(f *os.File, size int64) (Found, error) {
+func openDisk(ctx context.Context, f *os.File, size int64, scratch string, help Helper) (Found, error) {
 	// They write what they meet to the terminal.
 	ext4log.SetLogger(zap.NewNop().Sugar())
 	xfslog.SetLogger(zap.NewNop().Sugar())
 	var chain []string
 	var disk io.ReaderAt = f
+	format := "raw"
 	head := make([]byte, 4)
 	if _, err := f.ReadAt(head, 0); err != nil {
 		return Found{}, fmt.Errorf("read the disk: %w", err)
@@ -54,18 +58,85 @@ func openDisk(f *os.File, size int64) (Found, error) {
 		if err := image.Readable(); err != nil {
 			return Found{}, fmt.Errorf("its qcow2 image cannot be read (encrypted, or with another file behind it): %w; convert it with qemu-img convert -O raw", err)
 		}
-		disk, size, chain = image, image.Size(), []string{"qcow2"}
+		disk, size, chain, format = image, image.Size(), []string{"qcow2"}, "qcow2"
 	}
 	volumes, refused, err := volumesOf(disk, size, chain)
+	var foreign *foreignError
+	if err != nil && !errors.As(err, &foreign) {
+		return Found{}, err
+	}
+	var found Found
+	if err == nil {
+		found, err = search(volumes)
+		if errors.As(errors.Join(refused...), &foreign) || err != nil && len(refused) == 0 {
+			foreign = cmp.Or(foreign, &foreignError{})
+		}
+	}
+	if foreign != nil && help != nil {
+		return helped(ctx, f.Name(), format, chain, scratch, help)
+	}
+	why := errors.Join(refused...)
+	if err != nil && why != nil {
+		return found, fmt.Errorf("%w; what else is on it cannot be read here: %s", err, strings.ReplaceAll(why.Error(), "\n", "; "))
+	}
+	for _, r := range refused {
+		found.Unread = append(found.Unread, r.Error())
+	}
+	return found, err
+}
+
+// foreignError is a file system that Linux reads, and no library here.
+type foreignError struct{ kind string }
+
+func (e *foreignError) Error() string {
+	return fmt.Sprintf("it is %s, which nothing here reads; copy the kernel out of it, with guestfish --ro or a loop mount, and give that file", e.kind)
+}
+
+// maxVolumes bounds what is taken of a helper.
+const maxVolumes = 256
+
+// helped finds the kernel in what a helper read of the disk.
+func helped(ctx context.Context, disk, format string, chain []string, scratch string, help Helper) (Found, error) {
+	path, err := filepath.Abs(disk)
 	if err != nil {
 		return Found{}, err
 	}
-	found, err := search(volumes)
-	if err != nil && len(refused) > 0 {
-		return Found{}, fmt.Errorf("%w; what else is on it cannot be read here: %s", err, strings.Join(refused, "; "))
+	dir, err := os.MkdirTemp(scratch, "volumes-")
+	if err != nil {
+		return Found{}, fmt.Errorf("make a folder for what a helper reads: %w", err)
 	}
-	found.Unread = append(found.Unread, refused...)
-	return found, err
+	if err := help(ctx, path, format, dir); err != nil {
+		return Found{}, fmt.Errorf("read it by a helper guest: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return Found{}, err
+	}
+	defer root.Close()
+	list, err := volume{FS: root.FS()}.read("volumes", maxText)
+	if err == nil && len(list) == 0 {
+		return Found{}, errors.New("a helper guest found no file system on it that Linux mounts; it is encrypted, damaged, or of a kind that nobody here knows")
+	}
+	if err != nil {
+		return Found{}, fmt.Errorf("read what a helper guest found: %w", err)
+	}
+	var volumes []volume
+	for line := range strings.Lines(string(list)) {
+		number, what, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if n, err := strconv.Atoi(number); err != nil || n < 0 || n >= maxVolumes {
+			return Found{}, fmt.Errorf("a helper guest names a volume %.20q, which is no number below %d", number, maxVolumes)
+		}
+		below, err := root.OpenRoot(number)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // nothing on it was wanted
+		}
+		if err != nil {
+			return Found{}, fmt.Errorf("read what a helper guest found: %w", err)
+		}
+		defer below.Close()
+		volumes = append(volumes, volume{FS: below.FS(), chain: append(chain[:len(chain):len(chain)], "helper guest", what)})
+	}
+	return search(volumes)
 }
 
 // Disk is the image of a disk as QEMU attaches it.
@@ -127,7 +198,7 @@ func checkQcow2(f io.ReaderAt, size int64) error {
 
 // volumesOf finds the file systems of a disk; refused says which parts of it
 // cannot be read, and why.
-func volumesOf(disk io.ReaderAt, size int64, chain []string) (volumes []volume, refused []string, err error) {
+func volumesOf(disk io.ReaderAt, size int64, chain []string) (volumes []volume, refused []error, err error) {
 	whole := io.NewSectionReader(disk, 0, size)
 	head := make([]byte, headLen)
 	n, err := whole.ReadAt(head, 0)
@@ -154,7 +225,7 @@ func volumesOf(disk io.ReaderAt, size int64, chain []string) (volumes []volume, 
 			continue // an unused entry
 		}
 		if start < 0 || start > size || length > size-start {
-			refused = append(refused, fmt.Sprintf("partition %d lies beyond the end of the disk, which is truncated or damaged", p.GetIndex()))
+			refused = append(refused, fmt.Errorf("partition %d lies beyond the end of the disk, which is truncated or damaged", p.GetIndex()))
 			continue
 		}
 		part := io.NewSectionReader(disk, start, length)
@@ -168,7 +239,7 @@ func volumesOf(disk io.ReaderAt, size int64, chain []string) (volumes []volume, 
 		}
 		v, err := mount(part, kind, append(chain[:len(chain):len(chain)], fmt.Sprintf("partition %d", p.GetIndex())))
 		if err != nil {
-			refused = append(refused, fmt.Sprintf("partition %d: %v", p.GetIndex(), err))
+			refused = append(refused, fmt.Errorf("partition %d: %w", p.GetIndex(), err))
 			continue
 		}
 		volumes = append(volumes, v)
@@ -207,7 +278,7 @@ func mount(part *io.SectionReader, kind string, chain []string) (volume, error) 
 	case "LUKS":
 		return v, errors.New("it is encrypted (LUKS), and nothing here asks for a key; decrypt it with cryptsetup and give the plain image")
 	default:
-		return v, fmt.Errorf("it is %s, which nothing here reads; copy the kernel out of it, with guestfish --ro or a loop mount, and give that file", kind)
+		return v, &foreignError{kind}
 	}
 	if err != nil {
 		return v, fmt.Errorf("its %s cannot be read: %w", kind, err)
@@ -315,10 +386,10 @@ func search(volumes []volume) (Found, error) {
 		}
 	}
 	if len(volumes) == 0 {
-		return Found{}, errors.New("the disk has no ext4 or xfs file system")
+		return found, fmt.Errorf("%w: the disk has no ext4 or xfs file system", ErrNoKernel)
 	}
 	if len(unread) > 0 {
-		return Found{}, fmt.Errorf("no kernel can be read: %s", strings.Join(unread, "; "))
+		return found, fmt.Errorf("%w can be read: %s", ErrNoKernel, strings.Join(unread, "; "))
 	}
-	return Found{}, errors.New("no file system of the disk has a kernel (vmlinuz*, vmlinux* or Image*) in /boot or at its root")
+	return found, fmt.Errorf("%w is in /boot or at the root of a file system of the disk (vmlinuz*, vmlinux* or Image*)", ErrNoKernel)
 }

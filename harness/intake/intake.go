@@ -17,6 +17,10 @@ import (
 	"strings"
 )
 
+// ErrNoKernel means that a disk was read and has no kernel. What its system says of
+// itself was found all the same.
+var ErrNoKernel = errors.New("no kernel")
+
 // Found is a kernel and what was beside it.
 type Found struct {
 	Kernel []byte // as it was found, wrapped and compressed
@@ -44,9 +48,14 @@ const (
 	maxDisk   = 128 << 30 // of a disk that is unpacked before it can be read
 )
 
+// Helper reads the file systems of a disk that nothing here can read: it puts, below
+// the folder to, what a boot needs of each into a folder named by a number, and into
+// the file "volumes" a line for each, the number and what it is.
+type Helper func(ctx context.Context, disk, format, to string) error
+
 // Open finds the kernel in the file. A temporary copy, which a compressed disk needs,
-// is made below scratch and removed.
-func Open(ctx context.Context, file, scratch string) (found Found, err error) {
+// is made below scratch, and so is what help reads, which may be nil.
+func Open(ctx context.Context, file, scratch string, help Helper) (found Found, err error) {
 	defer func() {
 		// The parsers of file systems and packages are others' and were written for
 		// files that are whole.
@@ -78,12 +87,12 @@ func Open(ctx context.Context, file, scratch string) (found Found, err error) {
 	case rpmFile:
 		found, err = openRPM(ctx, f)
 	case diskFile:
-		found, err = openDisk(f, info.Size())
+		found, err = openDisk(ctx, f, info.Size(), scratch, help)
 	default:
-		found, err = openPlain(ctx, f, info.Size(), scratch)
+		found, err = openPlain(ctx, f, info.Size(), scratch, help)
 	}
 	if err != nil {
-		return Found{}, fmt.Errorf("find a kernel in %s: %w", filepath.Base(file), err)
+		return found, fmt.Errorf("find a kernel in %s: %w", filepath.Base(file), err)
 	}
 	if found.SHA256, err = digest(ctx, f); err != nil {
 		return Found{}, fmt.Errorf("read %s: %w", file, err)

@@ -209,7 +209,7 @@ func TestTheKernelIsFoundWhateverItIsIn(t *testing.T) {
 				t.Fatal(err)
 			}
 			scratch := t.TempDir()
-			found, err := Open(t.Context(), path, scratch)
+			found, err := Open(t.Context(), path, scratch, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -237,7 +237,7 @@ func TestTheKernelIsFoundWhateverItIsIn(t *testing.T) {
 }
 
 func TestWhatTheSystemSetsIsReadWithItsSource(t *testing.T) {
-	found, err := Open(t.Context(), ext4Image(t), t.TempDir())
+	found, err := Open(t.Context(), ext4Image(t), t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +318,7 @@ func TestWhatCannotBeReadIsOneSentence(t *testing.T) {
 		}, "zstd"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found, err := Open(t.Context(), tc.make(t), t.TempDir())
+			found, err := Open(t.Context(), tc.make(t), t.TempDir(), nil)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v, want one line with %q; found %v", err, tc.want, found.Chain)
 			}
@@ -370,7 +370,7 @@ func FuzzOpen(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if found, err := Open(t.Context(), path, t.TempDir()); err == nil && len(found.Chain) == 0 {
+		if found, err := Open(t.Context(), path, t.TempDir(), nil); err == nil && len(found.Chain) == 0 {
 			t.Error("a kernel from nowhere")
 		}
 	})

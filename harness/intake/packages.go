@@ -125,7 +125,7 @@ func openRPM(ctx context.Context, f *os.File) (Found, error) {
 
 // openPlain takes a file that is none of the containers: a kernel, or something
 // compressed, which may be a disk.
-func openPlain(ctx context.Context, f *os.File, size int64, scratch string) (Found, error) {
+func openPlain(ctx context.Context, f *os.File, size int64, scratch string, help Helper) (Found, error) {
 	head := make([]byte, 16)
 	n, _ := f.ReadAt(head, 0) // a shorter file has a shorter head
 	format := decompress.Detect(head[:n])
@@ -135,7 +135,7 @@ func openPlain(ctx context.Context, f *os.File, size int64, scratch string) (Fou
 			return Found{}, err
 		}
 		if identify(head) == diskFile {
-			return openCompressed(ctx, f, format, scratch)
+			return openCompressed(ctx, f, format, scratch, help)
 		}
 	}
 	if size > maxKernel {
@@ -164,7 +164,7 @@ func opened(ctx context.Context, f *os.File, format decompress.Format) ([]byte, 
 }
 
 // openCompressed unpacks a disk first: its reader goes to and fro.
-func openCompressed(ctx context.Context, f *os.File, format decompress.Format, scratch string) (Found, error) {
+func openCompressed(ctx context.Context, f *os.File, format decompress.Format, scratch string, help Helper) (Found, error) {
 	z, err := decompress.Reader(ctx, io.NewSectionReader(f, 0, 1<<62), format)
 	if err != nil {
 		return Found{}, err
@@ -186,7 +186,7 @@ func openCompressed(ctx context.Context, f *os.File, format decompress.Format, s
 	if err := plain.Truncate(size); err != nil {
 		return Found{}, fmt.Errorf("unpack the disk: %w", err)
 	}
-	found, err := openDisk(plain, size)
+	found, err := openDisk(ctx, plain, size, scratch, help)
 	found.Chain = append([]string{string(format)}, found.Chain...)
 	return found, err
 }

@@ -186,7 +186,7 @@ func (r Repository) unpack(ctx context.Context, p rpmListed, scratch string) (Fo
 		return Found{}, fmt.Errorf("keep the package: %w", err)
 	}
 	defer os.Remove(file)
-	found, err := Open(ctx, file, scratch)
+	found, err := Open(ctx, file, scratch, nil)
 	if err != nil {
 		return Found{}, fmt.Errorf("%s: %w", p.Location.Href, err)
 	}

@@ -27,16 +27,6 @@ func Architecture(ctx context.Context, wrapped []byte) (arch.Record, error) {
 	return arch.Lookup(other.Got)
 }
 
-// Release is what a kernel's own banner says it is, "" where it says nothing in
-// clear.
-func Release(ctx context.Context, wrapped []byte, rec arch.Record) (string, error) {
-	plain, err := Unwrap(ctx, wrapped, rec)
-	if err != nil {
-		return "", err
-	}
-	return bannerRelease(plain.Banner), nil
-}
-
 // supplied returns the kernel in a file that somebody named.
 func (r *Resolver) supplied(ctx context.Context, path string, rec arch.Record) (Image, error) {
 	scratch, err := os.MkdirTemp("", "mapstack-intake-")
@@ -44,7 +34,7 @@ func (r *Resolver) supplied(ctx context.Context, path string, rec arch.Record) (
 		return Image{}, fmt.Errorf("make a folder to unpack in: %w", err)
 	}
 	defer os.RemoveAll(scratch)
-	found, err := intake.Open(ctx, path, scratch)
+	found, err := intake.Open(ctx, path, scratch, nil)
 	if err != nil {
 		return Image{}, err
 	}

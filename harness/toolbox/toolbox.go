@@ -5,6 +5,8 @@ package toolbox
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"runtime"
 
@@ -63,6 +65,39 @@ func (t *Toolbox) Packages(ctx context.Context, rec arch.Record) ([]debian.Packa
 	}
 	signed, err := t.client.Signed(ctx, suite, host.Debian)
 	return packages, signed, err
+}
+
+// Programs returns a tree with the files that wanted accepts of some packages for this
+// machine, and with the libraries of these and of what they depend on.
+func (t *Toolbox) Programs(ctx context.Context, names []string, wanted func(name string) bool) (string, error) {
+	host, err := arch.Lookup(t.host)
+	if err != nil {
+		return "", fmt.Errorf("this machine: %w", err)
+	}
+	x, err := t.client.Index(ctx, suite, host.Debian)
+	if err != nil {
+		return "", err
+	}
+	packages, err := debian.Closure(x, names, leftOut...)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	for _, p := range packages {
+		fmt.Fprintln(h, p.Name, p.SHA256)
+	}
+	return t.cache.Dir(ctx, "programs-1", hex.EncodeToString(h.Sum(nil)), func(ctx context.Context, dir string) error {
+		for _, p := range packages {
+			file, err := t.client.Fetch(ctx, p)
+			if err != nil {
+				return err
+			}
+			if err := debian.Unpack(ctx, file, dir, func(name string) bool { return isLibrary(name) || wanted(name) }); err != nil {
+				return fmt.Errorf("unpack package %s: %w", p.Name, err)
+			}
+		}
+		return nil
+	})
 }
 
 func (t *Toolbox) search(ctx context.Context, rec arch.Record) (QEMU, error) {

@@ -20,6 +20,8 @@ import (
 	"github.com/mapstack/conformance/harness/debian"
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/guestimage"
+	"github.com/mapstack/conformance/harness/helper"
+	"github.com/mapstack/conformance/harness/intake"
 	"github.com/mapstack/conformance/harness/kernel"
 	"github.com/mapstack/conformance/harness/local"
 	"github.com/mapstack/conformance/harness/matrix"
@@ -148,6 +150,13 @@ func (b *Bench) Parts(rec arch.Record) (local.Parts, error) {
 		err = p.Missing(rec)
 	}
 	return p, err
+}
+
+// Helper reads disks in a guest that has the kernel of the cell, one of this host's
+// architecture.
+func (b *Bench) Helper(cell matrix.Cell) intake.Helper {
+	g := &helper.Guest{Cell: cell, Kernels: b.Kernels, Client: b.Client, Toolbox: b.Toolbox, Cache: b.Cache, Sink: b.sink}
+	return g.Read
 }
 
 // Engine runs cells with this bench.

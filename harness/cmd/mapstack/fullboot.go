@@ -62,7 +62,7 @@ func (f fullBoot) connect(ctx context.Context, bench *workbench.Bench, own given
 	}
 	defer os.RemoveAll(scratch)
 	// What cannot be read of the disk from outside does not keep it from booting.
-	found, unread := intake.Open(ctx, own.image, scratch)
+	found, unread := intake.Open(ctx, own.image, scratch, helper(bench))
 	rec, err := machineOf(ctx, found, architecture)
 	if err != nil {
 		return cell, nil, errors.Join(err, unread)

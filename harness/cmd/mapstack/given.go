@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/intake"
 	"github.com/mapstack/conformance/harness/kernel"
@@ -79,17 +81,23 @@ func (g given) cell(ctx context.Context, bench *workbench.Bench, architecture st
 	defer os.RemoveAll(scratch)
 	var found, system intake.Found
 	if g.image != "" {
-		if system, err = intake.Open(ctx, g.image, scratch); err != nil {
+		system, err = intake.Open(ctx, g.image, scratch, helper(bench))
+		if errors.Is(err, intake.ErrNoKernel) && g.kernel != "" {
+			system.Unread, err = append(system.Unread, err.Error()), nil
+		}
+		if err != nil {
 			return matrix.Cell{}, err
 		}
 		found = system
 	}
 	if g.kernel != "" {
-		if found, err = g.open(ctx, architecture, scratch); err != nil {
+		if found, err = g.open(ctx, bench, architecture, scratch); err != nil {
 			return matrix.Cell{}, err
 		}
 		if g.image == "" {
 			system = found
+		} else {
+			found.Unread = append(found.Unread, system.Unread...)
 		}
 	}
 	rec, err := kernel.Architecture(ctx, found.Kernel)
@@ -121,10 +129,35 @@ func (g given) cell(ctx context.Context, bench *workbench.Bench, architecture st
 	return c, nil
 }
 
+// helper reads disks that no library here reads, with a kernel of this host's
+// architecture: the newest one that stays in its archive, where there is one.
+func helper(bench *workbench.Bench) intake.Helper {
+	return func(ctx context.Context, disk, format, to string) error {
+		all, err := matrix.Load(fixtures.FS())
+		if err != nil {
+			return err
+		}
+		if all, err = workbench.Bundled(all); err != nil {
+			return err
+		}
+		cells, err := matrix.Select(all, matrix.Selection{Arch: runtime.GOARCH})
+		if err != nil {
+			return fmt.Errorf("find a kernel for a helper guest: %w", err)
+		}
+		cell := cells[0]
+		for _, c := range cells {
+			if c.Kernel.Series != "newest" && !strings.Contains(c.Kernel.Suite, "-") && c.Focus == "" {
+				cell = c // they are in the order of their releases
+			}
+		}
+		return bench.Helper(cell)(ctx, disk, format, to)
+	}
+}
+
 // open finds the kernel in a file, or in a yum repository.
-func (g given) open(ctx context.Context, architecture, scratch string) (intake.Found, error) {
+func (g given) open(ctx context.Context, bench *workbench.Bench, architecture, scratch string) (intake.Found, error) {
 	if !intake.IsRepository(g.kernel) {
-		return intake.Open(ctx, g.kernel, scratch)
+		return intake.Open(ctx, g.kernel, scratch, helper(bench))
 	}
 	rec, err := arch.Lookup(architecture)
 	if err != nil {

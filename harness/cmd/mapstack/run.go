@@ -66,8 +66,8 @@ func run(ctx context.Context, w io.Writer, s selection, at aim, own given, whole
 	if at.where != "" && (defect != "" || s.Cell != "" || s.Kernel != "") {
 		return errors.New("--target runs on a system as it is; leave out --cell, --kernel and --defect")
 	}
-	if own.any() && (at.where != "" || s.Cell != "" || s.Kernel != "" || s.locked) {
-		return errors.New("a kernel that is given makes a cell of its own; leave out --target, --cell, --locked and the series of --kernel")
+	if own.any() && (at.where != "" || s.Cell != "" || s.Kernel != "") {
+		return errors.New("a kernel that is given makes a cell of its own; leave out --target, --cell and the series of --kernel")
 	}
 	if whole.asked && (own.image == "" || own.kernel != "" || len(own.args) > 0 || defect != "" || at.where != "") {
 		return errors.New("--full-boot boots what is on --os-image, as it is; leave out --kernel, --kernel-arg, --defect and --target")
