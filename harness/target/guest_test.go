@@ -31,6 +31,7 @@ func patient() qemu.Timeouts {
 
 func TestMain(m *testing.M) {
 	fakeqemu.Play()
+	playHeld()
 	os.Exit(m.Run())
 }
 

@@ -104,17 +104,53 @@ func (h *Hosted) Load(ctx context.Context, rec arch.Record, programs map[string]
 // more, however the holder goes. noexec is found out before anything fails by it.
 const hold = `trap "" HUP INT TERM PIPE
 d=$(mktemp -d "${TMPDIR:-/tmp}/mapstack.XXXXXXXX") || exit 1
-chmod 711 "$d" && mkdir -m 1777 "$d/tmp" || exit 1
+d=$(cd "$d" && pwd -P) && chmod 711 "$d" && mkdir -m 1777 "$d/tmp" || exit 1
 printf "folder %s\n" "$d"
 cat >/dev/null
 rm -rf "$d"`
+
+// sweep ends what runs from a folder over there, and removes the folder. The system
+// may not have noticed yet that the connection is gone whose end would do both. The
+// agent ends its probes and what they started; who has no agent any more is killed.
+// Its rounds are bounded: nobody would end it on a connection that is lost, too.
+const sweep = `d=%s
+for round in 0 1 2 3 4 5 6 7 8 9; do for again in 0 1 2 3 4 5 6 7 8 9; do
+	left=
+	for p in /proc/[0-9]*; do
+		case "$(readlink "$p/exe" 2>/dev/null)" in
+		"$d"/agent*) left="$left ${p#/proc/}"; kill -TERM "${p#/proc/}" 2>/dev/null ;;
+		"$d"/*) left="$left ${p#/proc/}"; kill -KILL "${p#/proc/}" 2>/dev/null ;;
+		esac
+	done
+	# Whoever held the folder may be removing it, too.
+	[ "$left" ] || rm -rf "$d" 2>/dev/null
+	[ "$left" ] || [ -e "$d" ] || exit 0
+done; done
+echo "left: $d, processes:$left" >&2
+exit 1`
+
+// abandon leaves nothing of a folder whose connection was lost.
+func (h *Hosted) abandon(ctx context.Context) error {
+	if h.holder == nil {
+		return nil
+	}
+	holder := h.holder
+	h.holder = nil
+	_ = holder.stop(h.timeouts.Quit) // its connection may be gone, too
+	if _, err := h.script(ctx, fmt.Sprintf(sweep, quote(h.dir)), nil); err != nil {
+		return fmt.Errorf("end what ran in the folder %s on the target, and remove it: %w; do it by hand", h.dir, err)
+	}
+	return nil
+}
 
 // settle puts agent and probes over there, unless they are there.
 func (h *Hosted) settle(ctx context.Context) error {
 	if h.holder != nil {
 		select {
 		case <-h.holder.Exited():
-			h.dir = ""
+			if err := h.abandon(ctx); err != nil {
+				return err
+			}
 		default:
 			return nil
 		}
@@ -311,14 +347,14 @@ func (h *Hosted) Close() error {
 		return nil
 	}
 	holder := h.holder
-	h.holder = nil
 	if err := holder.stop(h.timeouts.Monitor); err != nil {
 		return fmt.Errorf("remove the folder %s on the target: %w", h.dir, err)
 	}
 	if holder.err != nil && h.options.Host == matrix.SSH {
-		// The connection went first; its end over there removes the folder, too.
-		return nil
+		// The connection went first, and perhaps nobody over there knows.
+		return h.abandon(context.Background())
 	}
+	h.holder = nil
 	if _, err := os.Stat(h.dir); err == nil && h.options.Host != matrix.SSH {
 		return fmt.Errorf("the folder %s could not be removed; remove it by hand", h.dir)
 	}
@@ -356,13 +392,24 @@ func (a *hostedAgent) Run(ctx context.Context, probe string, args []string) (wir
 		}
 		lost = a.why(err)
 		fmt.Fprintf(a.log, "[mapstack: the connection was lost; probe %s runs again on another]\n", probe)
-		again, err := a.host.start(ctx, a.log)
-		if err != nil {
+		if err := a.resume(ctx); err != nil {
 			return t, a.host.blame(ctx, attempted, fmt.Errorf("the connection was lost, and then: %w", err))
 		}
-		*a = *again
 	}
 	return wire.Transcript{}, a.host.blame(ctx, attempted, fmt.Errorf("the connection was lost %d times: %w", attempts, lost))
+}
+
+// resume makes this the agent of another connection; nothing is left of the first.
+func (a *hostedAgent) resume(ctx context.Context) error {
+	if err := a.host.abandon(ctx); err != nil {
+		return err
+	}
+	again, err := a.host.start(ctx, a.log)
+	if err != nil {
+		return err
+	}
+	*a = *again
+	return nil
 }
 
 // why adds the program's last words to an error.

@@ -1,0 +1,55 @@
+package target
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+// Held is the probe that a copy of the test binary is under this name: it connects
+// to the socket of its argument, leaves a process behind that holds the connection,
+// too, and ends well once it is sent a byte. So a test knows that it runs, and, by the
+// end of the connection, that nothing of it does any more.
+const Held = "held"
+
+func playHeld() {
+	if filepath.Base(os.Args[0]) != Held {
+		return
+	}
+	if err := held(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func held(args []string) error {
+	if len(args) != 1 {
+		never := make(chan os.Signal, 1)
+		signal.Notify(never, syscall.SIGUSR1)
+		<-never
+		return nil
+	}
+	conn, err := net.Dial("unix", args[0])
+	if err != nil {
+		return err
+	}
+	file, err := conn.(*net.UnixConn).File()
+	if err != nil {
+		return err
+	}
+	if _, err := os.StartProcess("/proc/self/exe", []string{Held}, &os.ProcAttr{Files: []*os.File{nil, nil, nil, file}}); err != nil {
+		return err
+	}
+	if _, err := conn.Write([]byte("held\n")); err != nil {
+		return err
+	}
+	if _, err := conn.Read(make([]byte, 1)); err != nil {
+		return err
+	}
+	fmt.Println(`{"step":"let go"}`)
+	return nil
+}
