@@ -112,7 +112,7 @@ test:
 # target, and so have all cells.
 test-boot:
 	go test -tags boot -p 1 -count 1 -timeout 30m -run '^Test(Boot|RealArchive|Toolbox)' \
-		./harness/cmd/mapstack ./harness/debian ./harness/helper ./harness/toolbox ./harness/workbench ./suites
+		./harness/cmd/mapstack ./harness/debian ./harness/helper ./harness/target ./harness/toolbox ./harness/workbench ./suites
 
 lint:
 	@test -z "$$(gofmt -l .)" || { echo 'not gofmt-ed:'; gofmt -l .; exit 1; }
