@@ -182,8 +182,9 @@ func (s scripted) Start(ctx context.Context, log io.Writer) (target.Agent, strin
 	return g, booted, err
 }
 
-// TestOneTableForEveryTarget runs the table without a guest: QEMU is a script here, and
-// the real one in TestBootOneTableForEveryTarget.
+// TestOneTableForEveryTarget runs the table without a guest: QEMU is a script here. The
+// real one is in TestBootOneTableForEveryTarget and, with a system that was installed on
+// a disk, in TestBootAWholeSystem.
 func TestOneTableForEveryTarget(t *testing.T) {
 	script := row{"qemu", func(t *testing.T) opened {
 		rec, err := arch.Lookup("amd64")
@@ -193,7 +194,21 @@ func TestOneTableForEveryTarget(t *testing.T) {
 		return opened{scripted{qemu.Config{Prefix: fakeqemu.Prefix("behaves"), Arch: rec, Machine: rec.Machines[""], Accel: qemu.TCG,
 			CPUs: 1, Memory: 128, Kernel: "kernel", Initrd: "initrd"}}, "amd64", booted, nil}
 	}}
-	for _, r := range append(running(), script) {
+	whole := row{"full-boot", func(t *testing.T) opened {
+		rec, err := arch.Lookup("amd64")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &target.Booted{Argv: fakeqemu.Prefix("system is well"), Arch: rec, Login: target.Login{User: "root", Password: "secret"},
+			Timeouts: qemu.TimeoutsFor(qemu.TCG, 1)}
+		t.Cleanup(func() {
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return opened{b, "amd64", target.Started, nil}
+	}}
+	for _, r := range append(running(), script, whole) {
 		t.Run(r.name, r.check)
 	}
 }
