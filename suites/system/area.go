@@ -69,9 +69,10 @@ func thousand(g gomega.Gomega, t claim.Transcript, of string) {
 			g.Expect(o.Error).To(gomega.BeEmpty(), "%s of a %s, whose limits are %s", name, of, told(limits))
 		}
 	}
+	says, _, _ := strings.Cut(end.Value("stderr"), "\n\n") // a traceback follows
 	g.Expect(end.Value("timedout")).To(gomega.Equal("false"), "the program hangs; the limits of a %s are %s", of, told(limits))
 	g.Expect(end.Int("exit")).To(gomega.BeZero(), "the program has fewer than %d threads; the limits of a %s are %s, and pids.max refused %d times. It says: %s",
-		threads, of, told(limits), refused, end.Value("stderr"))
+		threads, of, told(limits), refused, says)
 	g.Expect(t.Step(of+".up").Int("threads")).To(gomega.BeNumerically(">", threads), "threads of the program")
 }
 

@@ -76,8 +76,8 @@ func reportCells(cells []evidence.Cell) []report.Cell {
 				rc.Kernel.Provenance.Policy = append(rc.Kernel.Provenance.Policy, report.Setting(s))
 			}
 		}
-		for _, s := range c.Cell.Policy {
-			if c.Cell.Kernel.From != matrix.Given { // else they are there, with those that were left out
+		if len(rc.Kernel.Provenance.Policy) == 0 { // else they are there, with those that were left out
+			for _, s := range c.Cell.Policy {
 				rc.Kernel.Provenance.Policy = append(rc.Kernel.Provenance.Policy, report.Setting{Name: s.Of + " " + s.Name, Value: s.Value, Source: s.Source})
 			}
 		}
