@@ -62,7 +62,7 @@ func Probes(cells []matrix.Cell, focus string) (map[string][]string, error) {
 		for i := range areas {
 			// What is not judged need not be observed.
 			areas[i].Claims = slices.DeleteFunc(areas[i].Claims, func(cl claim.Claim) bool {
-				return known && cl.Unsupported != nil && cl.Unsupported(c, table) != ""
+				return known && cl.Inapplicable(c, table) != ""
 			})
 		}
 		probes[c.Name] = read(table, areas)

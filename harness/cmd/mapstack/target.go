@@ -8,8 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/evidence"
@@ -90,33 +88,9 @@ func (a aim) connect(ctx context.Context, bench *workbench.Bench, goarch string)
 	if cell, err = measure(ctx, h, rec, o.Host); err != nil {
 		return cell, nil, errors.Join(err, h.Close())
 	}
-	running := &engine.Running{System: h, Programs: evidence.Guest{Image: image.Key, Go: image.Go}}
-	if o.Host == matrix.UserMode {
-		if running.QEMU, err = emulator(ctx, o.Emulator); err != nil {
-			return cell, nil, errors.Join(err, h.Close())
-		}
-	}
-	bench.Running = map[string]*engine.Running{cell.Name: running}
+	bench.Running = map[string]*engine.Running{cell.Name: {System: h, Programs: evidence.Guest{Image: image.Key, Go: image.Go}}}
 	return cell, h, nil
 }
-
-// emulator is what the evidence says of a user-mode emulator.
-func emulator(ctx context.Context, argv []string) (*evidence.QEMU, error) {
-	ctx, cancel := context.WithTimeout(ctx, versionWait)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], append(argv[1:len(argv):len(argv)], "--version")...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	cmd.WaitDelay = time.Second
-	said, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("ask the user-mode emulator %s for its version: %w", argv[0], err)
-	}
-	line, _, _ := strings.Cut(string(said), "\n")
-	return &evidence.QEMU{Version: strings.TrimSpace(fmt.Sprintf("%.200s", line)), Source: argv[0], Argv: argv, Accelerator: "user-mode"}, nil
-}
-
-// versionWait bounds a program that prints a line.
-const versionWait = 30 * time.Second
 
 // measure asks the system what it is.
 func measure(ctx context.Context, h engine.System, rec arch.Record, host matrix.Host) (matrix.Cell, error) {

@@ -36,34 +36,3 @@ func TestASystemThatRunsAlreadyIsNotAccusedOfItsUsersRights(t *testing.T) {
 		}
 	}
 }
-
-// TestAnEmulatorDecidesNothingByItsHost fails if a user-mode emulator is judged by the
-// mappings of the host, or if a guest is not.
-func TestAnEmulatorDecidesNothingByItsHost(t *testing.T) {
-	tr := wire.Transcript{Probe: "p", Observations: []wire.Observation{
-		{Step: "s", Values: map[string]string{"stack.vmflags": "rd wr", "first": "ok"}}}}
-	reads := func(key, want string) Claim {
-		return Claim{ID: "XX-001", Probe: "p", Check: func(g gomega.Gomega, t Transcript, _ facts.Facts) {
-			g.Expect(t.Step("s").Value(key)).To(gomega.Equal(want))
-		}}
-	}
-	for _, c := range []struct {
-		claim Claim
-		host  matrix.Host
-		want  verdict.Status
-	}{
-		{reads("stack.vmflags", "rd wr nh"), matrix.UserMode, verdict.NotRun},
-		{reads("stack.vmflags", "rd wr"), matrix.UserMode, verdict.NotRun},
-		{reads("stack.vmflags", "rd wr nh"), matrix.Native, verdict.Fail},
-		{reads("first", "ok"), matrix.UserMode, verdict.Pass},
-		{reads("first", "fault"), matrix.UserMode, verdict.Fail},
-	} {
-		ev := Evidence{Cell: matrix.Cell{Arch: "amd64", Host: c.host}, Facts: &facts.Facts{}, Transcripts: map[string]wire.Transcript{"p": tr}}
-		if got := Judge(c.claim, ev, nil); got.Status != c.want {
-			t.Errorf("on %s: %+v, want %s", c.host, got, c.want)
-		}
-	}
-	if tr.Observations[0].Values["stack.vmflags"] != "rd wr" {
-		t.Error("the evidence was changed")
-	}
-}

@@ -2,14 +2,11 @@ package claim
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/facts"
-	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/wire"
@@ -42,10 +39,8 @@ func decide(c Claim, ev Evidence) (verdict.Status, string) {
 	if !known {
 		return verdict.Error, fmt.Sprintf("architecture %q has no table in poc/abi, so nothing can be expected of it", ev.Cell.Arch)
 	}
-	if c.Unsupported != nil {
-		if reason := c.Unsupported(ev.Cell, table); reason != "" {
-			return verdict.Unsupported, reason
-		}
+	if reason := c.Inapplicable(ev.Cell, table); reason != "" {
+		return verdict.Unsupported, reason
 	}
 	t, ran := ev.Transcripts[c.Probe]
 	if !ran {
@@ -57,9 +52,6 @@ func decide(c Claim, ev Evidence) (verdict.Status, string) {
 	}
 	if f == nil {
 		return verdict.Error, withLoss("the target's facts are missing, so nothing can be expected of it", ev.Lost)
-	}
-	if ev.Cell.Host == matrix.UserMode {
-		t = withoutHost(t)
 	}
 	status, reason, missing := check(c, t, *f)
 	if missing && ev.Cell.Host != "" {
@@ -81,32 +73,6 @@ func decide(c Claim, ev Evidence) (verdict.Status, string) {
 		return status, withLoss(reason+exitState(t.Exit), ev.Lost)
 	}
 	return status, reason
-}
-
-// ofHost are the values, by the last word of their names, that /proc and mincore give
-// below a user-mode emulator: they tell of the host's mappings, in which the emulator
-// keeps the program's as it likes.
-var ofHost = []string{"vmflags", "thpeligible", "nh", "name", "perms", "resident"}
-
-// withoutHost returns a copy of what was observed below a user-mode emulator, in which
-// what is the host's is unknown.
-func withoutHost(t wire.Transcript) wire.Transcript {
-	observations := slices.Clone(t.Observations)
-	for i, o := range observations {
-		known, unknown := maps.Clone(o.Values), maps.Clone(o.Unknown)
-		for key := range o.Values {
-			if slices.Contains(ofHost, key[strings.LastIndexByte(key, '.')+1:]) {
-				if unknown == nil {
-					unknown = map[string]string{}
-				}
-				unknown[key] = "below a user-mode emulator this is of the host's mappings, and says nothing of a kernel of the architecture"
-				delete(known, key)
-			}
-		}
-		observations[i].Values, observations[i].Unknown = known, unknown
-	}
-	t.Observations = observations
-	return t
 }
 
 // unprivileged says what more there would be as root.

@@ -87,7 +87,7 @@ func Unreachable(areas []Area, cells []matrix.Cell) []string {
 func (c Claim) appliesToAny(cells []matrix.Cell) bool {
 	for _, cell := range cells {
 		table, known := abi.Lookup(cell.Arch)
-		if known && (c.Unsupported == nil || c.Unsupported(cell, table) == "") {
+		if known && c.Inapplicable(cell, table) == "" {
 			return true
 		}
 	}
