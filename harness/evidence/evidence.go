@@ -85,6 +85,9 @@ type QEMU struct {
 	// Argv goes to qemu.txt alone: it is full of this host's paths, which
 	// evidence that travels need not have.
 	Argv []string `json:"-"`
+	// Command is a user-mode emulator's, without the folder it is in; empty for a
+	// machine's.
+	Command string `json:"command,omitempty"`
 	// Accelerator is what QEMU itself says; AcceleratorReason why no better one.
 	Accelerator       string       `json:"accelerator"`
 	AcceleratorReason string       `json:"acceleratorReason,omitempty"`

@@ -85,6 +85,8 @@ type QEMU struct {
 	Version string `json:"version"`
 	Source  string `json:"source"` // where it came from: PATH, or the package
 	Build   string `json:"build"`  // hash that identifies it
+	// Command is what ran the programs under a user-mode emulator, empty for a machine's.
+	Command string `json:"command,omitempty"`
 }
 
 // Cell is one point of the matrix as it was run.

@@ -199,3 +199,23 @@ func TestAnInjectedDefectIsSaidFirstAndLast(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 }
+
+// TestAnEmulatorIsNotTakenForAKernel fails if a report of a user-mode emulator does not
+// say so first, in both languages, with the emulator that it is about.
+func TestAnEmulatorIsNotTakenForAKernel(t *testing.T) {
+	h := Header{QEMU: []QEMU{{Arch: "arm64", Version: "7.2.22", Source: "PATH", Build: strings.Repeat("ab", 32), Command: "qemu-aarch64 -cpu max"}}}
+	for target, want := range map[string]bool{"user": true, "native": false} {
+		var b strings.Builder
+		if err := New(h, "", []Cell{{Name: "a", Arch: "arm64", Target: target}}, nil, nil).WriteTable(&b); err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range []string{"USER-MODE EMULATOR: what", "不认证任何内核", "arm64: version 7.2.22, from PATH, SHA-256 abababababab: qemu-aarch64 -cpu max"} {
+			if strings.Contains(b.String(), part) != want {
+				t.Errorf("%s: %q is to be there: %t\n%s", target, part, want, b.String())
+			}
+		}
+		if want && !strings.HasPrefix(b.String(), "USER-MODE EMULATOR") {
+			t.Errorf("it is not said first:\n%s", b.String())
+		}
+	}
+}

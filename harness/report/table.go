@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 
@@ -24,6 +25,7 @@ func (r Report) WriteTable(w io.Writer) error {
 			b.WriteString("The defect cannot show " + where + ".\n\n")
 		}
 	}
+	b.WriteString(r.emulator())
 	b.WriteString(r.matrix() + "\n")
 	b.WriteString("Counts are pass/fail/error/unsupported/not-run.\n")
 	b.WriteString(r.problems())
@@ -39,6 +41,27 @@ func (r Report) WriteTable(w io.Writer) error {
 		return fmt.Errorf("write the table: %w", err)
 	}
 	return nil
+}
+
+// UserModeNote heads the report of a user-mode emulator.
+const (
+	UserModeNote = "what is decided here is how the emulator translates; this certifies no kernel"
+	userModeNote = "此处判定的只是模拟器如何翻译调用；不认证任何内核"
+)
+
+// emulator says which emulator a report is about, if it is about one.
+func (r Report) emulator() string {
+	if !slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Target == "user" }) {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "USER-MODE EMULATOR: %s.\n    用户态模拟器：%s。\n", UserModeNote, userModeNote)
+	for _, q := range r.Header.QEMU {
+		if q.Command != "" {
+			fmt.Fprintf(&b, "    %s: version %s, from %s, SHA-256 %.12s: %s\n", q.Arch, q.Version, q.Source, q.Build, q.Command)
+		}
+	}
+	return b.String() + "\n"
 }
 
 func (r Report) matrix() string {

@@ -70,8 +70,29 @@ func supplied(ctx context.Context, path, firmware string) (QEMU, error) {
 	return QEMU{Argv: argv, Version: version, Source: "supplied", Build: build}, nil
 }
 
-// versionLine is the first line that `qemu-system-x --version` prints.
-var versionLine = regexp.MustCompile(`^QEMU emulator version (\d{1,4}\.\d{1,4}[^\n]{0,200})`)
+// UserMode describes a user-mode emulator by its command, whose first word is what is
+// hashed. One that does not tell its version is described without.
+func UserMode(ctx context.Context, command []string, source string) (QEMU, error) {
+	path, err := exec.LookPath(command[0])
+	if err != nil {
+		return QEMU{}, fmt.Errorf("find the user-mode emulator: %w", err)
+	}
+	build, err := hashOf(path)
+	if err != nil {
+		return QEMU{}, err
+	}
+	version, err := askVersion(ctx, command)
+	if ctx.Err() != nil {
+		return QEMU{}, ctx.Err()
+	}
+	if err != nil {
+		version = "unknown"
+	}
+	return QEMU{Argv: command, Version: version, Source: source, Build: build}, nil
+}
+
+// versionLine is the first line that `qemu-system-x --version` or `qemu-x --version` prints.
+var versionLine = regexp.MustCompile(`^(?:QEMU emulator|qemu-[a-z0-9_]{1,20}) version (\d{1,4}\.\d{1,4}[ -~]{0,200})`)
 
 func askVersion(ctx context.Context, argv []string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, versionWait)

@@ -69,6 +69,24 @@ func TestQEMUOfThisMachineIsUsedOnlyIfItWillDo(t *testing.T) {
 	}
 }
 
+// TestAUserModeEmulatorIsNamedInEvidence fails if a report could not tell one emulator
+// from another, or if one that does not tell its version cannot be used.
+func TestAUserModeEmulatorIsNamedInEvidence(t *testing.T) {
+	for script, want := range map[string]string{
+		`[ "$3" = --version ] && echo "qemu-aarch64 version 7.2.22 (Debian 1:7.2+dfsg-7)"; echo Copyright`: "7.2.22 (Debian 1:7.2+dfsg-7)",
+		`exit 1`: "unknown",
+	} {
+		path := inPath(t, script)
+		q, err := UserMode(t.Context(), []string{path, "-cpu", "max"}, "PATH")
+		if err != nil || q.Version != want || len(q.Build) != 64 || len(q.Argv) != 3 {
+			t.Errorf("%s: %+v, %v", script, q, err)
+		}
+	}
+	if q, err := UserMode(t.Context(), []string{"no-such-emulator"}, "PATH"); err == nil {
+		t.Errorf("%+v", q)
+	}
+}
+
 func TestQEMUThatFloodsDoesNotFillMemory(t *testing.T) {
 	var h headText
 	for range 1000 {

@@ -33,7 +33,7 @@ func header(r evidence.Run, cells []evidence.Cell) report.Header {
 		}
 		if c.QEMU != nil && !seen[c.Cell.Arch] {
 			seen[c.Cell.Arch] = true
-			h.QEMU = append(h.QEMU, report.QEMU{Arch: c.Cell.Arch, Version: c.QEMU.Version, Source: c.QEMU.Source, Build: c.QEMU.Build})
+			h.QEMU = append(h.QEMU, report.QEMU{Arch: c.Cell.Arch, Version: c.QEMU.Version, Source: c.QEMU.Source, Build: c.QEMU.Build, Command: c.QEMU.Command})
 		}
 	}
 	return h

@@ -131,9 +131,6 @@ func run(ctx context.Context, w io.Writer, s selection, at aim, own given, whole
 	if err := writeReports(folder.Path(), r, results, focus); err != nil {
 		return err
 	}
-	if emulated(results) {
-		fmt.Fprintf(w, "USER-MODE EMULATOR: %s.\n\n", userModeNote)
-	}
 	if err := r.WriteTable(w); err != nil {
 		return err
 	}
@@ -160,9 +157,6 @@ const (
 	ginkgoFile = "ginkgo.log"
 )
 
-// userModeNote heads the report of a user-mode emulator.
-const userModeNote = "every answer is the emulator's, or that of the kernel of the host that ran it, and certifies no kernel"
-
 func verdictError(d verdict.Decision) error {
 	if d.ExitCode == verdict.ExitConformant {
 		return nil
@@ -182,7 +176,7 @@ func judge(asked evidence.Run, cells []evidence.Cell) (report.Report, error) {
 		for i := range r.Cells {
 			r.Cells[i].Verdict = uncertified(r.Cells[i].Verdict)
 		}
-		r.Header.Warnings = append(r.Header.Warnings, userModeNote)
+		r.Header.Warnings = append(r.Header.Warnings, report.UserModeNote)
 	}
 	r.Defect = injected(asked.Defect, cells)
 	text, err := article.Load(fixtures.FS())

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/mapstack/conformance/harness/arch"
@@ -15,6 +16,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 	engine "github.com/mapstack/conformance/harness/run"
 	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/toolbox"
 	"github.com/mapstack/conformance/harness/workbench"
 )
 
@@ -42,7 +44,7 @@ func (a aim) options(goarch string, env func(string) string) (target.Options, er
 		if err != nil {
 			return o, err
 		}
-		variable := strings.ToUpper(rec.GOARCH) + "_QEMU_USER"
+		variable := emulatorVariable(rec)
 		o.Emulator = strings.Fields(env(variable))
 		if len(o.Emulator) == 0 {
 			path, err := exec.LookPath("qemu-" + rec.QEMU)
@@ -74,6 +76,10 @@ func (a aim) connect(ctx context.Context, bench *workbench.Bench, goarch string)
 	if err != nil {
 		return cell, nil, fmt.Errorf("the target's uname -m: %w", err)
 	}
+	emulator, err := emulator(ctx, o, rec)
+	if err != nil {
+		return cell, nil, err
+	}
 	image, err := bench.Guests.Image(ctx, rec)
 	if err != nil {
 		return cell, nil, err
@@ -88,9 +94,31 @@ func (a aim) connect(ctx context.Context, bench *workbench.Bench, goarch string)
 	if cell, err = measure(ctx, h, rec, o.Host); err != nil {
 		return cell, nil, errors.Join(err, h.Close())
 	}
-	bench.Running = map[string]*engine.Running{cell.Name: {System: h, Programs: evidence.Guest{Image: image.Key, Go: image.Go}}}
+	running := &engine.Running{System: h, Programs: evidence.Guest{Image: image.Key, Go: image.Go}, QEMU: emulator}
+	bench.Running = map[string]*engine.Running{cell.Name: running}
 	return cell, h, nil
 }
+
+// emulator is what evidence says of a user-mode emulator, nil of other systems.
+func emulator(ctx context.Context, o target.Options, rec arch.Record) (*evidence.QEMU, error) {
+	if o.Host != matrix.UserMode {
+		return nil, nil
+	}
+	source := "PATH"
+	if os.Getenv(emulatorVariable(rec)) != "" {
+		source = emulatorVariable(rec)
+	}
+	q, err := toolbox.UserMode(ctx, o.Emulator, source)
+	if err != nil {
+		return nil, err
+	}
+	command := strings.Join(append([]string{filepath.Base(q.Argv[0])}, q.Argv[1:]...), " ")
+	return &evidence.QEMU{Version: q.Version, Source: q.Source, Build: q.Build, Accelerator: hostNames[o.Host], Argv: q.Argv, Command: command}, nil
+}
+
+// emulatorVariable names in the environment the command of an architecture's
+// user-mode emulator.
+func emulatorVariable(rec arch.Record) string { return strings.ToUpper(rec.GOARCH) + "_QEMU_USER" }
 
 // measure asks the system what it is.
 func measure(ctx context.Context, h engine.System, rec arch.Record, host matrix.Host) (matrix.Cell, error) {
