@@ -67,3 +67,28 @@ func TestAnOrdinaryProgramGetsWhatTheSystemSets(t *testing.T) {
 		t.Errorf("%d of %d settings are told", len(all), len(found))
 	}
 }
+
+// FuzzPolicy fails if a system's files make a setting that a guest cannot be given:
+// it becomes a word of a kernel's command line, or of a probe's.
+func FuzzPolicy(f *testing.F) {
+	f.Add("* soft nproc 512\n* - as unlimited\n", "[Manager]\nDefaultTasksMax=15%\nDefaultLimitSTACK=8M:infinity\n", "vm.max_map_count = 2000\n")
+	f.Fuzz(func(t *testing.T, session, manager, sysctl string) {
+		v := volume{FS: fstest.MapFS{
+			"etc/os-release":                              {Data: []byte("ID=x\n")},
+			"etc/security/limits.conf":                    {Data: []byte(session)},
+			"etc/systemd/system.conf":                     {Data: []byte(manager)},
+			"etc/sysctl.conf":                             {Data: []byte(sysctl)},
+			"usr/lib/systemd/system/user-.slice.d/1.conf": {Data: []byte(manager)},
+		}}
+		_, found := v.system()
+		applied, all := Apply(found)
+		if len(all) != len(found) {
+			t.Errorf("%d of %d settings are told", len(all), len(found))
+		}
+		for _, s := range applied {
+			if err := s.Check(); err != nil || strings.ContainsAny(s.Name+s.Value, " \t\n\"") {
+				t.Errorf("%+v: %v", s, err)
+			}
+		}
+	})
+}
