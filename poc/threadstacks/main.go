@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mapstack/conformance/poc/probe"
 )
@@ -64,25 +65,52 @@ func start() (end, down chan bool) {
 	return end, down
 }
 
+// tries is how often the threads are looked at until as many wait as were made, and
+// pause how long they are given in between: one that was made on another CPU may not
+// have come to its wait yet.
+const (
+	tries = 200
+	pause = 5 * time.Millisecond
+)
+
 // look observes on what memory the threads stand that wait at this moment: how
 // many mappings that is, and how many threads have a page without access directly
 // below theirs, or one that is kept from huge pages ("nh").
 func look(p *probe.P, step string) {
 	o := p.Observe(step)
 	defer o.Emit()
-	dirs, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		o.Unknown("tasks", err.Error())
+	for try := 1; ; try++ {
+		dirs, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			o.Unknown("tasks", err.Error())
+			return
+		}
+		vmas, err := probe.Mappings()
+		if err != nil {
+			o.Unknown("found", err.Error())
+			return
+		}
+		w := waiting(dirs, vmas)
+		if w.found < wanted && try < tries {
+			time.Sleep(pause)
+			continue
+		}
+		o.Set("tasks", len(dirs)).Set("found", w.found).Set("mappings", len(w.mappings))
+		o.Set("guarded", w.guarded).Set("nh", w.marked)
 		return
 	}
-	vmas, err := probe.Mappings()
-	if err != nil {
-		o.Unknown("found", err.Error())
-		return
-	}
+}
+
+// stood is what threads stand on.
+type stood struct {
+	found, guarded, marked int
+	mappings               map[uintptr]bool // by their start
+}
+
+func waiting(tasks []os.DirEntry, vmas []probe.VMA) stood {
 	first := strconv.Itoa(os.Getpid())
-	found, guarded, marked, distinct := 0, 0, 0, map[uintptr]bool{}
-	for _, d := range dirs {
+	w := stood{mappings: map[uintptr]bool{}}
+	for _, d := range tasks {
 		at, ok := standsAt("/proc/self/task/" + d.Name() + "/syscall")
 		if !ok || d.Name() == first {
 			continue // it runs at this moment, or has ended; the first one's stack is the kernel's
@@ -91,18 +119,17 @@ func look(p *probe.P, step string) {
 			if at < v.Start || v.End <= at {
 				continue
 			}
-			found++
-			distinct[v.Start] = true
+			w.found++
+			w.mappings[v.Start] = true
 			if i > 0 && vmas[i-1].End == v.Start && vmas[i-1].Perms == "---p" {
-				guarded++
+				w.guarded++
 			}
 			if strings.Contains(" "+v.Fields["VmFlags"]+" ", " nh ") {
-				marked++
+				w.marked++
 			}
 		}
 	}
-	o.Set("tasks", len(dirs)).Set("found", found).Set("mappings", len(distinct))
-	o.Set("guarded", guarded).Set("nh", marked)
+	return w
 }
 
 // standsAt is the stack pointer of a thread that waits in a system call: the

@@ -84,6 +84,11 @@ func TestBootNativeTwice(t *testing.T) {
 	}
 	if !maps.Equal(statuses(first), statuses(second)) || first.Verdict != second.Verdict {
 		t.Errorf("first %+v, then %+v", first.Verdict, second.Verdict)
+		for i, o := range first.Outcomes {
+			if o.Status != second.Outcomes[i].Status {
+				t.Errorf("first %+v, then %+v", o, second.Outcomes[i])
+			}
+		}
 	}
 	refused := 0
 	for _, o := range first.Outcomes {
