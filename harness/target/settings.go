@@ -25,7 +25,8 @@ const (
 	sysctlPrefix = "sysctl "
 	readSettings = `cd /proc/sys && for f in %s; do [ -r "$f" ] && printf "sysctl %%s\t" "$f" && tr "\n\t" "  " <"$f" && echo; done
 while read -r l; do printf "limit %%s\t.\n" "$l"; done </proc/self/limits
-find /sys/fs/cgroup -type d \( -name "newosproc-*" -o -name "limits-leaf" -o -name "limits-outer" -o -name "limits-memory" \) 2>/dev/null | while read -r l; do printf "group %%s\t.\n" "$l"; done
+find /sys/fs/cgroup -type d \( -name "newosproc-*" -o -name "oslimits-*" -o -name "limits-leaf" -o -name "limits-outer" -o -name "limits-memory" \) 2>/dev/null | while read -r l; do printf "group %%s\t.\n" "$l"; done
+[ -r /sys/fs/cgroup/cgroup.subtree_control ] && printf "controllers\t%%s\n" "$(cat /sys/fs/cgroup/cgroup.subtree_control)"
 while read -r a b c d; do case "$b" in */mapstack.*) printf "mount %%s\t.\n" "$b";; esac; done </proc/mounts
 exit 0`
 )

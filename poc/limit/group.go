@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/mapstack/conformance/poc/probe"
 )
@@ -91,16 +92,39 @@ func (g Group) MustEnter() {
 	}
 }
 
-// Offer lets the groups below use a controller; version 1 always does.
-func (g Group) Offer(controller string) {
-	if _, err := os.Stat(filepath.Join(string(g), "cgroup.subtree_control")); err == nil {
-		g.Put("cgroup.subtree_control", "+"+controller)
+// Offer lets the groups below use a controller; version 1 always does. What it returns
+// takes that back, unless others had it before: their groups would lose their limits.
+func (g Group) Offer(controller string) (withdraw func()) {
+	const file = "cgroup.subtree_control"
+	if _, err := os.Stat(filepath.Join(string(g), file)); err != nil {
+		return func() {}
 	}
+	for _, offered := range strings.Fields(g.Read(file)) {
+		if offered == controller {
+			return func() {}
+		}
+	}
+	g.Put(file, "+"+controller)
+	return func() { g.Put(file, "-"+controller) }
 }
 
-// Withdraw undoes Offer.
-func (g Group) Withdraw(controller string) {
-	if _, err := os.Stat(filepath.Join(string(g), "cgroup.subtree_control")); err == nil {
-		g.Put("cgroup.subtree_control", "-"+controller)
+// Clear ends what runs in the group and removes it, however its programs went: in a
+// system that others use nothing of it may stay. The host compares, and says what does.
+func (g Group) Clear() {
+	err := error(syscall.EBUSY)
+	for try := 0; try < 100 && err == syscall.EBUSY; try++ {
+		if b, err := os.ReadFile(filepath.Join(string(g), "cgroup.procs")); err == nil {
+			for _, text := range strings.Fields(string(b)) {
+				if pid, err := strconv.Atoi(text); err == nil && pid > 1 {
+					_ = syscall.Kill(pid, syscall.SIGKILL)
+				}
+			}
+		}
+		if err = syscall.Rmdir(string(g)); err == syscall.EBUSY {
+			time.Sleep(20 * time.Millisecond) // who was killed ends by and by
+		}
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "remove the control group %s: %v\n", g, err)
 	}
 }

@@ -58,24 +58,25 @@ func meet(p *probe.P, c cause) {
 		defer s.Restore()
 	}
 	if c.controller != "" {
-		inner, limited := groups(c)
+		inner, limited, remove := groups(c)
+		defer remove()
 		child.Args = append(child.Args, string(inner), string(limited))
 	}
 	p.Observe(c.name).Child(child).Emit()
 }
 
 // groups makes the control groups of a cause: the program's, and the one whose
-// limit it is, which is the same one unless the cause is nested. They stay, as
-// nobody else uses this guest.
-func groups(c cause) (inner, limited limit.Group) {
+// limit it is, which is the same one unless the cause is nested.
+func groups(c cause) (inner, limited limit.Group, remove func()) {
 	root := limit.Group(limit.Version2)
-	root.Offer(c.controller)
+	withdraw := root.Offer(c.controller)
 	limited = root.Below("newosproc-" + c.name)
 	if !c.nested {
-		return limited, limited
+		return limited, limited, func() { limited.Clear(); withdraw() }
 	}
 	limited.Offer(c.controller)
-	return limited.Below("inner"), limited
+	inner = limited.Below("inner")
+	return inner, limited, func() { inner.Clear(); limited.Clear(); withdraw() }
 }
 
 // lookup finds the cause that this process is of.

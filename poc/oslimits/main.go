@@ -72,8 +72,9 @@ func sysctl(p *probe.P, s setting) {
 // live runs the program under all settings of one kind.
 func live(p *probe.P, of string, settings []setting) {
 	root := limit.Group(limit.Version2)
-	root.Offer("pids")
+	defer root.Offer("pids")()
 	group := root.Below("oslimits-" + of)
+	defer group.Clear()
 	args := []string{string(group)}
 	o := p.Observe(of + ".limits")
 	for _, s := range settings {

@@ -12,10 +12,11 @@ import (
 
 // pidsOfVersion1 repeats the steps of version 2 in a hierarchy of version 1.
 func pidsOfVersion1(p *probe.P) {
-	const at = "/tmp/pids"
-	limit.Must(os.MkdirAll(at, 0o755))
+	at, err := os.MkdirTemp("", "pids")
+	limit.Must(err)
+	defer os.Remove(at)
 	// The controller is let go by version 2 some time after its last group.
-	err := syscall.Mount("cgroup", at, "cgroup", 0, "pids")
+	err = syscall.Mount("cgroup", at, "cgroup", 0, "pids")
 	for try := 0; try < 100 && err == syscall.EBUSY; try++ {
 		time.Sleep(50 * time.Millisecond)
 		err = syscall.Mount("cgroup", at, "cgroup", 0, "pids")
@@ -33,7 +34,7 @@ func pidsOfVersion1(p *probe.P) {
 // memoryGroup starts threads without end in a group that may use little memory.
 func memoryGroup(p *probe.P) {
 	root := limit.Group(limit.Version2)
-	root.Offer("memory")
+	defer root.Offer("memory")()
 	g := root.Below("limits-memory")
 	// A thread takes 16 KiB of the kernel and some pages of its own.
 	max := 16 << 20

@@ -13,13 +13,12 @@ import (
 func pids(p *probe.P) {
 	limit.Prewarm()
 	root := limit.Group(p.Args[0])
-	root.Offer("pids")
+	defer root.Offer("pids")()
 	leaf := root.Below("limits-leaf")
 	leafLimit(p, root, leaf)
 	emptyGroup(p, root, leaf)
 	leaf.Remove()
 	nestedLimit(p, root)
-	root.Withdraw("pids")
 }
 
 // leafLimit meets the limit of the group that the process is in.
