@@ -22,22 +22,34 @@ import (
 
 func probeCommand() *cobra.Command {
 	var locked bool
-	var log string
+	var log, goarch string
+	var at aim
 	cmd := &cobra.Command{
 		Use: "probe CELL PROBE [ARGS...]", Short: "Run one probe in one cell and print what it observed",
 		Long: "probe boots a cell, runs one probe and prints its observations to stdout, one JSON object\n" +
-			"a line, then how the probe ended. It judges nothing; exit status 2 says that the probe did\n" +
-			"not end well. The probe `hostile` misbehaves on purpose, to see what the harness makes of it.",
-		Example: "  mapstack probe mips64le-debian12-6.1-malta mapstack\n  mapstack probe amd64-debian12-6.1 hostile panic",
-		Args:    cobra.MinimumNArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			s := selection{Selection: matrix.Selection{Cell: args[0]}, locked: locked}
-			cells, err := s.cells()
-			if err != nil {
-				return err
-			}
-			if len(cells) != 1 {
-				return fmt.Errorf("%q is %d cells; a probe runs in one", args[0], len(cells))
+			"a line, then how the probe ended. With --target there is no CELL: the probe runs there. It\n" +
+			"judges nothing; exit status 2 says that the probe did not end well. The probe `hostile`\n" +
+			"misbehaves on purpose, to see what the harness makes of it.",
+		Example: "  mapstack probe mips64le-debian12-6.1-malta mapstack\n  mapstack probe amd64-debian12-6.1 hostile panic\n  mapstack probe --target ssh://root@board facts",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (failed error) {
+			var cell matrix.Cell
+			if at.where == "" {
+				if goarch != "" || at.destructive {
+					return errors.New("--arch and --destructive are about a --target; a cell has an architecture, and nobody else uses a guest")
+				}
+				if len(args) < 2 {
+					return errors.New("probe needs a cell and a probe; `mapstack list` shows the cells")
+				}
+				s := selection{Selection: matrix.Selection{Cell: args[0]}, locked: locked}
+				cells, err := s.cells()
+				if err != nil {
+					return err
+				}
+				if len(cells) != 1 {
+					return fmt.Errorf("%q is %d cells; a probe runs in one", args[0], len(cells))
+				}
+				cell, args = cells[0], args[1:]
 			}
 			d := newDisplay(os.Stderr)
 			defer d.close()
@@ -45,7 +57,16 @@ func probeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := known(cmd.Context(), bench, cells[0].Arch, args[1]); err != nil {
+			if at.where != "" {
+				var system *target.Hosted
+				if cell, system, err = at.connect(cmd.Context(), bench, goarch); err != nil {
+					return err
+				}
+				defer func() {
+					failed = errors.Join(failed, system.Unchanged(cmd.Context()), system.Close())
+				}()
+			}
+			if err := known(cmd.Context(), bench, cell.Arch, args[0]); err != nil {
 				return err
 			}
 			console, err := os.Create(log)
@@ -54,12 +75,12 @@ func probeCommand() *cobra.Command {
 			}
 			defer console.Close()
 			var t wire.Transcript
-			origin, err := bench.Engine().Open(cmd.Context(), cells[0], console)
+			origin, err := bench.Engine().Open(cmd.Context(), cell, console)
 			if err != nil {
 				return err
 			}
 			run, err := origin.With(cmd.Context(), console, func(g target.Agent) error {
-				t, err = g.Run(cmd.Context(), args[1], args[2:])
+				t, err = g.Run(cmd.Context(), args[0], args[1:])
 				return err
 			})
 			if err := errors.Join(err, run.Err()); err != nil {
@@ -83,6 +104,9 @@ func probeCommand() *cobra.Command {
 	}
 	cmd.Flags().SetInterspersed(false) // what follows the probe's name is the probe's
 	cmd.Flags().BoolVar(&locked, "locked", false, "accept no kernel but the one in fixtures/kernels.lock")
+	cmd.Flags().StringVar(&at.where, "target", "", "run it in a system that runs already, as run does: native, ssh://user@host[:port], or user")
+	cmd.Flags().StringVar(&goarch, "arch", "", "the architecture that --target user emulates")
+	cmd.Flags().BoolVar(&at.destructive, "destructive", false, "let it do to the target what others who use it would suffer from")
 	cmd.Flags().StringVar(&log, "console", os.DevNull, "file for the guest's console log")
 	return cmd
 }
