@@ -68,6 +68,68 @@ func TestAnOrdinaryProgramGetsWhatTheSystemSets(t *testing.T) {
 	}
 }
 
+// TestTheLastLineOfLimitsConfWins fails if the order of limits.conf is lost: pam_limits
+// takes the lines as they come, and "-" sets both limits.
+func TestTheLastLineOfLimitsConfWins(t *testing.T) {
+	for text, want := range map[string]string{
+		"* soft nproc 4096\n* - nproc 100\n":                      "100:100",
+		"* - nproc 100\n* soft nproc 50\n":                        "50:100",
+		"* hard nproc 500\n":                                      "-:500",
+		"* - nproc 100\n* hard nproc 300\n* - nproc 200\n":        "200:200",
+		"* soft nproc 4096\n* soft nproc 10\n* hard nproc 4096\n": "10:4096",
+	} {
+		v := volume{FS: fstest.MapFS{"etc/os-release": {Data: []byte("ID=x\n")}, "etc/security/limits.conf": {Data: []byte(text)}}}
+		_, found := v.system()
+		applied, _ := Apply(found)
+		got := ""
+		for _, s := range applied {
+			if s.Of == matrix.OfSession && s.Name == "nproc" {
+				got = s.Value
+			}
+		}
+		if got != want {
+			t.Errorf("%q gives %s, want %s", text, got, want)
+		}
+	}
+}
+
+// TestSystemdsOwnDefaultCounts fails if a system with systemd whose files are silent is
+// taken for one without a limit, or one without systemd gets systemd's.
+func TestSystemdsOwnDefaultCounts(t *testing.T) {
+	for name, c := range map[string]struct {
+		files fstest.MapFS
+		want  string
+	}{
+		"silent":        {fstest.MapFS{"usr/lib/systemd/systemd": {}, "etc/systemd/system.conf": {Data: []byte("[Manager]\n")}}, "15%"},
+		"before usr":    {fstest.MapFS{"lib/systemd/systemd": {}}, "15%"},
+		"says a number": {fstest.MapFS{"usr/lib/systemd/systemd": {}, "etc/systemd/system.conf": {Data: []byte("DefaultTasksMax=200\n")}}, "200"},
+		"no systemd":    {fstest.MapFS{}, ""},
+	} {
+		c.files["etc/os-release"] = &fstest.MapFile{Data: []byte("ID=x\n")}
+		_, found := volume{FS: c.files}.system()
+		applied, _ := Apply(found)
+		got := ""
+		for _, s := range applied {
+			if s.Of == matrix.OfService && s.Name == "tasks" {
+				got = s.Value
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: DefaultTasksMax is %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// TestEverySysctlThatIsWatchedCanBeApplied fails if a name that is looked for is one
+// that a cell cannot have, as kernel.threads-max was.
+func TestEverySysctlThatIsWatchedCanBeApplied(t *testing.T) {
+	for _, name := range watched {
+		if applied, all := Apply([]Setting{{Name: name, Value: "1", Source: "/etc/sysctl.conf:1"}}); len(applied) != 1 {
+			t.Errorf("%s is left out: %s", name, all[0].Left)
+		}
+	}
+}
+
 // FuzzPolicy fails if a system's files make a setting that a guest cannot be given:
 // it becomes a word of a kernel's command line, or of a probe's.
 func FuzzPolicy(f *testing.F) {

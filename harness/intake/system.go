@@ -117,6 +117,18 @@ func (v volume) manager(set map[string]Setting) {
 			}
 		}
 	}
+	if _, known := set[defaultTasks]; !known && v.hasSystemd() {
+		set[defaultTasks] = Setting{Name: defaultTasks, Value: builtInTasks, Source: "systemd-system.conf(5), the default of systemd since 231; no file says another"}
+	}
+}
+
+// builtInTasks is DefaultTasksMax where no file says one (systemd-system.conf(5)).
+const builtInTasks = "15%"
+
+// hasSystemd is whether the system has systemd's program, in the folder of before
+// or after /lib became a link to /usr/lib.
+func (v volume) hasSystemd() bool {
+	return slices.Contains(v.list("usr/lib/systemd"), "systemd") || slices.Contains(v.list("lib/systemd"), "systemd")
 }
 
 // dropIns is a file of systemd and those that add to it, in the order in which they
@@ -179,6 +191,11 @@ func (v volume) limits(set map[string]Setting) {
 			words := strings.Fields(line)
 			if len(words) < 4 || !slices.Contains(resources, words[2]) {
 				return "", ""
+			}
+			// "-" is both, and takes the place of what was said of each before.
+			if _, err := amount(words[2], words[3]); words[1] == "-" && err == nil {
+				delete(set, words[0]+" soft "+words[2])
+				delete(set, words[0]+" hard "+words[2])
 			}
 			return strings.Join(words[:3], " "), words[3]
 		})

@@ -46,7 +46,7 @@ type Setting struct {
 	Name string `yaml:"name" json:"name"` // of a sysctl; "tasks" is pids.max; else a limit of setrlimit(2), as limits.conf names it
 	// Value is a number, of a limit SOFT:HARD, each a number (bytes where it is of
 	// memory), "max", or "-" for what the kernel gives; of tasks also a percentage of
-	// kernel.pid_max.
+	// kernel.pid_max, or of kernel.threads-max where that is set too and is less.
 	Value  string `yaml:"value" json:"value"`
 	Source string `yaml:"source" json:"source"` // where it is set, for a reader
 }
@@ -59,7 +59,7 @@ const (
 )
 
 var (
-	settingName  = regexp.MustCompile(`^[a-z0-9_.]{1,64}$`)
+	settingName  = regexp.MustCompile(`^[a-z0-9_.-]{1,64}$`)
 	settingValue = regexp.MustCompile(`^(-?[0-9]{1,20}|max|[0-9]{1,2}%|(max|-|[0-9]{1,20}):(max|-|[0-9]{1,20}))$`)
 )
 
@@ -69,7 +69,7 @@ func (s Setting) Check() error {
 	case !slices.Contains([]string{OfSysctl, OfService, OfSession}, s.Of):
 		return fmt.Errorf("a setting of %q must be of %s, %s or %s", s.Of, OfSysctl, OfService, OfSession)
 	case !settingName.MatchString(s.Name):
-		return fmt.Errorf("a setting's name, %q, must be of a-z, 0-9, dot and underscore", s.Name)
+		return fmt.Errorf("a setting's name, %q, must be of a-z, 0-9, dot, hyphen and underscore", s.Name)
 	case !settingValue.MatchString(s.Value):
 		return fmt.Errorf("the setting %s is %q, and must be a number, max, a percentage, or SOFT:HARD", s.Name, s.Value)
 	case s.Source == "":

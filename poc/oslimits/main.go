@@ -86,7 +86,7 @@ func live(p *probe.P, of string, settings []setting) {
 			args = append(args, s.name+"="+s.value)
 			continue
 		}
-		most := share(s.value)
+		most := share(s.value, settings)
 		group.Put("pids.max", most)
 		o.Set("pids.max", most)
 	}
@@ -97,10 +97,11 @@ func live(p *probe.P, of string, settings []setting) {
 	o.Emit()
 }
 
-// share is pids.max in numbers. A percentage is one of all process IDs:
-// kernel.threads-max counts too (system_tasks_max in systemd), and is left out
-// because it follows from the memory, of which a guest has little.
-func share(value string) string {
+// share is pids.max in numbers. A percentage is one of all process IDs, or of
+// kernel.threads-max where that is less (system_tasks_max in systemd). The latter
+// counts only if it is set: else it follows from the memory, of which a guest has
+// little.
+func share(value string, settings []setting) string {
 	if !strings.HasSuffix(value, "%") {
 		return value
 	}
@@ -108,6 +109,16 @@ func share(value string) string {
 	limit.Must(err)
 	all, err := strconv.Atoi(limit.MustOpen("kernel/pid_max").Was())
 	limit.Must(err)
+	for _, s := range settings {
+		if s.of != "sysctl" || s.name != "kernel.threads-max" {
+			continue
+		}
+		most, err := strconv.Atoi(limit.MustOpen("kernel/threads-max").Was())
+		limit.Must(err)
+		if most < all {
+			all = most
+		}
+	}
 	return strconv.Itoa(all * percent / 100)
 }
 

@@ -3,6 +3,7 @@
 package system
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/onsi/gomega"
@@ -54,6 +55,17 @@ func Area() claim.Area {
 			}
 			return ""
 		}
+	}
+	sysctl := &claims[len(claims)-1]
+	anything := sysctl.Unsupported
+	sysctl.Unsupported = func(c matrix.Cell, t abi.Table) string {
+		if why := anything(c, t); why != "" {
+			return why
+		}
+		if !slices.ContainsFunc(c.Policy, func(s matrix.Setting) bool { return s.Of == matrix.OfSysctl }) {
+			return "the operating system sets none of the sysctls that the claims are about"
+		}
+		return ""
 	}
 	return claim.Area{Name: "system", Claims: claims}
 }

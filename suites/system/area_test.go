@@ -3,6 +3,8 @@ package system
 import (
 	"testing"
 
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 
@@ -32,4 +34,19 @@ func TestEveryClaimCanFail(t *testing.T) {
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 	recorded.SilenceIsNoFault(t, Area(), usual, probe)
+}
+
+// TestNoSysctlIsNoError fails if a system that sets limits alone ends a run with an
+// error of ours, because nothing was there to compare.
+func TestNoSysctlIsNoError(t *testing.T) {
+	limits := matrix.Setting{Of: matrix.OfSession, Name: "nproc", Value: "-:500", Source: "/etc/security/limits.conf:1"}
+	sysctl := matrix.Setting{Of: matrix.OfSysctl, Name: "kernel.pid_max", Value: "4096", Source: "/etc/sysctl.conf:1"}
+	for _, c := range Area().Claims {
+		if why := c.Unsupported(matrix.Cell{Policy: []matrix.Setting{limits}}, abi.Table{}); (why != "") != (c.ID == "OS-003") {
+			t.Errorf("%s of a system with limits alone is left for %q", c.ID, why)
+		}
+		if why := c.Unsupported(matrix.Cell{Policy: []matrix.Setting{limits, sysctl}}, abi.Table{}); why != "" {
+			t.Errorf("%s of a system with a sysctl is left for %q", c.ID, why)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/matrix"
@@ -58,6 +59,20 @@ func emulated(cells []evidence.Cell) bool {
 	return slices.ContainsFunc(cells, func(c evidence.Cell) bool { return c.Cell.Host == matrix.UserMode })
 }
 
+// refused says of the sysctls that a kernel did not take why it did not: the agent
+// notes "set sysctl NAME: why" (poc/agent/sysctl.go).
+func refused(policy []report.Setting, notes []string) {
+	for i := range policy {
+		s := &policy[i]
+		for _, n := range notes {
+			// A cell of fixtures says of what a setting is before its name.
+			if why, ok := strings.CutPrefix(n, "set sysctl "+strings.TrimPrefix(s.Name, matrix.OfSysctl+" ")+": "); ok && s.Left == "" {
+				s.Left = "the kernel refuses it: " + why
+			}
+		}
+	}
+}
+
 // reportCells is what the report says of each cell.
 func reportCells(cells []evidence.Cell) []report.Cell {
 	var all []report.Cell
@@ -82,6 +97,7 @@ func reportCells(cells []evidence.Cell) []report.Cell {
 			}
 		}
 		if c.Guest != nil {
+			refused(rc.Kernel.Provenance.Policy, c.Guest.Hello.Notes)
 			rc.Kernel.Release = c.Guest.Hello.Release
 		}
 		if q := c.QEMU; q != nil {

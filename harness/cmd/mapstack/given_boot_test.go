@@ -180,6 +180,14 @@ func TestBootUnderTheLimitsOfASystem(t *testing.T) {
 			"OS-002": {"nproc 500:500 (/etc/security/limits.conf:2 and /etc/security/limits.conf:3)", "failed to create new OS thread"},
 			"OS-003": {"vm.overcommit_memory, which /etc/sysctl.d/9.conf:2 sets"},
 		}},
+		"a share of few": {map[string]string{
+			"usr/lib/systemd/systemd":  "",
+			"etc/security/limits.conf": "* soft nproc 4096\n* - nproc 300\n",
+			"etc/sysctl.conf":          "kernel.threads-max = 2000\n",
+		}, map[string][]string{
+			"OS-001": {"tasks 15% (systemd-system.conf(5)", "pids.max refused", "failed to create new OS thread"},
+			"OS-002": {"nproc 300:300 (/etc/security/limits.conf:2)", "failed to create new OS thread"},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := p
@@ -187,6 +195,11 @@ func TestBootUnderTheLimitsOfASystem(t *testing.T) {
 			r := judged(t, verdict.ExitConformant, "--os-image", p.ext4(c.settings), "--focus", "system")
 			if r.Cells[0].Name != "given-openeuler-22.03-amd64" {
 				t.Errorf("the cell is %s", r.Cells[0].Name)
+			}
+			for _, s := range r.Cells[0].Kernel.Provenance.Policy {
+				if refused := s.Name == "vm.overcommit_memory"; refused != strings.Contains(s.Left, "invalid argument") {
+					t.Errorf("the report says that %s is left for %q", s.Name, s.Left)
+				}
 			}
 			failed := 0
 			for _, o := range r.Outcomes {
