@@ -95,7 +95,7 @@ DIST ?= dist
 
 # The guests' programs are made once; they are the same in the program of every host.
 dist:
-	@go run ./harness/cmd/prebuild harness/prebuilt/images
+	@go run ./harness/cmd/prebuild harness/guest/prebuilt/images
 	@mkdir -p '$(DIST)' && rm -f '$(DIST)'/mapstack-linux-* '$(DIST)/SHA256SUMS'
 	@for host in $(HOSTS); do echo "$(DIST)/mapstack-linux-$$host"; \
 		CGO_ENABLED=0 GOOS=linux GOARCH=$$host go build -trimpath -buildvcs=auto -tags dist -ldflags='-s -w' \
@@ -112,7 +112,7 @@ test:
 # target, and so have all cells.
 test-boot:
 	go test -tags boot -p 1 -count 1 -timeout 30m -run '^Test(Boot|RealArchive|Toolbox)' \
-		./harness/cmd/mapstack ./harness/debian ./harness/helper ./harness/target ./harness/toolbox ./harness/workbench ./suites
+		./harness/cmd/mapstack ./harness/machine/diskreader ./harness/machine/target ./harness/machine/toolbox ./harness/run/workbench ./harness/source/debian ./suites
 
 lint:
 	@test -z "$$(gofmt -l .)" || { echo 'not gofmt-ed:'; gofmt -l .; exit 1; }

@@ -3,8 +3,8 @@ package suites
 import (
 	"fmt"
 
-	"github.com/mapstack/conformance/harness/evidence"
-	"github.com/mapstack/conformance/harness/report"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/poc/defect"
 	"github.com/mapstack/conformance/suites/internal/collect"
 	"github.com/mapstack/conformance/suites/internal/history"

@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/verdict"
 )
 
 // TestExcusesAreForMustClaims fails if an excuse outlives its claim, or if one

@@ -7,10 +7,10 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/fixtures"
-	"github.com/mapstack/conformance/harness/evidence"
-	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/collect"

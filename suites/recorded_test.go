@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/fixtures"
-	"github.com/mapstack/conformance/harness/evidence"
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
 // TestJudgementsChangeOnPurpose judges the recorded kernels with every claim,

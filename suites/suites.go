@@ -10,10 +10,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/report"
-	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/address"
 	"github.com/mapstack/conformance/suites/clone"

@@ -15,11 +15,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapstack/conformance/fixtures"
-	"github.com/mapstack/conformance/harness/article"
-	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/judge/article"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/target"
-	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/fixtures"
-	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/wire"
 )

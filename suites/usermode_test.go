@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/fixtures"
-	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 )

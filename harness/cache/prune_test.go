@@ -474,7 +474,7 @@ func TestForeignFilesStay(t *testing.T) {
 	c := open(t, t.TempDir())
 	sum := sumOf("x")
 	foreign := []string{
-		c.path("toolbox-last", "amd64-arm64.json"), // as harness/toolbox keeps it
+		c.path("toolbox-last", "amd64-arm64.json"), // as harness/machine/toolbox keeps it
 		c.path("toolbox-last", "manifest.json"),
 		c.path("notes"),
 		c.path("kind", "notes"),

@@ -13,7 +13,7 @@ import (
 type Cell struct {
 	Name     string `yaml:"name" json:"name"`                           // unique; [a-z0-9.-]
 	Arch     string `yaml:"arch" json:"arch"`                           // GOARCH
-	Machine  string `yaml:"machine,omitempty" json:"machine,omitempty"` // short name in harness/arch; "" is the default
+	Machine  string `yaml:"machine,omitempty" json:"machine,omitempty"` // short name in harness/matrix/arch; "" is the default
 	OS       string `yaml:"os" json:"os"`                               // what a reader calls the distribution
 	Kernel   Kernel `yaml:"kernel" json:"kernel"`
 	PageSize int    `yaml:"pageSize" json:"pageSize"` // bytes; the guest's own answer must agree
@@ -114,7 +114,7 @@ const (
 	Archive  Origin = ""         // a package of a Debian suite
 	Source   Origin = "source"   // built from a source package of a Debian suite
 	Given    Origin = "given"    // a file, a package or the image of a disk, named on the command line
-	Supplied Origin = "supplied" // a file that whoever has it names (harness/local)
+	Supplied Origin = "supplied" // a file that whoever has it names (harness/matrix/local)
 )
 
 // Kernel names where a cell's kernel comes from.

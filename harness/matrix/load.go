@@ -10,7 +10,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
 // Bounds of a cell. A guest outside them is a typing error, not a wish.

@@ -7,7 +7,7 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
 // Selection narrows the matrix. Each field is a comma-separated list; an empty

@@ -4,8 +4,8 @@ import (
 	"context"
 	"strings"
 
+	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/target"
 	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/poc/wire"
 )

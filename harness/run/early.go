@@ -3,8 +3,8 @@ package run
 import (
 	"errors"
 
-	"github.com/mapstack/conformance/harness/evidence"
-	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/poc/wire"
 )
@@ -25,7 +25,7 @@ func (o *Origin) earlier() (wire.Transcript, evidence.ProbeRun) {
 	defer o.mu.Unlock()
 	if o.early == nil {
 		return wire.Transcript{}, evidence.ProbeRun{Failure: &target.Failure{Kind: target.Protocol,
-			Message: "the guest's console shows nothing of stage 0, which every guest starts with where harness/stage0 can assemble it; read console/boot.log"}}
+			Message: "the guest's console shows nothing of stage 0, which every guest starts with where harness/guest/assembler can assemble it; read console/boot.log"}}
 	}
 	return *o.early, evidence.ProbeRun{}
 }

@@ -3,9 +3,9 @@ package run
 import (
 	"testing"
 
-	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/target"
 	"github.com/mapstack/conformance/poc/stage0"
 )
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/tklauser/go-sysconf"
 
-	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/judge/evidence"
 )
 
 // MeasureHost asks go-sysconf what this machine has. It decides how many

@@ -17,15 +17,15 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/mapstack/conformance/harness/arch"
-	"github.com/mapstack/conformance/harness/evidence"
-	"github.com/mapstack/conformance/harness/guestimage"
-	"github.com/mapstack/conformance/harness/kernel"
+	"github.com/mapstack/conformance/harness/guest/guestimage"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/machine/qemu"
+	"github.com/mapstack/conformance/harness/machine/target"
+	"github.com/mapstack/conformance/harness/machine/toolbox"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/qemu"
-	"github.com/mapstack/conformance/harness/target"
-	"github.com/mapstack/conformance/harness/toolbox"
+	"github.com/mapstack/conformance/harness/source/kernel"
 	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/poc/wire"
 )

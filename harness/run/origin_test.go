@@ -9,13 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/cache"
-	"github.com/mapstack/conformance/harness/evidence"
 	"github.com/mapstack/conformance/harness/internal/fakeqemu"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/target"
 	"github.com/mapstack/conformance/poc/wire"
 )
 

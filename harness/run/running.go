@@ -4,9 +4,9 @@ import (
 	"context"
 	"sync"
 
-	"github.com/mapstack/conformance/harness/evidence"
-	"github.com/mapstack/conformance/harness/kernel"
-	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/machine/target"
+	"github.com/mapstack/conformance/harness/source/kernel"
 	"github.com/mapstack/conformance/poc/wire"
 )
 

@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mapstack/conformance/harness/arch"
-	"github.com/mapstack/conformance/harness/evidence"
-	"github.com/mapstack/conformance/harness/guestimage"
-	"github.com/mapstack/conformance/harness/local"
+	"github.com/mapstack/conformance/harness/guest/guestimage"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/target"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/matrix/local"
 	"github.com/mapstack/conformance/poc/stage0"
 )
 

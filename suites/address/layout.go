@@ -5,7 +5,7 @@ import (
 
 	"github.com/onsi/gomega"
 
-	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"

@@ -1,8 +1,8 @@
 package clone
 
 import (
-	"github.com/mapstack/conformance/harness/facts"
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/history"
 )

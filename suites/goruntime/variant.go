@@ -6,7 +6,7 @@ import (
 
 	"github.com/onsi/gomega"
 
-	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
@@ -40,7 +40,7 @@ func variantClaims() []claim.Claim {
 		must("GR-110",
 			"A Go runtime that maps the stack of every thread with MAP_STACK, and a guard below it, works: 40 threads stand on mappings of their own.",
 			"以 MAP_STACK 映射每个线程的栈并在其下设保护页的 Go 运行时可正常工作：40 个线程各自使用独立的映射。",
-			"a runtime made from Go's own source (harness/runtimevariant, strict); rows MS-01, MS-02, IN-01",
+			"a runtime made from Go's own source (harness/guest/runtimevariant, strict); rows MS-01, MS-02, IN-01",
 			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
 				stands(g, t, asItIs+".strict", true)
 				stands(g, t, asItIs+".fallback", true)
@@ -65,7 +65,7 @@ func variantClaims() []claim.Claim {
 		should("GR-111",
 			"Where MAP_STACK is refused, a runtime that insists on it ends with status 2 and says 'failed to create new OS thread' with the error of mmap.",
 			"在 MAP_STACK 被拒绝之处，坚持使用它的运行时以状态 2 终止，并输出带有 mmap 错误号的 'failed to create new OS thread'。",
-			"rows D1 to D4; harness/runtimevariant, strict",
+			"rows D1 to D4; harness/guest/runtimevariant, strict",
 			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				for defect, name := range unsupported() {
 					dies(g, t, defect+".strict", a, name)
@@ -75,7 +75,7 @@ func variantClaims() []claim.Claim {
 		should("GR-112",
 			"Where MAP_STACK silently takes PROT_WRITE away, a runtime that insists on it dies of SIGSEGV.",
 			"在 MAP_STACK 悄然去掉 PROT_WRITE 之处，坚持使用它的运行时因 SIGSEGV 而死。",
-			"row D5; harness/runtimevariant, strict",
+			"row D5; harness/guest/runtimevariant, strict",
 			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
 				o := ended(g, t, readOnly+".strict", "2")
 				g.Expect(o.Value("stderr")).To(gomega.ContainSubstring("SIGSEGV"), "what step %s says", o.Step)
@@ -83,7 +83,7 @@ func variantClaims() []claim.Claim {
 		should("IN-002",
 			"Where MAP_STACK is refused with EPERM, EINVAL or EOPNOTSUPP, a runtime that asks before takes its threads' stacks from the heap, and they start.",
 			"在 MAP_STACK 以 EPERM、EINVAL 或 EOPNOTSUPP 被拒绝之处，事先探测的运行时改从堆中取得线程栈，线程照常启动。",
-			"rows D1 to D3; harness/runtimevariant, fallback; poc/stackfallback",
+			"rows D1 to D3; harness/guest/runtimevariant, fallback; poc/stackfallback",
 			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				for defect, name := range unsupported() {
 					stands(g, t, defect+".fallback", false)
@@ -94,7 +94,7 @@ func variantClaims() []claim.Claim {
 		should("IN-003",
 			"Where MAP_STACK silently takes PROT_WRITE away, a runtime that asks before notices it without a signal, and its threads start on the heap; mprotect gives the page back its PROT_WRITE.",
 			"在 MAP_STACK 悄然去掉 PROT_WRITE 之处，事先探测的运行时无需信号即可发现，其线程在堆上启动；mprotect 可恢复该页的 PROT_WRITE。",
-			"row D5; harness/runtimevariant, fallback; poc/stackfallback",
+			"row D5; harness/guest/runtimevariant, fallback; poc/stackfallback",
 			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
 				stands(g, t, readOnly+".fallback", false)
 				detects(g, t, readOnly, "read-only")
@@ -106,7 +106,7 @@ func variantClaims() []claim.Claim {
 		should("IN-004",
 			"ENOMEM on MAP_STACK is not taken for lack of support: a runtime that asks before ends with that error, and hides it behind no other kind of stack.",
 			"MAP_STACK 返回 ENOMEM 不被当作不支持：事先探测的运行时以该错误终止，而不以其他栈掩盖它。",
-			"row D4; harness/runtimevariant, fallback; poc/stackfallback",
+			"row D4; harness/guest/runtimevariant, fallback; poc/stackfallback",
 			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				dies(g, t, noMemory+".fallback", a, "ENOMEM")
 				ended(g, t, noMemory+".detector", "0")

@@ -3,7 +3,7 @@ package limits
 import (
 	"github.com/onsi/gomega"
 
-	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )

@@ -6,8 +6,8 @@ import (
 
 	"github.com/onsi/gomega"
 
-	"github.com/mapstack/conformance/harness/facts"
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 	"github.com/mapstack/conformance/suites/internal/history"

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/mapstack/conformance/harness/release"
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/matrix/release"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )

@@ -3,7 +3,7 @@ package signal
 import (
 	"testing"
 
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 

@@ -7,9 +7,9 @@ package stage0
 import (
 	"github.com/onsi/gomega"
 
-	"github.com/mapstack/conformance/harness/facts"
-	assembler "github.com/mapstack/conformance/harness/stage0"
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/guest/assembler"
+	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/suites/internal/claim"

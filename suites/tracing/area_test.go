@@ -3,8 +3,8 @@ package tracing
 import (
 	"testing"
 
-	"github.com/mapstack/conformance/harness/release"
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/matrix/release"
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 

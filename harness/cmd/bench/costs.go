@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/judge/evidence"
 )
 
 // Costs is what a run of many cells cost.

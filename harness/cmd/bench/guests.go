@@ -13,12 +13,12 @@ import (
 
 	"github.com/u-root/u-root/pkg/cpio"
 
-	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/machine/qemu"
+	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/qemu"
+	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/run"
-	"github.com/mapstack/conformance/harness/target"
-	"github.com/mapstack/conformance/harness/workbench"
+	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
 // compare measures a cell: its restore against its boot, and for amd64 the

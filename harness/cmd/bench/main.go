@@ -15,10 +15,10 @@ import (
 
 	"github.com/google/renameio/v2"
 
-	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/workbench"
+	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
 func main() {

@@ -7,12 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/guest/prebuilt"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/prebuilt"
-	"github.com/mapstack/conformance/harness/report"
-	"github.com/mapstack/conformance/harness/target"
-	"github.com/mapstack/conformance/harness/verdict"
 )
 
 // version is this tool's own, printed in every report.

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mapstack/conformance/fixtures"
-	"github.com/mapstack/conformance/harness/workbench"
+	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
 func bundleCommand() *cobra.Command {

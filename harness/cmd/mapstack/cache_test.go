@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/harness/cache"
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
 func TestTheCacheIsShownAndPruned(t *testing.T) {

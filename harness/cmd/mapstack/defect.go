@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/report"
 	"github.com/mapstack/conformance/poc/defect"
 	"github.com/mapstack/conformance/suites"
 )

@@ -16,12 +16,12 @@ import (
 	"github.com/u-root/u-root/pkg/cpio"
 
 	"github.com/mapstack/conformance/fixtures"
-	"github.com/mapstack/conformance/harness/arch"
-	"github.com/mapstack/conformance/harness/debian"
+	"github.com/mapstack/conformance/harness/machine/qemu"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/qemu"
-	"github.com/mapstack/conformance/harness/workbench"
+	"github.com/mapstack/conformance/harness/run/workbench"
+	"github.com/mapstack/conformance/harness/source/debian"
 )
 
 // owned is PID 1 of a small system that somebody owns alone: Debian's busybox and the

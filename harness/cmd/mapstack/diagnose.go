@@ -15,7 +15,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/diagnose"
 	"github.com/mapstack/conformance/harness/diagnose/watch"
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
 // exitRefused is what diagnose --pid ends with when a thread was refused.

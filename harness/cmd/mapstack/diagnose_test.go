@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/harness/diagnose"
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
 func TestDiagnoseNeedsOneProgram(t *testing.T) {

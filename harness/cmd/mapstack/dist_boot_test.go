@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mapstack/conformance/harness/report"
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
 // bundled is the cell that is taken to the machine without a network.

@@ -15,16 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mapstack/conformance/fixtures"
-	"github.com/mapstack/conformance/harness/arch"
-	"github.com/mapstack/conformance/harness/debian"
-	"github.com/mapstack/conformance/harness/gnu"
-	"github.com/mapstack/conformance/harness/kernel"
-	"github.com/mapstack/conformance/harness/local"
+	"github.com/mapstack/conformance/harness/guest/prebuilt"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/prebuilt"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/matrix/local"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/verdict"
-	"github.com/mapstack/conformance/harness/workbench"
+	"github.com/mapstack/conformance/harness/run/workbench"
+	"github.com/mapstack/conformance/harness/source/debian"
+	"github.com/mapstack/conformance/harness/source/gnu"
+	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
 func doctorCommand() *cobra.Command {

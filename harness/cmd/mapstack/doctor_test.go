@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mapstack/conformance/harness/debian"
-	"github.com/mapstack/conformance/harness/kernel"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/source/debian"
+	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
 type resolve func(cell matrix.Cell) (kernel.Pin, error)

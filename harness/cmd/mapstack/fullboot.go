@@ -12,17 +12,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mapstack/conformance/harness/arch"
-	"github.com/mapstack/conformance/harness/evidence"
-	"github.com/mapstack/conformance/harness/intake"
-	"github.com/mapstack/conformance/harness/kernel"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/machine/qemu"
+	"github.com/mapstack/conformance/harness/machine/target"
+	"github.com/mapstack/conformance/harness/machine/toolbox"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/qemu"
 	engine "github.com/mapstack/conformance/harness/run"
-	"github.com/mapstack/conformance/harness/target"
-	"github.com/mapstack/conformance/harness/toolbox"
-	"github.com/mapstack/conformance/harness/workbench"
+	"github.com/mapstack/conformance/harness/run/workbench"
+	"github.com/mapstack/conformance/harness/source/intake"
+	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
 // fullBoot is the flags by which the system on --os-image is booted as it is.

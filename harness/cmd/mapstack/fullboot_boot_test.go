@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/harness/cache"
-	"github.com/mapstack/conformance/harness/debian"
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/source/debian"
 )
 
 // installed is the image of a Debian 12 with systemd, AppArmor and GRUB, as an

@@ -15,11 +15,11 @@ import (
 	"github.com/google/rpmpack"
 
 	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/report"
-	"github.com/mapstack/conformance/harness/verdict"
-	"github.com/mapstack/conformance/harness/workbench"
+	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
 // synthetic makes images of Debian's kernel, as vendors hold theirs.

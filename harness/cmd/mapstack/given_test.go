@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mapstack/conformance/harness/intake"
-	"github.com/mapstack/conformance/harness/kernel"
-	"github.com/mapstack/conformance/harness/workbench"
+	"github.com/mapstack/conformance/harness/run/workbench"
+	"github.com/mapstack/conformance/harness/source/intake"
+	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
 func TestAKernelOptionIsASeriesOrAFile(t *testing.T) {

@@ -14,11 +14,11 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/report"
-	"github.com/mapstack/conformance/harness/target"
-	"github.com/mapstack/conformance/harness/verdict"
 )
 
 // execute runs a command line as main does.

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mapstack/conformance/harness/report"
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
 // unsteady are sysctls that change by themselves.

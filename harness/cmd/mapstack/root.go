@@ -10,10 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mapstack/conformance/fixtures"
-	"github.com/mapstack/conformance/harness/arch"
-	"github.com/mapstack/conformance/harness/local"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/workbench"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/matrix/local"
+	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
 // selection is the flags that narrow the matrix, shared by most commands.

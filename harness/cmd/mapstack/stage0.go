@@ -10,10 +10,10 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
-	"github.com/mapstack/conformance/harness/arch"
-	"github.com/mapstack/conformance/harness/stage0"
-	"github.com/mapstack/conformance/harness/stage0/account"
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/guest/account"
+	"github.com/mapstack/conformance/harness/guest/assembler"
+	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/wire"
 )
@@ -32,7 +32,7 @@ func stage0MakeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "make ARCH FILE", Short: "Write the program of an architecture to a file", Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			program, err := stage0.Program(goarchOf(args[0]))
+			program, err := assembler.Program(goarchOf(args[0]))
 			if err != nil {
 				return err
 			}
@@ -83,7 +83,7 @@ func stage0ReadCommand() *cobra.Command {
 	}
 }
 
-// goarchOf is an architecture's GOARCH by any of its names. One that harness/arch does not
+// goarchOf is an architecture's GOARCH by any of its names. One that harness/matrix/arch does not
 // know may still have a table and encodings.
 func goarchOf(name string) string {
 	if rec, err := arch.Lookup(name); err == nil {

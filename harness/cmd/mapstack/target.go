@@ -10,14 +10,14 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/mapstack/conformance/harness/arch"
-	"github.com/mapstack/conformance/harness/evidence"
-	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/machine/target"
+	"github.com/mapstack/conformance/harness/machine/toolbox"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
 	engine "github.com/mapstack/conformance/harness/run"
-	"github.com/mapstack/conformance/harness/target"
-	"github.com/mapstack/conformance/harness/toolbox"
-	"github.com/mapstack/conformance/harness/workbench"
+	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
 // aim is the flags that choose a system which runs already.

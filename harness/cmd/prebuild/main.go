@@ -10,11 +10,11 @@ import (
 	"os/signal"
 	"time"
 
-	"github.com/mapstack/conformance/harness/arch"
 	"github.com/mapstack/conformance/harness/cache"
-	"github.com/mapstack/conformance/harness/guestimage"
+	"github.com/mapstack/conformance/harness/guest/guestimage"
+	"github.com/mapstack/conformance/harness/guest/toolchain"
+	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/toolchain"
 )
 
 func main() {

@@ -17,7 +17,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/mapstack/conformance/harness/arch"
+	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/sys"
 	"github.com/mapstack/conformance/poc/trace"

@@ -7,7 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
 // Deviation records that a claim is known not to hold on some cells, and why.

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/verdict"
 )
 
 func TestDeviationsExcuseFailuresOnlyWhereTheyAreListed(t *testing.T) {

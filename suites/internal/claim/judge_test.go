@@ -6,9 +6,9 @@ import (
 
 	"github.com/onsi/gomega"
 
-	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/wire"
 )

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 )
 

@@ -5,11 +5,11 @@ package collect
 import (
 	"fmt"
 
-	"github.com/mapstack/conformance/harness/evidence"
-	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/run"
-	"github.com/mapstack/conformance/harness/target"
-	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/claim"
 )

@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mapstack/conformance/harness/evidence"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/target"
-	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/poc/wire"
 )
 

@@ -12,8 +12,8 @@ import (
 	"github.com/onsi/ginkgo/v2"
 
 	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/collect"
 	"github.com/mapstack/conformance/suites/internal/spec"

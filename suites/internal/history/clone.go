@@ -1,6 +1,6 @@
 package history
 
-import "github.com/mapstack/conformance/harness/facts"
+import "github.com/mapstack/conformance/harness/judge/facts"
 
 // PidfdOfThread reports whether clone accepts CLONE_PIDFD with CLONE_THREAD:
 // commit 83b290c9e3b5 (6.9). Observed: EINVAL on 5.10 and 6.1, accepted on 6.12

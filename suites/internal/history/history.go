@@ -5,8 +5,8 @@
 package history
 
 import (
-	"github.com/mapstack/conformance/harness/facts"
-	"github.com/mapstack/conformance/harness/release"
+	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/matrix/release"
 )
 
 // StackNoHugepage reports whether MAP_STACK sets VM_NOHUGEPAGE: since commit

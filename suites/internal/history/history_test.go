@@ -3,8 +3,8 @@ package history
 import (
 	"testing"
 
-	"github.com/mapstack/conformance/harness/facts"
-	"github.com/mapstack/conformance/harness/release"
+	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/matrix/release"
 )
 
 // TestStackNoHugepageFollowsTheStableTrees fails if a stable series is taken for

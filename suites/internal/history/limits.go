@@ -1,6 +1,6 @@
 package history
 
-import "github.com/mapstack/conformance/harness/facts"
+import "github.com/mapstack/conformance/harness/judge/facts"
 
 // ProcessesPerUserNamespace reports whether RLIMIT_NPROC counts the processes
 // of a user per user namespace: commit 21d1c5e386bc (5.14). Observed: all

@@ -1,6 +1,6 @@
 package history
 
-import "github.com/mapstack/conformance/harness/facts"
+import "github.com/mapstack/conformance/harness/judge/facts"
 
 // Droppable reports whether mmap knows MAP_DROPPABLE: commit 9651fcedf7b9
 // (6.11). Observed: EINVAL on 5.10 and 6.1, accepted on 6.12 and later.

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/fixtures"
-	"github.com/mapstack/conformance/harness/facts"
+	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/poc/wire"
 )
 

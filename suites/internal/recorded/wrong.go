@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/mapstack/conformance/harness/facts"
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/claim"
 )

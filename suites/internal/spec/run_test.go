@@ -11,7 +11,7 @@ import (
 
 	"github.com/onsi/ginkgo/v2/reporters"
 
-	"github.com/mapstack/conformance/harness/verdict"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
 func given(cell, claim string, status verdict.Status, reason string) Case {

@@ -1,0 +1,318 @@
+// Package guestimage makes the initramfs of a guest: stage 0 and the agent that
+// it becomes as PID 1, and every probe. The same programs give the same bytes.
+package guestimage
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/u-root/u-root/pkg/cpio"
+
+	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/guest/assembler"
+	"github.com/mapstack/conformance/harness/guest/runtimevariant"
+	"github.com/mapstack/conformance/harness/guest/toolchain"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/source/gnu"
+	early "github.com/mapstack/conformance/poc/stage0"
+)
+
+// agent is the folder of PID 1, below poc/.
+const agent = "agent"
+
+// Probes are the programs of every guest image, by their folders below poc/.
+var (
+	guestProbes  = []string{"address", "cloneflags", "facts", "hostile", "inject", "mapstack", "mmapabi", "newosproc", "oslimits", "protection", "sigstack", "stackfallback", "threadlimits", "threadstacks", "tracing", "variants", "zeropage"}
+	hostedProbes = []string{"sysconf"}
+	// varied is the probes that are there with another runtime too, by variant.
+	varied = map[runtimevariant.Variant][]string{
+		runtimevariant.Strict:   {"threadstacks"},
+		runtimevariant.Fallback: {"threadstacks"},
+		runtimevariant.Mended:   {"newosproc"},
+	}
+)
+
+// Image is a guest image in the cache.
+type Image struct {
+	Path   string // the initramfs, an uncompressed cpio archive
+	Disk   string // the same as an ext4 file system, where a machine has one; else empty
+	Key    string // changes when its contents could
+	Bare   bool   // stage 0 is in it and no agent, for want of a toolchain
+	Probes []string
+	Go     string // version of the toolchain
+}
+
+// Builder makes guest images, each architecture once.
+type Builder struct {
+	// Folder holds programs that somebody else compiled, to be used instead of
+	// compiling; empty for none.
+	Folder string
+	// Prebuilt holds the images that Export wrote, to be used instead of compiling;
+	// nil for none.
+	Prebuilt fs.FS
+	// Supplied is the GOROOT that somebody supplied for an architecture.
+	Supplied func(arch.Record) (string, error)
+
+	cache *cache.Cache
+	tools *toolchain.Go
+	sink  progress.Sink
+
+	built cache.Memo[Image]
+}
+
+// NewBuilder returns a builder that compiles with tools and keeps images in c. One
+// that compiles nothing needs no tools.
+func NewBuilder(c *cache.Cache, tools *toolchain.Go, sink progress.Sink) *Builder {
+	return &Builder{cache: c, tools: tools, sink: sink}
+}
+
+// Image returns the guest image of an architecture. A failure is that caller's
+// only: the next one tries again.
+func (b *Builder) Image(ctx context.Context, rec arch.Record) (Image, error) {
+	what := "guest image for " + rec.GOARCH
+	return b.built.Get(ctx, what, func() (Image, error) {
+		have := b.image
+		switch {
+		case b.Folder != "":
+			have = b.fromFolder
+		case b.Prebuilt != nil:
+			have = b.prebuilt
+		}
+		image, err := have(ctx, rec)
+		if err != nil {
+			return Image{}, fmt.Errorf("%s: %w", what, err)
+		}
+		return image, nil
+	})
+}
+
+// layout is the version of what contents and write make of the programs.
+const layout = "3"
+
+func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
+	first, err := first(rec.GOARCH)
+	if err != nil {
+		return Image{}, err
+	}
+	tools, libraries, err := b.toolchain(ctx, rec)
+	if errors.Is(err, errNoToolchain) && first != nil {
+		return b.bare(ctx, rec, first)
+	}
+	if err != nil {
+		return Image{}, err
+	}
+	probes := slices.Clone(guestProbes)
+	if tools.Hosted() {
+		// Elsewhere their modules do not know the architecture.
+		probes = append(probes, hostedProbes...)
+	}
+	for _, variant := range variants(rec) {
+		for _, name := range varied[variant] {
+			probes = append(probes, name+"-"+string(variant))
+		}
+	}
+	slices.Sort(probes)
+	parts := append([]string{layout, fmt.Sprintf("%x", sha256.Sum256(first))}, probes...)
+	key, err := tools.Key(rec, parts...)
+	if err != nil {
+		return Image{}, err
+	}
+	dir, err := b.cache.Dir(ctx, "guest", key, func(ctx context.Context, dir string) error {
+		what := "guest programs for " + rec.GOARCH
+		b.sink(progress.Event{Stage: progress.Build, What: what})
+		err := build(ctx, tools, libraries, rec, first, dir)
+		b.sink(progress.Event{Stage: progress.Build, What: what, End: true, Err: err})
+		return err
+	})
+	if err != nil {
+		return Image{}, err
+	}
+	return imageIn(dir, rec, Image{Key: key, Probes: probes, Go: tools.Version()}), nil
+}
+
+// imageIn fills in where the files of an image are.
+func imageIn(dir string, rec arch.Record, image Image) Image {
+	image.Path = filepath.Join(dir, archive)
+	if disked(rec) {
+		image.Disk = filepath.Join(dir, disk)
+	}
+	return image
+}
+
+// first is PID 1 of an architecture's guests, nil where that is the agent.
+func first(goarch string) ([]byte, error) {
+	if assembler.Reason(goarch) != "" {
+		return nil, nil
+	}
+	return assembler.Program(goarch)
+}
+
+// toolchain is what compiles an architecture's programs, and where the libraries
+// are that they load, nil for static ones.
+func (b *Builder) toolchain(ctx context.Context, rec arch.Record) (*toolchain.Go, *gnu.Tools, error) {
+	switch {
+	case rec.Supplied:
+		goroot, err := b.Supplied(rec)
+		if err != nil {
+			return nil, nil, err
+		}
+		if goroot == "" {
+			return nil, nil, errNoToolchain
+		}
+		tools, err := b.tools.Supplied(ctx, goroot)
+		return tools, nil, err
+	case rec.GNU != "":
+		found, err := gnu.Find(ctx, rec)
+		if err != nil {
+			return nil, nil, err
+		}
+		return b.tools.GNU(found), &found, nil
+	}
+	return b.tools, nil, nil
+}
+
+// errNoToolchain means that nobody supplied what compiles an architecture's programs.
+var errNoToolchain = errors.New("no Go toolchain was supplied")
+
+// bare makes an image of stage 0 alone: it needs no toolchain, and says whether the
+// kernel has the architecture's ABI.
+func (b *Builder) bare(ctx context.Context, rec arch.Record, first []byte) (Image, error) {
+	key := fmt.Sprintf("bare-%s-%s-%x", layout, rec.GOARCH, sha256.Sum256(first))
+	dir, err := b.cache.Dir(ctx, "guest", key, func(_ context.Context, dir string) error {
+		bin := filepath.Join(dir, "bin")
+		if err := os.Mkdir(bin, 0o755); err != nil {
+			return err
+		}
+		return pack(rec, bin, first, []cpio.Record{cpio.StaticFile("init", string(first), 0o755)}, dir)
+	})
+	if err != nil {
+		return Image{}, err
+	}
+	return imageIn(dir, rec, Image{Key: key, Bare: true}), nil
+}
+
+// variants is the runtimes that differ from the stock one where programs have it.
+func variants(rec arch.Record) []runtimevariant.Variant {
+	if rec.GNU != "" {
+		return nil // gccgo has a runtime of its own
+	}
+	return slices.DeleteFunc(runtimevariant.All(), func(v runtimevariant.Variant) bool { return !v.Applies(rec.GOARCH) })
+}
+
+// Files of a guest image.
+const (
+	archive = "initramfs.cpio"
+	disk    = "root.ext4"
+)
+
+// disked is whether a machine of the architecture takes a disk.
+func disked(rec arch.Record) bool {
+	for _, m := range rec.Machines {
+		if m.Disk != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func build(ctx context.Context, tools *toolchain.Go, libraries *gnu.Tools, rec arch.Record, first []byte, dir string) error {
+	// Below dir, where the cache removes what a killed run leaves.
+	bin := filepath.Join(dir, "bin")
+	if err := tools.Build(ctx, rec, bin, append([]string{agent}, guestProbes...)); err != nil {
+		return err
+	}
+	if tools.Hosted() {
+		if err := tools.BuildHosted(ctx, rec, bin, hostedProbes); err != nil {
+			return err
+		}
+	}
+	for _, variant := range variants(rec) {
+		if err := tools.BuildVariant(ctx, rec, variant, bin, varied[variant]); err != nil {
+			return err
+		}
+	}
+	var loaded []cpio.Record
+	if libraries != nil {
+		var err error
+		if loaded, err = shared(ctx, *libraries, bin); err != nil {
+			return err
+		}
+	}
+	return pack(rec, bin, first, loaded, dir)
+}
+
+// pack makes the files of an image in dir of the programs in bin, and removes
+// those. loaded is the libraries that they load.
+func pack(rec arch.Record, bin string, first []byte, loaded []cpio.Record, dir string) error {
+	records, err := contents(bin, first)
+	if err != nil {
+		return err
+	}
+	records = append(records, loaded...)
+	if err := write(filepath.Join(dir, archive), records); err != nil {
+		return err
+	}
+	if disked(rec) {
+		if err := writeDisk(filepath.Join(dir, disk), records); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(bin)
+}
+
+// contents is what the guest finds when it starts. PID 1 is first, which becomes
+// the agent; without it the agent itself.
+func contents(bin string, first []byte) ([]cpio.Record, error) {
+	records := []cpio.Record{
+		cpio.Directory("dev", 0o755),
+		// The kernel opens it for PID 1 before devtmpfs is mounted.
+		cpio.CharDev("dev/console", 0o600, 5, 1),
+		cpio.CharDev("dev/null", 0o666, 1, 3),
+		cpio.Directory("proc", 0o555),
+		cpio.Directory("sys", 0o555),
+		cpio.Directory("tmp", 0o777),
+		cpio.Directory("probes", 0o755),
+	}
+	entries, err := os.ReadDir(bin)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(bin, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		name := "probes/" + e.Name()
+		if e.Name() == agent {
+			name = "init"
+			if first != nil {
+				name = strings.TrimPrefix(early.Agent, "/")
+				records = append(records, cpio.StaticFile("init", string(first), 0o755))
+			}
+		}
+		records = append(records, cpio.StaticFile(name, string(b), 0o755))
+	}
+	return records, nil
+}
+
+func write(path string, records []cpio.Record) error {
+	var buf bytes.Buffer
+	w := cpio.Newc.Writer(&buf)
+	cpio.MakeAllReproducible(records)
+	if err := cpio.WriteRecords(w, records); err != nil {
+		return fmt.Errorf("write the initramfs: %w", err)
+	}
+	if err := cpio.WriteTrailer(w); err != nil {
+		return fmt.Errorf("write the initramfs: %w", err)
+	}
+	return os.WriteFile(path, buf.Bytes(), 0o644)
+}

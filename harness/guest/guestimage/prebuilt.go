@@ -1,0 +1,134 @@
+package guestimage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/source/decompress"
+)
+
+// ErrNotInside means that nobody exported an architecture's programs.
+var ErrNotInside = errors.New("its programs are not inside this mapstack")
+
+// account says of an exported image what its bytes do not.
+type account struct {
+	Key    string   `json:"key"`
+	Go     string   `json:"go"`
+	Probes []string `json:"probes"`
+	Size   int64    `json:"size"` // of the initramfs, bytes
+}
+
+// Files of an exported image, behind the architecture's name.
+const (
+	exported      = ".cpio.zst"
+	exportedAbout = ".json"
+)
+
+// exportWindow is what makes an image small: its programs have the runtime in
+// common, and lie some MiB apart.
+const exportWindow = 128 << 20
+
+// Export writes the image into dir, for Builder.Prebuilt. The same image gives
+// the same bytes.
+func (i Image) Export(dir, goarch string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("export the guest image for %s: %w", goarch, err)
+		}
+	}()
+	if i.Bare || i.Disk != "" {
+		return errors.New("it is no initramfs alone, with an agent")
+	}
+	from, err := os.Open(i.Path)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := os.Create(filepath.Join(dir, goarch+exported))
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	w, err := zstd.NewWriter(to, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(exportWindow), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	size, err := io.Copy(w, from)
+	if err := errors.Join(err, w.Close(), to.Close()); err != nil {
+		return err
+	}
+	about, err := json.MarshalIndent(account{i.Key, i.Go, i.Probes, size}, "", "\t")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, goarch+exportedAbout), about, 0o644)
+}
+
+// prebuilt makes the image of what somebody exported.
+func (b *Builder) prebuilt(ctx context.Context, rec arch.Record) (Image, error) {
+	about, err := fs.ReadFile(b.Prebuilt, rec.GOARCH+exportedAbout)
+	if errors.Is(err, fs.ErrNotExist) {
+		return b.without(ctx, rec)
+	}
+	if err != nil {
+		return Image{}, err
+	}
+	var a account
+	if err := json.Unmarshal(about, &a); err != nil {
+		return Image{}, fmt.Errorf("read what is said of it: %w", err)
+	}
+	dir, err := b.cache.Dir(ctx, "guest", a.Key, func(ctx context.Context, dir string) error {
+		f, err := b.Prebuilt.Open(rec.GOARCH + exported)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		z, err := decompress.Reader(ctx, f, decompress.Zstd)
+		if err != nil {
+			return err
+		}
+		defer z.Close()
+		to, err := os.Create(filepath.Join(dir, archive))
+		if err != nil {
+			return err
+		}
+		defer to.Close()
+		n, err := io.Copy(to, z)
+		if err == nil && n != a.Size {
+			err = fmt.Errorf("it has %d bytes, and %d were packed", n, a.Size)
+		}
+		return errors.Join(err, to.Close())
+	})
+	if err != nil {
+		return Image{}, err
+	}
+	return imageIn(dir, rec, Image{Key: a.Key, Probes: a.Probes, Go: a.Go}), nil
+}
+
+// without is what there is where nothing was exported: stage 0 of an architecture
+// whose toolchain its owner supplies, which this package has in itself.
+func (b *Builder) without(ctx context.Context, rec arch.Record) (Image, error) {
+	first, err := first(rec.GOARCH)
+	if err != nil {
+		return Image{}, err
+	}
+	if rec.Supplied && first != nil {
+		goroot, err := b.Supplied(rec)
+		if err != nil {
+			return Image{}, err
+		}
+		if goroot == "" {
+			return b.bare(ctx, rec, first)
+		}
+	}
+	return Image{}, fmt.Errorf("%w; run one from a checkout, which compiles them, or give --guest-agent a folder of them", ErrNotInside)
+}

@@ -1,0 +1,220 @@
+// Package toolchain compiles guest programs for an architecture.
+package toolchain
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"go/version"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/source/gnu"
+)
+
+// Go is a Go toolchain and the source tree it compiles guests from.
+type Go struct {
+	root    string // the module's folder
+	version string // what `go version` prints after "go version"
+	private string // GOROOT, "" for that of the go command in PATH
+	gnu     *gnu.Tools
+
+	hashing sync.Once
+	hash    string
+	hashErr error
+}
+
+// Open finds the module that dir lies in and asks the go command for its version.
+func Open(ctx context.Context, dir string) (*Go, error) {
+	root, err := moduleRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	out, err := command(ctx, root, "go", nil, "env", "GOVERSION")
+	if err != nil {
+		return nil, fmt.Errorf("ask the Go toolchain for its version, which needs Go in PATH: %w", err)
+	}
+	return &Go{root: root, version: strings.TrimSpace(out)}, nil
+}
+
+// Supplied returns the toolchain below goroot, such as a vendor's port, for the
+// same sources.
+func (g *Go) Supplied(ctx context.Context, goroot string) (*Go, error) {
+	tool := filepath.Join(goroot, "bin", "go")
+	out, err := command(ctx, g.root, tool, rooted(goroot), "version")
+	if err != nil {
+		return nil, fmt.Errorf("ask the Go toolchain in %s for its version: %w", goroot, err)
+	}
+	// go version go1.16.4 linux/amd64
+	words := strings.Fields(out)
+	if len(words) < 3 || !strings.HasPrefix(words[2], "go") {
+		return nil, fmt.Errorf("%s says %.80q, which names no Go version", tool, out)
+	}
+	return &Go{root: g.root, version: words[2], private: goroot}, nil
+}
+
+// GNU returns a toolchain that compiles the same sources with gccgo.
+func (g *Go) GNU(tools gnu.Tools) *Go {
+	return &Go{root: g.root, version: g.version, gnu: &tools}
+}
+
+// rooted is the environment of a toolchain that is not the one in PATH: this very
+// one, whatever go.mod asks for.
+func rooted(goroot string) []string { return []string{"GOROOT=" + goroot, "GOTOOLCHAIN=local"} }
+
+// Version is the toolchain's own, such as "go1.26.8", or "gccgo 12.2.0".
+func (g *Go) Version() string {
+	if g.gnu != nil {
+		return "gccgo " + g.gnu.Version
+	}
+	return g.version
+}
+
+// Hosted is whether BuildHosted can be used.
+func (g *Go) Hosted() bool { return g.private == "" && g.gnu == nil }
+
+// Root is the module's folder.
+func (g *Go) Root() string { return g.root }
+
+// module is what this project's go.mod begins with.
+const module = "module github.com/mapstack/conformance"
+
+func moduleRoot(dir string) (string, error) {
+	at, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	for {
+		b, err := os.ReadFile(filepath.Join(at, "go.mod"))
+		if err == nil && strings.HasPrefix(string(b), module) {
+			return at, nil
+		}
+		if at == filepath.Dir(at) {
+			return "", fmt.Errorf("%s is not inside a checkout of mapstack, whose sources the guest programs are compiled from; run in one", dir)
+		}
+		at = filepath.Dir(at)
+	}
+}
+
+// Key changes whenever what is made of the programs that Build makes could
+// change: toolchain, architecture, sources, and the caller's own parts.
+func (g *Go) Key(rec arch.Record, parts ...string) (string, error) {
+	g.hashing.Do(func() { g.hash, g.hashErr = hashSources(g.root) })
+	if g.hashErr != nil {
+		return "", g.hashErr
+	}
+	all := slices.Concat([]string{g.version, g.Version(), g.hash}, g.flags(), environment(rec), parts)
+	sum := sha256.Sum256([]byte(strings.Join(all, "\x00")))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// hashSources covers everything that guest programs are made from: their own
+// sources, and what edits the runtime of some.
+func hashSources(root string) (string, error) {
+	files := []string{"go.mod", "go.sum"}
+	for _, dir := range []string{"poc", "harness/guest/runtimevariant"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() && !strings.HasSuffix(path, "_test.go") {
+				rel, _ := filepath.Rel(root, path)
+				files = append(files, rel)
+			}
+			return err
+		})
+		if err != nil {
+			return "", fmt.Errorf("read the guest programs' sources: %w", err)
+		}
+	}
+	slices.Sort(files)
+	h := sha256.New()
+	for _, f := range files {
+		b, err := os.ReadFile(filepath.Join(root, f))
+		if err != nil {
+			return "", fmt.Errorf("read the guest programs' sources: %w", err)
+		}
+		fmt.Fprintf(h, "%s %d\n", filepath.ToSlash(f), len(b))
+		h.Write(b)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// flags make static, stripped programs that do not depend on where they were built.
+func (g *Go) flags() []string {
+	if g.gnu != nil {
+		// A static libc crashes (seen on alpha); the library of Go need not travel.
+		return []string{"-compiler=gccgo", "-trimpath", "-buildvcs=false", "-gccgoflags=-O2 -static-libgo -static-libgcc -Wl,-s"}
+	}
+	flags := []string{"-trimpath", "-ldflags=-s -w -buildid="}
+	if version.Compare(g.version, "go1.18") >= 0 {
+		flags = append(flags, "-buildvcs=false") // before, nothing was stamped, and the flag was unknown
+	}
+	return flags
+}
+
+// guestModule is the module file of programs that vendor toolchains must
+// compile: Go 1.16, no requirements.
+const guestModule = "poc/guest.mod"
+
+// Build compiles programs, named by their folders below poc/, into dir.
+func (g *Go) Build(ctx context.Context, rec arch.Record, dir string, programs []string) error {
+	return g.build(ctx, rec, dir, programs, "-modfile="+guestModule)
+}
+
+// BuildHosted compiles programs that need more than the standard library, with
+// the project's own go.mod. Only stock Go's architectures have them.
+func (g *Go) BuildHosted(ctx context.Context, rec arch.Record, dir string, programs []string) error {
+	return g.build(ctx, rec, dir, programs, "-mod=readonly")
+}
+
+func (g *Go) build(ctx context.Context, rec arch.Record, dir string, programs []string, more ...string) error {
+	args := slices.Concat([]string{"build"}, more, g.flags())
+	args = append(args, "-o", dir+string(filepath.Separator))
+	for _, p := range programs {
+		args = append(args, "./poc/"+p)
+	}
+	tool, env := "go", environment(rec)
+	if g.private != "" {
+		tool = filepath.Join(g.private, "bin", "go")
+		env = append(env, rooted(g.private)...)
+	}
+	if g.gnu != nil {
+		env = append(env, "GCCGO="+g.gnu.GCCGo)
+	}
+	if _, err := command(ctx, g.root, tool, env, args...); err != nil {
+		return fmt.Errorf("compile guest programs for %s: %w", rec.GOARCH, err)
+	}
+	return nil
+}
+
+// environment decides what is compiled for.
+func environment(rec arch.Record) []string {
+	return append([]string{"GOOS=linux", "GOARCH=" + rec.GOARCH}, rec.GOENV...)
+}
+
+// command runs a go command in root. What in the caller's environment could change what
+// is compiled is put aside. GOFLAGS says what build says anyway: an empty one
+// would let in what `go env -w` wrote.
+func command(ctx context.Context, root, tool string, env []string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, tool, args...)
+	cmd.Dir = root
+	cmd.Env = append(append(os.Environ(), "GOFLAGS=-trimpath", "GOEXPERIMENT=", "GOWORK=off", "CGO_ENABLED=0"), env...)
+	// The go command starts compilers: the whole group ends when the run does.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+	}
+	return stdout.String(), nil
+}

@@ -1,0 +1,117 @@
+package toolchain
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/mapstack/conformance/harness/guest/runtimevariant"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// An overlay on the module cache is refused by the go command, so the toolchain
+// is always given another name.
+func TestAVariantIsBuiltByTheToolchainThatWasEdited(t *testing.T) {
+	goroot := t.TempDir()
+	write(t, filepath.Join(goroot, "VERSION"), "go1.99\n", 0o644)
+	write(t, filepath.Join(goroot, "src/runtime/sys_linux_riscv64.s"),
+		"\nTEXT runtime·clone(SB),NOSPLIT,$0\n\tMOVW\tZERO, ret+40(FP)\n", 0o644)
+	write(t, filepath.Join(goroot, "bin/go"), "#!/bin/sh\necho \"$0\" \"$@\" > called; env > environment\n"+
+		"while [ \"$1\" != -o ]; do shift; done; mkdir -p \"$2\" && touch \"$2/agent\"\n", 0o755)
+	fakeGo(t, "echo "+goroot)
+	root := checkout(t)
+	if err := (&Go{root: root}).BuildVariant(t.Context(), record(t, "riscv64"), runtimevariant.Mended, t.TempDir(), []string{"agent"}); err != nil {
+		t.Fatal(err)
+	}
+	called, err := os.ReadFile(filepath.Join(root, "called"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := os.ReadFile(filepath.Join(root, "environment"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tool, _, _ := strings.Cut(string(called), " ")
+	private := filepath.Dir(filepath.Dir(tool))
+	if private == goroot || !strings.Contains(string(called), " -overlay="+filepath.Dir(private)) {
+		t.Errorf("called %s", called)
+	}
+	for _, want := range []string{"GOROOT=" + private, "GOTOOLCHAIN=local", "GOARCH=riscv64"} {
+		if !slices.Contains(strings.Split(string(env), "\n"), want) {
+			t.Errorf("no %s in the environment of the go command", want)
+		}
+	}
+	if _, err := os.Stat(private); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s stays behind", private)
+	}
+}
+
+// variants builds probes with each runtime, for this machine.
+func variants(ctx context.Context, t testing.TB, dir string) {
+	t.Helper()
+	g, err := Open(ctx, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := record(t, runtime.GOARCH)
+	if err := g.Build(ctx, rec, dir, []string{"inject", "threadstacks"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []runtimevariant.Variant{runtimevariant.Strict, runtimevariant.Fallback} {
+		if err := g.BuildVariant(ctx, rec, v, dir, []string{"threadstacks"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// stocked is the program with the stock runtime; the others' names begin with it.
+const stocked = "threadstacks"
+
+// BenchmarkThreads prints how many threads a second each runtime makes and ends,
+// and the variants' part of the stock runtime's. They run in turn, so that what
+// else the machine does meets all of them.
+func BenchmarkThreads(b *testing.B) {
+	dir := b.TempDir()
+	variants(b.Context(), b, dir)
+	runtimes := map[string]string{"stock": stocked, "strict": stocked + "-strict", "fallback": stocked + "-fallback"}
+	samples := map[string][]float64{}
+	for range b.N {
+		for variant, program := range runtimes {
+			out, err := exec.CommandContext(b.Context(), filepath.Join(dir, program), "rate").Output()
+			if err != nil {
+				b.Fatal(err)
+			}
+			var o wire.Observation
+			if err := json.Unmarshal(out, &o); err != nil {
+				b.Fatal(err)
+			}
+			threads, err := strconv.ParseFloat(o.Values["threads"], 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			ns, err := strconv.ParseFloat(o.Values["ns"], 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			samples[variant] = append(samples[variant], threads/ns*1e9)
+		}
+	}
+	median := func(variant string) float64 {
+		s := samples[variant]
+		slices.Sort(s)
+		return s[len(s)/2]
+	}
+	for variant := range runtimes {
+		b.ReportMetric(median(variant), variant+"/s")
+		b.ReportMetric(median(variant)/median("stock"), variant+"/stock")
+	}
+	b.ReportMetric(0, "ns/op") // of all together, which says nothing
+}

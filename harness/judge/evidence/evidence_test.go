@@ -1,0 +1,196 @@
+package evidence
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mapstack/conformance/harness/machine/qemu"
+	"github.com/mapstack/conformance/harness/machine/target"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/source/kernel"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+func save(t *testing.T) (Folder, Run, Cell) {
+	t.Helper()
+	cell := matrix.Cell{Name: "a-1", Arch: "amd64"}
+	run := Run{Cells: []matrix.Cell{cell, {Name: "b-2", Arch: "arm64"}}, Started: time.Unix(1e9, 0).UTC()}
+	f, err := Create(t.TempDir(), run.Started)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.WriteRun(run); err != nil {
+		t.Fatal(err)
+	}
+	c := Cell{Cell: cell, Kernel: &kernel.Image{Release: "6.1"}, QEMU: &QEMU{Argv: []string{"qemu", "-append", "a b"}},
+		Failure:     &target.Failure{Kind: target.Panic, Message: "died"},
+		Transcripts: map[string]wire.Transcript{"facts": {Probe: "facts", Observations: []wire.Observation{{Step: "uname"}}}}}
+	if err := f.WriteCell(c); err != nil {
+		t.Fatal(err)
+	}
+	return f, run, c
+}
+
+func TestEvidenceReadsBackAsItWasWritten(t *testing.T) {
+	f, _, c := save(t)
+	_, cells, err := Load(f.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Schema = Schema
+	c.QEMU.Argv = nil // see qemu.txt
+	if !reflect.DeepEqual(cells[0], c) {
+		t.Errorf("got %+v\nwant %+v", cells[0], c)
+	}
+	line, err := os.ReadFile(filepath.Join(f.Path(), "cells/a-1/qemu.txt"))
+	if err != nil || string(line) != "qemu -append 'a b'\n" {
+		t.Errorf("qemu.txt %q, %v", line, err)
+	}
+}
+
+// TestTheCommandLineToRepeatByHandStarts fails if qemu.txt asks for what only a
+// run can give, which is the monitor's socket.
+func TestTheCommandLineToRepeatByHandStarts(t *testing.T) {
+	rec, err := arch.Lookup("amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine, err := rec.Machine("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	argv, err := qemu.Config{Prefix: []string{"qemu"}, Arch: rec, Machine: machine, Accel: qemu.TCG,
+		CPUs: 1, Memory: 512, Kernel: "image", Initrd: "initrd"}.Argv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := strings.Join(byHand(argv), " ")
+	if strings.Contains(line, "fd=") || strings.Contains(line, "monitor") {
+		t.Errorf("needs a descriptor: %s", line)
+	}
+	if want := "-kernel image -initrd initrd -append"; !strings.Contains(line, want) || !strings.Contains(line, "-chardev stdio,") {
+		t.Errorf("no %q or no console in %s", want, line)
+	}
+}
+
+// TestKeptEvidenceNamesNoHost fails if evidence that is kept for ever names the
+// machine that made it, or is more than the last run.
+func TestKeptEvidenceNamesNoHost(t *testing.T) {
+	_, run, c := save(t)
+	run.Cells, run.Warnings = run.Cells[:1], []string{"a mirror is old"}
+	path := t.TempDir()
+	for _, probe := range []string{"gone", "facts"} {
+		c.Transcripts = map[string]wire.Transcript{probe: {Probe: probe}}
+		if err := Keep(path, run, []Cell{c}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, cells, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := cells[0].Transcripts["facts"]; !ok || len(cells[0].Transcripts) != 1 || again.Warnings != nil {
+		t.Errorf("%+v %+v", again, cells)
+	}
+	if _, err := os.Stat(filepath.Join(path, "cells/a-1/qemu.txt")); err == nil || len(c.QEMU.Argv) == 0 {
+		t.Errorf("qemu.txt is kept, or the caller's %v is changed", c.QEMU.Argv)
+	}
+}
+
+func TestAFolderWithoutARunIsNamed(t *testing.T) {
+	if _, _, err := Load(t.TempDir()); err == nil || !strings.Contains(err.Error(), "the folder of one run") {
+		t.Error(err)
+	}
+}
+
+func TestACellThatLeftNothingIsInterruptedNotForgotten(t *testing.T) {
+	f, _, _ := save(t)
+	_, cells, err := Load(f.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cells) != 2 || cells[1].Cell.Name != "b-2" || cells[1].Failure == nil || cells[1].Failure.Kind != target.Interrupted {
+		t.Errorf("%+v", cells)
+	}
+}
+
+func TestTwoRunsInOneSecondGetTwoFolders(t *testing.T) {
+	out := t.TempDir()
+	a, err := Create(out, time.Unix(1e9, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Create(out, time.Unix(1e9, 0))
+	if err != nil || a.Path() == b.Path() {
+		t.Errorf("%s and %s, %v", a.Path(), b.Path(), err)
+	}
+}
+
+func TestEvidenceThatWasTamperedWithIsRefused(t *testing.T) {
+	for name, change := range map[string]struct{ file, from, to, want string }{
+		"another schema":      {"run.json", `"schema": "1"`, `"schema": "9"`, "schema"},
+		"cell outside":        {"run.json", `"name": "b-2"`, `"name": "../b"`, "folder name"},
+		"cell above":          {"run.json", `"name": "b-2"`, `"name": ".."`, "folder name"},
+		"cell twice":          {"run.json", `"name": "b-2"`, `"name": "a-1"`, "twice"},
+		"another cell":        {"cells/a-1/cell.json", `"arch": "amd64"`, `"arch": "arm64"`, "not the cell"},
+		"not JSON":            {"cells/a-1/cell.json", "{", "", "read evidence"},
+		"transcript misfiled": {"cells/a-1/transcripts/facts.json", `"probe": "facts"`, `"probe": "mapstack"`, "mapstack"},
+	} {
+		f, _, _ := save(t)
+		path := filepath.Join(f.Path(), change.file)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Replace(string(b), change.from, change.to, 1)
+		if text == string(b) {
+			t.Fatalf("%s: nothing was changed in\n%s", name, b)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := Load(f.Path()); err == nil || !strings.Contains(err.Error(), change.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestAnInjectedDefectCannotBeHidden fails if deleting a line of run.json turns
+// the evidence of an injected defect into a kernel's.
+func TestAnInjectedDefectCannotBeHidden(t *testing.T) {
+	for _, c := range []struct {
+		run, transcript string
+		loads           bool
+	}{
+		{"", "", true},
+		{"stack-eperm", "stack-eperm", true},
+		{"stack-eperm", "", true}, // the probes that say what the target is
+		{"", "stack-eperm", false},
+		{"stack-enomem", "stack-eperm", false},
+	} {
+		folder, err := Create(t.TempDir(), time.Unix(1e9, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cell := matrix.Cell{Name: "c", Arch: "amd64"}
+		if err := folder.WriteRun(Run{Cells: []matrix.Cell{cell}, Defect: c.run}); err != nil {
+			t.Fatal(err)
+		}
+		transcripts := map[string]wire.Transcript{"p": {Probe: "p", Defect: c.transcript}}
+		if err := folder.WriteCell(Cell{Cell: cell, Transcripts: transcripts}); err != nil {
+			t.Fatal(err)
+		}
+		run, cells, err := Load(folder.Path())
+		if (err == nil) != c.loads {
+			t.Errorf("run %q, transcript %q: %v", c.run, c.transcript, err)
+		}
+		if c.loads && (run.Defect != c.run || cells[0].Transcripts["p"].Defect != c.transcript) {
+			t.Errorf("%+v %+v", run, cells)
+		}
+	}
+}

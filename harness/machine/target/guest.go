@@ -1,0 +1,186 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/mapstack/conformance/harness/guest/account"
+	"github.com/mapstack/conformance/harness/machine/console"
+	"github.com/mapstack/conformance/harness/machine/qemu"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// Guest is a QEMU guest whose agent answers.
+type Guest struct {
+	Hello wire.Hello
+	// Accel is what QEMU says it uses.
+	Accel qemu.Accel
+	// Started is the time from QEMU's start to the agent's first answer.
+	Started time.Duration
+
+	machine  *qemu.Machine
+	stream   *console.Stream
+	session  *session
+	account  account.Account // of stage 0
+	table    abi.Table
+	timeouts qemu.Timeouts
+	board    arch.Machine
+}
+
+// Boot starts a machine and waits for its agent. Errors are *Failure.
+func Boot(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer) (*Guest, error) {
+	return start(ctx, cfg, t, log, "boot", func(g *Guest) error {
+		hello, err := g.session.hello(ctx)
+		if err == nil && hello.Arch != cfg.Arch.GOARCH {
+			err = fmt.Errorf("the agent was built for %q", hello.Arch)
+		}
+		g.Hello = hello
+		return err
+	})
+}
+
+// Restore starts a machine from what Save wrote, and waits until the agent has
+// said once more the hello that it said before. Errors are *Failure.
+func Restore(ctx context.Context, cfg qemu.Config, state string, hello wire.Hello, t qemu.Timeouts, log io.Writer) (*Guest, error) {
+	return start(ctx, cfg, t, log, "restore", func(g *Guest) error {
+		if err := g.machine.Load(ctx, state, cfg.Machine); err != nil {
+			return err
+		}
+		var err error
+		if g.Hello, err = g.session.helloAgain(ctx); err == nil && !reflect.DeepEqual(g.Hello, hello) {
+			err = fmt.Errorf("the restored agent says %+v, and it was %+v", g.Hello, hello)
+		}
+		return err
+	})
+}
+
+// start starts a machine and gives greet the guest to say hello to.
+func start(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer, what string, greet func(*Guest) error) (*Guest, error) {
+	argv, err := cfg.Argv()
+	if err != nil {
+		return nil, &Failure{Kind: Infra, Message: err.Error()}
+	}
+	g := &Guest{session: newSession(t), timeouts: t, board: cfg.Machine}
+	panicked := make(chan struct{}, 1) // the stream reports one crash
+	g.stream = console.NewStream(log, g.session.frame, g.session.damage, func(c console.Crash) {
+		if c.Kind == console.Panic || c.Kind == console.NoInit {
+			panicked <- struct{}{}
+		}
+	})
+	g.stream.HearEarly(g.account.Frame)
+	// Without a table errors have no names.
+	g.table, _ = abi.Lookup(cfg.Arch.GOARCH)
+	started := time.Now()
+	g.machine, err = qemu.Start(ctx, argv, g.stream, t)
+	if err != nil {
+		return nil, &Failure{Kind: Infra, Message: err.Error()}
+	}
+	g.session.peer = g.machine
+	go g.bury(panicked)
+	if g.Accel, err = g.machine.Accelerated(ctx); err != nil {
+		return nil, g.fail(ctx, what, err)
+	}
+	if err := greet(g); err != nil {
+		return nil, g.fail(ctx, what, err)
+	}
+	g.Started = time.Since(started)
+	return g, nil
+}
+
+// Early is what stage 0 observed before the agent came, and false if it said
+// nothing: in a restored guest it was another's boot.
+func (g *Guest) Early() (wire.Transcript, bool) { return g.account.Transcript(g.table) }
+
+// Save writes the guest's state to the file path, beside its memory in the file
+// that qemu.Config named, and ends the guest.
+func (g *Guest) Save(ctx context.Context, path string) error {
+	return errors.Join(g.machine.Save(ctx, path, g.board), g.Stop())
+}
+
+// bury ends a guest whose kernel panicked, after the time it takes to print
+// the rest: not every machine can reset itself.
+func (g *Guest) bury(panicked <-chan struct{}) {
+	select {
+	case <-panicked:
+	case <-g.machine.Exited():
+		return
+	}
+	select {
+	case <-time.After(g.timeouts.Epitaph):
+		g.machine.Kill()
+	case <-g.machine.Exited():
+	}
+}
+
+// Run runs one probe. Errors are *Failure, and the guest is gone after one.
+func (g *Guest) Run(ctx context.Context, probe string, args []string) (wire.Transcript, error) {
+	t, err := g.session.probe(ctx, probe, args)
+	if err != nil {
+		return t, g.fail(ctx, "run probe "+strings.Join(append([]string{probe}, args...), " "), err)
+	}
+	return t, nil
+}
+
+// Greeting is Hello and Started.
+func (g *Guest) Greeting() (wire.Hello, time.Duration) { return g.Hello, g.Started }
+
+// Stop ends the guest; again is harmless. It also says whether the console log
+// could not be written: then it is no evidence.
+func (g *Guest) Stop() error { return errors.Join(g.machine.Stop(), g.stream.Err()) }
+
+// Usage is what a guest that was stopped took of the host: seconds of CPU, and
+// its largest resident memory in bytes.
+func (g *Guest) Usage() (cpu float64, resident int64) { return g.machine.Usage() }
+
+// fail stops the guest and says why what was attempted did not work.
+func (g *Guest) fail(ctx context.Context, attempted string, err error) *Failure {
+	if !errors.Is(err, errSilent) && ctx.Err() == nil {
+		// The machine may be ending just now; let it, to know its reason.
+		select {
+		case <-g.machine.Exited():
+		case <-time.After(g.timeouts.Quit):
+		}
+	}
+	reason, crash := g.machine.ShutdownReason(), g.stream.Crash()
+	ended := false
+	select {
+	case <-g.machine.Exited():
+		ended = true
+	default:
+	}
+	stopErr := g.machine.Stop()
+	f := &Failure{Console: g.stream.Tail()}
+	switch {
+	case ctx.Err() != nil:
+		f.Kind, f.Message = Interrupted, fmt.Sprintf("%s: the run was stopped", attempted)
+	case crash.Kind != "" && (ended || errors.Is(err, errSilent)):
+		f.Kind, f.Message = Kind(crash.Kind), fmt.Sprintf("%s: the kernel died: %s", attempted, crash.Line)
+	case ended && reason == "guest-reset":
+		f.Kind, f.Message = Reboot, attempted+": the guest reset itself and said nothing"
+	case ended && g.machine.Err() != nil:
+		f.Kind, f.Message = Infra, fmt.Sprintf("%s: QEMU failed: %v", attempted, g.machine.Err())
+	case ended:
+		f.Kind, f.Message = Reboot, fmt.Sprintf("%s: the guest ended (QEMU's reason: %q)", attempted, reason)
+	case errors.Is(err, errSilent):
+		f.Kind, f.Message = Hang, fmt.Sprintf("%s: %s", attempted, err)
+	default:
+		f.Kind, f.Message = Protocol, fmt.Sprintf("%s: %v", attempted, err)
+	}
+	if early, spoke := g.Early(); spoke {
+		f.Early = &early
+		for _, finding := range account.Diagnose(early, g.table) {
+			f.Message += "; stage 0 found: " + finding
+		}
+	}
+	if stopErr != nil {
+		f.Message += "; " + stopErr.Error()
+	}
+	return f
+}

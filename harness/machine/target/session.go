@@ -1,0 +1,240 @@
+package target
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/mapstack/conformance/harness/machine/qemu"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// window bounds how far ahead of the next expected frame a guest may be.
+const window = 1 << 14
+
+// maxTranscript bounds what one run may report, in bytes of JSON, and with it
+// the memory that a lying guest can make the host use. Real runs stay below 100 kB.
+const maxTranscript = 16 << 20
+
+// peer is the machine that the agent runs on.
+type peer interface {
+	Send([]byte) error
+	Exited() <-chan struct{}
+}
+
+// session is the host's side of the conversation with an agent. It puts frames
+// back in order and asks again for what did not arrive whole.
+type session struct {
+	peer     peer
+	timeouts qemu.Timeouts
+	frames   chan wire.Frame
+	damaged  chan struct{}
+
+	next    uint32 // the guest's sequence number that is expected next
+	pending map[uint32]wire.Record
+	taken   int    // bytes of this run's records
+	sent    uint32 // the host's own sequence number
+	run     int
+}
+
+// errDead means that the other side is gone; the guest knows why.
+var errDead = errors.New("the guest ended")
+
+// errSilent means that nothing useful came within the limit.
+var errSilent = errors.New("no answer")
+
+// newSession returns a session that takes frames at once; it can talk when
+// its peer is set.
+func newSession(t qemu.Timeouts) *session {
+	return &session{timeouts: t, pending: map[uint32]wire.Record{},
+		// When the host is too slow a frame is lost here and asked for again.
+		frames: make(chan wire.Frame, 1024), damaged: make(chan struct{}, 1)}
+}
+
+// frame takes a frame from the console. It never blocks.
+func (s *session) frame(f wire.Frame) {
+	select {
+	case s.frames <- f:
+	default:
+		s.damage()
+	}
+}
+
+// damage notes that a frame did not arrive whole. It never blocks.
+func (s *session) damage() {
+	select {
+	case s.damaged <- struct{}{}:
+	default:
+	}
+}
+
+// hello waits for the agent's first record.
+func (s *session) hello(ctx context.Context) (wire.Hello, error) {
+	// While firmware or kernel still run, input could stop them. So nothing is
+	// asked before a damaged frame shows that the agent is there, or late.
+	return s.greet(ctx, s.timeouts.Boot, s.timeouts.Boot/2)
+}
+
+// helloAgain asks a restored agent for the hello that it said before it was saved.
+func (s *session) helloAgain(ctx context.Context) (wire.Hello, error) {
+	if err := s.request(repeat); err != nil {
+		return wire.Hello{}, err
+	}
+	return s.greet(ctx, s.timeouts.Restore, s.timeouts.Quiet)
+}
+
+// repeat asks for everything that the agent still keeps.
+var repeat = wire.Request{Op: wire.OpResend}
+
+func (s *session) greet(ctx context.Context, limit, quiet time.Duration) (wire.Hello, error) {
+	var hello wire.Hello
+	err := s.collect(ctx, limit, quiet, repeat,
+		func(r wire.Record) (bool, error) {
+			if r.Kind != wire.KindHello || r.Hello == nil {
+				return false, fmt.Errorf("the first record is %q, not hello", r.Kind)
+			}
+			hello = *r.Hello
+			return true, nil
+		})
+	if err == nil && hello.Protocol != wire.Protocol {
+		err = fmt.Errorf("the agent speaks protocol %d, this host %d; build both from one revision", hello.Protocol, wire.Protocol)
+	}
+	return hello, err
+}
+
+// probe runs one probe and returns everything it observed.
+func (s *session) probe(ctx context.Context, probe string, args []string) (wire.Transcript, error) {
+	s.run++
+	s.taken = 0
+	t := wire.Transcript{Probe: probe, Args: args, Observations: []wire.Observation{}}
+	request := wire.Request{Op: wire.OpRun, Run: s.run, Probe: probe, Args: args,
+		TimeoutMS: int(s.timeouts.Probe / time.Millisecond)}
+	if err := s.request(request); err != nil {
+		return t, err
+	}
+	steps := map[string]bool{}
+	err := s.collect(ctx, s.timeouts.Probe+s.timeouts.Watchdog, s.timeouts.Quiet, request,
+		func(r wire.Record) (bool, error) {
+			switch {
+			case r.Run != s.run:
+				return false, fmt.Errorf("a record of run %d came in run %d", r.Run, s.run)
+			case r.Kind == wire.KindObservation && r.Observation != nil:
+				if steps[r.Observation.Step] {
+					return false, fmt.Errorf("probe %s reported step %q twice", probe, r.Observation.Step)
+				}
+				steps[r.Observation.Step] = true
+				t.Observations = append(t.Observations, *r.Observation)
+				return false, nil
+			case r.Kind == wire.KindDone && r.Exit != nil:
+				t.Exit = *r.Exit
+				return true, nil
+			case r.Kind == wire.KindRefused:
+				return false, fmt.Errorf("the agent refused to run probe %s: %s", probe, r.Refused)
+			}
+			return false, fmt.Errorf("a record of unknown kind %q", r.Kind)
+		})
+	return t, err
+}
+
+// collect hands records to accept in the guest's order until it says that the
+// last one came. again is what to ask while nothing at all has come.
+func (s *session) collect(ctx context.Context, limit, quiet time.Duration, again wire.Request, accept func(wire.Record) (bool, error)) error {
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	idle := time.NewTimer(quiet)
+	defer idle.Stop()
+	soon := min(quiet, s.timeouts.Quiet/10)
+	first := s.next
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-deadline.C:
+			return fmt.Errorf("%w within the limit of %v", errSilent, limit)
+		case <-s.peer.Exited():
+			return s.lastWords(accept)
+		case <-s.damaged:
+			// Asked at once when nothing else is coming, else with the next pause.
+			idle.Reset(soon)
+		case <-idle.C:
+			ask := again
+			if s.next > first || len(s.pending) > 0 {
+				ask = wire.Request{Op: wire.OpResend, From: s.next}
+			}
+			if err := s.request(ask); err != nil {
+				return err
+			}
+			idle.Reset(quiet)
+		case f := <-s.frames:
+			if done, err := s.take(f, accept); done || err != nil {
+				return err
+			}
+			if len(s.pending) > 0 {
+				// A gap: what is missing is asked for as soon as the stream pauses.
+				idle.Reset(soon)
+			} else {
+				idle.Reset(quiet)
+			}
+		}
+	}
+}
+
+// lastWords accepts what a guest that is gone had still said: a probe whose
+// last record arrived did end.
+func (s *session) lastWords(accept func(wire.Record) (bool, error)) error {
+	for {
+		select {
+		case f := <-s.frames:
+			if done, err := s.take(f, accept); done || err != nil {
+				return err
+			}
+		default:
+			return errDead
+		}
+	}
+}
+
+// take hands accept the frame's record and those that waited for it, or keeps
+// it until the ones before it have come.
+func (s *session) take(f wire.Frame, accept func(wire.Record) (bool, error)) (done bool, err error) {
+	if f.Seq < s.next || f.Seq-s.next >= window {
+		return false, nil // a repeated frame, or nonsense
+	}
+	if _, ok := s.pending[f.Seq]; ok {
+		return false, nil
+	}
+	if s.taken += len(f.Payload); s.taken > maxTranscript {
+		return false, fmt.Errorf("the guest reports more than the %d bytes allowed for one run", maxTranscript)
+	}
+	var r wire.Record
+	if err := json.Unmarshal(f.Payload, &r); err != nil {
+		return false, fmt.Errorf("a whole frame that is no record: %w", err)
+	}
+	s.pending[f.Seq] = r
+	for r, ok := s.pending[s.next]; ok; r, ok = s.pending[s.next] {
+		delete(s.pending, s.next)
+		s.next++
+		if done, err := accept(r); done || err != nil {
+			return done, err
+		}
+	}
+	return false, nil
+}
+
+// request sends one request. The newline before it ends whatever a damaged
+// earlier request left in the agent's line.
+func (s *session) request(r wire.Request) error {
+	line, err := wire.EncodeJSON(wire.HostPrefix, s.sent, r)
+	if err != nil {
+		return fmt.Errorf("request %s: %w", r.Op, err)
+	}
+	s.sent++
+	err = s.peer.Send(append([]byte("\n"), line...))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w: the guest reads nothing of what it is asked", errSilent)
+	}
+	return err
+}

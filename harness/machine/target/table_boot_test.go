@@ -1,0 +1,41 @@
+//go:build boot
+
+package target_test
+
+import (
+	"io"
+	"testing"
+
+	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/run/workbench"
+)
+
+// TestBootOneTableForEveryTarget runs the table with a real kernel in a real QEMU, beside
+// the systems that run already.
+func TestBootOneTableForEveryTarget(t *testing.T) {
+	guest := row{"qemu", func(t *testing.T) opened {
+		cells, err := matrix.Load(fixtures.FS())
+		if err != nil {
+			t.Fatal(err)
+		}
+		chosen, err := matrix.Select(cells, matrix.Selection{Cell: "amd64-debian12-6.1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bench, err := workbench.Open(t.Context(), ".", fixtures.FS(), false, func(progress.Event) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		origin, err := bench.Engine().Open(t.Context(), chosen[0], io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return opened{origin, chosen[0].Arch, evidence.Restored, nil}
+	}}
+	for _, r := range append(running(), guest) {
+		t.Run(r.name, r.check)
+	}
+}

@@ -1,0 +1,169 @@
+package toolbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/source/debian"
+)
+
+// suite has QEMU 10.0 for every architecture of the cells.
+const suite = "trixie"
+
+// leftOut are dependencies that a headless guest without network does without.
+var leftOut = []string{
+	"qemu-system-common", // modules for display, sound and USB; a third of all libraries is for them
+	"qemu-system-riscv",  // a relic of when qemu-system-misc held it
+	"qemu-system-s390x",  // likewise
+	"debconf",            // installation
+}
+
+// Kinds in the cache. The number changes with what is kept of a package.
+const (
+	filesKind   = "package-files-1"
+	toolboxKind = "toolbox-1"
+)
+
+// atOnce is how many packages are on their way at the same time: they are
+// small, and what takes the time is the mirror's answer.
+const atOnce = 8
+
+func (t *Toolbox) fromPackages(ctx context.Context, rec arch.Record) (QEMU, error) {
+	packages, err := t.resolve(ctx, rec)
+	if errors.Is(err, debian.ErrUnreachable) {
+		packages, err = t.recall(rec, err)
+	}
+	if err != nil {
+		return QEMU{}, err
+	}
+	root := slices.IndexFunc(packages, func(p debian.Package) bool { return p.Name == rec.Package })
+	if root < 0 {
+		return QEMU{}, fmt.Errorf("suite %s lists no package %s", suite, rec.Package)
+	}
+	build := buildOf(rec, packages)
+	dir, err := t.cache.Dir(ctx, toolboxKind, build, func(ctx context.Context, dir string) error {
+		return t.assemble(ctx, rec, packages, dir)
+	})
+	if err != nil {
+		return QEMU{}, err
+	}
+	argv, err := commandLine(dir, rec)
+	if err != nil {
+		return QEMU{}, err
+	}
+	version, err := askVersion(ctx, argv)
+	if err != nil {
+		return QEMU{}, err
+	}
+	if err := t.remember(rec, packages); err != nil {
+		return QEMU{}, err
+	}
+	source := "toolbox: " + packages[root].Name + " " + packages[root].Version
+	return QEMU{Argv: argv, Version: version, Source: source, Build: build}, nil
+}
+
+// resolve lists the packages of the architecture's QEMU for this machine.
+func (t *Toolbox) resolve(ctx context.Context, rec arch.Record) ([]debian.Package, error) {
+	host, err := arch.Lookup(t.host)
+	if err != nil {
+		return nil, fmt.Errorf("this machine: %w", err)
+	}
+	x, err := t.client.Index(ctx, suite, host.Debian)
+	if err != nil {
+		return nil, err
+	}
+	return debian.Closure(x, []string{rec.Package}, leftOut...)
+}
+
+// buildOf identifies the binary and everything it runs with.
+func buildOf(rec arch.Record, packages []debian.Package) string {
+	h := sha256.New()
+	fmt.Fprintln(h, rec.QEMU)
+	for _, p := range packages {
+		fmt.Fprintln(h, p.Name, p.SHA256)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// assemble downloads the packages and joins their files in dir.
+func (t *Toolbox) assemble(ctx context.Context, rec arch.Record, packages []debian.Package, dir string) (err error) {
+	what := "QEMU for " + rec.GOARCH
+	t.sink(progress.Event{Stage: progress.Unpack, What: what})
+	defer func() { t.sink(progress.Event{Stage: progress.Unpack, What: what, End: true, Err: err}) }()
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	trees := make([]string, len(packages))
+	for i, p := range packages {
+		group.Go(func() error {
+			file, err := t.client.Fetch(inner, p)
+			if err != nil {
+				return err
+			}
+			if p.Name == rec.Package {
+				// Holds the binaries of several architectures, of which this
+				// one is wanted; nobody shares it.
+				return debian.Unpack(inner, file, dir, func(name string) bool {
+					return wanted(name) && (path.Dir(name) != binDir || path.Base(name) == binary(rec))
+				})
+			}
+			trees[i], err = t.cache.Dir(inner, filesKind, p.SHA256, func(ctx context.Context, dir string) error {
+				return debian.Unpack(ctx, file, dir, wanted)
+			})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, tree := range trees {
+		if tree == "" {
+			continue
+		}
+		if err := linkTree(tree, dir); err != nil {
+			return fmt.Errorf("join package %s into the toolbox: %w", packages[i].Name, err)
+		}
+	}
+	return nil
+}
+
+const binDir = "usr/bin"
+
+func binary(rec arch.Record) string { return "qemu-system-" + rec.QEMU }
+
+// wanted tells the files that QEMU runs with from what else packages have.
+func wanted(name string) bool {
+	if strings.HasPrefix(path.Base(name), "qemu-system-") && path.Dir(name) == binDir {
+		return true
+	}
+	for _, dir := range firmwareDirs {
+		if strings.HasPrefix(name, dir+"/") {
+			return !strings.HasPrefix(name, "usr/share/qemu/keymaps/")
+		}
+	}
+	// Firmware that usr/share/qemu links to, see the package opensbi.
+	if strings.HasPrefix(name, "usr/lib/") && strings.Contains(name, "/opensbi/") {
+		return true
+	}
+	return isLibrary(name)
+}
+
+// isLibrary accepts lib*/x.so and lib*/<triplet>/x.so.1, not the plug-ins in
+// folders below: nothing here loads them.
+func isLibrary(name string) bool {
+	name = strings.TrimPrefix(name, "usr/")
+	if !strings.HasPrefix(name, "lib") || strings.Count(name, "/") > 2 {
+		return false
+	}
+	base := path.Base(name)
+	return strings.HasSuffix(base, ".so") || strings.Contains(base, ".so.")
+}

@@ -1,0 +1,152 @@
+package toolbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mapstack/conformance/harness/matrix/arch"
+)
+
+// The oldest QEMU whose machines the cells were tried on.
+const (
+	oldestMajor = 10
+	oldestMinor = 0
+)
+
+// versionWait bounds a program that prints a line; it may have to be read from
+// a cold disk first.
+const versionWait = 30 * time.Second
+
+// fromPath returns the machine's own QEMU, or the reason why it will not do.
+func fromPath(ctx context.Context, rec arch.Record) (QEMU, error) {
+	name := "qemu-system-" + rec.QEMU
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return QEMU{}, fmt.Errorf("%s is not in PATH", name)
+	}
+	version, err := askVersion(ctx, []string{path})
+	if err != nil {
+		return QEMU{}, fmt.Errorf("the one in PATH does not work: %w", err)
+	}
+	ok, err := newEnough(version)
+	if err != nil {
+		return QEMU{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if !ok {
+		return QEMU{}, fmt.Errorf("%s is version %s, older than %d.%d", path, version, oldestMajor, oldestMinor)
+	}
+	build, err := hashOf(path)
+	if err != nil {
+		return QEMU{}, err
+	}
+	return QEMU{Argv: []string{path}, Version: version, Source: "PATH", Build: build}, nil
+}
+
+// supplied returns an emulator that somebody named, of whatever version: there is
+// no other.
+func supplied(ctx context.Context, path, firmware string) (QEMU, error) {
+	version, err := askVersion(ctx, []string{path})
+	if err != nil {
+		return QEMU{}, fmt.Errorf("the emulator that was supplied does not work: %w", err)
+	}
+	build, err := hashOf(path)
+	if err != nil {
+		return QEMU{}, err
+	}
+	argv := []string{path}
+	if firmware != "" {
+		argv = append(argv, "-L", firmware)
+	}
+	return QEMU{Argv: argv, Version: version, Source: "supplied", Build: build}, nil
+}
+
+// UserMode describes a user-mode emulator by its command, whose first word is what is
+// hashed. One that does not tell its version is described without.
+func UserMode(ctx context.Context, command []string, source string) (QEMU, error) {
+	path, err := exec.LookPath(command[0])
+	if err != nil {
+		return QEMU{}, fmt.Errorf("find the user-mode emulator: %w", err)
+	}
+	build, err := hashOf(path)
+	if err != nil {
+		return QEMU{}, err
+	}
+	version, err := askVersion(ctx, command)
+	if ctx.Err() != nil {
+		return QEMU{}, ctx.Err()
+	}
+	if err != nil {
+		version = "unknown"
+	}
+	return QEMU{Argv: command, Version: version, Source: source, Build: build}, nil
+}
+
+// versionLine is the first line that `qemu-system-x --version` or `qemu-x --version` prints.
+var versionLine = regexp.MustCompile(`^(?:QEMU emulator|qemu-[a-z0-9_]{1,20}) version (\d{1,4}\.\d{1,4}[ -~]{0,200})`)
+
+func askVersion(ctx context.Context, argv []string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, versionWait)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, argv[0], append(argv[1:len(argv):len(argv)], "--version")...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = time.Second
+	var stdout, stderr headText
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return "", fmt.Errorf("run %s --version: %w: %s", strings.Join(argv, " "), err, stderr.String())
+	}
+	m := versionLine.FindStringSubmatch(stdout.String())
+	if m == nil {
+		return "", fmt.Errorf("%s --version prints %.80q, which names no QEMU version", strings.Join(argv, " "), stdout.String())
+	}
+	return strings.TrimSpace(m[1]), nil
+}
+
+// headText keeps the beginning of what a program prints.
+type headText struct{ strings.Builder }
+
+func (h *headText) Write(p []byte) (int, error) {
+	const most = 4 << 10
+	h.Builder.Write(p[:min(len(p), max(0, most-h.Len()))])
+	return len(p), nil
+}
+
+func newEnough(version string) (bool, error) {
+	major, rest, _ := strings.Cut(version, ".")
+	minor := rest
+	if i := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		minor = rest[:i]
+	}
+	a, errA := strconv.Atoi(major)
+	b, errB := strconv.Atoi(minor)
+	if errA != nil || errB != nil {
+		return false, fmt.Errorf("%q is not a QEMU version", version)
+	}
+	return a > oldestMajor || a == oldestMajor && b >= oldestMinor, nil
+}
+
+func hashOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read QEMU: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("read QEMU: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

@@ -1,0 +1,120 @@
+package toolbox
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mapstack/conformance/harness/matrix/arch"
+)
+
+func record(t *testing.T, name string) arch.Record {
+	t.Helper()
+	rec, err := arch.Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+// inPath puts a script in the place of qemu-system-x86_64, and nothing else
+// into PATH.
+func inPath(t *testing.T, script string) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	path := filepath.Join(dir, "qemu-system-x86_64")
+	if script == "" {
+		return path
+	}
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestQEMUOfThisMachineIsUsedOnlyIfItWillDo(t *testing.T) {
+	for _, tc := range []struct {
+		name, script string
+		refused      string // why, "" for accepted
+		version      string
+	}{
+		{"new enough", `[ "$1" = --version ] && echo "QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)"; echo Copyright`, "", "10.0.2 (Debian 1:10.0.2+ds-2)"},
+		{"newer, without patch level", `echo "QEMU emulator version 11.1"`, "", "11.1"},
+		{"too old", `echo "QEMU emulator version 7.2.17 (Debian 1:7.2+dfsg-7)"`, "older than 10.0", ""},
+		{"too old but sorted after ten as text", `echo "QEMU emulator version 9.2.0"`, "older than 10.0", ""},
+		{"absent", "", "not in PATH", ""},
+		{"broken", `echo "error while loading shared libraries" >&2; exit 127`, "shared libraries", ""},
+		{"something else", `echo hello`, "names no QEMU version", ""},
+		{"silent", `exit 0`, "names no QEMU version", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			path := inPath(t, tc.script)
+			q, err := fromPath(t.Context(), record(t, "amd64"))
+			if tc.refused != "" {
+				if err == nil || !strings.Contains(err.Error(), tc.refused) {
+					t.Errorf("error is %v, want one that says %q", err, tc.refused)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(q.Argv) != 1 || q.Argv[0] != path || q.Version != tc.version || q.Source != "PATH" || len(q.Build) != 64 {
+				t.Errorf("found %+v, want version %q at %s", q, tc.version, path)
+			}
+		})
+	}
+}
+
+// TestAUserModeEmulatorIsNamedInEvidence fails if a report could not tell one emulator
+// from another, or if one that does not tell its version cannot be used.
+func TestAUserModeEmulatorIsNamedInEvidence(t *testing.T) {
+	for script, want := range map[string]string{
+		`[ "$3" = --version ] && echo "qemu-aarch64 version 7.2.22 (Debian 1:7.2+dfsg-7)"; echo Copyright`: "7.2.22 (Debian 1:7.2+dfsg-7)",
+		`exit 1`: "unknown",
+	} {
+		path := inPath(t, script)
+		q, err := UserMode(t.Context(), []string{path, "-cpu", "max"}, "PATH")
+		if err != nil || q.Version != want || len(q.Build) != 64 || len(q.Argv) != 3 {
+			t.Errorf("%s: %+v, %v", script, q, err)
+		}
+	}
+	if q, err := UserMode(t.Context(), []string{"no-such-emulator"}, "PATH"); err == nil {
+		t.Errorf("%+v", q)
+	}
+}
+
+func TestQEMUThatFloodsDoesNotFillMemory(t *testing.T) {
+	var h headText
+	for range 1000 {
+		if n, err := h.Write(make([]byte, 1000)); n != 1000 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if h.Len() > 8<<10 {
+		t.Errorf("%d bytes were kept", h.Len())
+	}
+}
+
+func TestHangingQEMUEndsWithTheRun(t *testing.T) {
+	path := inPath(t, "while :; do :; done")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := askVersion(ctx, []string{path}); err == nil {
+		t.Error("no error")
+	}
+}
+
+func FuzzNewEnough(f *testing.F) {
+	for _, s := range []string{"10.0.2 (Debian)", "9.2", "10", "", ".", "99999999999999999999.1", "10.x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if ok, err := newEnough(s); ok && err != nil {
+			t.Errorf("%q is new enough and an error: %v", s, err)
+		}
+	})
+}

@@ -1,0 +1,121 @@
+// Package toolbox finds a QEMU for an architecture: the machine's own if it is
+// new enough, else one from Debian packages, unpacked into the cache and run
+// with its own loader and libraries. It needs no root and changes nothing.
+package toolbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"runtime"
+
+	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/source/debian"
+)
+
+// QEMU is an emulator that runs on this machine.
+type QEMU struct {
+	// Argv begins its command line: the binary, behind its loader and with its
+	// firmware paths if it needs them. QEMU's own arguments are appended.
+	Argv    []string
+	Version string // as it prints it, "10.0.2 (Debian 1:10.0.2+ds-2)"
+	Source  string // "PATH" or "toolbox: " with the package and its version
+	Build   string // SHA-256 that identifies the binary and, in the toolbox, all its libraries
+}
+
+// Toolbox finds emulators. It is safe for concurrent use; each architecture is
+// looked for once.
+type Toolbox struct {
+	// Supplied is the emulator that somebody supplied for an architecture, and
+	// the folder of its firmware, "" for its own.
+	Supplied func(arch.Record) (path, firmware string, err error)
+
+	client *debian.Client
+	cache  *cache.Cache
+	sink   progress.Sink
+	host   string // GOARCH of this machine
+
+	found cache.Memo[QEMU]
+}
+
+// New returns a toolbox that downloads with client and keeps what it unpacks
+// in c.
+func New(client *debian.Client, c *cache.Cache, sink progress.Sink) *Toolbox {
+	return &Toolbox{client: client, cache: c, sink: sink, host: runtime.GOARCH}
+}
+
+// Find returns a QEMU for the architecture.
+func (t *Toolbox) Find(ctx context.Context, rec arch.Record) (QEMU, error) {
+	return t.found.Get(ctx, "QEMU for "+rec.GOARCH, func() (QEMU, error) { return t.search(ctx, rec) })
+}
+
+// Packages returns the packages that the architecture's QEMU is made of where none
+// is in PATH, and what vouches for them.
+func (t *Toolbox) Packages(ctx context.Context, rec arch.Record) ([]debian.Package, debian.Signed, error) {
+	packages, err := t.resolve(ctx, rec)
+	if err != nil {
+		return nil, debian.Signed{}, err
+	}
+	host, err := arch.Lookup(t.host)
+	if err != nil {
+		return nil, debian.Signed{}, err
+	}
+	signed, err := t.client.Signed(ctx, suite, host.Debian)
+	return packages, signed, err
+}
+
+// Programs returns a tree with the files that wanted accepts of some packages for this
+// machine, and with the libraries of these and of what they depend on.
+func (t *Toolbox) Programs(ctx context.Context, names []string, wanted func(name string) bool) (string, error) {
+	host, err := arch.Lookup(t.host)
+	if err != nil {
+		return "", fmt.Errorf("this machine: %w", err)
+	}
+	x, err := t.client.Index(ctx, suite, host.Debian)
+	if err != nil {
+		return "", err
+	}
+	packages, err := debian.Closure(x, names, leftOut...)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	for _, p := range packages {
+		fmt.Fprintln(h, p.Name, p.SHA256)
+	}
+	return t.cache.Dir(ctx, "programs-1", hex.EncodeToString(h.Sum(nil)), func(ctx context.Context, dir string) error {
+		for _, p := range packages {
+			file, err := t.client.Fetch(ctx, p)
+			if err != nil {
+				return err
+			}
+			if err := debian.Unpack(ctx, file, dir, func(name string) bool { return isLibrary(name) || wanted(name) }); err != nil {
+				return fmt.Errorf("unpack package %s: %w", p.Name, err)
+			}
+		}
+		return nil
+	})
+}
+
+func (t *Toolbox) search(ctx context.Context, rec arch.Record) (QEMU, error) {
+	if rec.Supplied {
+		path, firmware, err := t.Supplied(rec)
+		if err != nil {
+			return QEMU{}, err
+		}
+		return supplied(ctx, path, firmware)
+	}
+	q, reason := fromPath(ctx, rec)
+	if reason == nil {
+		return q, nil
+	}
+	q, err := t.fromPackages(ctx, rec)
+	if err != nil {
+		return QEMU{}, fmt.Errorf("get QEMU for %s from Debian packages, because %w: %w; or install qemu-system-%s %d.%d or later",
+			rec.GOARCH, reason, err, rec.QEMU, oldestMajor, oldestMinor)
+	}
+	return q, nil
+}

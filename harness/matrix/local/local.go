@@ -1,0 +1,205 @@
+// Package local is what a vendor supplies for an architecture that nobody can
+// download: a kernel, an emulator with its firmware, and a Go toolchain.
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/mapstack/conformance/harness/matrix/arch"
+)
+
+// Parts is one architecture's. An empty field was not supplied.
+type Parts struct {
+	Kernel   string `yaml:"kernel"`   // path of a kernel file
+	QEMU     string `yaml:"qemu"`     // path of qemu-system-<arch>
+	Firmware string `yaml:"firmware"` // folder that holds what the machine loads first, QEMU's -L
+	GOROOT   string `yaml:"goroot"`   // of a Go toolchain with the architecture
+	Machine  string `yaml:"machine"`  // short name in harness/matrix/arch; empty for the cell's
+}
+
+// part is one field, with the end of its variable's name.
+type part struct {
+	variable string
+	value    *string
+	what     string // to say what is missing
+	folder   bool
+	needed   bool
+}
+
+func (p *Parts) parts() []part {
+	return []part{
+		{"KERNEL", &p.Kernel, "a kernel: a vmlinux, or the file that a boot loader would load", false, true},
+		{"QEMU", &p.QEMU, "an emulator", false, true},
+		{"FIRMWARE", &p.Firmware, "the folder of the emulator's firmware, its pc-bios", true, false},
+		{goroot, &p.GOROOT, "a Go toolchain that compiles for it, 1.16 or later", true, false},
+		{"MACHINE", &p.Machine, "", false, false},
+	}
+}
+
+// goroot is the end of the variable of the Go toolchain.
+const goroot = "GOROOT"
+
+// Variable is the name of the environment variable for a part of an architecture.
+func Variable(rec arch.Record, part string) string {
+	return strings.ToUpper(rec.GOARCH) + "_" + part
+}
+
+// File is where parts can be written down, in the checkout: by GOARCH, the fields
+// of Parts in lower case.
+const File = "fixtures/local.yaml"
+
+// Find says what is supplied for an architecture: what the environment names, else
+// what the file in root does, and for QEMU what is in PATH. It checks that what
+// is named is there.
+func Find(rec arch.Record, env func(string) string, root string) (Parts, error) {
+	p, err := read(rec, filepath.Join(root, File))
+	if err != nil {
+		return Parts{}, err
+	}
+	for _, f := range p.parts() {
+		if v := env(Variable(rec, f.variable)); v != "" {
+			*f.value = v
+		}
+	}
+	if p.QEMU == "" {
+		if path, err := exec.LookPath("qemu-system-" + rec.QEMU); err == nil {
+			p.QEMU = path
+		}
+	}
+	var problems []error
+	for _, f := range p.parts() {
+		if f.what == "" || *f.value == "" {
+			continue
+		}
+		switch info, err := os.Stat(*f.value); {
+		case err != nil:
+			problems = append(problems, fmt.Errorf("%s is %q, which cannot be used: %w", Variable(rec, f.variable), *f.value, err))
+		case info.IsDir() != f.folder:
+			problems = append(problems, fmt.Errorf("%s is %q, which must be a %s", Variable(rec, f.variable), *f.value, kind(f.folder)))
+		default:
+			if *f.value, err = filepath.Abs(*f.value); err != nil {
+				problems = append(problems, err)
+			}
+		}
+	}
+	if err := p.checkFirmware(rec); err != nil {
+		problems = append(problems, err)
+	}
+	return p, errors.Join(problems...)
+}
+
+// checkFirmware looks into the folder that was named: an emulator without its
+// firmware starts, and says nothing for ever.
+func (p Parts) checkFirmware(rec arch.Record) error {
+	if p.Firmware == "" {
+		return nil // the emulator may have its own
+	}
+	m, err := rec.Machine(p.Machine)
+	if err != nil {
+		return fmt.Errorf("%s: %w", Variable(rec, "MACHINE"), err)
+	}
+	if _, err := os.Stat(filepath.Join(p.Firmware, m.Firmware)); err != nil {
+		return fmt.Errorf("%s is %q, and machine %s loads %s from there: %w", Variable(rec, "FIRMWARE"), p.Firmware, m.Name, m.Firmware, err)
+	}
+	return nil
+}
+
+// Setting is one NAME=VALUE of the command line, by which a part is named before
+// the environment is asked.
+func Setting(rec arch.Record, text string) (name, value string, err error) {
+	name, value, ok := strings.Cut(text, "=")
+	if ok && value != "" {
+		for _, f := range (&Parts{}).parts() {
+			if name == Variable(rec, f.variable) {
+				return name, value, nil
+			}
+		}
+	}
+	return "", "", fmt.Errorf("%q supplies nothing; give NAME=VALUE with one of %s", text, strings.Join(Variables(rec), ", "))
+}
+
+// Variables returns the names that Find asks the environment for.
+func Variables(rec arch.Record) []string {
+	var names []string
+	for _, f := range (&Parts{}).parts() {
+		names = append(names, Variable(rec, f.variable))
+	}
+	return names
+}
+
+func kind(folder bool) string {
+	if folder {
+		return "folder"
+	}
+	return "file"
+}
+
+func read(rec arch.Record, path string) (Parts, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Parts{}, nil
+	}
+	if err != nil {
+		return Parts{}, fmt.Errorf("read %s: %w", File, err)
+	}
+	var all map[string]Parts
+	if err := yaml.UnmarshalWithOptions(text, &all, yaml.Strict()); err != nil {
+		return Parts{}, fmt.Errorf("%s: %s", File, yaml.FormatError(err, false, true))
+	}
+	for name := range all {
+		if _, err := arch.Lookup(name); err != nil {
+			return Parts{}, fmt.Errorf("%s: %w", File, err)
+		}
+	}
+	return all[rec.GOARCH], nil
+}
+
+// MissingError lists what was not supplied for an architecture.
+type MissingError struct {
+	Arch  arch.Record
+	Lacks []string // one line each: the variable, and what it must name
+}
+
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("no kernel of %s can be downloaded, and of what must be supplied this is missing:\n  %s\nset the variables, or write the same into %s",
+		e.Arch.GOARCH, strings.Join(e.Lacks, "\n  "), File)
+}
+
+// Missing is a *MissingError with everything that a guest needs and was not
+// supplied, nil when one can start. Without a Go toolchain only stage 0 runs in it.
+func (p Parts) Missing(rec arch.Record) error {
+	return p.lacking(rec, func(f part) bool { return f.needed })
+}
+
+// Toolchainless is a *MissingError that names the Go toolchain.
+func (p Parts) Toolchainless(rec arch.Record) error {
+	return p.lacking(rec, func(f part) bool { return f.variable == goroot })
+}
+
+func (p *Parts) lacking(rec arch.Record, wanted func(part) bool) error {
+	var lacks []string
+	short := false
+	for _, f := range p.parts() {
+		if *f.value != "" || f.what == "" || f.variable == "FIRMWARE" {
+			continue
+		}
+		short = short || wanted(f)
+		line := Variable(rec, f.variable) + "=<" + f.what + ">"
+		if f.variable == "QEMU" {
+			line += ", or qemu-system-" + rec.QEMU + " in PATH"
+		}
+		lacks = append(lacks, line)
+	}
+	if !short {
+		return nil
+	}
+	return &MissingError{rec, lacks}
+}

@@ -1,0 +1,94 @@
+package workbench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/bundle"
+	"github.com/mapstack/conformance/harness/guest/prebuilt"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/source/debian"
+	"github.com/mapstack/conformance/harness/source/kernel"
+)
+
+// cellsFile names the cells of a bundle, a line each.
+const cellsFile = "cells"
+
+// Bundled returns those of the cells that this program can run: all, where it is no
+// bundle.
+func Bundled(cells []matrix.Cell) ([]matrix.Cell, error) {
+	if prebuilt.Images() == nil {
+		return cells, nil
+	}
+	own, err := bundle.Own()
+	if err != nil || own == nil {
+		return cells, err
+	}
+	text, err := fs.ReadFile(own, cellsFile)
+	if err != nil {
+		return nil, fmt.Errorf("read which cells this bundle has: %w", err)
+	}
+	names := strings.Fields(string(text))
+	return slices.DeleteFunc(cells, func(c matrix.Cell) bool { return !slices.Contains(names, c.Name) }), nil
+}
+
+// CanBundle says why this program cannot be made into a bundle, nil when it can.
+func CanBundle() error {
+	if prebuilt.Images() == nil {
+		return errors.New("this mapstack compiles the guests' programs and has none inside; make dist makes one that can be bundled")
+	}
+	own, err := bundle.Own()
+	if err == nil && own != nil {
+		err = errors.New("this is a bundle already; make another with the program of make dist")
+	}
+	return err
+}
+
+// Bundle writes to the file a program that runs the cells without a network: this
+// one, the packages that the cells' kernels were resolved to, and those of QEMU for
+// this host's architecture.
+func (b *Bench) Bundle(ctx context.Context, cells []matrix.Cell, pins []kernel.Pin, to string) error {
+	lock, err := kernel.LockOf(pins).Marshal()
+	if err != nil {
+		return err
+	}
+	var names []byte
+	for _, cell := range cells {
+		names = append(names, cell.Name+"\n"...)
+	}
+	files := []bundle.File{{Name: lockFile, Data: lock}, {Name: cellsFile, Data: names}}
+	var packages []debian.Package
+	for _, pin := range pins {
+		packages = append(packages, pin.Packages()...)
+	}
+	for _, cell := range cells {
+		rec, err := arch.Lookup(cell.Arch)
+		if err != nil {
+			return err
+		}
+		emulator, signed, err := b.Toolbox.Packages(ctx, rec)
+		if err != nil {
+			return err
+		}
+		packages = append(packages, emulator...)
+		files = append(files, bundle.File{Name: signed.InReleasePath, Data: signed.InRelease}, bundle.File{Name: signed.IndexPath, Path: signed.Index})
+	}
+	for _, p := range packages {
+		file, err := b.Client.Fetch(ctx, p)
+		if err != nil {
+			return err
+		}
+		files = append(files, bundle.File{Name: p.Filename, Path: file})
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return bundle.Write(ctx, to, program, files)
+}

@@ -1,0 +1,235 @@
+// Package workbench joins cache, mirror, toolbox, toolchain and kernels into
+// an engine, the same for the command line and for the suites.
+package workbench
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mapstack/conformance/harness/bundle"
+	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/guest/guestimage"
+	"github.com/mapstack/conformance/harness/guest/prebuilt"
+	"github.com/mapstack/conformance/harness/guest/toolchain"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/machine/diskreader"
+	"github.com/mapstack/conformance/harness/machine/toolbox"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/matrix/local"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/run"
+	"github.com/mapstack/conformance/harness/source/debian"
+	"github.com/mapstack/conformance/harness/source/intake"
+	"github.com/mapstack/conformance/harness/source/kernel"
+)
+
+// Bench is everything a run needs from this machine.
+type Bench struct {
+	Cache   *cache.Cache
+	Client  *debian.Client
+	Toolbox *toolbox.Toolbox
+	Kernels *kernel.Resolver
+	Guests  *guestimage.Builder
+	// Tools compiles the guests' programs; nil where they are inside this program.
+	Tools *toolchain.Go
+	Host  evidence.Host
+	// MirrorProblem is why no mirror is known. It matters only when something
+	// must be downloaded.
+	MirrorProblem error
+	// Defect is the defect model that runs inject, empty for none.
+	Defect string
+	// Params are kernel parameters beside those that every guest gets.
+	Params []arch.Param
+	// Fresh boots a guest for every probe run instead of restoring one.
+	Fresh bool
+	// Running is the systems that run already, by the name of the cell that each is.
+	Running map[string]*run.Running
+
+	sink     progress.Sink
+	warnings *warnings
+}
+
+// lockFile is the kernel lock among the fixtures.
+const lockFile = "kernels.lock"
+
+// Open prepares a bench. dir is a folder inside the checkout, or any where the
+// guests' programs are inside this one; data holds the fixtures, and locked refuses
+// every kernel but the pinned ones.
+func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progress.Sink) (*Bench, error) {
+	b := &Bench{warnings: &warnings{next: sink}}
+	b.sink = b.warnings.sink
+	var err error
+	if b.Host, err = run.MeasureHost(); err != nil {
+		return nil, err
+	}
+	if b.Cache, err = cache.Open(""); err != nil {
+		return nil, err
+	}
+	images := prebuilt.Images()
+	var packages fs.FS
+	if images == nil {
+		b.Tools, err = toolchain.Open(ctx, dir)
+	} else {
+		packages, err = bundle.Own()
+	}
+	if err != nil {
+		return nil, err
+	}
+	var mirror debian.Mirror
+	if packages != nil {
+		mirror = debian.Mirror{Bundle: packages, Source: "this bundle", IgnoreValidUntil: "the bundle, which keeps what was valid when it was made"}
+	} else if mirror, err = debian.FindMirror(ctx, debian.ThisHost()); err != nil {
+		b.MirrorProblem = err
+		b.sink(progress.Event{Stage: progress.Warning, What: "nothing can be downloaded: " + err.Error(), End: true})
+	}
+	keyrings, err := fs.Sub(data, "keyrings")
+	if err != nil {
+		return nil, fmt.Errorf("read the fixtures: %w", err)
+	}
+	b.Client = debian.NewClient(b.Cache, mirror, keyrings, b.sink)
+	b.Toolbox = toolbox.New(b.Client, b.Cache, b.sink)
+	b.Guests = guestimage.NewBuilder(b.Cache, b.Tools, b.sink)
+	b.Guests.Prebuilt = images
+	lock, err := readLock(data, packages)
+	if err != nil {
+		return nil, err
+	}
+	b.Kernels = kernel.NewResolver(kernel.FromDebian(b.Client), b.Cache, lock, locked || packages != nil, b.sink)
+	b.Kernels.Supplied = func(rec arch.Record) (string, error) {
+		p, err := b.Parts(rec)
+		return p.Kernel, err
+	}
+	b.Kernels.Config = func(rec arch.Record) ([]byte, error) { return fs.ReadFile(data, rec.GOARCH+".config") }
+	b.Toolbox.Supplied = func(rec arch.Record) (string, string, error) {
+		p, err := b.Parts(rec)
+		return p.QEMU, p.Firmware, err
+	}
+	b.Guests.Supplied = func(rec arch.Record) (string, error) {
+		// Whatever else is missing: programs run in more than guests.
+		p, err := local.Find(rec, os.Getenv, b.root())
+		return p.GOROOT, err
+	}
+	return b, nil
+}
+
+// readLock reads what is pinned: in a bundle, what it was made of.
+func readLock(data, packages fs.FS) (kernel.Lock, error) {
+	from, name := data, "fixtures/"+lockFile
+	if packages != nil {
+		from, name = packages, "this bundle's "+lockFile
+	}
+	text, err := fs.ReadFile(from, lockFile)
+	if err != nil {
+		return kernel.Lock{}, fmt.Errorf("read %s: %w", name, err)
+	}
+	return kernel.ParseLock(name, text)
+}
+
+// root is where the file of local parts is looked for.
+func (b *Bench) root() string {
+	if b.Tools == nil {
+		return "."
+	}
+	return b.Tools.Root()
+}
+
+// Parts says what this machine's owner supplied for an architecture that no
+// archive has. An error that lists what is missing is a *local.MissingError.
+func (b *Bench) Parts(rec arch.Record) (local.Parts, error) {
+	p, err := local.Find(rec, os.Getenv, b.root())
+	if err == nil {
+		err = p.Missing(rec)
+	}
+	return p, err
+}
+
+// Helper reads disks in a guest that has the kernel of the cell, one of this host's
+// architecture.
+func (b *Bench) Helper(cell matrix.Cell) intake.Helper {
+	g := &diskreader.Guest{Cell: cell, Kernels: b.Kernels, Client: b.Client, Toolbox: b.Toolbox, Cache: b.Cache, Sink: b.sink}
+	return g.Read
+}
+
+// Engine runs cells with this bench.
+func (b *Bench) Engine() *run.Engine {
+	return &run.Engine{Kernels: b.Kernels, Emulators: b.Toolbox, Guests: b.Guests, Supplies: b, Host: b.Host, Sink: b.sink, Defect: b.Defect,
+		Params: b.Params, Snapshots: b.Cache, Fresh: b.Fresh, Running: b.Running}
+}
+
+// Run runs on every cell its probes, by the cell's name, and leaves the evidence
+// in a new folder below out.
+func (b *Bench) Run(ctx context.Context, cells []matrix.Cell, probes map[string][]string, focus, out string) (evidence.Folder, evidence.Run, []evidence.Cell, error) {
+	r := evidence.Run{Revision: b.Revision(ctx), Focus: focus, Defect: b.Defect, Cells: cells, Host: b.Host, Started: time.Now()}
+	folder, err := evidence.Create(out, r.Started)
+	if err != nil {
+		return folder, r, nil, err
+	}
+	// Written at once, so that a run that is killed says what it was to be.
+	if err := folder.WriteRun(r); err != nil {
+		return folder, r, nil, err
+	}
+	results, err := b.Engine().Cells(ctx, cells, probes, folder)
+	if err != nil {
+		return folder, r, results, err
+	}
+	r.Finished, r.Warnings = time.Now(), b.warnings.list()
+	if r.CPUSeconds, r.ResidentBytes, err = ownUsage(); err != nil {
+		return folder, r, results, err
+	}
+	return folder, r, results, folder.WriteRun(r)
+}
+
+// Revision is the checkout's git revision, or the one that this program was made of
+// when it needs no checkout; "-dirty" when files were changed, or "unknown".
+func (b *Bench) Revision(ctx context.Context) string {
+	if b.Tools == nil {
+		return stamped()
+	}
+	git := func(args ...string) (string, error) {
+		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", b.Tools.Root()}, args...)...).Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	rev, err := git("rev-parse", "HEAD")
+	if err != nil {
+		return "unknown"
+	}
+	if status, err := git("status", "--porcelain"); err != nil || status != "" {
+		return rev + "-dirty"
+	}
+	return rev
+}
+
+// stamped is what the go command noted in this program.
+func stamped() string {
+	info, _ := debug.ReadBuildInfo()
+	rev, dirty := "unknown", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			rev = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "-dirty"
+		}
+	}
+	return rev + dirty
+}
+
+// ownUsage is the CPU seconds of this process and its largest resident memory
+// in bytes.
+func ownUsage() (cpu float64, resident int64, err error) {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		return 0, 0, fmt.Errorf("measure this process: %w", err)
+	}
+	spent := time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return spent.Seconds(), int64(u.Maxrss) << 10, nil // Linux counts KiB
+}

@@ -1,0 +1,205 @@
+package debian
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"pault.ag/go/debian/deb"
+
+	"github.com/mapstack/conformance/harness/source/decompress"
+)
+
+// Bounds of one package: several times the largest kernel and firmware
+// packages, and little enough to fail before a disk or an evening is full.
+const (
+	maxMembers  = 16      // deb(5) knows three
+	maxEntries  = 500_000 // files in a package
+	maxUnpacked = 8 << 30 // bytes of the decompressed data member
+)
+
+// dataFormats are the compressions of deb(5).
+var dataFormats = map[string]decompress.Format{
+	"data.tar": decompress.None, "data.tar.gz": decompress.Gzip, "data.tar.xz": decompress.XZ,
+	"data.tar.zst": decompress.Zstd, "data.tar.bz2": decompress.Bzip2, "data.tar.lzma": decompress.LZMA,
+}
+
+// WalkData calls visit for every entry of a .deb's data archive, in order,
+// until visit says stop or fails. Names are clean and relative ("usr/lib/x")
+// and so are the targets of hard links; an entry that would leave the package
+// is an error. Targets of symbolic links are as the package has them. r holds
+// the content of regular files and is valid until visit returns.
+func WalkData(ctx context.Context, file string, visit func(hdr *tar.Header, r io.Reader) (stop bool, err error)) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("open package: %w", err)
+	}
+	defer f.Close()
+	if err := walkDeb(ctx, f, visit); err != nil {
+		return fmt.Errorf("package %s: %w", filepath.Base(file), err)
+	}
+	return nil
+}
+
+func walkDeb(ctx context.Context, f *os.File, visit func(*tar.Header, io.Reader) (bool, error)) error {
+	data, format, err := dataMember(f)
+	if err != nil {
+		return err
+	}
+	z, err := decompress.Reader(ctx, data, format)
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	bounded := &io.LimitedReader{R: z, N: maxUnpacked}
+	err = walkTar(ctx, tar.NewReader(bounded), visit)
+	if err != nil && bounded.N <= 0 {
+		return fmt.Errorf("its data unpacks to more than the %d bytes allowed here", int64(maxUnpacked))
+	}
+	return err
+}
+
+// dataMember finds the data archive in the ar container.
+func dataMember(f *os.File) (io.Reader, decompress.Format, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return nil, "", err
+	}
+	ar, err := deb.LoadAr(f)
+	if err != nil {
+		return nil, "", fmt.Errorf("it is not a Debian package: %w", err)
+	}
+	end := int64(len("!<arch>\n"))
+	for range maxMembers {
+		m, err := ar.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, "", fmt.Errorf("its container is damaged: %w", err)
+		}
+		// The library believes sizes, also negative ones.
+		end += 60 + m.Size
+		if m.Size < 0 || end > st.Size() {
+			return nil, "", fmt.Errorf("it is truncated: member %q needs %d bytes, the file has %d", m.Name, m.Size, st.Size())
+		}
+		end += m.Size % 2
+		if !strings.HasPrefix(m.Name, "data.tar") {
+			continue
+		}
+		format, ok := dataFormats[m.Name]
+		if !ok {
+			return nil, "", fmt.Errorf("its data member %q is compressed in a way unknown here", m.Name)
+		}
+		return m.Data, format, nil
+	}
+	return nil, "", errors.New("it has no data archive, so it is no Debian package or a truncated one")
+}
+
+func walkTar(ctx context.Context, t *tar.Reader, visit func(*tar.Header, io.Reader) (bool, error)) error {
+	for n := 0; ; n++ {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		hdr, err := t.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err() // the decoder was stopped, the archive is not to blame
+		}
+		if err != nil {
+			return fmt.Errorf("its data archive is damaged after %d entries: %w", n, err)
+		}
+		if n == maxEntries {
+			return fmt.Errorf("it has more than the %d entries allowed here", maxEntries)
+		}
+		if hdr.Name, err = cleanName(hdr.Name); err != nil {
+			return err
+		}
+		if hdr.Typeflag == tar.TypeLink {
+			if hdr.Linkname, err = cleanName(hdr.Linkname); err != nil {
+				return err
+			}
+		}
+		stop, err := visit(hdr, t)
+		if err != nil || stop {
+			return err
+		}
+	}
+}
+
+// cleanName turns "./usr/lib/" into "usr/lib". The root itself is ".".
+func cleanName(name string) (string, error) {
+	clean := path.Clean(strings.TrimPrefix(name, "./"))
+	if !fs.ValidPath(clean) || strings.ContainsRune(name, 0) {
+		return "", fmt.Errorf("entry %.80q leads out of the package", name)
+	}
+	return clean, nil
+}
+
+// Unpack writes the entries of a .deb that want accepts below dir, which must
+// exist. Owners are not kept and permissions are reduced to readable and
+// executable. No entry can touch anything outside dir, also not through links.
+func Unpack(ctx context.Context, file, dir string, want func(name string) bool) error {
+	return unpack(dir, want, func(visit func(*tar.Header, io.Reader) (bool, error)) error { return WalkData(ctx, file, visit) })
+}
+
+// UnpackTar does the same with a tar archive, such as a source package holds.
+func UnpackTar(ctx context.Context, archive io.Reader, dir string, want func(name string) bool) error {
+	return unpack(dir, want, func(visit func(*tar.Header, io.Reader) (bool, error)) error {
+		return walkTar(ctx, tar.NewReader(archive), visit)
+	})
+}
+
+// unpack writes below dir what want accepts of the entries that walk visits.
+func unpack(dir string, want func(name string) bool, walk func(func(*tar.Header, io.Reader) (bool, error)) error) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("unpack package: %w", err)
+	}
+	defer root.Close()
+	return walk(func(hdr *tar.Header, r io.Reader) (bool, error) {
+		if hdr.Typeflag == tar.TypeDir || !want(hdr.Name) {
+			return false, nil
+		}
+		if err := root.MkdirAll(path.Dir(hdr.Name), 0o755); err != nil {
+			return false, fmt.Errorf("unpack: %w", err)
+		}
+		if err := unpackEntry(root, hdr, r); err != nil {
+			return false, fmt.Errorf("unpack: %w", err)
+		}
+		return false, nil
+	})
+}
+
+func unpackEntry(root *os.Root, hdr *tar.Header, r io.Reader) error {
+	switch hdr.Typeflag {
+	case tar.TypeReg:
+		perm := fs.FileMode(0o644)
+		if hdr.Mode&0o111 != 0 {
+			perm = 0o755
+		}
+		f, err := root.OpenFile(hdr.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(f, r); err != nil {
+			return errors.Join(err, f.Close())
+		}
+		return f.Close()
+	case tar.TypeSymlink:
+		return root.Symlink(hdr.Linkname, hdr.Name)
+	case tar.TypeLink:
+		return root.Link(hdr.Linkname, hdr.Name)
+	}
+	// Devices and pipes have no use in an unpacked package.
+	return nil
+}

@@ -1,0 +1,401 @@
+package debian
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"pault.ag/go/debian/control"
+	"pault.ag/go/debian/dependency"
+
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/source/decompress"
+)
+
+// Index is the Packages file of one suite and architecture. It is safe for
+// concurrent use.
+type Index struct {
+	Suite string
+	Arch  string
+	// Release is the signed file that vouches for the index.
+	Release *Release
+
+	// Kernels are looked up by every cell and the rest only for the toolbox;
+	// the rest is twenty times as large and is read when first needed.
+	kernels, others func() (*shard, error)
+}
+
+// What an index is reduced to is stored in the cache under this kind; the
+// number changes with the form.
+const (
+	indexKind    = "packages"
+	indexVersion = "1"
+)
+
+// Bounds of a Packages file. Debian's largest has 60 MB, its largest
+// paragraph less than 100 kB.
+const (
+	maxIndex     = 512 << 20
+	maxParagraph = 1 << 20
+)
+
+// indexFormats are the compressions of a Packages file, best first.
+var indexFormats = []struct {
+	suffix string
+	format decompress.Format
+}{{".xz", decompress.XZ}, {".gz", decompress.Gzip}, {"", decompress.None}}
+
+var archName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+
+// Index returns the packages of a suite's component main for an architecture
+// by Debian's name.
+func (c *Client) Index(ctx context.Context, suite, arch string) (*Index, error) {
+	if !archName.MatchString(arch) {
+		return nil, fmt.Errorf("%q is not Debian's name of an architecture", arch)
+	}
+	return c.indexes.Get(ctx, "package index of "+suite+" "+arch, func() (*Index, error) {
+		r, err := c.Release(ctx, suite)
+		if err != nil {
+			return nil, err
+		}
+		return c.readIndex(ctx, r, arch)
+	})
+}
+
+// packages is the file that lists the packages of an architecture.
+func (r *Release) packages(arch string) (name string, file listed, format decompress.Format, err error) {
+	for _, f := range indexFormats {
+		name := "main/binary-" + arch + "/Packages" + f.suffix
+		if file, ok := r.files[name]; ok {
+			if file.size > maxIndex {
+				return "", listed{}, "", fmt.Errorf("package index %s of %s: its signed size, %d bytes, is more than the %d allowed here", name, r.Suite, file.size, maxIndex)
+			}
+			return name, file, f.format, nil
+		}
+	}
+	return "", listed{}, "", fmt.Errorf("suite %s has no packages for architecture %q; it has them for: %s",
+		r.Suite, arch, strings.Join(r.Architectures, ", "))
+}
+
+func (c *Client) readIndex(ctx context.Context, r *Release, arch string) (*Index, error) {
+	name, file, format, err := r.packages(arch)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := c.cache.Dir(ctx, indexKind, file.sha256+"-"+indexVersion, func(ctx context.Context, dir string) error {
+		blob, err := c.listed(ctx, r, arch, name, file)
+		if err != nil {
+			return err
+		}
+		what := r.Suite + " " + arch + " package index"
+		c.sink(progress.Event{Stage: progress.Resolve, What: what})
+		err = reduceFile(ctx, blob, format, dir)
+		if err != nil {
+			err = fmt.Errorf("read the %s: %w", what, err)
+		}
+		c.sink(progress.Event{Stage: progress.Resolve, What: what, End: true, Err: err})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return openIndex(r, arch, dir), nil
+}
+
+// listed returns the index in the cache.
+func (c *Client) listed(ctx context.Context, r *Release, arch, name string, file listed) (string, error) {
+	what := r.Suite + " " + arch + " package index"
+	blob, err := c.blob(ctx, r.at(name, file), what, file.sha256, file.size)
+	if err != nil && r.byHash && ctx.Err() == nil {
+		// Not every mirror keeps what its InRelease promises.
+		blob, err = c.blob(ctx, "dists/"+r.Suite+"/"+name, what, file.sha256, file.size)
+	}
+	return blob, err
+}
+
+// Signed is what a mirror needs so that Index finds a suite's packages for an
+// architecture there: the InRelease, the index that it vouches for, and where they
+// are below the mirror's URL.
+type Signed struct {
+	InRelease     []byte
+	InReleasePath string
+	Index         string // file in the cache, not to be written to
+	IndexPath     string
+}
+
+// Signed returns what vouches for the packages of a suite and architecture.
+func (c *Client) Signed(ctx context.Context, suite, arch string) (Signed, error) {
+	r, err := c.Release(ctx, suite)
+	if err != nil {
+		return Signed{}, err
+	}
+	name, file, _, err := r.packages(arch)
+	if err != nil {
+		return Signed{}, err
+	}
+	blob, err := c.listed(ctx, r, arch, name, file)
+	if err != nil {
+		return Signed{}, err
+	}
+	return Signed{r.raw, inRelease(suite), blob, r.at(name, file)}, nil
+}
+
+const (
+	kernelsFile = "kernels"
+	othersFile  = "others"
+)
+
+func openIndex(r *Release, arch, dir string) *Index {
+	load := func(name string) func() (*shard, error) {
+		return sync.OnceValues(func() (*shard, error) { return loadShard(filepath.Join(dir, name)) })
+	}
+	return &Index{Suite: r.Suite, Arch: arch, Release: r, kernels: load(kernelsFile), others: load(othersFile)}
+}
+
+// isKernel decides which file of a reduced index holds a package.
+func isKernel(name string) bool { return strings.HasPrefix(name, "linux-") }
+
+// Find returns the package of that name, the highest version if the suite
+// lists several.
+func (x *Index) Find(name string) (Package, error) {
+	all, err := x.versions(name)
+	if err != nil {
+		return Package{}, err
+	}
+	if len(all) == 0 {
+		return Package{}, fmt.Errorf("suite %s has no package %q for %s", x.Suite, name, x.Arch)
+	}
+	best := all[0]
+	for _, p := range all[1:] {
+		if p.newer(best) {
+			best = p
+		}
+	}
+	return best, nil
+}
+
+// Names returns the sorted names of the packages that begin with prefix.
+func (x *Index) Names(prefix string) ([]string, error) {
+	var found []string
+	for _, load := range []func() (*shard, error){x.kernels, x.others} {
+		s, err := load()
+		if err != nil {
+			return nil, err
+		}
+		for name := range s.at {
+			if strings.HasPrefix(name, prefix) {
+				found = append(found, name)
+			}
+		}
+		if isKernel(prefix) {
+			break
+		}
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+func (x *Index) versions(name string) ([]Package, error) {
+	load := x.others
+	if isKernel(name) {
+		load = x.kernels
+	}
+	s, err := load()
+	if err != nil {
+		return nil, err
+	}
+	var all []Package
+	for _, at := range s.at[name] {
+		p, err := s.read(x.Suite, at)
+		if err != nil {
+			return nil, fmt.Errorf("package index of %s %s: %w", x.Suite, x.Arch, err)
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// shard is a reduced Packages file in memory, with the places of its paragraphs.
+type shard struct {
+	text []byte
+	at   map[string][]int // package name -> offsets of its paragraphs
+}
+
+func loadShard(path string) (*shard, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read package index: %w", err)
+	}
+	s := &shard{text: text, at: make(map[string][]int)}
+	for at := 0; at < len(text); {
+		end := bytes.Index(text[at:], []byte("\n\n"))
+		if end < 0 {
+			break
+		}
+		line, _, _ := bytes.Cut(text[at:at+end], []byte("\n"))
+		name := strings.TrimPrefix(string(line), nameField)
+		s.at[name] = append(s.at[name], at)
+		at += end + 2
+	}
+	return s, nil
+}
+
+func (s *shard) read(suite string, at int) (Package, error) {
+	para, _, _ := bytes.Cut(s.text[at:], []byte("\n\n"))
+	r, err := control.NewParagraphReader(bytes.NewReader(para), nil)
+	if err != nil {
+		return Package{}, err
+	}
+	p, err := r.Next()
+	if err != nil {
+		return Package{}, err
+	}
+	return newPackage(suite, p)
+}
+
+// providers returns who provides each virtual package.
+func (x *Index) providers() (map[string][]string, error) {
+	by := make(map[string][]string)
+	for _, load := range []func() (*shard, error){x.kernels, x.others} {
+		s, err := load()
+		if err != nil {
+			return nil, err
+		}
+		for name, offsets := range s.at {
+			for _, at := range offsets {
+				para, _, _ := bytes.Cut(s.text[at:], []byte("\n\n"))
+				_, after, ok := bytes.Cut(para, []byte("\nProvides: "))
+				if !ok {
+					continue
+				}
+				field, _, _ := bytes.Cut(after, []byte("\n"))
+				d, err := dependency.Parse(string(field))
+				if err != nil {
+					return nil, fmt.Errorf("package %s: its Provides field %.80q: %w", name, field, err)
+				}
+				for _, v := range slices.Concat(names(d)...) {
+					by[v] = append(by[v], name)
+				}
+			}
+		}
+	}
+	for v := range by {
+		slices.Sort(by[v])
+		by[v] = slices.Compact(by[v])
+	}
+	return by, nil
+}
+
+func reduceFile(ctx context.Context, path string, f decompress.Format, dir string) error {
+	in, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	z, err := decompress.Reader(ctx, in, f)
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	kernels, err := os.Create(filepath.Join(dir, kernelsFile))
+	if err != nil {
+		return err
+	}
+	defer kernels.Close()
+	others, err := os.Create(filepath.Join(dir, othersFile))
+	if err != nil {
+		return err
+	}
+	defer others.Close()
+	if err := reduce(z, kernels, others); err != nil {
+		return err
+	}
+	if err := kernels.Close(); err != nil {
+		return err
+	}
+	return others.Close()
+}
+
+const nameField = "Package: "
+
+// keptFields are the ones newPackage reads; the others are seven tenths of a
+// Packages file.
+var keptFields = []string{
+	nameField, "Version: ", "Architecture: ", "Filename: ", "Size: ", "SHA256: ",
+	"Pre-Depends: ", "Depends: ", "Provides: ",
+}
+
+// reduce copies the kept fields of every paragraph, the name first, each
+// paragraph ended by an empty line.
+func reduce(in io.Reader, kernels, others io.Writer) error {
+	lines := bufio.NewScanner(io.LimitReader(in, maxIndex+1))
+	lines.Buffer(nil, maxParagraph)
+	k, o := bufio.NewWriter(kernels), bufio.NewWriter(others)
+	var name string
+	var body []byte
+	total, keep := 0, false
+	flush := func() {
+		if name != "" {
+			w := o
+			if isKernel(name) {
+				w = k
+			}
+			// Errors stay with the writer until Flush.
+			_, _ = w.WriteString(nameField + name + "\n")
+			_, _ = w.Write(body)
+			_ = w.WriteByte('\n')
+		}
+		name, body, keep = "", body[:0], false
+	}
+	for lines.Scan() {
+		line := bytes.TrimRight(lines.Bytes(), " \t\r")
+		if total += len(lines.Bytes()) + 1; total > maxIndex {
+			return fmt.Errorf("it is larger than the %d bytes allowed here", maxIndex)
+		}
+		switch {
+		case len(line) == 0:
+			flush()
+		case line[0] == ' ' || line[0] == '\t':
+			// A folded field; joined, so that each field is one line.
+			if keep && len(body) > 0 {
+				body = append(append(body[:len(body)-1], line...), '\n')
+			}
+		default:
+			field, isKept := kept(line)
+			keep = isKept && field != nameField
+			if field == nameField {
+				name = string(line[len(nameField):])
+			} else if isKept {
+				body = append(append(body, line...), '\n')
+			}
+		}
+		if len(body) > maxParagraph {
+			return fmt.Errorf("package %.80q takes more than the %d bytes allowed here", name, maxParagraph)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	flush()
+	if err := k.Flush(); err != nil {
+		return err
+	}
+	return o.Flush()
+}
+
+func kept(line []byte) (string, bool) {
+	for _, f := range keptFields {
+		if bytes.HasPrefix(line, []byte(f)) {
+			return f, true
+		}
+	}
+	return "", false
+}

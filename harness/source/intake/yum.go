@@ -1,0 +1,262 @@
+package intake
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/sassoftware/go-rpmutils"
+
+	"github.com/mapstack/conformance/harness/source/decompress"
+)
+
+// Repository is a yum repository: a folder, here or on a server, that holds
+// repodata/repomd.xml.
+type Repository struct {
+	Where   string // a path, or an http or https URL
+	Keyring []byte // the public keys that may sign it, armored or not
+	Arch    string // of its packages, as rpm calls it: "x86_64", "sw_64"
+}
+
+// Bounds of what a repository is asked for, in bytes.
+const (
+	maxMetadata = 1 << 20
+	maxPrimary  = 1 << 30 // uncompressed
+	maxRPM      = 1 << 30
+)
+
+// transferWait bounds each download.
+const transferWait = 10 * time.Minute
+
+// kernelPackages hold kernels, those first that hold nothing else.
+var kernelPackages = []string{"kernel-core", "kernel"}
+
+// Open finds the newest kernel package of the repository, checks it against what
+// the keyring signed, and finds the kernel in it.
+func (r Repository) Open(ctx context.Context, scratch string) (Found, error) {
+	found, err := r.open(ctx, scratch)
+	if err != nil {
+		return Found{}, fmt.Errorf("find a kernel in the repository %s: %w", r.Where, err)
+	}
+	return found, nil
+}
+
+func (r Repository) open(ctx context.Context, scratch string) (Found, error) {
+	index, err := r.fetch(ctx, "repodata/repomd.xml", maxMetadata)
+	if err != nil {
+		return Found{}, err
+	}
+	if err := r.verify(ctx, index); err != nil {
+		return Found{}, err
+	}
+	var metadata struct {
+		Data []listed `xml:"data"`
+	}
+	if err := xml.Unmarshal(index, &metadata); err != nil {
+		return Found{}, fmt.Errorf("repodata/repomd.xml is damaged: %w", err)
+	}
+	for _, d := range metadata.Data {
+		if d.Type != "primary" {
+			continue
+		}
+		text, err := r.checked(ctx, d, maxPrimary)
+		if err != nil {
+			return Found{}, err
+		}
+		best, err := r.newest(ctx, text)
+		if err != nil {
+			return Found{}, err
+		}
+		return r.unpack(ctx, best, scratch)
+	}
+	return Found{}, errors.New("repodata/repomd.xml lists no primary metadata")
+}
+
+// listed is a file of the repository and its checksum.
+type listed struct {
+	Type     string `xml:"type,attr"`
+	Checksum struct {
+		Type string `xml:"type,attr"`
+		Sum  string `xml:",chardata"`
+	} `xml:"checksum"`
+	Location struct {
+		Href string `xml:"href,attr"`
+	} `xml:"location"`
+}
+
+// rpmListed is a package in the primary metadata.
+type rpmListed struct {
+	listed
+	Name    string `xml:"name"`
+	Arch    string `xml:"arch"`
+	Version struct {
+		Epoch   string `xml:"epoch,attr"`
+		Version string `xml:"ver,attr"`
+		Release string `xml:"rel,attr"`
+	} `xml:"version"`
+}
+
+// verify checks the index against its signature.
+func (r Repository) verify(ctx context.Context, index []byte) error {
+	if len(r.Keyring) == 0 {
+		return errors.New("nothing says who may sign it; give --keyring with the vendor's public key, often RPM-GPG-KEY-* beside the repository")
+	}
+	keys, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(r.Keyring))
+	if err != nil {
+		if keys, err = openpgp.ReadKeyRing(bytes.NewReader(r.Keyring)); err != nil {
+			return fmt.Errorf("the keyring cannot be read: %w", err)
+		}
+	}
+	signature, err := r.fetch(ctx, "repodata/repomd.xml.asc", maxMetadata)
+	if err != nil {
+		return fmt.Errorf("its signature: %w", err)
+	}
+	if _, err := openpgp.CheckArmoredDetachedSignature(keys, bytes.NewReader(index), bytes.NewReader(signature), nil); err != nil {
+		return fmt.Errorf("repodata/repomd.xml is not signed by a key of the keyring: %w", err)
+	}
+	return nil
+}
+
+// newest reads the packages and returns the kernel's newest.
+func (r Repository) newest(ctx context.Context, primary []byte) (rpmListed, error) {
+	plain, err := unpacked(ctx, primary)
+	if err != nil {
+		return rpmListed{}, fmt.Errorf("the primary metadata is damaged: %w", err)
+	}
+	defer plain.Close()
+	best := map[string]rpmListed{}
+	decoder := xml.NewDecoder(io.LimitReader(plain, maxPrimary))
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return rpmListed{}, fmt.Errorf("the primary metadata is damaged: %w", err)
+		}
+		start, ok := token.(xml.StartElement)
+		if !ok || start.Name.Local != "package" {
+			continue
+		}
+		var p rpmListed
+		if err := decoder.DecodeElement(&p, &start); err != nil {
+			return rpmListed{}, fmt.Errorf("the primary metadata is damaged: %w", err)
+		}
+		if old, known := best[p.Name]; p.Arch == r.Arch && (!known || p.newer(old)) {
+			best[p.Name] = p
+		}
+	}
+	for _, name := range kernelPackages {
+		if p, ok := best[name]; ok {
+			return p, nil
+		}
+	}
+	return rpmListed{}, fmt.Errorf("it has none of the packages %s for %s", strings.Join(kernelPackages, ", "), r.Arch)
+}
+
+func (p rpmListed) newer(q rpmListed) bool {
+	for _, pair := range [][2]string{{p.Version.Epoch, q.Version.Epoch}, {p.Version.Version, q.Version.Version}, {p.Version.Release, q.Version.Release}} {
+		if c := rpmutils.Vercmp(pair[0], pair[1]); c != 0 {
+			return c > 0
+		}
+	}
+	return false
+}
+
+func (r Repository) unpack(ctx context.Context, p rpmListed, scratch string) (Found, error) {
+	b, err := r.checked(ctx, p.listed, maxRPM)
+	if err != nil {
+		return Found{}, err
+	}
+	file := filepath.Join(scratch, "package.rpm")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		return Found{}, fmt.Errorf("keep the package: %w", err)
+	}
+	defer os.Remove(file)
+	found, err := Open(ctx, file, scratch, nil)
+	if err != nil {
+		return Found{}, fmt.Errorf("%s: %w", p.Location.Href, err)
+	}
+	found.Chain = append([]string{"yum repository", p.Location.Href}, found.Chain...)
+	return found, nil
+}
+
+// unpacked decompresses metadata, whatever it is compressed with.
+func unpacked(ctx context.Context, b []byte) (io.ReadCloser, error) {
+	format := decompress.Detect(b[:min(len(b), 16)])
+	if format == decompress.None {
+		return io.NopCloser(bytes.NewReader(b)), nil
+	}
+	return decompress.Reader(ctx, bytes.NewReader(b), format)
+}
+
+// checked fetches a file and checks it against its checksum.
+func (r Repository) checked(ctx context.Context, f listed, limit int64) ([]byte, error) {
+	if f.Checksum.Type != "sha256" {
+		return nil, fmt.Errorf("%s has a checksum of type %q, and sha256 is wanted", f.Location.Href, f.Checksum.Type)
+	}
+	b, err := r.fetch(ctx, f.Location.Href, limit)
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != strings.TrimSpace(f.Checksum.Sum) {
+		return nil, fmt.Errorf("%s is not what the signed metadata says; it was changed or did not arrive whole", f.Location.Href)
+	}
+	return b, nil
+}
+
+// fetch reads a file of the repository.
+func (r Repository) fetch(ctx context.Context, name string, limit int64) ([]byte, error) {
+	if !fs.ValidPath(name) {
+		return nil, fmt.Errorf("the path %.80q leads out of the repository", name)
+	}
+	if !strings.Contains(r.Where, "://") {
+		f, err := os.Open(filepath.Join(r.Where, filepath.FromSlash(name)))
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return bounded(&stoppable{ctx, f}, limit)
+	}
+	at, err := url.JoinPath(r.Where, name)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, transferWait)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", name, err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("fetch %s: the server says %s", name, answer.Status)
+	}
+	return bounded(answer.Body, limit)
+}
+
+// IsRepository is whether a path or URL is that of a yum repository.
+func IsRepository(where string) bool {
+	if strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://") {
+		return true
+	}
+	info, err := os.Stat(filepath.Join(where, "repodata", "repomd.xml"))
+	return err == nil && info.Mode().IsRegular()
+}

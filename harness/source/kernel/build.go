@@ -1,0 +1,226 @@
+package kernel
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/source/debian"
+	"github.com/mapstack/conformance/harness/source/decompress"
+	"github.com/mapstack/conformance/harness/source/gnu"
+)
+
+// sourceKind is a kernel that was built here from a source package.
+const sourceKind = "built"
+
+// sourceArch is the architecture of source packages.
+const sourceArch = "all"
+
+// sourcePackage is the package of one series' source; its version begins with the
+// kernel's.
+var sourcePackage = regexp.MustCompile(`^linux-source-[0-9]+\.[0-9]+$`)
+
+// resolveSource finds the package that a kernel is built from.
+func resolveSource(ctx context.Context, a Archive, suite, asked string) (Pin, error) {
+	if !sourcePackage.MatchString(asked) {
+		return Pin{}, fmt.Errorf("package %s holds no kernel's source; name one such as linux-source-6.1", asked)
+	}
+	p, err := a.Find(ctx, suite, sourceArch, asked)
+	if err != nil {
+		return Pin{}, err
+	}
+	version, _, _ := strings.Cut(p.Version, "-")
+	return Pin{Suite: suite, Arch: sourceArch, Asked: asked, Release: version, Image: fileOf(p)}, nil
+}
+
+// Built returns the kernel of a cell that is built from source.
+func (r *Resolver) built(ctx context.Context, cell matrix.Cell) (Image, error) {
+	pin, warning, err := r.resolve(ctx, cell)
+	if err != nil {
+		return Image{}, err
+	}
+	rec, err := arch.Lookup(cell.Arch)
+	if err != nil {
+		return Image{}, err
+	}
+	tools, err := gnu.Find(ctx, rec)
+	if err != nil {
+		return Image{}, fmt.Errorf("kernel of cell %s: %w", cell.Name, err)
+	}
+	config, err := r.Config(rec)
+	if err != nil {
+		return Image{}, err
+	}
+	key := sum([]byte(strings.Join([]string{buildVersion, rec.GOARCH, pin.Image.SHA256, sum(config), tools.Version}, "\n")))
+	dir, err := r.cache.Dir(ctx, cacheKind, key, func(ctx context.Context, dir string) error {
+		source, err := r.fetch(ctx, pin, pin.Image)
+		if err != nil {
+			return err
+		}
+		what := fmt.Sprintf("Linux %s for %s (minutes)", pin.Release, rec.GOARCH)
+		r.sink(progress.Event{Cell: cell.Name, Stage: progress.Build, What: what})
+		err = compile(ctx, source, config, rec, tools, dir)
+		r.sink(progress.Event{Cell: cell.Name, Stage: progress.Build, What: what, End: true, Err: err})
+		return err
+	})
+	if err != nil {
+		return Image{}, fmt.Errorf("kernel of cell %s, from %s %s: %w", cell.Name, pin.Image.Package, pin.Image.Version, err)
+	}
+	image, err := load(dir)
+	if err != nil {
+		return Image{}, err
+	}
+	image.Provenance = pin.provenance(r.locked, warning)
+	image.Provenance.Kind = sourceKind
+	image.Provenance.Compiler = tools.Target + "-gcc " + tools.Version
+	return image, nil
+}
+
+// buildVersion goes into the cache's key: raise it when the output changes.
+const buildVersion = "1"
+
+// buildWait bounds a build: half an hour on a slow core, and as much again.
+const buildWait = time.Hour
+
+// compile builds a kernel from a source package and leaves it in dir.
+func compile(ctx context.Context, source string, config []byte, rec arch.Record, tools gnu.Tools, dir string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, buildWait, fmt.Errorf("the build took longer than %v", buildWait))
+	defer cancel()
+	// Below dir, where the cache removes what a killed run leaves.
+	work := filepath.Join(dir, "build")
+	for _, sub := range []string{"source", "out"} {
+		if err := os.MkdirAll(filepath.Join(work, sub), 0o755); err != nil {
+			return err
+		}
+	}
+	tree, err := unpackSource(ctx, source, filepath.Join(work, "source"))
+	if err != nil {
+		return err
+	}
+	fragment := filepath.Join(work, "fragment")
+	if err := os.WriteFile(fragment, config, 0o644); err != nil {
+		return err
+	}
+	m := maker{tree: tree, out: filepath.Join(work, "out"), fragment: fragment, rec: rec, tools: tools}
+	if err := m.run(ctx, "allnoconfig"); err != nil {
+		return err
+	}
+	conf, err := os.ReadFile(filepath.Join(m.out, ".config"))
+	if err != nil {
+		return err
+	}
+	if lost := untaken(config, conf); len(lost) > 0 {
+		return fmt.Errorf("this kernel's configuration did not take %s; correct the fragment in fixtures", strings.Join(lost, ", "))
+	}
+	if err := m.run(ctx, fmt.Sprintf("-j%d", runtime.GOMAXPROCS(0)), "vmlinux"); err != nil {
+		return err
+	}
+	image, err := readBounded(filepath.Join(m.out, "vmlinux"), maxPlain)
+	if err != nil {
+		return fmt.Errorf("read the built kernel: %w", err)
+	}
+	plain, err := Unwrap(ctx, image, rec)
+	if err != nil {
+		return err
+	}
+	if err := store(dir, plain, conf, bannerRelease(plain.Banner)); err != nil {
+		return err
+	}
+	return os.RemoveAll(work)
+}
+
+// unpackSource unpacks the archive inside a source package and returns the folder
+// of the tree.
+func unpackSource(ctx context.Context, deb, dir string) (string, error) {
+	tree := ""
+	err := debian.WalkData(ctx, deb, func(hdr *tar.Header, r io.Reader) (bool, error) {
+		name := path.Base(hdr.Name)
+		if hdr.Typeflag != tar.TypeReg || !strings.HasPrefix(name, "linux-source-") || !strings.HasSuffix(name, ".tar.xz") {
+			return false, nil
+		}
+		plain, err := decompress.Reader(ctx, r, decompress.XZ)
+		if err != nil {
+			return false, err
+		}
+		defer plain.Close()
+		if err := debian.UnpackTar(ctx, plain, dir, func(string) bool { return true }); err != nil {
+			return false, fmt.Errorf("%s: %w", name, err)
+		}
+		tree = filepath.Join(dir, strings.TrimSuffix(name, ".tar.xz"))
+		return true, nil
+	})
+	if err == nil && tree == "" {
+		err = errors.New("the package holds no linux-source-*.tar.xz; it is laid out in a way unknown here")
+	}
+	return tree, err
+}
+
+// untaken is the options of a fragment that a configuration does not have.
+func untaken(fragment, conf []byte) []string {
+	has := map[string]bool{}
+	for line := range strings.Lines(string(conf)) {
+		has[strings.TrimSpace(line)] = true
+	}
+	var lost []string
+	for line := range strings.Lines(string(fragment)) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "CONFIG_") && !has[line] {
+			lost = append(lost, line)
+		}
+	}
+	return lost
+}
+
+// maker runs the kernel's make.
+type maker struct {
+	tree, out, fragment string
+	rec                 arch.Record
+	tools               gnu.Tools
+}
+
+func (m maker) run(ctx context.Context, args ...string) error {
+	args = append([]string{"-C", m.tree, "O=" + m.out, "ARCH=" + m.rec.GOARCH,
+		"CROSS_COMPILE=" + m.tools.Target + "-", "CC=" + m.tools.CC}, args...)
+	cmd := exec.CommandContext(ctx, "make", args...)
+	// The same source and compiler give the same bytes.
+	cmd.Env = append(os.Environ(), "MAKEFLAGS=", "MFLAGS=", "KCONFIG_ALLCONFIG="+m.fragment, "LC_ALL=C",
+		"KBUILD_BUILD_TIMESTAMP=1970-01-01", "KBUILD_BUILD_USER=mapstack", "KBUILD_BUILD_HOST=mapstack", "KBUILD_BUILD_VERSION=1")
+	var out tailText
+	cmd.Stdout, cmd.Stderr = &out, &out
+	// make starts compilers: the whole group ends when the run does.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return fmt.Errorf("make %s: %w\n%s", strings.Join(args[len(args)-1:], " "), err, out.text)
+	}
+	return nil
+}
+
+// tailText keeps the end of what a program prints.
+type tailText struct{ text []byte }
+
+func (t *tailText) Write(p []byte) (int, error) {
+	const most = 4 << 10
+	t.text = append(t.text, p...)
+	if over := len(t.text) - most; over > 0 {
+		t.text = append(t.text[:0], t.text[over:]...)
+	}
+	return len(p), nil
+}

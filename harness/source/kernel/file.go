@@ -1,0 +1,84 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/source/intake"
+)
+
+// fileKind is a kernel that somebody has: as a file, in a package or on a disk.
+const fileKind = "file"
+
+// Architecture is what a kernel was built for, whatever it is wrapped in.
+func Architecture(ctx context.Context, wrapped []byte) (arch.Record, error) {
+	_, err := Unwrap(ctx, wrapped, arch.Record{})
+	var other *WrongArchError
+	if !errors.As(err, &other) {
+		return arch.Record{}, err
+	}
+	return arch.Lookup(other.Got)
+}
+
+// supplied returns the kernel in a file that somebody named.
+func (r *Resolver) supplied(ctx context.Context, path string, rec arch.Record) (Image, error) {
+	scratch, err := os.MkdirTemp("", "mapstack-intake-")
+	if err != nil {
+		return Image{}, fmt.Errorf("make a folder to unpack in: %w", err)
+	}
+	defer os.RemoveAll(scratch)
+	found, err := intake.Open(ctx, path, scratch, nil)
+	if err != nil {
+		return Image{}, err
+	}
+	return r.Found(ctx, filepath.Base(path), found, rec)
+}
+
+// Found returns the kernel that was found in the file of that name, unwrapped.
+func (r *Resolver) Found(ctx context.Context, name string, found intake.Found, rec arch.Record) (Image, error) {
+	key := sum([]byte(strings.Join([]string{unwrapVersion, rec.GOARCH, fileKind, sum(found.Kernel), sum(found.Config)}, "\n")))
+	dir, err := r.cache.Dir(ctx, cacheKind, key, func(ctx context.Context, dir string) error {
+		r.sink(progress.Event{Stage: progress.Unpack, What: name})
+		plain, err := Unwrap(ctx, found.Kernel, rec)
+		if err == nil {
+			err = store(dir, plain, found.Config, bannerRelease(plain.Banner))
+		}
+		r.sink(progress.Event{Stage: progress.Unpack, What: name, End: true, Err: err})
+		return err
+	})
+	if err != nil {
+		return Image{}, fmt.Errorf("kernel in %s: %w", name, err)
+	}
+	image, err := load(dir)
+	if err != nil {
+		return Image{}, err
+	}
+	image.Provenance = Provenance{Kind: fileKind, Filename: name, SHA256: found.SHA256, Size: found.Size, Chain: found.Chain, Entries: found.Entries, Policy: found.Policy,
+		Warning: strings.Join(found.Unread, "; ")}
+	return image, nil
+}
+
+// readBounded reads a regular file of at most limit bytes.
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	switch info, err := f.Stat(); {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("it is no regular file")
+	case info.Size() > limit:
+		return nil, fmt.Errorf("it has %d bytes, more than the %d allowed for a kernel", info.Size(), limit)
+	}
+	return io.ReadAll(io.LimitReader(f, limit))
+}

@@ -1,0 +1,138 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/matrix/release"
+	"github.com/mapstack/conformance/harness/source/debian"
+)
+
+// Archive is what resolving needs of a package archive.
+type Archive interface {
+	// Find returns a package of a suite by Debian's name of the architecture.
+	// Its error says which kernels the suite has.
+	Find(ctx context.Context, suite, arch, name string) (debian.Package, error)
+	// Fetch returns the path of a verified package; it must not be written to.
+	Fetch(ctx context.Context, p debian.Package) (string, error)
+}
+
+// FromDebian is the archive that a client downloads from.
+func FromDebian(c *debian.Client) Archive { return debianArchive{c} }
+
+type debianArchive struct{ *debian.Client }
+
+func (a debianArchive) Find(ctx context.Context, suite, arch, name string) (debian.Package, error) {
+	x, err := a.Index(ctx, suite, arch)
+	if err != nil {
+		return debian.Package{}, err
+	}
+	p, err := x.Find(name)
+	if err == nil {
+		return p, nil
+	}
+	all, listErr := x.Names("linux-image-")
+	if listErr != nil {
+		return debian.Package{}, listErr
+	}
+	var meta []string
+	for _, n := range all {
+		if !imagePackage.MatchString(n) && !strings.HasSuffix(n, "-dbg") {
+			meta = append(meta, n)
+		}
+	}
+	return debian.Package{}, fmt.Errorf("%w; its kernels are %s", err, strings.Join(meta, ", "))
+}
+
+// imagePackage is the package of one kernel, as opposed to the metapackage that
+// depends on the newest one, which may be called linux-image-5kc-malta.
+var imagePackage = regexp.MustCompile(`^linux-image-([0-9]+\.[0-9][a-z0-9+.-]*?)(-unsigned)?$`)
+
+// maxHops bounds metapackages that depend on metapackages.
+const maxHops = 4
+
+// resolve follows a kernel package, or a metapackage, to the packages that
+// hold the kernel and its configuration.
+func resolve(ctx context.Context, a Archive, suite, arch, asked string) (Pin, error) {
+	pin := Pin{Suite: suite, Arch: arch, Asked: asked}
+	name := asked
+	for range maxHops {
+		p, err := a.Find(ctx, suite, arch, name)
+		if err != nil {
+			return Pin{}, err
+		}
+		if m := imagePackage.FindStringSubmatch(name); m != nil {
+			if _, err := release.Parse(m[1]); err != nil {
+				return Pin{}, fmt.Errorf("package %s: %w", name, err)
+			}
+			pin.Release = m[1]
+			return pin, holders(ctx, a, &pin, p)
+		}
+		if name, err = nextHop(p); err != nil {
+			return Pin{}, err
+		}
+	}
+	return Pin{}, fmt.Errorf("package %s of %s leads to no kernel image within %d packages", asked, suite, maxHops)
+}
+
+// nextHop is the kernel image that a metapackage depends on.
+func nextHop(p debian.Package) (string, error) {
+	groups, err := p.DependsOn()
+	if err != nil {
+		return "", err
+	}
+	for _, alternatives := range groups {
+		for _, name := range alternatives {
+			if strings.HasPrefix(name, "linux-image-") && name != p.Name {
+				return name, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("package %s of %s depends on no linux-image package, so it is no kernel; name a metapackage such as linux-image-amd64", p.Name, p.Suite)
+}
+
+// holders fills in where the kernel and its configuration are: in the image
+// package itself, or, since Debian 14, in linux-binary-RELEASE and
+// linux-base-RELEASE, on which it depends.
+func holders(ctx context.Context, a Archive, pin *Pin, image debian.Package) error {
+	pin.Image = fileOf(image)
+	groups, err := image.DependsOn()
+	if err != nil {
+		return err
+	}
+	for _, alternatives := range groups {
+		for _, name := range alternatives {
+			switch name {
+			case "linux-binary-" + pin.Release:
+				p, err := a.Find(ctx, pin.Suite, pin.Arch, name)
+				if err != nil {
+					return err
+				}
+				pin.Image = fileOf(p)
+			case "linux-base-" + pin.Release:
+				p, err := a.Find(ctx, pin.Suite, pin.Arch, name)
+				if err != nil {
+					return err
+				}
+				f := fileOf(p)
+				pin.Config = &f
+			}
+		}
+	}
+	return nil
+}
+
+// checkSeries refuses a kernel of another series than the cell is about.
+func (p Pin) checkSeries(series string) error {
+	r, err := release.Parse(p.Release)
+	if err != nil {
+		return err
+	}
+	if series == "newest" || r.Series() == series {
+		return nil
+	}
+	return fmt.Errorf("%s of %s is now %s, a %s kernel, but the cell is about %s; correct the cell's suite, package or series",
+		p.Asked, p.Suite, p.Release, r.Series(), series)
+}

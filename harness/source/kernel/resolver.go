@@ -1,0 +1,225 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/source/intake"
+)
+
+// cacheKind is where extracted kernels are in the cache.
+const cacheKind = "kernel"
+
+// Resolver finds the kernels of cells. It is safe for concurrent use; a kernel
+// that several cells share is downloaded and unwrapped once.
+type Resolver struct {
+	// Supplied is the path of the kernel that somebody supplied for an architecture.
+	Supplied func(arch.Record) (string, error)
+	// Given is the kernel of a cell that was made on the command line.
+	Given Given
+	// Config is the configuration that a kernel of an architecture is built with.
+	Config func(arch.Record) ([]byte, error)
+
+	archive Archive
+	cache   *cache.Cache
+	lock    Lock
+	locked  bool
+	sink    progress.Sink
+	unwraps chan struct{} // one token per unwrap under way: each needs a core and some 150 MB
+
+	mu     sync.Mutex
+	warned map[string]bool // cells whose difference from the lock was shown
+}
+
+// Given is what was found in a file that the command line names.
+type Given struct {
+	Name  string // of the file
+	Found intake.Found
+}
+
+// NewResolver returns a resolver. With locked, only what the lock pins is
+// accepted; without, a suite's present kernel is, and a difference from the
+// lock is shown as a warning.
+func NewResolver(a Archive, c *cache.Cache, lock Lock, locked bool, sink progress.Sink) *Resolver {
+	return &Resolver{
+		archive: a, cache: c, lock: lock, locked: locked, sink: sink,
+		unwraps: make(chan struct{}, runtime.GOMAXPROCS(0)), warned: make(map[string]bool),
+	}
+}
+
+// Resolve says which packages hold a cell's kernel, downloading no package.
+// A kernel that is supplied is in none.
+func (r *Resolver) Resolve(ctx context.Context, cell matrix.Cell) (Pin, error) {
+	pin, _, err := r.resolve(ctx, cell)
+	return pin, err
+}
+
+// Image returns a cell's kernel, ready to boot.
+func (r *Resolver) Image(ctx context.Context, cell matrix.Cell) (Image, error) {
+	switch cell.Kernel.From {
+	case matrix.Source:
+		return r.built(ctx, cell)
+	case matrix.Supplied:
+		rec, err := arch.Lookup(cell.Arch)
+		if err != nil {
+			return Image{}, err
+		}
+		path, err := r.Supplied(rec)
+		if err != nil {
+			return Image{}, err
+		}
+		return r.supplied(ctx, path, rec)
+	case matrix.Given:
+		rec, err := arch.Lookup(cell.Arch)
+		if err != nil {
+			return Image{}, err
+		}
+		return r.Found(ctx, r.Given.Name, r.Given.Found, rec)
+	}
+	pin, warning, err := r.resolve(ctx, cell)
+	if err != nil {
+		return Image{}, err
+	}
+	rec, err := arch.Lookup(cell.Arch)
+	if err != nil {
+		return Image{}, err
+	}
+	dir, err := r.cache.Dir(ctx, cacheKind, pin.cacheKey(rec), func(ctx context.Context, dir string) error {
+		return r.build(ctx, pin, rec, dir)
+	})
+	if err != nil {
+		return Image{}, fmt.Errorf("kernel of cell %s, package %s %s: %w", cell.Name, pin.Image.Package, pin.Image.Version, err)
+	}
+	image, err := load(dir)
+	if err != nil {
+		return Image{}, err
+	}
+	image.Provenance = pin.provenance(r.locked, warning)
+	return image, nil
+}
+
+// Shipped returns the kernel of a cell as its package holds it, wrapped and
+// compressed: what others boot, for comparison.
+func (r *Resolver) Shipped(ctx context.Context, cell matrix.Cell) ([]byte, error) {
+	pin, _, err := r.resolve(ctx, cell)
+	if err != nil {
+		return nil, err
+	}
+	deb, err := r.fetch(ctx, pin, pin.Image)
+	if err != nil {
+		return nil, err
+	}
+	found, err := pick(ctx, deb, want{imagePaths(pin.Release), maxPlain})
+	if err != nil {
+		return nil, err
+	}
+	if found[0] == nil {
+		return nil, fmt.Errorf("package %s %s holds no kernel", pin.Image.Package, pin.Image.Version)
+	}
+	return found[0], nil
+}
+
+// resolve also returns how the result differs from the lock, "" if it does not.
+func (r *Resolver) resolve(ctx context.Context, cell matrix.Cell) (Pin, string, error) {
+	rec, err := arch.Lookup(cell.Arch)
+	if err != nil {
+		return Pin{}, "", err
+	}
+	k := cell.Kernel
+	packaged := rec.Debian
+	if k.From == matrix.Source {
+		packaged = sourceArch
+	}
+	pinned, inLock := r.lock.Find(k.Suite, packaged, k.Package)
+	if r.locked {
+		if !inLock {
+			return Pin{}, "", fmt.Errorf("kernel of cell %s: kernels.lock has no entry for %s of %s on %s, and LOCKED=1 accepts nothing else; add it with bin/mapstack fetch --update-lock, or run without LOCKED",
+				cell.Name, k.Package, k.Suite, packaged)
+		}
+		if err := pinned.checkSeries(k.Series); err != nil {
+			return Pin{}, "", fmt.Errorf("kernel of cell %s, from kernels.lock: %w", cell.Name, err)
+		}
+		return pinned, "", nil
+	}
+	r.sink(progress.Event{Cell: cell.Name, Stage: progress.Resolve, What: k.Package + " of " + k.Suite})
+	var pin Pin
+	if k.From == matrix.Source {
+		pin, err = resolveSource(ctx, r.archive, k.Suite, k.Package)
+	} else {
+		pin, err = resolve(ctx, r.archive, k.Suite, packaged, k.Package)
+	}
+	if err == nil {
+		err = pin.checkSeries(k.Series)
+	}
+	r.sink(progress.Event{Cell: cell.Name, Stage: progress.Resolve, What: k.Package + " of " + k.Suite, End: true, Err: err})
+	if err != nil {
+		return Pin{}, "", fmt.Errorf("kernel of cell %s: %w", cell.Name, err)
+	}
+	if !inLock || pin.same(pinned) {
+		return pin, "", nil
+	}
+	warning := fmt.Sprintf("%s of %s is now %s %s; kernels.lock has %s %s",
+		k.Package, k.Suite, pin.Image.Package, pin.Image.Version, pinned.Image.Package, pinned.Image.Version)
+	r.warn(cell.Name, warning)
+	return pin, warning, nil
+}
+
+// warn shows a cell's warning once.
+func (r *Resolver) warn(cell, warning string) {
+	r.mu.Lock()
+	shown := r.warned[cell]
+	r.warned[cell] = true
+	r.mu.Unlock()
+	if !shown {
+		r.sink(progress.Event{Cell: cell, Stage: progress.Warning, What: warning})
+	}
+}
+
+// build fetches a pin's packages and extracts the kernel into dir.
+func (r *Resolver) build(ctx context.Context, pin Pin, rec arch.Record, dir string) error {
+	image, err := r.fetch(ctx, pin, pin.Image)
+	if err != nil {
+		return err
+	}
+	config := ""
+	if pin.Config != nil {
+		if config, err = r.fetch(ctx, pin, *pin.Config); err != nil {
+			return err
+		}
+	}
+	select {
+	case r.unwraps <- struct{}{}:
+		defer func() { <-r.unwraps }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	what := pin.Image.Package + " " + pin.Image.Version
+	r.sink(progress.Event{Stage: progress.Unpack, What: what})
+	err = extract(ctx, pin, image, config, dir, rec)
+	r.sink(progress.Event{Stage: progress.Unpack, What: what, End: true, Err: err})
+	return err
+}
+
+func (r *Resolver) fetch(ctx context.Context, pin Pin, f File) (string, error) {
+	path, err := r.archive.Fetch(ctx, f.in(pin))
+	if err != nil && r.locked && ctx.Err() == nil {
+		return "", fmt.Errorf("kernels.lock pins %s %s: %w; if the mirror has dropped that version, pin the present one with bin/mapstack fetch --update-lock", f.Package, f.Version, err)
+	}
+	return path, err
+}
+
+// cacheKey names everything that decides what extract writes.
+func (p Pin) cacheKey(rec arch.Record) string {
+	parts := []string{unwrapVersion, rec.GOARCH, p.Release, p.Image.SHA256}
+	if p.Config != nil {
+		parts = append(parts, p.Config.SHA256)
+	}
+	return sum([]byte(strings.Join(parts, "\n")))
+}

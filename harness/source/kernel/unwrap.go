@@ -1,0 +1,135 @@
+package kernel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/source/decompress"
+)
+
+// Format is what QEMU's -kernel is given.
+type Format string
+
+const (
+	ELF       Format = "elf"        // a vmlinux
+	RawImage  Format = "image"      // Image of arm64, riscv64 and loong64
+	S390Image Format = "s390-image" // decompresses itself; QEMU loads it as it is
+)
+
+// maxPlain bounds what comes out of a layer. Debian's largest image has 66 MiB;
+// a debug build of a vendor has been seen with twice as much.
+const maxPlain = 256 << 20
+
+// maxLayers bounds nesting: a gzip'ed zboot image of an Image has three.
+const maxLayers = 4
+
+// unwrapVersion goes into the cache's key: raise it when the output changes.
+const unwrapVersion = "1"
+
+// Plain is a kernel without its wrapping.
+type Plain struct {
+	Data   []byte
+	Format Format
+	Layers []string // what was taken off, outermost first
+	GOARCH string
+	Banner string // the "Linux version ..." line, or ""
+}
+
+// Unwrap takes a kernel file as distributions ship it (bzImage, EFI zboot,
+// compressed or plain Image, vmlinux) down to what QEMU boots. file may be
+// hostile. A kernel for another architecture than want is a *WrongArchError.
+func Unwrap(ctx context.Context, file []byte, want arch.Record) (Plain, error) {
+	return unwrap(ctx, file, want, maxPlain)
+}
+
+func unwrap(ctx context.Context, file []byte, want arch.Record, limit int64) (Plain, error) {
+	var p Plain
+	data := file
+	for range maxLayers + 1 {
+		c, err := identify(data)
+		if err != nil {
+			return Plain{}, inLayers(p.Layers, err)
+		}
+		if c.wrapped == nil {
+			if c.goarch != want.GOARCH {
+				return Plain{}, &WrongArchError{Want: want.GOARCH, Got: c.goarch}
+			}
+			p.Data, p.Format, p.GOARCH, p.Banner = data, c.format, c.goarch, banner(data)
+			return p, nil
+		}
+		if c.wrapped.layer != "" {
+			p.Layers = append(p.Layers, c.wrapped.layer)
+		}
+		p.Layers = append(p.Layers, string(c.wrapped.format))
+		if data, err = c.wrapped.open(ctx, limit); err != nil {
+			return Plain{}, inLayers(p.Layers, err)
+		}
+	}
+	return Plain{}, fmt.Errorf("the kernel is wrapped in more than %d layers", maxLayers)
+}
+
+func inLayers(layers []string, err error) error {
+	if len(layers) == 0 {
+		return fmt.Errorf("unwrap kernel: %w", err)
+	}
+	return fmt.Errorf("unwrap kernel, inside %s: %w", layers, err)
+}
+
+// WrongArchError says that a kernel is for another architecture than the cell.
+type WrongArchError struct {
+	Want string // GOARCH
+	Got  string // GOARCH where this project knows it, else what the file says of itself
+}
+
+func (e *WrongArchError) Error() string {
+	return fmt.Sprintf("the kernel is for %s, the cell is for %s; correct the cell's arch or its kernel", e.Got, e.Want)
+}
+
+// content is what a run of bytes is: a plain kernel, or one inside a wrapping.
+type content struct {
+	format  Format
+	goarch  string
+	wrapped *payload
+}
+
+// payload is a compressed kernel inside a file.
+type payload struct {
+	layer  string // the container around it, "" for a bare stream
+	format decompress.Format
+	data   []byte
+	size   int64 // of the plain bytes as the container says, -1 for unknown
+}
+
+// open decompresses the payload. One that unpacks to more than limit bytes is
+// an error, whatever its header says.
+func (p *payload) open(ctx context.Context, limit int64) ([]byte, error) {
+	tooLarge := fmt.Errorf("its %s payload unpacks to more than the %d bytes allowed for a kernel", p.format, limit)
+	if p.size > limit {
+		return nil, tooLarge
+	}
+	z, err := decompress.Reader(ctx, bytes.NewReader(p.data), p.format)
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	var out bytes.Buffer
+	// A container's word for the size saves copying, but is not worth more
+	// memory than its payload could plausibly fill.
+	out.Grow(int(min(max(p.size, 0), 16*int64(len(p.data)))) + bytes.MinRead)
+	n, err := io.Copy(&out, io.LimitReader(z, limit+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case n > limit:
+		return nil, tooLarge
+	case p.size >= 0 && n != p.size:
+		return nil, fmt.Errorf("its %s payload unpacks to %d bytes, its header says %d; the file is truncated or damaged", p.format, n, p.size)
+	case n == 0:
+		return nil, errors.New("its payload is empty")
+	}
+	return out.Bytes(), nil
+}
