@@ -3,9 +3,9 @@ package suites
 import (
 	"testing"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/poc/wire"
@@ -17,7 +17,7 @@ func TestAKernelThatStartsNoAgentIsJudgedOnStage0(t *testing.T) {
 	said := wire.Transcript{Probe: stage0.Probe, Observations: []wire.Observation{
 		{Step: stage0.Unknown, Errno: 38, Error: "ENOSYS"}, {Step: stage0.WouldBlock, Errno: 35}}}
 	outcomes, err := JudgeAll([]evidence.Cell{{Cell: matrix.Cell{Name: "c", Arch: "loong64"},
-		Failure:     &target.Failure{Kind: target.Panic, Message: "it died"},
+		Failure:     &failure.Failure{Kind: failure.Panic, Message: "it died"},
 		Transcripts: map[string]wire.Transcript{stage0.Probe: said}}}, "", nil)
 	if err != nil {
 		t.Fatal(err)

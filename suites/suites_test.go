@@ -15,10 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/article"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/suites/internal/claim"
 )
@@ -125,8 +125,8 @@ func TestFocusNamesSuitesAndClaims(t *testing.T) {
 // dead is two cells that gave nothing.
 func dead() []evidence.Cell {
 	return []evidence.Cell{
-		{Cell: matrix.Cell{Name: "b", Arch: "amd64"}, Failure: &target.Failure{Kind: target.Panic, Message: "it died"}},
-		{Cell: matrix.Cell{Name: "a", Arch: "arm64"}, Failure: &target.Failure{Kind: target.Infra, Message: "no disk"}},
+		{Cell: matrix.Cell{Name: "b", Arch: "amd64"}, Failure: &failure.Failure{Kind: failure.Panic, Message: "it died"}},
+		{Cell: matrix.Cell{Name: "a", Arch: "arm64"}, Failure: &failure.Failure{Kind: failure.Infra, Message: "no disk"}},
 	}
 }
 

@@ -3,6 +3,7 @@ package run
 import (
 	"errors"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/poc/stage0"
@@ -24,7 +25,7 @@ func (o *Origin) earlier() (wire.Transcript, evidence.ProbeRun) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.early == nil {
-		return wire.Transcript{}, evidence.ProbeRun{Failure: &target.Failure{Kind: target.Protocol,
+		return wire.Transcript{}, evidence.ProbeRun{Failure: &failure.Failure{Kind: failure.Protocol,
 			Message: "the guest's console shows nothing of stage 0, which every guest starts with where harness/guest/assembler can assemble it; read console/boot.log"}}
 	}
 	return *o.early, evidence.ProbeRun{}
@@ -32,7 +33,7 @@ func (o *Origin) earlier() (wire.Transcript, evidence.ProbeRun) {
 
 // keepEarly files what stage 0 observed, also in a guest that then did not boot.
 func keepEarly(result *evidence.Cell, o *Origin, asked bool, err error) {
-	var failed *target.Failure
+	var failed *failure.Failure
 	if errors.As(err, &failed) && failed.Early != nil {
 		result.Transcripts[stage0.Probe] = *failed.Early
 		return

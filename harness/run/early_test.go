@@ -3,8 +3,8 @@ package run
 import (
 	"testing"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/evidence"
-	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/poc/stage0"
 )
@@ -46,7 +46,7 @@ func TestStage0IsInTheEvidence(t *testing.T) {
 			if n := len(got.Transcripts[stage0.Probe].Observations); n != c.steps {
 				t.Errorf("%d steps, want %d", n, c.steps)
 			}
-			if run, told := got.Runs[stage0.Probe]; told != c.missed || told && run.Failure.Kind != target.Protocol {
+			if run, told := got.Runs[stage0.Probe]; told != c.missed || told && run.Failure.Kind != failure.Protocol {
 				t.Errorf("run %+v", run)
 			}
 			if c.boots && len(got.Transcripts["p"].Observations) == 0 {

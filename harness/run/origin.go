@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/guest/guestimage"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/machine/qemu"
@@ -62,7 +63,7 @@ type parts struct {
 
 // Open gets what a cell's guests are made of, and a snapshot where the machine
 // can have one. What that guest wrote to its console when it booted goes to log.
-// The error may be a *target.Failure. An Origin is safe for concurrent use.
+// The error may be a *failure.Failure. An Origin is safe for concurrent use.
 func (e *Engine) Open(ctx context.Context, cell matrix.Cell, log io.Writer) (*Origin, error) {
 	o := &Origin{engine: e, cell: cell}
 	if t, ok := e.Running[cell.Name]; ok {
@@ -134,7 +135,7 @@ func (o *Origin) describe(c *evidence.Cell) {
 	if o.parts.kernel.Path == "" {
 		return
 	}
-	c.Kernel = &o.parts.kernel
+	c.Kernel = kernelEvidence(o.parts.kernel)
 	if len(o.config.Prefix) == 0 {
 		return
 	}
@@ -206,10 +207,10 @@ func (o *Origin) save(ctx context.Context, log io.Writer) error {
 		made = true
 		return o.engine.lend(ctx, o.cell, func() error { return o.make(ctx, dir, log) })
 	})
-	var failed *target.Failure
+	var failed *failure.Failure
 	switch {
 	// A QEMU that fails may lack the disk for a snapshot: a boot will tell.
-	case ctx.Err() != nil || errors.As(err, &failed) && failed.Kind != target.Infra:
+	case ctx.Err() != nil || errors.As(err, &failed) && failed.Kind != failure.Infra:
 		return err
 	case err != nil:
 		o.distrust(fmt.Errorf("the booted guest could not be kept: %w", err))
@@ -341,7 +342,7 @@ func (o *Origin) Start(ctx context.Context, log io.Writer) (target.Agent, string
 // bare says of a guest that had stage 0 alone, and therefore no agent to wait for,
 // what was missing. A guest that stage 0 did not run in failed by itself.
 func (o *Origin) bare(err error) error {
-	var failed *target.Failure
+	var failed *failure.Failure
 	if !errors.As(err, &failed) || failed.Early == nil {
 		return err
 	}
@@ -349,7 +350,7 @@ func (o *Origin) bare(err error) error {
 	if problem == nil {
 		problem = parts.Toolchainless(o.parts.rec)
 	}
-	return &target.Failure{Kind: target.Missing, Early: failed.Early,
+	return &failure.Failure{Kind: failure.Missing, Early: failed.Early,
 		Message: fmt.Sprintf("stage 0 ran, and nothing else could: %v", problem)}
 }
 
@@ -400,7 +401,7 @@ func (o *Origin) With(ctx context.Context, log io.Writer, use func(target.Agent)
 		run.Seconds = time.Since(began).Seconds()
 		run.CPUSeconds, run.ResidentBytes = g.Usage()
 		if err != nil {
-			run.Failure = failure(ctx, err)
+			run.Failure = asFailure(ctx, err)
 		}
 		return nil
 	})

@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/internal/fakeqemu"
 	"github.com/mapstack/conformance/harness/judge/evidence"
-	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
@@ -143,7 +143,7 @@ func TestAProbeThatKillsItsGuestHarmsNoOther(t *testing.T) {
 		t.Fatalf("failure %v, %d of 3 probes were run", got.Failure, len(got.Runs))
 	}
 	for probe, r := range got.Runs {
-		if _, has := got.Transcripts[probe]; has || r.Failure == nil || r.Failure.Kind != target.Oops {
+		if _, has := got.Transcripts[probe]; has || r.Failure == nil || r.Failure.Kind != failure.Oops {
 			t.Errorf("probe %s: transcript %v, %+v", probe, has, r)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/mapstack/conformance/harness/guest/assembler"
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/guest/guestimage"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/facts"
@@ -27,6 +27,7 @@ import (
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/source/gnu"
 	"github.com/mapstack/conformance/harness/source/kernel"
+	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/poc/wire"
 )
@@ -105,7 +106,7 @@ func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes map[stri
 		group.Go(func() error {
 			result := evidence.Cell{Cell: cells[i], Transcripts: map[string]wire.Transcript{}}
 			err := e.cell(ctx, &result, probes[cells[i].Name], folder)
-			result.Failure = failure(ctx, err)
+			result.Failure = asFailure(ctx, err)
 			results[i] = result
 			e.Sink(progress.Event{Cell: cells[i].Name, Stage: progress.Finished, End: true, Err: err})
 			return folder.WriteCell(result)
@@ -155,9 +156,9 @@ func slowness(c matrix.Cell) int {
 	return rec.Slowness
 }
 
-// failure gives every error of a cell its type. What has none is ours.
-func failure(ctx context.Context, err error) *target.Failure {
-	var f *target.Failure
+// asFailure gives every error of a cell its type. What has none is ours.
+func asFailure(ctx context.Context, err error) *failure.Failure {
+	var f *failure.Failure
 	var wrong *kernel.WrongArchError
 	var missing *local.MissingError
 	var tools *gnu.MissingError
@@ -165,18 +166,18 @@ func failure(ctx context.Context, err error) *target.Failure {
 	case err == nil:
 		return nil
 	case errors.As(err, &f):
-		if f.Kind == target.Interrupted {
+		if f.Kind == failure.Interrupted {
 			f.Console = "" // it was well when it was stopped; the console logs have it all
 		}
 		return f
 	case ctx.Err() != nil:
-		return &target.Failure{Kind: target.Interrupted, Message: "the run was stopped before this cell ended"}
+		return &failure.Failure{Kind: failure.Interrupted, Message: "the run was stopped before this cell ended"}
 	case errors.As(err, &missing), errors.As(err, &tools), errors.Is(err, guestimage.ErrNotInside):
-		return &target.Failure{Kind: target.Missing, Message: err.Error()}
+		return &failure.Failure{Kind: failure.Missing, Message: err.Error()}
 	case errors.As(err, &wrong):
-		return &target.Failure{Kind: target.WrongArch, Message: err.Error()}
+		return &failure.Failure{Kind: failure.WrongArch, Message: err.Error()}
 	}
-	return &target.Failure{Kind: target.Infra, Message: err.Error()}
+	return &failure.Failure{Kind: failure.Infra, Message: err.Error()}
 }
 
 // cell runs one cell and fills result as it learns. A probe whose run fails
@@ -192,7 +193,7 @@ func (e *Engine) cell(ctx context.Context, result *evidence.Cell, probes []strin
 	probes = slices.DeleteFunc(slices.Clone(probes), func(p string) bool { return p == stage0.Probe })
 	o, err := e.Open(ctx, result.Cell, log)
 	defer o.describe(result)
-	defer func() { keepEarly(result, o, len(probes) < asked && assembler.Reason(result.Cell.Arch) == "", err) }()
+	defer func() { keepEarly(result, o, len(probes) < asked && stage0.Unassembled(result.Cell.Arch) == "", err) }()
 	if err != nil {
 		return err
 	}
@@ -203,12 +204,12 @@ func (e *Engine) cell(ctx context.Context, result *evidence.Cell, probes []strin
 	}
 	r := runs{engine: e, origin: o, folder: folder, result: result, total: len(probes)}
 	result.Runs = map[string]evidence.ProbeRun{}
-	if len(probes) > 0 && probes[0] == FactsProbe {
+	if len(probes) > 0 && probes[0] == catalog.Facts {
 		// A guest that is not what the cell says is asked nothing more.
-		if err := r.probe(ctx, FactsProbe); err != nil {
+		if err := r.probe(ctx, catalog.Facts); err != nil {
 			return err
 		}
-		if t, ran := result.Transcripts[FactsProbe]; ran {
+		if t, ran := result.Transcripts[catalog.Facts]; ran {
 			if err := agrees(result.Cell, t); err != nil {
 				return err
 			}
@@ -277,9 +278,6 @@ func (r *runs) count(n *int) int64 {
 	return int64(*n)
 }
 
-// FactsProbe says what the target is. It runs first on every cell.
-const FactsProbe = "facts"
-
 // uname names what uname -m says.
 const uname = "uname machine"
 
@@ -291,7 +289,7 @@ func agrees(cell matrix.Cell, t wire.Transcript) error {
 	}
 	f, err := facts.Parse(t, nil)
 	if err != nil {
-		return &target.Failure{Kind: target.Protocol, Message: fmt.Sprintf("read the facts of cell %s: %v", cell.Name, err)}
+		return &failure.Failure{Kind: failure.Protocol, Message: fmt.Sprintf("read the facts of cell %s: %v", cell.Name, err)}
 	}
 	if cell.PageSize == 0 {
 		cell.PageSize = f.PageSize // nobody knew it before
@@ -302,7 +300,7 @@ func agrees(cell matrix.Cell, t wire.Transcript) error {
 		{"GOARCH", f.Arch, rec.GOARCH},
 	} {
 		if m.said != m.want && (m.what != uname || cell.Host != matrix.UserMode) { // an emulator may call its machine as it likes
-			return &target.Failure{Kind: target.Mismatch,
+			return &failure.Failure{Kind: failure.Mismatch,
 				Message: fmt.Sprintf("cell %s says %s %s and its guest says %s; correct the cell or its kernel", cell.Name, m.what, m.want, m.said)}
 		}
 	}

@@ -12,14 +12,15 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/guest/guestimage"
 	"github.com/mapstack/conformance/harness/judge/evidence"
-	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/machine/toolbox"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/source/kernel"
+	"github.com/mapstack/conformance/poc/catalog"
 )
 
 // source answers for kernels, emulators and guest images.
@@ -63,7 +64,7 @@ func engine(s source) (*Engine, *[]progress.Event) {
 		}}, &events
 }
 
-func runCells(t *testing.T, ctx context.Context, e *Engine, cells ...matrix.Cell) (map[string]*target.Failure, string) {
+func runCells(t *testing.T, ctx context.Context, e *Engine, cells ...matrix.Cell) (map[string]*failure.Failure, string) {
 	t.Helper()
 	folder, err := evidence.Create(t.TempDir(), testTime)
 	if err != nil {
@@ -71,13 +72,13 @@ func runCells(t *testing.T, ctx context.Context, e *Engine, cells ...matrix.Cell
 	}
 	probes := map[string][]string{}
 	for _, c := range cells {
-		probes[c.Name] = []string{FactsProbe}
+		probes[c.Name] = []string{catalog.Facts}
 	}
 	results, err := e.Cells(ctx, cells, probes, folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	failures := map[string]*target.Failure{}
+	failures := map[string]*failure.Failure{}
 	for i, r := range results {
 		if r.Cell.Name != cells[i].Name {
 			t.Errorf("result %d is of cell %s, not %s", i, r.Cell.Name, cells[i].Name)
@@ -100,13 +101,13 @@ func TestOneCellsTroubleIsThatCellsOnly(t *testing.T) {
 	failures, path := runCells(t, context.Background(), e,
 		cell("no-mirror", "arm64", 512), cell("other-arch", "arm64", 512), cell("no-qemu", "arm64", 512), cell("too-big", "arm64", 1<<20))
 	for name, want := range map[string]struct {
-		kind target.Kind
+		kind failure.Kind
 		text string
 	}{
-		"no-mirror":  {target.Infra, "mirror cannot be reached"},
-		"other-arch": {target.WrongArch, "the kernel is for amd64"},
-		"no-qemu":    {target.Infra, "/nowhere/qemu"},
-		"too-big":    {target.Infra, "this host lends guests 3072 MiB"},
+		"no-mirror":  {failure.Infra, "mirror cannot be reached"},
+		"other-arch": {failure.WrongArch, "the kernel is for amd64"},
+		"no-qemu":    {failure.Infra, "/nowhere/qemu"},
+		"too-big":    {failure.Infra, "this host lends guests 3072 MiB"},
 	} {
 		f := failures[name]
 		if f == nil || f.Kind != want.kind || !strings.Contains(f.Message, want.text) {
@@ -127,7 +128,7 @@ func TestAStoppedRunLeavesEvidenceOfEveryCell(t *testing.T) {
 	}})
 	failures, _ := runCells(t, ctx, e, cell("a", "amd64", 512), cell("b", "arm64", 512), cell("c", "s390x", 512))
 	for name, f := range failures {
-		if f == nil || f.Kind != target.Interrupted {
+		if f == nil || f.Kind != failure.Interrupted {
 			t.Errorf("%s: %+v, want interrupted", name, f)
 		}
 	}
@@ -183,8 +184,8 @@ func TestThisHostIsMeasured(t *testing.T) {
 // TestAStoppedGuestsConsoleIsNoExplanation fails if Ctrl-C during the whole matrix
 // prints twenty healthy lines for every guest that ran.
 func TestAStoppedGuestsConsoleIsNoExplanation(t *testing.T) {
-	for kind, want := range map[target.Kind]string{target.Interrupted: "", target.Panic: "not syncing"} {
-		f := failure(t.Context(), &target.Failure{Kind: kind, Console: "not syncing"})
+	for kind, want := range map[failure.Kind]string{failure.Interrupted: "", failure.Panic: "not syncing"} {
+		f := asFailure(t.Context(), &failure.Failure{Kind: kind, Console: "not syncing"})
 		if f.Console != want {
 			t.Errorf("%s: console %q", kind, f.Console)
 		}

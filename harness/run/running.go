@@ -6,7 +6,6 @@ import (
 
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/machine/target"
-	"github.com/mapstack/conformance/harness/source/kernel"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -17,7 +16,7 @@ type Running struct {
 	Programs evidence.Guest
 	// Kernel and QEMU are what it says of a system that was booted for the run, nil for
 	// one that was there.
-	Kernel *kernel.Image
+	Kernel *evidence.Kernel
 	QEMU   *evidence.QEMU
 
 	one sync.Mutex
@@ -29,6 +28,6 @@ type System interface {
 	// Early is what stage 0 observes there, false when it says nothing.
 	Early(ctx context.Context) (wire.Transcript, bool)
 	// Unchanged compares the system with what it was before the probes; a
-	// difference is a *target.Failure.
+	// difference is a *failure.Failure.
 	Unchanged(ctx context.Context) error
 }

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/guest/guestimage"
 	"github.com/mapstack/conformance/harness/judge/evidence"
-	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/matrix/local"
@@ -36,17 +36,17 @@ func TestTheVendorsEmulatorIsDriven(t *testing.T) {
 		parts   local.Parts
 		machine string
 		bare    bool
-		kind    target.Kind // "" for a cell that ran
+		kind    failure.Kind // "" for a cell that ran
 		want    string
 	}{
 		"it behaves":            {"sw64 behaves", whole, "", false, "", "unknown migration protocol"},
-		"nothing was supplied":  {"sw64 behaves", local.Parts{}, "", false, target.Missing, "SW64_KERNEL="},
-		"an unknown machine":    {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core9"}, "", false, target.Infra, "core9"},
-		"a machine it has not":  {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core4"}, "", false, target.Infra, "unsupported machine type core4"},
-		"no firmware":           {"sw64 without firmware", whole, "", false, target.Infra, "no core3-hmcode provided"},
-		"a kernel of others":    {"sw64 cannot load", whole, "", false, target.Infra, "could not load kernel"},
-		"no toolchain":          {"sw64 has no agent", local.Parts{Kernel: "/k", QEMU: "/q"}, "", true, target.Missing, "SW64_GOROOT="},
-		"the kernel has no ABI": {"is alpha's", whole, "", false, target.Panic, ""},
+		"nothing was supplied":  {"sw64 behaves", local.Parts{}, "", false, failure.Missing, "SW64_KERNEL="},
+		"an unknown machine":    {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core9"}, "", false, failure.Infra, "core9"},
+		"a machine it has not":  {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core4"}, "", false, failure.Infra, "unsupported machine type core4"},
+		"no firmware":           {"sw64 without firmware", whole, "", false, failure.Infra, "no core3-hmcode provided"},
+		"a kernel of others":    {"sw64 cannot load", whole, "", false, failure.Infra, "could not load kernel"},
+		"no toolchain":          {"sw64 has no agent", local.Parts{Kernel: "/k", QEMU: "/q"}, "", true, failure.Missing, "SW64_GOROOT="},
+		"the kernel has no ABI": {"is alpha's", whole, "", false, failure.Panic, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // they wait for fakes

@@ -67,3 +67,16 @@ const GenericGetrlimit = 163
 // AsksOldLimits reports whether GenericGetrlimit means something on an architecture: it
 // numbers its calls as asm-generic does and has no getrlimit.
 func AsksOldLimits(t abi.Table) bool { return t.Syscall.Getrlimit == 0 }
+
+// assembled are the architectures whose instructions harness/guest/assembler encodes.
+var assembled = []string{"alpha", "amd64", "arm64", "loong64", "mips64le", "sw64"}
+
+// Unassembled returns why an architecture has no stage 0; "" if it has one.
+func Unassembled(goarch string) string {
+	for _, a := range assembled {
+		if a == goarch {
+			return ""
+		}
+	}
+	return fmt.Sprintf("stage 0 has no instruction encodings for %s; its guests start the agent directly", goarch)
+}

@@ -7,10 +7,10 @@ package goruntime
 import (
 	"github.com/onsi/gomega"
 
-	"github.com/mapstack/conformance/harness/guest/runtimevariant"
 	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
@@ -71,7 +71,7 @@ func told(c claim.Claim) claim.Claim {
 		decide(g, t, f)
 	}
 	return claim.Where(c, func(a abi.Table) string {
-		if a.GoLosesCloneError && !runtimevariant.Mended.Applies(a.GOARCH) {
+		if a.GoLosesCloneError && !catalog.Mended.Applies(a.GOARCH) {
 			return "the Go runtime of this architecture does not notice that clone failed, which is a defect of its own: see GR-010"
 		}
 		return ""

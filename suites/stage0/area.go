@@ -7,7 +7,6 @@ package stage0
 import (
 	"github.com/onsi/gomega"
 
-	"github.com/mapstack/conformance/harness/guest/assembler"
 	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/abi"
@@ -143,7 +142,7 @@ func must(id, english, chinese, source string, check func(gomega.Gomega, claim.T
 	return claim.Where(claim.Claim{
 		ID: id, Level: verdict.Must, English: english, Chinese: chinese, Source: source, Probe: stage0.Probe, Factless: true,
 		Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) { check(g, t, expect.Table(f)) },
-	}, func(a abi.Table) string { return assembler.Reason(a.GOARCH) })
+	}, func(a abi.Table) string { return stage0.Unassembled(a.GOARCH) })
 }
 
 // newWorld narrows a claim to architectures without getrlimit.
@@ -152,7 +151,7 @@ func newWorld(c claim.Claim) claim.Claim {
 		if !stage0.AsksOldLimits(a) {
 			return "the architecture has a getrlimit"
 		}
-		return assembler.Reason(a.GOARCH)
+		return stage0.Unassembled(a.GOARCH)
 	})
 }
 

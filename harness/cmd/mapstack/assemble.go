@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/guest/prebuilt"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 )
 
@@ -80,7 +80,7 @@ func reportCells(cells []evidence.Cell) []report.Cell {
 		rc := report.Cell{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), Target: string(c.Cell.Host), OS: c.Cell.OS, PageSize: c.Cell.PageSize}
 		if k := c.Kernel; k != nil {
 			rc.Kernel = report.Kernel{
-				Release: k.Release, Format: string(k.Format), ImageSHA256: k.ImageSHA256, ConfigSHA256: k.ConfigSHA256,
+				Release: k.Release, Format: k.Format, ImageSHA256: k.ImageSHA256, ConfigSHA256: k.ConfigSHA256,
 				Provenance: report.Provenance{
 					Kind: k.Provenance.Kind, Suite: k.Provenance.Suite, Package: k.Provenance.Package,
 					Version: k.Provenance.Version, Filename: k.Provenance.Filename, SHA256: k.Provenance.SHA256,
@@ -147,7 +147,7 @@ func starts(runs map[string]evidence.ProbeRun) string {
 }
 
 // firstFailure is the cell's own failure, or its first probe's; nil for none.
-func firstFailure(c evidence.Cell) *target.Failure {
+func firstFailure(c evidence.Cell) *failure.Failure {
 	if c.Failure != nil {
 		return c.Failure
 	}

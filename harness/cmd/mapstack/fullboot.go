@@ -119,8 +119,8 @@ func (f fullBoot) connect(ctx context.Context, bench *workbench.Bench, own given
 	cell.Policy = applied
 	bench.Running = map[string]*engine.Running{cell.Name: {
 		System: b, Programs: evidence.Guest{Image: image.Key, Go: image.Go},
-		Kernel: &kernel.Image{Provenance: kernel.Provenance{Kind: "file", Filename: filepath.Base(own.image), SHA256: disk.SHA256, Size: disk.Size,
-			Chain: []string{disk.Format, "booted as it is"}, Entries: found.Entries, Policy: settings}},
+		Kernel: &evidence.Kernel{Provenance: evidence.Provenance{Kind: "file", Filename: filepath.Base(own.image), SHA256: disk.SHA256, Size: disk.Size,
+			Chain: []string{disk.Format, "booted as it is"}, Entries: found.Entries, Policy: policyLines(settings)}},
 		QEMU: told(emulator, machine, argv, b, slow),
 	}}
 	return cell, b, nil
@@ -182,4 +182,12 @@ func asItRuns(said string) string {
 		lines = append(lines, "unknown")
 	}
 	return fmt.Sprintf("%.80s, booted in full (PID 1: %.20s; security modules: %.120s)", strings.TrimSpace(lines[0]), strings.TrimSpace(lines[1]), strings.TrimSpace(lines[2]))
+}
+
+// policyLines writes down a system's settings as evidence keeps them.
+func policyLines(settings []intake.Setting) (lines []evidence.PolicyLine) {
+	for _, s := range settings {
+		lines = append(lines, evidence.PolicyLine(s))
+	}
+	return lines
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 	runner "github.com/mapstack/conformance/harness/run"
 	"github.com/mapstack/conformance/harness/run/workbench"
+	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/poc/defect"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites"
@@ -68,7 +69,7 @@ func related(probes []string) []defect.Model {
 	var models []defect.Model
 	for _, m := range defect.Models() {
 		for _, p := range probes {
-			if !runner.Spared(p) && killtable.Related(p, m) {
+			if program, _ := catalog.Lookup(p); program.Direct == "" && program.About(m) {
 				models = append(models, m)
 				break
 			}
@@ -192,7 +193,7 @@ func (t *trials) try(ctx context.Context, m defect.Model) (killtable.Trial, erro
 	begun := time.Now()
 	cell := evidence.Cell{Cell: t.control.Cell, Transcripts: maps.Clone(t.control.Transcripts), Runs: map[string]evidence.ProbeRun{}}
 	for _, probe := range t.probes {
-		if runner.Spared(probe) || !t.all && !killtable.Related(probe, m) {
+		if program, _ := catalog.Lookup(probe); program.Direct != "" || !t.all && !program.About(m) {
 			continue
 		}
 		delete(cell.Transcripts, probe)

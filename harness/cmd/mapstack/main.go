@@ -9,8 +9,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/machine/target"
 )
 
 func main() {
@@ -23,7 +23,7 @@ func main() {
 // exitCode turns what a command returned into one of the design's numbers.
 func exitCode(err error) int {
 	var code exitError
-	var failed *target.Failure
+	var failed *failure.Failure
 	switch {
 	case err == nil:
 		return verdict.ExitConformant
@@ -31,7 +31,7 @@ func exitCode(err error) int {
 		return int(code)
 	}
 	fmt.Fprintln(os.Stderr, "mapstack:", err)
-	if errors.As(err, &failed) && !failed.Blame() {
+	if errors.As(err, &failed) && !failed.Ours() {
 		return verdict.ExitIncomplete // the kernel's doing, or whoever stopped it
 	}
 	return verdict.ExitInfrastructure

@@ -14,9 +14,9 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
 )
@@ -76,8 +76,8 @@ func TestExitStatusIsTheVerdicts(t *testing.T) {
 		}
 	}
 	// One probe's guest that died: 69 only when that is not the kernel's doing.
-	for kind, want := range map[target.Kind]int{target.Panic: 2, target.Hang: 2, target.Interrupted: 2, target.Infra: 69, target.Protocol: 69} {
-		if got := exitCode(fmt.Errorf("probe: %w", &target.Failure{Kind: kind})); got != want {
+	for kind, want := range map[failure.Kind]int{failure.Panic: 2, failure.Hang: 2, failure.Interrupted: 2, failure.Infra: 69, failure.Protocol: 69} {
+		if got := exitCode(fmt.Errorf("probe: %w", &failure.Failure{Kind: kind})); got != want {
 			t.Errorf("%s: exit status %d, want %d", kind, got, want)
 		}
 	}

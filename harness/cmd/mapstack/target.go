@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/machine/target"
@@ -18,6 +19,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	engine "github.com/mapstack/conformance/harness/run"
 	"github.com/mapstack/conformance/harness/run/workbench"
+	"github.com/mapstack/conformance/poc/catalog"
 )
 
 // aim is the flags that choose a system which runs already.
@@ -130,7 +132,7 @@ func measure(ctx context.Context, h engine.System, rec arch.Record, host matrix.
 		}
 		return c, err
 	}
-	t, err := agent.Run(ctx, engine.FactsProbe, nil)
+	t, err := agent.Run(ctx, catalog.Facts, nil)
 	if err := errors.Join(err, agent.Stop()); err != nil {
 		return c, err
 	}
@@ -146,7 +148,7 @@ func measure(ctx context.Context, h engine.System, rec arch.Record, host matrix.
 // altered is that a system is not what it was before its probes, nil when it is.
 func altered(cells []evidence.Cell) error {
 	for _, c := range cells {
-		if c.Failure != nil && c.Failure.Kind == target.Altered {
+		if c.Failure != nil && c.Failure.Kind == failure.Altered {
 			return c.Failure
 		}
 	}

@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 )
 
@@ -60,7 +60,7 @@ func TestAnEmulatorCertifiesNothing(t *testing.T) {
 }
 
 func TestAnAlteredSystemIsAnError(t *testing.T) {
-	well, changed := evidence.Cell{}, evidence.Cell{Failure: &target.Failure{Kind: target.Altered, Message: "pid_max"}}
+	well, changed := evidence.Cell{}, evidence.Cell{Failure: &failure.Failure{Kind: failure.Altered, Message: "pid_max"}}
 	if err := altered([]evidence.Cell{well}); err != nil {
 		t.Error(err)
 	}

@@ -12,22 +12,15 @@ import (
 	"fmt"
 
 	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/stage0"
 )
-
-// Reason is why an architecture has no stage 0, "" where it has one.
-func Reason(goarch string) string {
-	if _, ok := machines()[goarch]; ok {
-		return ""
-	}
-	return fmt.Sprintf("stage 0 has no instruction encodings for %s; its guests start the agent directly", goarch)
-}
 
 // Program returns stage 0 of an architecture as an ELF executable. The same
 // revision gives the same bytes.
 func Program(goarch string) ([]byte, error) {
 	m, ok := machines()[goarch]
 	if !ok {
-		return nil, fmt.Errorf("assemble stage 0: %s", Reason(goarch))
+		return nil, fmt.Errorf("assemble stage 0: %s", stage0.Unassembled(goarch))
 	}
 	table, ok := abi.Lookup(goarch)
 	if !ok {

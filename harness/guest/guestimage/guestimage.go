@@ -18,28 +18,35 @@ import (
 
 	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/guest/assembler"
-	"github.com/mapstack/conformance/harness/guest/runtimevariant"
 	"github.com/mapstack/conformance/harness/guest/toolchain"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/source/gnu"
+	"github.com/mapstack/conformance/poc/catalog"
 	early "github.com/mapstack/conformance/poc/stage0"
 )
 
 // agent is the folder of PID 1, below poc/.
 const agent = "agent"
 
-// Probes are the programs of every guest image, by their folders below poc/.
-var (
-	guestProbes  = []string{"address", "cloneflags", "facts", "hostile", "inject", "mapstack", "mmapabi", "newosproc", "oslimits", "protection", "sigstack", "stackfallback", "threadlimits", "threadstacks", "tracing", "variants", "zeropage"}
-	hostedProbes = []string{"sysconf"}
-	// varied is the probes that are there with another runtime too, by variant.
-	varied = map[runtimevariant.Variant][]string{
-		runtimevariant.Strict:   {"threadstacks"},
-		runtimevariant.Fallback: {"threadstacks"},
-		runtimevariant.Mended:   {"newosproc"},
+// inImage returns the names of the programs below poc that guest images have and for
+// which is returns true, sorted.
+func inImage(is func(catalog.Program) bool) (names []string) {
+	for _, p := range catalog.Programs() {
+		if !p.Assembled && is(p) {
+			names = append(names, p.Name)
+		}
 	}
-)
+	return names
+}
+
+func plain(p catalog.Program) bool  { return !p.Hosted }
+func hosted(p catalog.Program) bool { return p.Hosted }
+
+// varied selects the programs that are built with another runtime too.
+func varied(v catalog.Variant) func(catalog.Program) bool {
+	return func(p catalog.Program) bool { return slices.Contains(p.Variants, v) }
+}
 
 // Image is a guest image in the cache.
 type Image struct {
@@ -110,13 +117,13 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	probes := slices.Clone(guestProbes)
+	probes := inImage(plain)
 	if tools.Hosted() {
 		// Elsewhere their modules do not know the architecture.
-		probes = append(probes, hostedProbes...)
+		probes = append(probes, inImage(hosted)...)
 	}
 	for _, variant := range variants(rec) {
-		for _, name := range varied[variant] {
+		for _, name := range inImage(varied(variant)) {
 			probes = append(probes, name+"-"+string(variant))
 		}
 	}
@@ -150,7 +157,7 @@ func imageIn(dir string, rec arch.Record, image Image) Image {
 
 // first is PID 1 of an architecture's guests, nil where that is the agent.
 func first(goarch string) ([]byte, error) {
-	if assembler.Reason(goarch) != "" {
+	if early.Unassembled(goarch) != "" {
 		return nil, nil
 	}
 	return assembler.Program(goarch)
@@ -200,12 +207,12 @@ func (b *Builder) bare(ctx context.Context, rec arch.Record, first []byte) (Imag
 	return imageIn(dir, rec, Image{Key: key, Bare: true}), nil
 }
 
-// variants is the runtimes that differ from the stock one where programs have it.
-func variants(rec arch.Record) []runtimevariant.Variant {
+// variants returns the runtimes beside the stock one that an architecture's programs have.
+func variants(rec arch.Record) []catalog.Variant {
 	if rec.GNU != "" {
 		return nil // gccgo has a runtime of its own
 	}
-	return slices.DeleteFunc(runtimevariant.All(), func(v runtimevariant.Variant) bool { return !v.Applies(rec.GOARCH) })
+	return slices.DeleteFunc(catalog.Variants(), func(v catalog.Variant) bool { return !v.Applies(rec.GOARCH) })
 }
 
 // Files of a guest image.
@@ -227,16 +234,16 @@ func disked(rec arch.Record) bool {
 func build(ctx context.Context, tools *toolchain.Go, libraries *gnu.Tools, rec arch.Record, first []byte, dir string) error {
 	// Below dir, where the cache removes what a killed run leaves.
 	bin := filepath.Join(dir, "bin")
-	if err := tools.Build(ctx, rec, bin, append([]string{agent}, guestProbes...)); err != nil {
+	if err := tools.Build(ctx, rec, bin, append([]string{agent}, inImage(plain)...)); err != nil {
 		return err
 	}
 	if tools.Hosted() {
-		if err := tools.BuildHosted(ctx, rec, bin, hostedProbes); err != nil {
+		if err := tools.BuildHosted(ctx, rec, bin, inImage(hosted)); err != nil {
 			return err
 		}
 	}
 	for _, variant := range variants(rec) {
-		if err := tools.BuildVariant(ctx, rec, variant, bin, varied[variant]); err != nil {
+		if err := tools.BuildVariant(ctx, rec, variant, bin, inImage(varied(variant))); err != nil {
 			return err
 		}
 	}

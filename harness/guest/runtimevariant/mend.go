@@ -7,9 +7,6 @@ import (
 	"regexp"
 )
 
-// mendedArch is the architecture whose runtime loses the result of clone.
-const mendedArch = "riscv64"
-
 // ErrMended says that the runtime stores clone's result already.
 var ErrMended = errors.New("this runtime returns the result of clone: take the variant, and GoLosesCloneError of poc/abi, away")
 

@@ -12,51 +12,31 @@ import (
 	"strings"
 
 	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/catalog"
 )
-
-// Variant is what a runtime does otherwise than the stock one.
-type Variant string
-
-const (
-	// Strict maps the g0 stack of every thread with MAP_STACK, and ends as a
-	// failed clone does (newosproc) where that is refused.
-	Strict Variant = "strict"
-	// Fallback asks once whether MAP_STACK can be used, and takes stacks from the
-	// heap, as the stock runtime does, where it cannot.
-	Fallback Variant = "fallback"
-	// Mended returns the result of clone on riscv64, where the stock runtime
-	// stores zero over it.
-	Mended Variant = "mended"
-)
-
-// All returns every variant.
-func All() []Variant { return []Variant{Strict, Fallback, Mended} }
-
-// Applies reports whether the variant is for an architecture.
-func (v Variant) Applies(goarch string) bool { return v != Mended || goarch == mendedArch }
 
 // edits is the files of the runtime that a variant replaces, by name, with what
 // makes the new text of the old.
-func (v Variant) edits(table abi.Table) (map[string]func([]byte) ([]byte, error), error) {
+func edits(v catalog.Variant, table abi.Table) (map[string]func([]byte) ([]byte, error), error) {
 	switch v {
-	case Strict, Fallback:
+	case catalog.Strict, catalog.Fallback:
 		return map[string]func([]byte) ([]byte, error){
-			"proc.go": func(text []byte) ([]byte, error) { return mapStacks(text, table, v == Fallback) },
+			"proc.go": func(text []byte) ([]byte, error) { return mapStacks(text, table, v == catalog.Fallback) },
 		}, nil
-	case Mended:
+	case catalog.Mended:
 		if !v.Applies(table.GOARCH) {
-			return nil, fmt.Errorf("the runtime of %s returns the result of clone; the variant %s is for %s", table.GOARCH, v, mendedArch)
+			return nil, fmt.Errorf("the runtime of %s returns the result of clone; the variant %s is for %s", table.GOARCH, v, catalog.MendedArch)
 		}
-		return map[string]func([]byte) ([]byte, error){"sys_linux_" + mendedArch + ".s": mendClone}, nil
+		return map[string]func([]byte) ([]byte, error){"sys_linux_" + catalog.MendedArch + ".s": mendClone}, nil
 	}
-	return nil, fmt.Errorf("there is no runtime variant %q; there are %v", v, All())
+	return nil, fmt.Errorf("there is no runtime variant %q; there are %v", v, catalog.Variants())
 }
 
 // Write makes a variant of the runtime below goroot for an architecture. It
 // leaves its files in dir and returns the path of the overlay for go build, which
 // must run with this goroot. dir must not change while go builds.
-func (v Variant) Write(goroot string, table abi.Table, dir string) (string, error) {
-	edits, err := v.edits(table)
+func Write(v catalog.Variant, goroot string, table abi.Table, dir string) (string, error) {
+	edits, err := edits(v, table)
 	if err != nil {
 		return "", err
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/tools/go/packages"
 
 	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/catalog"
 )
 
 // procGo has the shape of the runtime's file, and calls that must stay.
@@ -133,10 +134,10 @@ func TestTheResultOfCloneIsReturned(t *testing.T) {
 func TestTheInstalledToolchainIsKnown(t *testing.T) {
 	goroot := installed(t)
 	for _, table := range abi.All() {
-		for _, v := range All() {
+		for _, v := range catalog.Variants() {
 			dir := t.TempDir()
-			path, err := v.Write(goroot, table, dir)
-			if v == Mended && table.GOARCH != mendedArch {
+			path, err := Write(v, goroot, table, dir)
+			if v == catalog.Mended && table.GOARCH != catalog.MendedArch {
 				if err == nil {
 					t.Errorf("%s is made for %s", v, table.GOARCH)
 				}
@@ -166,7 +167,7 @@ func TestTheInstalledToolchainIsKnown(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Variant("other").Write(goroot, lookup(t, "amd64"), t.TempDir()); err == nil {
+	if _, err := Write(catalog.Variant("other"), goroot, lookup(t, "amd64"), t.TempDir()); err == nil {
 		t.Error("an unknown variant is made")
 	}
 }

@@ -12,11 +12,12 @@ import (
 	"github.com/mapstack/conformance/harness/guest/runtimevariant"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/catalog"
 )
 
 // BuildVariant compiles programs as Build does, and links them with a runtime
 // variant. Their names end with a dash and the variant's.
-func (g *Go) BuildVariant(ctx context.Context, rec arch.Record, variant runtimevariant.Variant, dir string, programs []string) error {
+func (g *Go) BuildVariant(ctx context.Context, rec arch.Record, variant catalog.Variant, dir string, programs []string) error {
 	table, ok := abi.Lookup(rec.GOARCH)
 	if !ok {
 		return fmt.Errorf("poc/abi has no table for %s, which the runtime variant %s needs; add one", rec.GOARCH, variant)
@@ -30,7 +31,7 @@ func (g *Go) BuildVariant(ctx context.Context, rec arch.Record, variant runtimev
 	if err != nil {
 		return err
 	}
-	overlay, err := variant.Write(root, table, own)
+	overlay, err := runtimevariant.Write(variant, root, table, own)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mapstack/conformance/harness/guest/runtimevariant"
+	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -28,7 +28,7 @@ func TestAVariantIsBuiltByTheToolchainThatWasEdited(t *testing.T) {
 		"while [ \"$1\" != -o ]; do shift; done; mkdir -p \"$2\" && touch \"$2/agent\"\n", 0o755)
 	fakeGo(t, "echo "+goroot)
 	root := checkout(t)
-	if err := (&Go{root: root}).BuildVariant(t.Context(), record(t, "riscv64"), runtimevariant.Mended, t.TempDir(), []string{"agent"}); err != nil {
+	if err := (&Go{root: root}).BuildVariant(t.Context(), record(t, "riscv64"), catalog.Mended, t.TempDir(), []string{"agent"}); err != nil {
 		t.Fatal(err)
 	}
 	called, err := os.ReadFile(filepath.Join(root, "called"))
@@ -65,7 +65,7 @@ func variants(ctx context.Context, t testing.TB, dir string) {
 	if err := g.Build(ctx, rec, dir, []string{"inject", "threadstacks"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range []runtimevariant.Variant{runtimevariant.Strict, runtimevariant.Fallback} {
+	for _, v := range []catalog.Variant{catalog.Strict, catalog.Fallback} {
 		if err := g.BuildVariant(ctx, rec, v, dir, []string{"threadstacks"}); err != nil {
 			t.Fatal(err)
 		}

@@ -8,11 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/machine/qemu"
-	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
-	"github.com/mapstack/conformance/harness/source/kernel"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -27,8 +26,8 @@ func save(t *testing.T) (Folder, Run, Cell) {
 	if err := f.WriteRun(run); err != nil {
 		t.Fatal(err)
 	}
-	c := Cell{Cell: cell, Kernel: &kernel.Image{Release: "6.1"}, QEMU: &QEMU{Argv: []string{"qemu", "-append", "a b"}},
-		Failure:     &target.Failure{Kind: target.Panic, Message: "died"},
+	c := Cell{Cell: cell, Kernel: &Kernel{Release: "6.1"}, QEMU: &QEMU{Argv: []string{"qemu", "-append", "a b"}},
+		Failure:     &failure.Failure{Kind: failure.Panic, Message: "died"},
 		Transcripts: map[string]wire.Transcript{"facts": {Probe: "facts", Observations: []wire.Observation{{Step: "uname"}}}}}
 	if err := f.WriteCell(c); err != nil {
 		t.Fatal(err)
@@ -114,7 +113,7 @@ func TestACellThatLeftNothingIsInterruptedNotForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cells) != 2 || cells[1].Cell.Name != "b-2" || cells[1].Failure == nil || cells[1].Failure.Kind != target.Interrupted {
+	if len(cells) != 2 || cells[1].Cell.Name != "b-2" || cells[1].Failure == nil || cells[1].Failure.Kind != failure.Interrupted {
 		t.Errorf("%+v", cells)
 	}
 }

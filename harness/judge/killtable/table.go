@@ -10,6 +10,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/poc/defect"
 )
 
@@ -95,7 +96,7 @@ func (t Table) Problems() []string {
 		}
 		for i, trial := range c.Trials {
 			for _, probe := range t.surprised(c, i) {
-				say("%s: defect %s makes claims of probe %s fail, which is not about it: mend the model or the claim, or say why in echoes", c.Name, trial.Defect, probe)
+				say("%s: defect %s makes claims of probe %s fail, which is not about it: mend the model or the claim, or say why in the Echoes of its record in poc/catalog", c.Name, trial.Defect, probe)
 			}
 			if !t.Partial && trial.Unserved == "" && len(c.caught(trial, verdict.Must)) == 0 {
 				say("%s: no MUST claim catches defect %s%s", c.Name, trial.Defect, lost(trial))
@@ -131,7 +132,8 @@ func (t Table) surprised(c Cell, trial int) []string {
 	var probes []string
 	for _, level := range []verdict.Level{verdict.Must, verdict.Should, verdict.May} {
 		for _, id := range c.caught(c.Trials[trial], level) {
-			if probe := t.Probes[id]; !Related(probe, model) && Echo(probe, model) == "" {
+			probe := t.Probes[id]
+			if program, _ := catalog.Lookup(probe); !program.About(model) && program.Echoes[model.Name] == "" {
 				probes = append(probes, probe)
 			}
 		}

@@ -93,23 +93,3 @@ func TestTheWrittenTablesSayWhoCatchesWhat(t *testing.T) {
 		}
 	}
 }
-
-// TestOnlyProbesThatSeeNothingAreLeftOut fails if a defect were not tried on a
-// probe whose claims it concerns.
-func TestOnlyProbesThatSeeNothingAreLeftOut(t *testing.T) {
-	for _, c := range []struct {
-		probe string
-		about defect.Subject
-		want  bool
-	}{
-		{"mapstack", defect.Stack, true},
-		{"mapstack", defect.Clone, false},
-		{"cloneflags", defect.Clone, true},
-		{"cloneflags", defect.Memory, false},
-		{"a probe that nobody described", defect.Memory, true},
-	} {
-		if got := Related(c.probe, defect.Model{Subject: c.about}); got != c.want {
-			t.Errorf("%s and %v: %v", c.probe, c.about, got)
-		}
-	}
-}

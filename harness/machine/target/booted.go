@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/guest/account"
 	"github.com/mapstack/conformance/harness/machine/console"
 	"github.com/mapstack/conformance/harness/machine/qemu"
@@ -278,7 +279,7 @@ func (b *Booted) Start(ctx context.Context, log io.Writer) (Agent, string, error
 		}
 		f := b.fail(ctx, "start the agent", stream, err)
 		if spoke {
-			f.tell(early, b.Arch.GOARCH)
+			tell(f, early, b.Arch.GOARCH)
 		}
 		return nil, Started, f
 	}
@@ -288,8 +289,8 @@ func (b *Booted) Start(ctx context.Context, log io.Writer) (Agent, string, error
 
 // fail ends the machine and says why what was attempted did not work. The next start
 // boots another.
-func (b *Booted) fail(ctx context.Context, attempted string, stream *console.Stream, err error) *Failure {
-	f := &Failure{Kind: Infra, Message: fmt.Sprintf("%s: %v", attempted, err), Console: stream.Tail()}
+func (b *Booted) fail(ctx context.Context, attempted string, stream *console.Stream, err error) *failure.Failure {
+	f := &failure.Failure{Kind: failure.Infra, Message: fmt.Sprintf("%s: %v", attempted, err), Console: stream.Tail()}
 	crash, said, alive := stream.Crash(), "", false
 	if b.machine != nil {
 		select {
@@ -303,17 +304,17 @@ func (b *Booted) fail(ctx context.Context, attempted string, stream *console.Str
 	}
 	switch {
 	case ctx.Err() != nil:
-		f.Kind, f.Message = Interrupted, attempted+": the run was stopped"
+		f.Kind, f.Message = failure.Interrupted, attempted+": the run was stopped"
 	case crash.Kind != "":
-		f.Kind, f.Message = Kind(crash.Kind), fmt.Sprintf("%s: the kernel died: %s", attempted, crash.Line)
+		f.Kind, f.Message = failure.Kind(crash.Kind), fmt.Sprintf("%s: the kernel died: %s", attempted, crash.Line)
 	case said != "":
 		f.Message = fmt.Sprintf("%s: QEMU failed: %s", attempted, said)
 	case errors.Is(err, errSilent):
-		f.Kind = Hang
+		f.Kind = failure.Hang
 	case errors.Is(err, errDead) && alive:
-		f.Kind, f.Message = NoInit, attempted+": the agent ended, and the system did not"
+		f.Kind, f.Message = failure.NoInit, attempted+": the agent ended, and the system did not"
 	case errors.Is(err, errDead):
-		f.Kind = Reboot
+		f.Kind = failure.Reboot
 	}
 	if err := b.Close(); err != nil {
 		f.Message += "; " + err.Error()

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/internal/fakeqemu"
 	"github.com/mapstack/conformance/harness/machine/qemu"
 	"github.com/mapstack/conformance/harness/matrix/arch"
@@ -67,19 +68,19 @@ func TestASystemThatCannotBeUsedSaysWhy(t *testing.T) {
 	for _, c := range []struct {
 		script, password string
 		timeouts         qemu.Timeouts
-		kind             Kind
+		kind             failure.Kind
 		message          string
 	}{
-		{"system boots for ever", "", brief, Hang, "wait for the login on the serial console"},
-		{"system is well", "wrong", patient(), Infra, "log in as root: the system refuses"},
-		{"system wants another password", "secret", patient(), Infra, "whose password is not expired"},
-		{"system without the disk", "secret", patient(), Infra, "no disk with the serial number"},
-		{"system without an agent", "secret", patient(), NoInit, "start the agent: the agent ended, and the system did not"},
-		{"refuses", "", patient(), Infra, "unsupported machine type"},
+		{"system boots for ever", "", brief, failure.Hang, "wait for the login on the serial console"},
+		{"system is well", "wrong", patient(), failure.Infra, "log in as root: the system refuses"},
+		{"system wants another password", "secret", patient(), failure.Infra, "whose password is not expired"},
+		{"system without the disk", "secret", patient(), failure.Infra, "no disk with the serial number"},
+		{"system without an agent", "secret", patient(), failure.NoInit, "start the agent: the agent ended, and the system did not"},
+		{"refuses", "", patient(), failure.Infra, "unsupported machine type"},
 	} {
 		b := system(t, c.script, c.password, c.timeouts)
 		a, _, err := b.Start(t.Context(), io.Discard)
-		var f *Failure
+		var f *failure.Failure
 		if !errors.As(err, &f) || f.Kind != c.kind || !strings.Contains(f.Message, c.message) || a != nil {
 			t.Errorf("%s with %q: %v, want %s with %q", c.script, c.password, err, c.kind, c.message)
 		}
@@ -90,8 +91,8 @@ func TestASystemThatCannotBeUsedSaysWhy(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, _, err := system(t, "system is well", "secret", patient()).Start(ctx, io.Discard)
-	var f *Failure
-	if !errors.As(err, &f) || f.Kind != Interrupted {
+	var f *failure.Failure
+	if !errors.As(err, &f) || f.Kind != failure.Interrupted {
 		t.Errorf("a run that was stopped: %v", err)
 	}
 }
@@ -108,8 +109,8 @@ func TestAKernelThatDiesTakesOneProbeAlong(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = a.Run(t.Context(), "p", nil)
-		var f *Failure
-		if !errors.As(err, &f) || f.Kind != Oops && f.Kind != Panic || !strings.Contains(f.Message, "NULL pointer") {
+		var f *failure.Failure
+		if !errors.As(err, &f) || f.Kind != failure.Oops && f.Kind != failure.Panic || !strings.Contains(f.Message, "NULL pointer") {
 			t.Errorf("%v", err)
 		}
 		if err := a.Stop(); err != nil {

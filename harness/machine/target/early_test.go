@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/mapstack/conformance/harness/failure"
 )
 
 // TestAGuestThatDoesNotBootIsDiagnosed fails if what stage 0 saw is lost with
@@ -13,14 +15,14 @@ import (
 func TestAGuestThatDoesNotBootIsDiagnosed(t *testing.T) {
 	var log bytes.Buffer
 	_, err := boot(t, context.Background(), "is alpha's", patient(), &log)
-	var f *Failure
+	var f *failure.Failure
 	if !errors.As(err, &f) || f.Early == nil {
 		t.Fatalf("%+v", err)
 	}
 	if len(f.Early.Observations) != 2 || f.Early.Observations[0].Error != "EBADF" || !f.Early.Exit.Clean() {
 		t.Errorf("%+v", f.Early)
 	}
-	if want := "MAP_ANONYMOUS is 0x10 here, not 0x20: this is the ABI of alpha and sw64"; !strings.Contains(f.Message, want) || f.Kind != Panic {
+	if want := "MAP_ANONYMOUS is 0x10 here, not 0x20: this is the ABI of alpha and sw64"; !strings.Contains(f.Message, want) || f.Kind != failure.Panic {
 		t.Errorf("%s: %q does not say %q", f.Kind, f.Message, want)
 	}
 	if strings.Contains(f.Console, "@MSz1") && !strings.Contains(f.Console, "printk") {

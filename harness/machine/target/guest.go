@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/guest/account"
 	"github.com/mapstack/conformance/harness/machine/console"
 	"github.com/mapstack/conformance/harness/machine/qemu"
@@ -65,7 +66,7 @@ func Restore(ctx context.Context, cfg qemu.Config, state string, hello wire.Hell
 func start(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer, what string, greet func(*Guest) error) (*Guest, error) {
 	argv, err := cfg.Argv()
 	if err != nil {
-		return nil, &Failure{Kind: Infra, Message: err.Error()}
+		return nil, &failure.Failure{Kind: failure.Infra, Message: err.Error()}
 	}
 	g := &Guest{session: newSession(t), timeouts: t, board: cfg.Machine}
 	panicked := make(chan struct{}, 1) // the stream reports one crash
@@ -80,7 +81,7 @@ func start(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer,
 	started := time.Now()
 	g.machine, err = qemu.Start(ctx, argv, g.stream, t)
 	if err != nil {
-		return nil, &Failure{Kind: Infra, Message: err.Error()}
+		return nil, &failure.Failure{Kind: failure.Infra, Message: err.Error()}
 	}
 	g.session.peer = g.machine
 	go g.bury(panicked)
@@ -140,7 +141,7 @@ func (g *Guest) Stop() error { return errors.Join(g.machine.Stop(), g.stream.Err
 func (g *Guest) Usage() (cpu float64, resident int64) { return g.machine.Usage() }
 
 // fail stops the guest and says why what was attempted did not work.
-func (g *Guest) fail(ctx context.Context, attempted string, err error) *Failure {
+func (g *Guest) fail(ctx context.Context, attempted string, err error) *failure.Failure {
 	if !errors.Is(err, errSilent) && ctx.Err() == nil {
 		// The machine may be ending just now; let it, to know its reason.
 		select {
@@ -156,22 +157,22 @@ func (g *Guest) fail(ctx context.Context, attempted string, err error) *Failure 
 	default:
 	}
 	stopErr := g.machine.Stop()
-	f := &Failure{Console: g.stream.Tail()}
+	f := &failure.Failure{Console: g.stream.Tail()}
 	switch {
 	case ctx.Err() != nil:
-		f.Kind, f.Message = Interrupted, fmt.Sprintf("%s: the run was stopped", attempted)
+		f.Kind, f.Message = failure.Interrupted, fmt.Sprintf("%s: the run was stopped", attempted)
 	case crash.Kind != "" && (ended || errors.Is(err, errSilent)):
-		f.Kind, f.Message = Kind(crash.Kind), fmt.Sprintf("%s: the kernel died: %s", attempted, crash.Line)
+		f.Kind, f.Message = failure.Kind(crash.Kind), fmt.Sprintf("%s: the kernel died: %s", attempted, crash.Line)
 	case ended && reason == "guest-reset":
-		f.Kind, f.Message = Reboot, attempted+": the guest reset itself and said nothing"
+		f.Kind, f.Message = failure.Reboot, attempted+": the guest reset itself and said nothing"
 	case ended && g.machine.Err() != nil:
-		f.Kind, f.Message = Infra, fmt.Sprintf("%s: QEMU failed: %v", attempted, g.machine.Err())
+		f.Kind, f.Message = failure.Infra, fmt.Sprintf("%s: QEMU failed: %v", attempted, g.machine.Err())
 	case ended:
-		f.Kind, f.Message = Reboot, fmt.Sprintf("%s: the guest ended (QEMU's reason: %q)", attempted, reason)
+		f.Kind, f.Message = failure.Reboot, fmt.Sprintf("%s: the guest ended (QEMU's reason: %q)", attempted, reason)
 	case errors.Is(err, errSilent):
-		f.Kind, f.Message = Hang, fmt.Sprintf("%s: %s", attempted, err)
+		f.Kind, f.Message = failure.Hang, fmt.Sprintf("%s: %s", attempted, err)
 	default:
-		f.Kind, f.Message = Protocol, fmt.Sprintf("%s: %v", attempted, err)
+		f.Kind, f.Message = failure.Protocol, fmt.Sprintf("%s: %v", attempted, err)
 	}
 	if early, spoke := g.Early(); spoke {
 		f.Early = &early

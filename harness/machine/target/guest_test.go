@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/internal/fakeqemu"
 	"github.com/mapstack/conformance/harness/machine/qemu"
 	"github.com/mapstack/conformance/harness/matrix/arch"
@@ -56,22 +57,22 @@ func TestEveryWayToDieIsATypedFailure(t *testing.T) {
 	for _, c := range []struct {
 		script   string
 		timeouts qemu.Timeouts
-		kind     Kind
+		kind     failure.Kind
 		message  string
 	}{
-		{"refuses", patient(), Infra, "unsupported machine type"},
-		{"panics", patient(), NoInit, "No working init found"},
-		{"resets", patient(), Reboot, "boot"},
-		{"hangs", short, Hang, "boot"},
-		{"chats", short, Hang, "boot"},
-		{"other protocol", patient(), Protocol, "protocol 2"},
-		{"other arch", patient(), Protocol, `"vax"`},
-		{"no record", patient(), Protocol, "no record"},
-		{"dies under a probe", patient(), Oops, "run probe p: the kernel died: [    9.0] BUG: kernel NULL pointer"},
-		{"wedges under a probe", slow, Hang, "run probe p"},
-		{"refuses the probe", patient(), Protocol, "not today"},
-		{"answers another run", patient(), Protocol, "run 2 came in run 1"},
-		{"repeats a step", patient(), Protocol, `step "s" twice`},
+		{"refuses", patient(), failure.Infra, "unsupported machine type"},
+		{"panics", patient(), failure.NoInit, "No working init found"},
+		{"resets", patient(), failure.Reboot, "boot"},
+		{"hangs", short, failure.Hang, "boot"},
+		{"chats", short, failure.Hang, "boot"},
+		{"other protocol", patient(), failure.Protocol, "protocol 2"},
+		{"other arch", patient(), failure.Protocol, `"vax"`},
+		{"no record", patient(), failure.Protocol, "no record"},
+		{"dies under a probe", patient(), failure.Oops, "run probe p: the kernel died: [    9.0] BUG: kernel NULL pointer"},
+		{"wedges under a probe", slow, failure.Hang, "run probe p"},
+		{"refuses the probe", patient(), failure.Protocol, "not today"},
+		{"answers another run", patient(), failure.Protocol, "run 2 came in run 1"},
+		{"repeats a step", patient(), failure.Protocol, `step "s" twice`},
 	} {
 		t.Run(c.script, func(t *testing.T) {
 			t.Parallel() // most of the time is waiting
@@ -81,7 +82,7 @@ func TestEveryWayToDieIsATypedFailure(t *testing.T) {
 				_, err = g.Run(context.Background(), "p", nil)
 				defer g.Stop()
 			}
-			var f *Failure
+			var f *failure.Failure
 			if !errors.As(err, &f) {
 				t.Fatalf("no failure: %v", err)
 			}
@@ -136,8 +137,8 @@ func TestAStoppedRunLeavesNoQEMU(t *testing.T) {
 	}
 	cancel()
 	_, err = g.Run(ctx, "p", nil)
-	var f *Failure
-	if !errors.As(err, &f) || f.Kind != Interrupted {
+	var f *failure.Failure
+	if !errors.As(err, &f) || f.Kind != failure.Interrupted {
 		t.Errorf("got %v, want interrupted", err)
 	}
 	<-g.machine.Exited()
@@ -187,12 +188,12 @@ func TestAGuestThatIsNotRestoredIsAFailure(t *testing.T) {
 		script   string
 		timeouts qemu.Timeouts
 		spoil    func(state string) error
-		kind     Kind
+		kind     failure.Kind
 		message  string
 	}{
-		{"restores deaf", short, nil, Hang, "restore: no answer"},
-		{"restores another", patient(), nil, Protocol, "9.9.9-fake"},
-		{"behaves", patient(), os.Remove, Protocol, "restore the guest: QMP migrate-incoming failed"},
+		{"restores deaf", short, nil, failure.Hang, "restore: no answer"},
+		{"restores another", patient(), nil, failure.Protocol, "9.9.9-fake"},
+		{"behaves", patient(), os.Remove, failure.Protocol, "restore the guest: QMP migrate-incoming failed"},
 	} {
 		state, hello, err := saved(t, c.script)
 		if err != nil {
@@ -207,7 +208,7 @@ func TestAGuestThatIsNotRestoredIsAFailure(t *testing.T) {
 		cfg.RAM, cfg.Restore = "ram", true
 		var log bytes.Buffer
 		_, err = Restore(t.Context(), cfg, state, hello, c.timeouts, &log)
-		var f *Failure
+		var f *failure.Failure
 		if !errors.As(err, &f) || f.Kind != c.kind || !strings.Contains(f.Message, c.message) {
 			t.Errorf("%s: got %v, want %s with %q", c.script, err, c.kind, c.message)
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/guest/account"
 	"github.com/mapstack/conformance/harness/machine/console"
 	"github.com/mapstack/conformance/harness/machine/qemu"
@@ -251,12 +252,12 @@ func (h *Hosted) Early(ctx context.Context) (wire.Transcript, bool) {
 
 // diagnosed adds to why an agent did not start what stage 0 says: where the ABI is
 // another one, the target is to blame and no infrastructure.
-func (h *Hosted) diagnosed(ctx context.Context, f *Failure) *Failure {
+func (h *Hosted) diagnosed(ctx context.Context, f *failure.Failure) *failure.Failure {
 	t, spoke := h.Early(ctx)
 	if !spoke {
 		return f
 	}
-	f.tell(t, h.rec.GOARCH)
+	tell(f, t, h.rec.GOARCH)
 	return f
 }
 
@@ -291,7 +292,7 @@ const attempts = 3
 
 func (h *Hosted) start(ctx context.Context, log io.Writer) (*hostedAgent, error) {
 	if h.agent == nil {
-		return nil, &Failure{Kind: Missing, Message: "there is no agent, for want of a Go toolchain that compiles for " + h.rec.GOARCH + ": stage 0 runs alone"}
+		return nil, &failure.Failure{Kind: failure.Missing, Message: "there is no agent, for want of a Go toolchain that compiles for " + h.rec.GOARCH + ": stage 0 runs alone"}
 	}
 	if err := h.settle(ctx); err != nil {
 		return nil, err
@@ -327,16 +328,16 @@ func (h *Hosted) start(ctx context.Context, log io.Writer) (*hostedAgent, error)
 }
 
 // blame gives an error its type.
-func (h *Hosted) blame(ctx context.Context, attempted string, err error) *Failure {
-	var typed *Failure
-	f := &Failure{Kind: Infra, Message: fmt.Sprintf("%s: %s: %v", h.name(), attempted, err)}
+func (h *Hosted) blame(ctx context.Context, attempted string, err error) *failure.Failure {
+	var typed *failure.Failure
+	f := &failure.Failure{Kind: failure.Infra, Message: fmt.Sprintf("%s: %s: %v", h.name(), attempted, err)}
 	switch {
 	case errors.As(err, &typed):
 		return typed
 	case ctx.Err() != nil:
-		f.Kind, f.Message = Interrupted, attempted+": the run was stopped"
+		f.Kind, f.Message = failure.Interrupted, attempted+": the run was stopped"
 	case errors.Is(err, errSilent):
-		f.Kind = Hang
+		f.Kind = failure.Hang
 	}
 	return f
 }

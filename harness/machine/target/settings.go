@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/mapstack/conformance/harness/failure"
 )
 
 // watched is what probes may change of a system, by its path below /proc/sys.
@@ -90,5 +92,5 @@ func (h *Hosted) Unchanged(ctx context.Context) error {
 			message += "; " + file + " was put back"
 		}
 	}
-	return &Failure{Kind: Altered, Message: message}
+	return &failure.Failure{Kind: failure.Altered, Message: message}
 }

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/poc/wire"
@@ -320,8 +321,8 @@ func TestAConnectionThatStaysCutIsOneClearError(t *testing.T) {
 				p.drop(true)
 				over(t, probe)
 			}
-			var f *target.Failure
-			if got := <-result; !errors.As(got.error, &f) || f.Kind != target.Infra || !strings.Contains(f.Message, c.want) || !strings.Contains(f.Message, s.address(p.port)) {
+			var f *failure.Failure
+			if got := <-result; !errors.As(got.error, &f) || f.Kind != failure.Infra || !strings.Contains(f.Message, c.want) || !strings.Contains(f.Message, s.address(p.port)) {
 				t.Errorf("%v, want %q", got.error, c.want)
 			}
 			if err := agent.Stop(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/internal/fakeqemu"
 	"github.com/mapstack/conformance/harness/machine/qemu"
 	"github.com/mapstack/conformance/harness/machine/target"
@@ -149,8 +150,8 @@ func (r row) check(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var refused *target.Failure
-	if _, err := agent.Run(t.Context(), "hostile", []string{"panic"}); !errors.As(err, &refused) || refused.Kind != target.Refused {
+	var refused *failure.Failure
+	if _, err := agent.Run(t.Context(), "hostile", []string{"panic"}); !errors.As(err, &refused) || refused.Kind != failure.Refused {
 		t.Errorf("a probe that crashes machines: %v", err)
 	}
 	if err := errors.Join(agent.Stop(), system.hosted.Unchanged(t.Context()), system.hosted.Close()); err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
@@ -112,14 +113,14 @@ func TestBootMisbehavingProbesHarmOnlyThemselves(t *testing.T) {
 func TestBootDyingKernelsAreTypedFailures(t *testing.T) {
 	bench, c := open(t)
 	for mode, want := range map[string]struct {
-		kind target.Kind
+		kind failure.Kind
 		text string
 	}{
-		"panic":  {target.Panic, "sysrq triggered crash"},
-		"reboot": {target.Reboot, "run probe hostile reboot"},
+		"panic":  {failure.Panic, "sysrq triggered crash"},
+		"reboot": {failure.Reboot, "run probe hostile reboot"},
 	} {
 		_, _, err := hostile(t, bench, c, mode)
-		var f *target.Failure
+		var f *failure.Failure
 		if !errors.As(err, &f) || f.Kind != want.kind || !strings.Contains(f.Message, want.text) {
 			t.Errorf("%s: got %v, want %s with %q", mode, err, want.kind, want.text)
 		}
@@ -134,8 +135,8 @@ func TestBootStoppedRunIsInterruptedAndLeavesNoQEMU(t *testing.T) {
 		_, err := g.Run(ctx, "hostile", []string{"hang"})
 		return err
 	})
-	var f *target.Failure
-	if !errors.As(err, &f) || f.Kind != target.Interrupted {
+	var f *failure.Failure
+	if !errors.As(err, &f) || f.Kind != failure.Interrupted {
 		t.Errorf("got %v, want interrupted", err)
 	}
 }

@@ -5,17 +5,14 @@ package collect
 import (
 	"fmt"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/machine/target"
-	"github.com/mapstack/conformance/harness/run"
+	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/claim"
 )
-
-// SysconfProbe gives facts the view of sysconf(3).
-const SysconfProbe = "sysconf"
 
 // FromCells reads the facts of every cell and says why what is missing is
 // missing. Unreadable facts are an error of that cell alone.
@@ -34,15 +31,15 @@ func fromCell(c evidence.Cell) claim.Evidence {
 			ev.LostBy[probe] = loss(r.Failure)
 		}
 	}
-	t, ran := c.Transcripts[run.FactsProbe]
+	t, ran := c.Transcripts[catalog.Facts]
 	if !ran {
-		if lost, ok := ev.LostBy[run.FactsProbe]; ok && ev.Lost.Why == "" {
+		if lost, ok := ev.LostBy[catalog.Facts]; ok && ev.Lost.Why == "" {
 			ev.Lost = lost // nothing can be judged without the facts
 		}
 		return ev
 	}
 	var sysconf *wire.Transcript
-	if s, ran := c.Transcripts[SysconfProbe]; ran {
+	if s, ran := c.Transcripts[catalog.Sysconf]; ran {
 		sysconf = &s
 	}
 	f, err := facts.Parse(t, sysconf)
@@ -59,11 +56,11 @@ func fromCell(c evidence.Cell) claim.Evidence {
 }
 
 // loss is what a failure makes of the claims that it took the ground from.
-func loss(f *target.Failure) claim.Loss {
+func loss(f *failure.Failure) claim.Loss {
 	switch {
 	case f == nil:
 		return claim.Loss{}
-	case f.Blame():
+	case f.Ours():
 		return claim.Loss{Why: f.Error(), Status: verdict.Error}
 	}
 	return claim.Loss{Why: f.Error(), Status: verdict.NotRun}

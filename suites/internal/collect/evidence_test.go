@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/poc/wire"
 )
@@ -21,14 +21,14 @@ func TestFailuresAreBlamedOnTheRightSide(t *testing.T) {
 		text   string
 	}{
 		"nothing wrong, nothing ran": {evidence.Cell{Cell: cell}, "", ""},
-		"the kernel panicked": {evidence.Cell{Cell: cell, Failure: &target.Failure{Kind: target.Panic, Message: "m", Console: "not syncing"}},
+		"the kernel panicked": {evidence.Cell{Cell: cell, Failure: &failure.Failure{Kind: failure.Panic, Message: "m", Console: "not syncing"}},
 			verdict.NotRun, "not syncing"},
-		"the mirror is gone": {evidence.Cell{Cell: cell, Failure: &target.Failure{Kind: target.Infra, Message: "no route"}},
+		"the mirror is gone": {evidence.Cell{Cell: cell, Failure: &failure.Failure{Kind: failure.Infra, Message: "no route"}},
 			verdict.Error, "no route"},
 		"the facts are unreadable": {evidence.Cell{Cell: cell, Transcripts: unreadable}, verdict.Error, "read the facts of cell cell-a"},
-		"unreadable, then a panic": {evidence.Cell{Cell: cell, Transcripts: unreadable, Failure: &target.Failure{Kind: target.Panic, Message: "died"}},
+		"unreadable, then a panic": {evidence.Cell{Cell: cell, Transcripts: unreadable, Failure: &failure.Failure{Kind: failure.Panic, Message: "died"}},
 			verdict.Error, "died"},
-		"only the facts' guest died": {evidence.Cell{Cell: cell, Runs: map[string]evidence.ProbeRun{"facts": {Failure: &target.Failure{Kind: target.Hang, Message: "wedged"}}}},
+		"only the facts' guest died": {evidence.Cell{Cell: cell, Runs: map[string]evidence.ProbeRun{"facts": {Failure: &failure.Failure{Kind: failure.Hang, Message: "wedged"}}}},
 			verdict.NotRun, "wedged"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,9 +11,9 @@ import (
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/run"
 	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/suites/internal/claim"
 )
 
@@ -95,7 +95,7 @@ func Deviations(data fs.FS) ([]claim.Deviation, error) {
 // target is, without which no claim can be judged. a is the target's architecture.
 func Probes(a abi.Table, claimed ...string) []string {
 	if a.Lacks(abi.Sysconf) != "" {
-		return append([]string{run.FactsProbe}, claimed...)
+		return append([]string{catalog.Facts}, claimed...)
 	}
-	return append([]string{run.FactsProbe, SysconfProbe}, claimed...)
+	return append([]string{catalog.Facts, catalog.Sysconf}, claimed...)
 }

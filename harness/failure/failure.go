@@ -1,0 +1,60 @@
+// Package failure says why something was not observed, and who is to blame for
+// that. Machines report failures, evidence keeps them, and judges read them, so it
+// knows none of these.
+package failure
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// Kind is how a target failed.
+type Kind string
+
+const (
+	Panic       Kind = "panic"       // the kernel said so itself
+	Oops        Kind = "oops"        // likewise
+	Lockup      Kind = "lockup"      // likewise
+	NoInit      Kind = "no-init"     // the kernel could not start the agent
+	Reboot      Kind = "reboot"      // the guest reset itself without a word
+	Hang        Kind = "hang"        // no record within the limit
+	WrongArch   Kind = "wrong-arch"  // the kernel is for another architecture
+	Mismatch    Kind = "mismatch"    // the guest is not what the cell says
+	Protocol    Kind = "protocol"    // the agent's records make no sense
+	Infra       Kind = "infra"       // QEMU, the toolchain, a mirror, the disk
+	Missing     Kind = "missing"     // a part that no archive has was not supplied, or cannot be built here
+	Refused     Kind = "refused"     // the probe could do harm there, or could decide nothing
+	Altered     Kind = "altered"     // a setting of the system is not what it was
+	Interrupted Kind = "interrupted" // the run was stopped from outside
+)
+
+// Failure is a target that could not do what it was asked. It is never a pass.
+type Failure struct {
+	Kind    Kind   `json:"kind"`
+	Message string `json:"message"`           // what was attempted, what was seen, what to do
+	Console string `json:"console,omitempty"` // the console's last lines
+	// Early holds what stage 0 observed in a guest that then did not boot; nil if it
+	// observed nothing.
+	Early *wire.Transcript `json:"-"`
+}
+
+// Error returns the kind, the message and the console's last lines.
+func (f *Failure) Error() string {
+	text := fmt.Sprintf("%s: %s", f.Kind, f.Message)
+	if f.Console != "" {
+		text += "\n  the console's last lines:\n" + strings.TrimRight(f.Console, "\n")
+	}
+	return text
+}
+
+// Ours reports whether the infrastructure or the cell's description is to blame,
+// and not the kernel.
+func (f *Failure) Ours() bool {
+	switch f.Kind {
+	case Infra, Protocol, WrongArch, Mismatch, Altered:
+		return true
+	}
+	return false
+}

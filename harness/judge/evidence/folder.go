@@ -1,0 +1,152 @@
+package evidence
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+)
+
+// Folder is the evidence of one run.
+type Folder struct{ path string }
+
+// Create makes the folder of a new run below out, named by the time.
+func Create(out string, started time.Time) (Folder, error) {
+	base := filepath.Join(out, started.UTC().Format("20060102-150405"))
+	path := base
+	for i := 2; ; i++ {
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		if err == nil {
+			err = os.Mkdir(path, 0o755)
+		}
+		if err == nil {
+			return Folder{path}, nil
+		}
+		if !errors.Is(err, fs.ErrExist) || i > 1000 {
+			return Folder{}, fmt.Errorf("create the folder of this run: %w; give another one with --out", err)
+		}
+		path = fmt.Sprintf("%s-%d", base, i)
+	}
+}
+
+// Path is where the folder is.
+func (f Folder) Path() string { return f.path }
+
+// Cell makes the folder of a cell and returns its path.
+func (f Folder) cell(name string) string { return filepath.Join(f.path, "cells", name) }
+
+// BootConsole names the console log of the guest that was booted for the cell.
+const BootConsole = "boot"
+
+// Console opens a console log of a cell: BootConsole, or that of a probe's run.
+func (f Folder) Console(cell, name string) (*os.File, error) {
+	dir := filepath.Join(f.cell(cell), "console")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, unwritten(err)
+	}
+	log, err := os.Create(filepath.Join(dir, name+".log"))
+	if err != nil {
+		return nil, unwritten(err)
+	}
+	return log, nil
+}
+
+// WriteRun writes run.json.
+func (f Folder) WriteRun(r Run) error {
+	r.Schema = Schema
+	return write(filepath.Join(f.path, "run.json"), r)
+}
+
+// WriteCell writes everything known of a cell.
+func (f Folder) WriteCell(c Cell) error {
+	c.Schema = Schema
+	dir := f.cell(c.Cell.Name)
+	if err := os.MkdirAll(filepath.Join(dir, "transcripts"), 0o755); err != nil {
+		return unwritten(err)
+	}
+	for probe, t := range c.Transcripts {
+		if err := write(filepath.Join(dir, "transcripts", probe+".json"), t); err != nil {
+			return err
+		}
+	}
+	if c.QEMU != nil && len(c.QEMU.Argv) > 0 {
+		line := strings.Join(quoted(byHand(c.QEMU.Argv)), " ") + "\n"
+		if err := os.WriteFile(filepath.Join(dir, "qemu.txt"), []byte(line), 0o644); err != nil {
+			return unwritten(err)
+		}
+	}
+	// Last: a cell.json says that the rest is there.
+	return write(filepath.Join(dir, "cell.json"), c)
+}
+
+// Keep writes a finished run in place of the one that path holds, without what
+// judges nothing and speaks of the host: logs, command lines, and warnings,
+// which name mirrors.
+func Keep(path string, r Run, cells []Cell) error {
+	f := Folder{path}
+	if err := os.RemoveAll(filepath.Join(path, "cells")); err != nil {
+		return unwritten(err)
+	}
+	for _, c := range cells {
+		if c.QEMU != nil {
+			q := *c.QEMU
+			q.Argv, c.QEMU = nil, &q
+		}
+		if err := f.WriteCell(c); err != nil {
+			return err
+		}
+	}
+	r.Warnings = nil
+	return f.WriteRun(r)
+}
+
+// byHand is the command line without the monitor: it is a socket that only a
+// run can hand to QEMU, which does not start without it.
+func byHand(argv []string) []string {
+	var words []string
+	for i := 0; i < len(argv); i++ {
+		if i+1 < len(argv) && (argv[i] == "-mon" || argv[i] == "-chardev" && strings.HasPrefix(argv[i+1], "socket,id=monitor,")) {
+			i++
+			continue
+		}
+		words = append(words, argv[i])
+	}
+	return words
+}
+
+// quoted makes words safe to paste into a shell.
+func quoted(argv []string) []string {
+	var words []string
+	for _, w := range argv {
+		if strings.ContainsAny(w, " \t'\"$\\*?;&|<>()") {
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		words = append(words, w)
+	}
+	return words
+}
+
+func write(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	// Told where, it need not try on every file whether another folder would do.
+	here := renameio.WithTempDir(filepath.Dir(path))
+	if err := renameio.WriteFile(path, append(b, '\n'), 0o644, here); err != nil {
+		return unwritten(err)
+	}
+	return nil
+}
+
+// unwritten says what to do about evidence that the disk did not take; err
+// names the file.
+func unwritten(err error) error {
+	return fmt.Errorf("write the evidence: %w; make room or get write access there, or give another folder with --out", err)
+}

@@ -1,0 +1,126 @@
+package evidence
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"reflect"
+
+	"github.com/mapstack/conformance/harness/failure"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// maxFile bounds one evidence file that is read back, in bytes: evidence comes
+// from vendors too.
+const maxFile = 64 << 20
+
+// Load reads the evidence of a finished run from a folder.
+func Load(folder string) (Run, []Cell, error) {
+	run, cells, err := LoadFS(os.DirFS(folder))
+	if err != nil {
+		return run, nil, fmt.Errorf("read evidence in %s: %w", folder, err)
+	}
+	return run, cells, nil
+}
+
+// LoadFS reads the evidence of a finished run. A cell that run.json names and
+// that left nothing behind has a Failure that says so.
+func LoadFS(dir fs.FS) (Run, []Cell, error) {
+	var run Run
+	switch err := read(dir, "run.json", &run); {
+	case errors.Is(err, fs.ErrNotExist):
+		return run, nil, fmt.Errorf("%w; give the folder of one run, such as out/20260131-235959", err)
+	case err != nil:
+		return run, nil, err
+	}
+	if run.Schema != Schema {
+		return run, nil, fmt.Errorf("schema %q, this tool reads %q; use the revision that wrote it", run.Schema, Schema)
+	}
+	var cells []Cell
+	seen := map[string]bool{}
+	for _, c := range run.Cells {
+		if seen[c.Name] {
+			return run, nil, fmt.Errorf("run.json names cell %q twice, which would count its claims twice", c.Name)
+		}
+		seen[c.Name] = true
+		cell, err := load(dir, c)
+		if err != nil {
+			return run, nil, err
+		}
+		if err := honest(run, cell); err != nil {
+			return run, nil, err
+		}
+		cells = append(cells, cell)
+	}
+	return run, cells, nil
+}
+
+// honest refuses a transcript of a probe that a defect was injected into in a
+// run that does not say so, or that says another.
+func honest(run Run, cell Cell) error {
+	for probe, t := range cell.Transcripts {
+		if t.Defect != "" && t.Defect != run.Defect {
+			return fmt.Errorf("cell %s: probe %s ran with the injected defect %q and run.json says %q",
+				cell.Cell.Name, probe, t.Defect, run.Defect)
+		}
+	}
+	return nil
+}
+
+func load(dir fs.FS, asked matrix.Cell) (Cell, error) {
+	c := Cell{Transcripts: map[string]wire.Transcript{}}
+	if filepath.Base(asked.Name) != asked.Name || asked.Name == "." || asked.Name == ".." {
+		return c, fmt.Errorf("a cell is named %q, which is no folder name", asked.Name)
+	}
+	file := path.Join("cells", asked.Name, "cell.json")
+	switch err := read(dir, file, &c); {
+	case errors.Is(err, fs.ErrNotExist):
+		c.Cell = asked
+		c.Failure = &failure.Failure{Kind: failure.Interrupted, Message: "the run ended before this cell did"}
+		return c, nil
+	case err != nil:
+		return c, err
+	case c.Schema != Schema || !reflect.DeepEqual(c.Cell, asked):
+		return c, fmt.Errorf("%s: not the cell that run.json asked for", file)
+	}
+	files, err := fs.Glob(dir, path.Join("cells", asked.Name, "transcripts", "*.json"))
+	if err != nil {
+		return c, err
+	}
+	for _, file := range files {
+		var t wire.Transcript
+		if err := read(dir, file, &t); err != nil {
+			return c, err
+		}
+		if t.Probe+".json" != path.Base(file) {
+			return c, fmt.Errorf("%s: holds a transcript of probe %q", file, t.Probe)
+		}
+		c.Transcripts[t.Probe] = t
+	}
+	return c, nil
+}
+
+func read(dir fs.FS, name string, into any) error {
+	file, err := dir.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return err
+	}
+	if len(b) > maxFile {
+		return fmt.Errorf("%s is larger than %d MiB", name, maxFile>>20)
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
