@@ -13,9 +13,9 @@ import (
 
 // Target is what decides which defect models mean something on a cell's
 // kernel, from what the kernel says of itself.
-func Target(cell evidence.Cell) (defect.Target, error) {
+func Target(cell evidence.CellRun) (defect.Target, error) {
 	t := defect.Target{GOARCH: cell.Cell.Arch}
-	ev := collect.FromCells([]evidence.Cell{cell})[0]
+	ev := collect.FromCells([]evidence.CellRun{cell})[0]
 	if ev.Facts == nil {
 		return t, fmt.Errorf("cell %s said nothing of itself: %s", cell.Cell.Name, ev.Lost.Why)
 	}
@@ -33,7 +33,7 @@ func Excused() map[string]string {
 	)
 	excused := map[string]string{"GR-101": traced, "GR-102": traced, "GR-012": runtime, "GR-014": runtime,
 		"GR-110": injects, "IN-001": injects}
-	for _, c := range stage0.Area().Claims {
+	for _, c := range stage0.Suite().Claims {
 		excused[c.ID] = "stage 0 is PID 1 before any injector can be; changed answers turn it red in suites/stage0"
 	}
 	return excused
@@ -41,17 +41,17 @@ func Excused() map[string]string {
 
 // ClaimsFor returns the claims of a focus as reports list them.
 func ClaimsFor(focus string) ([]report.Claim, error) {
-	areas, err := focused(Areas(), focus)
+	suites, err := focused(All(), focus)
 	if err != nil {
 		return nil, err
 	}
-	return claimsOf(areas), nil
+	return claimsOf(suites), nil
 }
 
 // ProbeOf returns the probe whose transcript each claim reads, by claim.
 func ProbeOf() map[string]string {
 	probes := map[string]string{}
-	for _, a := range Areas() {
+	for _, a := range All() {
 		for _, c := range a.Claims {
 			probes[c.ID] = c.Probe
 		}

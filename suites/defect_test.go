@@ -26,7 +26,7 @@ func TestExcusesAreForMustClaims(t *testing.T) {
 // TestATargetThatSaidNothingIsNoTarget fails if a dead cell decided which
 // defects mean something.
 func TestATargetThatSaidNothingIsNoTarget(t *testing.T) {
-	cell := evidence.Cell{Cell: matrix.Cell{Name: "c", Arch: "amd64"}}
+	cell := evidence.CellRun{Cell: matrix.Cell{Name: "c", Arch: "amd64"}}
 	if target, err := Target(cell); err == nil {
 		t.Errorf("%+v", target)
 	}

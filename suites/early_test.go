@@ -16,7 +16,7 @@ import (
 func TestAKernelThatStartsNoAgentIsJudgedOnStage0(t *testing.T) {
 	said := wire.Transcript{Probe: stage0.Probe, Observations: []wire.Observation{
 		{Step: stage0.Unknown, Errno: 38, Error: "ENOSYS"}, {Step: stage0.WouldBlock, Errno: 35}}}
-	outcomes, err := JudgeAll([]evidence.Cell{{Cell: matrix.Cell{Name: "c", Arch: "loong64"},
+	outcomes, err := JudgeAll([]evidence.CellRun{{Cell: matrix.Cell{Name: "c", Arch: "loong64"},
 		Failure:     &failure.Failure{Kind: failure.Panic, Message: "it died"},
 		Transcripts: map[string]wire.Transcript{stage0.Probe: said}}}, "", nil)
 	if err != nil {

@@ -24,7 +24,7 @@ func FuzzHostileObservations(f *testing.F) {
 		f.Fatal(err)
 	}
 	kernel := collect.FromCells(cells)[0]
-	areas := Areas()
+	suites := All()
 	f.Add(uint16(0), "", "", "", 0, "0x")
 	f.Add(uint16(1), "plain", "vmflags", "", 22, "")
 	f.Add(uint16(9), "", "start", "-1", -1, "0xffffffffffffffff")
@@ -46,7 +46,7 @@ func FuzzHostileObservations(f *testing.F) {
 			o.Errno, o.Ret = errno, ret
 			ev.Transcripts[probe] = tr
 		}
-		for _, a := range areas {
+		for _, a := range suites {
 			for _, o := range a.Judge(ev, nil) {
 				if strings.Contains(o.Reason, "panicked") {
 					t.Errorf("%s: %s", o.Claim, o.Reason)
@@ -59,12 +59,12 @@ func FuzzHostileObservations(f *testing.F) {
 func TestEmptyTranscriptsDecideNothing(t *testing.T) {
 	ev := claim.Evidence{Cell: matrix.Cell{Name: "mute", Arch: "amd64"},
 		Facts: &facts.Facts{Arch: "amd64", PageSize: 4096}, Transcripts: map[string]wire.Transcript{}}
-	for _, a := range Areas() {
+	for _, a := range All() {
 		for _, c := range a.Claims {
 			ev.Transcripts[c.Probe] = wire.Transcript{Probe: c.Probe}
 		}
 	}
-	for _, a := range Areas() {
+	for _, a := range All() {
 		for _, o := range a.Judge(ev, nil) {
 			if o.Status != verdict.Error && o.Status != verdict.Unsupported {
 				t.Errorf("%s is %s on an empty transcript", o.Claim, o.Status)

@@ -18,7 +18,7 @@ import (
 )
 
 // observed runs the probes of a suite on a real kernel, each in its own guest.
-func observed(t *testing.T, fresh bool, suite string) evidence.Cell {
+func observed(t *testing.T, fresh bool, suite string) evidence.CellRun {
 	t.Helper()
 	cells, err := matrix.Load(fixtures.FS())
 	if err != nil {
@@ -90,8 +90,8 @@ func TestBootTwoRestoresSayTheSame(t *testing.T) {
 }
 
 func TestBootARestoredGuestIsJudgedAsAFreshOne(t *testing.T) {
-	judge := func(c evidence.Cell) map[string]verdict.Status {
-		outcomes, err := JudgeAll([]evidence.Cell{c}, "clone", nil)
+	judge := func(c evidence.CellRun) map[string]verdict.Status {
+		outcomes, err := JudgeAll([]evidence.CellRun{c}, "clone", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,17 +31,17 @@ import (
 	"github.com/mapstack/conformance/suites/tracing"
 )
 
-// Areas returns every suite, sorted by name.
-func Areas() []claim.Area {
-	return []claim.Area{address.Area(), clone.Area(), goruntime.Area(), limits.Area(), mapstack.Area(), mmapabi.Area(), protection.Area(), signal.Area(), stage0.Area(), system.Area(), tracing.Area()}
+// Suites returns every suite, sorted by name.
+func All() []claim.Suite {
+	return []claim.Suite{address.Suite(), clone.Suite(), goruntime.Suite(), limits.Suite(), mapstack.Suite(), mmapabi.Suite(), protection.Suite(), signal.Suite(), stage0.Suite(), system.Suite(), tracing.Suite()}
 }
 
 // Claims returns every claim as reports list it.
-func Claims() []report.Claim { return claimsOf(Areas()) }
+func Claims() []report.Claim { return claimsOf(All()) }
 
-func claimsOf(areas []claim.Area) []report.Claim {
+func claimsOf(suites []claim.Suite) []report.Claim {
 	var list []report.Claim
-	for _, a := range areas {
+	for _, a := range suites {
 		for _, c := range a.Claims {
 			list = append(list, report.Claim{ID: c.ID, Suite: a.Name, Level: c.Level,
 				English: c.English, Chinese: c.Chinese, Source: c.Source})
@@ -54,18 +54,18 @@ func claimsOf(areas []claim.Area) []report.Claim {
 func Probes(cells []matrix.Cell, focus string) (map[string][]string, error) {
 	probes := map[string][]string{}
 	for _, c := range cells {
-		areas, err := asked(focus, c)
+		suites, err := asked(focus, c)
 		if err != nil {
 			return nil, err
 		}
 		table, known := abi.Lookup(c.Arch)
-		for i := range areas {
+		for i := range suites {
 			// What is not judged need not be observed.
-			areas[i].Claims = slices.DeleteFunc(areas[i].Claims, func(cl claim.Claim) bool {
+			suites[i].Claims = slices.DeleteFunc(suites[i].Claims, func(cl claim.Claim) bool {
 				return known && cl.Inapplicable(c, table) != ""
 			})
 		}
-		probes[c.Name] = read(table, areas)
+		probes[c.Name] = read(table, suites)
 	}
 	return probes, nil
 }
@@ -74,17 +74,17 @@ func Probes(cells []matrix.Cell, focus string) (map[string][]string, error) {
 // run them: what the target is comes first, because no claim can be judged
 // without it.
 func ProbesFor(focus string) ([]string, error) {
-	areas, err := focused(Areas(), focus)
+	suites, err := focused(All(), focus)
 	if err != nil {
 		return nil, err
 	}
-	return read(abi.Table{}, areas), nil
+	return read(abi.Table{}, suites), nil
 }
 
-func read(a abi.Table, areas []claim.Area) []string {
+func read(a abi.Table, suites []claim.Suite) []string {
 	var probes []string
-	for _, area := range areas {
-		for _, c := range area.Claims {
+	for _, suite := range suites {
+		for _, c := range suite.Claims {
 			probes = append(probes, c.Probe)
 		}
 	}
@@ -93,12 +93,12 @@ func read(a abi.Table, areas []claim.Area) []string {
 }
 
 // asked is the claims of a focus that a cell is asked.
-func asked(focus string, cell matrix.Cell) ([]claim.Area, error) {
-	areas, err := focused(Areas(), focus)
+func asked(focus string, cell matrix.Cell) ([]claim.Suite, error) {
+	suites, err := focused(All(), focus)
 	if err != nil || cell.Focus == "" {
-		return areas, err
+		return suites, err
 	}
-	own, err := focused(Areas(), cell.Focus)
+	own, err := focused(All(), cell.Focus)
 	if err != nil {
 		return nil, fmt.Errorf("cell %s: %w", cell.Name, err)
 	}
@@ -106,10 +106,10 @@ func asked(focus string, cell matrix.Cell) ([]claim.Area, error) {
 	for _, c := range claimsOf(own) {
 		wanted[c.ID] = true
 	}
-	for i := range areas {
-		areas[i].Claims = slices.DeleteFunc(areas[i].Claims, func(c claim.Claim) bool { return !wanted[c.ID] })
+	for i := range suites {
+		suites[i].Claims = slices.DeleteFunc(suites[i].Claims, func(c claim.Claim) bool { return !wanted[c.ID] })
 	}
-	return areas, nil
+	return suites, nil
 }
 
 // Deviations reads the recorded deviations. cells is the whole matrix, so that
@@ -123,24 +123,24 @@ func Deviations(fixtures fs.FS, cells []matrix.Cell) ([]claim.Deviation, error) 
 	for _, c := range cells {
 		names = append(names, c.Name)
 	}
-	if err := claim.CheckDeviations(devs, Areas(), names); err != nil {
+	if err := claim.CheckDeviations(devs, All(), names); err != nil {
 		return nil, fmt.Errorf("check the deviations: %w", err)
 	}
 	return devs, nil
 }
 
 // JudgeAll decides every claim of the focus on every cell, sorted.
-func JudgeAll(cells []evidence.Cell, focus string, devs []claim.Deviation) ([]verdict.Outcome, error) {
-	if _, err := focused(Areas(), focus); err != nil {
+func JudgeAll(cells []evidence.CellRun, focus string, devs []claim.Deviation) ([]verdict.Outcome, error) {
+	if _, err := focused(All(), focus); err != nil {
 		return nil, err
 	}
 	var outcomes []verdict.Outcome
 	for _, ev := range collect.FromCells(cells) {
-		areas, err := asked(focus, ev.Cell)
+		suites, err := asked(focus, ev.Cell)
 		if err != nil {
 			return nil, err
 		}
-		for _, a := range areas {
+		for _, a := range suites {
 			outcomes = append(outcomes, a.Judge(ev, devs)...)
 		}
 	}
@@ -152,27 +152,27 @@ func JudgeAll(cells []evidence.Cell, focus string, devs []claim.Deviation) ([]ve
 // report to junit and its own output to log. It reports whether Ginkgo's suite
 // succeeded, which it does exactly when the verdict on the outcomes is
 // conformant. Calls must not overlap.
-func RunGinkgo(outcomes []verdict.Outcome, cells []evidence.Cell, junit string, log io.Writer) (bool, error) {
+func RunGinkgo(outcomes []verdict.Outcome, cells []evidence.CellRun, junit string, log io.Writer) (bool, error) {
 	arch := map[string]string{}
 	for _, c := range cells {
 		arch[c.Cell.Name] = c.Cell.Arch
 	}
-	return spec.Run(spec.Cases(Areas(), outcomes, arch), junit, log)
+	return spec.Run(spec.Cases(All(), outcomes, arch), junit, log)
 }
 
-// focused narrows areas to a comma-separated list of suites and claims. The
+// focused narrows suites to a comma-separated list of suites and claims. The
 // empty list is everything.
-func focused(areas []claim.Area, focus string) ([]claim.Area, error) {
+func focused(suites []claim.Suite, focus string) ([]claim.Suite, error) {
 	wanted := map[string]bool{}
 	for _, name := range strings.FieldsFunc(focus, func(r rune) bool { return r == ',' || r == ' ' }) {
 		wanted[strings.ToUpper(name)] = false
 	}
 	if len(wanted) == 0 {
-		return areas, nil
+		return suites, nil
 	}
-	var kept []claim.Area
-	for _, a := range areas {
-		narrowed := claim.Area{Name: a.Name}
+	var kept []claim.Suite
+	for _, a := range suites {
+		narrowed := claim.Suite{Name: a.Name}
 		_, whole := wanted[strings.ToUpper(a.Name)]
 		if whole {
 			wanted[strings.ToUpper(a.Name)] = true
@@ -193,16 +193,16 @@ func focused(areas []claim.Area, focus string) ([]claim.Area, error) {
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		if !wanted[name] {
 			return nil, fmt.Errorf("focus %q: %q is neither a suite nor a claim; suites and their claims are: %s",
-				focus, name, known(areas))
+				focus, name, known(suites))
 		}
 	}
 	return kept, nil
 }
 
 // known lists the valid names, claims as a range because there are dozens.
-func known(areas []claim.Area) string {
+func known(suites []claim.Suite) string {
 	var names []string
-	for _, a := range areas {
+	for _, a := range suites {
 		first, last := a.Claims[0].ID, a.Claims[0].ID
 		for _, c := range a.Claims {
 			first, last = min(first, c.ID), max(last, c.ID)

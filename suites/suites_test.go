@@ -26,15 +26,15 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestClaimsAreComplete(t *testing.T) {
-	if err := claim.Validate(Areas()); err != nil {
+	if err := claim.Validate(All()); err != nil {
 		t.Error(err)
 	}
 	names := []string{}
-	for _, a := range Areas() {
+	for _, a := range All() {
 		names = append(names, a.Name)
 	}
 	if !slices.IsSorted(names) {
-		t.Errorf("areas %v are not sorted", names)
+		t.Errorf("suites %v are not sorted", names)
 	}
 }
 
@@ -79,7 +79,7 @@ func cells(t *testing.T) []matrix.Cell {
 }
 
 func TestEveryClaimIsReachedByACellOfTheMatrix(t *testing.T) {
-	if ids := claim.Unreachable(Areas(), cells(t)); len(ids) > 0 {
+	if ids := claim.Unreachable(All(), cells(t)); len(ids) > 0 {
 		t.Errorf("no cell decides %v", ids)
 	}
 }
@@ -123,8 +123,8 @@ func TestFocusNamesSuitesAndClaims(t *testing.T) {
 }
 
 // dead is two cells that gave nothing.
-func dead() []evidence.Cell {
-	return []evidence.Cell{
+func dead() []evidence.CellRun {
+	return []evidence.CellRun{
 		{Cell: matrix.Cell{Name: "b", Arch: "amd64"}, Failure: &failure.Failure{Kind: failure.Panic, Message: "it died"}},
 		{Cell: matrix.Cell{Name: "a", Arch: "arm64"}, Failure: &failure.Failure{Kind: failure.Infra, Message: "no disk"}},
 	}

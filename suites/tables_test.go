@@ -23,11 +23,11 @@ func TestTablesOfTheRuntime(t *testing.T) {
 	}
 	// Programs that gccgo compiled have another runtime, which the tables are not about,
 	// and a cell that is asked something else has none.
-	recorded = slices.DeleteFunc(recorded, func(c evidence.Cell) bool {
+	recorded = slices.DeleteFunc(recorded, func(c evidence.CellRun) bool {
 		table, _ := abi.Lookup(c.Cell.Arch)
 		return table.Lacks(abi.GoPort) != "" || c.Cell.Focus != ""
 	})
-	slices.SortFunc(recorded, func(a, b evidence.Cell) int { return cmp.Compare(a.Cell.Name, b.Cell.Name) })
+	slices.SortFunc(recorded, func(a, b evidence.CellRun) int { return cmp.Compare(a.Cell.Name, b.Cell.Name) })
 	var b strings.Builder
 	b.WriteString("# What becomes of Go programs\n\n" +
 		"Written by `go test ./suites -run TablesOfTheRuntime -update` from fixtures/recorded; do not edit.\n\n" +

@@ -89,7 +89,7 @@ func TestAnEmulatorIsAskedNothingOfTheHostsKernel(t *testing.T) {
 func TestEveryClaimOfAnEmulatedProbeIsThoughtOf(t *testing.T) {
 	table, _ := abi.Lookup("arm64")
 	below := claim.Claim{ID: "XX-001"}.Inapplicable(matrix.Cell{Host: matrix.UserMode}, table)
-	for _, a := range Areas() {
+	for _, a := range All() {
 		for _, c := range a.Claims {
 			c.Unsupported = nil
 			if reason := c.Inapplicable(matrix.Cell{}, table); reason != "" {

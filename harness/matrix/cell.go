@@ -107,20 +107,20 @@ func (c Cell) About(goarch string) bool {
 	return c.For == goarch || c.Arch == goarch && c.Tier != Model
 }
 
-// Origin is how a kernel is had.
-type Origin string
+// KernelSource is how a kernel is had.
+type KernelSource string
 
 const (
-	Archive  Origin = ""         // a package of a Debian suite
-	Source   Origin = "source"   // built from a source package of a Debian suite
-	Given    Origin = "given"    // a file, a package or the image of a disk, named on the command line
-	Supplied Origin = "supplied" // a file that whoever has it names (harness/matrix/local)
+	Archive  KernelSource = ""         // a package of a Debian suite
+	Source   KernelSource = "source"   // built from a source package of a Debian suite
+	Given    KernelSource = "given"    // a file, a package or the image of a disk, named on the command line
+	Supplied KernelSource = "supplied" // a file that whoever has it names (harness/matrix/local)
 )
 
 // Kernel names where a cell's kernel comes from.
 type Kernel struct {
 	// From is how the kernel is had, Archive when it is left out.
-	From Origin `yaml:"from,omitempty" json:"from,omitempty"`
+	From KernelSource `yaml:"from,omitempty" json:"from,omitempty"`
 	// Suite is the Debian suite: bullseye, bookworm, trixie, trixie-backports, forky.
 	Suite string `yaml:"suite,omitempty" json:"suite"`
 	// Package is a kernel image package or the metapackage that depends on the

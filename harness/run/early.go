@@ -32,7 +32,7 @@ func (o *Origin) earlier() (wire.Transcript, evidence.ProbeRun) {
 }
 
 // keepEarly files what stage 0 observed, also in a guest that then did not boot.
-func keepEarly(result *evidence.Cell, o *Origin, asked bool, err error) {
+func keepEarly(result *evidence.CellRun, o *Origin, asked bool, err error) {
 	var failed *failure.Failure
 	if errors.As(err, &failed) && failed.Early != nil {
 		result.Transcripts[stage0.Probe] = *failed.Early

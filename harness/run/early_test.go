@@ -83,7 +83,7 @@ func TestTheSnapshotKeepsWhatStage0Saw(t *testing.T) {
 }
 
 // written completes the evidence of a run.
-func written(t *testing.T, folder evidence.Folder, cells []evidence.Cell) string {
+func written(t *testing.T, folder evidence.Folder, cells []evidence.CellRun) string {
 	t.Helper()
 	var r evidence.Run
 	for _, c := range cells {

@@ -125,7 +125,7 @@ func sysctls(policy []matrix.Setting) []arch.Param {
 }
 
 // describe fills in what is known of the cell, also after an error of Open.
-func (o *Origin) describe(c *evidence.Cell) {
+func (o *Origin) describe(c *evidence.CellRun) {
 	if o.running != nil {
 		o.mu.Lock()
 		defer o.mu.Unlock()

@@ -37,7 +37,7 @@ func scripted(t testing.TB, script string) (*Engine, *[]progress.Event) {
 }
 
 // observeAll runs three probes in a cell and returns its evidence.
-func observeAll(t *testing.T, e *Engine) evidence.Cell {
+func observeAll(t *testing.T, e *Engine) evidence.CellRun {
 	t.Helper()
 	folder, err := evidence.Create(t.TempDir(), testTime)
 	if err != nil {

@@ -90,8 +90,8 @@ type Snapshots interface {
 // Cells runs on every cell its probes, by the cell's name, and writes each cell's
 // evidence as soon as it is known. One cell's failure is that cell's; the returned error means
 // that the evidence itself could not be written.
-func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes map[string][]string, folder evidence.Folder) ([]evidence.Cell, error) {
-	results := make([]evidence.Cell, len(cells))
+func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes map[string][]string, folder evidence.Folder) ([]evidence.CellRun, error) {
+	results := make([]evidence.CellRun, len(cells))
 	order := make([]int, len(cells))
 	for i := range order {
 		order[i] = i
@@ -104,7 +104,7 @@ func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes map[stri
 	group.SetLimit(2 * e.Host.Cores)
 	for _, i := range order {
 		group.Go(func() error {
-			result := evidence.Cell{Cell: cells[i], Transcripts: map[string]wire.Transcript{}}
+			result := evidence.CellRun{Cell: cells[i], Transcripts: map[string]wire.Transcript{}}
 			err := e.cell(ctx, &result, probes[cells[i].Name], folder)
 			result.Failure = asFailure(ctx, err)
 			results[i] = result
@@ -182,7 +182,7 @@ func asFailure(ctx context.Context, err error) *failure.Failure {
 
 // cell runs one cell and fills result as it learns. A probe whose run fails
 // loses what it had observed, and no other does.
-func (e *Engine) cell(ctx context.Context, result *evidence.Cell, probes []string, folder evidence.Folder) (err error) {
+func (e *Engine) cell(ctx context.Context, result *evidence.CellRun, probes []string, folder evidence.Folder) (err error) {
 	log, err := folder.Console(result.Cell.Name, evidence.BootConsole)
 	if err != nil {
 		return err
@@ -236,7 +236,7 @@ type runs struct {
 
 	mu           sync.Mutex
 	begun, ended int
-	result       *evidence.Cell
+	result       *evidence.CellRun
 }
 
 // probe runs one probe when there is room for its guest, and files what it saw.

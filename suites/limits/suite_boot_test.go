@@ -13,7 +13,7 @@ import (
 // TestBootConformance judges the claims on real kernels, or on the evidence of
 // a finished run: see collect.Env.
 func TestBootConformance(t *testing.T) {
-	if err := conformance.Build(t.Context(), Area()); err != nil {
+	if err := conformance.Build(t.Context(), Suite()); err != nil {
 		t.Fatal(err)
 	}
 	ginkgo.RunSpecs(t, "mapstack conformance: limits")

@@ -19,12 +19,12 @@ func TestProbeSaysWhatTheClaimsAsk(t *testing.T) {
 		t.Fatal(err)
 	}
 	transcript := recorded.Here(t, probe)
-	for _, c := range Area().Claims {
+	for _, c := range Suite().Claims {
 		// Only root can start the child that these read.
 		if os.Getuid() != 0 && slices.Contains([]string{"MS-003", "MS-004", "MS-017"}, c.ID) {
 			continue
 		}
-		switch got := recorded.One(t, Area(), c.ID, f, transcript); got.Status {
+		switch got := recorded.One(t, Suite(), c.ID, f, transcript); got.Status {
 		case verdict.Error:
 			t.Errorf("%s: %s", c.ID, got.Reason)
 		case verdict.Fail:

@@ -19,7 +19,7 @@ import (
 const version = "0.1.0"
 
 // header is what the report says of the run as a whole.
-func header(r evidence.Run, cells []evidence.Cell) report.Header {
+func header(r evidence.Run, cells []evidence.CellRun) report.Header {
 	h := report.Header{
 		Tool:    report.Tool{Version: version, Revision: r.Revision, Go: runtime.Version(), Alone: prebuilt.Images() != nil},
 		Started: r.Started, Finished: r.Finished,
@@ -55,13 +55,13 @@ func uncertified(d verdict.Decision) verdict.Decision {
 }
 
 // emulated is whether any cell is a user-mode emulator.
-func emulated(cells []evidence.Cell) bool {
-	return slices.ContainsFunc(cells, func(c evidence.Cell) bool { return c.Cell.Host == matrix.UserMode })
+func emulated(cells []evidence.CellRun) bool {
+	return slices.ContainsFunc(cells, func(c evidence.CellRun) bool { return c.Cell.Host == matrix.UserMode })
 }
 
 // refused says of the sysctls that a kernel did not take why it did not: the agent
 // notes "set sysctl NAME: why" (poc/agent/sysctl.go).
-func refused(policy []report.Setting, notes []string) {
+func refused(policy []report.PolicyLine, notes []string) {
 	for i := range policy {
 		s := &policy[i]
 		for _, n := range notes {
@@ -74,10 +74,10 @@ func refused(policy []report.Setting, notes []string) {
 }
 
 // reportCells is what the report says of each cell.
-func reportCells(cells []evidence.Cell) []report.Cell {
-	var all []report.Cell
+func reportCells(cells []evidence.CellRun) []report.CellReport {
+	var all []report.CellReport
 	for _, c := range cells {
-		rc := report.Cell{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), Target: string(c.Cell.Host), OS: c.Cell.OS, PageSize: c.Cell.PageSize}
+		rc := report.CellReport{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), Target: string(c.Cell.Host), OS: c.Cell.OS, PageSize: c.Cell.PageSize}
 		if k := c.Kernel; k != nil {
 			rc.Kernel = report.Kernel{
 				Release: k.Release, Format: k.Format, ImageSHA256: k.ImageSHA256, ConfigSHA256: k.ConfigSHA256,
@@ -88,12 +88,12 @@ func reportCells(cells []evidence.Cell) []report.Cell {
 				},
 			}
 			for _, s := range k.Provenance.Policy {
-				rc.Kernel.Provenance.Policy = append(rc.Kernel.Provenance.Policy, report.Setting(s))
+				rc.Kernel.Provenance.Policy = append(rc.Kernel.Provenance.Policy, report.PolicyLine(s))
 			}
 		}
 		if len(rc.Kernel.Provenance.Policy) == 0 { // else they are there, with those that were left out
 			for _, s := range c.Cell.Policy {
-				rc.Kernel.Provenance.Policy = append(rc.Kernel.Provenance.Policy, report.Setting{Name: s.Of + " " + s.Name, Value: s.Value, Source: s.Source})
+				rc.Kernel.Provenance.Policy = append(rc.Kernel.Provenance.Policy, report.PolicyLine{Name: s.Of + " " + s.Name, Value: s.Value, Source: s.Source})
 			}
 		}
 		if c.Guest != nil {
@@ -147,7 +147,7 @@ func starts(runs map[string]evidence.ProbeRun) string {
 }
 
 // firstFailure is the cell's own failure, or its first probe's; nil for none.
-func firstFailure(c evidence.Cell) *failure.Failure {
+func firstFailure(c evidence.CellRun) *failure.Failure {
 	if c.Failure != nil {
 		return c.Failure
 	}

@@ -35,7 +35,7 @@ func injectable(name string, cells []matrix.Cell) error {
 }
 
 // injected is what a report says of the defect of its run, nil for none.
-func injected(name string, cells []evidence.Cell) *report.Defect {
+func injected(name string, cells []evidence.CellRun) *report.Defect {
 	if name == "" {
 		return nil
 	}

@@ -43,7 +43,7 @@ func TestTheVerdictOnEvidenceWithADefectNamesIt(t *testing.T) {
 	if err := folder.WriteRun(asked); err != nil {
 		t.Fatal(err)
 	}
-	observed := evidence.Cell{Cell: cell, Transcripts: map[string]wire.Transcript{"mapstack": {Probe: "mapstack", Defect: "stack-eperm"}}}
+	observed := evidence.CellRun{Cell: cell, Transcripts: map[string]wire.Transcript{"mapstack": {Probe: "mapstack", Defect: "stack-eperm"}}}
 	if err := folder.WriteCell(observed); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestTheVerdictOnEvidenceWithADefectNamesIt(t *testing.T) {
 	if err == nil || !strings.HasPrefix(shown, "DEFECT INJECTED: stack-eperm\n") {
 		t.Errorf("%v\n%s", err, shown)
 	}
-	r, err := judge(asked, []evidence.Cell{observed})
+	r, err := judge(asked, []evidence.CellRun{observed})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,18 +131,18 @@ type trials struct {
 	log    io.Writer
 
 	origin  *runner.Origin
-	control evidence.Cell // without a defect
+	control evidence.CellRun // without a defect
 	target  defect.Target
 	tried   atomic.Int32
 }
 
-func (t *trials) run(ctx context.Context, engine *runner.Engine, cell matrix.Cell) (killtable.Cell, error) {
-	result := killtable.Cell{Name: cell.Name, Trials: make([]killtable.Trial, len(t.models))}
+func (t *trials) run(ctx context.Context, engine *runner.Engine, cell matrix.Cell) (killtable.Kernel, error) {
+	result := killtable.Kernel{Name: cell.Name, Trials: make([]killtable.Trial, len(t.models))}
 	var err error
 	if t.origin, err = engine.Open(ctx, cell, io.Discard); err != nil {
 		return result, err
 	}
-	t.control = evidence.Cell{Cell: cell, Transcripts: map[string]wire.Transcript{}, Runs: map[string]evidence.ProbeRun{}}
+	t.control = evidence.CellRun{Cell: cell, Transcripts: map[string]wire.Transcript{}, Runs: map[string]evidence.ProbeRun{}}
 	for _, probe := range t.probes {
 		if err := t.observe(ctx, t.control, probe, ""); err != nil {
 			return result, err
@@ -151,7 +151,7 @@ func (t *trials) run(ctx context.Context, engine *runner.Engine, cell matrix.Cel
 	if t.target, err = suites.Target(t.control); err != nil {
 		return result, err
 	}
-	if result.Control, err = decide(t.focus, []evidence.Cell{t.control}); err != nil {
+	if result.Control, err = decide(t.focus, []evidence.CellRun{t.control}); err != nil {
 		return result, err
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -166,7 +166,7 @@ func (t *trials) run(ctx context.Context, engine *runner.Engine, cell matrix.Cel
 }
 
 // observe runs a probe below a defect and adds what it saw to cell.
-func (t *trials) observe(ctx context.Context, cell evidence.Cell, probe, defect string) error {
+func (t *trials) observe(ctx context.Context, cell evidence.CellRun, probe, defect string) error {
 	observe := t.origin.Recall
 	if t.again {
 		observe = func(ctx context.Context, probe, defect string) (wire.Transcript, evidence.ProbeRun, error) {
@@ -191,7 +191,7 @@ func (t *trials) try(ctx context.Context, m defect.Model) (killtable.Trial, erro
 		return trial, nil
 	}
 	begun := time.Now()
-	cell := evidence.Cell{Cell: t.control.Cell, Transcripts: maps.Clone(t.control.Transcripts), Runs: map[string]evidence.ProbeRun{}}
+	cell := evidence.CellRun{Cell: t.control.Cell, Transcripts: maps.Clone(t.control.Transcripts), Runs: map[string]evidence.ProbeRun{}}
 	for _, probe := range t.probes {
 		if program, _ := catalog.Lookup(probe); program.Direct != "" || !t.all && !program.About(m) {
 			continue
@@ -202,7 +202,7 @@ func (t *trials) try(ctx context.Context, m defect.Model) (killtable.Trial, erro
 		}
 	}
 	var err error
-	if trial.Outcomes, err = decide(t.focus, []evidence.Cell{cell}); err != nil {
+	if trial.Outcomes, err = decide(t.focus, []evidence.CellRun{cell}); err != nil {
 		return trial, err
 	}
 	failed := 0

@@ -207,7 +207,7 @@ func TestOnlyHowKernelsAreIsRecorded(t *testing.T) {
 func TestAReportThatItsEvidenceDoesNotGiveIsRefused(t *testing.T) {
 	written := func(focus, sha string, status verdict.Status, reason string) report.Report {
 		return report.New(report.Header{Started: time.Now()}, focus,
-			[]report.Cell{{Name: "a", Kernel: report.Kernel{Provenance: report.Provenance{SHA256: sha}}}}, nil,
+			[]report.CellReport{{Name: "a", Kernel: report.Kernel{Provenance: report.Provenance{SHA256: sha}}}}, nil,
 			[]verdict.Outcome{{Cell: "a", Suite: "s", Claim: "MS-001", Level: verdict.Must, Status: status, Reason: reason}})
 	}
 	honest := written("", "aa", verdict.Fail, "refused")

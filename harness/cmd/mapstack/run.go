@@ -165,7 +165,7 @@ func verdictError(d verdict.Decision) error {
 }
 
 // judge decides every claim from evidence alone.
-func judge(asked evidence.Run, cells []evidence.Cell) (report.Report, error) {
+func judge(asked evidence.Run, cells []evidence.CellRun) (report.Report, error) {
 	outcomes, err := decide(asked.Focus, cells)
 	if err != nil {
 		return report.Report{}, err
@@ -188,7 +188,7 @@ func judge(asked evidence.Run, cells []evidence.Cell) (report.Report, error) {
 }
 
 // decide gives every outcome of the focus, with the recorded deviations.
-func decide(focus string, cells []evidence.Cell) ([]verdict.Outcome, error) {
+func decide(focus string, cells []evidence.CellRun) ([]verdict.Outcome, error) {
 	all, err := matrix.Load(fixtures.FS())
 	if err != nil {
 		return nil, err
@@ -200,7 +200,7 @@ func decide(focus string, cells []evidence.Cell) ([]verdict.Outcome, error) {
 	return suites.JudgeAll(cells, focus, deviations)
 }
 
-func writeReports(dir string, r report.Report, cells []evidence.Cell, focus string) error {
+func writeReports(dir string, r report.Report, cells []evidence.CellRun, focus string) error {
 	file, err := renameio.NewPendingFile(filepath.Join(dir, reportFile), renameio.WithPermissions(0o644))
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)

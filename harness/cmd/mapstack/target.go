@@ -146,7 +146,7 @@ func measure(ctx context.Context, h engine.System, rec arch.Record, host matrix.
 }
 
 // altered is that a system is not what it was before its probes, nil when it is.
-func altered(cells []evidence.Cell) error {
+func altered(cells []evidence.CellRun) error {
 	for _, c := range cells {
 		if c.Failure != nil && c.Failure.Kind == failure.Altered {
 			return c.Failure

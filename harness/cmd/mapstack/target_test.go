@@ -60,11 +60,11 @@ func TestAnEmulatorCertifiesNothing(t *testing.T) {
 }
 
 func TestAnAlteredSystemIsAnError(t *testing.T) {
-	well, changed := evidence.Cell{}, evidence.Cell{Failure: &failure.Failure{Kind: failure.Altered, Message: "pid_max"}}
-	if err := altered([]evidence.Cell{well}); err != nil {
+	well, changed := evidence.CellRun{}, evidence.CellRun{Failure: &failure.Failure{Kind: failure.Altered, Message: "pid_max"}}
+	if err := altered([]evidence.CellRun{well}); err != nil {
 		t.Error(err)
 	}
-	if err := altered([]evidence.Cell{well, changed}); err == nil {
+	if err := altered([]evidence.CellRun{well, changed}); err == nil {
 		t.Error("nobody is told")
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-func save(t *testing.T) (Folder, Run, Cell) {
+func save(t *testing.T) (Folder, Run, CellRun) {
 	t.Helper()
 	cell := matrix.Cell{Name: "a-1", Arch: "amd64"}
 	run := Run{Cells: []matrix.Cell{cell, {Name: "b-2", Arch: "arm64"}}, Started: time.Unix(1e9, 0).UTC()}
@@ -26,7 +26,7 @@ func save(t *testing.T) (Folder, Run, Cell) {
 	if err := f.WriteRun(run); err != nil {
 		t.Fatal(err)
 	}
-	c := Cell{Cell: cell, Kernel: &Kernel{Release: "6.1"}, QEMU: &QEMU{Argv: []string{"qemu", "-append", "a b"}},
+	c := CellRun{Cell: cell, Kernel: &Kernel{Release: "6.1"}, QEMU: &QEMU{Argv: []string{"qemu", "-append", "a b"}},
 		Failure:     &failure.Failure{Kind: failure.Panic, Message: "died"},
 		Transcripts: map[string]wire.Transcript{"facts": {Probe: "facts", Observations: []wire.Observation{{Step: "uname"}}}}}
 	if err := f.WriteCell(c); err != nil {
@@ -85,7 +85,7 @@ func TestKeptEvidenceNamesNoHost(t *testing.T) {
 	path := t.TempDir()
 	for _, probe := range []string{"gone", "facts"} {
 		c.Transcripts = map[string]wire.Transcript{probe: {Probe: probe}}
-		if err := Keep(path, run, []Cell{c}); err != nil {
+		if err := Keep(path, run, []CellRun{c}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -181,7 +181,7 @@ func TestAnInjectedDefectCannotBeHidden(t *testing.T) {
 			t.Fatal(err)
 		}
 		transcripts := map[string]wire.Transcript{"p": {Probe: "p", Defect: c.transcript}}
-		if err := folder.WriteCell(Cell{Cell: cell, Transcripts: transcripts}); err != nil {
+		if err := folder.WriteCell(CellRun{Cell: cell, Transcripts: transcripts}); err != nil {
 			t.Fatal(err)
 		}
 		run, cells, err := Load(folder.Path())

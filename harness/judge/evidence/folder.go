@@ -64,7 +64,7 @@ func (f Folder) WriteRun(r Run) error {
 }
 
 // WriteCell writes everything known of a cell.
-func (f Folder) WriteCell(c Cell) error {
+func (f Folder) WriteCell(c CellRun) error {
 	c.Schema = Schema
 	dir := f.cell(c.Cell.Name)
 	if err := os.MkdirAll(filepath.Join(dir, "transcripts"), 0o755); err != nil {
@@ -88,7 +88,7 @@ func (f Folder) WriteCell(c Cell) error {
 // Keep writes a finished run in place of the one that path holds, without what
 // judges nothing and speaks of the host: logs, command lines, and warnings,
 // which name mirrors.
-func Keep(path string, r Run, cells []Cell) error {
+func Keep(path string, r Run, cells []CellRun) error {
 	f := Folder{path}
 	if err := os.RemoveAll(filepath.Join(path, "cells")); err != nil {
 		return unwritten(err)

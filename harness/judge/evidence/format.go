@@ -47,8 +47,8 @@ type Host struct {
 	PageSize  int    `json:"pageSize"`
 }
 
-// Cell is cell.json with the transcripts beside it.
-type Cell struct {
+// CellRun is cell.json with the transcripts beside it.
+type CellRun struct {
 	Schema  string           `json:"schema"`
 	Cell    matrix.Cell      `json:"cell"`
 	Kernel  *Kernel          `json:"kernel,omitempty"`

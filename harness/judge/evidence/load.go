@@ -21,7 +21,7 @@ import (
 const maxFile = 64 << 20
 
 // Load reads the evidence of a finished run from a folder.
-func Load(folder string) (Run, []Cell, error) {
+func Load(folder string) (Run, []CellRun, error) {
 	run, cells, err := LoadFS(os.DirFS(folder))
 	if err != nil {
 		return run, nil, fmt.Errorf("read evidence in %s: %w", folder, err)
@@ -31,7 +31,7 @@ func Load(folder string) (Run, []Cell, error) {
 
 // LoadFS reads the evidence of a finished run. A cell that run.json names and
 // that left nothing behind has a Failure that says so.
-func LoadFS(dir fs.FS) (Run, []Cell, error) {
+func LoadFS(dir fs.FS) (Run, []CellRun, error) {
 	var run Run
 	switch err := read(dir, "run.json", &run); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -42,7 +42,7 @@ func LoadFS(dir fs.FS) (Run, []Cell, error) {
 	if run.Schema != Schema {
 		return run, nil, fmt.Errorf("schema %q, this tool reads %q; use the revision that wrote it", run.Schema, Schema)
 	}
-	var cells []Cell
+	var cells []CellRun
 	seen := map[string]bool{}
 	for _, c := range run.Cells {
 		if seen[c.Name] {
@@ -63,7 +63,7 @@ func LoadFS(dir fs.FS) (Run, []Cell, error) {
 
 // honest refuses a transcript of a probe that a defect was injected into in a
 // run that does not say so, or that says another.
-func honest(run Run, cell Cell) error {
+func honest(run Run, cell CellRun) error {
 	for probe, t := range cell.Transcripts {
 		if t.Defect != "" && t.Defect != run.Defect {
 			return fmt.Errorf("cell %s: probe %s ran with the injected defect %q and run.json says %q",
@@ -73,8 +73,8 @@ func honest(run Run, cell Cell) error {
 	return nil
 }
 
-func load(dir fs.FS, asked matrix.Cell) (Cell, error) {
-	c := Cell{Transcripts: map[string]wire.Transcript{}}
+func load(dir fs.FS, asked matrix.Cell) (CellRun, error) {
+	c := CellRun{Transcripts: map[string]wire.Transcript{}}
 	if filepath.Base(asked.Name) != asked.Name || asked.Name == "." || asked.Name == ".." {
 		return c, fmt.Errorf("a cell is named %q, which is no folder name", asked.Name)
 	}

@@ -18,7 +18,7 @@ import (
 type Table struct {
 	Claims []report.Claim
 	Models []defect.Model
-	Cells  []Cell
+	Cells  []Kernel
 	// Excused is why no injector can make a claim fail, by claim.
 	Excused map[string]string
 	// Probes is the probe that each claim reads.
@@ -28,8 +28,8 @@ type Table struct {
 	Partial bool
 }
 
-// Cell is what one kernel gave.
-type Cell struct {
+// Kernel is what one kernel gave.
+type Kernel struct {
 	Name    string
 	Control []verdict.Outcome // without a defect
 	Trials  []Trial           // in the order of Table.Models
@@ -43,7 +43,7 @@ type Trial struct {
 }
 
 // unsound tells of the MUST claims that do not hold without a defect.
-func (c Cell) unsound() string {
+func (c Kernel) unsound() string {
 	var b strings.Builder
 	for _, o := range c.Control {
 		if o.Level == verdict.Must && (o.Status == verdict.Fail || o.Status == verdict.Error) {
@@ -54,7 +54,7 @@ func (c Cell) unsound() string {
 }
 
 // caught lists the claims of a level that fail under the defect and pass without.
-func (c Cell) caught(t Trial, level verdict.Level) []string {
+func (c Kernel) caught(t Trial, level verdict.Level) []string {
 	sound := map[string]bool{}
 	for _, o := range c.Control {
 		sound[o.Claim] = o.Status == verdict.Pass
@@ -70,7 +70,7 @@ func (c Cell) caught(t Trial, level verdict.Level) []string {
 }
 
 // Killers lists, for each claim, the defects that make it fail on the cell.
-func (c Cell) Killers() map[string][]string {
+func (c Kernel) Killers() map[string][]string {
 	by := map[string][]string{}
 	for _, t := range c.Trials {
 		for _, level := range []verdict.Level{verdict.Must, verdict.Should, verdict.May} {
@@ -127,7 +127,7 @@ func (t Table) Problems() []string {
 }
 
 // surprised lists the probes that should not notice a trial's defect and do.
-func (t Table) surprised(c Cell, trial int) []string {
+func (t Table) surprised(c Kernel, trial int) []string {
 	model := t.Models[trial]
 	var probes []string
 	for _, level := range []verdict.Level{verdict.Must, verdict.Should, verdict.May} {

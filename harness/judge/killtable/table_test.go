@@ -26,7 +26,7 @@ func sound() Table {
 			{Name: "b", English: "B.", Chinese: "乙。", Subject: defect.Stack}},
 		Excused: map[string]string{},
 		Probes:  map[string]string{"MS-001": "mapstack", "MS-002": "mapstack", "MS-003": "mapstack", "MS-006": "mapstack"},
-		Cells: []Cell{{Name: "c", Control: control, Trials: []Trial{
+		Cells: []Kernel{{Name: "c", Control: control, Trials: []Trial{
 			{Defect: "a", Outcomes: []verdict.Outcome{
 				outcome("MS-001", verdict.Must, verdict.Fail), outcome("MS-002", verdict.Must, verdict.Fail)}},
 			{Defect: "b", Unserved: "not here"},

@@ -43,7 +43,7 @@ func (t Table) proven() string {
 }
 
 // catchers says which MUST claims catch a defect.
-func (c Cell) catchers(t Trial) string {
+func (c Kernel) catchers(t Trial) string {
 	if t.Unserved != "" {
 		return "not tried: " + t.Unserved
 	}
@@ -91,7 +91,7 @@ func (t Table) WriteMarkdown(w io.Writer) error {
 	return err
 }
 
-func (c Cell) count(trial int) string {
+func (c Kernel) count(trial int) string {
 	t := c.Trials[trial]
 	if t.Unserved != "" {
 		return t.Unserved

@@ -5,7 +5,7 @@ import "testing"
 // TestAgainIsACommandThatIsThere fails if a reader is told to run what is not
 // where the report was made.
 func TestAgainIsACommandThatIsThere(t *testing.T) {
-	cells := []Cell{
+	cells := []CellReport{
 		{Name: "amd64-x"},
 		{Name: "native-amd64", Target: "native"},
 		{Name: "user-sw64", Target: "user", Arch: "sw64"},

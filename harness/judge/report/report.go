@@ -30,7 +30,7 @@ type Report struct {
 	// a defective kernel is judged; it certifies nothing.
 	Defect   *Defect           `json:"defect,omitempty"`
 	Verdict  verdict.Decision  `json:"verdict"`
-	Cells    []Cell            `json:"cells"`
+	Cells    []CellReport            `json:"cells"`
 	Claims   []Claim           `json:"claims"`
 	Outcomes []verdict.Outcome `json:"outcomes"`
 	// Tiers is there when the run was about an architecture whose kernels nobody
@@ -89,8 +89,8 @@ type QEMU struct {
 	Command string `json:"command,omitempty"`
 }
 
-// Cell is one point of the matrix as it was run.
-type Cell struct {
+// CellReport is one point of the matrix as it was run.
+type CellReport struct {
 	Name         string           `json:"name"`
 	Arch         string           `json:"arch"`
 	Target       string           `json:"target,omitempty"` // native, ssh or user; empty for a QEMU guest
@@ -133,13 +133,13 @@ type Provenance struct {
 	// Policy is what the system that the kernel came with sets for its programs,
 	// each with the file and line that says so; what could be given to the guest
 	// is among the kernel's parameters.
-	Policy   []Setting `json:"policy,omitempty"`
+	Policy   []PolicyLine `json:"policy,omitempty"`
 	Compiler string    `json:"compiler,omitempty"` // that built it, where that was done here
 	Warning  string    `json:"warning,omitempty"`
 }
 
-// Setting is one thing that a system sets.
-type Setting struct {
+// PolicyLine is one thing that a system sets.
+type PolicyLine struct {
 	Name   string `json:"name"`
 	Value  string `json:"value"`
 	Source string `json:"source"`
@@ -187,7 +187,7 @@ type Claim struct {
 
 // New assembles a report: it fills in the verdicts from the outcomes and puts
 // everything into its fixed order. What it is given stays as it is.
-func New(h Header, focus string, cells []Cell, claims []Claim, outcomes []verdict.Outcome) Report {
+func New(h Header, focus string, cells []CellReport, claims []Claim, outcomes []verdict.Outcome) Report {
 	r := Report{
 		Schema:   Schema,
 		Header:   h,
@@ -203,7 +203,7 @@ func New(h Header, focus string, cells []Cell, claims []Claim, outcomes []verdic
 		a, b := r.Header.QEMU[i], r.Header.QEMU[j]
 		return a.Arch+"\x00"+a.Build < b.Arch+"\x00"+b.Build
 	})
-	slices.SortFunc(r.Cells, func(a, b Cell) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(r.Cells, func(a, b CellReport) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(r.Claims, func(a, b Claim) int { return strings.Compare(a.ID, b.ID) })
 	verdict.Sort(r.Outcomes)
 

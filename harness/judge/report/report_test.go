@@ -39,7 +39,7 @@ func golden(t *testing.T, name string, got []byte) {
 
 // parts is a run with one cell of each kind; shuffled when asked, as maps and
 // goroutines would deliver it.
-func parts(shuffle bool) (Header, []Cell, []Claim, []verdict.Outcome) {
+func parts(shuffle bool) (Header, []CellReport, []Claim, []verdict.Outcome) {
 	h := Header{
 		Tool:     Tool{Version: "v0.1.0", Revision: "0123abc", Go: "go1.26.8"},
 		Started:  time.Date(2026, 11, 22, 12, 0, 0, 0, time.FixedZone("CST", 8*3600)),
@@ -51,7 +51,7 @@ func parts(shuffle bool) (Header, []Cell, []Claim, []verdict.Outcome) {
 		},
 		Seconds: map[string]float64{"amd64-good": 12.34, "amd64-bad": 9},
 	}
-	cells := []Cell{
+	cells := []CellReport{
 		{
 			Name: "amd64-good", Arch: "amd64", OS: "Debian 12", Machine: "q35", PageSize: 4096, Accelerator: "tcg", QEMU: "aa",
 			Kernel: Kernel{Release: "6.1.0-50-amd64", Format: "elf", ImageSHA256: "cc",
@@ -186,7 +186,7 @@ func TestWriteErrorsAreReported(t *testing.T) {
 // injected defect could be taken for a kernel's.
 func TestAnInjectedDefectIsSaidFirstAndLast(t *testing.T) {
 	outcomes := []verdict.Outcome{{Cell: "c", Suite: "s", Claim: "MS-001", Level: verdict.Must, Status: verdict.Pass}}
-	r := New(Header{}, "", []Cell{{Name: "c"}}, nil, outcomes)
+	r := New(Header{}, "", []CellReport{{Name: "c"}}, nil, outcomes)
 	r.Defect = &Defect{Name: "stack-eperm", English: "mmap refuses.", Unseen: []string{"on c: a reason"}}
 	var b strings.Builder
 	if err := r.WriteTable(&b); err != nil {
@@ -206,7 +206,7 @@ func TestAnEmulatorIsNotTakenForAKernel(t *testing.T) {
 	h := Header{QEMU: []QEMU{{Arch: "arm64", Version: "7.2.22", Source: "PATH", Build: strings.Repeat("ab", 32), Command: "qemu-aarch64 -cpu max"}}}
 	for target, want := range map[string]bool{"user": true, "native": false} {
 		var b strings.Builder
-		if err := New(h, "", []Cell{{Name: "a", Arch: "arm64", Target: target}}, nil, nil).WriteTable(&b); err != nil {
+		if err := New(h, "", []CellReport{{Name: "a", Arch: "arm64", Target: target}}, nil, nil).WriteTable(&b); err != nil {
 			t.Fatal(err)
 		}
 		for _, part := range []string{"USER-MODE EMULATOR: what", "不认证任何内核", "arm64: version 7.2.22, from PATH, SHA-256 abababababab: qemu-aarch64 -cpu max"} {

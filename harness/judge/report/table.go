@@ -51,7 +51,7 @@ const (
 
 // emulator says which emulator a report is about, if it is about one.
 func (r Report) emulator() string {
-	if !slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Target == "user" }) {
+	if !slices.ContainsFunc(r.Cells, func(c CellReport) bool { return c.Target == "user" }) {
 		return ""
 	}
 	var b strings.Builder
@@ -106,14 +106,14 @@ func (r Report) seconds(cell string) string {
 	return fmt.Sprintf("%.1f", s)
 }
 
-func (c Cell) start() string {
+func (c CellReport) start() string {
 	if c.Guest == nil {
 		return "-"
 	}
 	return orDash(c.Guest.Start)
 }
 
-func (c Cell) counts(suite string) string {
+func (c CellReport) counts(suite string) string {
 	for _, s := range c.Suites {
 		if s.Name == suite {
 			n := s.Counts

@@ -13,7 +13,7 @@ func tiered(realStatus, twinStatus verdict.Status) Report {
 		{Cell: "board", Suite: "mapstack", Claim: "MS-001", Level: verdict.Must, Status: realStatus, Reason: "set SW64_KERNEL"},
 		{Cell: "alpha", Suite: "mapstack", Claim: "MS-001", Level: verdict.Must, Status: twinStatus},
 	}
-	r := New(Header{}, "", []Cell{{Name: "board", Tier: "real"}, {Name: "alpha", Tier: "twin"}},
+	r := New(Header{}, "", []CellReport{{Name: "board", Tier: "real"}, {Name: "alpha", Tier: "twin"}},
 		[]Claim{{ID: "MS-001", English: "Mapping works."}, {ID: "GR-111", English: "It ends with status 2."}}, outcomes)
 	r.Tiers = &Tiers{Arch: "sw64",
 		Tiers: []Tier{{Tier: "real", Cells: []string{"board"}, Verdict: r.Cells[1].Verdict, Missing: "set SW64_KERNEL"},

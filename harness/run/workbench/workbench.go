@@ -167,7 +167,7 @@ func (b *Bench) Engine() *run.Engine {
 
 // Run runs on every cell its probes, by the cell's name, and leaves the evidence
 // in a new folder below out.
-func (b *Bench) Run(ctx context.Context, cells []matrix.Cell, probes map[string][]string, focus, out string) (evidence.Folder, evidence.Run, []evidence.Cell, error) {
+func (b *Bench) Run(ctx context.Context, cells []matrix.Cell, probes map[string][]string, focus, out string) (evidence.Folder, evidence.Run, []evidence.CellRun, error) {
 	r := evidence.Run{Revision: b.Revision(ctx), Focus: focus, Defect: b.Defect, Cells: cells, Host: b.Host, Started: time.Now()}
 	folder, err := evidence.Create(out, r.Started)
 	if err != nil {

@@ -71,8 +71,8 @@ func NeedEach(claims []Claim, feature abi.Feature, ids ...string) []Claim {
 	return claims
 }
 
-// Area is the claims of one suite.
-type Area struct {
+// Suite holds the claims of one folder under suites/.
+type Suite struct {
 	Name   string // the suite's folder under suites/
 	Claims []Claim
 }

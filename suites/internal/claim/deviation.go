@@ -58,9 +58,9 @@ func (d Deviation) validate() error {
 
 // CheckDeviations refuses deviations that can never apply: an unknown claim, a
 // glob that matches no cell, or two deviations for the same claim and cell.
-func CheckDeviations(devs []Deviation, areas []Area, cells []string) error {
+func CheckDeviations(devs []Deviation, suites []Suite, cells []string) error {
 	known := map[string]bool{}
-	for _, a := range areas {
+	for _, a := range suites {
 		for _, c := range a.Claims {
 			known[c.ID] = true
 		}

@@ -75,10 +75,10 @@ func TestDeviationsFileFaultsAreFound(t *testing.T) {
 }
 
 func TestDeviationsThatCannotApplyAreErrors(t *testing.T) {
-	areas := []Area{{Name: "x", Claims: []Claim{sample()}}}
+	suites := []Suite{{Name: "x", Claims: []Claim{sample()}}}
 	cells := []string{"cell-a", "cell-b"}
 	ok := Deviation{Claim: "XX-001", Cells: []string{"cell-*"}, Reason: "r", Source: "s"}
-	if err := CheckDeviations([]Deviation{ok}, areas, cells); err != nil {
+	if err := CheckDeviations([]Deviation{ok}, suites, cells); err != nil {
 		t.Fatal(err)
 	}
 	for name, devs := range map[string][]Deviation{
@@ -86,7 +86,7 @@ func TestDeviationsThatCannotApplyAreErrors(t *testing.T) {
 		"glob without a cell":       {{Claim: "XX-001", Cells: []string{"cell-a", "gone"}}},
 		"same cell mentioned twice": {ok, {Claim: "XX-001", Cells: []string{"cell-b"}}},
 	} {
-		if err := CheckDeviations(devs, areas, cells); err == nil {
+		if err := CheckDeviations(devs, suites, cells); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}

@@ -14,15 +14,15 @@ import (
 
 // Judge decides one claim on one cell. It is pure: the same evidence always
 // gives the same outcome, whoever asks. Outcome.Suite is left to the caller,
-// who knows the area.
+// who knows the suite.
 func Judge(c Claim, ev Evidence, devs []Deviation) verdict.Outcome {
 	out := verdict.Outcome{Cell: ev.Cell.Name, Claim: c.ID, Level: c.Level}
 	out.Status, out.Reason = decide(c, ev)
 	return applyDeviation(out, devs)
 }
 
-// Judge decides every claim of the area on one cell, in the area's order.
-func (a Area) Judge(ev Evidence, devs []Deviation) []verdict.Outcome {
+// Judge decides every claim of the suite on one cell, in the suite's order.
+func (a Suite) Judge(ev Evidence, devs []Deviation) []verdict.Outcome {
 	outcomes := make([]verdict.Outcome, 0, len(a.Claims))
 	for _, c := range a.Claims {
 		o := Judge(c, ev, devs)

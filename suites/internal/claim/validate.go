@@ -13,17 +13,17 @@ import (
 )
 
 // Validate reports every claim that is incomplete or not unique.
-func Validate(areas []Area) error {
+func Validate(suites []Suite) error {
 	id := regexp.MustCompile(`^[A-Z]{2}-[0-9]{3}$`)
 	var errs []error
 	names, ids, sentences := map[string]bool{}, map[string]bool{}, map[string]string{}
-	for _, a := range areas {
+	for _, a := range suites {
 		if a.Name == "" || names[a.Name] {
-			errs = append(errs, fmt.Errorf("area %q: a name must be set and unique", a.Name))
+			errs = append(errs, fmt.Errorf("suite %q: a name must be set and unique", a.Name))
 		}
 		names[a.Name] = true
 		if len(a.Claims) == 0 {
-			errs = append(errs, fmt.Errorf("area %s has no claims", a.Name))
+			errs = append(errs, fmt.Errorf("suite %s has no claims", a.Name))
 		}
 		for _, c := range a.Claims {
 			fault := func(format string, args ...any) {
@@ -72,9 +72,9 @@ func (c Claim) validate(fault func(string, ...any)) {
 
 // Unreachable lists the claims that apply to none of the cells: a claim that
 // nothing can decide is worth nothing.
-func Unreachable(areas []Area, cells []matrix.Cell) []string {
+func Unreachable(suites []Suite, cells []matrix.Cell) []string {
 	var ids []string
-	for _, a := range areas {
+	for _, a := range suites {
 		for _, c := range a.Claims {
 			if !c.appliesToAny(cells) {
 				ids = append(ids, c.ID)

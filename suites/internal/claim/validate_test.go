@@ -9,7 +9,7 @@ import (
 )
 
 func TestValidateFindsEveryIncompleteClaim(t *testing.T) {
-	if err := Validate([]Area{{Name: "x", Claims: []Claim{sample()}}}); err != nil {
+	if err := Validate([]Suite{{Name: "x", Claims: []Claim{sample()}}}); err != nil {
 		t.Fatal(err)
 	}
 	for name, tc := range map[string]struct {
@@ -27,16 +27,16 @@ func TestValidateFindsEveryIncompleteClaim(t *testing.T) {
 	} {
 		c := sample()
 		tc.spoil(&c)
-		if err := Validate([]Area{{Name: "x", Claims: []Claim{c}}}); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if err := Validate([]Suite{{Name: "x", Claims: []Claim{c}}}); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, areas := range map[string][]Area{
+	for name, suites := range map[string][]Suite{
 		"ID used twice":       {{Name: "x", Claims: []Claim{sample()}}, {Name: "y", Claims: []Claim{sample()}}},
-		"area without claims": {{Name: "x"}},
-		"area without a name": {{Claims: []Claim{sample()}}},
+		"suite without claims": {{Name: "x"}},
+		"suite without a name": {{Claims: []Claim{sample()}}},
 	} {
-		if Validate(areas) == nil {
+		if Validate(suites) == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -50,11 +50,11 @@ func TestClaimThatNoCellReachesIsListed(t *testing.T) {
 		}
 		return "amd64 only"
 	}
-	areas := []Area{{Name: "x", Claims: []Claim{c}}}
-	if got := Unreachable(areas, []matrix.Cell{{Arch: "arm64"}}); len(got) != 1 || got[0] != c.ID {
+	suites := []Suite{{Name: "x", Claims: []Claim{c}}}
+	if got := Unreachable(suites, []matrix.Cell{{Arch: "arm64"}}); len(got) != 1 || got[0] != c.ID {
 		t.Errorf("unreachable %v", got)
 	}
-	if got := Unreachable(areas, []matrix.Cell{{Arch: "arm64"}, {Arch: "amd64"}}); len(got) != 0 {
+	if got := Unreachable(suites, []matrix.Cell{{Arch: "arm64"}, {Arch: "amd64"}}); len(got) != 0 {
 		t.Errorf("reachable, but listed: %v", got)
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 // FromCells reads the facts of every cell and says why what is missing is
 // missing. Unreadable facts are an error of that cell alone.
-func FromCells(cells []evidence.Cell) []claim.Evidence {
+func FromCells(cells []evidence.CellRun) []claim.Evidence {
 	all := make([]claim.Evidence, 0, len(cells))
 	for _, c := range cells {
 		all = append(all, fromCell(c))
@@ -24,7 +24,7 @@ func FromCells(cells []evidence.Cell) []claim.Evidence {
 	return all
 }
 
-func fromCell(c evidence.Cell) claim.Evidence {
+func fromCell(c evidence.CellRun) claim.Evidence {
 	ev := claim.Evidence{Cell: c.Cell, Transcripts: c.Transcripts, Lost: loss(c.Failure), LostBy: map[string]claim.Loss{}}
 	for probe, r := range c.Runs {
 		if r.Failure != nil {

@@ -44,7 +44,7 @@ func Env(getenv func(string) string) Source {
 // Obtain loads the evidence of a finished run, or boots the cells, runs the
 // probes and returns what they left. root is a folder inside the checkout, and
 // focus what the evidence is recorded to be for.
-func Obtain(ctx context.Context, s Source, root, focus string, probes []string, sink progress.Sink) ([]evidence.Cell, error) {
+func Obtain(ctx context.Context, s Source, root, focus string, probes []string, sink progress.Sink) ([]evidence.CellRun, error) {
 	if s.Evidence != "" {
 		_, cells, err := evidence.Load(s.Evidence)
 		if err != nil {
@@ -60,7 +60,7 @@ func Obtain(ctx context.Context, s Source, root, focus string, probes []string, 
 	if err != nil {
 		return nil, err
 	}
-	// A model cell is asked what the suites name for it, not an area.
+	// A model cell is asked what the suites name for it, not a suite.
 	cells = slices.DeleteFunc(cells, func(c matrix.Cell) bool { return c.Tier == matrix.Model })
 	wanted := map[string][]string{}
 	for _, c := range cells {

@@ -1,4 +1,4 @@
-// Package conformance makes a suite of an area's claims runnable by Ginkgo: it
+// Package conformance makes a suite of a suite's claims runnable by Ginkgo: it
 // obtains the evidence, judges it, and builds the tree before any spec runs.
 package conformance
 
@@ -19,9 +19,9 @@ import (
 	"github.com/mapstack/conformance/suites/internal/spec"
 )
 
-// Build registers the specs of an area. What it runs on is said by the
+// Build registers the specs of a suite. What it runs on is said by the
 // environment, see collect.Env.
-func Build(ctx context.Context, area claim.Area) error {
+func Build(ctx context.Context, suite claim.Suite) error {
 	source := collect.Env(os.Getenv)
 	if config, _ := ginkgo.GinkgoConfiguration(); config.ParallelTotal > 1 && source.Evidence == "" {
 		return fmt.Errorf("every Ginkgo process would boot every cell; run once, then set MAPSTACK_EVIDENCE to that run's folder")
@@ -30,7 +30,7 @@ func Build(ctx context.Context, area claim.Area) error {
 	if err != nil {
 		return err
 	}
-	cells, err := collect.Obtain(ctx, source, ".", area.Name, probes(area), printer())
+	cells, err := collect.Obtain(ctx, source, ".", suite.Name, probes(suite), printer())
 	if err != nil {
 		return err
 	}
@@ -38,15 +38,15 @@ func Build(ctx context.Context, area claim.Area) error {
 	var outcomes []verdict.Outcome
 	for _, ev := range collect.FromCells(cells) {
 		arch[ev.Cell.Name] = ev.Cell.Arch
-		outcomes = append(outcomes, area.Judge(ev, devs)...)
+		outcomes = append(outcomes, suite.Judge(ev, devs)...)
 	}
 	verdict.Sort(outcomes)
-	return spec.Tree(spec.Cases([]claim.Area{area}, outcomes, arch))
+	return spec.Tree(spec.Cases([]claim.Suite{suite}, outcomes, arch))
 }
 
-func probes(area claim.Area) []string {
+func probes(suite claim.Suite) []string {
 	var names []string
-	for _, c := range area.Claims {
+	for _, c := range suite.Claims {
 		names = append(names, c.Probe)
 	}
 	slices.Sort(names)

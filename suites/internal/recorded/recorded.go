@@ -63,16 +63,16 @@ func Evidence(f facts.Facts, transcripts ...wire.Transcript) claim.Evidence {
 	return ev
 }
 
-// Of is the claims of an area that a probe decides.
-func Of(area claim.Area, probe string) claim.Area {
-	area.Claims = slices.DeleteFunc(area.Claims, func(c claim.Claim) bool { return c.Probe != probe })
-	return area
+// Of is the claims of a suite that a probe decides.
+func Of(suite claim.Suite, probe string) claim.Suite {
+	suite.Claims = slices.DeleteFunc(suite.Claims, func(c claim.Claim) bool { return c.Probe != probe })
+	return suite
 }
 
-// Judge returns the outcome of every claim of an area, by ID.
-func Judge(area claim.Area, f facts.Facts, tr wire.Transcript) map[string]verdict.Outcome {
+// Judge returns the outcome of every claim of a suite, by ID.
+func Judge(suite claim.Suite, f facts.Facts, tr wire.Transcript) map[string]verdict.Outcome {
 	outcomes := map[string]verdict.Outcome{}
-	for _, o := range area.Judge(Evidence(f, tr), nil) {
+	for _, o := range suite.Judge(Evidence(f, tr), nil) {
 		outcomes[o.Claim] = o
 	}
 	return outcomes

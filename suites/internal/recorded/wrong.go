@@ -19,17 +19,17 @@ type Wrong = struct {
 }
 
 // EveryClaimCanFail fails unless each wrong answer, given in the place of a
-// recorded one, turns its claim red, and every claim of the area but those that
+// recorded one, turns its claim red, and every claim of the suite but those that
 // are tested elsewhere has one. The wrong answers are by recorded cell.
-func EveryClaimCanFail(t testing.TB, area claim.Area, probe string, wrong map[string][]Wrong, elsewhere ...string) {
+func EveryClaimCanFail(t testing.TB, suite claim.Suite, probe string, wrong map[string][]Wrong, elsewhere ...string) {
 	t.Helper()
 	for cell, list := range wrong {
-		Judged(t, area, cell, probe, verdict.Fail, list)
+		Judged(t, suite, cell, probe, verdict.Fail, list)
 		for _, w := range list {
 			elsewhere = append(elsewhere, w.Claim)
 		}
 	}
-	for _, c := range area.Claims {
+	for _, c := range suite.Claims {
 		if !slices.Contains(elsewhere, c.ID) {
 			t.Errorf("no wrong answer shows that %s can fail", c.ID)
 		}
@@ -38,11 +38,11 @@ func EveryClaimCanFail(t testing.TB, area claim.Area, probe string, wrong map[st
 
 // Judged fails unless each answer, given in the place of a recorded one, makes
 // its claim what is wanted.
-func Judged(t testing.TB, area claim.Area, cell, probe string, want verdict.Status, list []Wrong) {
+func Judged(t testing.TB, suite claim.Suite, cell, probe string, want verdict.Status, list []Wrong) {
 	t.Helper()
 	f, tr := Kernel(t, cell, probe)
 	for _, w := range list {
-		if o := One(t, area, w.Claim, f, Change(t, tr, w.Step, w.Change)); o.Status != want {
+		if o := One(t, suite, w.Claim, f, Change(t, tr, w.Step, w.Change)); o.Status != want {
 			t.Errorf("%s on %s with another %q: %s, want %s: %s", w.Claim, cell, w.Step, o.Status, want, o.Reason)
 		}
 	}
@@ -71,17 +71,17 @@ func All(answers ...Answer) []Answer { return answers }
 type Defects map[string]map[string][]Answer
 
 // EveryDefectIsCaught is EveryClaimCanFail for defects that have a name.
-func EveryDefectIsCaught(t testing.TB, area claim.Area, cell, probe string, defects Defects) {
+func EveryDefectIsCaught(t testing.TB, suite claim.Suite, cell, probe string, defects Defects) {
 	t.Helper()
 	f, tr := Kernel(t, cell, probe)
-	for _, c := range area.Claims {
+	for _, c := range suite.Claims {
 		if len(defects[c.ID]) == 0 {
 			t.Errorf("no defect shows that %s can fail", c.ID)
 		}
 	}
 	for id, named := range defects {
 		for _, name := range slices.Sorted(maps.Keys(named)) {
-			if o := One(t, area, id, f, Answered(t, tr, named[name]...)); o.Status != verdict.Fail || o.Reason == "" {
+			if o := One(t, suite, id, f, Answered(t, tr, named[name]...)); o.Status != verdict.Fail || o.Reason == "" {
 				t.Errorf("%s, %s: %s, want fail: %s", id, name, o.Status, o.Reason)
 			}
 		}
@@ -90,21 +90,21 @@ func EveryDefectIsCaught(t testing.TB, area claim.Area, cell, probe string, defe
 
 // SilenceIsNoFault fails if a kernel is blamed for what its transcript lacks: a
 // step, what was seen in it, or everything.
-func SilenceIsNoFault(t testing.TB, area claim.Area, cell, probe string) {
+func SilenceIsNoFault(t testing.TB, suite claim.Suite, cell, probe string) {
 	t.Helper()
 	f, tr := Kernel(t, cell, probe)
 	for _, o := range tr.Observations {
-		if ids := Red(Judge(area, f, Without(t, tr, o.Step))); len(ids) > 0 {
+		if ids := Red(Judge(suite, f, Without(t, tr, o.Step))); len(ids) > 0 {
 			t.Errorf("without step %q these fail: %v", o.Step, ids)
 		}
 		if o.Values == nil {
 			continue
 		}
-		if ids := Red(Judge(area, f, Change(t, tr, o.Step, untold))); len(ids) > 0 {
+		if ids := Red(Judge(suite, f, Change(t, tr, o.Step, untold))); len(ids) > 0 {
 			t.Errorf("without knowing what step %q saw these fail: %v", o.Step, ids)
 		}
 	}
-	for id, o := range Judge(area, f, wire.Transcript{Probe: probe}) {
+	for id, o := range Judge(suite, f, wire.Transcript{Probe: probe}) {
 		if o.Status != verdict.Error && o.Status != verdict.Unsupported {
 			t.Errorf("%s on an empty transcript is %s", id, o.Status)
 		}
@@ -120,14 +120,14 @@ func untold(o *wire.Observation) {
 	o.Values = nil
 }
 
-// One returns the outcome of one claim of an area.
-func One(t testing.TB, area claim.Area, id string, f facts.Facts, tr wire.Transcript) verdict.Outcome {
+// One returns the outcome of one claim of a suite.
+func One(t testing.TB, suite claim.Suite, id string, f facts.Facts, tr wire.Transcript) verdict.Outcome {
 	t.Helper()
-	for _, c := range area.Claims {
+	for _, c := range suite.Claims {
 		if c.ID == id {
 			return claim.Judge(c, Evidence(f, tr), nil)
 		}
 	}
-	t.Fatalf("suite %s has no claim %s", area.Name, id)
+	t.Fatalf("suite %s has no claim %s", suite.Name, id)
 	return verdict.Outcome{}
 }

@@ -24,9 +24,9 @@ type Case struct {
 
 // Cases joins outcomes with what the claims say and the architecture of each
 // cell.
-func Cases(areas []claim.Area, outcomes []verdict.Outcome, arch map[string]string) []Case {
+func Cases(suites []claim.Suite, outcomes []verdict.Outcome, arch map[string]string) []Case {
 	sentence := map[string]string{}
-	for _, a := range areas {
+	for _, a := range suites {
 		for _, c := range a.Claims {
 			sentence[c.ID] = c.English
 		}

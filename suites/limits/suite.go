@@ -15,9 +15,9 @@ import (
 // probe is the one whose transcript every claim here reads.
 const probe = "threadlimits"
 
-// Area returns the claims of this suite. Numbers from 101 up are behaviours
+// Suite returns the claims of this suite. Numbers from 101 up are behaviours
 // that a row of the catalogue holds besides its first.
-func Area() claim.Area {
+func Suite() claim.Suite {
 	var claims []claim.Claim
 	for _, group := range [][]claim.Claim{
 		processClaims(), exemptionClaims(), namespaceClaims(), userNamespaceClaims(),
@@ -32,7 +32,7 @@ func Area() claim.Area {
 			claims[i].Level = verdict.Must
 		}
 	}
-	return claim.Area{Name: "limits", Claims: claim.NeedEach(claims, abi.Trace, "LM-117", "LM-118")}
+	return claim.Suite{Name: "limits", Claims: claim.NeedEach(claims, abi.Trace, "LM-117", "LM-118")}
 }
 
 // errno expects the call of a step to have failed with an error.

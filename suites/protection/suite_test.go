@@ -17,7 +17,7 @@ const usual = "amd64-debian13bpo-newest"
 // that its probe leaves out.
 func TestReadsThatHarmTheMachineAreNotAskedFor(t *testing.T) {
 	a, _ := abi.Lookup("mips64le")
-	for _, c := range Area().Claims {
+	for _, c := range Suite().Claims {
 		if c.ID != "PR-106" {
 			continue
 		}
@@ -92,8 +92,8 @@ func wrong() map[string][]recorded.Wrong {
 }
 
 func TestEveryClaimCanFail(t *testing.T) {
-	recorded.EveryClaimCanFail(t, recorded.Of(Area(), probe), probe, wrong())
-	recorded.EveryDefectIsCaught(t, recorded.Of(Area(), zeropage), usual, zeropage, recorded.Defects{"PR-107": {
+	recorded.EveryClaimCanFail(t, recorded.Of(Suite(), probe), probe, wrong())
+	recorded.EveryDefectIsCaught(t, recorded.Of(Suite(), zeropage), usual, zeropage, recorded.Defects{"PR-107": {
 		"owned":       recorded.All(recorded.Shows("mprotect", "Rss", "4 kB")),
 		"refused":     recorded.All(recorded.Fails("mprotect", 13, "EACCES")),
 		"unreachable": recorded.All(recorded.Shows("mprotect", "perms", "r--p")),
@@ -104,7 +104,7 @@ func TestEveryClaimCanFail(t *testing.T) {
 func TestTheSharedPageIsLostOnMIPS(t *testing.T) {
 	for _, cell := range []string{"mips64le-debian12-6.1-malta", "mips64le-debian12-6.1-loongson3"} {
 		f, tr := recorded.Kernel(t, cell, zeropage)
-		if o := recorded.One(t, Area(), "PR-107", f, tr); o.Status != verdict.Fail {
+		if o := recorded.One(t, Suite(), "PR-107", f, tr); o.Status != verdict.Fail {
 			t.Errorf("%s: %+v", cell, o)
 		}
 	}
@@ -117,7 +117,7 @@ func TestCPUsWithoutTheFeatureMayRead(t *testing.T) {
 	tr = recorded.Change(t, tr, "processor", value("ospke", "false"))
 	tr = recorded.Change(t, tr, "execute.mmap", value("read", "0"))
 	tr = recorded.Change(t, tr, "execute.mprotect", value("read", stored))
-	outcomes := recorded.Judge(Area(), f, tr)
+	outcomes := recorded.Judge(Suite(), f, tr)
 	for _, id := range []string{"PR-005", "PR-102", "PR-106"} {
 		if o := outcomes[id]; o.Status != verdict.Pass {
 			t.Errorf("%s: %+v", id, o)
@@ -126,7 +126,7 @@ func TestCPUsWithoutTheFeatureMayRead(t *testing.T) {
 }
 
 func TestOtherConditionsAreNoVerdict(t *testing.T) {
-	recorded.Judged(t, Area(), usual, probe, verdict.Error, []recorded.Wrong{
+	recorded.Judged(t, Suite(), usual, probe, verdict.Error, []recorded.Wrong{
 		{"PR-004", "write", value("timedout", "true")},
 		{"PR-012", "modules", value("active", "")},
 		{"PR-012", "user.who", value("uid", "0")},
@@ -134,12 +134,12 @@ func TestOtherConditionsAreNoVerdict(t *testing.T) {
 		{"SG-009", "yama set", value("scope", "1")},
 		{"PR-103", "unknown bits in mmap", func(o *wire.Observation) { delete(o.Values, "0x40") }},
 	})
-	recorded.Judged(t, Area(), usual, zeropage, verdict.Error, []recorded.Wrong{
+	recorded.Judged(t, Suite(), usual, zeropage, verdict.Error, []recorded.Wrong{
 		{"PR-107", "read", value("Rss", "4 kB")},
 	})
 }
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
-	recorded.SilenceIsNoFault(t, recorded.Of(Area(), probe), usual, probe)
-	recorded.SilenceIsNoFault(t, recorded.Of(Area(), zeropage), usual, zeropage)
+	recorded.SilenceIsNoFault(t, recorded.Of(Suite(), probe), usual, probe)
+	recorded.SilenceIsNoFault(t, recorded.Of(Suite(), zeropage), usual, zeropage)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/mapstack/conformance/suites/internal/history"
 )
 
-// probe is the probe run all claims of this area read.
+// probe is the probe run all claims of this suite read.
 const probe = "tracing"
 
 // answer is the error that the probe's filters and its listener give, invalid
@@ -26,10 +26,10 @@ const (
 	invalid = "EINVAL"
 )
 
-// Area returns the claims.
-func Area() claim.Area {
+// Suite returns the claims.
+func Suite() claim.Suite {
 	all := claim.NeedEach(claims(), abi.Tracepoints, "SG-010")
-	return claim.Area{Name: "tracing", Claims: claim.NeedEach(all, abi.Trace, "SG-005", "SG-006", "SG-007", "SG-008", "SG-102", "SG-103", "SG-104")}
+	return claim.Suite{Name: "tracing", Claims: claim.NeedEach(all, abi.Trace, "SG-005", "SG-006", "SG-007", "SG-008", "SG-102", "SG-103", "SG-104")}
 }
 
 func claims() []claim.Claim {

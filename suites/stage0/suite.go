@@ -15,9 +15,9 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// Area returns the claims.
-func Area() claim.Area {
-	return claim.Area{Name: "stage0", Claims: []claim.Claim{
+// Suite returns the claims.
+func Suite() claim.Suite {
+	return claim.Suite{Name: "stage0", Claims: []claim.Claim{
 		must("SZ-001",
 			"mmap with the architecture's MAP_ANONYMOUS gives private memory that a child of the process can read and write.",
 			"以该架构的 MAP_ANONYMOUS 调用 mmap 得到私有内存，进程的子进程可读可写。",

@@ -31,7 +31,7 @@ func TestEveryAnswerDecidesAClaimAndEveryClaimCanFail(t *testing.T) {
 		for what, change := range map[string]func(*wire.Observation){
 			"answered otherwise": other, "a child was made": recorded.Success("0x63"),
 		} {
-			ids := recorded.Red(recorded.Judge(Area(), f, recorded.Change(t, tr, o.Step, change)))
+			ids := recorded.Red(recorded.Judge(Suite(), f, recorded.Change(t, tr, o.Step, change)))
 			if len(ids) == 0 {
 				t.Errorf("%s: %s, and no claim fails", o.Step, what)
 			}
@@ -40,7 +40,7 @@ func TestEveryAnswerDecidesAClaimAndEveryClaimCanFail(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range Area().Claims {
+	for _, c := range Suite().Claims {
 		if !failed[c.ID] {
 			t.Errorf("%s fails for no wrong answer", c.ID)
 		}
@@ -48,7 +48,7 @@ func TestEveryAnswerDecidesAClaimAndEveryClaimCanFail(t *testing.T) {
 }
 
 func TestForkMustReallyMakeAChild(t *testing.T) {
-	recorded.Judged(t, Area(), usual, probe, verdict.Fail, []recorded.Wrong{
+	recorded.Judged(t, Suite(), usual, probe, verdict.Fail, []recorded.Wrong{
 		{"CL-001", "fork", recorded.Errno(38, "ENOSYS")},
 		{"CL-001", "fork", recorded.Success("0x0")},
 		{"CL-001", "fork", recorded.Value("parent-tid", "false")},
@@ -61,15 +61,15 @@ func TestForkMustReallyMakeAChild(t *testing.T) {
 // run as root, where no answer means anything.
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
-	recorded.SilenceIsNoFault(t, Area(), usual, probe)
+	recorded.SilenceIsNoFault(t, Suite(), usual, probe)
 	noRoot := recorded.Change(t, tr, "dry.limit", recorded.Errno(1, "EPERM"))
-	for id, o := range recorded.Judge(Area(), f, noRoot) {
+	for id, o := range recorded.Judge(Suite(), f, noRoot) {
 		if o.Status != verdict.Error && id != "CL-016" && id != "CL-021" { // which ran without it
 			t.Errorf("%s without the limit: %s", id, o.Status)
 		}
 	}
 	noNamespace := recorded.Change(t, tr, "newpid.unshare", recorded.Errno(22, "EINVAL"))
-	if o := recorded.Judge(Area(), f, noNamespace)["CL-016"]; o.Status != verdict.Error {
+	if o := recorded.Judge(Suite(), f, noNamespace)["CL-016"]; o.Status != verdict.Error {
 		t.Errorf("CL-016 without PID namespaces: %s", o.Status)
 	}
 }
@@ -78,13 +78,13 @@ func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 // taken for that of CLONE_FS.
 func TestCloneRecoversFromExecve(t *testing.T) {
 	eagain := recorded.Errno(11, "EAGAIN")
-	recorded.Judged(t, Area(), usual, probe, verdict.Fail, []recorded.Wrong{
+	recorded.Judged(t, Suite(), usual, probe, verdict.Fail, []recorded.Wrong{
 		{"CL-021", "exec.before", eagain},
 		{"CL-021", "exec.during", recorded.Success("0x63")},
 		{"CL-021", "exec.during, without fs", eagain},
 		{"CL-021", "exec.after", eagain},
 	})
-	recorded.Judged(t, Area(), usual, probe, verdict.Error, []recorded.Wrong{
+	recorded.Judged(t, Suite(), usual, probe, verdict.Error, []recorded.Wrong{
 		{"CL-021", "exec.lease", recorded.Errno(22, "EINVAL")}, // a file system without leases
 		{"CL-021", "exec.execve", eagain},
 	})
@@ -103,8 +103,8 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 		{release.Release{Major: 7, Minor: 1}, ""},
 	} {
 		f.Release = tc.release
-		outcomes := recorded.Judge(Area(), f, tr)
-		for _, c := range Area().Claims {
+		outcomes := recorded.Judge(Suite(), f, tr)
+		for _, c := range Suite().Claims {
 			failed := outcomes[c.ID].Status == verdict.Fail
 			if want := strings.Contains(tc.want, c.ID); failed != want {
 				t.Errorf("%s on %s: %+v", c.ID, tc.release, outcomes[c.ID])
@@ -118,7 +118,7 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 func TestErrorsAreComparedByTheArchitecturesNumber(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	f.Arch = "alpha"
-	if o := recorded.Judge(Area(), f, tr)["CL-002"]; o.Status != verdict.Fail || !strings.Contains(o.Reason, "EDEADLK (11)") {
+	if o := recorded.Judge(Suite(), f, tr)["CL-002"]; o.Status != verdict.Fail || !strings.Contains(o.Reason, "EDEADLK (11)") {
 		t.Errorf("%+v", o)
 	}
 }

@@ -60,12 +60,12 @@ func wrong() map[string][]recorded.Wrong {
 }
 
 func TestEveryClaimCanFail(t *testing.T) {
-	recorded.EveryClaimCanFail(t, Area(), probe, wrong())
+	recorded.EveryClaimCanFail(t, Suite(), probe, wrong())
 }
 
 func TestSilenceIsNoFault(t *testing.T) {
-	recorded.SilenceIsNoFault(t, Area(), usual, probe)
-	recorded.Judged(t, Area(), usual, probe, verdict.Error, []recorded.Wrong{
+	recorded.SilenceIsNoFault(t, Suite(), usual, probe)
+	recorded.Judged(t, Suite(), usual, probe, verdict.Error, []recorded.Wrong{
 		{"SG-005", "threads.before", recorded.Errno(1, "EPERM")},
 		{"SG-102", "traced.watched", recorded.Success("0x0")},
 	})
@@ -75,7 +75,7 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	f.Release = release.Release{Major: 6, Minor: 15}
 	for _, id := range []string{"SG-007", "SG-103"} {
-		if o := recorded.One(t, Area(), id, f, tr); o.Status != verdict.Fail {
+		if o := recorded.One(t, Suite(), id, f, tr); o.Status != verdict.Fail {
 			t.Errorf("%s of a kernel that calls itself 6.15: %+v", id, o)
 		}
 	}

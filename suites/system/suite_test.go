@@ -14,7 +14,7 @@ const usual = "amd64-debian12-6.1-settings"
 // TestEveryClaimCanFail fails if a check does not notice what it is about.
 func TestEveryClaimCanFail(t *testing.T) {
 	shows := recorded.Shows
-	recorded.EveryDefectIsCaught(t, Area(), usual, probe, recorded.Defects{
+	recorded.EveryDefectIsCaught(t, Suite(), usual, probe, recorded.Defects{
 		"OS-001": {
 			"a limit ends the program":      recorded.All(shows("service", "exit", "2"), shows("service.events", "pids", "1")),
 			"a limit stops the program":     recorded.All(shows("service", "timedout", "true")),
@@ -33,7 +33,7 @@ func TestEveryClaimCanFail(t *testing.T) {
 }
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
-	recorded.SilenceIsNoFault(t, Area(), usual, probe)
+	recorded.SilenceIsNoFault(t, Suite(), usual, probe)
 }
 
 // TestNoSysctlIsNoError fails if a system that sets limits alone ends a run with an
@@ -41,7 +41,7 @@ func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 func TestNoSysctlIsNoError(t *testing.T) {
 	limits := matrix.Setting{Of: matrix.OfSession, Name: "nproc", Value: "-:500", Source: "/etc/security/limits.conf:1"}
 	sysctl := matrix.Setting{Of: matrix.OfSysctl, Name: "kernel.pid_max", Value: "4096", Source: "/etc/sysctl.conf:1"}
-	for _, c := range Area().Claims {
+	for _, c := range Suite().Claims {
 		if why := c.Unsupported(matrix.Cell{Policy: []matrix.Setting{limits}}, abi.Table{}); (why != "") != (c.ID == "OS-003") {
 			t.Errorf("%s of a system with limits alone is left for %q", c.ID, why)
 		}

@@ -125,7 +125,7 @@ func wrong() map[string][]recorded.Wrong {
 }
 
 func TestEveryClaimCanFail(t *testing.T) {
-	recorded.EveryClaimCanFail(t, Area(), probe, wrong(), "AD-015")
+	recorded.EveryClaimCanFail(t, Suite(), probe, wrong(), "AD-015")
 }
 
 // TestPlacesThatNeverChangeAreNoticed gives every ordinary run the places of one.
@@ -136,7 +136,7 @@ func TestPlacesThatNeverChangeAreNoticed(t *testing.T) {
 	for n := 1; n <= runs; n++ {
 		tr = recorded.Change(t, tr, fmt.Sprintf("run %d.places", n), func(o *wire.Observation) { o.Values = places })
 	}
-	if o := recorded.Judge(Area(), f, tr)["AD-015"]; o.Status != verdict.Fail {
+	if o := recorded.Judge(Suite(), f, tr)["AD-015"]; o.Status != verdict.Fail {
 		t.Errorf("%+v", o)
 	}
 }
@@ -154,7 +154,7 @@ func TestBitsBeyondTheArchitectureAreNoticed(t *testing.T) {
 		}
 		o.Values["bits"] = "57"
 	})
-	if o := recorded.Judge(Area(), f, tr)["AD-012"]; o.Status != verdict.Fail {
+	if o := recorded.Judge(Suite(), f, tr)["AD-012"]; o.Status != verdict.Fail {
 		t.Errorf("57 bits on amd64: %+v", o)
 	}
 }
@@ -173,7 +173,7 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 	} {
 		f := f
 		f.Release, f.THP = tt.release, tt.thp
-		if got := recorded.Red(recorded.Judge(Area(), f, tr)); !slices.Equal(got, tt.want) {
+		if got := recorded.Red(recorded.Judge(Suite(), f, tr)); !slices.Equal(got, tt.want) {
 			t.Errorf("7.3 judged as %s, THP %t, fails %v, want %v", tt.release, tt.thp, got, tt.want)
 		}
 	}
@@ -182,7 +182,7 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 // TestOtherConditionsAreNoVerdict fails if a machine that is set up otherwise
 // is blamed for what follows from that.
 func TestOtherConditionsAreNoVerdict(t *testing.T) {
-	recorded.Judged(t, Area(), usual, probe, verdict.Error, []recorded.Wrong{
+	recorded.Judged(t, Suite(), usual, probe, verdict.Error, []recorded.Wrong{
 		{"AD-002", "floor.raise", value("value", "65536")},
 		{"AD-002", "floor.raised, at", value("free", "false")},
 		{"AD-003", "hint free", value("free", "false")},
@@ -206,13 +206,13 @@ func TestOtherConditionsAreNoVerdict(t *testing.T) {
 	})
 	f, tr := recorded.Kernel(t, usual, probe)
 	f.PageSize = 1 << 20
-	if o := recorded.Judge(Area(), f, tr)["AD-012"]; o.Status != verdict.Error {
+	if o := recorded.Judge(Suite(), f, tr)["AD-012"]; o.Status != verdict.Error {
 		t.Errorf("pages of an unknown size: %+v", o)
 	}
 }
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
-	recorded.SilenceIsNoFault(t, Area(), usual, probe)
+	recorded.SilenceIsNoFault(t, Suite(), usual, probe)
 }
 
 // TestEveryArchitectureHasALayout fails if an architecture is added to poc/abi

@@ -34,7 +34,7 @@ func judge(arch string, tr wire.Transcript) map[string]verdict.Outcome {
 	outcomes := map[string]verdict.Outcome{}
 	ev := claim.Evidence{Cell: matrix.Cell{Name: "c", Arch: arch}, Transcripts: map[string]wire.Transcript{stage0.Probe: tr},
 		Lost: claim.Loss{Why: "the kernel could not start the agent", Status: verdict.NotRun}}
-	for _, o := range Area().Judge(ev, nil) {
+	for _, o := range Suite().Judge(ev, nil) {
 		outcomes[o.Claim] = o
 	}
 	return outcomes
@@ -109,7 +109,7 @@ func TestEveryClaimCanFail(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range Area().Claims {
+	for _, c := range Suite().Claims {
 		if !slices.Contains(shown, c.ID) {
 			t.Errorf("no wrong answer shows that %s can fail", c.ID)
 		}

@@ -15,17 +15,17 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// probe is the probe run all claims of this area read.
+// probe is the probe run all claims of this suite read.
 const probe = "cloneflags"
 
-// Area returns the claims.
-func Area() claim.Area {
+// Suite returns the claims.
+func Suite() claim.Suite {
 	var claims []claim.Claim
 	for _, group := range [][]claim.Claim{legacyClaims(), namespaceClaims(), clone3Claims()} {
 		claims = append(claims, group...)
 	}
 	claims = claim.NeedEach(claims, abi.Trace, "CL-021")
-	return claim.Area{Name: "clone", Claims: claims}
+	return claim.Suite{Name: "clone", Claims: claims}
 }
 
 // The two answers of a call that cannot succeed: the flags were accepted and

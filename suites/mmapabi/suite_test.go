@@ -152,7 +152,7 @@ func wrong() map[string][]recorded.Wrong {
 }
 
 func TestEveryClaimCanFail(t *testing.T) {
-	recorded.EveryClaimCanFail(t, Area(), probe, wrong())
+	recorded.EveryClaimCanFail(t, Suite(), probe, wrong())
 }
 
 // TestConstantsOfAnotherArchitectureAreNoticed judges the recording as if its
@@ -166,7 +166,7 @@ func TestConstantsOfAnotherArchitectureAreNoticed(t *testing.T) {
 		"sw64":     {"MF-101", "MF-102", "MF-103", "MF-105", "MF-107", "MF-108", "MF-109"},
 	} {
 		f.Arch = goarch
-		got := recorded.Red(recorded.Judge(Area(), f, tr))
+		got := recorded.Red(recorded.Judge(Suite(), f, tr))
 		for _, id := range want {
 			if !slices.Contains(got, id) {
 				t.Errorf("with the constants of %s, %s does not fail; these do: %v", goarch, id, got)
@@ -178,10 +178,10 @@ func TestConstantsOfAnotherArchitectureAreNoticed(t *testing.T) {
 func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	f.Release = release.Release{Major: 6, Minor: 1}
-	if got := recorded.Red(recorded.Judge(Area(), f, tr)); !slices.Equal(got, []string{"MF-003"}) {
+	if got := recorded.Red(recorded.Judge(Suite(), f, tr)); !slices.Equal(got, []string{"MF-003"}) {
 		t.Errorf("the newest judged as 6.1 fails %v, want MF-003 alone", got)
 	}
-	if o := recorded.Judge(Area(), f, recorded.Change(t, tr, "droppable", einval))["MF-003"]; o.Status != verdict.Pass {
+	if o := recorded.Judge(Suite(), f, recorded.Change(t, tr, "droppable", einval))["MF-003"]; o.Status != verdict.Pass {
 		t.Errorf("6.1 without MAP_DROPPABLE: %+v", o)
 	}
 }
@@ -192,12 +192,12 @@ func TestSysconfIsHeldAgainstTheKernel(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	for pageSize, want := range map[int64]verdict.Status{4096: verdict.Pass, 16384: verdict.Fail, 1000: verdict.Fail, 0: verdict.Fail, -1: verdict.Fail} {
 		f.Sysconf = map[string]int64{"SC_PAGESIZE": pageSize}
-		if o := recorded.Judge(Area(), f, tr)["AD-001"]; o.Status != want {
+		if o := recorded.Judge(Suite(), f, tr)["AD-001"]; o.Status != want {
 			t.Errorf("sysconf says %d: %+v", pageSize, o)
 		}
 	}
 	f.Sysconf = nil
-	if o := recorded.Judge(Area(), f, tr)["AD-001"]; o.Status != verdict.Error {
+	if o := recorded.Judge(Suite(), f, tr)["AD-001"]; o.Status != verdict.Error {
 		t.Errorf("sysconf says nothing: %+v", o)
 	}
 }
@@ -215,7 +215,7 @@ func TestHugePagesDecideOnlyWhatTheyCan(t *testing.T) {
 		"none at all, ENOMEM":      {none, verdict.Fail},
 		"some, and it is accepted": {recorded.Change(t, recorded.Change(t, tr, "environment", value("hugepages", "2")), "hugetlb", success), verdict.Error},
 	} {
-		if o := recorded.Judge(Area(), f, tc.tr)["MF-024"]; o.Status != tc.want {
+		if o := recorded.Judge(Suite(), f, tc.tr)["MF-024"]; o.Status != tc.want {
 			t.Errorf("%s: %+v", name, o)
 		}
 	}
@@ -224,18 +224,18 @@ func TestHugePagesDecideOnlyWhatTheyCan(t *testing.T) {
 func TestStrictAccountingIgnoresNoReserve(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	tr = recorded.Change(t, tr, "environment", value("overcommit", "2"))
-	if o := recorded.Judge(Area(), f, tr)["MF-023"]; o.Status != verdict.Fail {
+	if o := recorded.Judge(Suite(), f, tr)["MF-023"]; o.Status != verdict.Fail {
 		t.Errorf("nr although accounting is strict: %+v", o)
 	}
 	tr = recorded.Change(t, tr, "bit 0x4000", value("vmflags", "rd wr mr mw me ac"))
-	if o := recorded.Judge(Area(), f, tr)["MF-023"]; o.Status != verdict.Pass {
+	if o := recorded.Judge(Suite(), f, tr)["MF-023"]; o.Status != verdict.Pass {
 		t.Errorf("strict accounting: %+v", o)
 	}
 }
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
-	recorded.SilenceIsNoFault(t, Area(), usual, probe)
-	recorded.Judged(t, Area(), usual, probe, verdict.Error, []recorded.Wrong{
+	recorded.SilenceIsNoFault(t, Suite(), usual, probe)
+	recorded.Judged(t, Suite(), usual, probe, verdict.Error, []recorded.Wrong{
 		{"MF-030", "full.limit", recorded.Errno(1, "EPERM")},
 		{"MF-110", "full.limit", recorded.Errno(1, "EPERM")},
 		{"SG-011", "full", value("timedout", "true")},

@@ -17,14 +17,14 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// probe is the probe run all claims of this area read but one.
+// probe is the probe run all claims of this suite read but one.
 const probe = "protection"
 
 // zeropage is the probe that may be the end of its guest.
 const zeropage = "zeropage"
 
-// Area returns the claims.
-func Area() claim.Area {
+// Suite returns the claims.
+func Suite() claim.Suite {
 	claims := append(singleClaims(), bitClaims()...)
 	claims = append(claims, moduleClaims()...)
 	for i := range claims {
@@ -37,7 +37,7 @@ func Area() claim.Area {
 		checkShared)
 	shared.Probe = zeropage
 	claims = append(claims, shared)
-	return claim.Area{Name: "protection", Claims: claims}
+	return claim.Suite{Name: "protection", Claims: claims}
 }
 
 func checkShared(g gomega.Gomega, t claim.Transcript, _ abi.Table) {

@@ -14,16 +14,16 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// probe is the probe run all claims of this area read.
+// probe is the probe run all claims of this suite read.
 const probe = "sigstack"
 
 // in is the prefix of the steps of the thread whose signal stack was changed.
 const in = "thread."
 
-// Area returns the claims. SG-009, about mmap under a strict Yama, is in
+// Suite returns the claims. SG-009, about mmap under a strict Yama, is in
 // protection, SG-011, about the signal below a full stack, in mmapabi.
-func Area() claim.Area {
-	return claim.Area{Name: "signal", Claims: claim.NeedEach(claims(), abi.Trace, "SG-004", "SG-101")}
+func Suite() claim.Suite {
+	return claim.Suite{Name: "signal", Claims: claim.NeedEach(claims(), abi.Trace, "SG-004", "SG-101")}
 }
 
 func claims() []claim.Claim {

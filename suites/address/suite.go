@@ -14,11 +14,11 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// probe is the probe run all claims of this area read.
+// probe is the probe run all claims of this suite read.
 const probe = "address"
 
-// Area returns the claims. AD-001, about the size of a page, is in mmapabi.
-func Area() claim.Area {
+// Suite returns the claims. AD-001, about the size of a page, is in mmapabi.
+func Suite() claim.Suite {
 	var claims []claim.Claim
 	for _, group := range [][]claim.Claim{
 		hintClaims(), floorClaims(), layoutClaims(), alignClaims(), spaceClaims(),
@@ -30,7 +30,7 @@ func Area() claim.Area {
 	}
 	claims = claim.NeedEach(claims, abi.Layouts, "AD-005", "AD-006", "AD-015")
 	claims = claim.NeedEach(claims, abi.HugePages, "AD-008", "AD-009", "AD-103")
-	return claim.Area{Name: "address", Claims: claims}
+	return claim.Suite{Name: "address", Claims: claims}
 }
 
 // check is what decides a claim.

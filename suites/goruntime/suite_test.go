@@ -21,20 +21,20 @@ const (
 
 // TestEveryClaimCanFail fails if a check does not notice what it is about.
 func TestEveryClaimCanFail(t *testing.T) {
-	recorded.EveryDefectIsCaught(t, recorded.Of(Area(), probe), usual, probe, wrong())
-	recorded.EveryDefectIsCaught(t, recorded.Of(Area(), variants), usual, variants, wrongVariants())
+	recorded.EveryDefectIsCaught(t, recorded.Of(Suite(), probe), usual, probe, wrong())
+	recorded.EveryDefectIsCaught(t, recorded.Of(Suite(), variants), usual, variants, wrongVariants())
 }
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
-	recorded.SilenceIsNoFault(t, recorded.Of(Area(), probe), usual, probe)
-	recorded.SilenceIsNoFault(t, recorded.Of(Area(), variants), usual, variants)
+	recorded.SilenceIsNoFault(t, recorded.Of(Suite(), probe), usual, probe)
+	recorded.SilenceIsNoFault(t, recorded.Of(Suite(), variants), usual, variants)
 }
 
 // TestWhatCouldNotBeToldIsNoVerdict fails if a kernel is judged by a limit that
 // was not set, or by a program that nobody watched to its end.
 func TestWhatCouldNotBeToldIsNoVerdict(t *testing.T) {
 	value := recorded.Value
-	recorded.Judged(t, recorded.Of(Area(), probe), usual, probe, verdict.Error, []recorded.Wrong{
+	recorded.Judged(t, recorded.Of(Suite(), probe), usual, probe, verdict.Error, []recorded.Wrong{
 		{"GR-101", "nproc.limit", recorded.Errno(1, "EPERM")},
 		{"GR-101", "pids", value("timedout", "true")},
 		{"GR-102", "memory", value("exit", "2")},
@@ -46,11 +46,11 @@ func TestWhatCouldNotBeToldIsNoVerdict(t *testing.T) {
 		{"GR-012", "single.up", value("gomaxprocs", "4")},
 		{"GR-014", "exits", value("exit", "2")},
 	})
-	recorded.Judged(t, recorded.Of(Area(), variants), usual, variants, verdict.Error, []recorded.Wrong{
+	recorded.Judged(t, recorded.Of(Suite(), variants), usual, variants, verdict.Error, []recorded.Wrong{
 		{"IN-002", "stack-eperm.fallback", value("exit", injection)},
 		{"GR-111", "stack-enomem.strict", value("exit", injection)},
 	})
-	recorded.Judged(t, recorded.Of(Area(), probe), lost, probe, verdict.Error, []recorded.Wrong{
+	recorded.Judged(t, recorded.Of(Suite(), probe), lost, probe, verdict.Error, []recorded.Wrong{
 		{"GR-006", "runtime", value("mended", "false")},
 	})
 }
@@ -64,7 +64,7 @@ func TestADefectOfTheRuntimeIsNotTheKernels(t *testing.T) {
 		hasty: {"GR-109", "defect of Go's runtime on mips64le, not of this kernel"},
 	} {
 		f, tr := recorded.Kernel(t, cell, probe)
-		outcomes := recorded.Of(Area(), probe).Judge(recorded.Evidence(f, tr), nil)
+		outcomes := recorded.Of(Suite(), probe).Judge(recorded.Evidence(f, tr), nil)
 		for _, o := range outcomes {
 			if o.Claim == finding.claim {
 				if o.Status != verdict.Fail || o.Level != verdict.May || !strings.Contains(o.Reason, finding.says) {
@@ -83,7 +83,7 @@ func TestADefectOfTheRuntimeIsNotTheKernels(t *testing.T) {
 // TestWhatTheKernelAnswersIsAskedEverywhere fails if a defect of the runtime
 // hides what the kernel does.
 func TestWhatTheKernelAnswersIsAskedEverywhere(t *testing.T) {
-	for _, c := range Area().Claims {
+	for _, c := range Suite().Claims {
 		for _, table := range abi.All() {
 			reason := ""
 			if c.Unsupported != nil {
@@ -126,7 +126,7 @@ func TestRetriesFollowTheRelease(t *testing.T) {
 	} {
 		f.Go = tc.release
 		for _, id := range []string{"GR-009", "GR-104"} {
-			if o := recorded.One(t, Area(), id, f, tc.tr); o.Status != tc.want {
+			if o := recorded.One(t, Suite(), id, f, tc.tr); o.Status != tc.want {
 				t.Errorf("%s of %s: %s, want %s: %s", id, tc.release, o.Status, tc.want, o.Reason)
 			}
 		}
@@ -142,7 +142,7 @@ func TestNumbersAreTheArchitectures(t *testing.T) {
 		"mips64le": {"GR-103", "IN-006", "GR-003", "GR-004", "IN-005"},
 	} {
 		f.Arch = arch
-		red := recorded.Red(recorded.Judge(recorded.Of(Area(), probe), f, tr))
+		red := recorded.Red(recorded.Judge(recorded.Of(Suite(), probe), f, tr))
 		for _, id := range ids {
 			if !slices.Contains(red, id) {
 				t.Errorf("%s passes on %s with the numbers of amd64", id, arch)

@@ -38,13 +38,13 @@ func wrong() map[string][]recorded.Wrong {
 }
 
 func TestEveryClaimCanFail(t *testing.T) {
-	recorded.EveryClaimCanFail(t, Area(), probe, wrong())
+	recorded.EveryClaimCanFail(t, Suite(), probe, wrong())
 }
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
-	recorded.SilenceIsNoFault(t, Area(), usual, probe)
+	recorded.SilenceIsNoFault(t, Suite(), usual, probe)
 	value := recorded.Value
-	recorded.Judged(t, Area(), usual, probe, verdict.Error, []recorded.Wrong{
+	recorded.Judged(t, Suite(), usual, probe, verdict.Error, []recorded.Wrong{
 		{"SG-001", "thread.stack", value("resident before", "64")}, // in use already
 		{"SG-001", "thread", value("timedout", "true")},
 		{"SG-002", "thread", value("exit", "2")},

@@ -15,8 +15,8 @@ import (
 // probe is the one whose transcript every claim here reads.
 const probe = "mapstack"
 
-// Area returns the claims of this suite.
-func Area() claim.Area {
+// Suite returns the claims of this suite.
+func Suite() claim.Suite {
 	claims := append(flagClaims(), hugePageClaims()...)
 	claims = append(claims, numberClaims()...)
 	claims = append(claims, protectionClaims()...)
@@ -27,7 +27,7 @@ func Area() claim.Area {
 			claims[i].Level = verdict.Must
 		}
 	}
-	return claim.Area{Name: "mapstack", Claims: claims}
+	return claim.Suite{Name: "mapstack", Claims: claims}
 }
 
 // equal expects a value as text.

@@ -21,9 +21,9 @@ const probe = "oslimits"
 // threads is how many the program of the probe makes.
 const threads = 1000
 
-// Area returns the claims of this suite. They are no MUST: what an operating system
+// Suite returns the claims of this suite. They are no MUST: what an operating system
 // sets is its owner's choice, of which this tells the price.
-func Area() claim.Area {
+func Suite() claim.Suite {
 	claims := []claim.Claim{
 		{
 			ID:      "OS-001",
@@ -67,7 +67,7 @@ func Area() claim.Area {
 		}
 		return ""
 	}
-	return claim.Area{Name: "system", Claims: claims}
+	return claim.Suite{Name: "system", Claims: claims}
 }
 
 // thousand expects the program to have made all its threads.

@@ -15,11 +15,11 @@ import (
 const usual = "amd64-debian13bpo-newest"
 
 func TestEveryClaimCanFail(t *testing.T) {
-	recorded.EveryDefectIsCaught(t, Area(), usual, probe, wrong())
+	recorded.EveryDefectIsCaught(t, Suite(), usual, probe, wrong())
 }
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
-	recorded.SilenceIsNoFault(t, Area(), usual, probe)
+	recorded.SilenceIsNoFault(t, Suite(), usual, probe)
 }
 
 // TestWhatCouldNotBeToldIsNoVerdict fails if the claims about smaps blame a
@@ -35,7 +35,7 @@ func TestWhatCouldNotBeToldIsNoVerdict(t *testing.T) {
 		})
 	}
 	for _, id := range []string{"MS-005", "MS-006", "MS-010", "MS-011", "MS-014", "MS-015", "MS-017", "PR-002", "PR-009", "PR-010"} {
-		if got := recorded.One(t, Area(), id, f, silent); got.Status != verdict.Error {
+		if got := recorded.One(t, Suite(), id, f, silent); got.Status != verdict.Error {
 			t.Errorf("%s without VmFlags is %s", id, got.Status)
 		}
 	}
@@ -43,7 +43,7 @@ func TestWhatCouldNotBeToldIsNoVerdict(t *testing.T) {
 	noFile := func(o *wire.Observation) {
 		*o = wire.Observation{Step: o.Step, Unknown: map[string]string{"file": "memfd_create: EMFILE"}}
 	}
-	recorded.Judged(t, Area(), usual, probe, verdict.Error, []recorded.Wrong{
+	recorded.Judged(t, Suite(), usual, probe, verdict.Error, []recorded.Wrong{
 		{"MS-003", "unprivileged.who", value("capeff", "0000000000000001")},
 		{"MS-003", "unprivileged.who", value("uid", "0")},
 		{"MS-003", "unprivileged", value("timedout", "true")},
@@ -54,7 +54,7 @@ func TestWhatCouldNotBeToldIsNoVerdict(t *testing.T) {
 		{"MS-011", "growth", value("below.mapped", "true")},
 	})
 	delete(f.Sysctls, "vm.overcommit_memory")
-	if got := recorded.One(t, Area(), "MS-012", f, tr); got.Status != verdict.Error {
+	if got := recorded.One(t, Suite(), "MS-012", f, tr); got.Status != verdict.Error {
 		t.Errorf("MS-012 on a kernel that does not tell how it accounts is %s", got.Status)
 	}
 }
@@ -65,10 +65,10 @@ func TestVersionIsACrossCheck(t *testing.T) {
 	want := []string{"MS-010", "PR-015"}
 	newest, now := recorded.Kernel(t, usual, probe)
 	oldest, then := recorded.Kernel(t, "amd64-debian11-5.10", probe)
-	if got := recorded.Red(recorded.Judge(Area(), oldest, now)); !slices.Equal(got, want) {
+	if got := recorded.Red(recorded.Judge(Suite(), oldest, now)); !slices.Equal(got, want) {
 		t.Errorf("%s's behaviour on %s: %v fail, want %v", newest.Release, oldest.Release, got, want)
 	}
-	if got := recorded.Red(recorded.Judge(Area(), newest, then)); !slices.Equal(got, want) {
+	if got := recorded.Red(recorded.Judge(Suite(), newest, then)); !slices.Equal(got, want) {
 		t.Errorf("%s's behaviour on %s: %v fail, want %v", oldest.Release, newest.Release, got, want)
 	}
 }
@@ -78,7 +78,7 @@ func TestVersionIsACrossCheck(t *testing.T) {
 func TestOnlyRISCVMayAddReadToWrite(t *testing.T) {
 	for cell, added := range map[string]verdict.Status{"riscv64-debian14-newest": verdict.Pass, "loong64-debian14-newest": verdict.Fail} {
 		for perms, want := range map[string]verdict.Status{"-w-p": verdict.Pass, "rw-p": added, "r--p": verdict.Fail, "-wxp": verdict.Fail} {
-			recorded.Judged(t, Area(), cell, probe, want, []recorded.Wrong{{"MS-008", "prot.2", recorded.Value("perms", perms)}})
+			recorded.Judged(t, Suite(), cell, probe, want, []recorded.Wrong{{"MS-008", "prot.2", recorded.Value("perms", perms)}})
 		}
 	}
 }
@@ -112,11 +112,11 @@ func TestGenericStackPopulatesOnAlpha(t *testing.T) {
 		succeeds("number.0x40000"), set("number.0x40000", "resident", "0"), set("number.0x40000", "vmflags", flags["compare.plain"]),
 		set("number.0x80000", "vmflags", flags["compare.stack"]))
 	f.Arch = "sw64"
-	if got := recorded.One(t, Area(), "MS-014", f, tr); got.Status != verdict.Pass {
+	if got := recorded.One(t, Suite(), "MS-014", f, tr); got.Status != verdict.Pass {
 		t.Errorf("%s: %s", got.Status, got.Reason)
 	}
 	tr = recorded.Answered(t, tr, set("number.0x20000", "resident", "0"))
-	if got := recorded.One(t, Area(), "MS-014", f, tr); got.Status != verdict.Fail {
+	if got := recorded.One(t, Suite(), "MS-014", f, tr); got.Status != verdict.Fail {
 		t.Errorf("0x20000 does not populate: %s", got.Status)
 	}
 }

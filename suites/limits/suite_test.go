@@ -19,13 +19,13 @@ const (
 
 // TestEveryClaimCanFail fails if a check does not notice what it is about.
 func TestEveryClaimCanFail(t *testing.T) {
-	recorded.EveryDefectIsCaught(t, Area(), usual, probe, wrong())
+	recorded.EveryDefectIsCaught(t, Suite(), usual, probe, wrong())
 }
 
 // TestOlderKernelsCanFail is about what has another meaning on the usual kernel.
 func TestOlderKernelsCanFail(t *testing.T) {
 	value := recorded.Value
-	recorded.Judged(t, Area(), older, probe, verdict.Fail, []recorded.Wrong{
+	recorded.Judged(t, Suite(), older, probe, verdict.Fail, []recorded.Wrong{
 		{"LM-008", "pidns.outside", value("after", "32768")},
 		{"LM-112", "pids.nested.events", value("inner", "0")},
 		{"LM-112", "pids.nested.events", value("outer", "2")},
@@ -57,7 +57,7 @@ func TestEveryAnswerDecidesAClaim(t *testing.T) {
 			change = recorded.Success("0x63")
 		}
 		decided := false
-		for _, got := range recorded.Judge(Area(), f, recorded.Change(t, tr, o.Step, change)) {
+		for _, got := range recorded.Judge(Suite(), f, recorded.Change(t, tr, o.Step, change)) {
 			decided = decided || got.Status != verdict.Pass
 		}
 		if !decided {
@@ -67,14 +67,14 @@ func TestEveryAnswerDecidesAClaim(t *testing.T) {
 }
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
-	recorded.SilenceIsNoFault(t, Area(), usual, probe)
+	recorded.SilenceIsNoFault(t, Suite(), usual, probe)
 }
 
 // TestWhatCouldNotBeToldIsNoVerdict fails if a kernel is judged by children that
 // were not what they should be.
 func TestWhatCouldNotBeToldIsNoVerdict(t *testing.T) {
 	value := recorded.Value
-	recorded.Judged(t, Area(), usual, probe, verdict.Error, []recorded.Wrong{
+	recorded.Judged(t, Suite(), usual, probe, verdict.Error, []recorded.Wrong{
 		{"LM-001", "nproc.user.who", value("uid", "0")},
 		{"LM-001", "nproc.user.who", value("capeff", "0x0000000000200000")},
 		{"LM-001", "nproc.user.refused", value("threads.after", "13")},
@@ -111,7 +111,7 @@ func TestVersionIsACrossCheck(t *testing.T) {
 	} {
 		f, tr := recorded.Kernel(t, tc.recording, probe)
 		f.Release = tc.release
-		if got := strings.Join(recorded.Red(recorded.Judge(Area(), f, tr)), " "); got != tc.want {
+		if got := strings.Join(recorded.Red(recorded.Judge(Suite(), f, tr)), " "); got != tc.want {
 			t.Errorf("%s as %s: %q fail, want %q", tc.recording, tc.release, got, tc.want)
 		}
 	}
@@ -122,7 +122,7 @@ func TestVersionIsACrossCheck(t *testing.T) {
 func TestErrorsAreComparedByTheArchitecturesNumber(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	f.Arch = "sw64"
-	got := recorded.Judge(Area(), f, tr)["LM-001"]
+	got := recorded.Judge(Suite(), f, tr)["LM-001"]
 	if got.Status != verdict.Fail || !strings.Contains(got.Reason, "EDEADLK (11)") {
 		t.Errorf("%+v", got)
 	}
@@ -135,7 +135,7 @@ func TestDebiansSysctlMayBeAbsent(t *testing.T) {
 		*o = wire.Observation{Step: o.Step, Values: map[string]string{"sysctl": "absent"}}
 	})
 	f.Sysctls = nil
-	if got := recorded.Judge(Area(), f, tr)["CL-102"]; got.Status != verdict.Pass {
+	if got := recorded.Judge(Suite(), f, tr)["CL-102"]; got.Status != verdict.Pass {
 		t.Errorf("%+v", got)
 	}
 }
@@ -144,11 +144,11 @@ func TestDebiansSysctlMayBeAbsent(t *testing.T) {
 func TestManyCPUsRaiseTheSmallestPIDMax(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	tr = recorded.Change(t, tr, "defaults", recorded.Value("possible", "0-63"))
-	if got := recorded.Judge(Area(), f, tr)["LM-109"]; got.Status != verdict.Fail {
+	if got := recorded.Judge(Suite(), f, tr)["LM-109"]; got.Status != verdict.Fail {
 		t.Errorf("301 accepted with 64 CPUs: %+v", got)
 	}
 	tr = recorded.Change(t, tr, "pidmax.301", recorded.Errno(22, "EINVAL"))
-	if got := recorded.Judge(Area(), f, tr)["LM-109"]; got.Status != verdict.Pass {
+	if got := recorded.Judge(Suite(), f, tr)["LM-109"]; got.Status != verdict.Pass {
 		t.Errorf("301 refused with 64 CPUs: %+v", got)
 	}
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// probe is the probe run all claims of this area read.
+// probe is the probe run all claims of this suite read.
 const probe = "mmapabi"
 
-// Area returns the claims.
-func Area() claim.Area {
+// Suite returns the claims.
+func Suite() claim.Suite {
 	var claims []claim.Claim
 	for _, group := range [][]claim.Claim{
 		ruleClaims(), validateClaims(), placeClaims(), argumentClaims(), effectClaims(), growthClaims(), numberClaims(),
@@ -29,7 +29,7 @@ func Area() claim.Area {
 	for i := range claims {
 		claims[i].Probe = probe
 	}
-	return claim.Area{Name: "mmapabi", Claims: claim.NeedEach(claims, abi.Sysconf, "AD-001")}
+	return claim.Suite{Name: "mmapabi", Claims: claim.NeedEach(claims, abi.Sysconf, "AD-001")}
 }
 
 // check is what decides a claim, with the constants of the architecture.

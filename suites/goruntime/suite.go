@@ -21,10 +21,10 @@ const probe = "newosproc"
 // full is the error of clone at every limit of processes and threads.
 const full = "EAGAIN"
 
-// Area returns the claims of this suite. Numbers from 101 up are behaviours that
+// Suite returns the claims of this suite. Numbers from 101 up are behaviours that
 // a row of the catalogue holds besides its first. GR-016 and GR-017
 // are not decided here.
-func Area() claim.Area {
+func Suite() claim.Suite {
 	var claims []claim.Claim
 	for _, group := range [][]claim.Claim{refusalClaims(), textClaims(), memoryClaims(), chainClaims(), threadClaims(), variantClaims(), flagClaims()} {
 		claims = append(claims, group...)
@@ -39,7 +39,7 @@ func Area() claim.Area {
 			claims[i] = claim.Needs(c, abi.GoPort)
 		}
 	}
-	return claim.Area{Name: "goruntime", Claims: claims}
+	return claim.Suite{Name: "goruntime", Claims: claims}
 }
 
 type check func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts)
