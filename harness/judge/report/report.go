@@ -30,7 +30,7 @@ type Report struct {
 	// a defective kernel is judged; it certifies nothing.
 	Defect   *Defect           `json:"defect,omitempty"`
 	Verdict  verdict.Decision  `json:"verdict"`
-	Cells    []CellReport            `json:"cells"`
+	Cells    []CellReport      `json:"cells"`
 	Claims   []Claim           `json:"claims"`
 	Outcomes []verdict.Outcome `json:"outcomes"`
 	// Tiers is there when the run was about an architecture whose kernels nobody
@@ -134,8 +134,8 @@ type Provenance struct {
 	// each with the file and line that says so; what could be given to the guest
 	// is among the kernel's parameters.
 	Policy   []PolicyLine `json:"policy,omitempty"`
-	Compiler string    `json:"compiler,omitempty"` // that built it, where that was done here
-	Warning  string    `json:"warning,omitempty"`
+	Compiler string       `json:"compiler,omitempty"` // that built it, where that was done here
+	Warning  string       `json:"warning,omitempty"`
 }
 
 // PolicyLine is one thing that a system sets.

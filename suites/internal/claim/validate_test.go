@@ -32,7 +32,7 @@ func TestValidateFindsEveryIncompleteClaim(t *testing.T) {
 		}
 	}
 	for name, suites := range map[string][]Suite{
-		"ID used twice":       {{Name: "x", Claims: []Claim{sample()}}, {Name: "y", Claims: []Claim{sample()}}},
+		"ID used twice":        {{Name: "x", Claims: []Claim{sample()}}, {Name: "y", Claims: []Claim{sample()}}},
 		"suite without claims": {{Name: "x"}},
 		"suite without a name": {{Claims: []Claim{sample()}}},
 	} {

@@ -1,14 +1,15 @@
-// Package collect turns what a run left behind into what claims are judged on,
-// and makes a run when there is none.
+// Package collect turns what a run left behind into what claims are judged on.
 package collect
 
 import (
 	"fmt"
+	"io/fs"
 
 	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/claim"
@@ -64,4 +65,23 @@ func loss(f *failure.Failure) claim.Loss {
 		return claim.Loss{Why: f.Error(), Status: verdict.Error}
 	}
 	return claim.Loss{Why: f.Error(), Status: verdict.NotRun}
+}
+
+// Deviations reads the recorded deviations, of which every suite uses its own.
+func Deviations(data fs.FS) ([]claim.Deviation, error) {
+	const file = "deviations.yaml"
+	text, err := fs.ReadFile(data, file)
+	if err != nil {
+		return nil, fmt.Errorf("read the deviations: %w", err)
+	}
+	return claim.ParseDeviations("fixtures/"+file, text)
+}
+
+// Probes puts before the probes that claims read the ones that say what the
+// target is, without which no claim can be judged. a is the target's architecture.
+func Probes(a abi.Table, claimed ...string) []string {
+	if a.Lacks(abi.Sysconf) != "" {
+		return append([]string{catalog.Facts}, claimed...)
+	}
+	return append([]string{catalog.Facts, catalog.Sysconf}, claimed...)
 }

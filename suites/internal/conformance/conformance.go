@@ -14,15 +14,16 @@ import (
 	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/suites/internal/boot"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/collect"
 	"github.com/mapstack/conformance/suites/internal/spec"
 )
 
 // Build registers the specs of a suite. What it runs on is said by the
-// environment, see collect.Env.
+// environment, see boot.Env.
 func Build(ctx context.Context, suite claim.Suite) error {
-	source := collect.Env(os.Getenv)
+	source := boot.Env(os.Getenv)
 	if config, _ := ginkgo.GinkgoConfiguration(); config.ParallelTotal > 1 && source.Evidence == "" {
 		return fmt.Errorf("every Ginkgo process would boot every cell; run once, then set MAPSTACK_EVIDENCE to that run's folder")
 	}
@@ -30,7 +31,7 @@ func Build(ctx context.Context, suite claim.Suite) error {
 	if err != nil {
 		return err
 	}
-	cells, err := collect.Obtain(ctx, source, ".", suite.Name, probes(suite), printer())
+	cells, err := boot.Obtain(ctx, source, ".", suite.Name, probes(suite), printer())
 	if err != nil {
 		return err
 	}

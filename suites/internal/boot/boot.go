@@ -1,9 +1,10 @@
-package collect
+// Package boot obtains the evidence that a Ginkgo suite judges: it loads a finished run,
+// or has the cells run. It is the one package of the suites that links the engine.
+package boot
 
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 
@@ -13,8 +14,7 @@ import (
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/poc/abi"
-	"github.com/mapstack/conformance/poc/catalog"
-	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/collect"
 )
 
 // Source says where evidence comes from. Env reads it from the environment,
@@ -65,7 +65,7 @@ func Obtain(ctx context.Context, s Source, root, focus string, probes []string, 
 	wanted := map[string][]string{}
 	for _, c := range cells {
 		table, _ := abi.Lookup(c.Arch) // one without a table is judged as an error
-		wanted[c.Name] = Probes(table, probes...)
+		wanted[c.Name] = collect.Probes(table, probes...)
 	}
 	out := s.Out
 	if out == "" {
@@ -79,23 +79,4 @@ func Obtain(ctx context.Context, s Source, root, focus string, probes []string, 
 	}
 	_, _, results, err := bench.Run(ctx, cells, wanted, focus, out)
 	return results, err
-}
-
-// Deviations reads the recorded deviations, of which every suite uses its own.
-func Deviations(data fs.FS) ([]claim.Deviation, error) {
-	const file = "deviations.yaml"
-	text, err := fs.ReadFile(data, file)
-	if err != nil {
-		return nil, fmt.Errorf("read the deviations: %w", err)
-	}
-	return claim.ParseDeviations("fixtures/"+file, text)
-}
-
-// Probes puts before the probes that claims read the ones that say what the
-// target is, without which no claim can be judged. a is the target's architecture.
-func Probes(a abi.Table, claimed ...string) []string {
-	if a.Lacks(abi.Sysconf) != "" {
-		return append([]string{catalog.Facts}, claimed...)
-	}
-	return append([]string{catalog.Facts, catalog.Sysconf}, claimed...)
 }
