@@ -31,12 +31,11 @@ func observed(t *testing.T, fresh bool, suite string) evidence.CellRun {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bench, err := workbench.Open(t.Context(), ".", fixtures.FS(), false, progress.Discard)
+	bench, err := workbench.Open(t.Context(), workbench.Options{Dir: ".", Data: fixtures.FS(), Sink: progress.Discard, Fresh: fresh})
 	if err != nil {
 		t.Fatal(err)
 	}
-	bench.Fresh = fresh
-	_, _, results, err := bench.Run(t.Context(), cells, probes, suite, t.TempDir())
+	_, _, results, err := bench.Run(t.Context(), bench.Bind(cells...), probes, suite, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

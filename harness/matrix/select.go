@@ -1,7 +1,6 @@
 package matrix
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -27,7 +26,7 @@ func Select(cells []Cell, s Selection) ([]Cell, error) {
 	for i, name := range asked {
 		rec, err := arch.Lookup(name)
 		if err != nil || !slices.ContainsFunc(cells, func(c Cell) bool { return c.About(rec.GOARCH) }) {
-			return nil, unknown("architecture", name, cells, func(c Cell) string { return cmp.Or(c.For, c.Arch) })
+			return nil, unknown("architecture", name, cells, func(c Cell) string { return c.For }, func(c Cell) string { return c.Arch })
 		}
 		asked[i] = rec.GOARCH
 	}
@@ -80,10 +79,12 @@ func named(what, list string, cells []Cell, field func(Cell) string) (map[string
 	return set, nil
 }
 
-func unknown(what, name string, cells []Cell, field func(Cell) string) error {
+func unknown(what, name string, cells []Cell, fields ...func(Cell) string) error {
 	valid := map[string]bool{}
 	for _, c := range cells {
-		valid[field(c)] = true
+		for _, field := range fields {
+			valid[field(c)] = true
+		}
 	}
 	names := make([]string, 0, len(valid))
 	for n := range valid {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/evidence"
-	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/poc/stage0"
 )
 
@@ -35,7 +34,7 @@ func TestStage0IsInTheEvidence(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			results, err := e.Cells(t.Context(), []matrix.Cell{cell("c", "amd64", 64)}, map[string][]string{"c": {"p", stage0.Probe}}, folder)
+			results, err := e.Cells(t.Context(), bound(e, cell("c", "amd64", 64)), map[string][]string{"c": {"p", stage0.Probe}}, folder)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +64,7 @@ func TestTheSnapshotKeepsWhatStage0Saw(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		results, err := e.Cells(t.Context(), []matrix.Cell{cell("c", "amd64", 64)}, map[string][]string{"c": {stage0.Probe}}, folder)
+		results, err := e.Cells(t.Context(), bound(e, cell("c", "amd64", 64)), map[string][]string{"c": {stage0.Probe}}, folder)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,14 +28,12 @@ var errLost = errors.New("the run has no whole transcript")
 // Recall is Observe below a defect, but what a guest of the same snapshot said
 // below it before is not asked again. It is for proofs about claims, which need
 // not see a kernel twice; a verdict on a kernel is never made of it.
-func (o *Origin) Recall(ctx context.Context, probe, defect string) (t wire.Transcript, run evidence.ProbeRun, err error) {
-	o.mu.Lock()
-	restored := o.snapshot != nil
-	o.mu.Unlock()
-	if !restored || defect == "" {
+func (o *Opened) Recall(ctx context.Context, probe, defect string) (t wire.Transcript, run evidence.ProbeRun, err error) {
+	snapshot := o.place.snapshot()
+	if snapshot == "" || defect == "" {
 		return o.Observe(ctx, io.Discard, probe, defect)
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s", o.guest.Snapshot, probe, defect))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s", snapshot, probe, defect))
 	dir, err := o.engine.Snapshots.Dir(ctx, trialKind, hex.EncodeToString(sum[:]), func(ctx context.Context, dir string) error {
 		var err error
 		if t, run, err = o.Observe(ctx, io.Discard, probe, defect); err != nil {

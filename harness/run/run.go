@@ -32,18 +32,13 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Kernels gives the kernel image of a cell.
-type Kernels interface {
-	Image(ctx context.Context, cell matrix.Cell) (kernel.Image, error)
-}
-
 // Emulators gives the QEMU that runs an architecture.
 type Emulators interface {
 	Find(ctx context.Context, rec arch.Record) (toolbox.QEMU, error)
 }
 
-// Guests gives the guest image of an architecture.
-type Guests interface {
+// Images gives the guest image of an architecture.
+type Images interface {
 	Image(ctx context.Context, rec arch.Record) (guestimage.Image, error)
 }
 
@@ -55,9 +50,8 @@ type Supplies interface {
 
 // Engine runs cells.
 type Engine struct {
-	Kernels   Kernels
 	Emulators Emulators
-	Guests    Guests
+	Images    Images
 	Supplies  Supplies
 	Host      evidence.Host
 	Sink      progress.Sink
@@ -70,10 +64,6 @@ type Engine struct {
 	// Fresh, or without Snapshots, every probe run boots.
 	Snapshots Snapshots
 	Fresh     bool
-	// Running is the systems that run already, by the name of the cell that each
-	// is. All other cells are QEMU guests.
-	Running map[string]*Running
-
 	kvmOnce   sync.Once
 	kvmReason string // why KVM is not used; "" when it is
 
@@ -81,34 +71,31 @@ type Engine struct {
 	cores, memory *semaphore.Weighted
 }
 
-// Snapshots is where booted guests are kept: a cache.
-type Snapshots interface {
-	Dir(ctx context.Context, kind, key string, build func(ctx context.Context, dir string) error) (string, error)
-	Forget(ctx context.Context, kind, key string) error
-}
-
-// Cells runs on every cell its probes, by the cell's name, and writes each cell's
-// evidence as soon as it is known. One cell's failure is that cell's; the returned error means
-// that the evidence itself could not be written.
-func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes map[string][]string, folder evidence.Folder) ([]evidence.CellRun, error) {
-	results := make([]evidence.CellRun, len(cells))
-	order := make([]int, len(cells))
+// Cells runs on every bound subject its probes, by the name of its cell, and writes each
+// cell's evidence as soon as it is known. One cell's failure is that cell's; the returned
+// error means that the evidence itself could not be written.
+func (e *Engine) Cells(ctx context.Context, subjects []Bound, probes map[string][]string, folder evidence.Folder) ([]evidence.CellRun, error) {
+	results := make([]evidence.CellRun, len(subjects))
+	order := make([]int, len(subjects))
 	for i := range order {
 		order[i] = i
 	}
 	// The longest first: a slow cell that starts last would run alone.
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(slowness(cells[b]), slowness(cells[a])) })
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(slowness(subjects[b].Cell), slowness(subjects[a].Cell))
+	})
 
 	var group errgroup.Group
 	// Beyond the guests that run, a few may be downloading or compiling.
 	group.SetLimit(2 * e.Host.Cores)
 	for _, i := range order {
 		group.Go(func() error {
-			result := evidence.CellRun{Cell: cells[i], Transcripts: map[string]wire.Transcript{}}
-			err := e.cell(ctx, &result, probes[cells[i].Name], folder)
+			name := subjects[i].Cell.Name
+			result := evidence.CellRun{Cell: subjects[i].Cell, Transcripts: map[string]wire.Transcript{}}
+			err := e.cell(ctx, subjects[i], &result, probes[name], folder)
 			result.Failure = asFailure(ctx, err)
 			results[i] = result
-			e.Sink(progress.Event{Cell: cells[i].Name, Stage: progress.Finished, End: true, Err: err})
+			e.Sink(progress.Event{Cell: name, Stage: progress.Finished, End: true, Err: err})
 			return folder.WriteCell(result)
 		})
 	}
@@ -116,19 +103,13 @@ func (e *Engine) Cells(ctx context.Context, cells []matrix.Cell, probes map[stri
 	return results, err
 }
 
-// lend runs run while it holds one of the host's cores and a guest's memory.
-func (e *Engine) lend(ctx context.Context, cell matrix.Cell, run func() error) error {
+// room calls run while it holds one of the host's cores and a guest's memory, in MiB.
+func (e *Engine) room(ctx context.Context, memory int64, run func() error) error {
 	budget := int64(e.Host.MemoryMiB * guestShareNum / guestShareDen)
-	if r, ok := e.Running[cell.Name]; ok {
-		// Its memory is there already; its probes would disturb one another.
-		r.one.Lock()
-		defer r.one.Unlock()
-		return run()
-	}
 	e.lendOnce.Do(func() {
 		e.cores, e.memory = semaphore.NewWeighted(int64(e.Host.Cores)), semaphore.NewWeighted(budget)
 	})
-	return within(ctx, e.cores, e.memory, int64(cell.Memory), budget, run)
+	return within(ctx, e.cores, e.memory, memory, budget, run)
 }
 
 // within runs run while it holds one core and the guest's memory.
@@ -182,27 +163,25 @@ func asFailure(ctx context.Context, err error) *failure.Failure {
 
 // cell runs one cell and fills result as it learns. A probe whose run fails
 // loses what it had observed, and no other does.
-func (e *Engine) cell(ctx context.Context, result *evidence.CellRun, probes []string, folder evidence.Folder) (err error) {
+func (e *Engine) cell(ctx context.Context, subject Bound, result *evidence.CellRun, probes []string, folder evidence.Folder) (err error) {
 	log, err := folder.Console(result.Cell.Name, evidence.BootConsole)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
-	// Stage 0 has run before anything can be asked for.
 	asked := len(probes)
 	probes = slices.DeleteFunc(slices.Clone(probes), func(p string) bool { return p == stage0.Probe })
-	o, err := e.Open(ctx, result.Cell, log)
-	defer o.describe(result)
-	defer func() { keepEarly(result, o, len(probes) < asked && stage0.Unassembled(result.Cell.Arch) == "", err) }()
+	early := len(probes) < asked && stage0.Unassembled(result.Cell.Arch) == ""
+	o, err := e.Open(ctx, subject, log)
+	defer o.place.describe(result)
+	defer func() { o.keepEarly(ctx, result, early, err) }()
 	if err != nil {
 		return err
 	}
-	if o.running != nil && len(probes) < asked {
-		if t, spoke := o.running.Early(ctx); spoke {
-			o.early = &t
-		}
+	if early {
+		o.place.early(ctx) // stage 0 runs before any probe, also in a system that runs already
 	}
-	r := runs{engine: e, origin: o, folder: folder, result: result, total: len(probes)}
+	r := runs{engine: e, opened: o, folder: folder, result: result, total: len(probes)}
 	result.Runs = map[string]evidence.ProbeRun{}
 	if len(probes) > 0 && probes[0] == catalog.Facts {
 		// A guest that is not what the cell says is asked nothing more.
@@ -221,8 +200,8 @@ func (e *Engine) cell(ctx context.Context, result *evidence.CellRun, probes []st
 		group.Go(func() error { return r.probe(within, probe) })
 	}
 	err = group.Wait()
-	if o.running != nil && ctx.Err() == nil {
-		err = errors.Join(err, o.running.Unchanged(ctx))
+	if ctx.Err() == nil {
+		err = errors.Join(err, o.place.unchanged(ctx))
 	}
 	return err
 }
@@ -230,7 +209,7 @@ func (e *Engine) cell(ctx context.Context, result *evidence.CellRun, probes []st
 // runs is the probe runs of a cell.
 type runs struct {
 	engine *Engine
-	origin *Origin
+	opened *Opened
 	folder evidence.Folder
 	total  int
 
@@ -248,7 +227,7 @@ func (r *runs) probe(ctx context.Context, probe string) (err error) {
 	defer func() { err = errors.Join(err, log.Close()) }()
 	shown := progress.Event{Cell: r.result.Cell.Name, Stage: progress.Probe, What: probe, Total: int64(r.total)}
 	var t wire.Transcript
-	run, err := r.origin.With(ctx, log, func(g target.Agent) (err error) {
+	run, err := r.opened.With(ctx, log, func(g target.Agent) (err error) {
 		shown.Done = r.count(&r.begun)
 		r.engine.Sink(shown)
 		t, err = observe(ctx, g, probe, r.engine.Defect, r.result.Cell.Policy)

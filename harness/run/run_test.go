@@ -41,10 +41,19 @@ func (s source) Find(context.Context, arch.Record) (toolbox.QEMU, error) {
 	return toolbox.QEMU{Argv: s.qemu}, nil
 }
 
-type guests struct{}
+type images struct{}
 
-func (guests) Image(context.Context, arch.Record) (guestimage.Image, error) {
+func (images) Image(context.Context, arch.Record) (guestimage.Image, error) {
 	return guestimage.Image{Path: "/nowhere/initrd"}, nil
+}
+
+// bound binds cells to guests that boot the kernels of the engine's source.
+func bound(e *Engine, cells ...matrix.Cell) (subjects []Bound) {
+	kernels := e.Emulators.(source)
+	for _, c := range cells {
+		subjects = append(subjects, Bound{c, Guests{func(ctx context.Context) (kernel.Image, error) { return kernels.Image(ctx, c) }}})
+	}
+	return subjects
 }
 
 var testTime = time.Unix(1e9, 0)
@@ -56,7 +65,7 @@ func cell(name, goarch string, memory int) matrix.Cell {
 func engine(s source) (*Engine, *[]progress.Event) {
 	var mu sync.Mutex
 	var events []progress.Event
-	return &Engine{Kernels: s, Emulators: s, Guests: guests{}, Host: evidence.Host{Cores: 2, MemoryMiB: 4096},
+	return &Engine{Emulators: s, Images: images{}, Host: evidence.Host{Cores: 2, MemoryMiB: 4096},
 		Sink: func(e progress.Event) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -74,7 +83,7 @@ func runCells(t *testing.T, ctx context.Context, e *Engine, cells ...matrix.Cell
 	for _, c := range cells {
 		probes[c.Name] = []string{catalog.Facts}
 	}
-	results, err := e.Cells(ctx, cells, probes, folder)
+	results, err := e.Cells(ctx, bound(e, cells...), probes, folder)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,32 +2,84 @@ package run
 
 import (
 	"context"
+	"io"
 	"sync"
 
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/machine/target"
+	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Running is a system that runs already, as a cell's target.
+// Running is Where for a system that was there before the run and is there after it.
 type Running struct {
-	System
+	System System
 	// Programs is what the evidence says of agent and probes.
 	Programs evidence.Guest
-	// Kernel and QEMU are what it says of a system that was booted for the run, nil for
-	// one that was there.
+	// Kernel and QEMU are what the evidence says of a system that was booted for the
+	// run. They are nil for one that was there.
 	Kernel *evidence.Kernel
 	QEMU   *evidence.QEMU
-
-	one sync.Mutex
 }
 
-// System is a target that was there before the run and is there after it.
+// System is a system that runs already.
 type System interface {
 	target.Target
-	// Early is what stage 0 observes there, false when it says nothing.
+	// Early returns what stage 0 observes there; false if it says nothing.
 	Early(ctx context.Context) (wire.Transcript, bool)
 	// Unchanged compares the system with what it was before the probes; a
 	// difference is a *failure.Failure.
 	Unchanged(ctx context.Context) error
+}
+
+func (r Running) open(context.Context, *Engine, matrix.Cell, io.Writer) (place, error) {
+	return &running{Running: r}, nil
+}
+
+// running gives agents in a system that runs already.
+type running struct {
+	Running
+	one sync.Mutex // probes of one system would disturb each other
+
+	mu   sync.Mutex
+	last wire.Hello // of the agent that started last
+
+	// Stage 0 runs once, before any probe.
+	asked sync.Once
+	first wire.Transcript
+	spoke bool
+}
+
+// lend calls run alone. The system's memory is there already.
+func (r *running) lend(_ context.Context, run func() error) error {
+	r.one.Lock()
+	defer r.one.Unlock()
+	return run()
+}
+
+func (r *running) start(ctx context.Context, log io.Writer) (target.Agent, string, error) {
+	a, how, err := r.System.Start(ctx, log)
+	if err == nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.last, _ = a.Greeting()
+	}
+	return a, how, err
+}
+
+func (r *running) early(ctx context.Context) (wire.Transcript, bool) {
+	r.asked.Do(func() { r.first, r.spoke = r.System.Early(ctx) })
+	return r.first, r.spoke
+}
+
+func (r *running) unchanged(ctx context.Context) error { return r.System.Unchanged(ctx) }
+
+func (r *running) snapshot() string { return "" }
+
+func (r *running) describe(c *evidence.CellRun) {
+	guest := r.Programs
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	guest.Hello = r.last
+	c.Guest, c.Kernel, c.QEMU = &guest, r.Kernel, r.QEMU
 }

@@ -31,7 +31,7 @@ func BenchmarkScale(b *testing.B) {
 					b.Fatal(err)
 				}
 				before := cpuSeconds(b)
-				results, err := e.Cells(b.Context(), cells, probes, folder)
+				results, err := e.Cells(b.Context(), bound(e, cells...), probes, folder)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -11,7 +11,6 @@ import (
 	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/guest/guestimage"
 	"github.com/mapstack/conformance/harness/judge/evidence"
-	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/matrix/local"
 	"github.com/mapstack/conformance/poc/stage0"
@@ -57,13 +56,13 @@ func TestTheVendorsEmulatorIsDriven(t *testing.T) {
 				t.Fatal(err)
 			}
 			e, _ := scripted(t, tc.script)
-			e.Supplies, e.Guests = vendor{tc.parts}, disked{guestimage.Image{Path: "/nowhere/initrd", Disk: disk, Bare: tc.bare}}
+			e.Supplies, e.Images = vendor{tc.parts}, disked{guestimage.Image{Path: "/nowhere/initrd", Disk: disk, Bare: tc.bare}}
 			folder, err := evidence.Create(t.TempDir(), testTime)
 			if err != nil {
 				t.Fatal(err)
 			}
 			c := cell("board", "sw64", 64)
-			results, err := e.Cells(t.Context(), []matrix.Cell{c}, map[string][]string{"board": {"p", stage0.Probe}}, folder)
+			results, err := e.Cells(t.Context(), bound(e, c), map[string][]string{"board": {"p", stage0.Probe}}, folder)
 			if err != nil {
 				t.Fatal(err)
 			}

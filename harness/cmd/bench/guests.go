@@ -26,11 +26,11 @@ import (
 func compare(ctx context.Context, bench *workbench.Bench, cell matrix.Cell, times int) ([]Row, error) {
 	restored, booted := bench.Engine(), bench.Engine()
 	booted.Fresh = true
-	restore, err := restored.Open(ctx, cell, io.Discard)
+	restore, err := restored.Open(ctx, bench.Bind(cell)[0], io.Discard)
 	if err != nil {
 		return nil, err
 	}
-	boot, err := booted.Open(ctx, cell, io.Discard)
+	boot, err := booted.Open(ctx, bench.Bind(cell)[0], io.Discard)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func compare(ctx context.Context, bench *workbench.Bench, cell matrix.Cell, time
 const benchProbe = "sysconf"
 
 // toResult is the seconds from nothing to a probe's whole transcript.
-func toResult(ctx context.Context, o *run.Origin) (float64, error) {
+func toResult(ctx context.Context, o *run.Opened) (float64, error) {
 	began := time.Now()
 	var took time.Duration
 	r, err := o.With(ctx, io.Discard, func(g target.Agent) error {
@@ -84,7 +84,7 @@ func toResult(ctx context.Context, o *run.Origin) (float64, error) {
 	return took.Seconds(), errors.Join(err, r.Err())
 }
 
-func toHello(ctx context.Context, o *run.Origin) (float64, error) {
+func toHello(ctx context.Context, o *run.Opened) (float64, error) {
 	r, err := o.With(ctx, io.Discard, func(target.Agent) error { return nil })
 	return r.StartSeconds, err
 }

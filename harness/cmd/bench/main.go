@@ -66,7 +66,7 @@ type Spread struct {
 
 func measure(ctx context.Context, times int, names, run, write string) error {
 	data := os.DirFS("fixtures")
-	bench, err := workbench.Open(ctx, ".", data, false, progress.Discard)
+	bench, err := workbench.Open(ctx, workbench.Options{Dir: ".", Data: data, Sink: progress.Discard})
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
@@ -46,13 +46,13 @@ func makeBundle(ctx context.Context, s selection, to string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	d := newDisplay(os.Stderr)
-	defer d.close()
-	bench, err := workbench.Open(ctx, ".", fixtures.FS(), s.locked, d.sink)
+	d := display.New(os.Stderr)
+	defer d.Close()
+	bench, err := workbench.Open(ctx, s.options(d.Sink))
 	if err != nil {
 		return 0, err
 	}
-	_, pins, err := fetchAll(ctx, bench, cells)
+	_, pins, err := bench.Fetch(ctx, cells)
 	if err != nil {
 		return 0, err
 	}

@@ -57,7 +57,7 @@ func TestBootDestructiveOnAMachineOfItsOwn(t *testing.T) {
 	defer cancel()
 	dir := t.TempDir()
 	said(t, exec.CommandContext(ctx, "make", "-C", "../../..", "dist", "HOSTS=amd64", "DIST="+dir))
-	bench, err := workbench.Open(ctx, ".", fixtures.FS(), false, progress.Discard)
+	bench, err := workbench.Open(ctx, workbench.Options{Dir: ".", Data: fixtures.FS(), Sink: progress.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}

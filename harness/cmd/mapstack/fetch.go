@@ -1,24 +1,18 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"text/tabwriter"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/guest/prebuilt"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/run/workbench"
-	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
 func fetchCommand() *cobra.Command {
@@ -37,14 +31,14 @@ func fetchCommand() *cobra.Command {
 			if update && prebuilt.Images() != nil {
 				return errors.New("--update-lock writes to a checkout; run the mapstack that make builds there")
 			}
-			d := newDisplay(os.Stderr)
-			bench, err := workbench.Open(cmd.Context(), ".", fixtures.FS(), s.locked, d.sink)
+			d := display.New(os.Stderr)
+			bench, err := workbench.Open(cmd.Context(), s.options(d.Sink))
 			if err != nil {
-				d.close()
+				d.Close()
 				return err
 			}
-			images, pins, err := fetchAll(cmd.Context(), bench, cells)
-			d.close()
+			images, pins, err := bench.Fetch(cmd.Context(), cells)
+			d.Close()
 			if err != nil {
 				return err
 			}
@@ -57,7 +51,7 @@ func fetchCommand() *cobra.Command {
 			if err := w.Flush(); err != nil || !update {
 				return err
 			}
-			return writeLock(filepath.Join(bench.Tools.Root(), "fixtures", "kernels.lock"), pins)
+			return bench.WriteLock(pins)
 		},
 	}
 	s.flags(cmd)
@@ -68,51 +62,4 @@ func fetchCommand() *cobra.Command {
 		cmd.MarkFlagsMutuallyExclusive("update-lock", narrow)
 	}
 	return cmd
-}
-
-// fetchAll prepares every cell. One cell's trouble does not keep the others
-// from being fetched.
-func fetchAll(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) ([]kernel.Image, []kernel.Pin, error) {
-	images := make([]kernel.Image, len(cells))
-	pins := make([]kernel.Pin, len(cells))
-	failures := make([]error, len(cells))
-	var group errgroup.Group
-	group.SetLimit(2 * bench.Host.Cores)
-	for i, cell := range cells {
-		group.Go(func() error {
-			images[i], pins[i], failures[i] = fetchCell(ctx, bench, cell)
-			return nil
-		})
-	}
-	_ = group.Wait()
-	return images, pins, errors.Join(failures...)
-}
-
-func fetchCell(ctx context.Context, bench *workbench.Bench, cell matrix.Cell) (image kernel.Image, pin kernel.Pin, err error) {
-	rec, err := arch.Lookup(cell.Arch)
-	if err != nil {
-		return image, pin, err
-	}
-	if image, err = bench.Kernels.Image(ctx, cell); err != nil {
-		return image, pin, err
-	}
-	if pin, err = bench.Kernels.Resolve(ctx, cell); err != nil {
-		return image, pin, err
-	}
-	if _, err = bench.Toolbox.Find(ctx, rec); err != nil {
-		return image, pin, err
-	}
-	_, err = bench.Guests.Image(ctx, rec)
-	return image, pin, err
-}
-
-func writeLock(path string, pins []kernel.Pin) error {
-	data, err := kernel.LockOf(pins).Marshal()
-	if err != nil {
-		return err
-	}
-	if err := renameio.WriteFile(path, data, 0o644); err != nil {
-		return fmt.Errorf("write the kernel lock: %w", err)
-	}
-	return nil
 }

@@ -31,7 +31,7 @@ type synthetic struct {
 
 func debianParts(t *testing.T) synthetic {
 	t.Helper()
-	bench, err := workbench.Open(t.Context(), ".", fixtures.FS(), false, progress.Discard)
+	bench, err := workbench.Open(t.Context(), workbench.Options{Dir: ".", Data: fixtures.FS(), Sink: progress.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}

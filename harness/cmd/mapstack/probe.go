@@ -5,110 +5,132 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/progress/display"
+	"github.com/mapstack/conformance/harness/run/subject"
 	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
+// probeFlags is what `mapstack probe` is asked for.
+type probeFlags struct {
+	locked  bool
+	console string
+	running subject.Running
+}
+
 func probeCommand() *cobra.Command {
-	var locked bool
-	var log, goarch string
-	var at aim
+	var f probeFlags
 	cmd := &cobra.Command{
 		Use: "probe CELL PROBE [ARGS...]", Short: "Run one probe in one cell and print what it observed",
-		Long: "probe boots a cell, runs one probe and prints its observations to stdout, one JSON object\n" +
-			"a line, then how the probe ended. With --target there is no CELL: the probe runs there. It\n" +
-			"judges nothing; exit status 2 says that the probe did not end well. The probe `hostile`\n" +
-			"misbehaves on purpose, to see what the harness makes of it.",
+		Long: "probe boots a cell, runs one probe and prints its observations to stdout, one JSON object a line, then\n" +
+			"how the probe ended. With --target there is no CELL: the probe runs there. It judges nothing. Exit status\n" +
+			"2 means that the probe did not end well. The probe `hostile` misbehaves on purpose, to show how the\n" +
+			"harness reacts.",
 		Example: "  mapstack probe mips64le-debian12-6.1-malta mapstack\n  mapstack probe amd64-debian12-6.1 hostile panic\n  mapstack probe --target ssh://root@board facts",
 		Args:    cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (failed error) {
-			var cell matrix.Cell
-			if at.where == "" {
-				if goarch != "" || at.destructive {
-					return errors.New("--arch and --destructive are about a --target; a cell has an architecture, and nobody else uses a guest")
-				}
-				if len(args) < 2 {
-					return errors.New("probe needs a cell and a probe; `mapstack list` shows the cells")
-				}
-				s := selection{Selection: matrix.Selection{Cell: args[0]}, locked: locked}
-				cells, err := s.cells()
-				if err != nil {
-					return err
-				}
-				if len(cells) != 1 {
-					return fmt.Errorf("%q is %d cells; a probe runs in one", args[0], len(cells))
-				}
-				cell, args = cells[0], args[1:]
-			}
-			d := newDisplay(os.Stderr)
-			defer d.close()
-			bench, err := workbench.Open(cmd.Context(), ".", fixtures.FS(), locked, d.sink)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			asked, args, err := f.subject(args)
 			if err != nil {
 				return err
 			}
-			if at.where != "" {
-				var system *target.Hosted
-				if cell, system, err = at.connect(cmd.Context(), bench, goarch); err != nil {
-					return err
-				}
-				defer func() {
-					failed = errors.Join(failed, system.Unchanged(cmd.Context()), system.Close())
-				}()
-			}
-			if err := known(cmd.Context(), bench, cell.Arch, args[0]); err != nil {
-				return err
-			}
-			console, err := os.Create(log)
-			if err != nil {
-				return fmt.Errorf("write the console log: %w; give another file with --console", err)
-			}
-			defer console.Close()
-			var t wire.Transcript
-			origin, err := bench.Engine().Open(cmd.Context(), cell, console)
+			t, err := f.observe(cmd.Context(), asked, args[0], args[1:])
 			if err != nil {
 				return err
 			}
-			run, err := origin.With(cmd.Context(), console, func(g target.Agent) error {
-				t, err = g.Run(cmd.Context(), args[0], args[1:])
-				return err
-			})
-			if err := errors.Join(err, run.Err()); err != nil {
-				return err
-			}
-			out := json.NewEncoder(cmd.OutOrStdout())
-			out.SetEscapeHTML(false)
-			for _, o := range t.Observations {
-				if err := out.Encode(o); err != nil {
-					return err
-				}
-			}
-			if err := out.Encode(map[string]wire.Exit{"exit": t.Exit}); err != nil {
-				return err
-			}
-			if !t.Exit.Clean() {
-				return exitError(verdict.ExitIncomplete)
-			}
-			return nil
+			return printTranscript(cmd.OutOrStdout(), t)
 		},
 	}
 	cmd.Flags().SetInterspersed(false) // what follows the probe's name is the probe's
-	cmd.Flags().BoolVar(&locked, "locked", false, "accept no kernel but the one in fixtures/kernels.lock")
-	cmd.Flags().StringVar(&at.where, "target", "", "run it in a system that runs already, as run does: native, ssh://user@host[:port], or user")
-	cmd.Flags().StringVar(&goarch, "arch", "", "the architecture that --target user emulates")
-	cmd.Flags().BoolVar(&at.destructive, "destructive", false, "let it do to the target what others who use it would suffer from")
-	cmd.Flags().StringVar(&log, "console", os.DevNull, "file for the guest's console log")
+	cmd.Flags().BoolVar(&f.locked, "locked", false, "accept no kernel but the one in fixtures/kernels.lock")
+	cmd.Flags().StringVar(&f.running.Target, "target", "", "run the probe in a system that runs already, as run does: native, ssh://user@host[:port], or user")
+	cmd.Flags().StringVar(&f.running.Arch, "arch", "", "the architecture that --target user emulates")
+	cmd.Flags().BoolVar(&f.running.Destructive, "destructive", false, "also run a probe that can disrupt other users of the target")
+	cmd.Flags().StringVar(&f.console, "console", os.DevNull, "file for the guest's console log")
 	return cmd
+}
+
+// subject returns what to run the probe in, and the arguments from the probe's name on.
+func (f probeFlags) subject(args []string) (subject.Subject, []string, error) {
+	if f.running.Target != "" {
+		return f.running, args, nil
+	}
+	if f.running.Arch != "" || f.running.Destructive {
+		return nil, nil, errors.New("--arch and --destructive are about a --target; a cell has an architecture, and nobody else uses a guest")
+	}
+	if len(args) < 2 {
+		return nil, nil, errors.New("probe needs a cell and a probe; `mapstack list` shows the cells")
+	}
+	s := selection{Selection: matrix.Selection{Cell: args[0]}}
+	cells, err := s.cells()
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(cells) != 1 {
+		return nil, nil, fmt.Errorf("%q is %d cells; a probe runs in one", args[0], len(cells))
+	}
+	return subject.Cell{Cell: cells[0]}, args[1:], nil
+}
+
+// observe runs the probe and returns what it saw.
+func (f probeFlags) observe(ctx context.Context, asked subject.Subject, probe string, args []string) (t wire.Transcript, failed error) {
+	d := display.New(os.Stderr)
+	defer d.Close()
+	s := selection{locked: f.locked}
+	bench, err := workbench.Open(ctx, s.options(d.Sink))
+	if err != nil {
+		return t, err
+	}
+	bound, err := asked.Bind(ctx, bench)
+	if err != nil {
+		return t, err
+	}
+	defer func() { failed = errors.Join(failed, bound.Unchanged(ctx), bound.Release()) }()
+	if err := known(ctx, bench, bound.Cell.Arch, probe); err != nil {
+		return t, err
+	}
+	console, err := os.Create(f.console)
+	if err != nil {
+		return t, fmt.Errorf("write the console log: %w; give another file with --console", err)
+	}
+	defer console.Close()
+	opened, err := bench.Engine().Open(ctx, bound.Bound, console)
+	if err != nil {
+		return t, err
+	}
+	ran, err := opened.With(ctx, console, func(g target.Agent) error {
+		t, err = g.Run(ctx, probe, args)
+		return err
+	})
+	return t, errors.Join(err, ran.Err())
+}
+
+// printTranscript prints observations, a line each, and how the probe ended.
+func printTranscript(w io.Writer, t wire.Transcript) error {
+	out := json.NewEncoder(w)
+	out.SetEscapeHTML(false)
+	for _, o := range t.Observations {
+		if err := out.Encode(o); err != nil {
+			return err
+		}
+	}
+	if err := out.Encode(map[string]wire.Exit{"exit": t.Exit}); err != nil {
+		return err
+	}
+	if !t.Exit.Clean() {
+		return exitError(verdict.ExitIncomplete)
+	}
+	return nil
 }
 
 // known refuses a probe that the guest image does not have, before a minute is

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -11,8 +10,7 @@ import (
 
 	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/matrix/arch"
-	"github.com/mapstack/conformance/harness/matrix/local"
+	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
@@ -21,7 +19,6 @@ type selection struct {
 	matrix.Selection
 	locked   bool
 	supplied []string
-	programs string // folder of programs that somebody else compiled, empty for none
 }
 
 func root() *cobra.Command {
@@ -38,17 +35,19 @@ func root() *cobra.Command {
 
 func (s *selection) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.Arch, "arch", "", "only these architectures, by any of their names (comma-separated)")
-	cmd.Flags().StringVar(&s.Cell, "cell", "", "only these cells")
-	cmd.Flags().StringVar(&s.Kernel, "kernel", "", "only these kernel series, such as 6.1 or newest; run also takes a file: a kernel, a .deb, a .rpm")
-	cmd.Flags().StringArrayVar(&s.supplied, "supply", nil, "NAME=VALUE of a part that no archive has, such as SW64_KERNEL=FILE, before the environment's (may be repeated)")
+	cmd.Flags().StringVar(&s.Cell, "cell", "", "only these cells (comma-separated)")
+	cmd.Flags().StringVar(&s.Kernel, "kernel", "", "only these kernel series, such as 6.1 or newest")
+	cmd.Flags().StringArrayVar(&s.supplied, "supply", nil, "NAME=VALUE of a part that no archive has, such as SW64_KERNEL=FILE; it comes before the environment (may be repeated)")
 	cmd.Flags().BoolVar(&s.locked, "locked", false, "accept no kernel but the one in fixtures/kernels.lock")
+}
+
+// options returns what every command that opens a bench asks for.
+func (s *selection) options(sink progress.Sink) workbench.Options {
+	return workbench.Options{Dir: ".", Data: fixtures.FS(), Sink: sink, Locked: s.locked, Supplied: s.supplied}
 }
 
 // cells loads the matrix and selects from it.
 func (s *selection) cells() ([]matrix.Cell, error) {
-	if err := s.supply(); err != nil {
-		return nil, err
-	}
 	all, err := matrix.Load(fixtures.FS())
 	if err != nil {
 		return nil, err
@@ -57,31 +56,6 @@ func (s *selection) cells() ([]matrix.Cell, error) {
 		return nil, err
 	}
 	return matrix.Select(all, s.Selection)
-}
-
-// supply puts what --supply names where the environment's words are looked up.
-func (s *selection) supply() error {
-	var names []string
-	for _, text := range s.supplied {
-		set := false
-		for _, goarch := range arch.Names() {
-			rec, err := arch.Lookup(goarch)
-			if err != nil || !rec.Supplied {
-				continue
-			}
-			names = append(names, local.Variables(rec)...)
-			if name, value, err := local.Setting(rec, text); err == nil {
-				set = true
-				if err := os.Setenv(name, value); err != nil {
-					return err
-				}
-			}
-		}
-		if !set {
-			return fmt.Errorf("--supply %q supplies nothing; give NAME=VALUE with one of %s", text, strings.Join(names, ", "))
-		}
-	}
-	return nil
 }
 
 func listCommand() *cobra.Command {

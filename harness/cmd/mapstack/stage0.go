@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
@@ -15,7 +12,6 @@ import (
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/poc/abi"
-	"github.com/mapstack/conformance/poc/wire"
 )
 
 func stage0Command() *cobra.Command {
@@ -57,7 +53,7 @@ func stage0ReadCommand() *cobra.Command {
 			if !ok {
 				return fmt.Errorf("read stage 0 of %q: poc/abi has no table for that architecture", goarch)
 			}
-			heard, err := hear(cmd.InOrStdin())
+			heard, err := account.Read(cmd.InOrStdin())
 			if err != nil {
 				return err
 			}
@@ -90,23 +86,4 @@ func goarchOf(name string) string {
 		return rec.GOARCH
 	}
 	return name
-}
-
-// hear takes the frames of stage 0 among the lines of r.
-func hear(r io.Reader) (*account.Account, error) {
-	var a account.Account
-	lines := bufio.NewReaderSize(r, 2*wire.MaxLine)
-	for {
-		line, err := lines.ReadSlice('\n')
-		if f, bad := wire.Decode(wire.EarlyPrefix, line); bad == nil {
-			a.Frame(f)
-		}
-		switch {
-		case err == nil, errors.Is(err, bufio.ErrBufferFull): // the rest of a long line holds no frame
-		case errors.Is(err, io.EOF):
-			return &a, nil
-		default:
-			return nil, fmt.Errorf("read what stage 0 wrote: %w", err)
-		}
-	}
 }

@@ -36,7 +36,7 @@ func prebuild(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	tools, err := toolchain.Open(ctx, ".")
+	tools, err := toolchain.Open(ctx, ".", false)
 	if err != nil {
 		return err
 	}

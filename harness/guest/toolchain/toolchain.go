@@ -26,6 +26,7 @@ type Go struct {
 	version string // what `go version` prints after "go version"
 	private string // GOROOT, "" for that of the go command in PATH
 	gnu     *gnu.Tools
+	offline bool // the go command downloads nothing
 
 	hashing sync.Once
 	hash    string
@@ -33,7 +34,8 @@ type Go struct {
 }
 
 // Open finds the module that dir lies in and asks the go command for its version.
-func Open(ctx context.Context, dir string) (*Go, error) {
+// Offline, the go command downloads no module.
+func Open(ctx context.Context, dir string, offline bool) (*Go, error) {
 	root, err := moduleRoot(dir)
 	if err != nil {
 		return nil, err
@@ -42,7 +44,7 @@ func Open(ctx context.Context, dir string) (*Go, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the Go toolchain for its version, which needs Go in PATH: %w", err)
 	}
-	return &Go{root: root, version: strings.TrimSpace(out)}, nil
+	return &Go{root: root, version: strings.TrimSpace(out), offline: offline}, nil
 }
 
 // Supplied returns the toolchain below goroot, such as a vendor's port, for the
@@ -58,12 +60,12 @@ func (g *Go) Supplied(ctx context.Context, goroot string) (*Go, error) {
 	if len(words) < 3 || !strings.HasPrefix(words[2], "go") {
 		return nil, fmt.Errorf("%s says %.80q, which names no Go version", tool, out)
 	}
-	return &Go{root: g.root, version: words[2], private: goroot}, nil
+	return &Go{root: g.root, version: words[2], private: goroot, offline: g.offline}, nil
 }
 
 // GNU returns a toolchain that compiles the same sources with gccgo.
 func (g *Go) GNU(tools gnu.Tools) *Go {
-	return &Go{root: g.root, version: g.version, gnu: &tools}
+	return &Go{root: g.root, version: g.version, gnu: &tools, offline: g.offline}
 }
 
 // rooted is the environment of a toolchain that is not the one in PATH: this very
@@ -186,6 +188,9 @@ func (g *Go) build(ctx context.Context, rec arch.Record, dir string, programs []
 	}
 	if g.gnu != nil {
 		env = append(env, "GCCGO="+g.gnu.GCCGo)
+	}
+	if g.offline {
+		env = append(env, "GOPROXY=off")
 	}
 	if _, err := command(ctx, g.root, tool, env, args...); err != nil {
 		return fmt.Errorf("compile guest programs for %s: %w", rec.GOARCH, err)

@@ -134,7 +134,7 @@ func TestAStoppedBuildTakesItsCompilersAlong(t *testing.T) {
 func TestOutsideOfACheckoutItSaysSo(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "go.mod"), "module example.org/other\n", 0o644)
-	if _, err := Open(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "checkout of mapstack") {
+	if _, err := Open(t.Context(), dir, false); err == nil || !strings.Contains(err.Error(), "checkout of mapstack") {
 		t.Errorf("got %v", err)
 	}
 }

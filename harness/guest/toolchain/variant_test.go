@@ -57,7 +57,7 @@ func TestAVariantIsBuiltByTheToolchainThatWasEdited(t *testing.T) {
 // variants builds probes with each runtime, for this machine.
 func variants(ctx context.Context, t testing.TB, dir string) {
 	t.Helper()
-	g, err := Open(ctx, ".")
+	g, err := Open(ctx, ".", false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,11 +25,11 @@ func TestBootOneTableForEveryTarget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bench, err := workbench.Open(t.Context(), ".", fixtures.FS(), false, func(progress.Event) {})
+		bench, err := workbench.Open(t.Context(), workbench.Options{Dir: ".", Data: fixtures.FS(), Sink: progress.Discard})
 		if err != nil {
 			t.Fatal(err)
 		}
-		origin, err := bench.Engine().Open(t.Context(), chosen[0], io.Discard)
+		origin, err := bench.Engine().Open(t.Context(), bench.Bind(chosen[0])[0], io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}

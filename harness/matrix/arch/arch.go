@@ -120,3 +120,17 @@ func (r Record) Machine(name string) (Machine, error) {
 	return Machine{}, fmt.Errorf("architecture %s has no machine %q; leave it out or use one of: %s",
 		r.GOARCH, name, strings.Join(known, ", "))
 }
+
+// Usual returns the name of the machine that a kernel of the architecture is tried on when
+// nobody names one: "" where the record has a default, else the first by name.
+func (r Record) Usual() string {
+	if _, ok := r.Machines[""]; ok {
+		return ""
+	}
+	var names []string
+	for n := range r.Machines {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names[0]
+}

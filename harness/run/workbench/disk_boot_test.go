@@ -25,7 +25,7 @@ import (
 // twin's kernel is given an initramfs without /init here, so that it takes the
 // guest image from the disk: read-only ext4, with stage 0, the agent and a probe.
 func TestBootFromADiskWithoutAnInitramfs(t *testing.T) {
-	bench, err := Open(t.Context(), ".", fixtures.FS(), false, progress.Discard)
+	bench, err := Open(t.Context(), Options{Dir: ".", Data: fixtures.FS(), Sink: progress.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}

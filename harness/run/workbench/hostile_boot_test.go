@@ -31,11 +31,11 @@ func open(t *testing.T) (*Bench, matrix.Cell) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bench, err := Open(t.Context(), ".", fixtures.FS(), false, func(e progress.Event) {
+	bench, err := Open(t.Context(), Options{Dir: ".", Data: fixtures.FS(), Sink: func(e progress.Event) {
 		if e.End && e.Stage != progress.Resolve {
 			t.Logf("%s %s %s %v", e.Cell, e.Stage, e.What, e.Err)
 		}
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,11 +44,11 @@ func open(t *testing.T) (*Bench, matrix.Cell) {
 
 // with lets use have a guest of the cell, and returns what went wrong.
 func with(ctx context.Context, bench *Bench, c matrix.Cell, console io.Writer, use func(target.Agent) error) error {
-	origin, err := bench.Engine().Open(ctx, c, console)
+	opened, err := bench.Engine().Open(ctx, bench.Bind(c)[0], console)
 	if err != nil {
 		return err
 	}
-	run, err := origin.With(ctx, console, use)
+	run, err := opened.With(ctx, console, use)
 	return errors.Join(err, run.Err())
 }
 

@@ -32,7 +32,32 @@ import (
 	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
-// Bench is everything a run needs from this machine.
+// Options are what a command line asks for. They are fixed once a bench is open.
+type Options struct {
+	// Dir is a folder inside the checkout. It does not matter where the guests'
+	// programs are inside this program.
+	Dir string
+	// Data holds the fixtures.
+	Data fs.FS
+	Sink progress.Sink
+	// Locked refuses every kernel but the pinned ones.
+	Locked bool
+	// Offline downloads nothing: a file that the cache lacks is an error that names it.
+	Offline bool
+	// Supplied are NAME=VALUE pairs of parts that no archive has. They come before the
+	// environment's.
+	Supplied []string
+	// Programs is a folder of guest programs that somebody else compiled; "" for ours.
+	Programs string
+	// Defect is the defect model to inject; "" for none.
+	Defect string
+	// Params are kernel parameters beside those that every guest gets.
+	Params []arch.Param
+	// Fresh boots a guest for every probe run instead of restoring one.
+	Fresh bool
+}
+
+// Bench is everything that a run needs from this machine.
 type Bench struct {
 	Cache   *cache.Cache
 	Client  *debian.Client
@@ -42,32 +67,28 @@ type Bench struct {
 	// Tools compiles the guests' programs; nil where they are inside this program.
 	Tools *toolchain.Go
 	Host  evidence.Host
+	// Getenv is the environment, after what Options.Supplied says.
+	Getenv func(string) string
+	Sink   progress.Sink
 	// MirrorProblem is why no mirror is known. It matters only when something
 	// must be downloaded.
 	MirrorProblem error
-	// Defect is the defect model that runs inject, empty for none.
-	Defect string
-	// Params are kernel parameters beside those that every guest gets.
-	Params []arch.Param
-	// Fresh boots a guest for every probe run instead of restoring one.
-	Fresh bool
-	// Running is the systems that run already, by the name of the cell that each is.
-	Running map[string]*run.Running
 
-	sink     progress.Sink
+	asked    Options
 	warnings *warnings
 }
 
 // lockFile is the kernel lock among the fixtures.
 const lockFile = "kernels.lock"
 
-// Open prepares a bench. dir is a folder inside the checkout, or any where the
-// guests' programs are inside this one; data holds the fixtures, and locked refuses
-// every kernel but the pinned ones.
-func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progress.Sink) (*Bench, error) {
-	b := &Bench{warnings: &warnings{next: sink}}
-	b.sink = b.warnings.sink
-	var err error
+// Open prepares a bench.
+func Open(ctx context.Context, o Options) (*Bench, error) {
+	getenv, err := environment(o.Supplied, os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bench{asked: o, Getenv: getenv, warnings: &warnings{next: o.Sink}}
+	b.Sink = b.warnings.sink
 	if b.Host, err = run.MeasureHost(); err != nil {
 		return nil, err
 	}
@@ -77,7 +98,7 @@ func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progres
 	images := prebuilt.Images()
 	var packages fs.FS
 	if images == nil {
-		b.Tools, err = toolchain.Open(ctx, dir)
+		b.Tools, err = toolchain.Open(ctx, o.Dir, o.Offline)
 	} else {
 		packages, err = bundle.Own()
 	}
@@ -87,35 +108,37 @@ func Open(ctx context.Context, dir string, data fs.FS, locked bool, sink progres
 	var mirror debian.Mirror
 	if packages != nil {
 		mirror = debian.Mirror{Bundle: packages, Source: "this bundle", IgnoreValidUntil: "the bundle, which keeps what was valid when it was made"}
+	} else if o.Offline {
+		mirror = debian.Mirror{Source: "--offline", Offline: true}
 	} else if mirror, err = debian.FindMirror(ctx, debian.ThisHost()); err != nil {
 		b.MirrorProblem = err
-		b.sink(progress.Event{Stage: progress.Warning, What: "nothing can be downloaded: " + err.Error(), End: true})
+		b.Sink(progress.Event{Stage: progress.Warning, What: "nothing can be downloaded: " + err.Error(), End: true})
 	}
-	keyrings, err := fs.Sub(data, "keyrings")
+	keyrings, err := fs.Sub(o.Data, "keyrings")
 	if err != nil {
 		return nil, fmt.Errorf("read the fixtures: %w", err)
 	}
-	b.Client = debian.NewClient(b.Cache, mirror, keyrings, b.sink)
-	b.Toolbox = toolbox.New(b.Client, b.Cache, b.sink)
-	b.Guests = guestimage.NewBuilder(b.Cache, b.Tools, b.sink)
-	b.Guests.Prebuilt = images
-	lock, err := readLock(data, packages)
+	b.Client = debian.NewClient(b.Cache, mirror, keyrings, b.Sink)
+	b.Toolbox = toolbox.New(b.Client, b.Cache, b.Sink)
+	b.Guests = guestimage.NewBuilder(b.Cache, b.Tools, b.Sink)
+	b.Guests.Prebuilt, b.Guests.Folder = images, o.Programs
+	lock, err := readLock(o.Data, packages)
 	if err != nil {
 		return nil, err
 	}
-	b.Kernels = kernel.NewResolver(kernel.FromDebian(b.Client), b.Cache, lock, locked || packages != nil, b.sink)
+	b.Kernels = kernel.NewResolver(kernel.FromDebian(b.Client), b.Cache, lock, o.Locked || o.Offline || packages != nil, b.Sink)
 	b.Kernels.Supplied = func(rec arch.Record) (string, error) {
 		p, err := b.Parts(rec)
 		return p.Kernel, err
 	}
-	b.Kernels.Config = func(rec arch.Record) ([]byte, error) { return fs.ReadFile(data, rec.GOARCH+".config") }
+	b.Kernels.Config = func(rec arch.Record) ([]byte, error) { return fs.ReadFile(o.Data, rec.GOARCH+".config") }
 	b.Toolbox.Supplied = func(rec arch.Record) (string, string, error) {
 		p, err := b.Parts(rec)
 		return p.QEMU, p.Firmware, err
 	}
 	b.Guests.Supplied = func(rec arch.Record) (string, error) {
 		// Whatever else is missing: programs run in more than guests.
-		p, err := local.Find(rec, os.Getenv, b.root())
+		p, err := local.Find(rec, b.Getenv, b.root())
 		return p.GOROOT, err
 	}
 	return b, nil
@@ -145,30 +168,52 @@ func (b *Bench) root() string {
 // Parts says what this machine's owner supplied for an architecture that no
 // archive has. An error that lists what is missing is a *local.MissingError.
 func (b *Bench) Parts(rec arch.Record) (local.Parts, error) {
-	p, err := local.Find(rec, os.Getenv, b.root())
+	p, err := local.Find(rec, b.Getenv, b.root())
 	if err == nil {
 		err = p.Missing(rec)
 	}
 	return p, err
 }
 
-// Helper reads disks in a guest that has the kernel of the cell, one of this host's
+// Matrix returns the cells that this program can run.
+func (b *Bench) Matrix() ([]matrix.Cell, error) {
+	all, err := matrix.Load(b.asked.Data)
+	if err != nil {
+		return nil, err
+	}
+	return Bundled(all)
+}
+
+// Reader reads disks in a guest that has the kernel of the cell, one of this host's
 // architecture.
-func (b *Bench) Helper(cell matrix.Cell) intake.Helper {
-	g := &diskreader.Guest{Cell: cell, Kernels: b.Kernels, Client: b.Client, Toolbox: b.Toolbox, Cache: b.Cache, Sink: b.sink}
+func (b *Bench) Reader(cell matrix.Cell) intake.Helper {
+	g := &diskreader.Guest{Cell: cell, Kernels: b.Kernels, Client: b.Client, Toolbox: b.Toolbox, Cache: b.Cache, Sink: b.Sink}
 	return g.Read
 }
 
-// Engine runs cells with this bench.
+// Engine runs bound subjects with this bench.
 func (b *Bench) Engine() *run.Engine {
-	return &run.Engine{Kernels: b.Kernels, Emulators: b.Toolbox, Guests: b.Guests, Supplies: b, Host: b.Host, Sink: b.sink, Defect: b.Defect,
-		Params: b.Params, Snapshots: b.Cache, Fresh: b.Fresh, Running: b.Running}
+	return &run.Engine{Emulators: b.Toolbox, Images: b.Guests, Supplies: b, Host: b.Host, Sink: b.Sink, Defect: b.asked.Defect,
+		Params: b.asked.Params, Snapshots: b.Cache, Fresh: b.asked.Fresh}
 }
 
-// Run runs on every cell its probes, by the cell's name, and leaves the evidence
+// Bind binds cells of the matrix to guests that boot their kernels.
+func (b *Bench) Bind(cells ...matrix.Cell) []run.Bound {
+	bound := make([]run.Bound, len(cells))
+	for i, cell := range cells {
+		boots := func(ctx context.Context) (kernel.Image, error) { return b.Kernels.Image(ctx, cell) }
+		bound[i] = run.Bound{Cell: cell, Where: run.Guests{Kernel: boots}}
+	}
+	return bound
+}
+
+// Run runs on every subject its probes, by the name of its cell, and leaves the evidence
 // in a new folder below out.
-func (b *Bench) Run(ctx context.Context, cells []matrix.Cell, probes map[string][]string, focus, out string) (evidence.Folder, evidence.Run, []evidence.CellRun, error) {
-	r := evidence.Run{Revision: b.Revision(ctx), Focus: focus, Defect: b.Defect, Cells: cells, Host: b.Host, Started: time.Now()}
+func (b *Bench) Run(ctx context.Context, subjects []run.Bound, probes map[string][]string, focus, out string) (evidence.Folder, evidence.Run, []evidence.CellRun, error) {
+	r := evidence.Run{Revision: b.Revision(ctx), Focus: focus, Defect: b.asked.Defect, Host: b.Host, Started: time.Now()}
+	for _, s := range subjects {
+		r.Cells = append(r.Cells, s.Cell)
+	}
 	folder, err := evidence.Create(out, r.Started)
 	if err != nil {
 		return folder, r, nil, err
@@ -177,7 +222,7 @@ func (b *Bench) Run(ctx context.Context, cells []matrix.Cell, probes map[string]
 	if err := folder.WriteRun(r); err != nil {
 		return folder, r, nil, err
 	}
-	results, err := b.Engine().Cells(ctx, cells, probes, folder)
+	results, err := b.Engine().Cells(ctx, subjects, probes, folder)
 	if err != nil {
 		return folder, r, results, err
 	}

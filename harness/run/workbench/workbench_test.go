@@ -16,7 +16,7 @@ func TestAWrongMirrorIsSaidAtOnce(t *testing.T) {
 	t.Setenv("MAPSTACK_MIRROR", "nonsense")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	var said []string
-	bench, err := Open(t.Context(), ".", fixtures.FS(), false, func(e progress.Event) { said = append(said, e.What) })
+	bench, err := Open(t.Context(), Options{Dir: ".", Data: fixtures.FS(), Sink: func(e progress.Event) { said = append(said, e.What) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/source/intake"
 )
 
 // cacheKind is where extracted kernels are in the cache.
@@ -22,8 +21,6 @@ const cacheKind = "kernel"
 type Resolver struct {
 	// Supplied is the path of the kernel that somebody supplied for an architecture.
 	Supplied func(arch.Record) (string, error)
-	// Given is the kernel of a cell that was made on the command line.
-	Given Given
 	// Config is the configuration that a kernel of an architecture is built with.
 	Config func(arch.Record) ([]byte, error)
 
@@ -36,12 +33,6 @@ type Resolver struct {
 
 	mu     sync.Mutex
 	warned map[string]bool // cells whose difference from the lock was shown
-}
-
-// Given is what was found in a file that the command line names.
-type Given struct {
-	Name  string // of the file
-	Found intake.Found
 }
 
 // NewResolver returns a resolver. With locked, only what the lock pins is
@@ -77,11 +68,7 @@ func (r *Resolver) Image(ctx context.Context, cell matrix.Cell) (Image, error) {
 		}
 		return r.supplied(ctx, path, rec)
 	case matrix.Given:
-		rec, err := arch.Lookup(cell.Arch)
-		if err != nil {
-			return Image{}, err
-		}
-		return r.Found(ctx, r.Given.Name, r.Given.Found, rec)
+		return Image{}, fmt.Errorf("cell %s was made of a file that a command line named, and the matrix does not have that file", cell.Name)
 	}
 	pin, warning, err := r.resolve(ctx, cell)
 	if err != nil {

@@ -73,10 +73,10 @@ func Obtain(ctx context.Context, s Source, root, focus string, probes []string, 
 			return nil, fmt.Errorf("make a folder for the evidence: %w", err)
 		}
 	}
-	bench, err := workbench.Open(ctx, root, fixtures.FS(), s.Locked, sink)
+	bench, err := workbench.Open(ctx, workbench.Options{Dir: root, Data: fixtures.FS(), Sink: sink, Locked: s.Locked})
 	if err != nil {
 		return nil, err
 	}
-	_, _, results, err := bench.Run(ctx, cells, wanted, focus, out)
+	_, _, results, err := bench.Run(ctx, bench.Bind(cells...), wanted, focus, out)
 	return results, err
 }

@@ -1,8 +1,9 @@
-package main
+package display
 
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -85,10 +86,6 @@ func size(bytes int64) string {
 
 // oneLine cuts a message at its first line: the rest is in the report.
 func oneLine(s string) string {
-	for i, r := range s {
-		if r == '\n' {
-			return s[:i]
-		}
-	}
-	return s
+	first, _, _ := strings.Cut(s, "\n")
+	return first
 }

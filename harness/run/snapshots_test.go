@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"io"
 	"os"
 	"slices"
@@ -13,9 +14,9 @@ import (
 	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/internal/fakeqemu"
 	"github.com/mapstack/conformance/harness/judge/evidence"
-	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/source/kernel"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -43,7 +44,7 @@ func observeAll(t *testing.T, e *Engine) evidence.CellRun {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := e.Cells(t.Context(), []matrix.Cell{cell("c", "amd64", 64)}, map[string][]string{"c": {"p", "q", "r"}}, folder)
+	results, err := e.Cells(t.Context(), bound(e, cell("c", "amd64", 64)), map[string][]string{"c": {"p", "q", "r"}}, folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,8 +103,8 @@ func TestASnapshotServesTheNextRunAndOnlyItsOwnGuest(t *testing.T) {
 	if again := observeAll(t, e); boots(*events) != 1 || again.Guest.Snapshot != first.Guest.Snapshot {
 		t.Errorf("%d boots, snapshots %q and %q", boots(*events), first.Guest.Snapshot, again.Guest.Snapshot)
 	}
-	o := &Origin{engine: e, cell: cell("c", "amd64", 64)}
-	if err := o.gather(t.Context()); err != nil {
+	o := &store{factory: &factory{engine: e, cell: cell("c", "amd64", 64)}}
+	if err := o.gather(t.Context(), func(context.Context) (kernel.Image, error) { return kernel.Image{Path: "/nowhere/kernel"}, nil }); err != nil {
 		t.Fatal(err)
 	}
 	seen := []string{}
@@ -152,7 +153,7 @@ func TestAProbeThatKillsItsGuestHarmsNoOther(t *testing.T) {
 func TestATrialIsRecalledUnlessItFailed(t *testing.T) {
 	for script, starts := range map[string]int{"behaves": 1, "dies under a probe": 2} {
 		e, _ := scripted(t, script)
-		o, err := e.Open(t.Context(), cell("c", "amd64", 64), io.Discard)
+		o, err := e.Open(t.Context(), bound(e, cell("c", "amd64", 64))[0], io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}

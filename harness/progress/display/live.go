@@ -1,4 +1,5 @@
-package main
+// Package display shows a run as it happens: live rows on a terminal, plain lines elsewhere.
+package display
 
 import (
 	"fmt"
@@ -16,23 +17,24 @@ import (
 	"github.com/mapstack/conformance/harness/progress"
 )
 
-// display shows a run as it happens and ends with close.
-type display struct {
-	sink  progress.Sink
-	close func()
+// Display shows a run as it happens.
+type Display struct {
+	Sink progress.Sink
+	// Close shows the last state. Nothing may be sent after it.
+	Close func()
 }
 
-// newDisplay shows live rows on a terminal, and plain lines elsewhere.
-func newDisplay(w *os.File) display {
+// New returns live rows for a terminal, and plain lines for anything else.
+func New(w *os.File) Display {
 	size, err := unix.IoctlGetWinsize(int(w.Fd()), unix.TIOCGWINSZ) // fails for all but terminals
 	if err != nil || os.Getenv("CI") != "" || os.Getenv("TERM") == "dumb" {
-		return display{sink: newPlain(w).sink, close: func() {}}
+		return Display{Sink: newPlain(w).sink, Close: func() {}}
 	}
 	if os.Getenv("NO_COLOR") != "" {
 		text.DisableColors()
 	}
 	l := newLive(w, int(size.Col))
-	return display{sink: l.sink, close: l.close}
+	return Display{Sink: l.sink, Close: l.close}
 }
 
 // live shows a row per cell and per shared artefact that is being made.

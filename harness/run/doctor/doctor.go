@@ -1,0 +1,198 @@
+// Package doctor says what a machine lacks for a run, and the command that supplies it.
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mapstack/conformance/harness/guest/prebuilt"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/matrix/local"
+	"github.com/mapstack/conformance/harness/run/workbench"
+	"github.com/mapstack/conformance/harness/source/debian"
+	"github.com/mapstack/conformance/harness/source/gnu"
+	"github.com/mapstack/conformance/harness/source/kernel"
+)
+
+// Finding is one thing that a run needs.
+type Finding struct {
+	What   string
+	State  string
+	Remedy string // the command that supplies it; "" if nothing is missing
+}
+
+// wantDisk is what the default matrix takes in an empty cache, in MiB.
+const wantDisk = 4096
+
+// Examine asks this machine for everything that a run of the cells needs. What is missing
+// comes with the command that supplies it.
+func Examine(ctx context.Context, cells []matrix.Cell, o workbench.Options) []Finding {
+	inside := prebuilt.Images() != nil
+	found := programs(inside)
+	if _, err := exec.LookPath("go"); err != nil && !inside {
+		return append(found, Finding{What: "Go", State: "not in PATH: it compiles the guest programs",
+			Remedy: "install the version in go.mod or later, then export PATH=$PATH:<its bin folder>"})
+	}
+	bench, err := workbench.Open(ctx, o)
+	if err != nil {
+		return append(found, Finding{What: "workbench", State: oneLine(err.Error()),
+			Remedy: "mend what this names, then ask again"})
+	}
+	compiler := Finding{What: "Go", State: "not needed: the guest programs are inside this program"}
+	if !inside {
+		compiler.State = bench.Tools.Version()
+	}
+	found = append(found, compiler, disk(bench.Cache.Root()), kvm())
+	found = append(found, emulators(cells)...)
+	found = append(found, parts(ctx, bench, cells)...)
+	cells = slices.DeleteFunc(slices.Clone(cells), func(c matrix.Cell) bool { return c.Kernel.From == matrix.Supplied })
+	if bench.MirrorProblem != nil {
+		return append(found, mirror(oneLine(bench.MirrorProblem.Error())))
+	}
+	kernels, err := kernels(ctx, bench.Kernels, cells)
+	if err != nil {
+		return append(found, mirror(oneLine(err.Error())))
+	}
+	found = append(found, Finding{What: "Debian mirror", State: "from " + bench.Client.Mirror().Source})
+	return append(found, kernels...)
+}
+
+func mirror(problem string) Finding {
+	return Finding{What: "Debian mirror", State: problem, Remedy: "export MAPSTACK_MIRROR=<URL of a Debian mirror>"}
+}
+
+// resolver says which package holds a cell's kernel.
+type resolver interface {
+	Resolve(ctx context.Context, cell matrix.Cell) (kernel.Pin, error)
+}
+
+// kernels asks for the kernel of every cell. A mirror that cannot be reached
+// is one error: asking it again for each cell would take minutes.
+func kernels(ctx context.Context, from resolver, cells []matrix.Cell) (found []Finding, err error) {
+	for _, cell := range cells {
+		f := Finding{What: "kernel of " + cell.Name}
+		switch pin, err := from.Resolve(ctx, cell); {
+		case errors.Is(err, debian.ErrUnreachable):
+			return nil, err
+		case err != nil:
+			f.State, f.Remedy = oneLine(err.Error()), "mapstack fetch --cell "+cell.Name
+		default:
+			f.State = pin.Image.Package + " " + pin.Image.Version
+		}
+		found = append(found, f)
+	}
+	return found, nil
+}
+
+// parts are what no archive has: compilers for a kernel that is built here, and
+// what the owner of a kernel supplies.
+func parts(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) (found []Finding) {
+	seen := map[string]bool{}
+	for _, cell := range cells {
+		rec, err := arch.Lookup(cell.Arch)
+		if err != nil || seen[rec.GOARCH] {
+			continue
+		}
+		seen[rec.GOARCH] = true
+		switch {
+		case rec.GNU != "":
+			f := Finding{What: "compilers for " + rec.GOARCH}
+			var missing *gnu.MissingError
+			switch tools, err := gnu.Find(ctx, rec); {
+			case errors.As(err, &missing):
+				f.State, f.Remedy = "not in PATH: "+strings.Join(missing.Lacks, ", "), missing.Remedy()
+			case err != nil:
+				f.State, f.Remedy = err.Error(), "mend what this names, then ask again"
+			default:
+				f.State = tools.Target + "-gcc " + tools.Version
+			}
+			found = append(found, f)
+		case rec.Supplied:
+			f := Finding{What: "a kernel of " + rec.GOARCH, State: "supplied"}
+			var missing *local.MissingError
+			if _, err := bench.Parts(rec); errors.As(err, &missing) {
+				f.State, f.Remedy = "no archive has one", "export "+strings.Join(missing.Lacks, "; export ")
+			} else if err != nil {
+				f.State, f.Remedy = oneLine(err.Error()), "correct it, then ask again"
+			}
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+// emulators are never missing: what is not in PATH comes from packages.
+func emulators(cells []matrix.Cell) (found []Finding) {
+	seen := map[string]bool{}
+	for _, cell := range cells {
+		rec, err := arch.Lookup(cell.Arch)
+		if err != nil || seen[rec.QEMU] || rec.Supplied {
+			continue
+		}
+		seen[rec.QEMU] = true
+		f := Finding{What: "qemu-system-" + rec.QEMU}
+		if f.State, err = exec.LookPath(f.What); err != nil {
+			f.State = "not in PATH: from Debian packages; mapstack fetch --arch " + rec.GOARCH + " has them before a run"
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// programs are used when they are there; none is needed.
+func programs(inside bool) (found []Finding) {
+	type program struct{ name, without string }
+	used := []program{{"xz", "the built-in decoder is used, which is half as fast"}}
+	if !inside {
+		used = append(used, program{"git", "reports will not name the revision"})
+	}
+	for _, p := range used {
+		state := "not in PATH: " + p.without
+		if path, err := exec.LookPath(p.name); err == nil {
+			state = path
+		}
+		found = append(found, Finding{What: p.name, State: state})
+	}
+	return found
+}
+
+func disk(dir string) Finding {
+	f := Finding{What: "cache", State: dir}
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		f.State, f.Remedy = err.Error(), "export XDG_CACHE_HOME=<a folder you can write to>"
+		return f
+	}
+	free := int64(st.Bavail) * st.Bsize >> 20
+	f.State = fmt.Sprintf("%s, %d MiB free", dir, free)
+	if free < wantDisk {
+		f.Remedy = fmt.Sprintf("free %d MiB there, or export XDG_CACHE_HOME=<a folder on a larger disk>", wantDisk-free)
+	}
+	return f
+}
+
+// kvm is never missing: without it guests run under TCG.
+func kvm() Finding {
+	f := Finding{What: "KVM", State: "/dev/kvm opens; a run tries it before it believes it"}
+	file, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		f.State = "guests run under TCG: " + errors.Unwrap(err).Error()
+		return f
+	}
+	_ = file.Close()
+	return f
+}
+
+// oneLine cuts a message at its first line.
+func oneLine(s string) string {
+	first, _, _ := strings.Cut(s, "\n")
+	return first
+}

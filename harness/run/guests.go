@@ -1,0 +1,200 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mapstack/conformance/harness/failure"
+	"github.com/mapstack/conformance/harness/guest/guestimage"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/machine/qemu"
+	"github.com/mapstack/conformance/harness/machine/target"
+	"github.com/mapstack/conformance/harness/machine/toolbox"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/source/kernel"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// factory boots the guests of one cell. Every guest is as pristine as the first.
+type factory struct {
+	engine   *Engine
+	cell     matrix.Cell
+	parts    parts
+	config   qemu.Config
+	timeouts qemu.Timeouts
+	// slow is why nothing faster executes the guest.
+	slow string
+
+	mu    sync.Mutex
+	last  evidence.Guest   // as the last boot found it
+	accel qemu.Accel       // what QEMU says it uses
+	first *wire.Transcript // of stage 0 in the guest that was booted; nil if it observed nothing
+}
+
+// parts is everything that a cell's guest is made of.
+type parts struct {
+	rec      arch.Record
+	machine  arch.Machine
+	kernel   kernel.Image
+	emulator toolbox.QEMU
+	guest    guestimage.Image
+}
+
+// open gets what the guests are made of, and a snapshot where the machine can have one.
+// The error may be a *failure.Failure.
+func (g Guests) open(ctx context.Context, e *Engine, cell matrix.Cell, log io.Writer) (place, error) {
+	f := &factory{engine: e, cell: cell}
+	s := &store{factory: f}
+	if err := f.gather(ctx, g.Kernel); err != nil {
+		return s, err
+	}
+	return s, s.save(ctx, log)
+}
+
+// gather gets kernel, emulator and guest image at the same time.
+func (f *factory) gather(ctx context.Context, boots func(context.Context) (kernel.Image, error)) (err error) {
+	e, p := f.engine, &f.parts
+	if p.rec, err = arch.Lookup(f.cell.Arch); err != nil {
+		return err
+	}
+	name := f.cell.Machine
+	if p.rec.Supplied {
+		// Asked at once, so that everything that is missing is told at once.
+		parts, err := e.Supplies.Parts(p.rec)
+		if err != nil {
+			return err
+		}
+		name = cmp.Or(parts.Machine, name)
+	}
+	if p.machine, err = p.rec.Machine(name); err != nil {
+		return err
+	}
+	group, getting := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { p.kernel, err = boots(getting); return err })
+	group.Go(func() (err error) { p.emulator, err = e.Emulators.Find(getting, p.rec); return err })
+	group.Go(func() (err error) { p.guest, err = e.Images.Image(getting, p.rec); return err })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	f.config = qemu.Config{Prefix: p.emulator.Argv, Arch: p.rec, Machine: p.machine, CPUs: f.cell.CPUs,
+		Memory: f.cell.Memory, Kernel: p.kernel.Path, Initrd: p.guest.Path, Extra: slices.Concat(e.Params, sysctls(f.cell.Policy))}
+	if p.machine.Disk != "" {
+		f.config.Disk = p.guest.Disk
+	}
+	f.config.Accel, f.slow = e.accelerator(ctx, f.config)
+	f.timeouts = qemu.TimeoutsFor(f.config.Accel, p.rec.Slowness)
+	f.last = evidence.Guest{Image: p.guest.Key, Go: p.guest.Go}
+	return nil
+}
+
+// sysctls returns the kernel parameters by which a guest gets what its system sets. The
+// kernel takes them since 5.8; in an older one the agent sets them.
+func sysctls(policy []matrix.Setting) []arch.Param {
+	var params []arch.Param
+	for _, s := range policy {
+		if s.Of == matrix.OfSysctl {
+			params = append(params, arch.Param{Value: "sysctl." + s.Name + "=" + s.Value, Reason: "the system sets it: " + s.Source})
+		}
+	}
+	return params
+}
+
+// lend calls run while it holds one of the host's cores and the guest's memory.
+func (f *factory) lend(ctx context.Context, run func() error) error {
+	return f.engine.room(ctx, int64(f.cell.Memory), run)
+}
+
+// unchanged returns nil: nobody meets a guest again.
+func (f *factory) unchanged(context.Context) error { return nil }
+
+// early returns what stage 0 observed in the guest that was booted for the cell. It ran
+// once, before any probe was asked for.
+func (f *factory) early(context.Context) (wire.Transcript, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.first == nil {
+		return wire.Transcript{}, false
+	}
+	return *f.first, true
+}
+
+// describe fills in what the guests are made of, and what the last one said of itself.
+func (f *factory) describe(c *evidence.CellRun) {
+	if f.parts.kernel.Path == "" {
+		return
+	}
+	c.Kernel = kernelEvidence(f.parts.kernel)
+	if len(f.config.Prefix) == 0 {
+		return
+	}
+	p := f.parts
+	argv, _ := f.config.Argv() // what is wrong with it ends every start
+	c.QEMU = &evidence.QEMU{Version: p.emulator.Version, Source: p.emulator.Source, Build: p.emulator.Build,
+		Machine: p.machine.Name, Params: f.config.Params(), Argv: argv, AcceleratorReason: f.slow}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.last.Hello.Arch == "" {
+		return // none ever answered
+	}
+	guest := f.last
+	c.QEMU.Accelerator, c.Guest = string(f.accel), &guest
+}
+
+// boot starts a guest afresh.
+func (f *factory) boot(ctx context.Context, cfg qemu.Config, log io.Writer) (*target.Guest, error) {
+	began := progress.Event{Cell: f.cell.Name, Stage: progress.Boot, What: cfg.Machine.Name}
+	f.engine.Sink(began)
+	g, err := target.Boot(ctx, cfg, f.timeouts, log)
+	if err != nil && f.parts.guest.Bare {
+		err = f.bare(err)
+	}
+	began.End, began.Err = true, err
+	f.engine.Sink(began)
+	return g, err
+}
+
+// bare says of a guest that had stage 0 alone, and therefore no agent to wait for,
+// what was missing. A guest that stage 0 did not run in failed by itself.
+func (f *factory) bare(err error) error {
+	var failed *failure.Failure
+	if !errors.As(err, &failed) || failed.Early == nil {
+		return err
+	}
+	parts, problem := f.engine.Supplies.Parts(f.parts.rec)
+	if problem == nil {
+		problem = parts.Toolchainless(f.parts.rec)
+	}
+	return &failure.Failure{Kind: failure.Missing, Early: failed.Early,
+		Message: fmt.Sprintf("stage 0 ran, and nothing else could: %v", problem)}
+}
+
+// start boots a guest and keeps what it said of itself.
+func (f *factory) start(ctx context.Context, log io.Writer) (*target.Guest, error) {
+	g, err := f.boot(ctx, f.config, log)
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last.Hello, f.last.BootSeconds, f.accel = g.Hello, g.Started.Seconds(), g.Accel
+	f.first = early(g)
+	return g, nil
+}
+
+// early returns what stage 0 observed while a guest booted; nil if it observed nothing.
+func early(g *target.Guest) *wire.Transcript {
+	t, spoke := g.Early()
+	if !spoke {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,239 @@
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/mapstack/conformance/harness/failure"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/machine/qemu"
+	"github.com/mapstack/conformance/harness/machine/target"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// Snapshots is where booted guests are kept: a cache.
+type Snapshots interface {
+	Dir(ctx context.Context, kind, key string, build func(ctx context.Context, dir string) error) (string, error)
+	Forget(ctx context.Context, kind, key string) error
+}
+
+// store restores the guests of a cell from a snapshot, or has its factory boot them.
+type store struct {
+	*factory
+
+	mu      sync.Mutex
+	saved   *saved // nil when guests are booted
+	unsaved string // why they are
+}
+
+// saved is a guest that was booted, said hello, and was stopped.
+type saved struct {
+	dir string
+	key string
+	savedRecord
+}
+
+// savedRecord is what a snapshot's folder says of the guest.
+type savedRecord struct {
+	Hello       wire.Hello `json:"hello"`
+	Accel       qemu.Accel `json:"accel"`
+	BootSeconds float64    `json:"bootSeconds"`
+	// Early is what stage 0 observed while the guest booted; nil if it observed nothing.
+	Early *wire.Transcript `json:"early,omitempty"`
+}
+
+// Files of a snapshot.
+const (
+	ramFile     = "ram"
+	stateFile   = "state"
+	recordFile  = "snapshot.json"
+	consoleFile = "console.log"
+)
+
+// snapshotKind is the cache's name for snapshots, with the version of their files.
+const snapshotKind = "snapshot-2"
+
+// unsaveable returns why a cell's guests are booted; "" if they are restored.
+func (s *store) unsaveable() string {
+	switch {
+	case s.engine.Snapshots == nil || s.engine.Fresh:
+		return "asked for"
+	case s.config.Accel != qemu.TCG:
+		return "a guest that was saved under KVM belongs to the CPU it ran on"
+	case s.config.Machine.BootOnly != "":
+		return s.config.Machine.BootOnly
+	}
+	return ""
+}
+
+// save finds the cell's snapshot, or boots a guest and makes one.
+func (s *store) save(ctx context.Context, log io.Writer) error {
+	if s.unsaved = s.unsaveable(); s.unsaved != "" {
+		return nil
+	}
+	key, err := s.key()
+	if err != nil {
+		return err
+	}
+	made := false
+	dir, err := s.engine.Snapshots.Dir(ctx, snapshotKind, key, func(ctx context.Context, dir string) error {
+		made = true
+		return s.lend(ctx, func() error { return s.make(ctx, dir, log) })
+	})
+	var failed *failure.Failure
+	switch {
+	// A QEMU that fails may lack the disk for a snapshot: a boot will tell.
+	case ctx.Err() != nil || errors.As(err, &failed) && failed.Kind != failure.Infra:
+		return err
+	case err != nil:
+		s.distrust(fmt.Errorf("the booted guest could not be kept: %w", err))
+		return nil
+	}
+	kept := &saved{dir: dir, key: key}
+	if err := kept.read(); err != nil {
+		s.distrust(err)
+		return nil
+	}
+	if !made {
+		if err := kept.copyConsole(log); err != nil {
+			return err
+		}
+	}
+	s.saved = kept
+	s.last.Hello, s.last.BootSeconds, s.last.Snapshot, s.accel = kept.Hello, kept.BootSeconds, key, kept.Accel
+	s.first = kept.Early
+	return nil
+}
+
+// key changes with everything that a booted guest is made of.
+func (s *store) key() (string, error) {
+	argv, err := s.config.Argv()
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	if err := json.NewEncoder(h).Encode(struct {
+		QEMU, Kernel, Guest string
+		Argv                []string
+		Unsaved             []arch.Register
+		Protocol            int
+	}{s.parts.emulator.Build, s.parts.kernel.ImageSHA256, s.parts.guest.Key, argv, s.config.Machine.Unsaved, wire.Protocol}); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// make boots a guest and writes its snapshot to dir.
+func (s *store) make(ctx context.Context, dir string, log io.Writer) (err error) {
+	console, err := os.Create(filepath.Join(dir, consoleFile))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, console.Close()) }()
+	cfg := s.config
+	cfg.RAM = filepath.Join(dir, ramFile)
+	g, err := s.boot(ctx, cfg, io.MultiWriter(console, log))
+	if err != nil {
+		return err
+	}
+	if err := g.Save(ctx, filepath.Join(dir, stateFile)); err != nil {
+		return err
+	}
+	record, err := json.Marshal(savedRecord{g.Hello, g.Accel, g.Started.Seconds(), early(g)})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, recordFile), record, 0o644)
+}
+
+func (k *saved) read() error {
+	b, err := os.ReadFile(filepath.Join(k.dir, recordFile))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, &k.savedRecord); err != nil {
+		return fmt.Errorf("%s: %w", recordFile, err)
+	}
+	return nil
+}
+
+// copyConsole writes what the guest said while it booted.
+func (k *saved) copyConsole(log io.Writer) error {
+	f, err := os.Open(filepath.Join(k.dir, consoleFile))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(log, f)
+	return err
+}
+
+// distrust gives the snapshot up: guests are booted from now on.
+func (s *store) distrust(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unsaved != "" {
+		return // another probe's guest was first to find out
+	}
+	s.saved, s.unsaved = nil, err.Error()
+	s.engine.Sink(progress.Event{Cell: s.cell.Name, Stage: progress.Warning, End: true,
+		What: fmt.Sprintf("cell %s boots for every probe: %v", s.cell.Name, err)})
+}
+
+// describe adds to what the factory knows why guests are booted.
+func (s *store) describe(c *evidence.CellRun) {
+	s.factory.describe(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.Guest != nil {
+		c.Guest.BootReason = s.unsaved
+	}
+}
+
+// snapshot returns the key of the guest that every start restores; "" if guests are booted.
+func (s *store) snapshot() string {
+	if kept := s.trusted(); kept != nil {
+		return kept.key
+	}
+	return ""
+}
+
+// trusted returns the snapshot; nil if guests are booted.
+func (s *store) trusted() *saved {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.saved
+}
+
+// start gives a pristine guest and says how it was had. A snapshot that cannot be
+// restored costs a boot, and is not tried again.
+func (s *store) start(ctx context.Context, log io.Writer) (target.Agent, string, error) {
+	if kept := s.trusted(); kept != nil {
+		cfg := s.config
+		cfg.RAM, cfg.Restore = filepath.Join(kept.dir, ramFile), true
+		g, err := target.Restore(ctx, cfg, filepath.Join(kept.dir, stateFile), kept.Hello, s.timeouts, log)
+		switch {
+		case err == nil:
+			return g, evidence.Restored, nil
+		case ctx.Err() != nil:
+			return nil, evidence.Restored, err
+		}
+		// The next run makes another: this one would cost it the same wait.
+		s.distrust(errors.Join(err, s.engine.Snapshots.Forget(ctx, snapshotKind, kept.key)))
+	}
+	g, err := s.factory.start(ctx, log)
+	if err != nil {
+		return nil, evidence.Booted, err // and no nil of its type
+	}
+	return g, evidence.Booted, nil
+}

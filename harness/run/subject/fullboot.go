@@ -1,0 +1,198 @@
+package subject
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/machine/qemu"
+	"github.com/mapstack/conformance/harness/machine/target"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/run"
+	"github.com/mapstack/conformance/harness/run/workbench"
+	"github.com/mapstack/conformance/harness/source/intake"
+	"github.com/mapstack/conformance/harness/source/kernel"
+)
+
+// FullBoot is a whole system that is booted from the image of its disk, by its own boot
+// loader. Nothing is written to the image.
+type FullBoot struct {
+	Image string
+	Arch  string // by any of its names; "" for that of the kernel on the disk
+	Login string // who logs in on the serial console
+	// PasswordFile holds the password of Login; "" for an account without one.
+	PasswordFile string
+	// Firmware is the file that the machine starts with; "" for QEMU's own.
+	Firmware string
+	// Destructive also runs probes that need the machine for themselves.
+	Destructive bool
+}
+
+// Bounds of the machine that a whole system runs in.
+const (
+	bootedCPUs   = 1
+	bootedMemory = 2048 // MiB
+)
+
+// Bind boots the system up to the login, and asks it what it is.
+func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error) {
+	disk, err := intake.AsDisk(ctx, f.Image)
+	if err != nil {
+		return Bound{}, err
+	}
+	password, err := f.password()
+	if err != nil {
+		return Bound{}, err
+	}
+	scratch, err := os.MkdirTemp("", "mapstack-intake-")
+	if err != nil {
+		return Bound{}, fmt.Errorf("make a folder to unpack in: %w", err)
+	}
+	defer os.RemoveAll(scratch)
+	// What cannot be read of the disk from outside does not keep it from booting.
+	found, unread := intake.Open(ctx, f.Image, scratch, reader(bench))
+	rec, err := f.architecture(ctx, found)
+	if err != nil {
+		return Bound{}, errors.Join(err, unread)
+	}
+	m, err := f.machine(ctx, bench, rec, disk, found)
+	if err != nil {
+		return Bound{}, err
+	}
+	system := &target.Booted{Argv: m.argv, Arch: rec, Login: target.Login{User: f.Login, Password: password},
+		Destructive: f.Destructive, Timeouts: qemu.TimeoutsFor(m.accel, rec.Slowness)}
+	cell, err := f.boot(ctx, bench, system, m)
+	if err != nil {
+		return Bound{}, errors.Join(err, system.Close())
+	}
+	applied, settings := intake.Apply(found.Policy)
+	cell.Policy = applied
+	provenance := evidence.Provenance{Kind: "file", Filename: filepath.Base(f.Image), SHA256: disk.SHA256, Size: disk.Size,
+		Chain: []string{disk.Format, "booted as it is"}, Entries: found.Entries}
+	for _, s := range settings {
+		s.Left = "" // the system itself applies them
+		provenance.Policy = append(provenance.Policy, evidence.PolicyLine(s))
+	}
+	m.evidence.Accelerator = string(system.Accel())
+	running := run.Running{System: system, Programs: m.programs, Kernel: &evidence.Kernel{Provenance: provenance}, QEMU: m.evidence}
+	return Bound{run.Bound{Cell: cell, Where: running}, system.Unchanged, system.Close}, nil
+}
+
+// booted is the machine that a system is booted on.
+type booted struct {
+	name     string
+	argv     []string
+	accel    qemu.Accel
+	programs evidence.Guest
+	evidence *evidence.QEMU
+}
+
+// machine gets the emulator and the disk with the programs, and decides how the machine is
+// run.
+func (f FullBoot) machine(ctx context.Context, bench *workbench.Bench, rec arch.Record, disk intake.Disk, found intake.Found) (m booted, err error) {
+	machine, err := rec.Machine("")
+	if err != nil {
+		return m, err
+	}
+	emulator, err := bench.Toolbox.Find(ctx, rec)
+	if err != nil {
+		return m, err
+	}
+	image, err := bench.Guests.Image(ctx, rec)
+	if err != nil {
+		return m, err
+	}
+	programs, err := bench.Guests.ProgramDisk(ctx, image)
+	if err != nil {
+		return m, err
+	}
+	accel, slow := f.accelerator(ctx, bench, found, qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, CPUs: bootedCPUs, Memory: bootedMemory, Initrd: image.Path})
+	path, err := filepath.Abs(f.Image)
+	if err != nil {
+		return m, err
+	}
+	argv, err := qemu.Disk{Prefix: emulator.Argv, Machine: machine, Accel: accel, CPUs: bootedCPUs, Memory: bootedMemory,
+		Image: path, Format: disk.Format, Programs: programs, Firmware: f.Firmware}.Argv()
+	if err != nil {
+		return m, err
+	}
+	return booted{name: machine.Name, argv: argv, accel: accel, programs: evidence.Guest{Image: image.Key, Go: image.Go},
+		evidence: &evidence.QEMU{Version: emulator.Version, Source: emulator.Source, Build: emulator.Build, Machine: machine.Name,
+			Argv: argv, AcceleratorReason: slow}}, nil
+}
+
+// boot boots the system and makes a cell of what it says of itself.
+func (f FullBoot) boot(ctx context.Context, bench *workbench.Bench, system *target.Booted, m booted) (matrix.Cell, error) {
+	shown := progress.Event{Cell: filepath.Base(f.Image), Stage: progress.Boot, What: m.name + " from the disk, to the login of " + f.Login}
+	bench.Sink(shown)
+	said, err := system.Ask(ctx, io.Discard, `(. /etc/os-release; echo "$PRETTY_NAME"); cat /proc/1/comm; cat /sys/kernel/security/lsm`)
+	shown.End, shown.Err = true, err
+	bench.Sink(shown)
+	if err != nil {
+		return matrix.Cell{}, err
+	}
+	cell, err := measure(ctx, system, system.Arch, matrix.FullBoot)
+	cell.OS = asItRuns(said)
+	return cell, err
+}
+
+// password reads the password of the login.
+func (f FullBoot) password() (string, error) {
+	if f.PasswordFile == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(f.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("read --password-file: %w", err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	return strings.TrimSuffix(line, "\r"), nil
+}
+
+// architecture returns what the disk boots on.
+func (f FullBoot) architecture(ctx context.Context, found intake.Found) (arch.Record, error) {
+	if f.Arch != "" {
+		return arch.Lookup(f.Arch)
+	}
+	if found.Kernel == nil {
+		return arch.Record{}, fmt.Errorf("no kernel can be read on %s, so --arch must say what it boots on", f.Image)
+	}
+	return kernel.Architecture(ctx, found.Kernel)
+}
+
+// accelerator decides how the machine is run, and why not better.
+func (f FullBoot) accelerator(ctx context.Context, bench *workbench.Bench, found intake.Found, cfg qemu.Config) (qemu.Accel, string) {
+	switch {
+	case cfg.Arch.GOARCH != runtime.GOARCH:
+		return qemu.TCG, "the host is " + runtime.GOARCH
+	case found.Kernel == nil:
+		return qemu.TCG, "no kernel on the disk could be read to try KVM with"
+	}
+	image, err := bench.Kernels.Found(ctx, filepath.Base(f.Image), found, cfg.Arch)
+	if err != nil {
+		return qemu.TCG, "the kernel on the disk cannot be used to try KVM: " + err.Error()
+	}
+	cfg.Kernel = image.Path
+	if reason := qemu.TryKVM(ctx, cfg); reason != "" {
+		return qemu.TCG, reason
+	}
+	return qemu.KVM, ""
+}
+
+// asItRuns returns what a system says of itself: its name, its first process and its
+// security modules, a line each.
+func asItRuns(said string) string {
+	lines := strings.Split(strings.TrimSpace(said), "\n")
+	for len(lines) < 3 {
+		lines = append(lines, "unknown")
+	}
+	return fmt.Sprintf("%.80s, booted in full (PID 1: %.20s; security modules: %.120s)", strings.TrimSpace(lines[0]), strings.TrimSpace(lines[1]), strings.TrimSpace(lines[2]))
+}

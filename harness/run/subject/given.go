@@ -1,0 +1,191 @@
+package subject
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/matrix/osname"
+	"github.com/mapstack/conformance/harness/run"
+	"github.com/mapstack/conformance/harness/run/workbench"
+	"github.com/mapstack/conformance/harness/source/intake"
+	"github.com/mapstack/conformance/harness/source/kernel"
+)
+
+// Kernel is a kernel that somebody holds: what a boot loader would load, a .deb, a .rpm,
+// or the newest kernel of a yum repository.
+type Kernel struct {
+	File string // or the folder or URL of a repository
+	// Image is the image of the disk of the kernel's system, whose settings count; "" for none.
+	Image string
+	// Arch is the architecture, by any of its names. A repository needs it; for a file
+	// it is "" or must agree with the kernel.
+	Arch string
+	// OS names the system that the kernel belongs to; "" to take its own word.
+	OS string
+	// Keyring is the file of the keys that may sign a repository.
+	Keyring string
+}
+
+// Image is the image of a system's disk: the kernel that its boot loader takes by default,
+// with what the system sets for its programs.
+type Image struct {
+	File string
+	Arch string // as in Kernel
+	OS   string // as in Kernel
+}
+
+// Bounds of the guest that a given kernel runs in.
+const (
+	givenCPUs   = 1
+	givenMemory = 1024 // MiB
+)
+
+// Bind finds the kernel and binds it to guests that boot it.
+func (k Kernel) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error) {
+	scratch, err := os.MkdirTemp("", "mapstack-intake-")
+	if err != nil {
+		return Bound{}, fmt.Errorf("make a folder to unpack in: %w", err)
+	}
+	defer os.RemoveAll(scratch)
+	var system intake.Found
+	if k.Image != "" {
+		system, err = intake.Open(ctx, k.Image, scratch, reader(bench))
+		if errors.Is(err, intake.ErrNoKernel) {
+			system.Unread, err = append(system.Unread, err.Error()), nil
+		}
+		if err != nil {
+			return Bound{}, err
+		}
+	}
+	found, err := k.open(ctx, bench, scratch)
+	if err != nil {
+		return Bound{}, err
+	}
+	if k.Image == "" {
+		system = found
+	} else {
+		found.Unread = append(found.Unread, system.Unread...)
+	}
+	return bind(ctx, bench, filepath.Base(k.File), found, system, k.Arch, k.OS)
+}
+
+// open finds the kernel in a file, or in a yum repository.
+func (k Kernel) open(ctx context.Context, bench *workbench.Bench, scratch string) (intake.Found, error) {
+	if !intake.IsRepository(k.File) {
+		return intake.Open(ctx, k.File, scratch, reader(bench))
+	}
+	rec, err := arch.Lookup(k.Arch)
+	if err != nil {
+		return intake.Found{}, fmt.Errorf("a repository has kernels of several architectures; --arch says which: %w", err)
+	}
+	r := intake.Repository{Where: k.File, Arch: rec.Uname}
+	if k.Keyring != "" {
+		if r.Keyring, err = os.ReadFile(k.Keyring); err != nil {
+			return intake.Found{}, fmt.Errorf("read --keyring: %w", err)
+		}
+	}
+	return r.Open(ctx, scratch)
+}
+
+// Bind finds the kernel on the disk and binds it to guests that boot it.
+func (i Image) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error) {
+	scratch, err := os.MkdirTemp("", "mapstack-intake-")
+	if err != nil {
+		return Bound{}, fmt.Errorf("make a folder to unpack in: %w", err)
+	}
+	defer os.RemoveAll(scratch)
+	found, err := intake.Open(ctx, i.File, scratch, reader(bench))
+	if err != nil {
+		return Bound{}, err
+	}
+	return bind(ctx, bench, filepath.Base(i.File), found, found, i.Arch, i.OS)
+}
+
+// bind makes a cell of a kernel that was found in the file of that name. system is what was
+// found of the system it belongs to; asked and called are what --arch and --os say.
+func bind(ctx context.Context, bench *workbench.Bench, name string, found, system intake.Found, asked, called string) (Bound, error) {
+	rec, err := kernel.Architecture(ctx, found.Kernel)
+	if err != nil {
+		return Bound{}, fmt.Errorf("the kernel in %s, found by way of %s: %w", name, strings.Join(found.Chain, ", "), err)
+	}
+	if asked != "" {
+		if want, err := arch.Lookup(asked); err != nil || want.GOARCH != rec.GOARCH {
+			return Bound{}, errors.Join(err, fmt.Errorf("the kernel in %s is for %s, and --arch says %s", name, rec.GOARCH, asked))
+		}
+	}
+	title, id, err := title(called, system.OS)
+	if err != nil {
+		return Bound{}, err
+	}
+	applied, settings := intake.Apply(system.Policy)
+	found.Policy = settings
+	words := slices.DeleteFunc([]string{"given", id, version(system.OS.Version), rec.GOARCH}, func(s string) bool { return s == "" })
+	cell := matrix.Cell{
+		Name: strings.Join(words, "-"), Arch: rec.GOARCH, OS: title, Machine: rec.Usual(),
+		Kernel: matrix.Kernel{From: matrix.Given}, CPUs: givenCPUs, Memory: givenMemory, Policy: applied,
+	}
+	boots := func(ctx context.Context) (kernel.Image, error) { return bench.Kernels.Found(ctx, name, found, rec) }
+	return unowned(run.Bound{Cell: cell, Where: run.Guests{Kernel: boots}}), nil
+}
+
+// reader reads disks that no library here reads, in a guest with a kernel of this host's
+// architecture: the newest one that stays in its archive, where there is one.
+func reader(bench *workbench.Bench) intake.Helper {
+	return func(ctx context.Context, disk, format, to string) error {
+		all, err := bench.Matrix()
+		if err != nil {
+			return err
+		}
+		cells, err := matrix.Select(all, matrix.Selection{Arch: runtime.GOARCH})
+		if err != nil {
+			return fmt.Errorf("find a kernel for a guest that reads disks: %w", err)
+		}
+		cell := cells[0]
+		for _, c := range cells {
+			if c.Kernel.Series != "newest" && !strings.Contains(c.Kernel.Suite, "-") && c.Focus == "" {
+				cell = c // they are in the order of their releases
+			}
+		}
+		return bench.Reader(cell)(ctx, disk, format, to)
+	}
+}
+
+// title returns what reports call a system, and a word for it in the cell's name. called
+// is what the user calls it, said what it says of itself.
+func title(called string, said intake.OS) (title, id string, err error) {
+	if called != "" {
+		r, err := osname.Lookup(called)
+		if err != nil {
+			return "", "", err
+		}
+		return r.Title(said.Name), r.ID, nil
+	}
+	for _, name := range append([]string{said.ID}, said.Like...) {
+		if r, err := osname.Lookup(name); err == nil {
+			return r.Title(said.Name), r.ID, nil
+		}
+	}
+	if said.ID == "" {
+		return "unknown; --os says which it is", "kernel", nil
+	}
+	return cmp.Or(said.Name, said.ID), unnameable.ReplaceAllString(said.ID, "-"), nil
+}
+
+// version returns an operating system's version as the name of a cell may have it; "" if
+// it has none.
+func version(text string) string {
+	return strings.Trim(unnameable.ReplaceAllString(strings.ToLower(text), "-"), "-.")
+}
+
+// unnameable matches what the name of a cell cannot have.
+var unnameable = regexp.MustCompile(`[^a-z0-9.-]+`)

@@ -1,0 +1,122 @@
+// Package subject has the five kinds of thing that a run can ask: a cell of the matrix, a
+// kernel that somebody holds, the kernel on a disk image, a whole system booted from its
+// disk, and a system that runs already. Each binds itself to where its probes run.
+package subject
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/run"
+	"github.com/mapstack/conformance/harness/run/workbench"
+	"github.com/mapstack/conformance/poc/catalog"
+)
+
+// Subject is something that a run can ask.
+type Subject interface {
+	// Bind finds out what the subject is and gets what its probes need. The error says
+	// what is missing. Whoever binds a subject must release it.
+	Bind(ctx context.Context, bench *workbench.Bench) (Bound, error)
+}
+
+// Bound is a subject that is ready for a run.
+type Bound struct {
+	run.Bound
+	// Unchanged compares a system that others use with what it was before.
+	Unchanged func(context.Context) error
+	// Release ends what was started to bind the subject.
+	Release func() error
+}
+
+// unowned is a bound subject that nothing was started for.
+func unowned(b run.Bound) Bound {
+	return Bound{b, func(context.Context) error { return nil }, func() error { return nil }}
+}
+
+// Cell is a cell of the matrix.
+type Cell struct{ matrix.Cell }
+
+// Bind binds the cell to guests that boot its kernel. Nothing is downloaded yet.
+func (c Cell) Bind(_ context.Context, bench *workbench.Bench) (Bound, error) {
+	return unowned(bench.Bind(c.Cell)[0]), nil
+}
+
+// Cells returns the subjects that cells of the matrix are.
+func Cells(cells []matrix.Cell) []Subject {
+	subjects := make([]Subject, len(cells))
+	for i, c := range cells {
+		subjects[i] = Cell{c}
+	}
+	return subjects
+}
+
+// Set is bound subjects that are released together.
+type Set []Bound
+
+// Bind binds every subject. After an error nothing has to be released.
+func Bind(ctx context.Context, bench *workbench.Bench, subjects []Subject) (Set, error) {
+	var all Set
+	for _, s := range subjects {
+		bound, err := s.Bind(ctx, bench)
+		if err != nil {
+			return nil, errors.Join(err, all.Release())
+		}
+		all = append(all, bound)
+	}
+	return all, nil
+}
+
+// Cells returns the cell of each subject.
+func (s Set) Cells() []matrix.Cell {
+	cells := make([]matrix.Cell, len(s))
+	for i, b := range s {
+		cells[i] = b.Cell
+	}
+	return cells
+}
+
+// Bound returns the subjects as a run takes them.
+func (s Set) Bound() []run.Bound {
+	bound := make([]run.Bound, len(s))
+	for i, b := range s {
+		bound[i] = b.Bound
+	}
+	return bound
+}
+
+// Release ends what was started to bind the subjects.
+func (s Set) Release() error {
+	var errs []error
+	for _, b := range s {
+		errs = append(errs, b.Release())
+	}
+	return errors.Join(errs...)
+}
+
+// measure asks a system what it is and makes a cell of it.
+func measure(ctx context.Context, system run.System, rec arch.Record, host matrix.Host) (matrix.Cell, error) {
+	c := matrix.Cell{Name: string(host) + "-" + rec.GOARCH, Arch: rec.GOARCH, OS: "as it runs", Host: host}
+	agent, _, err := system.Start(ctx, io.Discard)
+	if err != nil {
+		if _, spoke := system.Early(ctx); spoke {
+			return c, nil // stage 0 says why, in the cell's evidence
+		}
+		return c, err
+	}
+	t, err := agent.Run(ctx, catalog.Facts, nil)
+	if err := errors.Join(err, agent.Stop()); err != nil {
+		return c, err
+	}
+	f, err := facts.Parse(t, nil)
+	if err != nil {
+		return c, fmt.Errorf("read what the target says of itself: %w", err)
+	}
+	c.PageSize, c.CPUs, c.Memory = f.PageSize, f.CPUs, int(f.MemTotal>>20)
+	c.Kernel.Series = fmt.Sprintf("%d.%d", f.Release.Major, f.Release.Minor)
+	return c, nil
+}

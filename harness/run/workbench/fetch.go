@@ -1,0 +1,63 @@
+package workbench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/source/kernel"
+)
+
+// Fetch prepares everything that the cells need, without booting them. One cell's trouble does not keep the others
+// from being fetched.
+func (b *Bench) Fetch(ctx context.Context, cells []matrix.Cell) ([]kernel.Image, []kernel.Pin, error) {
+	images := make([]kernel.Image, len(cells))
+	pins := make([]kernel.Pin, len(cells))
+	failures := make([]error, len(cells))
+	var group errgroup.Group
+	group.SetLimit(2 * b.Host.Cores)
+	for i, cell := range cells {
+		group.Go(func() error {
+			images[i], pins[i], failures[i] = b.fetch(ctx, cell)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return images, pins, errors.Join(failures...)
+}
+
+func (b *Bench) fetch(ctx context.Context, cell matrix.Cell) (image kernel.Image, pin kernel.Pin, err error) {
+	rec, err := arch.Lookup(cell.Arch)
+	if err != nil {
+		return image, pin, err
+	}
+	if image, err = b.Kernels.Image(ctx, cell); err != nil {
+		return image, pin, err
+	}
+	if pin, err = b.Kernels.Resolve(ctx, cell); err != nil {
+		return image, pin, err
+	}
+	if _, err = b.Toolbox.Find(ctx, rec); err != nil {
+		return image, pin, err
+	}
+	_, err = b.Guests.Image(ctx, rec)
+	return image, pin, err
+}
+
+// WriteLock writes what the whole matrix was resolved to into the checkout.
+func (b *Bench) WriteLock(pins []kernel.Pin) error {
+	data, err := kernel.LockOf(pins).Marshal()
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(filepath.Join(b.root(), "fixtures", lockFile), data, 0o644); err != nil {
+		return fmt.Errorf("write the kernel lock: %w", err)
+	}
+	return nil
+}
