@@ -19,6 +19,8 @@ import (
 
 // Article is what is asserted of one architecture.
 type Article struct {
+	Title      string      `yaml:"title"` // as published
+	URL        string      `yaml:"url"`
 	Arch       string      `yaml:"arch"` // GOARCH
 	Assertions []Assertion `yaml:"assertions"`
 }
@@ -59,6 +61,9 @@ func parse(data []byte) (Article, error) {
 		return Article{}, fmt.Errorf("fixtures/%s: %s", file, yaml.FormatError(err, false, true))
 	}
 	var problems []error
+	if a.Title == "" || a.URL == "" {
+		problems = append(problems, fmt.Errorf("fixtures/%s: title or url is missing; a reader must be able to find the article", file))
+	}
 	seen := map[string]bool{}
 	for _, s := range a.Assertions {
 		if problem := s.problem(); problem != "" {

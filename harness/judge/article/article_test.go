@@ -55,11 +55,12 @@ func TestWhatATierSaysFollowsFromItsOutcomesAlone(t *testing.T) {
 }
 
 func TestABadArticleSaysWhatIsWrong(t *testing.T) {
-	const good = "arch: sw64\nassertions:\n  - {id: A, en: e, zh: z, refutedBy: [X-1]}\n"
+	const good = "title: t\nurl: u\narch: sw64\nassertions:\n  - {id: A, en: e, zh: z, refutedBy: [X-1]}\n"
 	if _, err := parse([]byte(good)); err != nil {
 		t.Fatal(err)
 	}
 	for name, tc := range map[string]struct{ from, to, want string }{
+		"no title":         {"title: t\n", "", "title or url"},
 		"no way to decide": {", refutedBy: [X-1]", "", "exactly one of"},
 		"two ways":         {"refutedBy: [X-1]", "refutedBy: [X-1], confirmedBy: [X-1]", "exactly one of"},
 		"one language":     {", zh: z", "", "both languages"},
