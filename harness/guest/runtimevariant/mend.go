@@ -7,14 +7,15 @@ import (
 	"regexp"
 )
 
-// mendedArch is the architecture whose runtime loses the result of clone.
+// mendedArch is the architecture whose runtime loses the result of a failed clone.
 const mendedArch = "riscv64"
 
-// ErrMended says that the runtime stores clone's result already.
+// ErrMended means that the runtime already stores clone's result.
 var ErrMended = errors.New("this runtime returns the result of clone: take the variant, and GoLosesCloneError of poc/abi, away")
 
-// mendClone makes runtime.clone return A0, the result of the call, in the parent
-// (golang/go src/runtime/sys_linux_riscv64.s, 1.15 to 1.27: MOVW ZERO).
+// mendClone makes runtime.clone return A0, the result of the call, in the parent.
+// The stock source stores zero (golang/go src/runtime/sys_linux_riscv64.s, 1.15 to
+// 1.27: MOVW ZERO).
 func mendClone(text []byte) ([]byte, error) {
 	start := bytes.Index(text, []byte("\nTEXT runtime·clone(SB)"))
 	if start < 0 {

@@ -1,7 +1,7 @@
-// Package runtimevariant makes Go runtimes that differ from the stock one in one
-// thing, as overlays for go build. They are made from the toolchain's own source,
-// found by its syntax, so that they follow Go's versions and fail where the
-// source is no longer what they expect.
+// Package runtimevariant makes variants of the Go runtime as overlays for go build.
+// Each differs from the stock runtime in one respect. The edits find their places
+// in the toolchain's own source by syntax: they follow Go's versions, and fail
+// where the source is not as expected.
 package runtimevariant
 
 import (
@@ -14,29 +14,29 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 )
 
-// Variant is what a runtime does otherwise than the stock one.
+// Variant names a runtime that differs from the stock one.
 type Variant string
 
 const (
-	// Strict maps the g0 stack of every thread with MAP_STACK, and ends as a
-	// failed clone does (newosproc) where that is refused.
+	// Strict maps the g0 stack of every thread with MAP_STACK. If that is refused
+	// the program ends as it does when clone fails (newosproc).
 	Strict Variant = "strict"
-	// Fallback asks once whether MAP_STACK can be used, and takes stacks from the
-	// heap, as the stock runtime does, where it cannot.
+	// Fallback asks once whether MAP_STACK can be used. If it cannot, stacks come
+	// from the heap, as in the stock runtime.
 	Fallback Variant = "fallback"
 	// Mended returns the result of clone on riscv64, where the stock runtime
-	// stores zero over it.
+	// overwrites it with zero.
 	Mended Variant = "mended"
 )
 
 // All returns every variant.
 func All() []Variant { return []Variant{Strict, Fallback, Mended} }
 
-// Applies reports whether the variant is for an architecture.
+// Applies reports whether the variant exists for an architecture.
 func (v Variant) Applies(goarch string) bool { return v != Mended || goarch == mendedArch }
 
-// edits is the files of the runtime that a variant replaces, by name, with what
-// makes the new text of the old.
+// edits maps the name of each file that a variant replaces to the function that
+// edits its text.
 func (v Variant) edits(table abi.Table) (map[string]func([]byte) ([]byte, error), error) {
 	switch v {
 	case Strict, Fallback:
@@ -52,9 +52,9 @@ func (v Variant) edits(table abi.Table) (map[string]func([]byte) ([]byte, error)
 	return nil, fmt.Errorf("there is no runtime variant %q; there are %v", v, All())
 }
 
-// Write makes a variant of the runtime below goroot for an architecture. It
-// leaves its files in dir and returns the path of the overlay for go build, which
-// must run with this goroot. dir must not change while go builds.
+// Write makes a variant of the runtime below goroot for an architecture. It leaves
+// its files in dir and returns the path of the overlay for go build, which must run
+// with this goroot. dir must not change while go builds.
 func (v Variant) Write(goroot string, table abi.Table, dir string) (string, error) {
 	edits, err := v.edits(table)
 	if err != nil {
@@ -87,7 +87,7 @@ func (v Variant) Write(goroot string, table abi.Table, dir string) (string, erro
 	return path, os.WriteFile(path, overlay, 0o644)
 }
 
-// version is what the toolchain calls itself, for messages.
+// version returns the toolchain's own name for itself, for messages.
 func version(goroot string) string {
 	text, err := os.ReadFile(filepath.Join(goroot, "VERSION"))
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // BuildVariant compiles programs as Build does, and links them with a runtime
-// variant. Their names end with a dash and the variant's.
+// variant. A dash and the variant are appended to their names.
 func (g *Go) BuildVariant(ctx context.Context, rec arch.Record, variant runtimevariant.Variant, dir string, programs []string) error {
 	table, ok := abi.Lookup(rec.GOARCH)
 	if !ok {
@@ -47,9 +47,9 @@ func (g *Go) BuildVariant(ctx context.Context, rec arch.Record, variant runtimev
 	return os.Remove(bin)
 }
 
-// privateRoot makes another name for the toolchain's folder, of links: an overlay
-// may not replace files of the module cache, where the go command keeps the
-// toolchains that it downloads.
+// privateRoot makes a folder of links to the toolchain's files. An overlay may not
+// replace files of the module cache, where the go command keeps the toolchains that
+// it downloads.
 func (g *Go) privateRoot(ctx context.Context, dir string) (string, error) {
 	root := g.private
 	if root == "" {
