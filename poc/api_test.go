@@ -17,14 +17,14 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// newest is the minor version of Go whose library guests may use.
+// newest is the minor version of Go whose standard library guests may use.
 const newest = 16
 
-// api is the exported names that came after Go 1.16, as "os/exec.Cmd.WaitDelay",
-// each with the minor version it came with.
+// api maps a name that was exported after Go 1.16, such as "os/exec.Cmd.WaitDelay",
+// to the minor version that added it.
 type api map[string]int
 
-// readAPI reads the lists of exported names that Go keeps for each release.
+// readAPI reads Go's own lists of the names that each release exports.
 func readAPI(t *testing.T) api {
 	t.Helper()
 	goroot, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
@@ -60,7 +60,7 @@ func readAPI(t *testing.T) api {
 			}
 		}
 	}
-	// A name may be listed again when its type changes.
+	// A name is listed again when its type changes.
 	for name := range old {
 		delete(newer, name)
 	}
@@ -105,7 +105,7 @@ func readNames(file string) ([]string, error) {
 	return names, lines.Err()
 }
 
-// use is one use of a name that is too new.
+// use is a use of a name that is too new.
 type use struct {
 	file  string
 	line  int
@@ -117,7 +117,7 @@ func (u use) String() string {
 	return fmt.Sprintf("%s:%d: %s came with Go 1.%d; guests are built with Go 1.%d", u.file, u.line, u.name, u.minor, newest)
 }
 
-// uses lists every use of a newer name in a package.
+// uses returns every use of a newer name in a package.
 func (a api) uses(p *packages.Package) []use {
 	var found []use
 	report := func(at token.Pos, name string) {
@@ -132,7 +132,7 @@ func (a api) uses(p *packages.Package) []use {
 		}
 		switch owner := receiver(object); {
 		case isField(object):
-			// Fields do not know their struct; see below.
+			// A field does not know its struct. The selections below report fields.
 		case owner != "":
 			report(id.Pos(), object.Pkg().Path()+"."+owner+"."+object.Name())
 		default:
@@ -168,8 +168,7 @@ func isField(object types.Object) bool {
 	return ok && v.IsField()
 }
 
-// receiver is the name of the type that a method belongs to, "" for what is no
-// method.
+// receiver returns the name of the type of a method, "" if object is not a method.
 func receiver(object types.Object) string {
 	f, ok := object.(*types.Func)
 	if !ok || f.Signature().Recv() == nil {

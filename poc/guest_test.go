@@ -1,5 +1,5 @@
-// Package poc_test holds the rules that everything a guest runs must keep: it
-// compiles as Go 1.16 with the standard library of Go 1.16 and nothing else,
+// Package poc_test checks the rules for everything that runs in a guest. It must
+// compile as Go 1.16, with the standard library of Go 1.16 and nothing else,
 // because vendor toolchains build it.
 package poc_test
 
@@ -17,18 +17,18 @@ import (
 
 const (
 	module = "github.com/mapstack/conformance"
-	// sysconf is the one exception: it is built from the main go.mod, where
-	// stock Go has the architecture.
+	// sysconf is the one exception: it is built from the main go.mod, for
+	// architectures of stock Go.
 	sysconf = module + "/poc/sysconf"
 )
 
-// stock is the architectures that stock Go builds guests for.
+// stock returns the architectures for which stock Go builds guests.
 func stock() []string {
 	return []string{"amd64", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"}
 }
 
-// goList runs go list in the module's root as guests are built: by guest.mod,
-// without cgo.
+// goList runs go list in the module's root with the settings of guest builds:
+// guest.mod and no cgo.
 func goList(t *testing.T, arch string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-modfile=poc/guest.mod"}, args...)...)
@@ -47,17 +47,17 @@ func guestEnv(arch string) []string {
 	return append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOWORK=off")
 }
 
-// guests is the import paths of everything that runs in a target.
+// guests returns the import paths of everything that runs in a target.
 func guests(t *testing.T) []string {
 	t.Helper()
 	all := strings.Fields(goList(t, "amd64", "-e", "./poc/..."))
 	return slices.DeleteFunc(all, func(path string) bool {
-		return path == sysconf || path == module+"/poc" // which has only these tests
+		return path == sysconf || path == module+"/poc" // it has only these tests
 	})
 }
 
-// load type-checks packages as guests are built. Files in overlay are seen as
-// if they were in the tree.
+// load type-checks packages with the settings of guest builds. Files in overlay are
+// treated as part of the tree.
 func load(t *testing.T, overlay map[string][]byte, paths ...string) []*packages.Package {
 	t.Helper()
 	loaded, err := packages.Load(&packages.Config{
@@ -91,7 +91,7 @@ func TestGuestsNeedOnlyTheStandardLibrary(t *testing.T) {
 func TestGuestsCompileForEveryArchitecture(t *testing.T) {
 	paths := guests(t)
 	for _, arch := range stock() {
-		// With -export go list compiles every package, and does not link.
+		// With -export go list compiles every package but does not link it.
 		goList(t, arch, append([]string{"-export"}, paths...)...)
 	}
 }
@@ -108,8 +108,8 @@ func TestGuestsUseTheLibraryOfGo116(t *testing.T) {
 	}
 }
 
-// TestNewerGoIsNoticed fails if the check above would let through what it exists
-// to stop, of each kind, or if guest.mod no longer holds the language back.
+// TestNewerGoIsNoticed fails if the check above misses a use of newer Go, of any
+// kind. It also fails if guest.mod no longer limits the language.
 func TestNewerGoIsNoticed(t *testing.T) {
 	language := "package language\n\nfunc first[T any](s []T) T { return s[0] }\n\nvar _ = first([]int{1})\n"
 	library := `package library

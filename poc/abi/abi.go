@@ -1,13 +1,13 @@
-// Package abi is, as data, what differs between architectures in the system
-// calls that probes make: the numbers of flags, errors, limits and calls, and
-// the order of arguments. It reads and calls nothing, so that a host can judge
-// with the same numbers that a probe of another architecture used.
+// Package abi holds, as data, what differs between architectures in the system
+// calls of probes. It has the numbers of flags, errors, limits and calls, and the
+// order of arguments. It reads and calls nothing, so a host can judge with the
+// numbers that a probe of another architecture used.
 //
-// A number of zero means that the architecture does not define the constant;
-// none of the constants kept here is zero anywhere.
+// A number of zero means that the architecture does not define the constant. No
+// constant kept here is zero on any architecture.
 package abi
 
-// Table is one architecture.
+// Table holds the numbers of one architecture.
 type Table struct {
 	GOARCH  string
 	Map     Map
@@ -20,26 +20,28 @@ type Table struct {
 
 	// CloneOrder is the order of the five arguments of the raw clone call.
 	CloneOrder CloneOrder
-	// GoThread is the flags of the clone by which the Go runtime makes a thread.
+	// GoThread holds the flags of the clone call with which the Go runtime makes a
+	// thread.
 	GoThread uint64
-	// GoLosesCloneError: the Go runtime takes a clone that failed for one that
-	// succeeded (runtime.clone in sys_linux_riscv64.s stores zero in the parent, in
-	// every release up to 1.26; the public port to sw64 ignores the error flag).
+	// GoLosesCloneError is set if the Go runtime takes a failed clone for a
+	// successful one. On riscv64 runtime.clone in sys_linux_riscv64.s stores zero in
+	// the parent, in every release up to 1.26. The public port to sw64 ignores the
+	// error flag.
 	GoLosesCloneError bool
-	// Clone3Since is the series of the first kernel with clone3 where that is not
-	// 5.3, "6.12".
+	// Clone3Since is the series of the first kernel with clone3, such as "6.12".
+	// Empty means 5.3.
 	Clone3Since string
-	// MmapByPointer: mmap takes one argument, the address of its six
+	// MmapByPointer is set if mmap takes one argument, the address of its six
 	// (arch/s390/kernel/syscall.c: old_mmap).
 	MmapByPointer bool
-	// WriteMayRead: some kernels make PROT_WRITE readable too and say so in
-	// maps (arch/riscv/include/asm/mman.h of 7.0: write-only pages are shadow
-	// stacks there). POSIX allows it everywhere.
+	// WriteMayRead is set if some kernels make PROT_WRITE readable too and show that
+	// in maps. Write-only pages are shadow stacks there
+	// (arch/riscv/include/asm/mman.h of 7.0). POSIX allows it everywhere.
 	WriteMayRead bool
-	// MinSigStack is MINSIGSTKSZ, the smallest alternate signal stack, bytes
+	// MinSigStack is MINSIGSTKSZ, the smallest alternate signal stack, in bytes
 	// (arch/*/include/uapi/asm/signal.h).
 	MinSigStack int
-	// SigStackSizeFirst: the size in struct stack_t stands before the flags
+	// SigStackSizeFirst is set if the size in struct stack_t comes before the flags
 	// (arch/mips/include/uapi/asm/signal.h).
 	SigStackSizeFirst bool
 
@@ -47,7 +49,7 @@ type Table struct {
 	lacks map[Feature]string
 }
 
-// CloneArg is one argument of the raw clone call.
+// CloneArg names an argument of the raw clone call.
 type CloneArg int
 
 const (
@@ -58,7 +60,7 @@ const (
 	CloneTLS
 )
 
-// CloneOrder says which argument stands in each place.
+// CloneOrder lists the arguments of the raw clone call in their order.
 type CloneOrder [5]CloneArg
 
 // Lookup returns the table of a GOARCH.
@@ -80,7 +82,8 @@ func All() []Table {
 	return all
 }
 
-// architecture makes its table on demand: most callers want one of the nine.
+// architecture makes its table on demand, because most callers want only one of the
+// nine.
 type architecture struct {
 	goarch string
 	build  func() Table
@@ -101,16 +104,16 @@ func architectures() []architecture {
 }
 
 // Errno returns the number of an error by its name ("EAGAIN"), 0 if the
-// architecture does not define it. EWOULDBLOCK and ENOTSUP are not names here:
-// they are EAGAIN and EOPNOTSUPP everywhere.
+// architecture does not define it. EWOULDBLOCK and ENOTSUP are not in the table:
+// they equal EAGAIN and EOPNOTSUPP everywhere.
 func (t Table) Errno(name string) int { return t.errno[name] }
 
 // ErrnoName returns the name of an error number, "" if it has none.
 func (t Table) ErrnoName(number int) string {
 	name := ""
 	for n, v := range t.errno {
-		// Two names for one number exist nowhere in the tables; the order makes
-		// the answer the same if one is ever added.
+		// No table has two names for one number. If one is ever added, the order
+		// keeps the answer the same.
 		if v == number && (name == "" || n < name) {
 			name = n
 		}
@@ -119,8 +122,8 @@ func (t Table) ErrnoName(number int) string {
 }
 
 func errnos(sets ...map[string]int) map[string]int {
-	// Kernel-internal, but mmap of 6.16 to 7.0 lets it out for MAP_DROPPABLE on
-	// 32-bit kernels (include/linux/errno.h).
+	// Internal to the kernel, but mmap of 6.16 to 7.0 returns it for MAP_DROPPABLE
+	// on 32-bit kernels (include/linux/errno.h).
 	all := map[string]int{"ENOTSUPP": 524}
 	for _, set := range sets {
 		for name, number := range set {

@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// TestTablesAgreeWithXSys compares every constant with golang.org/x/sys/unix,
-// which generates its own from the kernel headers: one wrong digit here would
-// look like a kernel that refuses MAP_STACK.
+// TestTablesAgreeWithXSys compares every constant with golang.org/x/sys/unix, which
+// is generated from the kernel headers. One wrong digit would look like a kernel
+// that refuses MAP_STACK.
 func TestTablesAgreeWithXSys(t *testing.T) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/sys").Output()
 	if err != nil {
@@ -42,8 +42,8 @@ func TestTablesAgreeWithXSys(t *testing.T) {
 			}
 		}
 		for name, value := range wantErrno {
-			// These are second names of EAGAIN, EOPNOTSUPP, EBADMSG, EUCLEAN
-			// and, but for mips and powerpc, EDEADLK.
+			// These are second names of EAGAIN, EOPNOTSUPP, EBADMSG and EUCLEAN.
+			// EDEADLOCK is a second name of EDEADLK, except on mips and powerpc.
 			switch name {
 			case "EWOULDBLOCK", "ENOTSUP", "EFSBADCRC", "EFSCORRUPTED":
 				continue
@@ -72,10 +72,11 @@ func TestTablesAgreeWithXSys(t *testing.T) {
 	}
 }
 
-// absentFromXSys are names that x/sys leaves out on purpose or never had.
+// absentFromXSys reports whether x/sys leaves the name out on purpose or never had
+// it.
 func absentFromXSys(name string) bool {
 	switch name {
-	case "MAP_UNINITIALIZED", // no MMU only
+	case "MAP_UNINITIALIZED", // only for kernels without an MMU
 		"PROT_SEM", "PROT_SAO", // never generated
 		"_NSIG":
 		return true
@@ -93,8 +94,8 @@ func (t Table) named() []Const {
 	return all
 }
 
-// readConstants adds the integer constants of one generated file to into, and
-// its errors to errnos. Errors and signals stand there as conversions:
+// readConstants adds the integer constants of one generated file to into, and its
+// errors to errnos. Errors and signals are conversions there, such as
 // syscall.Errno(0x23).
 func readConstants(t *testing.T, path string, into, errnos map[string]uint64) {
 	t.Helper()
@@ -130,8 +131,8 @@ func readConstants(t *testing.T, path string, into, errnos map[string]uint64) {
 	})
 }
 
-// TestErrnoNamesGoBothWays fails if two names share a number: a probe would
-// then report one error under the name of another.
+// TestErrnoNamesGoBothWays fails if two names share a number: a probe would report
+// one error under the name of another.
 func TestErrnoNamesGoBothWays(t *testing.T) {
 	for _, table := range All() {
 		for name := range table.errno {
@@ -145,8 +146,8 @@ func TestErrnoNamesGoBothWays(t *testing.T) {
 	}
 }
 
-// TestAlphaNumbersAreNotGeneric pins the numbers the project is about, where no
-// Go port exists to compare with (semantics C.1 and C.2).
+// TestAlphaNumbersAreNotGeneric pins the numbers that this project is about
+// (semantics C.1 and C.2). No Go port exists to compare them with.
 func TestAlphaNumbersAreNotGeneric(t *testing.T) {
 	for _, goarch := range []string{"alpha", "sw64"} {
 		table, ok := Lookup(goarch)
@@ -187,8 +188,8 @@ func TestAlphaNumbersAreNotGeneric(t *testing.T) {
 	}
 }
 
-// TestFlagsOfOneArchitectureDoNotOverlap fails on a flag typed twice with the
-// same number.
+// TestFlagsOfOneArchitectureDoNotOverlap fails if two flags were given the same
+// number.
 func TestFlagsOfOneArchitectureDoNotOverlap(t *testing.T) {
 	for _, table := range All() {
 		seen := map[uint64]string{}
@@ -207,7 +208,7 @@ func TestFlagsOfOneArchitectureDoNotOverlap(t *testing.T) {
 	}
 }
 
-// TestTablesAreComplete fails if a table is added with a place left empty.
+// TestTablesAreComplete fails if a new table leaves a field empty.
 func TestTablesAreComplete(t *testing.T) {
 	for _, table := range All() {
 		for _, family := range [][]Const{table.Mcl.Named(), table.Rlimit.Named(), table.Signal.Named()} {

@@ -1,8 +1,8 @@
 package abi
 
 // errnoAlpha is arch/alpha/include/uapi/asm/errno.h, and word for word
-// arch/sw_64/include/uapi/asm/errno.h of openEuler: it redefines 11 of
-// errno-base.h, so 11 is EDEADLK and EAGAIN is 35.
+// arch/sw_64/include/uapi/asm/errno.h of openEuler. It redefines number 11 of
+// errno-base.h: 11 is EDEADLK, and EAGAIN is 35.
 func errnoAlpha() map[string]int {
 	return map[string]int{
 		"EDEADLK":         11,

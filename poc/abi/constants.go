@@ -2,19 +2,19 @@ package abi
 
 import "reflect"
 
-// Const is one constant under the name that C gives it.
+// Const is a constant and its name in C.
 type Const struct {
 	Name  string
 	Value uint64 // 0 when the architecture does not define it
 }
 
-// Map is the MAP_* flags of mmap.
+// Map holds the MAP_* flags of mmap.
 type Map struct {
 	Shared         uint64 `c:"MAP_SHARED"`
 	Private        uint64 `c:"MAP_PRIVATE"`
 	SharedValidate uint64 `c:"MAP_SHARED_VALIDATE"`
 	Droppable      uint64 `c:"MAP_DROPPABLE"`
-	Type           uint64 `c:"MAP_TYPE"` // mask of the four above
+	Type           uint64 `c:"MAP_TYPE"` // mask of the types, which are the four above
 	Fixed          uint64 `c:"MAP_FIXED"`
 	Anonymous      uint64 `c:"MAP_ANONYMOUS"`
 	GrowsDown      uint64 `c:"MAP_GROWSDOWN"`
@@ -34,7 +34,7 @@ type Map struct {
 	HugeShift      uint64 `c:"MAP_HUGE_SHIFT"`
 }
 
-// Prot is the PROT_* bits of mmap and mprotect. PROT_NONE is 0 everywhere.
+// Prot holds the PROT_* bits of mmap and mprotect. PROT_NONE is 0 everywhere.
 type Prot struct {
 	Read      uint64 `c:"PROT_READ"`
 	Write     uint64 `c:"PROT_WRITE"`
@@ -47,7 +47,7 @@ type Prot struct {
 	GrowsUp   uint64 `c:"PROT_GROWSUP"`
 }
 
-// Madv is the MADV_* values.
+// Madv holds the MADV_* values.
 type Madv struct {
 	DontNeed      uint64 `c:"MADV_DONTNEED"`
 	Free          uint64 `c:"MADV_FREE"`
@@ -60,16 +60,16 @@ type Madv struct {
 	GuardRemove   uint64 `c:"MADV_GUARD_REMOVE"`
 }
 
-// Mcl is the MCL_* flags of mlockall.
+// Mcl holds the MCL_* flags of mlockall.
 type Mcl struct {
 	Current uint64 `c:"MCL_CURRENT"`
 	Future  uint64 `c:"MCL_FUTURE"`
 	OnFault uint64 `c:"MCL_ONFAULT"`
 }
 
-// Rlimit is the RLIMIT_* numbers, and RLIM_INFINITY as getrlimit and setrlimit
-// have it. prlimit64 has ^0 everywhere. RLIMIT_CPU is not here: it is 0, on
-// every architecture.
+// Rlimit holds the RLIMIT_* numbers, and RLIM_INFINITY of getrlimit and setrlimit.
+// In prlimit64 infinity is ^0 everywhere. RLIMIT_CPU is not here: it is 0 on every
+// architecture.
 type Rlimit struct {
 	FSize    uint64 `c:"RLIMIT_FSIZE"`
 	Data     uint64 `c:"RLIMIT_DATA"`
@@ -83,7 +83,8 @@ type Rlimit struct {
 	Infinity uint64 `c:"RLIM_INFINITY"`
 }
 
-// Signal is the signal numbers that differ, and those probes send.
+// Signal holds the signal numbers that differ between architectures, and those that
+// probes send.
 type Signal struct {
 	Kill uint64 `c:"SIGKILL"`
 	Segv uint64 `c:"SIGSEGV"`
@@ -96,7 +97,7 @@ type Signal struct {
 	Max  uint64 `c:"_NSIG"` // the highest valid number
 }
 
-// Syscall is system call numbers.
+// Syscall holds system call numbers.
 type Syscall struct {
 	Mmap          uint64 `c:"SYS_MMAP"`
 	Munmap        uint64 `c:"SYS_MUNMAP"`
@@ -135,13 +136,15 @@ type Syscall struct {
 	Getrlimit     uint64 `c:"SYS_GETRLIMIT"`
 }
 
-// Named lists the flags in the order of the fields, undefined ones included.
+// Named lists the flags in the order of the fields. Undefined ones have the value
+// 0.
 func (m Map) Named() []Const { return named(m) }
 
-// Named lists the bits in the order of the fields, undefined ones included.
+// Named lists the bits in the order of the fields. Undefined ones have the value 0.
 func (p Prot) Named() []Const { return named(p) }
 
-// Named lists the values in the order of the fields, undefined ones included.
+// Named lists the values in the order of the fields. Undefined ones have the value
+// 0.
 func (m Madv) Named() []Const { return named(m) }
 
 // Named lists the flags in the order of the fields.
@@ -153,7 +156,8 @@ func (r Rlimit) Named() []Const { return named(r) }
 // Named lists the numbers in the order of the fields.
 func (s Signal) Named() []Const { return named(s) }
 
-// Named lists the numbers in the order of the fields, undefined ones included.
+// Named lists the numbers in the order of the fields. Undefined ones have the value
+// 0.
 func (s Syscall) Named() []Const { return named(s) }
 
 func named(family interface{}) []Const {

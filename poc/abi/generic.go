@@ -1,7 +1,7 @@
 package abi
 
-// The functions here are what most architectures share; records.go says what
-// each of them changes.
+// The functions here hold what most architectures share. records.go has the
+// differences of each.
 
 // genericMap is include/uapi/asm-generic/{mman-common,mman}.h, with
 // include/uapi/linux/mman.h for the types and MAP_DROPPABLE (6.11).
@@ -35,8 +35,8 @@ func genericMadv() Madv {
 // genericMcl is include/uapi/asm-generic/mman.h.
 func genericMcl() Mcl { return Mcl{Current: 1, Future: 2, OnFault: 4} }
 
-// alphaMcl is arch/{alpha,powerpc,sw_64}/include/uapi/asm/mman.h: alpha chose
-// the values of OSF/1, powerpc those of AIX, and they are the same.
+// alphaMcl is arch/{alpha,powerpc,sw_64}/include/uapi/asm/mman.h. Alpha chose the
+// values of OSF/1 and powerpc those of AIX, which are the same.
 func alphaMcl() Mcl { return Mcl{Current: 0x2000, Future: 0x4000, OnFault: 0x8000} }
 
 // genericRlimit is include/uapi/asm-generic/resource.h.
@@ -47,13 +47,14 @@ func genericRlimit() Rlimit {
 	}
 }
 
-// genericSignal is include/uapi/asm-generic/signal.h, and the same numbers in
-// arch/{x86,powerpc,s390}/include/uapi/asm/signal.h.
+// genericSignal is include/uapi/asm-generic/signal.h. The numbers in
+// arch/{x86,powerpc,s390}/include/uapi/asm/signal.h are the same.
 func genericSignal() Signal {
 	return Signal{Kill: 9, Segv: 11, Bus: 7, Usr1: 10, Chld: 17, Urg: 23, Prof: 27, Sys: 31, Max: 64}
 }
 
-// genericSyscall is include/uapi/asm-generic/unistd.h: arm64, loong64, riscv64.
+// genericSyscall is include/uapi/asm-generic/unistd.h, for arm64, loong64 and
+// riscv64.
 func genericSyscall() Syscall {
 	return Syscall{
 		Mmap: 222, Munmap: 215, Mprotect: 226, Mremap: 216, Madvise: 233, Mincore: 232,
@@ -82,6 +83,6 @@ func cloneBackwards2() CloneOrder {
 	return CloneOrder{CloneStack, CloneFlags, CloneParentTID, CloneChildTID, CloneTLS}
 }
 
-// goThread is CLONE_VM|FS|FILES|SIGHAND|SYSVSEM|THREAD: cloneFlags in Go's
+// goThread is CLONE_VM|FS|FILES|SIGHAND|SYSVSEM|THREAD, as cloneFlags in Go's
 // runtime/os_linux.go.
 const goThread = 0x50f00

@@ -1,7 +1,8 @@
 package abi
 
-// errnoBase is include/uapi/asm-generic/errno-base.h: 1 to 34, the same on every
-// architecture but for the two names that alpha and sw64 exchange (errnoAlpha).
+// errnoBase is include/uapi/asm-generic/errno-base.h, numbers 1 to 34. They are the
+// same on every architecture, except that 11 is EDEADLK and not EAGAIN on alpha and
+// sw64 (errnoAlpha).
 func errnoBase() map[string]int {
 	return map[string]int{
 		"EPERM":   1,
@@ -41,8 +42,8 @@ func errnoBase() map[string]int {
 	}
 }
 
-// errnoGeneric is include/uapi/asm-generic/errno.h: amd64, arm64, loong64,
-// riscv64, s390x, and with one more name ppc64le.
+// errnoGeneric is include/uapi/asm-generic/errno.h. It holds for amd64, arm64,
+// loong64, riscv64 and s390x, and with one more name for ppc64le.
 func errnoGeneric() map[string]int {
 	return map[string]int{
 		"EDEADLK":         35,

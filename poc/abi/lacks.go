@@ -1,7 +1,7 @@
 package abi
 
-// Feature is something that an architecture may not have, whatever its kernel's
-// release and configuration are.
+// Feature is something that an architecture may lack with every kernel release and
+// configuration.
 type Feature string
 
 const (
@@ -14,7 +14,7 @@ const (
 	Tracepoints Feature = "tracepoints"
 )
 
-// Lacks is why the architecture has no feature, "" where it has it.
+// Lacks returns why the architecture lacks a feature, "" if it has it.
 func (t Table) Lacks(f Feature) string { return t.lacks[f] }
 
 func alphaLacks() map[Feature]string {

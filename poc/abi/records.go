@@ -42,12 +42,12 @@ func arm64() Table {
 
 func loong64() Table {
 	calls := genericSyscall()
-	calls.Getrlimit = 0 // no __ARCH_WANT_SET_GET_RLIMIT in arch/loongarch; the old world had it
+	calls.Getrlimit = 0 // no __ARCH_WANT_SET_GET_RLIMIT in arch/loongarch; the old world had the call
 	return Table{
 		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: calls,
-		// arch/loongarch/Kconfig does not select CLONE_BACKWARDS, although the
-		// system call numbers are the generic ones.
+		// arch/loongarch/Kconfig does not select CLONE_BACKWARDS, although the system
+		// call numbers are the generic ones.
 		CloneOrder:  cloneForwards(),
 		GoThread:    goThread,
 		MinSigStack: 4096,
@@ -129,7 +129,7 @@ func ppc64le() Table {
 		CloneOrder:  cloneBackwards(), // arch/powerpc/Kconfig
 		GoThread:    goThread,
 		MinSigStack: 8192,
-		// arch/powerpc/include/uapi/asm/errno.h: the one name that is not generic.
+		// arch/powerpc/include/uapi/asm/errno.h has one name that is not generic.
 		errno: errnos(errnoBase(), errnoGeneric(), map[string]int{"EDEADLOCK": 58}),
 	}
 }
@@ -204,15 +204,15 @@ func alpha() Table {
 	}
 }
 
-// sw64 is alpha's user ABI, as arch/sw_64 of openEuler has it: the same
-// uapi/asm/{mman,errno,resource,signal}.h, and the same call numbers but for
-// those that were added after the ports parted.
+// sw64 has alpha's user ABI, as arch/sw_64 of openEuler shows.
+// uapi/asm/{mman,errno,resource,signal}.h are the same. So are the call numbers,
+// except those added after the ports diverged.
 func sw64() Table {
 	t := alpha()
 	t.Map.Droppable = 0 // not in the headers of 4.19 to 6.6
 	t.GoLosesCloneError = true
 	t.lacks, t.Clone3Since = sw64Lacks(), ""
-	// arch/sw_64/kernel/syscalls/syscall.tbl; these three only in the newer tables.
+	// arch/sw_64/kernel/syscalls/syscall.tbl has these three only in newer kernels.
 	t.Syscall.Clone3, t.Syscall.PidfdOpen, t.Syscall.PidfdGetfd = 282, 281, 285
 	return t
 }

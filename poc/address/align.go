@@ -2,13 +2,13 @@ package main
 
 import "fmt"
 
-// rounds is how many mappings of each kind are made. Two neighbours of a kind
-// cannot both be aligned by chance: see align.
+// rounds is the number of mappings of each kind. Two neighbours of one kind cannot
+// both be aligned by chance: see align.
 const rounds = 8
 
-// align observes the addresses of mappings as long as a huge page of one
-// architecture or another, and of mappings a page longer. The longer ones shift
-// what follows by a page each time, so that nothing stays aligned by itself.
+// align observes the addresses of mappings as long as a huge page of some
+// architecture. Mappings one page longer are made in between. Each shifts what
+// follows by a page, so that nothing stays aligned by itself.
 func (m placer) align() {
 	for _, size := range []uintptr{1 << 20, 2 << 20, 8 << 20, 32 << 20, 512 << 20} {
 		for _, kind := range []struct {

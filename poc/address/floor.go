@@ -11,13 +11,13 @@ import (
 
 const (
 	minAddr = "/proc/sys/vm/mmap_min_addr"
-	// raised is what the sysctl is set to: above the programs, so that what
-	// lies around it is free, and above the floor of the security modules
-	// (CONFIG_LSM_MMAP_MIN_ADDR), which no file shows.
+	// raised is the value written to the sysctl. It is above the programs, so that
+	// the addresses around it are free. It is also above the floor of the security
+	// modules (CONFIG_LSM_MMAP_MIN_ADDR), which no file shows.
 	raised = 1 << 24
 )
 
-// floors lets a child raise the floor and sets it back, whatever became of the
+// floors raises the floor in a child, and restores it whatever happens to the
 // child.
 func (m placer) floors() {
 	before, err := os.ReadFile(minAddr)
@@ -34,11 +34,11 @@ func (m placer) floors() {
 	o.Emit()
 }
 
-// floor observes hints below the lowest address that mmap gives, as the machine
-// came up and with that address raised.
+// floor observes hints below the lowest address that mmap gives. It does so with
+// the machine's own setting, and with the setting raised.
 func (m placer) floor() {
 	m.below("one page", 0x1000)
-	// Rounded down to a page it is no hint.
+	// Rounded down to a page, this hint is 0, which means none.
 	m.below("less than a page", m.Page-1)
 
 	o := m.Observe("raise")
@@ -68,13 +68,14 @@ func (m placer) floor() {
 	}
 }
 
-// below maps with a hint and, to compare, without one.
+// below maps with a hint, and without one for comparison.
 func (m placer) below(step string, hint uintptr) {
 	o := m.Observe(step)
 	content(o, "floor", minAddr)
 	o.Set("asked", hint)
-	// Top-down or bottom-up, a page that may go anywhere goes no further from
-	// another such page than all mappings together are long.
+	// Pages without a fixed address are placed close together, top-down or
+	// bottom-up. Two of them are never further apart than the length of all mappings
+	// together.
 	content(o, "vmsize", "/proc/self/statm")
 	if plain, errno := m.Kernel.Mmap(0, m.Page, m.rw(), m.private(), -1, 0); errno != 0 {
 		o.Unknown("plain", "mmap without a hint: "+m.outcome(errno))
@@ -89,8 +90,8 @@ func (m placer) below(step string, hint uintptr) {
 	o.Emit()
 }
 
-// low observes fixed mappings at the bottom of the address space. The steps end
-// where programs begin on most architectures.
+// low observes fixed mappings at the bottom of the address space. On most
+// architectures programs begin above the addresses that it tries.
 func (m placer) low() {
 	o := m.Observe("who").Set("uid", os.Getuid())
 	content(o, "floor", minAddr).Emit()
@@ -101,7 +102,7 @@ func (m placer) low() {
 	}
 }
 
-// fixed maps a page at an address where nothing may be.
+// fixed maps a page with MAP_FIXED, if nothing is mapped at the address.
 func (m placer) fixed(step string, at uintptr) {
 	o := m.Observe(step)
 	defer o.Emit()

@@ -3,12 +3,12 @@ package main
 import "github.com/mapstack/conformance/poc/probe"
 
 const (
-	// quiet is far from everything: above programs, below what the kernel
-	// chooses by itself and below the heap of the Go runtime (2^38 and up).
+	// quiet is far from everything. It is above programs, below the kernel's own
+	// choices, and below the heap of the Go runtime (2^38 and up).
 	quiet = 1 << 36
-	// low is still above the programs, which end before 2^25.
+	// low is still above the programs, which end below 2^25.
 	low = 1 << 30
-	// hintPages is how long the mappings of hints are.
+	// hintPages is the length of the mappings in pages.
 	hintPages = 4
 )
 
@@ -33,7 +33,7 @@ func (m placer) hints() {
 	m.Kernel.Munmap(neighbour, hintPages*m.Page)
 }
 
-// hint maps with a hint, uses both ends of what it gets, and unmaps it.
+// hint maps with a hint, stores to both ends of the mapping, and unmaps it.
 func (m placer) hint(step string, at uintptr) {
 	o := m.Observe(step)
 	o.Set("asked", at).Set("length", hintPages*m.Page)
@@ -47,8 +47,8 @@ func (m placer) hint(step string, at uintptr) {
 	o.Emit()
 }
 
-// free tells whether nothing is mapped in a range. When that cannot be told it
-// records why under "free".
+// free reports whether nothing is mapped in a range. If that is not known, it
+// records the reason under "free".
 func (m placer) free(o *probe.Obs, at, length uintptr) (free, known bool) {
 	mapped, err := probe.Mappings()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/mapstack/conformance/poc/sys"
 )
 
-// Numbers of include/uapi/linux/personality.h, the same everywhere.
+// These numbers of include/uapi/linux/personality.h are the same everywhere.
 const (
 	noRandomize  = 0x40000
 	compatLayout = 0x200000
@@ -18,15 +18,16 @@ const (
 const (
 	legacyLayout = "/proc/sys/vm/legacy_va_layout"
 	randomize    = "/proc/sys/kernel/randomize_va_space"
-	// runs is how many runs are compared; that many agree by chance with a
-	// probability of 2^-22 where the fewest bits (11, s390x) are random.
+	// runs is the number of runs that are compared. Where the fewest bits are random
+	// (11, on s390x), all agree by chance with a probability of 2^-22.
 	runs = 3
-	// block is the size of the mappings that show the direction: too large for
+	// block is the size of the mappings that show the direction. It is too large for
 	// a hole between others.
 	block = 1 << 30
 )
 
-// layouts observes fresh processes under what decides their layout at exec.
+// layouts observes new processes under each setting that decides their layout at
+// exec.
 func (m placer) layouts() {
 	for n := 1; n <= runs; n++ {
 		m.Observe(fmt.Sprintf("run %d", n)).Child(probe.Child{Name: "layout"}).Emit()
@@ -54,7 +55,7 @@ func (m placer) layouts() {
 	content(o, "value", legacyLayout).Emit()
 }
 
-// under changes what its children inherit, and starts them.
+// under changes a setting that its children inherit, and starts them.
 func (m placer) under() {
 	how := ""
 	if len(m.Args) == 1 {
@@ -82,7 +83,7 @@ func (m placer) under() {
 	}
 }
 
-// persona adds to the personality, which children inherit.
+// persona adds a bit to the personality, which children inherit.
 func (m placer) persona(o *probe.Obs, bit uint64) bool {
 	before, errno := m.Kernel.Personality(onlyTell)
 	if errno == 0 {
@@ -91,8 +92,8 @@ func (m placer) persona(o *probe.Obs, bit uint64) bool {
 	return o.Returned(fmt.Sprintf("personality(before | %#x)", bit), before, errno)
 }
 
-// layout observes this process: what decided its layout, where the kernel put
-// things at exec, and where mappings go.
+// layout observes this process: the settings that decided its layout, where the
+// kernel put things at exec, and where mappings go.
 func (m placer) layout() {
 	m.places()
 	o := m.Observe("conditions")
@@ -111,9 +112,9 @@ func (m placer) layout() {
 	}
 }
 
-// places are the end of the stack, the start of the vDSO, which the kernel maps
-// like any other mapping or beside the stack, and the end of the highest mapping
-// below the stack, which is where a top-down layout begins.
+// places records the end of the stack, the start of the vDSO, and the end of the
+// highest mapping below the stack. A top-down layout begins there. The kernel maps
+// the vDSO like any other mapping, or beside the stack.
 func (m placer) places() {
 	o := m.Observe("places")
 	defer o.Emit()

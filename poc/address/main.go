@@ -1,7 +1,6 @@
-// Command address observes where mmap puts mappings: what it makes of a hint,
-// the lowest and the highest address it gives, the direction it fills the
-// address space in, the alignment of large mappings, and what differs from one
-// run to the next.
+// Command address observes where mmap puts mappings. It covers hints, the lowest
+// and the highest address, the direction in which the address space fills, and the
+// alignment of large mappings. It also shows what differs between runs.
 package main
 
 import (
@@ -38,16 +37,16 @@ func run(p *probe.P) {
 // nobody is a user without capabilities.
 const nobody = 65534
 
-// placer makes the mappings.
+// placer makes the mappings of all steps.
 type placer struct{ *probe.P }
 
 func (m placer) rw() uint64      { return m.Kernel.Prot.Read | m.Kernel.Prot.Write }
 func (m placer) private() uint64 { return m.Kernel.Map.Private | m.Kernel.Map.Anonymous }
 
-// reserve is for mappings that only take up addresses.
+// reserve returns the flags of mappings that only occupy addresses.
 func (m placer) reserve() uint64 { return m.private() | m.Kernel.Map.NoReserve }
 
-// outcome is how a call of a table ended: "ok", or the name of its error.
+// outcome returns "ok", or the name of a call's error.
 func (m placer) outcome(errno syscall.Errno) string {
 	if errno == 0 {
 		return "ok"

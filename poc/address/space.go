@@ -10,17 +10,18 @@ import (
 )
 
 const (
-	// firstBits and lastBits are the address spaces that are tried.
+	// firstBits and lastBits bound the sizes of address spaces that are tried, in
+	// bits.
 	firstBits, lastBits = 30, 64
-	// firstHint is above the hints that hints tries.
+	// firstHint is above the addresses that hints tries, as a power of two.
 	firstHint = 37
-	// chunk is the size of the mappings that fill the window; the Go runtime
-	// finds room in what is left. maxFill is how many are in 2^49 bytes.
+	// chunk is the size of the mappings that fill the window. The Go runtime finds
+	// room in the gaps that are left. maxFill chunks are 2^49 bytes.
 	chunk   = 1 << 36
 	maxFill = 1 << 13
 )
 
-// space observes which addresses near powers of two can be mapped at all.
+// space observes which addresses near powers of two can be mapped.
 func (m placer) space() {
 	o := m.Observe("reach")
 	highest := uint(0)
@@ -30,7 +31,8 @@ func (m placer) space() {
 			end = 1 << n
 		}
 		key := strconv.Itoa(int(n))
-		// Some architectures keep the last page free.
+		// Some architectures keep the last page free, so the one before it is tried
+		// too.
 		last := m.reachable(end - 2*m.Page)
 		o.Set(key+" last but one", last).Set(key+" last", m.reachable(end-m.Page))
 		if end != 0 {
@@ -45,7 +47,7 @@ func (m placer) space() {
 		return
 	}
 	o = m.Observe("highest")
-	at := uintptr(1)<<highest - 2*m.Page // 1<<64 is 0
+	at := uintptr(1)<<highest - 2*m.Page // 1<<64 is 0, so this wraps to the top
 	o.Set("asked", at)
 	if addr, ok := o.Mmap(at, m.Page, m.rw(), m.private()|m.Kernel.Map.FixedNoReplace, -1, 0); ok {
 		o.Store("store", addr)
@@ -58,8 +60,8 @@ func (m placer) space() {
 	}
 }
 
-// reachable tells whether a page can be mapped at an address. One that is
-// mapped already can be.
+// reachable returns "ok" if a page can be mapped at an address or is already mapped
+// there. Else it returns the error, or "elsewhere".
 func (m placer) reachable(at uintptr) string {
 	addr, errno := m.Kernel.Mmap(at, m.Page, 0, m.reserve()|m.Kernel.Map.FixedNoReplace, -1, 0)
 	if errno != 0 {
@@ -75,11 +77,12 @@ func (m placer) reachable(at uintptr) string {
 	return "ok"
 }
 
-// window observes hints at high addresses, and how far mappings without a hint
-// reach when there are many.
+// window observes hints at high addresses. It then observes how far mappings
+// without a hint reach when there are many.
 func (m placer) window() {
 	for n := uint(firstHint); n < lastBits; n++ {
-		// The middle between two powers of two, away from the edges of any space.
+		// Halfway between two powers of two is away from the edge of any address
+		// space.
 		at := uintptr(3) << (n - 1)
 		o := m.Observe(fmt.Sprintf("hint above 2^%d", n))
 		o.Set("asked", at)
@@ -96,8 +99,8 @@ func (m placer) window() {
 	m.fill()
 }
 
-// fill maps without a hint, until that fails or reaches above the power of two
-// that the first mapping is below, and observes what is left free.
+// fill maps without a hint until that fails, or until a mapping crosses the next
+// power of two above the first one. It then records which ranges are free.
 func (m placer) fill() {
 	o := m.Observe("full")
 	defer o.Emit()
@@ -133,7 +136,7 @@ func (m placer) fill() {
 		}
 		from = v.End
 	}
-	// What the next one gets; it may stay.
+	// This records where the next mapping goes. It is not unmapped.
 	o.Mmap(0, chunk, 0, m.reserve(), -1, 0)
 	o.Set("free", strings.Join(free, " ")).Set("highest", from)
 }

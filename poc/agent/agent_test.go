@@ -15,7 +15,7 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// hostile builds the misbehaving probe once per test that needs it.
+// hostile builds the misbehaving probe and returns its path.
 func hostile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "hostile")
@@ -68,7 +68,7 @@ func TestTheEndsOfALongStderrAreKept(t *testing.T) {
 	}
 }
 
-// guest runs a session's answers over pipes.
+// guest is a session that is reached over pipes.
 type guest struct {
 	toAgent *os.File
 	seq     uint32
@@ -145,7 +145,7 @@ func TestALostAnswerIsSentAgainAndNothingRunsTwice(t *testing.T) {
 	}
 	for _, again := range []wire.Request{
 		{Op: wire.OpResend, From: 1},
-		{Op: wire.OpResend, From: 0}, // no longer kept: from the oldest that is
+		{Op: wire.OpResend, From: 0}, // this frame is not kept any more, so the oldest kept one is sent
 		{Op: wire.OpRun, Run: 1, Probe: "absent", TimeoutMS: 1000},
 	} {
 		g.ask(t, again)
@@ -159,8 +159,9 @@ func TestALostAnswerIsSentAgainAndNothingRunsTwice(t *testing.T) {
 	}
 }
 
-// TestQuestionsDuringARunAreRead fails if the agent leaves them on the console: a
-// guest that sleeps because it lost a timer wakes by what it does with them.
+// TestQuestionsDuringARunAreRead fails if the agent leaves requests on the console
+// unread. A guest that sleeps because it lost a timer is woken by how the agent
+// handles them.
 func TestQuestionsDuringARunAreRead(t *testing.T) {
 	line, err := wire.EncodeJSON(wire.HostPrefix, 0, wire.Request{Op: wire.OpResend})
 	if err != nil {

@@ -15,15 +15,16 @@ const (
 	// maxObservation bounds one line of a probe, in bytes. It leaves room in a
 	// frame for the record around it.
 	maxObservation = wire.MaxPayload - 256
-	// maxObservations bounds one run: a probe has hundreds, a broken one has no end.
+	// maxObservations bounds one run. A probe makes hundreds; a broken one might
+	// never stop.
 	maxObservations = 8192
-	// pipeWait is how long the pipes may stay open after the probe ended: a
-	// stray grandchild may hold them.
+	// pipeWait bounds how long the pipes stay open after the probe ended. A stray
+	// grandchild may hold them.
 	pipeWait = 20 * time.Second
 )
 
-// run runs one probe in a process group of its own, hands over each
-// observation as it comes, and leaves no process behind.
+// run runs one probe in its own process group and passes on each observation as it
+// comes. It leaves no process behind.
 func (p place) run(path string, args []string, limit time.Duration, observe func(wire.Observation)) wire.Exit {
 	var exit wire.Exit
 	stdout, stdoutW, err := os.Pipe()
@@ -36,7 +37,8 @@ func (p place) run(path string, args []string, limit time.Duration, observe func
 	cmd.Env = p.environment()
 	cmd.Dir = "/"
 	cmd.Stdout = stdoutW
-	// A file, not a writer: exec would otherwise wait for the last holder of the pipe.
+	// stderr is a file because with another writer exec waits until nobody holds the
+	// pipe.
 	stderrR, stderrW, err := os.Pipe()
 	if err != nil {
 		stdout.Close()
@@ -64,10 +66,10 @@ func (p place) run(path string, args []string, limit time.Duration, observe func
 	started := time.Now()
 	go func() {
 		defer close(ended)
-		_ = cmd.Wait() // ProcessState tells more
+		_ = cmd.Wait() // ProcessState has the result
 		exit.TimedOut = !expired.Stop() && time.Since(started) >= limit
-		// Whatever the probe left running would disturb the next one, and
-		// may hold the pipes open.
+		// A process that the probe left running would disturb the next probe, and may
+		// hold the pipes open.
 		p.killStrays()
 		_ = stdout.SetReadDeadline(time.Now().Add(pipeWait))
 		_ = stderrR.SetReadDeadline(time.Now().Add(pipeWait))
@@ -87,10 +89,10 @@ func (p place) run(path string, args []string, limit time.Duration, observe func
 	return exit
 }
 
-// ends keeps the beginning and the end of what is written to it: a Go crash
-// says first why it happened, other programs last.
+// ends keeps the beginning and the end of what is written to it. A Go crash gives
+// its reason first, other programs give it last.
 type ends struct {
-	limit      int // bytes of String, cut mark included
+	limit      int // bytes of String, cutMark included
 	head, tail []byte
 	cut        bool
 }

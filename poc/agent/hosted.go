@@ -17,8 +17,8 @@ import (
 // same on every architecture.
 const setChildSubreaper = 36
 
-// serveHosted answers requests on standard input and output until the input ends,
-// which is how a host goes that was killed or cut off. Nothing of the probes is
+// serveHosted answers requests on standard input and output until the input ends.
+// The input also ends when the host is killed or cut off. No process of a probe is
 // left then.
 func serveHosted(args []string) (status int) {
 	flags := flag.NewFlagSet("agent", flag.ContinueOnError)
@@ -51,7 +51,7 @@ func hosted(dir string, emulator []string, whole bool) error {
 	if whole {
 		p.env = append(p.env, limit.WholeMachineVariable+"=1")
 	}
-	// While a probe has taken every thread there is, questions are still read.
+	// Requests must still be read while a probe has taken every available thread.
 	limit.Prewarm()
 	s := &session{out: os.Stdout, probes: probes, place: p}
 	if err := s.hello(runtime.GOARCH, runtime.Version(), kernelRelease(), notes); err != nil {
@@ -60,18 +60,20 @@ func hosted(dir string, emulator []string, whole bool) error {
 	answered := make(chan error, 1)
 	ended := newNotice(os.Stdin)
 	go func() {
-		// Probes get SIGKILL when the thread ends that started them.
+		// The kernel sends SIGKILL to a probe when the thread that started it ends.
+		// This keeps that thread.
 		runtime.LockOSThread()
 		answered <- s.answer(ended)
 	}()
-	// Caught and not ignored: the probes would inherit that.
+	// These signals are caught rather than ignored, because probes would inherit
+	// ignored ones.
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	select {
 	case err = <-answered:
 	case <-told:
 	case <-ended.closed:
-		// A probe may be running: nobody waits for its answer any more.
+		// A probe may still run, but nobody waits for its answer.
 	}
 	select {
 	case <-ended.closed:
@@ -82,8 +84,8 @@ func hosted(dir string, emulator []string, whole bool) error {
 	return err
 }
 
-// notice is an input that says at once when it has ended, also while nobody can
-// attend to what came before.
+// notice is an input that closes a channel when it ends. So its end is noticed even
+// while earlier requests wait for a probe.
 type notice struct {
 	*os.File
 	closed chan struct{}

@@ -1,6 +1,6 @@
-// Command agent runs probes that the host asks for, and speaks the wire protocol.
-// As the guest's PID 1 it prepares the guest and talks on its console; started in a
-// running system it talks on standard input and output and changes nothing.
+// Command agent runs probes on request of the host and speaks the wire protocol. As
+// the guest's PID 1 it prepares the guest and uses its console. In a running system
+// it uses standard input and output and changes nothing.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/mapstack/conformance/poc/limit"
 )
 
-// probeDir holds every probe of the guest image, and nothing else.
+// probeDir holds the probes of the guest image and nothing else.
 const probeDir = "/probes"
 
 func main() {
@@ -21,8 +21,8 @@ func main() {
 		os.Exit(serveHosted(os.Args[1:]))
 	}
 	err := serve()
-	// PID 1 must not return: the kernel would panic, and a panic says that the
-	// kernel is at fault. With -no-reboot a restart ends QEMU at once.
+	// PID 1 must not return: the kernel would panic, and the host takes a panic for
+	// a fault of the kernel. With -no-reboot a restart ends QEMU at once.
 	fmt.Fprintln(os.Stderr, "mapstack agent:", err)
 	syscall.Sync()
 	_ = syscall.Reboot(syscall.LINUX_REBOOT_CMD_RESTART)
@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-// serve sets the guest up and answers requests until the console ends.
+// serve prepares the guest and answers requests until the console ends.
 func serve() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -54,7 +54,7 @@ func serve() (err error) {
 	if err != nil {
 		return err
 	}
-	// While a probe has taken every thread there is, questions are still read.
+	// Requests must still be read while a probe has taken every available thread.
 	limit.Prewarm()
 	s := &session{out: console, probes: probes, place: guestPlace()}
 	if err := s.hello(runtime.GOARCH, runtime.Version(), kernelRelease(), notes); err != nil {
@@ -63,8 +63,8 @@ func serve() (err error) {
 	return s.answer(console)
 }
 
-// kernelRelease is uname -r. /proc rather than uname(2): syscall.Utsname's
-// element type differs between architectures.
+// kernelRelease returns the output of uname -r. It reads /proc because the element
+// type of syscall.Utsname differs between architectures.
 func kernelRelease() string {
 	b, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {

@@ -7,32 +7,33 @@ import (
 	"syscall"
 )
 
-// place is where probes run: a guest, in which all processes are theirs, or a
-// running system.
+// place describes where probes run. In a guest all processes belong to the probes;
+// in a running system they do not.
 type place struct {
-	probes string // the folder of the probes
-	home   string // where they may write
-	// emulator begins the command line of every probe, empty where the kernel
-	// runs them itself.
+	probes string // folder of the probes
+	home   string // folder in which probes may write
+	// emulator begins the command line of every probe. It is empty if the kernel
+	// runs the probes itself.
 	emulator []string
 	env      []string // added to the probes' environment
-	// deathSignal is what a probe gets when the agent dies, 0 where the system
-	// ends with the agent.
+	// deathSignal is sent to a probe when the agent dies. It is 0 if the system ends
+	// with the agent.
 	deathSignal syscall.Signal
-	// hosted is a system with processes of others.
+	// hosted is set if the system has processes of others.
 	hosted bool
 }
 
-// guestPlace is a guest, prepared by mountAll.
+// guestPlace returns the place in a guest that mountAll has prepared.
 func guestPlace() place { return place{probes: probeDir, home: "/tmp"} }
 
 func (p place) environment() []string {
 	return append([]string{"PATH=" + p.probes, "HOME=" + p.home, "TMPDIR=" + p.home}, p.env...)
 }
 
-// killStrays ends what a probe left running: in a guest every process but this
-// one; elsewhere those below this one. As PID 1, or as a subreaper, this process is the parent of
-// each whose own parent has ended, so that killing uncovers the next.
+// killStrays kills what a probe left running. In a guest these are all processes
+// but this one; elsewhere they are this one's children. PID 1, or a subreaper,
+// becomes the parent of each process whose parent ended, so each kill uncovers the
+// next.
 func (p place) killStrays() {
 	switch {
 	case p.hosted:
@@ -44,14 +45,14 @@ func (p place) killStrays() {
 	}
 }
 
-// reap collects the orphans that this process inherited. Its own children have
+// reap waits for the orphans that this process inherited. Its own children have
 // been waited for.
 func (p place) reap() {
 	if !p.hosted && os.Getpid() != 1 {
 		return
 	}
 	for {
-		p.killStrays() // whoever came to this process since
+		p.killStrays() // kills the orphans inherited since the last call
 		pid, err := syscall.Wait4(-1, nil, 0, nil)
 		if err == syscall.EINTR {
 			continue
@@ -69,7 +70,7 @@ func children() (pids []int) {
 		return nil
 	}
 	defer proc.Close()
-	names, _ := proc.Readdirnames(-1) // a process that ended meanwhile is none
+	names, _ := proc.Readdirnames(-1) // a process that has ended meanwhile is skipped below
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil {
@@ -79,7 +80,7 @@ func children() (pids []int) {
 		if err != nil {
 			continue
 		}
-		// "pid (name) state ppid": a name may hold spaces and brackets.
+		// The line is "pid (name) state ppid"; the name may hold spaces and brackets.
 		text := string(b)
 		f := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 		if len(f) > 1 && f[1] == strconv.Itoa(os.Getpid()) {

@@ -19,7 +19,7 @@ type session struct {
 	place  place
 
 	next uint32   // sequence number of the next frame
-	run  int      // the run that kept belongs to; 0 for the hello
+	run  int      // the run whose frames kept holds; 0 for the hello
 	kept [][]byte // every frame of that run, for OpResend
 }
 
@@ -42,8 +42,8 @@ func (s *session) send(r wire.Record) error {
 	return err
 }
 
-// queued is how many requests may wait for the end of a run. The host repeats
-// what nothing answers.
+// queued bounds the requests that wait for the end of a run. The host repeats one
+// that is not answered.
 const queued = 4
 
 // answer serves requests until the console ends.
@@ -61,22 +61,22 @@ func (s *session) answer(in io.Reader) error {
 	return <-ended
 }
 
-// receive reads requests until the console ends, also while a probe runs. A
-// host that asks in the middle of a run has heard nothing for a while: perhaps
-// because everything sleeps that the guest is made of.
+// receive reads requests until the console ends, also while a probe runs. A host
+// that asks during a run has heard nothing for a while. The guest may be asleep
+// because it lost a timer, so each request rearms the timers.
 func receive(in io.Reader, requests chan<- wire.Request) error {
 	r := bufio.NewReaderSize(in, wire.MaxLine)
 	for {
 		line, err := r.ReadSlice('\n')
 		if err == bufio.ErrBufferFull {
-			continue // no frame is this long; what follows its newline may be one
+			continue // no frame is this long; one may follow the newline
 		}
 		if err != nil {
 			return fmt.Errorf("read the console: %w", err)
 		}
 		frame, err := wire.Decode(wire.HostPrefix, line)
 		if err != nil {
-			continue // the host repeats a request that nothing answers
+			continue // the host repeats a request that is not answered
 		}
 		var req wire.Request
 		if err := json.Unmarshal(frame.Payload, &req); err != nil {
@@ -94,8 +94,8 @@ func (s *session) handle(req wire.Request) error {
 	switch req.Op {
 	case wire.OpRun:
 		if req.Run == s.run {
-			// The answer got lost, not the request: running it twice would
-			// report the second run as the first.
+			// The answer was lost, not the request. A second run would be reported as
+			// the first.
 			return s.resend(s.next - uint32(len(s.kept)))
 		}
 		s.run, s.kept = req.Run, nil
@@ -106,7 +106,7 @@ func (s *session) handle(req wire.Request) error {
 	return s.send(wire.Record{Kind: wire.KindRefused, Run: req.Run, Refused: "unknown request " + string(req.Op)})
 }
 
-// resend writes every kept frame from sequence number from on.
+// resend writes every kept frame whose sequence number is at least from.
 func (s *session) resend(from uint32) error {
 	first := s.next - uint32(len(s.kept))
 	if from < first {

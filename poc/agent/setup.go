@@ -10,7 +10,7 @@ import (
 )
 
 // mounts are made in this order. A kernel that lacks one is still tested: the
-// failure becomes a note in the hello, and the probe that misses it says so.
+// failure becomes a note in the hello, and the probe that needs it reports that.
 var mounts = []struct {
 	source, target, fstype string
 	flags                  uintptr
@@ -36,8 +36,8 @@ func mountAll() (notes []string) {
 	return notes
 }
 
-// quietPrintk keeps everything below KERN_EMERG off the console: a segfault
-// line of a probe's child would cut into the frames that report it.
+// quietPrintk keeps messages below KERN_EMERG off the console. A segfault line
+// about a probe's child would cut into the frames that report it.
 func quietPrintk() error {
 	if err := os.WriteFile("/proc/sys/kernel/printk", []byte("1 4 1 7"), 0); err != nil {
 		return fmt.Errorf("lower the console log level: %w", err)

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// applySysctls sets what the kernel's command line asks for as sysctl.NAME=VALUE. The
-// kernel does that itself since 5.8; older ones leave it to whoever is PID 1.
+// applySysctls sets what the kernel's command line asks for as sysctl.NAME=VALUE.
+// Kernels since 5.8 do that themselves; older ones leave it to PID 1.
 func applySysctls(cmdline string) (notes []string) {
 	for _, word := range strings.Fields(cmdline) {
 		i := strings.IndexByte(word, '=')

@@ -12,15 +12,18 @@ const (
 	timerAbstime   = 1
 )
 
-// rearmTimers has every CPU program its timer. QEMU saves a MIPS CPU's counter and
-// not what waits for it, and now and then its malta misses a comparison, after
-// which the guest would sleep until 32 bits of the counter have gone round. The
-// kernel asks again only for an earlier event than the lost one: here for the
-// earliest there is. (7.2 asks for none that is past; it needs its machine's
-// help, arch.Machine.TimerInput.) Where nothing was lost it does nothing.
+// rearmTimers makes every CPU program its timer again. QEMU saves the counter of a
+// MIPS CPU but not the pending comparison, and its malta sometimes misses a
+// comparison. The guest would then sleep until the 32 bits of the counter wrap
+// around.
 //
-// The calls are raw: while a probe has taken all threads there are, the Go
-// runtime must not want another one here.
+// The kernel programs the timer again only for an event earlier than the lost one,
+// so this asks for the earliest possible one. (Kernel 7.2 programs none that is
+// past; it needs the machine's help, arch.Machine.TimerInput.) Where no comparison
+// was lost this does nothing.
+//
+// The calls are raw. While a probe has taken every available thread, the Go runtime
+// must not need another one here.
 func rearmTimers() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

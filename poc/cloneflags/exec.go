@@ -19,19 +19,19 @@ const (
 	getLease = 1025
 )
 
-// waitAll is __WALL: wait4 takes a child that ends without a signal, too
+// waitAll is __WALL: wait4 also returns a child that ends without a signal
 // (include/uapi/linux/wait.h).
 const waitAll = 0x40000000
 
 // execing asks for children before, while and after another thread is inside
-// execve. That one runs a script, and waits for the script's interpreter, which
-// this thread has a lease on. The interpreter is no program, so that execve
-// fails and the process lives on to say so.
+// execve. That thread executes a script and waits for the script's interpreter, on
+// which this thread has a lease. The interpreter is not a program, so execve fails
+// and the process survives to report.
 //
-// While the other thread waits the Go runtime gets no thread: it asks with
-// CLONE_FS, and ends the process when it is refused. So the other thread is none
-// of the runtime's, and this one keeps the only P and calls nothing that might
-// give it away.
+// While that thread waits, the Go runtime can make no thread: it asks with
+// CLONE_FS, and ends the process when refused. So that thread is not one of the
+// runtime's. This one keeps the only P and calls nothing that might give the P
+// away.
 func execing(p *probe.P) {
 	o := p.Observe("lease")
 	dir, err := os.MkdirTemp("", "exec")
@@ -53,7 +53,7 @@ func execing(p *probe.P) {
 		return
 	}
 
-	runtime.GOMAXPROCS(1) // a P without work wants a thread
+	runtime.GOMAXPROCS(1) // an idle P asks for a thread
 	before := childOf(p.Kernel, fs)
 	tid, errno, err := p.Kernel.CloneFirst(goThread, [4]uintptr{syscall.SYS_EXECVE,
 		uintptr(unsafe.Pointer(argv[0])), uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&argv[1]))})
@@ -88,8 +88,8 @@ func execing(p *probe.P) {
 	}
 }
 
-// noProgram makes a script, the arguments to run it with, and opens its
-// interpreter, which cannot be run.
+// noProgram makes a script and the arguments to run it with. It also opens the
+// script's interpreter, which cannot be run.
 func noProgram(dir string) (argv []*byte, file *os.File, err error) {
 	interpreter, script := filepath.Join(dir, "interpreter"), filepath.Join(dir, "script")
 	if err = os.WriteFile(interpreter, []byte("no program\n"), 0o755); err != nil {
@@ -105,20 +105,20 @@ func noProgram(dir string) (argv []*byte, file *os.File, err error) {
 	return argv, file, err
 }
 
-// execve is what happens while a thread is inside it. Functions marked nosplit
-// are all that runs meanwhile: not even their stack needs the Go runtime.
+// execve records what happens while a thread is inside the call. Meanwhile only
+// functions marked nosplit run, because growing a stack would need the Go runtime.
 type execve struct {
 	kernel          *sys.Kernel
 	pid             int
 	lease           lease
 	during, without child
-	waited          bool // the thread was still there after both
+	waited          bool // the thread was still waiting after both clones
 }
 
-// attend asks for children while the thread waits for the lease, gives the lease
-// back and sees the thread end. Whoever started this process bounds the waits. A
-// thread that did not wait, or no longer because the kernel broke the lease
-// (fs.lease-break-time), is gone too early.
+// attend asks for children while the thread waits for the lease. It then gives the
+// lease back and waits until the thread ends. Whoever started this process bounds
+// the waits. A thread that is gone too early did not wait, or the kernel broke the
+// lease (fs.lease-break-time).
 //
 //go:nosplit
 //go:norace
@@ -138,7 +138,7 @@ func (e *execve) attend(tid int) {
 //go:norace
 func (e *execve) runs(tid int) bool { return e.kernel.Tgkill(e.pid, tid, 0) == 0 }
 
-// pause lets another thread run where there is one CPU.
+// pause lets another thread run on a machine with one CPU.
 //
 //go:nosplit
 //go:norace
@@ -147,7 +147,7 @@ func pause() {
 	syscall.RawSyscall(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0)
 }
 
-// lease is a file whose openers have to wait.
+// lease is the descriptor of a file that others must wait for when they open it.
 type lease uintptr
 
 //go:nosplit
@@ -157,8 +157,8 @@ func (l lease) set(kind uintptr) syscall.Errno {
 	return errno
 }
 
-// wanted reports whether somebody waits: the lease is then told as what it has
-// to become.
+// wanted reports whether somebody waits for the lease. F_GETLEASE then returns the
+// kind that the lease must become.
 //
 //go:nosplit
 //go:norace
@@ -167,15 +167,15 @@ func (l lease) wanted() bool {
 	return errno == 0 && kind != syscall.F_WRLCK
 }
 
-// child is a process that was asked for.
+// child is the result of a request for a process.
 type child struct {
 	flags uint64
 	pid   int
 	errno syscall.Errno
 }
 
-// childOf asks for one that ends at once, and waits for it. No signal tells of
-// its end: the other thread, which cannot run Go's handler, might get it.
+// childOf makes a child that ends at once, and waits for it. The child's end sends
+// no signal: the other thread might get it and cannot run Go's handler.
 //
 //go:nosplit
 //go:norace

@@ -1,7 +1,7 @@
-// Command cloneflags observes how clone and clone3 validate their flags. No
-// process comes of most calls: a thread of uid 65534 under RLIMIT_NPROC 0 gets
-// EAGAIN where the flags are valid and the flags' own error where they are not,
-// because copy_process looks at the flags first (kernel/fork.c).
+// Command cloneflags observes how clone and clone3 validate their flags. Most calls
+// make no process, because the caller has uid 65534 and RLIMIT_NPROC 0. Valid flags
+// then give EAGAIN, and invalid ones their own error: copy_process checks the flags
+// first (kernel/fork.c).
 package main
 
 import (
@@ -22,17 +22,18 @@ func run(p *probe.P) {
 	fork(p)
 	p.Observe("dry").Child(probe.Child{Name: "dry"}).Emit()
 	p.Observe("newpid").Child(probe.Child{Name: "newpid"}).Emit()
-	// To go on after a preemption it would need a thread of the Go runtime.
+	// After a preemption this child could only continue with another thread of the
+	// Go runtime.
 	p.Observe("exec").Child(probe.Child{Name: "exec", Env: []string{"GODEBUG=asyncpreemptoff=1"}}).Emit()
 }
 
-// nobody is a user that owns no processes and has no capabilities.
+// nobody is a user without processes and capabilities.
 const nobody = 65534
 
-// fork makes one real child, to see that the number is clone's and that the
-// kernel stores the child's ID where the table says the addresses stand: in this
-// process at parent_tid, and in the child, which has a page in common with it,
-// at child_tid. What is left is the place of the TLS.
+// fork makes one real child. It shows that the number is that of clone, and that
+// the kernel stores the child's ID at the addresses that the table's order gives.
+// parent_tid is written in this process. The child writes child_tid in a page that
+// both share. This leaves only one place for the TLS.
 func fork(p *probe.P) {
 	o := p.Observe("fork")
 	defer o.Emit()
@@ -42,7 +43,7 @@ func fork(p *probe.P) {
 		o.Unknown("page", fmt.Sprintf("mmap: errno %d %s", int(errno), k.ErrnoName(int(errno))))
 		return
 	}
-	tids := *(**[2]int32)(unsafe.Pointer(&page)) // as probe.Poke reaches memory that is not Go's
+	tids := *(**[2]int32)(unsafe.Pointer(&page)) // memory outside Go's own, reached as probe.Poke does
 	args := sys.CloneArgs{
 		Flags:     parentSetTID | childSetTID | k.Signal.Chld,
 		ParentTID: page,
@@ -68,7 +69,7 @@ func fork(p *probe.P) {
 	o.Set("exit", status.ExitStatus()).Set("child-tid", tids[1] == int32(child))
 }
 
-// dry tries every row of the tables.
+// dry makes the calls of all rows.
 func dry(p *probe.P) {
 	if !forbidProcesses(p, "limit") {
 		return
@@ -86,8 +87,8 @@ func dry(p *probe.P) {
 	}
 }
 
-// newPID asks for a thread after the calling thread's children were sent to
-// another PID namespace.
+// newPID asks for a thread after unshare moved future children of the calling
+// thread to another PID namespace.
 func newPID(p *probe.P) {
 	o := p.Observe("unshare")
 	ok := o.Returned(fmt.Sprintf("unshare(%#x)", uint64(newPIDNamespace)), 0, p.Kernel.Unshare(newPIDNamespace))
@@ -105,12 +106,11 @@ func legacy(p *probe.P, step string, flags uint64) {
 	end(o, o.Returned(describe(flags), uintptr(tid), errno))
 }
 
-// unexpectedChild is the exit status after a clone that could not succeed did.
+// unexpectedChild is the exit status after a clone that had to fail succeeded.
 const unexpectedChild = 3
 
-// end emits the observation of a call that must not have made a child. If it
-// did, this process has a second thread in the same memory, or worse, and can
-// only end.
+// end emits the observation of a call that must not have made a child. If it made
+// one, this process has a second thread in the same memory, or worse, and must end.
 func end(o *probe.Obs, cloned bool) {
 	o.Emit()
 	if cloned {
@@ -118,9 +118,9 @@ func end(o *probe.Obs, cloned bool) {
 	}
 }
 
-// forbidProcesses takes from the calling thread everything that exempts it from
-// RLIMIT_NPROC and sets that to 0. The other threads of the Go runtime stay
-// root, whom the limit does not concern.
+// forbidProcesses removes everything that exempts the calling thread from
+// RLIMIT_NPROC, and sets that limit to 0. The other threads of the Go runtime stay
+// root, to whom the limit does not apply.
 func forbidProcesses(p *probe.P, step string) bool {
 	o := p.Observe(step)
 	defer o.Emit()

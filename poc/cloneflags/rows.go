@@ -25,13 +25,13 @@ const (
 	clearSighand    = 1 << 32
 	intoCgroup      = 1 << 33
 	autoReap        = 1 << 34
-	newTime         = 0x80 // in the bits that legacy clone has for the exit signal
+	newTime         = 0x80 // these bits hold the exit signal in legacy clone
 
-	// What the Go runtime asks for (runtime/os_linux.go: cloneFlags), on amd64
-	// with CLONE_SETTLS.
+	// The flags of the Go runtime (runtime/os_linux.go: cloneFlags); on amd64 with
+	// CLONE_SETTLS.
 	goThread    = 0x50f00
 	goThreadTLS = 0xd0f00
-	// glibc's and musl's pthread_create; musl adds CLONE_DETACHED.
+	// The flags of pthread_create in glibc and in musl, which adds CLONE_DETACHED.
 	glibcThread = 0x3d0f00
 	muslThread  = 0x7d0f00
 )
@@ -45,7 +45,7 @@ type legacyRow struct {
 func legacyRows(a abi.Table) []legacyRow {
 	exit := a.Signal.Chld
 	return []legacyRow{
-		// First: whether the limit holds at all.
+		// The first row shows whether the limit is enforced at all.
 		{"process", exit},
 		{"go thread", goThread},
 		{"go thread with tls", goThreadTLS},
@@ -67,13 +67,13 @@ func legacyRows(a abi.Table) []legacyRow {
 		{"pidfd with detached", pidFD | detached | exit},
 		{"pidfd with parent_settid", pidFD | parentSetTID | exit},
 		{"pidfd of a thread", goThread | pidFD},
-		// Numbers that no signal has: the one after the last, and all bits.
+		// No signal has these numbers: the one after the last, and all bits.
 		{"exit signal after the last", a.Signal.Max + 1},
 		{"exit signal 255", 0xff},
 	}
 }
 
-// Words of struct clone_args (include/uapi/linux/sched.h).
+// Indexes of the words of struct clone_args (include/uapi/linux/sched.h).
 const (
 	wFlags = iota
 	wPidFD
@@ -89,7 +89,7 @@ const (
 	words
 )
 
-// Published sizes of struct clone_args, bytes.
+// Published sizes of struct clone_args, in bytes.
 const (
 	sizeVer0 = 64
 	sizeVer1 = 80
@@ -100,10 +100,10 @@ const (
 type clone3Row struct {
 	step string
 	args map[int]uint64 // by word; the others are 0
-	size int            // as told to the kernel, bytes
+	size int            // as passed to the kernel, bytes
 }
 
-// memory is the struct with at least size bytes.
+// memory returns the struct in a buffer of at least size bytes.
 func (r clone3Row) memory() []uint64 {
 	n := r.size/8 + 1
 	if n < words {
@@ -132,8 +132,8 @@ func (r clone3Row) call() string {
 	return fmt.Sprintf("clone3({%s}, %d)", strings.Join(set, ", "), r.size)
 }
 
-// address stands for any address in user space: nothing reads or writes there
-// before the call has failed.
+// address stands for any address in user space. The call fails before anything is
+// read or written there.
 const address = 0x10000
 
 func clone3Rows(a abi.Table) []clone3Row {

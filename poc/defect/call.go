@@ -1,6 +1,7 @@
-// Package defect is the defect models: named wrong behaviours of a kernel, as
-// rules that say what becomes of a system call. The rules are pure; poc/inject
-// applies them to a running program, and the host reads what they are called.
+// Package defect defines the defect models: named wrong behaviours of a kernel.
+// Each is a rule that changes the arguments or the result of a system call. The
+// rules are pure: poc/inject applies them to a running program, and the host reads
+// their names and descriptions.
 package defect
 
 import (
@@ -9,24 +10,24 @@ import (
 
 // Call is a system call that a program is about to make. A rule changes it.
 type Call struct {
-	Name   string // of Model.Calls
+	Name   string // as in Model.Calls
 	Kernel abi.Table
 	Page   uint64 // page size, bytes
-	// Args are the arguments in the kernel's order. Those of mmap are here also
-	// where the kernel takes their address.
+	// Args are the arguments in the kernel's order. For mmap they are the six
+	// values, even if the kernel takes the address of them.
 	Args [6]uint64
 	Program
 
 	answer func(Result) Result
 }
 
-// Result is what a call came back with.
+// Result is the outcome of a call.
 type Result struct {
 	Value uint64
 	Errno int // 0 for success
 }
 
-// Places of mmap's arguments.
+// Indexes of mmap's arguments.
 const (
 	addr = iota
 	length
@@ -36,15 +37,15 @@ const (
 	offset
 )
 
-// Places of other calls' arguments.
+// Indexes of other calls' arguments.
 const (
-	advice = 2 // of madvise; mprotect has its protection there
+	advice = 2 // of madvise; the same index is the protection of mprotect
 	fd     = 0 // of read, write and pwrite64
 	buffer = 1
 	size   = 2
 )
 
-// Finish gives a call's result as the defective kernel would.
+// Finish returns the result that the defective kernel gives instead of r.
 func (c *Call) Finish(r Result) Result {
 	if c.answer == nil {
 		return r
@@ -52,17 +53,17 @@ func (c *Call) Finish(r Result) Result {
 	return c.answer(r)
 }
 
-// Answered reports whether the result of the call is to be changed.
+// Answered reports whether Finish may change the result.
 func (c *Call) Answered() bool { return c.answer != nil }
 
-// refuse makes a call fail with an error of this architecture's number.
-// The call is made so that it does nothing, and its own error is replaced.
+// refuse makes the call fail with an error, which has this architecture's number.
+// The call is changed to do nothing, and its own error is replaced.
 func (c *Call) refuse(errno string) {
 	c.spoil()
 	c.become(Result{Errno: c.Kernel.Errno(errno)})
 }
 
-// pretend makes a call succeed without doing anything.
+// pretend makes the call succeed without any effect.
 func (c *Call) pretend(value uint64) {
 	c.spoil()
 	c.become(Result{Value: value})
@@ -70,9 +71,10 @@ func (c *Call) pretend(value uint64) {
 
 func (c *Call) become(r Result) { c.answer = func(Result) Result { return r } }
 
-// spoil makes the call do nothing: mmap and munmap of nothing, a protection and
-// an advice that have no number, flags that contradict each other, a program
-// without a name, text without a length, a query instead of a change.
+// spoil changes the arguments so that the call does nothing. mmap and munmap get no
+// length, mprotect and madvise an undefined number, and clone flags that contradict
+// each other. execve gets no path, write no bytes, and sched_setattr no attributes.
+// sigaltstack becomes a query.
 func (c *Call) spoil() {
 	switch c.Name {
 	case "mmap", "munmap":
@@ -90,8 +92,9 @@ func (c *Call) spoil() {
 	}
 }
 
-// needsFirst says why a model that changes the first argument of a call, to
-// another than an address on s390x, means nothing on a kernel.
+// needsFirst returns why a model that changes the first argument of a call means
+// nothing on a target. It returns "" if the tracer can change that argument. On
+// s390x mmap's first argument is in memory and can always be changed.
 func needsFirst(t Target) string {
 	if r, known := t.Table().Registers(); known && r.Args[0] == abi.Unreachable {
 		return "ptrace cannot change the first argument of a call: the kernel reads it from a register that NT_PRSTATUS lacks"
@@ -99,10 +102,10 @@ func needsFirst(t Target) string {
 	return ""
 }
 
-// report replaces one error of the call by another. Other results stay.
+// report replaces one error of the call by another. Other results do not change.
 func (c *Call) report(from, to string) { c.replace(from, Result{Errno: c.Kernel.Errno(to)}) }
 
-// replace gives the call another result when it fails with an error.
+// replace changes the result of the call if it fails with the error from.
 func (c *Call) replace(from string, to Result) {
 	errno := c.Kernel.Errno(from)
 	c.answer = func(r Result) Result {
@@ -113,8 +116,8 @@ func (c *Call) replace(from string, to Result) {
 	}
 }
 
-// notice calls f when the call fails with one of some errors, and lets the
-// error stand.
+// notice calls f if the call fails with one of the errors, and does not change the
+// result.
 func (c *Call) notice(f func(), errnos ...string) {
 	c.answer = func(r Result) Result {
 		for _, errno := range errnos {
@@ -126,21 +129,22 @@ func (c *Call) notice(f func(), errnos ...string) {
 	}
 }
 
-// has reports whether mmap is asked for a flag that the architecture defines.
+// has reports whether mmap gets a flag that the architecture defines.
 func (c *Call) has(flag uint64) bool { return flag != 0 && c.Args[flags]&flag != 0 }
 
-// mapType is the type among mmap's flags.
+// mapType returns the type bits of mmap's flags.
 func (c *Call) mapType() uint64 { return c.Args[flags] & c.Kernel.Map.Type }
 
 func (c *Call) setType(t uint64) { c.Args[flags] = c.Args[flags]&^c.Kernel.Map.Type | t }
 
-// fixed reports whether mmap is asked for an address and no other.
+// fixed reports whether mmap must use the given address.
 func (c *Call) fixed() bool { return c.has(c.Kernel.Map.Fixed | c.Kernel.Map.FixedNoReplace) }
 
-// stack reports whether mmap is asked for MAP_STACK.
+// stack reports whether mmap gets MAP_STACK.
 func (c *Call) stack() bool { return c.has(c.Kernel.Map.Stack) }
 
-// cloneFlags is what clone is asked for, wherever the architecture has it.
+// cloneFlags returns clone's flags, in whichever argument the architecture has
+// them.
 func (c *Call) cloneFlags() uint64 { return c.Args[c.place(abi.CloneFlags)] }
 
 func (c *Call) place(arg abi.CloneArg) int {

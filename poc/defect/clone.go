@@ -17,11 +17,11 @@ const (
 
 	cloneParentSetTID = 0x100000
 	cloneClearSighand = 1 << 32
-	// goThread is what the Go runtime asks for (runtime/os_linux.go).
+	// goThread holds the flags of the Go runtime (runtime/os_linux.go).
 	goThread = 0x50f00
 )
 
-// Words of struct clone_args, and its published sizes.
+// Indexes of words of struct clone_args, and its published sizes in bytes.
 const (
 	argFlags      = 0
 	argExitSignal = 4
@@ -31,8 +31,8 @@ const (
 	sizeVer2      = 88
 )
 
-// permits makes a rule: flags that must be refused get as far as valid ones,
-// to the limit of processes.
+// permits returns a rule by which the kernel accepts flags that it must refuse.
+// Like valid flags they then meet the limit on processes.
 func permits(invalid func(word uint64) bool) func(c *Call) {
 	return func(c *Call) {
 		if invalid(c.cloneFlags()) {
@@ -41,7 +41,7 @@ func permits(invalid func(word uint64) bool) func(c *Call) {
 	}
 }
 
-// refuses makes a rule: flags that must be accepted are refused.
+// refuses returns a rule by which the kernel refuses flags that it must accept.
 func refuses(valid func(word uint64) bool) func(c *Call) {
 	return func(c *Call) {
 		if valid(c.cloneFlags()) {
@@ -50,7 +50,7 @@ func refuses(valid func(word uint64) bool) func(c *Call) {
 	}
 }
 
-// word reads a word of clone3's struct, 0 beyond its end.
+// word returns a word of clone3's struct, 0 beyond its end.
 func (c *Call) word(n uint64) uint64 {
 	if base, size := c.Args[0], c.Args[1]; base == 0 || size < 8*(n+1) {
 		return 0
@@ -60,7 +60,7 @@ func (c *Call) word(n uint64) uint64 {
 
 func only(word, want, without uint64) bool { return word&want == want && word&without == 0 }
 
-// clones are defects of clone and clone3.
+// clones returns the defects of clone and clone3.
 func clones() []Model {
 	return []Model{
 		{
@@ -68,7 +68,7 @@ func clones() []Model {
 			English: "clone does not store the child's ID at parent_tid.",
 			Chinese: "clone 不把子进程 ID 写入 parent_tid。",
 			Act: func(c *Call) {
-				// The kernel ignores that there is no memory at 0.
+				// The kernel ignores that it cannot write to address 0.
 				if c.cloneFlags()&cloneParentSetTID != 0 {
 					c.Args[c.place(abi.CloneParentTID)] = 0
 				}

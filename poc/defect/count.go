@@ -8,21 +8,22 @@ import (
 
 const (
 	infinity = ^uint64(0) // RLIM64_INFINITY (include/uapi/linux/resource.h)
-	// manyBytes is more than a program maps by the way.
+	// manyBytes is more than a program maps incidentally.
 	manyBytes = 64 << 20
 
 	overcommit = "/proc/sys/vm/overcommit_memory"
 )
 
-// written is the number that a call writes, and the file. Numbers alone count:
-// what is written to terminals and pipes has no such path.
+// written returns the file and the number that a call writes. ok is false if the
+// text is not a number. Numbers written to terminals and pipes do no harm: their
+// paths are those of no limit.
 func (c *Call) written() (file string, n int, ok bool) {
 	n, err := strconv.Atoi(strings.TrimSpace(c.Text(c.Args[buffer], c.Args[size])))
 	return c.Path(c.Args[fd]), n, err == nil
 }
 
-// offByOne makes a rule: a limit that is lowered becomes one more than was
-// written. What is raised, such as back to what it was, becomes what it says.
+// offByOne returns a rule by which a lowered limit becomes one more than was
+// written. A raised limit, for example a restored one, gets the written value.
 func offByOne(limit string) func(c *Call) {
 	return func(c *Call) {
 		file, n, ok := c.written()
@@ -38,13 +39,13 @@ func offByOne(limit string) func(c *Call) {
 
 var writes = []string{"write", "pwrite64"}
 
-// counts are defects of limits: how they are counted, of whom, and what happens
-// at them.
+// counts returns the defects of limits: how they count, for whom, and what happens
+// when they are reached.
 func counts() []Model {
 	return append(append(processCounts(), machineCounts()...), memoryCounts()...)
 }
 
-// processCounts are those of RLIMIT_NPROC, and of refusals of any limit.
+// processCounts returns defects of RLIMIT_NPROC, and of refusals by any limit.
 func processCounts() []Model {
 	return []Model{
 		{
@@ -53,8 +54,8 @@ func processCounts() []Model {
 			Chinese: "RLIMIT_NPROC 允许用户比规定多一个进程。",
 			Act: func(c *Call) {
 				if at := c.Args[newLimit]; at != 0 && c.Args[resource] == c.Kernel.Rlimit.NProc {
-					// struct rlimit64: the soft limit, and the hard one, which the
-					// soft one must not exceed.
+					// struct rlimit64 has the soft limit first. The hard limit follows,
+					// which the soft one must not exceed.
 					n := c.Word(at)
 					if n == infinity {
 						return
@@ -71,7 +72,7 @@ func processCounts() []Model {
 			English: "RLIMIT_NPROC concerns root, and users with CAP_SYS_RESOURCE or CAP_SYS_ADMIN, as it concerns anybody.",
 			Chinese: "RLIMIT_NPROC 对 root 以及具有 CAP_SYS_RESOURCE 或 CAP_SYS_ADMIN 的用户，与对任何人一样起作用。",
 			Act: func(c *Call) {
-				// Whoever clones under a limit of 1 has reached it.
+				// A process that clones under a limit of 1 has reached it.
 				if c.SoftLimit(c.Kernel.Rlimit.NProc) <= 1 {
 					c.refuse("EAGAIN")
 				}
@@ -94,7 +95,7 @@ func processCounts() []Model {
 			Chinese: "已结束的进程即使尚未被 wait，也不再计入 RLIMIT_NPROC。",
 			Act: func(c *Call) {
 				if c.UID() == 0 {
-					return // nothing of root's counts
+					return // the limit does not bind root
 				}
 				nproc, notes := c.Kernel.Rlimit.NProc, c.Notes()
 				if _, noted := notes["nproc"]; !noted {
@@ -122,7 +123,8 @@ func processCounts() []Model {
 					return
 				}
 				if c.Name == "clone" && notes["made"] == 0 {
-					// What was refused from the first is no limit that was reached.
+					// If nothing was made before, the refusal did not come from a limit
+					// that was reached.
 					c.answer = func(r Result) Result {
 						if r.Errno == 0 {
 							notes["made"] = 1
@@ -146,7 +148,7 @@ func processCounts() []Model {
 			English: "sched_setattr ignores SCHED_FLAG_RESET_ON_FORK.",
 			Chinese: "sched_setattr 忽略 SCHED_FLAG_RESET_ON_FORK。",
 			Act: func(c *Call) {
-				// struct sched_attr: size and policy, then the flags.
+				// struct sched_attr has size and policy, then the flags.
 				if at := c.Args[1]; at != 0 {
 					c.Store(at+8, c.Word(at+8)&^1)
 				}
@@ -161,7 +163,7 @@ func processCounts() []Model {
 	}
 }
 
-// machineCounts are those of sysctls and control groups.
+// machineCounts returns defects of sysctls and control groups.
 func machineCounts() []Model {
 	return []Model{
 		{
@@ -246,7 +248,7 @@ func machineCounts() []Model {
 	}
 }
 
-// memoryCounts are those of limits of memory and of mappings.
+// memoryCounts returns defects of limits on memory and mappings.
 func memoryCounts() []Model {
 	return []Model{
 		{

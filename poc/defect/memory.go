@@ -1,12 +1,12 @@
 package defect
 
-// Numbers of include/uapi/linux/prctl.h and asm-generic/mman-common.h.
+// From include/uapi/linux/prctl.h and asm-generic/mman-common.h.
 const (
 	setMDWE, getMDWE = 65, 66
 	madvNormal       = 0
 )
 
-// unadvised makes a rule that turns some advice of madvise into none.
+// unadvised returns a rule by which madvise ignores some advice.
 func unadvised(ignored func(c *Call) []uint64) func(c *Call) {
 	return func(c *Call) {
 		for _, a := range ignored(c) {
@@ -17,13 +17,13 @@ func unadvised(ignored func(c *Call) []uint64) func(c *Call) {
 	}
 }
 
-// protection is the three bits that every architecture has.
+// protection returns the three protection bits that every architecture has.
 func (c *Call) protection() uint64 {
 	p := c.Kernel.Prot
 	return c.Args[prot] & (p.Read | p.Write | p.Exec)
 }
 
-// memory is defects of what is done to a mapping that exists.
+// memory returns the defects of calls on existing mappings.
 func memory() []Model {
 	return []Model{
 		{
@@ -113,7 +113,7 @@ func memory() []Model {
 			Act: func(c *Call) {
 				switch c.Args[0] {
 				case setMDWE:
-					c.Args[1] = 0 // no restriction, which is not refused
+					c.Args[1] = 0 // no restriction, which the kernel does not refuse
 					c.become(Result{})
 				case getMDWE:
 					c.replace("EINVAL", Result{})
@@ -134,7 +134,7 @@ func memory() []Model {
 	}
 }
 
-// bits are defects of the protection bits that only some architectures define.
+// bits returns the defects of protection bits that only some architectures define.
 func bits() []Model {
 	return []Model{
 		{

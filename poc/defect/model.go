@@ -2,26 +2,27 @@ package defect
 
 import "github.com/mapstack/conformance/poc/abi"
 
-// Model is one wrong behaviour.
+// Model is one wrong behaviour of a kernel.
 type Model struct {
 	Name    string // lower case, words joined by dashes
-	English string // what the kernel does wrong, one sentence
-	Chinese string // the same
+	English string // the kernel's fault in one sentence
+	Chinese string // the same in Chinese
 	Subject Subject
-	// Calls are the system calls whose arguments or results it changes, by the
-	// names of poc/inject.
+	// Calls names the system calls whose arguments or results the model changes, as
+	// poc/inject does.
 	Calls []string
-	// Stacks: the rule asks for Program.OnStack.
+	// Stacks is set if the rule uses Program.OnStack.
 	Stacks bool
-	// Act is the rule. The calls that the Go runtime makes for itself never
-	// reach it: a program that cannot run observes nothing.
+	// Act is the rule. It sees the Go runtime's own calls of mmap only with
+	// MAP_STACK, and none of clone and sigaltstack. A program that cannot run
+	// observes nothing.
 	Act func(c *Call)
-	// Unserved says why the model means nothing on a kernel, "" where it does.
-	// nil: it means something everywhere.
+	// Unserved returns why the model means nothing on a target, "" if it means
+	// something. Nil is the same as "" everywhere.
 	Unserved func(t Target) string
 }
 
-// Subject is what a model is about: it says which probes could see it.
+// Subject is the area of a model. It decides which probes can detect the model.
 type Subject string
 
 const (
@@ -37,20 +38,21 @@ const (
 	Signal Subject = "signal stacks"
 )
 
-// Target is what decides whether a model can be told from a right kernel.
+// Target holds what decides whether a model differs from a correct kernel.
 type Target struct {
 	GOARCH string
-	// MarksStacks: MAP_STACK sets VM_NOHUGEPAGE, its only effect, on this kernel.
+	// MarksStacks is set if MAP_STACK sets VM_NOHUGEPAGE, its only effect, on this
+	// kernel.
 	MarksStacks bool
 }
 
-// Table is the constants of the target's architecture.
+// Table returns the constants of the target's architecture.
 func (t Target) Table() abi.Table {
 	table, _ := abi.Lookup(t.GOARCH)
 	return table
 }
 
-// Why returns why the model means nothing on a kernel, "" where it does.
+// Why returns why the model means nothing on a target, "" if it means something.
 func (m Model) Why(t Target) string {
 	if m.Unserved == nil {
 		return ""
@@ -58,7 +60,7 @@ func (m Model) Why(t Target) string {
 	return m.Unserved(t)
 }
 
-// Models returns every model, by subject.
+// Models returns every model, ordered by subject.
 func Models() []Model {
 	var all []Model
 	for _, group := range []struct {
@@ -76,7 +78,7 @@ func Models() []Model {
 	return all
 }
 
-// Lookup returns the model of a name.
+// Lookup returns the model with a name.
 func Lookup(name string) (Model, bool) {
 	for _, m := range Models() {
 		if m.Name == name {
@@ -86,7 +88,7 @@ func Lookup(name string) (Model, bool) {
 	return Model{}, false
 }
 
-// Calls of the models.
+// Values of Model.Calls.
 var (
 	mmap     = []string{"mmap"}
 	mprotect = []string{"mprotect"}

@@ -9,7 +9,8 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 )
 
-// TestModelsAreComplete fails if a model could not be named, read or injected.
+// TestModelsAreComplete fails if a model has no proper name or sentence, or cannot
+// be injected.
 func TestModelsAreComplete(t *testing.T) {
 	known := map[string]bool{"mmap": true, "munmap": true, "mprotect": true, "madvise": true,
 		"clone": true, "clone3": true, "prctl": true, "personality": true, "prlimit64": true,
@@ -53,13 +54,13 @@ func TestModelsAreComplete(t *testing.T) {
 	}
 }
 
-// machine is root's program on a machine whose files are a map.
+// machine is a Program of root on a machine whose files are a map.
 type machine struct {
 	limit  uint64
 	uid    uint32
 	dead   int
-	stack  bool // all memory is by MAP_STACK
-	inside bool // of a user namespace
+	stack  bool // every address is in memory from MAP_STACK
+	inside bool // inside a user namespace
 	path   string
 	text   string
 	words  map[uint64]uint64
@@ -82,7 +83,7 @@ func (m *machine) Notes() map[string]uint64      { return m.notes }
 func (m *machine) File(path string) string       { return m.files[path] }
 func (m *machine) Put(path, text string)         { m.files[path] = text }
 
-// write is a call of write by the machine's program.
+// write returns a write call of the machine's program.
 func (m *machine) write(text string) *Call {
 	m.text = text
 	c := &Call{Name: "write", Program: m}
@@ -91,8 +92,8 @@ func (m *machine) write(text string) *Call {
 	return c
 }
 
-// TestALoweredLimitIsOffByOneAndARaisedOneIsNot fails if a trial changed the
-// machine for the next one: what a probe restores must be what was there.
+// TestALoweredLimitIsOffByOneAndARaisedOneIsNot fails if a trial changes the
+// machine for the next one: restoring a limit must give the original value.
 func TestALoweredLimitIsOffByOneAndARaisedOneIsNot(t *testing.T) {
 	const file = "/proc/sys/kernel/threads-max"
 	for _, c := range []struct {
@@ -119,8 +120,8 @@ func TestALoweredLimitIsOffByOneAndARaisedOneIsNot(t *testing.T) {
 	}
 }
 
-// TestARefusalIsFinalForOneProgram fails if the model forgot, or if a program
-// that was never refused were.
+// TestARefusalIsFinalForOneProgram fails if the model forgets a refusal, or refuses
+// a program that was never refused.
 func TestARefusalIsFinalForOneProgram(t *testing.T) {
 	k, _ := abi.Lookup("mips64le")
 	model, _ := Lookup("refusal-is-final")
@@ -144,8 +145,8 @@ func errnoOf(k abi.Table, name string) int {
 	return k.Errno(name)
 }
 
-// TestEventsAreSilenced fails if the counter that a program reads stayed, or if
-// another file lost its numbers.
+// TestEventsAreSilenced fails if the counter that a program reads is not cleared,
+// or if another file loses its numbers.
 func TestEventsAreSilenced(t *testing.T) {
 	model, _ := Lookup("pids-events-silent")
 	for path, want := range map[string]string{"/sys/fs/cgroup/a/pids.events": "max 00\n", "/sys/fs/cgroup/a/pids.current": "max 12\n"} {
@@ -158,7 +159,7 @@ func TestEventsAreSilenced(t *testing.T) {
 	}
 }
 
-// TestSignalStacksAreReadInBothLayouts fails if MIPS's flags were taken for a
+// TestSignalStacksAreReadInBothLayouts fails if the flags of MIPS are taken for a
 // size.
 func TestSignalStacksAreReadInBothLayouts(t *testing.T) {
 	for _, k := range abi.All() {
@@ -175,7 +176,7 @@ func TestSignalStacksAreReadInBothLayouts(t *testing.T) {
 	}
 }
 
-// request is a call of mmap for four pages of private anonymous memory.
+// request returns an mmap call for four pages of private anonymous memory.
 func request(k abi.Table, flag uint64) *Call {
 	const page = 4096
 	return &Call{
@@ -185,8 +186,8 @@ func request(k abi.Table, flag uint64) *Call {
 	}
 }
 
-// TestPlainMappingsPassEveryDefectOfStacks is the control of the injector: what
-// does not ask for MAP_STACK must be what it is without the defect.
+// TestPlainMappingsPassEveryDefectOfStacks is the control of the injector. A call
+// without MAP_STACK must give the same as without the defect.
 func TestPlainMappingsPassEveryDefectOfStacks(t *testing.T) {
 	for _, k := range abi.All() {
 		for _, m := range stacks() {
@@ -203,8 +204,8 @@ func TestPlainMappingsPassEveryDefectOfStacks(t *testing.T) {
 	}
 }
 
-// TestRefusalsCarryTheArchitecturesErrno fails if a MIPS kernel were made to
-// refuse with a generic number, which would be another defect.
+// TestRefusalsCarryTheArchitecturesErrno fails if a MIPS kernel refuses with the
+// generic number, which would be another defect.
 func TestRefusalsCarryTheArchitecturesErrno(t *testing.T) {
 	for _, k := range abi.All() {
 		for name, errno := range map[string]string{
@@ -259,7 +260,8 @@ func TestArgumentsBecomeWhatTheModelSays(t *testing.T) {
 	}
 }
 
-// TestCloneFlagsAreFoundInEveryOrder fails if s390x's stack is taken for flags.
+// TestCloneFlagsAreFoundInEveryOrder fails if the stack argument of s390x is taken
+// for the flags.
 func TestCloneFlagsAreFoundInEveryOrder(t *testing.T) {
 	m, _ := Lookup("sighand-unchecked")
 	for _, k := range abi.All() {

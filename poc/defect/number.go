@@ -2,7 +2,7 @@ package defect
 
 import "github.com/mapstack/conformance/poc/abi"
 
-// ignoring makes a rule that drops a flag of mmap.
+// ignoring returns a rule that drops a flag of mmap.
 func ignoring(flag func(m abi.Map) uint64) func(c *Call) {
 	return func(c *Call) { c.Args[flags] &^= flag(c.Kernel.Map) }
 }
@@ -13,10 +13,10 @@ const (
 	alphaPopulate = 0x20000
 )
 
-// unnamed is a number that is no flag on any architecture.
+// unnamed is not a flag of mmap on any architecture.
 const unnamed = 0x200
 
-// numbers are defects of what a flag of mmap means.
+// numbers returns the defects in what a flag of mmap means.
 func numbers() []Model {
 	return []Model{
 		{
@@ -45,7 +45,7 @@ func numbers() []Model {
 			English: "mmap gives anonymous memory when MAP_ANONYMOUS is missing and the descriptor is no file.",
 			Chinese: "缺少 MAP_ANONYMOUS 且描述符不是文件时，mmap 仍给出匿名内存。",
 			Act: func(c *Call) {
-				// Beyond any limit of open files, -1 included.
+				// These descriptors, -1 included, are beyond any limit on open files.
 				if uint32(c.Args[descriptor]) >= 1<<20 {
 					c.Args[flags] |= c.Kernel.Map.Anonymous
 				}

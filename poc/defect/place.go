@@ -1,6 +1,6 @@
 package defect
 
-// placement is defects of where mmap puts a mapping.
+// placement returns the defects in where mmap puts a mapping.
 func placement() []Model {
 	return []Model{
 		{
@@ -88,7 +88,7 @@ func placement() []Model {
 			},
 			Unserved: func(t Target) string {
 				if t.Table().MmapByPointer {
-					return "" // it is in memory
+					return "" // the argument is in memory
 				}
 				return needsFirst(t)
 			},

@@ -1,34 +1,34 @@
 package defect
 
-// Program is the program that makes a call, seen and changed from outside while
-// it stands at the call.
+// Program is the program that makes a call. It is read and changed from outside
+// while it is stopped at the call.
 type Program interface {
-	// UID is the effective user of the calling thread.
+	// UID returns the effective user ID of the calling thread.
 	UID() uint32
-	// Word reads a word of memory, 0 where there is none; Store writes one, where
-	// there is memory.
+	// Word reads a word of memory, 0 if nothing is mapped there. Store writes one if
+	// memory is mapped there.
 	Word(addr uint64) uint64
 	Store(addr, value uint64)
-	// Text reads up to n bytes of memory, and SetText writes them.
+	// Text reads up to n bytes of memory; SetText writes them.
 	Text(addr, n uint64) string
 	SetText(addr uint64, text string)
-	// OnStack reports whether an address is in memory that the program got by
-	// MAP_STACK. It is known for models that have Stacks.
+	// OnStack reports whether an address is in memory that the program mapped with
+	// MAP_STACK. It works only for models with Stacks set.
 	OnStack(addr uint64) bool
-	// Path is where the file of a descriptor is, "" if nowhere.
+	// Path returns the path of an open file, "" if it has none.
 	Path(fd uint64) string
-	// SoftLimit is a soft limit of the program, and SetSoftLimit changes it.
+	// SoftLimit returns a soft limit of the program; SetSoftLimit changes it.
 	SoftLimit(resource uint64) uint64
 	SetSoftLimit(resource, value uint64)
-	// Dead counts the children that have ended and were not waited for.
+	// Dead counts the children that have ended and have not been waited for.
 	Dead() int
-	// InUserNamespace reports whether the program is in a user namespace that is
-	// not the first.
+	// InUserNamespace reports whether the program is in a user namespace other than
+	// the initial one.
 	InUserNamespace() bool
-	// Notes is what the model remembers of this program.
+	// Notes holds what the model stores about this program.
 	Notes() map[string]uint64
-	// File reads a file of the machine, such as a sysctl, without white space at
-	// its ends, and Put writes one.
+	// File reads a file of the machine, such as a sysctl, and trims white space. Put
+	// writes one.
 	File(path string) string
 	Put(path, text string)
 }

@@ -1,6 +1,6 @@
 package defect
 
-// rules are defects of what mmap checks.
+// rules returns the defects in what mmap checks.
 func rules() []Model {
 	return []Model{
 		{

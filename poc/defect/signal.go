@@ -1,10 +1,11 @@
 package defect
 
-// smallSignalStack is a size that is too small for a signal everywhere, bytes,
-// and more than nothing, which a probe expects to be refused.
+// smallSignalStack is a size in bytes that is too small for a signal on every
+// architecture. It is more than zero, because a probe expects that an empty stack
+// is refused.
 const smallSignalStack = 1 << 10
 
-// signalStack is the address and the size of the stack that sigaltstack is given.
+// signalStack returns the address and the size of the stack that sigaltstack gets.
 func (c *Call) signalStack() (sp, size uint64) {
 	at := uint64(16)
 	if c.Kernel.SigStackSizeFirst {
@@ -13,7 +14,7 @@ func (c *Call) signalStack() (sp, size uint64) {
 	return c.Word(c.Args[0]), c.Word(c.Args[0] + at)
 }
 
-// signals are defects of alternate signal stacks.
+// signals returns the defects of alternate signal stacks.
 func signals() []Model {
 	sigaltstack := []string{"sigaltstack"}
 	return []Model{

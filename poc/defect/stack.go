@@ -2,7 +2,7 @@ package defect
 
 import "github.com/mapstack/conformance/poc/abi"
 
-// onStacks makes a rule for the calls of mmap with MAP_STACK.
+// onStacks returns a rule for mmap calls with MAP_STACK.
 func onStacks(act func(c *Call)) func(c *Call) {
 	return func(c *Call) {
 		if c.stack() {
@@ -11,12 +11,12 @@ func onStacks(act func(c *Call)) func(c *Call) {
 	}
 }
 
-// adding makes a rule that adds flags to mappings with MAP_STACK.
+// adding returns a rule that adds flags to mappings with MAP_STACK.
 func adding(flag func(m abi.Map) uint64) func(c *Call) {
 	return onStacks(func(c *Call) { c.Args[flags] |= flag(c.Kernel.Map) })
 }
 
-// stacks are defects of MAP_STACK.
+// stacks returns the defects of MAP_STACK.
 func stacks() []Model {
 	return []Model{
 		{

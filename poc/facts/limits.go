@@ -9,8 +9,8 @@ import (
 	"github.com/mapstack/conformance/poc/sys"
 )
 
-// limits are the resource limits of this process: NAME.current and NAME.max,
-// in the units of the limit, or "unlimited".
+// limits observes the resource limits of this process as NAME.current and NAME.max.
+// They are in the units of the limit, or "unlimited".
 func limits(p *probe.P) {
 	o := p.Observe("limits")
 	for _, limit := range p.Kernel.Rlimit.Named() {
@@ -35,7 +35,7 @@ func amount(n uint64) interface{} {
 	return n
 }
 
-// sysctls are those that decide what mmap and clone may do. A name that is
+// sysctls observes those that decide what mmap and clone may do. A name that is
 // neither a value nor unknown does not exist on this kernel.
 func sysctls(p *probe.P) {
 	o := p.Observe("sysctl")
@@ -52,8 +52,8 @@ func sysctls(p *probe.P) {
 	o.Emit()
 }
 
-// file records the content of a small file, trimmed. A file that does not exist
-// is no value and not unknown either.
+// file records the content of a small file, trimmed. A file that does not exist is
+// neither a value nor unknown.
 func file(o *probe.Obs, key, path string) {
 	b, err := os.ReadFile(path)
 	switch {
@@ -65,7 +65,7 @@ func file(o *probe.Obs, key, path string) {
 	}
 }
 
-// short keeps an observation within what one frame holds.
+// short cuts a text so that the observation fits in a frame.
 func short(s string) string {
 	const limit = 1 << 10
 	if len(s) > limit {

@@ -1,6 +1,6 @@
-// Command facts prints what the target says of itself: kernel, pages, address
-// space, limits, configuration. Nothing here is a flag of ours; whoever judges
-// reads it here instead of believing a cell's description.
+// Command facts prints what the target says about itself: kernel, pages, address
+// space, limits, configuration. None of it comes from a flag: verdicts rest on
+// these facts, not on the description of a cell.
 package main
 
 import (
@@ -30,7 +30,7 @@ func main() {
 	}, nil)
 }
 
-// uname is what the kernel calls itself.
+// uname observes the kernel's own names.
 func uname(p *probe.P) {
 	o := p.Observe("uname")
 	var u syscall.Utsname
@@ -52,7 +52,8 @@ func uname(p *probe.P) {
 	o.Emit()
 }
 
-// program is what this probe was compiled for and what the kernel told it at exec.
+// program observes how this probe was compiled, and what the kernel told it at
+// exec.
 func program(p *probe.P) {
 	o := p.Observe("program")
 	o.Set("goarch", runtime.GOARCH).Set("go", runtime.Version()).Set("compiler", runtime.Compiler)
@@ -75,20 +76,20 @@ func program(p *probe.P) {
 	o.Emit()
 }
 
-// addressSpace finds the end of the user address space, in bits, and where
-// mmap goes by itself.
+// addressSpace observes the size of the user address space, in bits, and where mmap
+// goes without a hint.
 func addressSpace(p *probe.P) {
 	k := p.Kernel
 	o := p.Observe("va")
 	flags := k.Map.Private | k.Map.Anonymous | k.Map.FixedNoReplace
 	highest := 0
 	for bits := uint(30); bits <= 64; bits++ {
-		// The last page below a power of two is kept free on some architectures.
-		// A shift by 64 is 0, and the subtraction then wraps to the top.
+		// Some architectures keep the last page below a power of two free. A shift by
+		// 64 gives 0, and the subtraction then wraps to the top.
 		addr := uintptr(1)<<bits - 2*p.Page
 		got, errno := k.Mmap(addr, p.Page, 0, flags, -1, 0)
 		if errno == 0 {
-			// Before 4.17 the flag is ignored and the address is only a hint.
+			// Kernels before 4.17 ignore the flag and take the address for a hint.
 			k.Munmap(got, p.Page)
 		}
 		if errno == 0 && got == addr || k.ErrnoName(int(errno)) == "EEXIST" {

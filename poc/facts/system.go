@@ -12,9 +12,9 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// memory is the size of memory and of pages. meminfo shows AnonHugePages only
-// where CONFIG_TRANSPARENT_HUGEPAGE is set (fs/proc/meminfo.c), also when the
-// machine then has no huge pages.
+// memory observes the size of memory and of pages. meminfo shows AnonHugePages only
+// with CONFIG_TRANSPARENT_HUGEPAGE (fs/proc/meminfo.c), even if the machine then
+// has no huge pages.
 func memory(p *probe.P) {
 	o := p.Observe("memory")
 	lines, err := fields("/proc/meminfo")
@@ -44,13 +44,14 @@ func processors(p *probe.P) {
 	o.Emit()
 }
 
-// process is who the probes are, as the kernel sees it.
+// process observes the user and the privileges of the probes, as the kernel sees
+// them.
 func process(p *probe.P) {
 	status, err := fields("/proc/self/status")
 	uid := os.Getuid()
 	if real := strings.Fields(status["Uid"]); uid < 0 && len(real) > 0 {
-		// The emulator of an architecture without getuid(2) may not know its other
-		// name; what it says of the process does not depend on that.
+		// An architecture without getuid(2) has another call for it, which its
+		// emulator may not know. The status file does not depend on that.
 		uid, _ = strconv.Atoi(real[0])
 	}
 	o := p.Observe("process").Set("uid", uid)
@@ -71,13 +72,13 @@ func kernel(p *probe.P) {
 	o := p.Observe("kernel")
 	file(o, "version", "/proc/version")
 	file(o, "cmdline", "/proc/cmdline")
-	// Absent where securityfs is not mounted or no LSM is built in.
+	// Absent if securityfs is not mounted or no LSM is built in.
 	file(o, "lsm", "/sys/kernel/security/lsm")
 	o.Emit()
 }
 
-// config is the kernel's configuration, where it shows it (CONFIG_IKCONFIG_PROC;
-// Debian does not).
+// config observes the kernel's configuration if the kernel shows it
+// (CONFIG_IKCONFIG_PROC; Debian does not set it).
 func config(p *probe.P) {
 	o := p.Observe("config")
 	wanted := []string{
@@ -93,7 +94,7 @@ func config(p *probe.P) {
 		} else if value, ok := settings[name]; ok {
 			o.Set(name, value)
 		} else {
-			o.Set(name, "n") // "is not set", or a line that an unmet dependency hides
+			o.Set(name, "n") // "is not set", or not in the file because of an unmet dependency
 		}
 	}
 	o.Emit()
@@ -122,7 +123,7 @@ func readConfig(path string, wanted []string) (map[string]string, error) {
 	return settings, lines.Err()
 }
 
-// cgroups is what limits could be set on groups of processes.
+// cgroups observes which limits can be set on groups of processes.
 func cgroups(p *probe.P) {
 	o := p.Observe("cgroup")
 	mounts, err := os.ReadFile("/proc/self/mounts")
@@ -151,7 +152,7 @@ func cgroups(p *probe.P) {
 	o.Emit()
 }
 
-// firstWords returns the first word of each line that is no comment.
+// firstWords returns the first word of each line that is not a comment.
 func firstWords(r io.Reader) []string {
 	var words []string
 	lines := bufio.NewScanner(r)

@@ -1,6 +1,6 @@
-// Command hostile is a probe that misbehaves on purpose. It exists to test the
-// harness on real kernels: each mode must end as a typed outcome, never as a
-// pass and never as a hang.
+// Command hostile is a probe that misbehaves on purpose, to test the harness on
+// real kernels. Each mode must end as a typed outcome, never as a pass and never as
+// a hang.
 package main
 
 import (
@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// modes are what the one argument may be.
+// modes maps the one argument to the misbehaviour.
 var modes = map[string]func(){
-	// flood reports 200 observations while the kernel log is written at
-	// KERN_EMERG, which no console log level suppresses.
+	// flood reports 200 observations while another goroutine writes to the kernel
+	// log at KERN_EMERG, which no console log level suppresses.
 	"flood": func() {
-		// Without this the kernel drops all but a few of a process's lines.
+		// Without this the kernel drops all but a few lines of a process.
 		if err := os.WriteFile("/proc/sys/kernel/printk_devkmsg", []byte("on\n"), 0); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -33,7 +33,7 @@ var modes = map[string]func(){
 		}()
 		for i := 0; i < 200; i++ {
 			fmt.Printf("{\"step\":\"flood.%d\",\"values\":{\"n\":\"%d\"}}\n", i, i)
-			time.Sleep(time.Millisecond) // spread over the flood
+			time.Sleep(time.Millisecond) // spread over the time of the flood
 		}
 	},
 	"panic":  func() { sysrq('c') },
@@ -41,7 +41,7 @@ var modes = map[string]func(){
 	"hang":   func() { sleepForever() },
 	"exit":   func() { os.Exit(3) },
 	"crash":  func() { panic("on purpose") },
-	// lie prints lines that are no observations.
+	// lie prints lines that are not observations.
 	"lie": func() {
 		fmt.Println(`{"step":"truth"}`)
 		fmt.Println(`{"step":`)
@@ -78,7 +78,7 @@ func main() {
 
 // sysrq asks the kernel to crash ('c') or reboot ('b'), and waits for it.
 func sysrq(key byte) {
-	// Every function is allowed first: distributions restrict them.
+	// Distributions restrict the functions of sysrq, so all are allowed first.
 	_ = os.WriteFile("/proc/sys/kernel/sysrq", []byte("1"), 0)
 	if err := os.WriteFile("/proc/sysrq-trigger", []byte{key}, 0); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -87,7 +87,8 @@ func sysrq(key byte) {
 	sleepForever()
 }
 
-// sleepForever is not select{}: the Go runtime would call that a deadlock.
+// sleepForever does not use select{}, which the Go runtime would report as a
+// deadlock.
 func sleepForever() {
 	for {
 		time.Sleep(time.Hour)

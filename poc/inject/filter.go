@@ -11,10 +11,10 @@ import (
 )
 
 // parentCall is the call by which a program learns who started it. The tracer
-// answers it: a probe of limits asks whether it is the agent's own child.
+// answers it, because a probe of limits asks whether it is the agent's own child.
 const parentCall = "getppid"
 
-// callNumbers gives the numbers of the calls that a model changes or must see.
+// callNumbers returns the numbers of the calls that a model changes or must see.
 func callNumbers(k abi.Table, model defect.Model) (map[uint64]string, error) {
 	table := map[string]uint64{
 		"mmap": k.Syscall.Mmap, "munmap": k.Syscall.Munmap, "mprotect": k.Syscall.Mprotect,
@@ -45,8 +45,9 @@ func callNumbers(k abi.Table, model defect.Model) (map[uint64]string, error) {
 	return numbers, nil
 }
 
-// install puts the filter on this thread, and on what it becomes and starts: it
-// stops the calls of some numbers for the tracer and lets all others pass.
+// install puts the filter on this thread, the programs that it executes and its
+// children. The filter stops the given calls for the tracer and lets all others
+// pass.
 func install(k *sys.Kernel, numbers map[uint64]string) error {
 	var stopped []uint64
 	for number := range numbers {

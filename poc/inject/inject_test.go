@@ -20,7 +20,8 @@ import (
 )
 
 // TestCallsOfModelsAreKnown fails if a model cannot be injected where it means
-// something, or if calls would be stopped that it is not about.
+// something. It also fails if calls would be stopped that the model does not
+// concern.
 func TestCallsOfModelsAreKnown(t *testing.T) {
 	for _, k := range abi.All() {
 		for _, m := range defect.Models() {
@@ -64,7 +65,7 @@ func TestRegistersAreKnownWhereGuestsRun(t *testing.T) {
 	}
 }
 
-// programs builds the injector and probes once for a test.
+// programs builds the injector and probes for a test.
 func programs(t *testing.T) string {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -78,10 +79,10 @@ func programs(t *testing.T) string {
 	return dir
 }
 
-// limit is far beyond what a run on this machine takes.
+// limit is far more than a run takes on this machine.
 const limit = time.Minute
 
-// observe runs a program and returns its observations by step, and its status.
+// observe runs a program. It returns its observations by step, and its exit status.
 func observe(t *testing.T, path string, args ...string) (map[string]wire.Observation, int) {
 	t.Helper()
 	cmd := exec.Command(path, args...)
@@ -107,8 +108,8 @@ func observe(t *testing.T, path string, args ...string) (map[string]wire.Observa
 	return steps, cmd.ProcessState.ExitCode()
 }
 
-// TestDefectsShowOnThisMachine is the whole way on the kernel that runs the
-// test: filter, stops, registers, children and faults that pass through.
+// TestDefectsShowOnThisMachine tests the whole path on the running kernel: filter,
+// stops, registers, children, and faults that pass through.
 func TestDefectsShowOnThisMachine(t *testing.T) {
 	dir := programs(t)
 	inject := filepath.Join(dir, "inject")
@@ -132,7 +133,7 @@ func TestDefectsShowOnThisMachine(t *testing.T) {
 		if status != 0 || !c.check(steps[c.step]) {
 			t.Errorf("%s: status %d, %+v", c.defect, status, steps[c.step])
 		}
-		// IN-008: what the defect is not about stays as it was.
+		// IN-008: what the defect does not concern must not change.
 		for _, step := range []string{"compare.plain", "access.plain.3"} {
 			if now, was := steps[step], control[step]; now.Errno != was.Errno || now.Values["perms"] != was.Values["perms"] {
 				t.Errorf("%s: %s is %+v, without the defect %+v", c.defect, step, now, was)
@@ -141,8 +142,8 @@ func TestDefectsShowOnThisMachine(t *testing.T) {
 	}
 }
 
-// TestTheProbeSeesItsOwnParent fails if a probe can tell that an injector
-// started it: the probe of limits then leaves out what concerns the machine.
+// TestTheProbeSeesItsOwnParent fails if a probe can tell that an injector started
+// it. The probe of limits then leaves out the steps that concern the machine.
 func TestTheProbeSeesItsOwnParent(t *testing.T) {
 	if os.Getenv("INJECT_TEST_PARENT") != "" {
 		fmt.Printf("{\"step\":\"parent\",\"values\":{\"pid\":\"%d\"}}\n", os.Getppid())

@@ -1,14 +1,12 @@
-// Command inject runs another probe on a kernel that it makes look defective:
-// it changes what becomes of the probe's system calls, and its children's, by
-// the rule of one defect model. What the probe observes and how it ends passes
-// through.
+// Command inject runs another probe as if on a defective kernel. It changes system
+// calls of the probe and its children by the rule of one defect model. The probe's
+// observations and exit status pass through.
 //
 //	inject DEFECT PROBE [ARGS...]
 //
-// The probe runs below a seccomp filter that stops the calls of the model, and
-// below ptrace, which changes arguments at that stop and results at the end of
-// the call. The filter looks at the number of a call and at nothing else, so it
-// is the same on every architecture: arguments are looked at here.
+// A seccomp filter stops the calls of the model. ptrace then changes arguments at
+// that stop and results at the end of the call. The filter checks only the number
+// of a call, so it is the same on every architecture; arguments are checked here.
 package main
 
 import (
@@ -25,12 +23,12 @@ import (
 // filtered is the first argument of the process that becomes the probe.
 const filtered = "-filtered"
 
-// exitInjection is the exit status when the injection itself failed, so that
-// nothing was observed.
+// exitInjection is the exit status if the injection itself failed. Nothing was
+// observed then.
 const exitInjection = 70
 
 func main() {
-	// ptrace and seccomp concern one thread.
+	// ptrace and seccomp apply to one thread.
 	runtime.LockOSThread()
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "inject:", err)
@@ -83,18 +81,19 @@ func become(kernel *sys.Kernel, model defect.Model, path string, argv []string) 
 	if err := install(kernel, numbers); err != nil {
 		return err
 	}
-	// A call that makes a process starts again when a signal is due. To look at
-	// one takes longer here than the Go runtime waits before it interrupts who
-	// runs: without this, a model that reads much was asked for ever (arm64).
+	// A call that makes a process restarts when a signal is pending. Examining a
+	// call takes longer than the Go runtime waits before it preempts by a signal.
+	// Without this setting a model that reads much saw the same call for ever
+	// (arm64).
 	env := append(os.Environ(), "GODEBUG=asyncpreemptoff=1")
 	return fmt.Errorf("start %s: %w", path, syscall.Exec(path, argv, env))
 }
 
-// end ends this process as the probe ended.
+// end ends this process in the same way as the probe ended.
 func end(status syscall.WaitStatus) {
 	if status.Signaled() {
 		_ = syscall.Kill(os.Getpid(), status.Signal())
-		os.Exit(128 + int(status.Signal())) // a signal that the Go runtime survives
+		os.Exit(128 + int(status.Signal())) // the Go runtime survived the signal
 	}
 	os.Exit(status.ExitStatus())
 }

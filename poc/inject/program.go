@@ -14,8 +14,8 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// standing is a thread that stands at a call, as a model sees it. What cannot be
-// read is nothing: the thread may be killed at any moment.
+// standing is a thread that is stopped at a call, as a model sees it. What cannot
+// be read counts as nothing, because the thread may be killed at any moment.
 type standing struct {
 	*tracer
 	tid int
@@ -24,8 +24,8 @@ type standing struct {
 func (s standing) proc(file string) string { return fmt.Sprintf("/proc/%d/%s", s.tid, file) }
 
 func (s standing) UID() uint32 {
-	// Real, effective, saved and that of file systems; one that cannot be told is
-	// root, as most are.
+	// The IDs are real, effective, saved and file system. An unknown one counts as
+	// root, as most probes are.
 	return uint32(field(s.proc("status"), "Uid:", 1))
 }
 
@@ -40,7 +40,7 @@ func (s standing) Word(addr uint64) uint64 {
 func (s standing) Store(addr, value uint64) { _ = trace.Poke(s.tid, addr, value) }
 
 func (s standing) Text(addr, n uint64) string {
-	const most = 4096 // one page: more than any limit's text
+	const most = 4096 // one page, more than the text of any limit
 	if n > most {
 		n = most
 	}
@@ -98,7 +98,7 @@ func (s standing) SetSoftLimit(resource, value uint64) {
 }
 
 func (s standing) Dead() (n int) {
-	// Each thread has the children that it made.
+	// Each thread has its own list of the children that it made.
 	lists, err := filepath.Glob(s.proc("task/*/children"))
 	if err != nil {
 		return 0
@@ -109,7 +109,7 @@ func (s standing) Dead() (n int) {
 			continue
 		}
 		for _, child := range strings.Fields(string(children)) {
-			// 1 (name) Z 0 ...; the name may have anything in it.
+			// The line is "1 (name) Z 0 ..."; the name may contain anything.
 			stat, err := os.ReadFile("/proc/" + child + "/stat")
 			if err == nil && bytes.HasPrefix(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" Z")) {
 				n++
@@ -128,7 +128,7 @@ func (s standing) InUserNamespace() bool {
 	return err == nil && its != first
 }
 
-// process is the ID of the thread's process.
+// process returns the ID of the thread's process.
 func (s standing) process() int { return field(s.proc("status"), "Tgid:", 0) }
 
 func (s standing) Notes() map[string]uint64 {
@@ -149,8 +149,8 @@ func (s standing) File(path string) string {
 
 func (s standing) Put(path, text string) { _ = os.WriteFile(path, []byte(text), 0) }
 
-// field is a number of a line of a file in /proc, by its place after the key; 0
-// where there is none.
+// field returns a number from a line of a file in /proc, by its place after the
+// key. It returns 0 if there is none.
 func field(path, key string, place int) int {
 	text, err := os.ReadFile(path)
 	if err != nil {

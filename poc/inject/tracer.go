@@ -11,9 +11,9 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// tracer runs a program, its threads and its children, and applies a model to
-// their system calls. It has no time limit of its own: whoever runs a probe has
-// one, and with this process everything that it traces ends.
+// tracer runs a program with its threads and children, and applies a model to their
+// system calls. It has no time limit of its own: whoever runs a probe has one.
+// Everything that it traces ends with this process.
 type tracer struct {
 	kernel    *sys.Kernel
 	registers abi.Registers
@@ -22,26 +22,26 @@ type tracer struct {
 	numbers map[uint64]string
 	threads map[int]*thread
 	probing bool // the program has become the probe
-	// sites are the instructions that the Go runtime makes its own calls from,
-	// by number: the first call of a program is the runtime's. The children of
-	// a probe are the same program, at the same addresses.
+	// sites holds, by call number, the instruction from which the Go runtime makes
+	// its own calls. A program's first call is the runtime's. The children of a
+	// probe run the same program at the same addresses.
 	sites  map[uint64]uint64
 	stacks []extent
-	notes  map[int]map[string]uint64 // of the model, by process
+	notes  map[int]map[string]uint64 // the model's notes by process
 }
 
-// thread is one that is traced.
+// thread is the state of a traced thread.
 type thread struct {
-	call *defect.Call // that is being made
+	call *defect.Call // the call in progress, if its end is awaited
 }
 
-// mmapFlags is the place of the flags among the arguments of mmap.
+// mmapFlags is the index of the flags among mmap's arguments.
 const mmapFlags = 3
 
-// extent is memory that was mapped with MAP_STACK.
+// extent is a range of memory from MAP_STACK.
 type extent struct{ start, end uint64 }
 
-// run starts a program and returns how it ended.
+// run starts a program and returns its wait status.
 func (t *tracer) run(path string, argv []string) (syscall.WaitStatus, error) {
 	var err error
 	if t.numbers, err = callNumbers(t.kernel.Table, t.model); err != nil {
@@ -66,24 +66,24 @@ func (t *tracer) stop(s trace.Halt) (trace.Way, error) {
 		t.threads[s.Thread] = &thread{}
 	case trace.Ended:
 		delete(t.threads, s.Thread)
-		delete(t.notes, s.Thread) // the next process of this number is another
+		delete(t.notes, s.Thread) // the next process with this number is another one
 	case trace.Filtered:
 		return t.enter(s.Thread, t.known(s.Thread))
 	case trace.Executed:
 		t.probing = true
-		t.known(s.Thread).call = nil // it was the old program's
+		t.known(s.Thread).call = nil // it belonged to the old program
 	case trace.Cloned:
 		if t.known(s.Thread).call != nil {
-			return trace.RunToCall, nil // whose end is waited for
+			return trace.RunToCall, nil // the end of that call is awaited
 		}
 	case trace.Called:
 		return trace.Run, t.leave(s.Thread, t.known(s.Thread))
 	}
-	// A signal is the probe's own: it relies on its faults.
+	// A signal goes to the probe, which relies on its own faults.
 	return trace.Run, nil
 }
 
-// known is what is known of a thread.
+// known returns the state of a thread, which is new if the thread is.
 func (t *tracer) known(tid int) *thread {
 	if t.threads[tid] == nil {
 		t.threads[tid] = &thread{}
@@ -91,7 +91,7 @@ func (t *tracer) known(tid int) *thread {
 	return t.threads[tid]
 }
 
-// enter is a call that the filter stopped: nothing of it was done yet.
+// enter handles a call that the filter stopped before the kernel did any of it.
 func (t *tracer) enter(tid int, th *thread) (trace.Way, error) {
 	if !t.probing {
 		return trace.Run, nil
@@ -110,7 +110,8 @@ func (t *tracer) enter(tid int, th *thread) (trace.Way, error) {
 			return trace.Run, nil // the kernel cannot read them either
 		}
 	}
-	// A stack that a runtime maps is under test: the stock one never does.
+	// A stack that the runtime maps with MAP_STACK is under test. The stock runtime
+	// never does that.
 	stack := name == "mmap" && args[mmapFlags]&t.kernel.Map.Stack != 0
 	if t.runtimes(name, info) && !stack {
 		return trace.Run, nil
@@ -133,7 +134,7 @@ func (t *tracer) enter(tid int, th *thread) (trace.Way, error) {
 	return trace.RunToCall, nil
 }
 
-// runtimes reports whether the Go runtime makes a call for itself.
+// runtimes reports whether the Go runtime makes the call for itself.
 func (t *tracer) runtimes(name string, info *trace.Info) bool {
 	switch name {
 	case "mmap", "clone", "sigaltstack":
@@ -157,7 +158,7 @@ func (t *tracer) concerns(name string) bool {
 	return false
 }
 
-// change puts the arguments that a rule changed where the kernel reads them.
+// change writes the arguments that a rule changed to where the kernel reads them.
 func (t *tracer) change(tid int, info *trace.Info, before [6]uint64, call *defect.Call) error {
 	if call.Args == before {
 		return nil
@@ -189,7 +190,7 @@ func (t *tracer) change(tid int, info *trace.Info, before [6]uint64, call *defec
 	return w.Store(tid)
 }
 
-// stopped describes the system call at which a thread stands.
+// stopped describes the system call at which a thread is stopped.
 func stopped(tid int) (*trace.Info, error) {
 	info, errno := trace.SyscallInfo(tid)
 	if errno != 0 {
@@ -198,7 +199,7 @@ func stopped(tid int) (*trace.Info, error) {
 	return info, nil
 }
 
-// leave is the end of a call that enter let through.
+// leave handles the end of a call that enter let through.
 func (t *tracer) leave(tid int, th *thread) error {
 	call := th.call
 	th.call = nil
@@ -219,7 +220,7 @@ func (t *tracer) leave(tid int, th *thread) error {
 		t.mapped(is.Value, call.Args[1], call.Args[mmapFlags]&t.kernel.Map.Stack != 0)
 	}
 	if call.Name == parentCall && is.Value == uint64(os.Getpid()) {
-		is.Value = uint64(os.Getppid()) // as without an injector between
+		is.Value = uint64(os.Getppid()) // the same as without an injector
 	}
 	if is != was {
 		return t.answer(tid, is)
@@ -227,7 +228,7 @@ func (t *tracer) leave(tid int, th *thread) error {
 	return nil
 }
 
-// answer gives a call that ended another result.
+// answer replaces the result of a call that ended.
 func (t *tracer) answer(tid int, r defect.Result) error {
 	w, err := trace.RegistersOf(tid)
 	if err != nil {
@@ -240,14 +241,14 @@ func (t *tracer) answer(tid int, r defect.Result) error {
 		w.All[t.registers.Result] = uint64(-int64(r.Errno))
 		if failed.Mask != 0 {
 			w.All[t.registers.Result] = uint64(r.Errno)
-			// Of a whole word the kernel sets the lowest bit.
+			// If the mask is a whole word the kernel sets its lowest bit.
 			w.All[failed.Word] |= failed.Mask & (failed.Mask ^ failed.Mask<<1)
 		}
 	}
 	return w.Store(tid)
 }
 
-// mapped notes what kind of memory lies at an address now.
+// mapped records whether a range of memory now comes from MAP_STACK.
 func (t *tracer) mapped(start, length uint64, stack bool) {
 	end := start + length
 	var kept []extent

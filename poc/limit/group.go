@@ -12,13 +12,13 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// Version2 is where the agent mounts cgroup version 2.
+// Version2 is the folder where the agent mounts cgroup version 2.
 const Version2 = "/sys/fs/cgroup"
 
 // Group is the folder of a control group.
 type Group string
 
-// Below makes a group inside this one.
+// Below makes a group inside this one, unless it exists already.
 func (g Group) Below(name string) Group {
 	path := filepath.Join(string(g), name)
 	if err := os.Mkdir(path, 0o755); !os.IsExist(err) {
@@ -30,7 +30,7 @@ func (g Group) Below(name string) Group {
 // Remove removes the group, which must be empty.
 func (g Group) Remove() { Must(syscall.Rmdir(string(g))) }
 
-// Write writes to a file of the group.
+// Write writes to a file of the group and returns the error.
 func (g Group) Write(file, value string) syscall.Errno {
 	f, err := os.OpenFile(filepath.Join(string(g), file), os.O_WRONLY, 0)
 	if err != nil {
@@ -41,14 +41,14 @@ func (g Group) Write(file, value string) syscall.Errno {
 	return ErrnoOf(err)
 }
 
-// Put is a write that must succeed.
+// Put writes to a file of the group and panics if that fails.
 func (g Group) Put(file, value string) {
 	if errno := g.Write(file, value); errno != 0 {
 		panic(fmt.Sprintf("write %s to %s of %s: %v", value, file, g, errno))
 	}
 }
 
-// Read returns the text of a file of the group.
+// Read returns the trimmed text of a file of the group.
 func (g Group) Read(file string) string {
 	b, err := os.ReadFile(filepath.Join(string(g), file))
 	Must(err)
@@ -62,7 +62,7 @@ func (g Group) Number(file string) int {
 	return n
 }
 
-// Count records a counter of an events file; a file that does not exist is no
+// Count records a counter of an events file. A file that does not exist gives no
 // value.
 func (g Group) Count(o *probe.Obs, key, file, counter string) {
 	b, err := os.ReadFile(filepath.Join(string(g), file))
@@ -82,18 +82,19 @@ func (g Group) Count(o *probe.Obs, key, file, counter string) {
 	o.Unknown(key, file+" has no line "+counter)
 }
 
-// Enter moves this process, all threads of it.
+// Enter moves this process, with all its threads, into the group.
 func (g Group) Enter() syscall.Errno { return g.Write("cgroup.procs", "0") }
 
-// MustEnter is Enter where it must succeed.
+// MustEnter calls Enter and panics if that fails.
 func (g Group) MustEnter() {
 	if errno := g.Enter(); errno != 0 {
 		panic(fmt.Sprintf("enter %s: %v", g, errno))
 	}
 }
 
-// Offer lets the groups below use a controller; version 1 always does. What it returns
-// takes that back, unless others had it before: their groups would lose their limits.
+// Offer lets the groups below use a controller, as version 1 always does. withdraw
+// takes it back, unless it was offered before: groups of others would lose their
+// limits.
 func (g Group) Offer(controller string) (withdraw func()) {
 	const file = "cgroup.subtree_control"
 	if _, err := os.Stat(filepath.Join(string(g), file)); err != nil {
@@ -108,8 +109,9 @@ func (g Group) Offer(controller string) (withdraw func()) {
 	return func() { g.Put(file, "-"+controller) }
 }
 
-// Clear ends what runs in the group and removes it, however its programs went: in a
-// system that others use nothing of it may stay. The host compares, and says what does.
+// Clear kills what runs in the group and removes the group, whatever its programs
+// did. Nothing of it may stay in a system that others use. The host compares, and
+// reports what is left.
 func (g Group) Clear() {
 	err := error(syscall.EBUSY)
 	for try := 0; try < 100 && err == syscall.EBUSY; try++ {
@@ -121,7 +123,7 @@ func (g Group) Clear() {
 			}
 		}
 		if err = syscall.Rmdir(string(g)); err == syscall.EBUSY {
-			time.Sleep(20 * time.Millisecond) // who was killed ends by and by
+			time.Sleep(20 * time.Millisecond) // killed processes end after a while
 		}
 	}
 	if err != nil {

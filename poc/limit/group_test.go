@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// A controller that others use stays theirs: taken away, their groups would have no
-// limits any more.
+// TestAControllerOfOthersStays fails if a controller that others use is taken away:
+// their groups would lose their limits.
 func TestAControllerOfOthersStays(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "cgroup.subtree_control")
 	for _, c := range []struct{ before, controller, offered, after string }{
 		{"cpu pids\n", "pids", "cpu pids\n", "cpu pids\n"},
-		{"", "pids", "+pids", "-pids"}, // the kernel would take these as words
+		{"", "pids", "+pids", "-pids"}, // a kernel would act on these words
 	} {
 		if err := os.WriteFile(file, []byte(c.before), 0o644); err != nil {
 			t.Fatal(err)

@@ -1,7 +1,7 @@
-// Package limit changes and reads what processes and threads are limited by:
-// sysctls, control groups, and the counts that /proc shows. Where a step cannot
-// be prepared it ends the process with a panic: what was to be observed is then
-// missing, which is nobody's fault but the probe's.
+// Package limit changes and reads the limits of processes and threads: sysctls,
+// control groups, and the counts in /proc. If a step cannot be prepared it panics.
+// The step's observations are then missing, which is a fault of the probe and not
+// of the kernel.
 package limit
 
 import (
@@ -16,14 +16,14 @@ import (
 	"github.com/mapstack/conformance/poc/sys"
 )
 
-// Must ends the process where a step cannot be prepared.
+// Must panics if a step cannot be prepared.
 func Must(err error) {
 	if err != nil {
 		panic(err)
 	}
 }
 
-// ErrnoOf is the errno in an error of package os, 0 for none.
+// ErrnoOf returns the errno in an error of package os, 0 for nil.
 func ErrnoOf(err error) syscall.Errno {
 	var errno syscall.Errno
 	if err != nil && !errors.As(err, &errno) {
@@ -32,13 +32,13 @@ func ErrnoOf(err error) syscall.Errno {
 	return errno
 }
 
-// WholeMachineVariable says in a probe's environment, as "1", that the machine's
-// owner allows its limits to be lowered.
+// WholeMachineVariable is the environment variable that is "1" if the machine's
+// owner allows probes to lower its limits.
 const WholeMachineVariable = "MAPSTACK_WHOLE_MACHINE"
 
-// WholeMachine reports whether this is a guest of the agent, or a machine whose
-// owner said so: limits of the machine are lowered only where nobody else uses it.
-// It must be asked in the process that the agent started.
+// WholeMachine reports whether limits of the whole machine may be lowered: nobody
+// else uses it. That is so in a guest of the agent, or if the machine's owner said
+// so. It must be called in the process that the agent started.
 func WholeMachine() bool {
 	if os.Getenv(WholeMachineVariable) == "1" {
 		return true
@@ -47,8 +47,9 @@ func WholeMachine() bool {
 	return err == nil && (first == "/init" || first == stage0.Agent) && os.Getppid() == 1
 }
 
-// Prewarm makes the Go runtime take more threads and memory than it will need:
-// it asks for them when it runs out, and a limit that refuses ends the process.
+// Prewarm makes the Go runtime take more threads and memory than it will need. The
+// runtime asks for more when it runs out, and a limit that refuses ends the
+// process.
 func Prewarm() {
 	ballast := make([]byte, 4<<20)
 	for i := range ballast {
@@ -64,7 +65,7 @@ func Prewarm() {
 			runtime.LockOSThread()
 			up <- true
 			<-release
-			// The thread outlives the goroutine and waits for work.
+			// The thread outlives the goroutine and waits for other work.
 			runtime.UnlockOSThread()
 			down <- true
 		}()
@@ -78,8 +79,8 @@ func Prewarm() {
 	}
 }
 
-// Soft sets the soft limit of a resource in an observed step; name is the
-// resource's in C.
+// Soft sets the soft limit of a resource as an observed step. name is the
+// resource's name in C. If the limit cannot be set it panics.
 func Soft(p *probe.P, step, name string, resource, value uint64) {
 	var was sys.Rlimit
 	if errno := p.Kernel.Prlimit64(resource, nil, &was); errno != 0 {

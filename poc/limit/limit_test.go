@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestFieldsAreFoundByTheirWholeKey fails if a key is taken for another that it
-// begins with: Threads would be read from a line ThreadsMax.
+// TestFieldsAreFoundByTheirWholeKey fails if a key matches a longer one that begins
+// with it: Threads would be read from the line ThreadsMax.
 func TestFieldsAreFoundByTheirWholeKey(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "status")
 	text := "ThreadsMax:\t99\nThreads:\t7\nVmSize:\t  1234 kB\nName:\ta: b\n"
@@ -28,8 +28,8 @@ func TestFieldsAreFoundByTheirWholeKey(t *testing.T) {
 	}
 }
 
-// TestAnswersOfAGroupAreKept fails if the error of a write is lost: a limit that
-// was not set would be taken for one that is ignored.
+// TestAnswersOfAGroupAreKept fails if the error of a write is lost. A limit that
+// was not set would seem to be ignored.
 func TestAnswersOfAGroupAreKept(t *testing.T) {
 	g := Group(t.TempDir()).Below("inner")
 	if errno := g.Write("pids.max", "12"); errno != syscall.ENOENT {

@@ -8,13 +8,14 @@ import (
 	"syscall"
 )
 
-// Self is where the kernel describes this process.
+// Self is the file in which the kernel describes this process.
 const Self = "/proc/self/status"
 
-// Reserved is RESERVED_PIDS (kernel/pid.c): smaller IDs are not used again.
+// Reserved is RESERVED_PIDS (kernel/pid.c): IDs below it are not used a second
+// time.
 const Reserved = 300
 
-// Field reads the value of a "Key: value" line of a file in /proc.
+// Field returns the value of a "Key: value" line of a file in /proc.
 func Field(path, key string) (string, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -28,7 +29,7 @@ func Field(path, key string) (string, error) {
 	return "", fmt.Errorf("%s has no line %s", path, key)
 }
 
-// Number is a field that is a number, perhaps followed by kB.
+// Number returns a field that is a number, perhaps followed by kB.
 func Number(path, key string) (int, error) {
 	text, err := Field(path, key)
 	if err != nil {
@@ -37,16 +38,16 @@ func Number(path, key string) (int, error) {
 	return strconv.Atoi(strings.TrimSuffix(text, " kB"))
 }
 
-// MustNumber is Number where there must be one.
+// MustNumber calls Number and panics if that fails.
 func MustNumber(path, key string) int {
 	n, err := Number(path, key)
 	Must(err)
 	return n
 }
 
-// Threads is how many threads the machine has: the number after the slash in
-// /proc/loadavg, which is the kernel's nr_threads. It reads an open descriptor
-// of that file into a buffer of the caller's, so that it takes no memory.
+// Threads returns the number of threads on the machine: the number after the slash
+// in /proc/loadavg, which is the kernel's nr_threads. fd must be open on that file.
+// It reads into the caller's buffer, so that the kernel need not give memory.
 func Threads(fd int, buf []byte) int {
 	n, err := syscall.Pread(fd, buf, 0)
 	Must(err)
@@ -56,8 +57,8 @@ func Threads(fd int, buf []byte) int {
 	return total
 }
 
-// Mappings is how many mappings this process has. The vsyscall page that amd64
-// lists is nobody's mapping.
+// Mappings returns how many mappings this process has. The [vsyscall] page that
+// amd64 lists does not count: it belongs to no process.
 func Mappings() (n int) {
 	b, err := os.ReadFile("/proc/self/maps")
 	Must(err)

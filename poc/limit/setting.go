@@ -10,8 +10,8 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// Setting is a sysctl that is changed for a moment. What a moment needs is
-// opened and formatted before it: until the restore, the machine may have no
+// Setting is a sysctl that is changed for a short time. All that this needs is
+// opened and formatted before. Until the value is restored, the machine may have no
 // room for another thread.
 type Setting struct {
 	name string
@@ -19,7 +19,7 @@ type Setting struct {
 	was  []byte
 }
 
-// Open prepares to change a sysctl, by its path below /proc/sys.
+// Open prepares a change of a sysctl, which is named by its path below /proc/sys.
 func Open(name string) (*Setting, error) {
 	path := "/proc/sys/" + name
 	was, err := os.ReadFile(path)
@@ -33,39 +33,39 @@ func Open(name string) (*Setting, error) {
 	return &Setting{name: name, fd: fd, was: was}, nil
 }
 
-// MustOpen is Open where it must succeed.
+// MustOpen calls Open and panics if that fails.
 func MustOpen(name string) *Setting {
 	s, err := Open(name)
 	Must(err)
 	return s
 }
 
-// Set writes a value.
+// Set writes a value and returns the error.
 func (s *Setting) Set(value []byte) syscall.Errno {
 	_, _, errno := syscall.RawSyscall6(syscall.SYS_PWRITE64, uintptr(s.fd),
 		uintptr(unsafe.Pointer(&value[0])), uintptr(len(value)), 0, 0, 0)
 	return errno
 }
 
-// Restore writes what was there. Everything after a failure would be about
-// another machine, so it ends the process.
+// Restore writes the original value. If that fails it panics: everything after it
+// would be observed on a changed machine.
 func (s *Setting) Restore() {
 	if errno := s.Set(s.was); errno != 0 {
 		panic(fmt.Sprintf("restore %s: %v", s.name, errno))
 	}
 }
 
-// Was is the value that Restore writes.
+// Was returns the value that Restore writes.
 func (s *Setting) Was() string { return strings.TrimSpace(string(s.was)) }
 
-// Value is the value now.
+// Value returns the current value.
 func (s *Setting) Value() string {
 	b, err := os.ReadFile("/proc/sys/" + s.name)
 	Must(err)
 	return strings.TrimSpace(string(b))
 }
 
-// Wrote begins the observation of a write.
+// Wrote begins the observation of a write and its error.
 func (s *Setting) Wrote(p *probe.P, step, value string, errno syscall.Errno) *probe.Obs {
 	o := p.Observe(step)
 	o.Returned(fmt.Sprintf("write %q to %s", value, s.name), 0, errno)

@@ -1,6 +1,6 @@
-// Package linetable reads from a Go program's own table of functions how far a
-// function has moved the stack pointer, by which its caller is found where Go
-// keeps no frame pointer.
+// Package linetable reads the table of functions in a Go program. It tells how far
+// a function has moved the stack pointer. A stack walk finds the caller by that
+// where Go keeps no frame pointer.
 package linetable
 
 import (
@@ -10,13 +10,13 @@ import (
 	"sort"
 )
 
-// Layout of Go's runtime/symtab.go since 1.18, whose numbers are those of
+// The layout of Go's runtime/symtab.go since 1.18. The magic numbers are in
 // internal/abi/symtab.go.
 const (
 	magic118 = 0xfffffff0
 	magic120 = 0xfffffff1
 
-	headerWords = 8 // of the pointer's size, behind the first eight bytes
+	headerWords = 8 // words of pointer size, after the first eight bytes
 	wordNfunc   = 0
 	wordText    = 2 // zero since 1.26
 	wordPctab   = 6
@@ -25,17 +25,17 @@ const (
 	pcspOffset = 16 // in struct _func, bytes
 )
 
-// section is what Go's linker calls the table in an ELF file.
+// section is the ELF section of the table.
 const section = ".gopclntab"
 
-// Table is the functions of one program.
+// Table describes the functions of one program.
 type Table struct {
 	order   binary.ByteOrder
-	text    uint64 // where the code begins
-	quantum uint64 // the smallest instruction, bytes
+	text    uint64 // address of the code
+	quantum uint64 // size of the smallest instruction, bytes
 	pctab   []byte
-	funcs   []byte // pairs of offsets, of the code and in this, and struct _func
-	n       int    // functions
+	funcs   []byte // pairs of an offset in the code and an offset in funcs, then each struct _func
+	n       int    // number of functions
 }
 
 // Read reads the table of an ELF file that Go linked without cgo.
@@ -60,7 +60,7 @@ func Read(path string) (*Table, error) {
 	return t, nil
 }
 
-// parse checks the header and what it points to.
+// parse checks the header and the offsets in it.
 func parse(data []byte, order binary.ByteOrder, text uint64) (*Table, error) {
 	const head = 8
 	if len(data) < head+8*headerWords {
@@ -75,7 +75,8 @@ func parse(data []byte, order binary.ByteOrder, text uint64) (*Table, error) {
 	word := func(i int) uint64 { return order.Uint64(data[head+8*i:]) }
 	size := uint64(len(data))
 	pctab, funcs, n := word(wordPctab), word(wordFuncs), word(wordNfunc)
-	// A pair for each function, and half of one for the end of the last.
+	// There is a pair for each function, and half a pair for the end of the last
+	// one.
 	if pctab > size || funcs > size || n > (size-funcs)/8 || 8*n+4 > size-funcs {
 		return nil, fmt.Errorf("%d functions at %#x and their tables at %#x do not fit in %d bytes", n, funcs, pctab, size)
 	}
@@ -85,13 +86,14 @@ func parse(data []byte, order binary.ByteOrder, text uint64) (*Table, error) {
 	return &Table{order: order, text: text, quantum: uint64(data[6]), pctab: data[pctab:], funcs: data[funcs:], n: int(n)}, nil
 }
 
-// entry is where a function begins, as an offset from the begin of the code;
-// that of the one behind the last is where the last ends.
+// entry returns where a function begins, as an offset from the start of the code.
+// The entry after the last function is its end.
 func (t *Table) entry(i int) uint64 { return uint64(t.order.Uint32(t.funcs[8*i:])) }
 
-// Moved is how far below its value at the entry of the function the stack
-// pointer is when the instruction at pc runs, bytes. entry is that function's; it
-// must be in the table, so that a table of another program is noticed.
+// Moved returns how far the stack pointer is below its value at the function's
+// entry, in bytes, when the instruction at pc runs. entry is the address of that
+// function. It must be in the table, so that the table of another program is
+// noticed.
 func (t *Table) Moved(entry, pc uint64) (uint64, error) {
 	if pc < t.text || entry < t.text || pc < entry {
 		return 0, fmt.Errorf("%#x is not in a function that begins at %#x", pc, entry)
@@ -115,8 +117,8 @@ func (t *Table) Moved(entry, pc uint64) (uint64, error) {
 	return uint64(moved), nil
 }
 
-// value finds what holds at an offset in a function: a table of changes, each
-// with the number of instructions for which it holds.
+// value returns the value that holds at an offset in a function. The table lists
+// changes, each with the number of instructions for which it holds.
 func (t *Table) value(at, offset uint64) (int64, error) {
 	value, end := int32(-1), uint64(0)
 	for first := true; ; first = false {
@@ -142,7 +144,7 @@ func (t *Table) value(at, offset uint64) (int64, error) {
 	return 0, fmt.Errorf("nothing is said of offset %#x", offset)
 }
 
-// varint reads a number of at most 32 bits, seven in a byte.
+// varint reads a number of at most 32 bits, with seven bits in each byte.
 func (t *Table) varint(at uint64) (value uint32, next uint64, ok bool) {
 	for shift := uint(0); shift < 35; shift += 7 {
 		if at >= uint64(len(t.pctab)) {

@@ -32,8 +32,8 @@ func own(t testing.TB) *Table {
 	return table
 }
 
-// TestMovedIsTheFrame fails if another function, another table or another
-// instruction is read: at its entry a function has moved nothing.
+// TestMovedIsTheFrame fails if the wrong function, table or instruction is read. At
+// its entry a function has moved nothing.
 func TestMovedIsTheFrame(t *testing.T) {
 	table := own(t)
 	pc, _ := framed(3)
@@ -51,8 +51,8 @@ func TestMovedIsTheFrame(t *testing.T) {
 	}
 }
 
-// TestEveryFunctionIsDescribed fails if the layout is another than expected: a
-// table that is read wrongly soon ends, or says what cannot be.
+// TestEveryFunctionIsDescribed fails if the layout is not as expected. A table that
+// is read wrongly soon ends, or gives impossible values.
 func TestEveryFunctionIsDescribed(t *testing.T) {
 	table := own(t)
 	if table.n < 1000 {
@@ -65,7 +65,7 @@ func TestEveryFunctionIsDescribed(t *testing.T) {
 			t.Fatalf("function %d is said to begin at %#x", i, entry)
 		}
 		if strings.HasPrefix(f.Name(), "go:") {
-			continue // a mark of the linker's, with no code
+			continue // a symbol of the linker, without code
 		}
 		if _, err := table.Moved(entry, entry); err != nil && table.entry(i+1) > table.entry(i) {
 			t.Errorf("%s: %v", f.Name(), err)
@@ -81,7 +81,7 @@ func TestOtherFilesAreNoTables(t *testing.T) {
 	}
 }
 
-// FuzzTable reads a table that may hold anything.
+// FuzzTable parses tables with arbitrary bytes.
 func FuzzTable(f *testing.F) {
 	exe, err := elf.Open("/proc/self/exe")
 	if err != nil {
@@ -94,7 +94,8 @@ func FuzzTable(f *testing.F) {
 	}
 	const text = 0x1000
 	f.Add(data[:4096], uint64(text), uint64(text))
-	// One function of four bytes, which moves the stack pointer by 15 at once.
+	// The table has one function of four bytes, which moves the stack pointer by 15
+	// at once.
 	small := make([]byte, 128)
 	binary.LittleEndian.PutUint32(small, magic120)
 	small[6], small[7] = 1, 8

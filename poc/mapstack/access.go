@@ -6,10 +6,9 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// access reads and writes memory of each protection that means the same on
-// every CPU, with the flag and without. Write-only and execute-only memory is
-// left out: what reading it does depends on the CPU, and on MIPS without RIXI
-// the read never returns.
+// access reads and writes memory of each protection that means the same on every
+// CPU, with MAP_STACK and without. Write-only and execute-only memory is left out:
+// reading it depends on the CPU. On MIPS without RIXI the read never returns.
 func (m mapper) access() {
 	pr := m.Kernel.Prot
 	for _, kind := range []struct {
@@ -31,7 +30,7 @@ func (m mapper) access() {
 	}
 }
 
-// mprotects takes one stack mapping through the protections.
+// mprotects changes the protection of one stack mapping several times.
 func (m mapper) mprotects() {
 	pr := m.Kernel.Prot
 	o := m.Observe("mprotect.map")
@@ -51,7 +50,7 @@ func (m mapper) mprotects() {
 		o := m.Observe(fmt.Sprintf("mprotect.%d", i))
 		o.Mprotect(addr, 4*m.Page, prot)
 		o.VMA("", addr)
-		// Readable and writable memory can be used on every CPU.
+		// Every CPU can use readable and writable memory.
 		if prot == m.rw() {
 			o.Store("first", addr).Store("last", addr+4*m.Page-1)
 		}
@@ -59,15 +58,15 @@ func (m mapper) mprotects() {
 	}
 }
 
-// deaths lets children die by each kind of bad access; their last words carry
-// the code that the kernel gave the signal.
+// deaths makes children die by each kind of bad access. Their stderr shows the code
+// that the kernel gave the signal.
 func (m mapper) deaths() {
 	for _, how := range []string{"none", "readonly", "unmapped"} {
 		m.Observe("death." + how).Child(probe.Child{Name: "access", Args: []string{how}}).Emit()
 	}
 }
 
-// dieByAccess is the child of deaths. It maps with the flag.
+// dieByAccess is the child of deaths. It maps with MAP_STACK.
 func (m mapper) dieByAccess(args []string) {
 	how := ""
 	if len(args) == 1 {
@@ -87,7 +86,8 @@ func (m mapper) dieByAccess(args []string) {
 		return
 	}
 	if how == "unmapped" {
-		// One page, and at the last moment: the Go runtime maps nothing as small.
+		// One page is unmapped at the last moment: the Go runtime maps nothing that
+		// small.
 		m.release(addr+m.Page, m.Page)
 	}
 	probe.Poke(addr + m.Page)

@@ -1,5 +1,5 @@
-// Command mapstack observes mappings made with MAP_STACK, beside the same
-// mappings without it: what mmap answers, what the kernel then says of the
+// Command mapstack observes mappings with MAP_STACK beside the same mappings
+// without it. It shows what mmap returns, how the kernel then describes the
 // mapping, and what touching the memory does.
 package main
 
@@ -47,19 +47,19 @@ func main() {
 	})
 }
 
-// mapper makes the mappings.
+// mapper makes the mappings of all steps.
 type mapper struct{ *probe.P }
 
-// rw and the like are what the steps ask for most.
+// rw, plain and stack are the protection and the flags of most steps.
 func (m mapper) rw() uint64    { return m.Kernel.Prot.Read | m.Kernel.Prot.Write }
 func (m mapper) plain() uint64 { return m.Kernel.Map.Private | m.Kernel.Map.Anonymous }
 func (m mapper) stack() uint64 { return m.plain() | m.Kernel.Map.Stack }
 
-// failure is why a step could not be prepared.
+// failure describes a call that failed while a step was prepared.
 func (m mapper) failure(call string, errno syscall.Errno) string {
 	return fmt.Sprintf("%s: errno %d %s", call, int(errno), m.Kernel.ErrnoName(int(errno)))
 }
 
-// release gives back what a step mapped; that it works is some steps' subject,
-// and elsewhere a failure would show in the steps that follow.
+// release unmaps what a step mapped. It ignores errors: some steps observe munmap
+// itself, and elsewhere a failure shows in the steps that follow.
 func (m mapper) release(addr uintptr, length uintptr) { m.Kernel.Munmap(addr, length) }

@@ -8,7 +8,8 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// sizes maps one page, eight, and the 8 MiB of a thread stack, and uses both ends.
+// sizes maps one page, eight pages, and the 8 MiB of a thread stack, and uses both
+// ends.
 func (m mapper) sizes() {
 	for _, size := range []struct {
 		name   string
@@ -26,8 +27,8 @@ func (m mapper) sizes() {
 	}
 }
 
-// capabilities records the effective ones of this process, as the kernel writes
-// them.
+// capabilities records the effective capabilities of this process, in the kernel's
+// format.
 func capabilities(o *probe.Obs) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -43,7 +44,7 @@ func capabilities(o *probe.Obs) {
 	o.Unknown("capeff", "/proc/self/status has no CapEff")
 }
 
-// comparison maps the same with and without the flag.
+// comparison makes the same mapping with and without MAP_STACK.
 func (m mapper) comparison() {
 	for _, kind := range []struct {
 		name  string
@@ -61,8 +62,8 @@ func (m mapper) comparison() {
 	}
 }
 
-// merging puts a mapping beside a plain one and sees whether the kernel makes
-// one of them: with the flag, and without as the control.
+// merging maps next to a plain mapping and observes whether the kernel merges the
+// two. It does so with MAP_STACK, and without it as the control.
 func (m mapper) merging() {
 	const pages = 64
 	for _, kind := range []struct {
@@ -72,7 +73,7 @@ func (m mapper) merging() {
 		{"merge.plain", m.plain()}, {"merge.stack", m.stack()},
 	} {
 		o := m.Observe(kind.name)
-		// Neighbours without access keep everything else apart.
+		// Inaccessible neighbours keep other mappings away.
 		base, errno := m.Kernel.Mmap(0, pages*m.Page, 0, m.plain(), -1, 0)
 		if errno != 0 {
 			o.Unknown("reservation", m.failure("mmap", errno)).Emit()
@@ -89,7 +90,7 @@ func (m mapper) merging() {
 	}
 }
 
-// files maps a file with the flag, in each way that a file may be mapped.
+// files maps a file with MAP_STACK, in each way that a file can be mapped.
 func (m mapper) files() {
 	for _, kind := range []struct {
 		name  string
@@ -110,7 +111,7 @@ func (m mapper) files() {
 			o.Unknown("file", err.Error())
 		} else if addr, ok := o.Mmap(0, 4*m.Page, m.rw(), kind.flags|m.Kernel.Map.Stack, fd, 0); ok {
 			o.VMA("", addr).Store("first", addr).Store("last", addr+4*m.Page-1)
-			// What the file holds tells a shared mapping from a private one.
+			// The file's content tells a shared mapping from a private one.
 			b := make([]byte, 1)
 			if _, err := f.ReadAt(b, 0); err != nil {
 				o.Unknown("file", err.Error())
@@ -124,8 +125,8 @@ func (m mapper) files() {
 	}
 }
 
-// protections asks for every protection. Nothing is touched: memory that is
-// writable only must not be read on some CPUs.
+// protections asks for every protection. Nothing is touched: on some CPUs memory
+// that is only writable must not be read.
 func (m mapper) protections() {
 	for prot := uint64(0); prot < 8; prot++ {
 		o := m.Observe(fmt.Sprintf("prot.%d", prot))
@@ -138,7 +139,7 @@ func (m mapper) protections() {
 	}
 }
 
-// types combines the flag with the mapping types, good and bad.
+// types combines MAP_STACK with mapping types, valid and invalid.
 func (m mapper) types() {
 	f := m.Kernel.Map
 	for _, kind := range []struct {
@@ -159,7 +160,7 @@ func (m mapper) types() {
 	}
 }
 
-// hugePageAdvice follows one mapping through changes of its VM_NOHUGEPAGE.
+// hugePageAdvice follows the VM_NOHUGEPAGE of one mapping through changes.
 func (m mapper) hugePageAdvice() {
 	const length = 8 << 20
 	o := m.Observe("thp.map")
@@ -184,9 +185,9 @@ func (m mapper) hugePageAdvice() {
 	}
 }
 
-// growth maps with one free page below, and touches there. One, because what
-// follows is inaccessible, which a growing mapping may come next to, and because
-// the Go runtime maps nothing as small while we look.
+// growth leaves one free page below a mapping and touches it. Below that page
+// everything is inaccessible, which a growing mapping may come next to. The page
+// stays free because the Go runtime maps nothing that small meanwhile.
 func (m mapper) growth() {
 	const free, used = 1, 16
 	o := m.Observe("growth")
@@ -206,7 +207,7 @@ func (m mapper) growth() {
 	o.Emit()
 }
 
-// combinations puts the flag beside others, each with its control without it.
+// combinations puts MAP_STACK beside other flags, each with a control without it.
 func (m mapper) combinations() {
 	const pages = 16
 	f := m.Kernel.Map

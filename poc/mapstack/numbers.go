@@ -6,8 +6,9 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 )
 
-// otherNumbers asks for what other architectures call MAP_STACK: their flag
-// beside this architecture's own PRIVATE|ANONYMOUS, and their whole word.
+// otherNumbers asks for MAP_STACK with the numbers of other architectures. It tries
+// their flag beside this architecture's own PRIVATE|ANONYMOUS, and their whole
+// word.
 func (m mapper) otherNumbers() {
 	const pages = 16
 	flags, words := map[uint64]bool{}, map[uint64]bool{}
@@ -23,8 +24,8 @@ func (m mapper) otherNumbers() {
 			o.Emit()
 		}
 		word := other.Map.Private | other.Map.Anonymous | other.Map.Stack
-		// Without this architecture's own bit for anonymous memory the call
-		// needs a file, and -1 is none: it fails before any address matters.
+		// A call without this architecture's own anonymous bit needs a file, and -1
+		// is none. So it fails before any address matters.
 		if word&m.Kernel.Map.Anonymous != 0 || words[word] {
 			continue
 		}

@@ -1,6 +1,6 @@
 package main
 
-// Numbers of include/uapi/linux/{personality,prctl}.h, the same everywhere.
+// From include/uapi/linux/{personality,prctl}.h, the same everywhere.
 const (
 	readImpliesExec    = 0x400000
 	setMDWE, getMDWE   = 65, 66
@@ -8,8 +8,8 @@ const (
 	onlyTell           = 0xffffffff
 )
 
-// impliedExec maps after the process asked that readable memory be executable,
-// as the kernel does for programs without a PT_GNU_STACK header.
+// impliedExec maps after the process asked that readable memory be executable. The
+// kernel does that for programs without a PT_GNU_STACK header.
 func (m mapper) impliedExec() {
 	o := m.Observe("personality")
 	before, errno := m.Kernel.Personality(onlyTell)

@@ -2,13 +2,13 @@ package main
 
 import "fmt"
 
-// glibcStack replays nptl/allocatestack.c: the whole stack is mapped without
-// access, and all but the guard is then opened.
+// glibcStack repeats nptl/allocatestack.c. The whole stack is mapped without
+// access, and then all but the guard is made accessible.
 func (m mapper) glibcStack() {
 	m.threadStack("glibc", m.stack(), 8<<20)
 }
 
-// muslStack replays src/thread/pthread_create.c, which does not use the flag.
+// muslStack repeats src/thread/pthread_create.c, which does not use MAP_STACK.
 func (m mapper) muslStack() {
 	const stack = 128 << 10 // DEFAULT_STACK_SIZE
 	m.threadStack("musl", m.plain(), stack+m.Page)
@@ -34,14 +34,15 @@ func (m mapper) threadStack(name string, flags uint64, length uintptr) {
 	o.Emit()
 	o = m.Observe(name + ".munmap")
 	errno := m.Kernel.Munmap(addr, length)
-	// At once: whatever the Go runtime maps next may go where the stack was.
+	// The read comes at once, because the Go runtime may map something where the
+	// stack was.
 	o.Read("read", addr+length-1)
 	o.Returned(fmt.Sprintf("munmap(%#x, %#x)", addr, length), 0, errno)
 	o.Emit()
 }
 
-// dontNeed throws the content of a stack away, as glibc does before it keeps a
-// stack for the next thread.
+// dontNeed discards the content of a stack, as glibc does before it keeps a stack
+// for the next thread.
 func (m mapper) dontNeed() {
 	o := m.Observe("dontneed.map")
 	addr, ok := o.Mmap(0, 4*m.Page, m.rw(), m.stack(), -1, 0)
@@ -55,11 +56,11 @@ func (m mapper) dontNeed() {
 	defer m.release(addr, 4*m.Page)
 	o = m.Observe("dontneed")
 	o.Madvise(addr, 4*m.Page, m.Kernel.Madv.DontNeed)
-	// Residency first: the read brings the page back.
+	// Residency comes first, because the read brings the page back.
 	o.VMA("", addr).Resident("resident", addr, 4).Byte("byte", addr).Store("again", addr).Emit()
 }
 
-// guardRegion turns a page of a stack into a guard without a mapping of its own.
+// guardRegion turns a page of a stack into a guard, without a separate mapping.
 func (m mapper) guardRegion() {
 	o := m.Observe("guard.install")
 	addr, errno := m.Kernel.Mmap(0, 4*m.Page, m.rw(), m.stack(), -1, 0)

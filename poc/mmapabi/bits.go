@@ -10,16 +10,16 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// The bits of a flag word above the type: every MAP_* flag of every
-// architecture is one of them.
+// The bits of a flag word above the type. Every MAP_* flag of every architecture is
+// one of them.
 const (
 	firstBit = 4
-	lastBit  = 26 // MAP_UNINITIALIZED; the lowest bit of a huge page's size where that is not defined
+	lastBit  = 26 // MAP_UNINITIALIZED; where that is not defined, the lowest bit of a huge page's size
 )
 
-// bits observes every single bit beside PRIVATE|ANONYMOUS: what kind of
-// mapping it gives, and what it does to an occupied address. Whatever name the
-// bit has on some architecture, here it may only do what it means here.
+// bits observes every single bit beside PRIVATE|ANONYMOUS: the mapping that it
+// gives, and its effect on an occupied address. A bit may do only what it means
+// here, whatever it is called on other architectures.
 func (m memory) bits() {
 	m.bit("plain", 0)
 	for n := firstBit; n <= lastBit; n++ {
@@ -31,7 +31,7 @@ func (m memory) bits() {
 func (m memory) bit(step string, bit uint64) {
 	o := m.Observe(step)
 	defer o.Emit()
-	// A hint, because a bit that means MAP_FIXED would map page 0 without one.
+	// Without a hint, a bit that means MAP_FIXED would map page 0.
 	hint, err := m.hole(4 * pages)
 	if err != nil {
 		o.Unknown("hole", err.Error())
@@ -46,7 +46,7 @@ func (m memory) bit(step string, bit uint64) {
 	m.occupied(o, bit)
 }
 
-// bare is the same without MAP_ANONYMOUS and without a file.
+// bare makes the same call without MAP_ANONYMOUS and without a file.
 func (m memory) bare(hint uintptr, bit uint64) string {
 	addr, errno := m.Kernel.Mmap(hint, m.Page, m.rw(), m.Kernel.Map.Private|bit, -1, 0)
 	if errno == 0 {
@@ -55,7 +55,7 @@ func (m memory) bare(hint uintptr, bit uint64) string {
 	return m.Outcome(errno)
 }
 
-// occupied maps with the bit over a page that holds something.
+// occupied maps with the bit over a page that has content.
 func (m memory) occupied(o *probe.Obs, bit uint64) {
 	taken, errno := m.Kernel.Mmap(0, m.Page, m.rw(), m.private(), -1, 0)
 	if errno != 0 {
@@ -77,8 +77,8 @@ func (m memory) occupied(o *probe.Obs, bit uint64) {
 	m.Kernel.Munmap(taken, m.Page)
 }
 
-// isUnsupported: a kernel with huge pages on a machine without them shows the
-// sysctl and refuses to read it (hugetlb_sysctl_handler_common).
+// isUnsupported reports the error of a kernel with huge pages on a machine without
+// them: it shows the sysctl and refuses to read it (hugetlb_sysctl_handler_common).
 func isUnsupported(err error) bool { return errors.Is(err, syscall.EOPNOTSUPP) }
 
 // environment observes the settings that change what flags do.
@@ -86,13 +86,13 @@ func (m memory) environment() {
 	o := m.Observe("environment")
 	for key, path := range map[string]string{
 		"overcommit": "/proc/sys/vm/overcommit_memory",
-		"hugepages":  "/proc/sys/vm/nr_hugepages", // absent where huge pages are
+		"hugepages":  "/proc/sys/vm/nr_hugepages", // exists only where huge pages do
 	} {
 		text, err := os.ReadFile(path)
 		switch {
 		case err == nil:
 			o.Set(key, strings.TrimSpace(string(text)))
-		case os.IsNotExist(err), isUnsupported(err): // no huge pages, two ways of saying it
+		case os.IsNotExist(err), isUnsupported(err): // both mean that there are no huge pages
 		default:
 			o.Unknown(key, err.Error())
 		}

@@ -14,7 +14,8 @@ import (
 // poke writes a byte to memory that is known to be writable.
 func poke(addr uintptr, b byte) { **(**byte)(unsafe.Pointer(&addr)) = b }
 
-// descriptors observes when mmap looks at its file, and at how it was opened.
+// descriptors observes when mmap checks its file, and the mode in which it was
+// opened.
 func (m memory) descriptors() {
 	const notOpen = 1 << 20
 	m.call("no file", 0, 1, m.rw(), m.Kernel.Map.Private, -1)
@@ -44,7 +45,7 @@ func (m memory) descriptors() {
 		}
 	})
 
-	// Populated, but told not to wait for it.
+	// Populated, but without waiting for it.
 	o := m.Observe("populate and nonblock")
 	flags := m.private() | m.Kernel.Map.Populate | m.Kernel.Map.NonBlock
 	if addr, ok := o.Mmap(0, pages*m.Page, m.rw(), flags, -1, 0); ok {
@@ -58,7 +59,7 @@ func (m memory) descriptors() {
 func (m memory) huge() {
 	k := m.Kernel.Map
 	m.call("hugetlb", 0, pages, m.rw(), m.private()|k.HugeTLB, -1)
-	const log2OfNoPage = 5 // 32 bytes
+	const log2OfNoPage = 5 // 2^5 = 32 bytes
 	m.call("hugetlb of 32 bytes", 0, pages, m.rw(), m.private()|k.HugeTLB|log2OfNoPage<<k.HugeShift, -1)
 	m.withFile("hugetlb file", func(fd int) {
 		m.call("hugetlb file", 0, pages, m.rw(), k.Private|k.HugeTLB, fd)
@@ -94,8 +95,8 @@ func (m memory) growsDown() {
 	}
 }
 
-// discard observes which number makes madvise throw pages away: this
-// architecture's MADV_DONTNEED, and those of the others.
+// discard observes which number makes madvise discard pages: MADV_DONTNEED of this
+// architecture, or that of another.
 func (m memory) discard() {
 	seen := map[uint64]bool{}
 	for _, t := range abi.All() {
@@ -121,8 +122,8 @@ func (m memory) discard() {
 // nobody is a user without capabilities.
 const nobody = 65534
 
-// lockedLimits observes MAP_LOCKED against RLIMIT_MEMLOCK, as root and as a
-// user. It is a child because neither the limit nor the user comes back.
+// lockedLimits observes MAP_LOCKED against RLIMIT_MEMLOCK, as root and as a user.
+// It runs in a child because neither the limit nor the user can be restored.
 func lockedLimits(p *probe.P) {
 	m := survey(p)
 	over := sys.Rlimit{Current: uint64(2 * m.Page), Max: uint64(2 * m.Page)}

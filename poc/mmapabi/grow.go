@@ -10,9 +10,9 @@ import (
 // gapPages is the default stack_guard_gap, 256 pages (mm/mmap.c).
 const gapPages = 256
 
-// growth observes a MAP_GROWSDOWN mapping being touched below its start. It is
-// a child because RLIMIT_STACK must not limit it: 100 pages of 64 KiB are
-// nearly the usual 8 MiB, 256 are more.
+// growth observes a MAP_GROWSDOWN mapping that is touched below its start. It runs
+// in a child with RLIMIT_STACK raised: 100 pages of 64 KiB are nearly the usual 8
+// MiB, and 256 are more.
 func growth(p *probe.P) {
 	m := survey(p)
 	o := m.Observe("limit")
@@ -47,8 +47,8 @@ func growth(p *probe.P) {
 			if !m.obstacle(o, obstacle, step.prot) {
 				return
 			}
-			// The distance is between the end of the obstacle and the page that
-			// the mapping would begin with.
+			// The distance is from the end of the obstacle to the page with which the
+			// mapping would begin.
 			o.Write("touch", obstacle+m.Page+step.distance*m.Page)
 			m.Kernel.Munmap(obstacle, m.Page)
 		})
@@ -70,11 +70,11 @@ func growth(p *probe.P) {
 	}
 }
 
-// limitPages is the RLIMIT_STACK of full.
+// limitPages is RLIMIT_STACK in full, in pages.
 const limitPages = 64
 
-// full observes RLIMIT_STACK: mappings that are longer from the start, one that
-// grows to the limit, and at last a touch below that, which ends the child.
+// full observes RLIMIT_STACK with mappings that are longer from the start, and with
+// one that grows to the limit. A last touch beyond the limit ends the child.
 func full(p *probe.P) {
 	m := survey(p)
 	o := m.Observe("limit")
@@ -104,18 +104,18 @@ func full(p *probe.P) {
 	m.growing("beyond the limit", func(o *probe.Obs, start uintptr) {
 		lowest := start + m.Page - limitPages*m.Page
 		o.Set("touched", lowest-m.Page).Store("store", lowest)
-		// What is observed after the child's death would be lost.
+		// The child's death would lose the observation, so it is emitted now.
 		o.Emit()
 		probe.Poke(lowest - m.Page)
 		os.Exit(grewOn)
 	})
 }
 
-// grewOn is the exit status of full when nothing stopped it.
+// grewOn is the exit status of full if nothing stopped it.
 const grewOn = 3
 
-// growing runs a step with a growing mapping of one page that has ample room
-// below, and removes all of it.
+// growing runs a step on a growing mapping of one page with free room below, and
+// then unmaps all of it.
 func (m memory) growing(step string, body func(o *probe.Obs, start uintptr)) {
 	o := m.Observe(step)
 	defer o.Emit()

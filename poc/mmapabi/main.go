@@ -1,6 +1,6 @@
-// Command mmapabi observes what each number that mmap takes really does: the
-// constants of this architecture, every other bit, and the rules that decide
-// which combinations mmap accepts.
+// Command mmapabi observes what each number that mmap takes really does. It tries
+// the constants of this architecture, every other bit, and the rules by which mmap
+// accepts combinations.
 package main
 
 import (
@@ -34,20 +34,20 @@ func run(p *probe.P) {
 	p.Observe("full").Child(probe.Child{Name: "full"}).Emit()
 }
 
-// memory is the probe with the words that most steps use.
+// memory is the probe with the protections and flags that most steps use.
 type memory struct {
 	*probe.P
-	room    uintptr // roomPages free pages that nothing else gets
+	room    uintptr // address of roomPages free pages that nothing else uses
 	lacking error   // why there is no room
 }
 
-// pages is how many pages most mappings have.
+// pages is the length of most mappings, in pages.
 const pages = 16
 
 func (m memory) rw() uint64      { return m.Kernel.Prot.Read | m.Kernel.Prot.Write }
 func (m memory) private() uint64 { return m.Kernel.Map.Private | m.Kernel.Map.Anonymous }
 
-// try maps n pages anywhere, unmaps them again, and tells how it ended.
+// try maps n pages anywhere, unmaps them again, and returns the outcome.
 func (m memory) try(n uintptr, prot, flags uint64, fd int) string {
 	addr, errno := m.Kernel.Mmap(0, n*m.Page, prot, flags, fd, 0)
 	if errno == 0 {
@@ -56,7 +56,7 @@ func (m memory) try(n uintptr, prot, flags uint64, fd int) string {
 	return m.Outcome(errno)
 }
 
-// call observes a mapping of n pages that is made at addr and removed again.
+// call observes a mapping of n pages at addr, and unmaps it.
 func (m memory) call(step string, addr, n uintptr, prot, flags uint64, fd int) {
 	o := m.Observe(step)
 	if got, ok := o.Mmap(addr, n*m.Page, prot, flags, fd, 0); ok {
@@ -78,8 +78,8 @@ func (m memory) file(n uintptr) (int, error) {
 	return fd, nil
 }
 
-// withFile runs steps that need a file; without one they are not observed, and
-// "file" says why.
+// withFile runs steps that need a file. If there is none, they are not observed and
+// "file" has the reason.
 func (m memory) withFile(step string, steps func(fd int)) {
 	fd, err := m.file(pages)
 	if err != nil {

@@ -2,8 +2,8 @@ package main
 
 import "math"
 
-// basics observes that the number is mmap's and that its six arguments arrive
-// where they belong.
+// basics observes that the number is mmap's, and that its six arguments arrive in
+// the right places.
 func (m memory) basics() {
 	o := m.Observe("mmap")
 	addr, ok := o.Mmap(0, 2*m.Page, m.rw(), m.private(), -1, 0)
@@ -16,7 +16,7 @@ func (m memory) basics() {
 		o.Munmap(addr, 2*m.Page)
 		o.Read("after", addr).Emit()
 	}
-	// Shared, because private neighbours merge and hide where one ends.
+	// Shared, because private neighbours merge, which hides the end of the mapping.
 	o = m.Observe("one byte")
 	if addr, ok := o.Mmap(0, 1, m.rw(), m.Kernel.Map.Shared|m.Kernel.Map.Anonymous, -1, 0); ok {
 		o.VMA("", addr)
@@ -26,7 +26,7 @@ func (m memory) basics() {
 	m.withFile("offset", func(fd int) {
 		o := m.Observe("offset")
 		defer o.Emit()
-		// One writer for both pages: the first holds 1, the second 2.
+		// One mapping fills both pages: the first holds 1, the second 2.
 		w, errno := m.Kernel.Mmap(0, 2*m.Page, m.rw(), m.Kernel.Map.Shared, fd, 0)
 		if errno != 0 {
 			o.Unknown("byte", "fill the file: "+m.Outcome(errno))
@@ -42,7 +42,7 @@ func (m memory) basics() {
 	})
 }
 
-// fixed observes what an address is: a place, a condition, or a hint.
+// fixed observes whether an address is used as it is, only if free, or as a hint.
 func (m memory) fixed() {
 	k := m.Kernel.Map
 	hole, err := m.hole(8)
@@ -60,7 +60,7 @@ func (m memory) fixed() {
 	}
 	o.Emit()
 	if !ok || got != at {
-		return // what is at that address is not ours to touch
+		return // the memory at that address belongs to somebody else
 	}
 	for _, step := range []struct {
 		name  string

@@ -8,19 +8,18 @@ import (
 )
 
 const (
-	// roomPages is how many free pages the steps may need at once: twice the
-	// stack guard gap on both sides.
+	// roomPages is the number of free pages that a step may need: twice the stack
+	// guard gap on both sides.
 	roomPages = 4 * gapPages
-	// roomStep is the distance between places that are tried, and roomTries how
-	// many there are.
+	// roomStep is the distance between the places that are tried; roomTries is their
+	// number.
 	roomStep  = 1 << 30
 	roomTries = 32
 )
 
-// survey finds the room. It must be out of the way: whatever becomes free next
-// to other mappings is where the kernel puts the next one, and the Go runtime
-// maps memory whenever it likes. A step that then maps over it with MAP_FIXED,
-// or cleans up, would take away the runtime's memory.
+// survey finds the room. It must be far from other mappings: the kernel puts new
+// mappings next to them, and the Go runtime maps memory at any time. A step that
+// uses MAP_FIXED there, or cleans up, would otherwise take the runtime's memory.
 func survey(p *probe.P) memory {
 	m := memory{P: p}
 	used, errno := m.Kernel.Mmap(0, m.Page, 0, m.private(), -1, 0)
@@ -30,7 +29,7 @@ func survey(p *probe.P) memory {
 	}
 	m.Kernel.Munmap(used, m.Page)
 
-	// As much again is free on both sides, which the runtime would use up first.
+	// As much again is free on both sides. The runtime would use that first.
 	const parts = 3
 	size := roomPages * m.Page
 	flags := m.private() | m.Kernel.Map.NoReserve | m.Kernel.Map.FixedNoReplace
@@ -50,8 +49,8 @@ func survey(p *probe.P) memory {
 	return m
 }
 
-// hole returns the start of n free pages, at most roomPages, the same for every
-// step: a step leaves nothing there.
+// hole returns the start of n free pages, at most roomPages. It is the same for
+// every step: a step leaves nothing there.
 func (m memory) hole(n uintptr) (uintptr, error) {
 	if n > roomPages {
 		return 0, fmt.Errorf("there is no room for %d pages", n)

@@ -21,7 +21,7 @@ func (m memory) types() {
 		o.Emit()
 	})
 
-	// The number, because some tables do not define it.
+	// The number is given because some tables do not define it.
 	const droppable = 8
 	o = m.Observe("droppable")
 	if addr, ok := o.Mmap(0, pages*m.Page, m.rw(), droppable|m.Kernel.Map.Anonymous, -1, 0); ok {
@@ -31,19 +31,19 @@ func (m memory) types() {
 	o.Emit()
 }
 
-// unknownBits observes the bits that this architecture gives no name, with the
-// types that ignore what they do not know and the one that does not.
+// unknownBits observes the bits that have no name on this architecture. It uses the
+// types that ignore unknown bits, and the one that does not.
 func (m memory) unknownBits() {
 	named := m.Kernel.Map.Type
 	for _, c := range m.Kernel.Map.Named() {
-		// MAP_HUGE_SHIFT is a number of bits, no flag.
+		// MAP_HUGE_SHIFT is a number of bits, not a flag.
 		if c.Name != "MAP_HUGE_SHIFT" {
 			named |= c.Value
 		}
 	}
 	each := func(step string, flags uint64, fd int) {
 		o := m.Observe(step)
-		// Above lastBit are more bits of a huge page's size.
+		// Above lastBit are further bits of a huge page's size.
 		for n := firstBit; n < lastBit; n++ {
 			if bit := uint64(1) << n; named&bit == 0 {
 				o.Set(fmt.Sprintf("%#x", bit), m.try(1, m.rw(), flags|bit, fd))
@@ -59,7 +59,7 @@ func (m memory) unknownBits() {
 	})
 }
 
-// validated observes which flags MAP_SHARED_VALIDATE lets pass.
+// validated observes which flags MAP_SHARED_VALIDATE accepts.
 func (m memory) validated() {
 	m.call("validated anonymous", 0, 1, m.rw(), m.Kernel.Map.SharedValidate|m.Kernel.Map.Anonymous, -1)
 	m.withFile("validated", func(fd int) {
@@ -74,7 +74,8 @@ func (m memory) validated() {
 			o.Set(flag.name, m.try(1, m.rw(), k.SharedValidate|flag.value, fd))
 		}
 		o.Emit()
-		// The generic number of MAP_SYNC, whatever it means here.
+		// The generic number of MAP_SYNC; this architecture may use it for something
+		// else.
 		const genericSync = 0x80000
 		m.call("validated 0x80000", 0, 1, m.rw(), k.SharedValidate|genericSync, fd)
 		m.call("private 0x80000 file", 0, 1, m.rw(), k.Private|genericSync, fd)
@@ -88,8 +89,8 @@ func (m memory) validated() {
 	})
 }
 
-// protections observes every combination of the three protections, plain and
-// as a stack.
+// protections observes every combination of the three protections, with and without
+// MAP_STACK.
 func (m memory) protections() {
 	o := m.Observe("protections")
 	all := m.Kernel.Prot.Read | m.Kernel.Prot.Write | m.Kernel.Prot.Exec

@@ -15,17 +15,18 @@ import (
 )
 
 const (
-	// user is whom RLIMIT_NPROC concerns: no other program is run as this one,
-	// because the limit counts all that a user has.
+	// user is the one that RLIMIT_NPROC binds. No other program runs as this user,
+	// because the limit counts all processes of a user.
 	user = 65529
-	// room is how many threads a limit leaves.
+	// room is the number of threads that a limit leaves.
 	room = 8
-	// most is how many are started where room is refused.
+	// most is the number of threads that are tried where a limit leaves room.
 	most = 40
-	// heap is how many are started for their memory: the Go heap grows by 4 MiB,
-	// and each has stacks of 48 KiB (malg in runtime/proc.go).
+	// heap is the number of threads that are started for their memory. The Go heap
+	// grows by 4 MiB, and each thread has stacks of 48 KiB (malg in
+	// runtime/proc.go).
 	heap = 200
-	// flood is how many are started to fill a group's memory.
+	// flood is the number of threads that fill a group's memory.
 	flood = 3000
 	// cloneThread is CLONE_THREAD (include/uapi/linux/sched.h).
 	cloneThread = 0x10000
@@ -36,30 +37,32 @@ type cause struct {
 	name    string
 	threads int // that the program tries to start
 	uid     uint32
-	// bind sets the limit, in the program. group is the one whose limit it is.
+	// bind sets the limit, in the program itself. group is the group that has the
+	// limit.
 	bind func(p *probe.P, group limit.Group)
-	// stock programs have the stock runtime where others have a mended one.
+	// stock causes use the stock runtime; the others use a mended one where it
+	// exists.
 	stock bool
-	// plain programs run without a tracer, so that nothing counts their clones.
+	// plain causes run without a tracer, so that their clones are not counted.
 	plain bool
-	// lifted: the limit is raised after some refusals.
+	// lifted causes have their limit raised after some refusals.
 	lifted     bool
-	sysctl     string // below /proc/sys, that it changes
+	sysctl     string // path below /proc/sys of the sysctl that it changes
 	controller string // of the control group that it needs
-	nested     bool   // the limit is that of the group around the program's
+	nested     bool   // the limit is set on the parent of the program's group
 }
 
-// remains reports whether the kernel could count something that is no more: what
-// one program has for itself, a filter or the size of its address space, goes with
-// it.
+// remains reports whether the kernel could still count something after the program
+// ended. What belongs to one program, a filter or the size of its address space,
+// goes with it.
 func (c cause) remains() bool { return c.machine() || c.name == "nproc" }
 
-// stock is the cause that shows what the stock runtime makes of nproc where it
-// loses clone's error.
+// stock names the cause that runs nproc with the stock runtime, where that loses
+// clone's error.
 const stock = "stock"
 
-// mended is a program like this one whose runtime returns clone's error, "" where
-// there is none, or no need of one.
+// mended returns the path of the same program with a runtime that returns clone's
+// error. It is "" if there is none, or if none is needed.
 func mended(k abi.Table) string {
 	self, err := os.Executable()
 	if err != nil || !k.GoLosesCloneError {
@@ -72,7 +75,7 @@ func mended(k abi.Table) string {
 	return path
 }
 
-// program is what runs in a cause.
+// program returns the path of the program that runs in a cause.
 func (c cause) program(k abi.Table) string {
 	if path := mended(k); path != "" && !c.stock {
 		return path
@@ -80,14 +83,14 @@ func (c cause) program(k abi.Table) string {
 	return "/proc/self/exe"
 }
 
-// machine reports whether the cause concerns everybody on the machine.
+// machine reports whether the cause affects everybody on the machine.
 func (c cause) machine() bool { return c.sysctl != "" || c.controller != "" }
 
 func causes() []cause {
 	all := []cause{
 		{name: stock, threads: most, uid: user, bind: bindProcesses, stock: true},
 		{name: "nproc", threads: most, uid: user, bind: bindProcesses},
-		// The same without a tracer: being watched changes nothing.
+		// The same without a tracer shows that being traced changes nothing.
 		{name: "plain", threads: most, uid: user, bind: bindProcesses, plain: true},
 		{name: "lifted", threads: most, uid: user, bind: bindProcesses, lifted: true},
 		{name: "pids", threads: most, bind: bindGroup, controller: "pids"},
@@ -117,8 +120,8 @@ func bindGroup(p *probe.P, group limit.Group) {
 	put(p, group, "pids.max", group.Number("pids.current")+room)
 }
 
-// bindMemory leaves room below memory.max for some hundred threads, each of
-// which takes 16 KiB of the kernel and some pages of its own.
+// bindMemory leaves room below memory.max for some hundred threads. Each takes 16
+// KiB of the kernel and some pages of its own.
 func bindMemory(p *probe.P, group limit.Group) {
 	max := 16 << 20
 	if least := 512 * int(p.Page); max < least {
@@ -141,11 +144,11 @@ func bindThreads(p *probe.P, _ limit.Group) {
 	write(p, "kernel/threads-max", limit.Threads(load, make([]byte, 128))+room)
 }
 
-// bindIDs leaves room below kernel.pid_max. IDs that were given lately are given
-// again when all others have been; first those after the last one are used, but
-// none below limit.Reserved once the last one was above.
+// bindIDs leaves room below kernel.pid_max. The kernel reuses an ID only after it
+// has been through all others: first those after the last one. It gives none below
+// limit.Reserved once the last one was above.
 func bindIDs(p *probe.P, _ limit.Group) {
-	// The short cut is there where the kernel has CONFIG_CHECKPOINT_RESTORE.
+	// This short cut exists only with CONFIG_CHECKPOINT_RESTORE.
 	_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(limit.Reserved)), 0)
 	for last := 0; last <= limit.Reserved; {
 		pid, errno := p.Kernel.Clone(&sys.CloneArgs{Flags: p.Kernel.Signal.Chld})
@@ -156,7 +159,7 @@ func bindIDs(p *probe.P, _ limit.Group) {
 		_, err := syscall.Wait4(pid, nil, 0, nil)
 		limit.Must(err)
 	}
-	max := limit.Reserved + 1 // the smallest that the kernel takes
+	max := limit.Reserved + 1 // the smallest that the kernel accepts
 	for free := 0; ; max++ {
 		if syscall.Kill(max-1, 0) == syscall.ESRCH {
 			free++
@@ -168,7 +171,7 @@ func bindIDs(p *probe.P, _ limit.Group) {
 	write(p, "kernel/pid_max", max)
 }
 
-// bindMappings allows fewer mappings than there are.
+// bindMappings allows fewer mappings than exist.
 func bindMappings(p *probe.P, _ limit.Group) {
 	write(p, "vm/max_map_count", limit.Mappings()-1)
 }
@@ -179,7 +182,7 @@ func write(p *probe.P, sysctl string, value int) {
 	s.Wrote(p, step(p, "limit"), text, s.Set([]byte(text))).Emit()
 }
 
-// bindAddressSpace allows less memory than there is.
+// bindAddressSpace allows less address space than is in use.
 func bindAddressSpace(p *probe.P, _ limit.Group) {
 	statm, err := os.ReadFile("/proc/self/statm")
 	limit.Must(err)
@@ -188,8 +191,8 @@ func bindAddressSpace(p *probe.P, _ limit.Group) {
 	limit.Soft(p, step(p, "limit"), "RLIMIT_AS", p.Kernel.Rlimit.AS, uint64(pages)*uint64(p.Page)/2)
 }
 
-// refuse lets a filter answer every clone of a thread with an error. Processes
-// are made as before.
+// refuse installs a filter that answers every clone of a thread with an error.
+// Processes can still be made.
 func refuse(p *probe.P, name string) {
 	o := p.Observe(step(p, "limit"))
 	answer := trace.Error | uint32(p.Kernel.Errno(name))
@@ -199,7 +202,7 @@ func refuse(p *probe.P, name string) {
 	o.Emit()
 }
 
-// place is which argument of clone this one is.
+// place returns the index of an argument of clone.
 func place(k abi.Table, argument abi.CloneArg) int {
 	for i, a := range k.CloneOrder {
 		if a == argument {
@@ -209,5 +212,5 @@ func place(k abi.Table, argument abi.CloneArg) int {
 	panic("clone has no such argument")
 }
 
-// call is a clone as a person would write it.
+// call describes a clone for people.
 func call(flags uint64) string { return fmt.Sprintf("clone(flags=%#x)", flags) }

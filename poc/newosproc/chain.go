@@ -13,7 +13,7 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// few is how many threads the traced program starts.
+// few is the number of threads that the traced program starts.
 const few = 10
 
 // traced is a Go program that starts some threads.
@@ -22,31 +22,31 @@ func traced(p *probe.P) {
 	p.Observe("up").Set("started", few).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
 }
 
-// recorder keeps the calls by which a program maps memory and makes threads.
+// recorder records the calls by which a program maps memory and makes threads.
 type recorder struct {
 	p       *probe.P
 	names   map[uint64]string
-	calls   map[int]*trace.Info // that threads are making, by thread
-	count   map[string]int      // of calls, by name
+	calls   map[int]*trace.Info // calls in progress, by thread
+	count   map[string]int      // number of calls, by name
 	words   map[string]map[uint64]int
-	marked  int    // mmap calls with MAP_STACK
-	areas   []area // that were mapped, the latest last
+	marked  int    // number of mmap calls with MAP_STACK
+	areas   []area // mapped areas, the latest last
 	stacks  []uint64
-	cloning []string // functions that the first clone of a thread was called through
-	started []string // and the first sigaltstack of a thread that it made
-	open    string   // signals that were not blocked at that clone
-	walk    string   // why there are none, or no more
+	cloning []string // call chain of the first clone of a thread
+	started []string // call chain of the first sigaltstack in a new thread
+	open    string   // signals that were not blocked at the first clone of a thread
+	walk    string   // why a call chain is missing or incomplete
 	stack   *walker
 	unknown string // why nothing was recorded
-	other   bool   // the program is another than this, and its functions are not known
+	other   bool   // the program is not this one, so its functions are not known
 	main    int
 }
 
 // area is memory that one call mapped.
 type area struct{ start, end, prot uint64 }
 
-// chain records the calls of a Go program from outside: of this one, or of the
-// one that its argument names.
+// chain records the calls of a Go program from outside. The program is this one, or
+// the one that the argument names.
 func chain(p *probe.P) {
 	k := p.Kernel
 	r := &recorder{p: p, calls: map[int]*trace.Info{}, count: map[string]int{}, words: map[string]map[uint64]int{}}
@@ -96,7 +96,7 @@ func (r *recorder) stop(h trace.Halt) (trace.Way, error) {
 	return trace.RunToCall, nil
 }
 
-// enter looks at a call before anything of it was done.
+// enter records a call before the kernel does any of it.
 func (r *recorder) enter(tid int, info *trace.Info) error {
 	name := r.names[info.Number()]
 	if name == "" {
@@ -126,7 +126,7 @@ func (r *recorder) enter(tid int, info *trace.Info) error {
 		if err != nil {
 			return err
 		}
-		copy(info.Words[1:], args[:]) // for leave
+		copy(info.Words[1:], args[:]) // leave uses these
 		r.words[name][args[3]]++
 		if args[3]&k.Map.Stack != 0 {
 			r.marked++
@@ -141,7 +141,7 @@ func (r *recorder) enter(tid int, info *trace.Info) error {
 	return nil
 }
 
-// leave notes what an mmap gave.
+// leave records the memory that an mmap gave.
 func (r *recorder) leave(tid int, info *trace.Info) {
 	call := r.calls[tid]
 	delete(r.calls, tid)
@@ -154,8 +154,8 @@ func (r *recorder) leave(tid int, info *trace.Info) {
 	}
 }
 
-// callers is the functions that a thread's call was made through, the last
-// called first.
+// callers returns the functions through which a thread made its call, the innermost
+// first.
 func (r *recorder) callers(tid int, info *trace.Info) []string {
 	if r.stack == nil {
 		return nil
@@ -200,7 +200,7 @@ func (r *recorder) emit(status syscall.WaitStatus) {
 	}
 }
 
-// openSignals is the numbers of the signals that a thread does not block.
+// openSignals returns the numbers of the signals that a thread does not block.
 func openSignals(tid int) string {
 	mask, err := limit.Field(fmt.Sprintf("/proc/%d/status", tid), "SigBlk")
 	if err != nil {
@@ -234,9 +234,9 @@ func (r *recorder) frames(step string, names []string) {
 	o.Emit()
 }
 
-// place tells where the threads' stacks lie: in how many of the mappings, how
-// many are outside all of them, how many in one that cannot be written, and how
-// many addresses they are.
+// place records where the threads' stacks lie: the number of addresses and of
+// mappings. It also records how many are outside all mappings, and how many are in
+// one that cannot be written.
 func (r *recorder) place(o *probe.Obs) {
 	in, different, outside, unwritable := map[area]bool{}, map[uint64]bool{}, 0, 0
 	for _, top := range r.stacks {
@@ -253,7 +253,7 @@ func (r *recorder) place(o *probe.Obs) {
 	o.Set("stacks", len(different)).Set("mappings", len(in)).Set("outside", outside).Set("unwritable", unwritable)
 }
 
-// areaOf is the latest mapping of an address.
+// areaOf returns the latest mapping of an address.
 func (r *recorder) areaOf(addr uint64) (area, bool) {
 	for i := len(r.areas) - 1; i >= 0; i-- {
 		if a := r.areas[i]; a.start <= addr && addr < a.end {

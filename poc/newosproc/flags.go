@@ -8,7 +8,7 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 )
 
-// cloneNames are the flags of threads (include/uapi/linux/sched.h).
+// cloneNames returns the flags that threads use (include/uapi/linux/sched.h).
 func cloneNames() []abi.Const {
 	return []abi.Const{
 		{Name: "CLONE_VM", Value: 0x100}, {Name: "CLONE_FS", Value: 0x200}, {Name: "CLONE_FILES", Value: 0x400},
@@ -19,7 +19,7 @@ func cloneNames() []abi.Const {
 	}
 }
 
-// mapNames are the flags of mmap that are one bit.
+// mapNames returns the flags of mmap that are a single bit.
 func mapNames(m abi.Map) (flags []abi.Const) {
 	for _, c := range m.Named() {
 		if c.Value&(c.Value-1) == 0 && c.Name != "MAP_HUGE_SHIFT" {
@@ -29,7 +29,7 @@ func mapNames(m abi.Map) (flags []abi.Const) {
 	return flags
 }
 
-// names is words as C would write them, what has no name in hexadecimal.
+// names writes words as C does. What has no name is hexadecimal.
 func names(words map[uint64]int, flags []abi.Const) string {
 	var text []string
 	for _, word := range sorted(words) {
@@ -48,7 +48,7 @@ func names(words map[uint64]int, flags []abi.Const) string {
 	return strings.Join(text, " ")
 }
 
-// list is the words that were seen, sorted.
+// list writes the words that were seen, sorted.
 func list(words map[uint64]int) string {
 	var text []string
 	for _, word := range sorted(words) {

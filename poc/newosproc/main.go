@@ -1,7 +1,7 @@
-// Command newosproc observes what becomes of a Go program when the kernel makes
-// no more threads for it: each cause has a program of its own, which is driven
-// into "failed to create new OS thread" and run again when the cause is gone.
-// It also records the system calls by which the Go runtime makes a thread.
+// Command newosproc observes what happens to a Go program for which the kernel
+// makes no more threads. For each cause it drives a program into "failed to create
+// new OS thread", and runs it again when the cause is gone. It also records the
+// system calls by which the Go runtime makes a thread.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 }
 
 func run(p *probe.P) {
-	// Limits of the machine concern this process as well.
+	// Limits of the machine apply to this process too.
 	limit.Prewarm()
 	whole := limit.WholeMachine()
 	p.Observe("machine").Set("ours", whole).Emit()
@@ -29,7 +29,7 @@ func run(p *probe.P) {
 	p.Observe("runtime").Set("mended", mends).Emit()
 	for _, c := range causes() {
 		if c.stock && !mends {
-			continue // all of them are
+			continue // without a mended runtime all causes use the stock one
 		}
 		if c.machine() && !whole {
 			const why = "not tried: it lowers a limit of the whole machine, which others use"
@@ -49,8 +49,8 @@ func run(p *probe.P) {
 	}
 }
 
-// meet runs one cause. What it changes of the machine is restored however its
-// process ends.
+// meet runs one cause. It restores what the cause changes on the machine, however
+// the process ends.
 func meet(p *probe.P, c cause) {
 	child := probe.Child{Name: "watch", Args: []string{c.name}, Limit: watchLimit}
 	if c.sysctl != "" {
@@ -65,8 +65,8 @@ func meet(p *probe.P, c cause) {
 	p.Observe(c.name).Child(child).Emit()
 }
 
-// groups makes the control groups of a cause: the program's, and the one whose
-// limit it is, which is the same one unless the cause is nested.
+// groups makes the control groups of a cause: that of the program, and the one with
+// the limit. They are the same unless the cause is nested.
 func groups(c cause) (inner, limited limit.Group, remove func()) {
 	root := limit.Group(limit.Version2)
 	withdraw := root.Offer(c.controller)
@@ -79,7 +79,7 @@ func groups(c cause) (inner, limited limit.Group, remove func()) {
 	return inner, limited, func() { inner.Clear(); limited.Clear(); withdraw() }
 }
 
-// lookup finds the cause that this process is of.
+// lookup returns the cause that this process runs in.
 func lookup(p *probe.P) cause {
 	for _, c := range causes() {
 		if c.name == p.Args[0] {

@@ -15,8 +15,8 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// TestMain lets this test binary be what a probe starts of itself and, as the
-// environment says, a program to which nothing happens.
+// TestMain lets this test binary act as a child that the probe starts. The
+// environment can also make it a program that does nothing.
 func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv("NEWOSPROC_TEST_HANG") != "":
@@ -27,8 +27,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// observe runs a child of the probe and returns its observations by step, and
-// its status.
+// observe runs a child of the probe. It returns its observations by step, and its
+// exit status.
 func observe(t *testing.T, args ...string) (map[string]wire.Observation, int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", append([]string{"-child"}, args...)...)
@@ -48,7 +48,7 @@ func observe(t *testing.T, args ...string) (map[string]wire.Observation, int) {
 	return steps, cmd.ProcessState.ExitCode()
 }
 
-// needRoot leaves out what only root may do: become another user, filter calls.
+// needRoot skips a test that needs root, to become another user or to filter calls.
 func needRoot(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -56,8 +56,8 @@ func needRoot(t *testing.T) {
 	}
 }
 
-// TestCausesOfOneProgramShow is the whole way on the kernel that runs the test:
-// limit, tracer, the runtime's words, and the same program without the limit.
+// TestCausesOfOneProgramShow tests the whole path on the running kernel: limit,
+// tracer, the runtime's message, and the same program without the limit.
 func TestCausesOfOneProgramShow(t *testing.T) {
 	needRoot(t)
 	for _, tc := range []struct {
@@ -78,7 +78,7 @@ func TestCausesOfOneProgramShow(t *testing.T) {
 			!strings.HasPrefix(end["frames"], "runtime.throw runtime.newosproc ") {
 			t.Errorf("%s: %v", tc.cause, end)
 		}
-		// A filter is gone with its program.
+		// A filter ends with its program, so there is no second run.
 		again := tc.name == "EAGAIN"
 		if _, ran := steps["again.end"]; ran != again || again && (steps["again.end"].Values["exit"] != "0" || steps["again.up"].Values["started"] != "40") {
 			t.Errorf("%s again: %v, %v", tc.cause, steps["again.end"], steps["again.up"])
@@ -87,7 +87,7 @@ func TestCausesOfOneProgramShow(t *testing.T) {
 }
 
 // TestALiftedLimitLetsTheProgramLive fails if the limit is not raised while the
-// runtime still tries.
+// runtime still retries.
 func TestALiftedLimitLetsTheProgramLive(t *testing.T) {
 	needRoot(t)
 	steps, _ := observe(t, "watch", "lifted")
@@ -99,8 +99,8 @@ func TestALiftedLimitLetsTheProgramLive(t *testing.T) {
 	}
 }
 
-// TestTheChainIsRecorded fails if calls of threads are missed, or told with the
-// arguments of others.
+// TestTheChainIsRecorded fails if calls that make threads are missed, or recorded
+// with the arguments of others.
 func TestTheChainIsRecorded(t *testing.T) {
 	steps, status := observe(t, "chain")
 	if status != 0 {
@@ -124,8 +124,8 @@ func TestTheChainIsRecorded(t *testing.T) {
 	}
 }
 
-// TestAHangEnds fails if a program to which nothing happens holds the probe, or
-// is taken for one that ended.
+// TestAHangEnds fails if a program that does nothing blocks the probe, or is taken
+// for one that ended.
 func TestAHangEnds(t *testing.T) {
 	t.Setenv("NEWOSPROC_TEST_HANG", "1")
 	k, err := sys.Running()
@@ -135,7 +135,7 @@ func TestAHangEnds(t *testing.T) {
 	for _, plain := range []bool{true, false} {
 		done := make(chan words)
 		go func() {
-			runtime.LockOSThread() // and never unlocked: the tracer is one thread
+			runtime.LockOSThread() // never unlocked, because the tracer is one thread
 			w := &watched{p: &probe.P{Kernel: k}, cause: cause{name: "hang", plain: plain}, limit: 100 * time.Millisecond}
 			done <- w.run("", "", "")
 		}()
@@ -168,7 +168,8 @@ main.main()
 	}
 }
 
-// TestFlagsHaveTheArchitecturesNames fails if 0x802 is named as on amd64.
+// TestFlagsHaveTheArchitecturesNames fails if flags get the names that they have on
+// amd64, for example 0x802 on mips64le.
 func TestFlagsHaveTheArchitecturesNames(t *testing.T) {
 	for arch, word := range map[string]uint64{"amd64": 0x32, "mips64le": 0x812, "alpha": 0x112} {
 		table, _ := abi.Lookup(arch)

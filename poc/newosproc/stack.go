@@ -9,14 +9,14 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// maxFrames bounds a stack of calls.
+// maxFrames bounds the length of a call chain.
 const maxFrames = 32
 
-// walker finds the callers of a stopped thread. It runs this same program, so
-// that this one's symbols and table of functions are its own.
+// walker finds the callers of a stopped thread. The thread runs this same program,
+// so this program's symbols and table of functions describe it.
 type walker struct {
 	table *linetable.Table
-	link  int // the place of the link register
+	link  int // place of the link register, or abi.Unreachable
 }
 
 func newWalker(k abi.Table) (*walker, error) {
@@ -31,9 +31,9 @@ func newWalker(k abi.Table) (*walker, error) {
 	return &walker{table, places.Link}, nil
 }
 
-// functions is the names of those that a thread's call was made through, the
-// last called first, to where it left another stack. With an error they are those
-// up to it.
+// functions returns the names of the functions through which a thread made its
+// call, the innermost first. It stops where the thread changed its stack. With an
+// error the names found so far are returned.
 func (w *walker) functions(tid int, info *trace.Info) ([]string, error) {
 	pcs, err := w.returns(tid, info)
 	var names []string
@@ -51,10 +51,10 @@ func (w *walker) functions(tid int, info *trace.Info) ([]string, error) {
 	}
 }
 
-// returns is what runtime.Callers would give: the instruction behind the call
-// of each function.
+// returns returns what runtime.Callers would: the address after the call in each
+// function.
 func (w *walker) returns(tid int, info *trace.Info) (pcs []uintptr, err error) {
-	// The thread stands behind the instruction that called the kernel.
+	// The instruction pointer is after the instruction that called the kernel.
 	pc, sp := info.Instruction, info.Stack
 	for len(pcs) < maxFrames {
 		f := runtime.FuncForPC(uintptr(pc - 1))
@@ -76,8 +76,8 @@ func (w *walker) returns(tid int, info *trace.Info) (pcs []uintptr, err error) {
 	return pcs, nil
 }
 
-// switches reports whether a function begins a stack: what it returns to is on
-// another, or nowhere.
+// switches reports whether a function begins a stack. Its caller is on another
+// stack, or does not exist.
 func switches(function string) bool {
 	switch function {
 	case "runtime.systemstack", "runtime.mcall", "runtime.mstart", "runtime.rt0_go", "runtime.goexit":
@@ -86,10 +86,10 @@ func switches(function string) bool {
 	return false
 }
 
-// caller is where a function returns to, and the stack pointer there (unwinder
-// in Go's runtime/traceback.go). Where calls put the address on the stack it is
-// above what the function took for itself; elsewhere below all of it, unless the
-// function was called last and took nothing.
+// caller returns the return address of a function, and the stack pointer there
+// (unwinder in Go's runtime/traceback.go). If calls put the address on the stack,
+// it is above the function's frame. Else it is at the bottom of the frame. An
+// innermost function without a frame has it in the link register.
 func (w *walker) caller(tid int, sp, moved uint64, last bool) (uint64, uint64, error) {
 	if w.link == abi.Unreachable {
 		pc, err := trace.Peek(tid, sp+moved)

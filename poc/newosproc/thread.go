@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// many is how many threads come and go.
+	// many is the number of threads that come and go.
 	many = 30
-	// fewer is less than that, and more than the runtime keeps for itself.
+	// fewer is less than many, and more than the runtime keeps for itself.
 	fewer = 12
-	// exitLimit is how long threads may take to end.
+	// exitLimit bounds the time that threads take to end.
 	exitLimit = 30 * time.Second
-	// maximum of threads that a program allows itself.
+	// allowed is the maximum of threads that the program sets for itself.
 	allowed = 20
 )
 
-// single starts threads where GOMAXPROCS is 1.
+// single starts threads with GOMAXPROCS=1.
 func single(p *probe.P) {
 	start(most)
 	p.Observe("up").Set("gomaxprocs", runtime.GOMAXPROCS(0)).Set("started", most).
@@ -70,11 +70,11 @@ func stacks(p *probe.P) {
 	}
 	sort.Strings(text)
 	o.Set("threads", few).Set("stacks", len(places)).Set("sizes", strings.Join(text, " "))
-	// The mapping of one: with a guard it would begin with the stack.
+	// This shows the mapping of one stack. With a guard it would begin at the stack.
 	o.Set("sp", last).VMA("", last)
 }
 
-// exits ends goroutines that hold threads.
+// exits ends goroutines that are locked to threads.
 func exits(p *probe.P) {
 	release := start(many)
 	before := limit.MustNumber(limit.Self, "Threads")
@@ -86,8 +86,8 @@ func exits(p *probe.P) {
 	p.Observe("ended").Set("held", many).Set("before", before).Set("after", after).Set("pid", os.Getpid()).Emit()
 }
 
-// clone3 starts threads where a filter answers ENOSYS to clone3, as old kernels
-// and some containers do.
+// clone3 starts threads under a filter that answers ENOSYS to clone3, as old
+// kernels and some containers do.
 func clone3(p *probe.P) {
 	answer := trace.Error | uint32(p.Kernel.Errno("ENOSYS"))
 	ret, errno := trace.Install(p.Kernel, trace.AllThreads, trace.Filter(answer, p.Kernel.Syscall.Clone3))
@@ -98,7 +98,7 @@ func clone3(p *probe.P) {
 	p.Observe("up").Set("started", most).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
 }
 
-// maximum starts more threads than the program allows itself.
+// maximum starts more threads than the program's own maximum allows.
 func maximum(*probe.P) {
 	debug.SetMaxThreads(allowed)
 	start(most)

@@ -10,15 +10,15 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// exitCaught is the exit status of a program that could recover from what no
-// program can recover from.
+// exitCaught is the exit status of a program that could recover from an error that
+// is fatal by design.
 const exitCaught = 7
 
-// again comes before the steps of a program that runs when its cause is gone.
+// again is the prefix of the steps of a program that runs after its cause is gone.
 const again = "again."
 
-// victim is a Go program that starts threads. Its arguments are a cause, what
-// comes before its steps, and a control group with the one whose limit it is.
+// victim is a Go program that starts threads. Its arguments are a cause, the prefix
+// of its steps, its control group, and the group that has the limit.
 func victim(p *probe.P) {
 	c := lookup(p)
 	inner, limited := limit.Group(p.Args[2]), limit.Group(p.Args[3])
@@ -36,11 +36,11 @@ func victim(p *probe.P) {
 	p.Observe(step(p, "up")).Set("started", threads).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
 }
 
-// step is the full name of a program's step.
+// step returns the full name of a program's step.
 func step(p *probe.P, name string) string { return p.Args[1] + name }
 
-// start starts threads that stay until release is called. Whatever the runtime
-// does when it gets none, it tries to recover from.
+// start starts threads that stay until release is called. If the runtime fails to
+// get one, it tries to recover.
 func start(n int) (release func()) {
 	debug.SetPanicOnFault(true)
 	defer caught()
@@ -48,7 +48,7 @@ func start(n int) (release func()) {
 	for i := 0; i < n; i++ {
 		go func() {
 			defer caught()
-			runtime.LockOSThread() // a thread ends with a goroutine that holds it
+			runtime.LockOSThread() // a thread ends with the goroutine that is locked to it
 			up <- true
 			<-end
 		}()

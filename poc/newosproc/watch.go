@@ -16,37 +16,37 @@ import (
 )
 
 const (
-	// victimLimit is how long a program may run that nothing has happened to.
+	// victimLimit bounds the run of a program in which nothing happens.
 	victimLimit = 60 * time.Second
-	// quiet is how long one may live after its last refusal, or its last word. All
-	// that is left to do then is to write some lines.
+	// quiet bounds how long a program lives after its last refusal or its last
+	// output. It then has only some lines left to write.
 	quiet = 10 * time.Second
-	// watchLimit is for two programs and what is left of them.
+	// watchLimit is enough for two programs and their cleanup.
 	watchLimit = 3 * victimLimit
-	// enough is how many refusals there are before a limit is lifted.
+	// enough is the number of refusals before a limit is lifted.
 	enough = 3
 )
 
-// watched is a program under watch.
+// watched is a program under observation.
 type watched struct {
 	p     *probe.P
 	cause cause
 	pid   int
-	hung  int32 // set when it was killed because nothing happened any more
+	hung  int32 // set if it was killed because nothing happened any more
 	timer *time.Timer
-	limit time.Duration // how long it may run when nothing happens
+	limit time.Duration // how long it may run if nothing happens
 
-	calls   map[int]*trace.Info // that threads are making, by thread
-	counts  map[int]*count      // of the threads that were refused
+	calls   map[int]*trace.Info // calls in progress, by thread
+	counts  map[int]*count      // of the threads that were refused one
 	first   int                 // the thread that was refused first
 	made    int
 	latest  int    // the thread that was made last
-	flags   uint64 // by which
+	flags   uint64 // flags of that clone
 	unknown string // why nothing was counted
 	lift    syscall.Errno
 }
 
-// count is the refusals of one thread.
+// count holds the refusals of one thread.
 type count struct {
 	refused       int
 	begin, latest time.Time
@@ -54,9 +54,9 @@ type count struct {
 	flags         uint64
 }
 
-// watch runs the program of a cause, undoes the cause, and runs it again if
-// anything could be left of it. Until then nothing is written: who reads it may
-// need a thread for that.
+// watch runs the program of a cause, undoes the cause, and runs the program again
+// if the cause could have left something behind. Nothing is written before the
+// cause is undone, because the reader may need a thread.
 func watch(p *probe.P) {
 	limit.Prewarm()
 	c := lookup(p)
@@ -89,7 +89,7 @@ func watch(p *probe.P) {
 	free.run(again, inner, limited).emit(p, again)
 }
 
-// events is what the groups counted.
+// events records what the groups counted.
 func events(p *probe.P, c cause, inner, limited limit.Group) {
 	counters := map[string][]string{"pids": {"max"}, "memory": {"oom_kill"}}[c.controller]
 	o := p.Observe("events")
@@ -100,7 +100,7 @@ func events(p *probe.P, c cause, inner, limited limit.Group) {
 	o.Emit()
 }
 
-// run runs a program to its end, or until nothing happens to it any more.
+// run runs a program until it ends, or until nothing happens in it any more.
 func (w *watched) run(before string, inner, limited limit.Group) (said words) {
 	stdout, stderr := pipe(), pipe()
 	w.calls, w.counts = map[int]*trace.Info{}, map[int]*count{}
@@ -139,14 +139,14 @@ func wait(pid int) (status syscall.WaitStatus, err error) {
 func (w *watched) attributes() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Ptrace: !w.cause.plain, Pdeathsig: syscall.SIGKILL}
 	if w.cause.uid != 0 {
-		// The group stays: see raise.
+		// The group must stay the same: see raise.
 		a.Credential = &syscall.Credential{Uid: w.cause.uid, Gid: uint32(os.Getgid())}
 	}
 	return a
 }
 
-// environment lets the runtime not interrupt itself: what is traced stops at
-// each signal too, and on a slow machine those come faster than it goes on.
+// environment turns off the runtime's preemption signals for a traced program. It
+// stops at each signal, and on a slow machine they come faster than it continues.
 func environment(c cause) (env []string) {
 	for _, e := range os.Environ() {
 		if !strings.HasPrefix(e, "GODEBUG=") {
@@ -159,7 +159,7 @@ func environment(c cause) (env []string) {
 	return append(env, "GODEBUG=asyncpreemptoff=1")
 }
 
-// stop looks at what a thread does. Each stops at every call.
+// stop looks at what a thread does. Threads stop at every call.
 func (w *watched) stop(h trace.Halt) (trace.Way, error) {
 	if h.Kind != trace.Called || w.unknown != "" {
 		return trace.RunToCall, nil
@@ -196,7 +196,7 @@ func (w *watched) stop(h trace.Halt) (trace.Way, error) {
 	return trace.RunToCall, nil
 }
 
-// refused counts a thread that was not made.
+// refused counts a refused thread.
 func (w *watched) refused(tid int, flags uint64, errno int) {
 	w.timer.Reset(quiet)
 	now := time.Now()
@@ -215,9 +215,9 @@ func (w *watched) refused(tid int, flags uint64, errno int) {
 	}
 }
 
-// raise gives a process back all of its RLIMIT_NPROC. The limits of another user
-// or group may only be set with CAP_SYS_RESOURCE, which root need not have. So
-// this thread is that user meanwhile, but for its effective ID.
+// raise restores a process's full RLIMIT_NPROC. Setting limits of another user or
+// group needs CAP_SYS_RESOURCE, which root may lack. So this thread takes that
+// user's real ID meanwhile; the effective ID stays.
 func raise(k *sys.Kernel, pid int, uid uint32) syscall.Errno {
 	const keep = ^uint32(0)
 	if errno := k.Setresuid(uid, keep, keep); errno != 0 {
@@ -239,8 +239,8 @@ func prlimit(k *sys.Kernel, pid int, set, get *sys.Rlimit) syscall.Errno {
 	return errno
 }
 
-// emit tells how often clone made a thread and, of the thread that was refused
-// first, how often it asked, what it was answered last, and for how long it asked.
+// emit records how often clone made a thread. For the thread that was refused first
+// it records how often it asked, for how long, and the last answer.
 func (w *watched) emit() {
 	if w.cause.plain {
 		return

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// maxSteps and maxText bound what a program says, bytes.
+	// maxSteps and maxText bound what is kept of a program's output, in bytes.
 	maxSteps, maxText = 64 << 10, 16 << 10
-	// maxShown is how much of its last words is observed: no line of the runtime's
-	// reason is cut.
+	// maxShown bounds the observed part of its stderr. It is long enough for every
+	// line of the runtime's reason.
 	maxShown = 1 << 10
 )
 
-// words is what a program said, and how it ended.
+// words holds a program's output and how it ended.
 type words struct {
 	steps, text []byte
 	status      syscall.WaitStatus
@@ -27,9 +27,9 @@ type words struct {
 	err         error
 }
 
-// emit tells what a program said and how it ended.
+// emit records a program's output and how it ended.
 func (s words) emit(p *probe.P, before string) {
-	_, err := os.Stdout.Write(s.steps) // its own observations
+	_, err := os.Stdout.Write(s.steps) // observations of the program itself
 	limit.Must(err)
 	o := p.Observe(before + "end")
 	defer o.Emit()
@@ -55,8 +55,8 @@ func (s words) emit(p *probe.P, before string) {
 	o.Set("text", string(text))
 }
 
-// frames is the functions of the stack that the runtime was on, the last called
-// first, in a traceback of the runtime.
+// frames returns the functions of the runtime's stack from a traceback of the
+// runtime, the innermost first.
 func frames(traceback string) string {
 	var names []string
 	lines := strings.Split(strings.TrimSpace(traceback), "\n")
@@ -71,7 +71,7 @@ func frames(traceback string) string {
 	return strings.Join(names, " ")
 }
 
-// ends is both ends of a pipe.
+// ends holds both ends of a pipe.
 type ends struct{ r, w *os.File }
 
 func pipe() ends {
@@ -80,11 +80,11 @@ func pipe() ends {
 	return ends{r, w}
 }
 
-// drain reads to the end and gives the first bytes; heard is called whenever
-// some have come.
+// drain reads to the end and returns the first bytes. heard is called whenever some
+// have come.
 func (e ends) drain(most int, heard func()) chan []byte {
 	all := make(chan []byte, 1)
-	kept, buffer := make([]byte, 0, most), make([]byte, 4096) // now: there may be no memory later
+	kept, buffer := make([]byte, 0, most), make([]byte, 4096) // allocated now, because there may be no memory later
 	go func() {
 		for {
 			n, err := e.r.Read(buffer)

@@ -1,8 +1,9 @@
 // Command oslimits observes what an operating system's own settings leave for a Go
-// program: whether the kernel took its sysctls, and how many threads a program gets
-// that systemd starts, and one of somebody who logged in. Each argument is a setting:
-// what it is of ("sysctl", "service" or "session"), its name, its value, and where it
-// is set.
+// program. It checks that the kernel accepted the sysctls. It also counts the
+// threads of a program that systemd starts, and of one in a login session.
+//
+// Each argument is a setting: its kind ("sysctl", "service" or "session"), its
+// name, its value, and where it is set.
 package main
 
 import (
@@ -20,15 +21,17 @@ import (
 )
 
 const (
-	// user is an ordinary one, whom nobody else is.
+	// user is an ordinary user whom nothing else runs as.
 	user = 65528
-	// threads is how many the program makes: what a busy server has.
+	// threads is the number of threads that the program makes, as many as a busy
+	// server has.
 	threads = 1000
-	// tasks is the name of pids.max, a number or a percentage of all process IDs.
+	// tasks is the name of the setting for pids.max: a number, or a percentage of
+	// all process IDs.
 	tasks = "tasks"
 )
 
-// setting is an argument.
+// setting is one argument.
 type setting struct{ of, name, value, source string }
 
 func main() {
@@ -54,7 +57,7 @@ func run(p *probe.P) {
 	}
 }
 
-// sysctl tells what a sysctl is; the agent set it before anything else ran.
+// sysctl records the value of a sysctl. The agent set it before anything else ran.
 func sysctl(p *probe.P, s setting) {
 	o := p.Observe("sysctl "+s.name).Set("asked", s.value).Set("source", s.source)
 	defer o.Emit()
@@ -97,10 +100,10 @@ func live(p *probe.P, of string, settings []setting) {
 	o.Emit()
 }
 
-// share is pids.max in numbers. A percentage is one of all process IDs, or of
-// kernel.threads-max where that is less (system_tasks_max in systemd). The latter
-// counts only if it is set: else it follows from the memory, of which a guest has
-// little.
+// share returns pids.max as a number. A percentage is one of all process IDs, or of
+// kernel.threads-max if that is smaller (system_tasks_max in systemd).
+// kernel.threads-max counts only if it is set: its default depends on memory, of
+// which a guest has little.
 func share(value string, settings []setting) string {
 	if !strings.HasSuffix(value, "%") {
 		return value
@@ -122,9 +125,9 @@ func share(value string, settings []setting) string {
 	return strconv.Itoa(all * percent / 100)
 }
 
-// enter takes the limits on, becomes an ordinary user, and the program.
+// enter applies the limits, becomes an ordinary user, and executes the program.
 func enter(p *probe.P) {
-	runtime.LockOSThread() // what follows is this thread's, and then the program's
+	runtime.LockOSThread() // what follows applies to this thread, and then to the program
 	limit.Group(p.Args[0]).MustEnter()
 	resources := map[string]uint64{"nproc": p.Kernel.Rlimit.NProc, "as": p.Kernel.Rlimit.AS, "data": p.Kernel.Rlimit.Data,
 		"stack": p.Kernel.Rlimit.Stack, "memlock": p.Kernel.Rlimit.MemLock}
@@ -145,7 +148,7 @@ func enter(p *probe.P) {
 	o.Emit()
 }
 
-// set sets a limit to soft:hard, each a number, "max", or "-" for what it is.
+// set sets a limit to soft:hard. Each is a number, "max", or "-" for no change.
 func set(p *probe.P, resource uint64, name, value string) {
 	var l sys.Rlimit
 	if errno := p.Kernel.Prlimit64(resource, nil, &l); errno != 0 {
@@ -171,7 +174,7 @@ func set(p *probe.P, resource uint64, name, value string) {
 	o.Emit()
 }
 
-// program is what somebody wrote in Go: it has many threads at once.
+// program stands for an ordinary Go program that has many threads at once.
 func program(p *probe.P) {
 	p.Observe("before").Set("uid", os.Getuid()).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
 	up, end := make(chan bool), make(chan bool)

@@ -12,47 +12,48 @@ import (
 )
 
 const (
-	// childLimit is how long a child may run: starting one takes two seconds on
-	// the slowest emulated machine, and some failures are hangs.
+	// childLimit bounds the run of a child. Starting one takes two seconds on the
+	// slowest emulated machine, and some failures are hangs.
 	childLimit = 60 * time.Second
-	// pipeWait is how long a child's pipes may stay open after it ended. Only
-	// something that left its group can hold them; a probe on a machine that is
-	// busy may need seconds to come round to reading.
+	// pipeWait bounds how long a child's pipes stay open after it ended. Only a
+	// process that left its group can hold them. On a busy machine the probe may
+	// need seconds before it reads.
 	pipeWait = 20 * time.Second
-	// maxChildLine bounds one observation, bytes, and maxChildLines a child's
-	// observations.
+	// maxChildLine bounds one observation, in bytes. maxChildLines bounds the number
+	// of a child's observations.
 	maxChildLine  = 16 << 10
 	maxChildLines = 4096
-	// maxChildStderr is how much is kept of what a child says last: the head,
-	// where the Go runtime puts its reason. A frame holds it even escaped.
+	// maxChildStderr bounds what is kept of a child's stderr, in bytes. The
+	// beginning is kept, where the Go runtime gives its reason. Even escaped it fits
+	// in a frame.
 	maxChildStderr = 2 << 10
 )
 
 // EmulatorVariable is the environment variable with the command that runs programs
-// of this architecture, where the kernel does not: a child must be started by it
-// as well.
+// of this architecture, if the kernel does not. Children must be started by it too.
 const EmulatorVariable = "MAPSTACK_EMULATOR"
 
-// Child is a process that does one step which may die, or which needs another
-// user, other limits or a fresh address space.
+// Child is a process for a step that may die, or that needs another user, other
+// limits or a new address space.
 type Child struct {
-	Name string // of the children given to Run
+	Name string // one of the children given to Run
 	Args []string
-	// Program, when not empty, is run instead of this one, by its path. Args is
-	// all of its arguments then.
+	// Program, if not empty, is the path of another program to run. Args then holds
+	// all of its arguments.
 	Program string
-	Env     []string // added to this process's
-	// UID, when not 0, is the user and group it runs as, without capabilities.
+	Env     []string // added to this process's environment
+	// UID, if not 0, is the user and group that the child runs as, without
+	// capabilities.
 	UID uint32
-	// Attr, when not nil, changes how it is started: capabilities, namespaces.
+	// Attr, if not nil, changes how the child is started: capabilities, namespaces.
 	Attr func(*syscall.SysProcAttr)
-	// Limit replaces the usual time limit of a minute when not 0.
+	// Limit, if not 0, replaces the usual time limit of a minute.
 	Limit time.Duration
 }
 
-// Child runs a child to its end. The child's observations are emitted, each
-// step's name after this one's and a dot. Recorded here is how it ended: exit (a
-// status) or, when one killed it, signal, timedout, and the head of
+// Child runs a child to its end and emits the child's observations. The name of
+// each step gets this one's name and a dot as a prefix. This observation records
+// how the child ended: exit (a status) or signal, then timedout and the head of
 // stderr.
 func (o *Obs) Child(c Child) *Obs {
 	exit, err := c.run(func(sub wire.Observation) {
@@ -112,9 +113,9 @@ func (c Child) run(observe func(wire.Observation)) (wire.Exit, error) {
 		defer close(ended)
 		kill := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 		timer := time.AfterFunc(limit, kill)
-		_ = cmd.Wait() // ProcessState tells more
+		_ = cmd.Wait() // ProcessState has the result
 		exit.TimedOut = !timer.Stop()
-		kill() // what it left behind would hold the pipes
+		kill() // a process left behind would hold the pipes
 		_ = stdout.SetReadDeadline(time.Now().Add(pipeWait))
 		_ = stderr.SetReadDeadline(time.Now().Add(pipeWait))
 	}()
@@ -135,12 +136,12 @@ func (c Child) command() *exec.Cmd {
 	}
 	if emulator := strings.Fields(os.Getenv(EmulatorVariable)); len(emulator) > 0 {
 		if c.Program == "" {
-			argv[0] = os.Args[0] // /proc/self/exe would be the emulator's own
+			argv[0] = os.Args[0] // /proc/self/exe would be the emulator itself
 		}
 		argv = append(emulator, argv...)
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
-	// The reason of a Go program's death is wanted, not its goroutines.
+	// The reason of a Go program's death is needed, not its goroutines.
 	cmd.Env = append(append(os.Environ(), "GOTRACEBACK=none"), c.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if c.UID != 0 {
@@ -152,8 +153,8 @@ func (c Child) command() *exec.Cmd {
 	return cmd
 }
 
-// head returns the first limit bytes and reads the rest, so that the writer
-// does not wait.
+// head returns the first limit bytes and discards the rest, so that the writer does
+// not block.
 func head(r io.Reader, limit int64) string {
 	kept, _ := io.ReadAll(io.LimitReader(r, limit))
 	_, _ = io.Copy(io.Discard, r)

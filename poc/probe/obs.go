@@ -7,13 +7,13 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Obs is one observation being made. Emit ends it.
+// Obs is an observation in progress. Emit ends it.
 type Obs struct {
 	p *P
 	o wire.Observation
 }
 
-// Observe begins the observation of a step, whose name must be new to the run.
+// Observe begins the observation of a step. Its name must be new in this run.
 func (p *P) Observe(step string) *Obs {
 	if p.seen[step] {
 		panic("probe: step " + step + " is observed twice")
@@ -25,8 +25,8 @@ func (p *P) Observe(step string) *Obs {
 // Emit writes the observation.
 func (o *Obs) Emit() { o.p.emit(o.o) }
 
-// Set records a value: addresses (uintptr) in hexadecimal, anything else as
-// fmt.Sprint has it.
+// Set records a value. Addresses (uintptr) are in hexadecimal, anything else is
+// formatted by fmt.Sprint.
 func (o *Obs) Set(key string, value interface{}) *Obs {
 	if o.o.Values == nil {
 		o.o.Values = map[string]string{}
@@ -47,8 +47,8 @@ func (o *Obs) Unknown(key, reason string) *Obs {
 	return o
 }
 
-// Returned records a call, as a person would write it, and what came back. It
-// reports whether the call succeeded.
+// Returned records a call, as a person would write it, and its result. It reports
+// whether the call succeeded.
 func (o *Obs) Returned(call string, ret uintptr, errno syscall.Errno) bool {
 	o.o.Call = call
 	if errno != 0 {
@@ -60,7 +60,8 @@ func (o *Obs) Returned(call string, ret uintptr, errno syscall.Errno) bool {
 	return true
 }
 
-// Mmap makes the step's call. It returns the address and whether it succeeded.
+// Mmap makes the step's call. It returns the address, and whether the call
+// succeeded.
 func (o *Obs) Mmap(addr, length uintptr, prot, flags uint64, fd int, offset int64) (uintptr, bool) {
 	ret, errno := o.p.Kernel.Mmap(addr, length, prot, flags, fd, offset)
 	call := fmt.Sprintf("mmap(%#x, %#x, %#x, %#x, %d, %#x)", addr, length, prot, flags, fd, offset)

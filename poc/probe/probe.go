@@ -1,6 +1,6 @@
-// Package probe is what every probe's main uses: it runs the steps, sees what
-// they did to memory, starts children for steps that may die, and writes one
-// observation per line to standard output. It never says what is right.
+// Package probe holds what every probe's main uses. It runs the steps, observes
+// memory, starts children for steps that may die, and writes one observation per
+// line to standard output. It never judges them.
 package probe
 
 import (
@@ -16,28 +16,29 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// childFlag is the first argument of a process that a probe starts of itself.
+// childFlag is the first argument of a child that a probe starts.
 const childFlag = "-child"
 
 // P is a running probe, or one of its children.
 type P struct {
 	Kernel *sys.Kernel
 	Page   uintptr  // page size, bytes
-	Args   []string // what the command line says after the program or child name
+	Args   []string // arguments after the program's or the child's name
 
 	emit func(wire.Observation)
 	seen map[string]bool
 }
 
-// Run runs a probe and ends the process: body in a process started plainly, and
-// one of children, by name, in a process that Obs.Child started. A panic ends
-// the process the way Go does.
+// Run runs a probe and ends the process. It calls body, or in a process that
+// Obs.Child started the named function of children. A panic ends the process as in
+// any Go program.
 func Run(body func(*P), children map[string]func(*P)) {
-	// A child dies with the thread that started it (Pdeathsig); a locked
-	// thread lives as long as the probe. Calls that concern one thread need
-	// it as well.
+	// A child dies with the thread that started it (Pdeathsig), and a locked thread
+	// lives as long as the probe. Calls that affect only one thread need the lock
+	// too.
 	runtime.LockOSThread()
-	// The collector maps and unmaps memory beside the mappings under test.
+	// The garbage collector would map and unmap memory beside the mappings under
+	// test.
 	debug.SetGCPercent(-1)
 	p, err := start(os.Stdout)
 	if err != nil {
@@ -68,7 +69,7 @@ func start(stdout *os.File) (*P, error) {
 		if err != nil {
 			panic(fmt.Sprintf("encode step %s: %v", o.Step, err))
 		}
-		// One write, so that a line is whole or absent whenever the process ends.
+		// One write makes a line whole or absent, whenever the process ends.
 		if _, err := stdout.Write(append(line, '\n')); err != nil {
 			fmt.Fprintf(os.Stderr, "write step %s: %v\n", o.Step, err)
 			os.Exit(1)
@@ -77,7 +78,7 @@ func start(stdout *os.File) (*P, error) {
 	return p, nil
 }
 
-// Outcome is how a call of a table ended: "ok", or the name of its error.
+// Outcome returns "ok", or the name of a call's error.
 func (p *P) Outcome(errno syscall.Errno) string {
 	if errno == 0 {
 		return "ok"

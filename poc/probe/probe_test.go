@@ -13,8 +13,8 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// TestMain lets this test binary be the child that a probe starts of itself, and
-// with PROBE_TEST a whole probe.
+// TestMain lets this test binary act as a child that a probe starts. With
+// PROBE_TEST it is a whole probe.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == childFlag || os.Getenv("PROBE_TEST") != "" {
 		Run(testProbe, map[string]func(*P){
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 			"segv": func(p *P) { *at(p.Page) = 1 },
 			"die":  func(p *P) { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL); select {} },
 			"hang": func(p *P) {
-				// A grandchild that holds the pipes must not hold the probe.
+				// A grandchild that holds the pipes must not block the probe.
 				cmd := exec.Command("/proc/self/exe", childFlag, "sleep")
 				cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 				_ = cmd.Start()
@@ -48,7 +48,7 @@ func testProbe(p *P) {
 	p.Observe("second").Unknown("why", "because").Emit()
 }
 
-// recorder is a P whose observations are kept.
+// recorder returns a P that keeps its observations.
 func recorder(t *testing.T) (*P, *[]wire.Observation) {
 	t.Helper()
 	p, err := start(os.Stdout)
@@ -80,8 +80,8 @@ func TestEveryLineIsOneObservation(t *testing.T) {
 	}
 }
 
-// TestTouchTellsFaultFromSuccess fails if a fault kills the probe, or if an
-// access that never happened is called ok.
+// TestTouchTellsFaultFromSuccess fails if a fault kills the probe, or if an access
+// that did not happen is reported as ok.
 func TestTouchTellsFaultFromSuccess(t *testing.T) {
 	p, got := recorder(t)
 	k := p.Kernel
@@ -113,8 +113,8 @@ func TestTouchTellsFaultFromSuccess(t *testing.T) {
 	}
 }
 
-// TestVMADescribesTheMapping fails if flags of a neighbour are taken for those
-// of the mapping asked about.
+// TestVMADescribesTheMapping fails if flags of a neighbour are reported for the
+// mapping in question.
 func TestVMADescribesTheMapping(t *testing.T) {
 	p, got := recorder(t)
 	k := p.Kernel

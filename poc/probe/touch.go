@@ -7,13 +7,13 @@ import (
 	"unsafe"
 )
 
-// What touching a byte came to.
+// Outcomes of touching a byte.
 const (
 	touched = "ok"
 	faulted = "fault"
 )
 
-// stored is the byte that Store writes: not zero, which fresh memory has.
+// stored is the byte that Store writes. It is not zero, which new memory holds.
 const stored = 0xa5
 
 // Write writes one byte and records "ok" or "fault".
@@ -21,9 +21,9 @@ func (o *Obs) Write(key string, addr uintptr) *Obs {
 	return o.Set(key, touch(func() { store(addr, stored) }))
 }
 
-// Read reads one byte and records "ok" or "fault". Memory that was mapped
-// writable but not readable must be written first: on MIPS CPUs without RIXI
-// the read never returns.
+// Read reads one byte and records "ok" or "fault". Memory that was mapped writable
+// but not readable must be written first: on MIPS CPUs without RIXI the read never
+// returns.
 func (o *Obs) Read(key string, addr uintptr) *Obs {
 	return o.Set(key, touch(func() { load(addr) }))
 }
@@ -37,8 +37,8 @@ func (o *Obs) Byte(key string, addr uintptr) *Obs {
 	return o.Set(key, b)
 }
 
-// Store writes one byte, reads it back and records "ok", "fault", or what was
-// read instead.
+// Store writes one byte, reads it back, and records "ok", "fault", or the byte that
+// was read instead.
 func (o *Obs) Store(key string, addr uintptr) *Obs {
 	var b byte
 	result := touch(func() {
@@ -51,11 +51,11 @@ func (o *Obs) Store(key string, addr uintptr) *Obs {
 	return o.Set(key, result)
 }
 
-// Poke writes one byte and lets a fault end the process, as it would end one
-// that expects none.
+// Poke writes one byte. A fault ends the process, as in a program that expects
+// none.
 func Poke(addr uintptr) { store(addr, stored) }
 
-// Resident records how many of the pages from addr are in memory, by mincore.
+// Resident records how many pages from addr on are in memory, according to mincore.
 func (o *Obs) Resident(key string, addr uintptr, pages int) *Obs {
 	vec := make([]byte, pages)
 	if errno := o.p.Kernel.Mincore(addr, o.p.Page, vec); errno != 0 {
@@ -68,13 +68,13 @@ func (o *Obs) Resident(key string, addr uintptr, pages int) *Obs {
 	return o.Set(key, n)
 }
 
-// touch runs an access and reports how it ended.
+// touch makes an access and returns its outcome.
 func touch(access func()) (result string) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
-		case runtime.Error: // access can do nothing else that the runtime objects to
+		case runtime.Error: // access can cause no other runtime error
 			result = faulted
 		default:
 			panic(r)
@@ -84,8 +84,8 @@ func touch(access func()) (result string) {
 	return touched
 }
 
-// load and store are not inlined, so that the compiler cannot leave out an
-// access whose result it already knows.
+// load and store are not inlined, so that the compiler cannot omit an access whose
+// result it knows.
 //
 //go:noinline
 func load(addr uintptr) byte { return *at(addr) }
@@ -93,7 +93,7 @@ func load(addr uintptr) byte { return *at(addr) }
 //go:noinline
 func store(addr uintptr, b byte) { *at(addr) = b }
 
-// at is the memory at an address that the Go runtime knows nothing of. It goes
-// through the address of the number because vet rightly distrusts the plain
-// conversion, which is wrong for addresses of Go's own memory.
+// at returns the memory at an address outside Go's own memory. It converts through
+// the address of the number, because vet rightly distrusts the direct conversion:
+// that is wrong for Go's own memory.
 func at(addr uintptr) *byte { return *(**byte)(unsafe.Pointer(&addr)) }

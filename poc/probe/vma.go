@@ -11,23 +11,23 @@ import (
 
 const (
 	smaps = "/proc/self/smaps"
-	// maxSmaps bounds what is read, bytes; a probe's smaps is below 100 KiB.
+	// maxSmaps bounds what is read, in bytes. The smaps of a probe is below 100 KiB.
 	maxSmaps = 16 << 20
-	// maxSmapsLine bounds one line, bytes: a path of 4 KiB in octal escapes.
+	// maxSmapsLine bounds one line, in bytes: a path of 4 KiB in octal escapes.
 	maxSmapsLine = 32 << 10
 )
 
-// VMA is one mapping of this process as the kernel tells it.
+// VMA is one mapping of this process as the kernel shows it.
 type VMA struct {
 	Start, End uintptr
 	Perms      string            // "rw-p"
-	Name       string            // file or [name], "" for none
-	Fields     map[string]string // "VmFlags" to "rd wr mr mw me ac"
+	Name       string            // file or [name], "" if it has none
+	Fields     map[string]string // such as "VmFlags" to "rd wr mr mw me ac"
 }
 
-// VMA records the mapping that contains addr, under keys that begin with prefix:
-// mapped (true or false) and, when it is, start, end, perms, name, vmflags and
-// thpeligible. A field this kernel does not tell is unknown.
+// VMA records the mapping that contains addr. The keys begin with prefix: mapped
+// (true or false) and, if true, start, end, perms, name, vmflags and thpeligible. A
+// field that this kernel does not show is unknown.
 func (o *Obs) VMA(prefix string, addr uintptr) *Obs {
 	vma, ok, err := Lookup(addr)
 	if err != nil {
@@ -52,7 +52,8 @@ func (o *Obs) VMA(prefix string, addr uintptr) *Obs {
 	return o
 }
 
-// Lookup returns the mapping of this process that contains addr, if one does.
+// Lookup returns the mapping of this process that contains addr, and whether there
+// is one.
 func Lookup(addr uintptr) (VMA, bool, error) {
 	vmas, err := Mappings()
 	if err != nil {
@@ -66,7 +67,7 @@ func Lookup(addr uintptr) (VMA, bool, error) {
 	return VMA{}, false, nil
 }
 
-// Mappings returns the mappings of this process, lowest first.
+// Mappings returns the mappings of this process, the lowest first.
 func Mappings() ([]VMA, error) {
 	f, err := os.Open(smaps)
 	if err != nil {
@@ -80,16 +81,16 @@ func Mappings() ([]VMA, error) {
 	return vmas, nil
 }
 
-// parseSmaps reads the format of fs/proc/task_mmu.c: a line like that of maps
-// for each mapping, then its fields.
+// parseSmaps reads the format of fs/proc/task_mmu.c. For each mapping it has a line
+// as in maps, followed by the fields.
 func parseSmaps(r io.Reader) ([]VMA, error) {
 	var vmas []VMA
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxSmapsLine)
 	for lines.Scan() {
 		line := lines.Text()
-		// A field's name ends in a colon before any space; a mapping's line
-		// begins with its range.
+		// A field's name ends in a colon before any space. A mapping's line begins
+		// with its range.
 		word := line
 		if space := strings.IndexByte(line, ' '); space >= 0 {
 			word = line[:space]

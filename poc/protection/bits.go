@@ -2,12 +2,12 @@ package main
 
 import "fmt"
 
-// Bits 0 to 2 are the protections; lastBit is the last of an int, which is what
-// mmap(2) and mprotect(2) take.
+// Bits 0 to 2 are the protections. lastBit is the last of an int, which mmap(2) and
+// mprotect(2) take.
 const firstBit, lastBit = 3, 31
 
-// unknownBits observes the bits that this architecture gives no name, beside
-// protections that are fine.
+// unknownBits observes the bits that have no name on this architecture, combined
+// with valid protections.
 func (m memory) unknownBits() {
 	named := uint64(0)
 	for _, c := range m.Kernel.Prot.Named() {
@@ -32,7 +32,7 @@ func (m memory) unknownBits() {
 			continue
 		}
 		changed.Set(key, m.Outcome(m.Kernel.Mprotect(addr, m.Page, m.Kernel.Prot.Read|bit)))
-		// Had it been taken, the page could only be read.
+		// If the bit was accepted, the page can now only be read.
 		changed.Store(key+" store", addr)
 		m.Kernel.Munmap(addr, m.Page)
 	}
@@ -40,8 +40,8 @@ func (m memory) unknownBits() {
 	changed.Emit()
 }
 
-// optionalBits observes bits that the architecture has a name for: PROT_SEM,
-// which nothing looks at, and those that depend on the CPU.
+// optionalBits observes bits that have a name on this architecture: PROT_SEM, which
+// nothing checks, and those that depend on the CPU.
 func (m memory) optionalBits() {
 	pr := m.Kernel.Prot
 	for _, bit := range []struct {

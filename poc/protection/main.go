@@ -1,6 +1,6 @@
-// Command protection observes the protections that CPUs and kernels differ in:
-// PROT_WRITE and PROT_EXEC alone, bits that mean nothing, bits that only some
-// CPUs have, and what security modules allow.
+// Command protection observes the protections in which CPUs and kernels differ. It
+// covers PROT_WRITE and PROT_EXEC alone, undefined bits, bits that only some CPUs
+// have, and the policy of security modules.
 package main
 
 import (
@@ -22,13 +22,13 @@ func main() {
 func run(p *probe.P) {
 	m := memory{p}
 	words := m.processor()
-	// Reading what may not be read can take for ever: MIPS CPUs without RIXI
-	// repeat the access as long as the kernel finds nothing wrong with it.
+	// Reading memory that cannot be read may take for ever. A MIPS CPU without RIXI
+	// repeats the access as long as the kernel sees nothing wrong with it.
 	p.Observe("write").Child(probe.Child{Name: "write", Limit: accessLimit}).Emit()
 	m.unknownBits()
 	m.optionalBits()
 	m.modules()
-	// Last, because it did harm to what came after: see executeOnly.
+	// This is last because it damaged what came after it: see executeOnly.
 	args := []string{}
 	if words[optional] && !words["rixi"] {
 		args = append(args, unread)
@@ -39,20 +39,20 @@ func run(p *probe.P) {
 // optional is the line of /proc/cpuinfo that lists the features of MIPS CPUs.
 const optional = "Options implemented"
 
-// accessLimit is ten times what the slowest machine needs.
+// accessLimit is ten times as long as the slowest machine needs.
 const accessLimit = 20 * time.Second
 
 // nobody is a user without capabilities.
 const nobody = 65534
 
-// memory maps what the steps use.
+// memory makes the mappings of all steps.
 type memory struct{ *probe.P }
 
 func (m memory) rw() uint64      { return m.Kernel.Prot.Read | m.Kernel.Prot.Write }
 func (m memory) private() uint64 { return m.Kernel.Map.Private | m.Kernel.Map.Anonymous }
 
-// filled maps readable and writable pages and writes to the first. A failure is
-// the step's outcome.
+// filled maps readable and writable pages and writes to the first. If it fails,
+// that is the step's outcome.
 func (m memory) filled(o *probe.Obs, pages uintptr) (uintptr, bool) {
 	addr, errno := m.Kernel.Mmap(0, pages*m.Page, m.rw(), m.private(), -1, 0)
 	if errno != 0 {
@@ -63,16 +63,16 @@ func (m memory) filled(o *probe.Obs, pages uintptr) (uintptr, bool) {
 	return addr, true
 }
 
-// processor records the features that decide about protections, as far as the
-// kernel lists features under a name it uses for them.
+// processor records the CPU features that affect protections, if the kernel lists
+// features at all.
 func (m memory) processor() map[string]bool {
 	o := m.Observe("processor")
 	defer o.Emit()
 	wanted := []string{
-		"ospke", // amd64: protection keys, in use
+		"ospke", // amd64: protection keys in use
 		"bti",   // arm64: branch target identification
 		"mte",   // arm64: memory tagging
-		"rixi",  // mips: pages that cannot be read, or not be executed
+		"rixi",  // mips: pages that cannot be read, or not executed
 	}
 	words, err := features()
 	for _, name := range wanted {
@@ -85,9 +85,9 @@ func (m memory) processor() map[string]bool {
 	return words
 }
 
-// features are those of the first CPU; the lines that list them have different
-// names ("flags" on amd64, "Features" on arm64, "Options implemented" on mips),
-// and some kernels have none.
+// features returns those of the first CPU. The line that lists them differs:
+// "flags" on amd64, "Features" on arm64, "Options implemented" on mips. Some
+// kernels have none.
 func features() (map[string]bool, error) {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

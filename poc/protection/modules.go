@@ -8,11 +8,11 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// ptraceScope is Yama's sysctl. 3 would be for ever; 2 can be taken back.
+// ptraceScope is Yama's sysctl. The value 3 could not be undone; 2 can.
 const ptraceScope = "/proc/sys/kernel/yama/ptrace_scope"
 
-// modules observes what an ordinary user may map under the security modules
-// that are active, and under a strict Yama.
+// modules observes what an ordinary user may map under the active security modules,
+// and under a strict Yama.
 func (m memory) modules() {
 	o := m.Observe("modules")
 	content(o, "active", "/sys/kernel/security/lsm").Emit()
@@ -37,8 +37,8 @@ func (m memory) modules() {
 	content(o, "scope", ptraceScope).Emit()
 }
 
-// allowed observes every protection, plain and as a stack. Nothing is touched
-// but what can be written and read on every CPU.
+// allowed observes every protection, with and without MAP_STACK. It touches only
+// memory that every CPU can write and read.
 func (m memory) allowed() {
 	o := m.Observe("who").Set("uid", os.Getuid())
 	o.Emit()
@@ -63,7 +63,7 @@ func (m memory) allowed() {
 	}
 }
 
-// content records a small file, trimmed.
+// content records the content of a small file, trimmed.
 func content(o *probe.Obs, key, path string) *probe.Obs {
 	b, err := os.ReadFile(path)
 	if err != nil {

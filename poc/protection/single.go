@@ -2,9 +2,9 @@ package main
 
 import "github.com/mapstack/conformance/poc/probe"
 
-// writeOnly observes memory that may only be written, as mmap gives it and as
-// mprotect makes it. It is written under that protection before it is read:
-// what was written before mprotect does not count for MIPS CPUs without RIXI.
+// writeOnly observes memory that may only be written, from mmap and from mprotect.
+// It writes under that protection before it reads: for MIPS CPUs without RIXI a
+// write before mprotect does not count.
 func (m memory) writeOnly() {
 	pr := m.Kernel.Prot
 	o := m.Observe("mmap")
@@ -15,7 +15,7 @@ func (m memory) writeOnly() {
 	o.Emit()
 
 	o = m.Observe("mprotect")
-	// The second page, because the first has what is written already.
+	// The second page is used, because filled has written to the first.
 	if addr, ok := m.filled(o, 2); ok && o.Mprotect(addr, 2*m.Page, pr.Write) {
 		o.VMA("", addr).Write("write", addr+m.Page).Byte("read", addr+m.Page)
 		m.reveal(o, addr+m.Page)
@@ -23,9 +23,9 @@ func (m memory) writeOnly() {
 	o.Emit()
 }
 
-// unread asks executeOnly not to read what may only be executed. On Debian's 6.1
-// for malta on QEMU's 5KEf, which has no RIXI, the read succeeds, and from then
-// on memory that other programs map is not empty, until they crash.
+// unread asks executeOnly not to read memory that may only be executed. On Debian's
+// 6.1 for malta on QEMU's 5KEf, which has no RIXI, the read succeeds. From then on
+// memory that other programs map is not empty, until they crash.
 const unread = "unread"
 
 // executeOnly observes memory that may only be executed.
@@ -48,7 +48,7 @@ func (m memory) executeOnly() {
 	o.Emit()
 }
 
-// peek reads what may only be executed, unless it was asked not to.
+// peek reads memory that may only be executed, unless it was asked not to.
 func (m memory) peek(o *probe.Obs, addr uintptr) {
 	if len(m.Args) == 1 && m.Args[0] == unread {
 		o.Unknown("read", "not tried: this CPU has no RIXI")
@@ -57,7 +57,7 @@ func (m memory) peek(o *probe.Obs, addr uintptr) {
 	o.Byte("read", addr)
 }
 
-// reveal makes a page readable and records what is in it.
+// reveal makes a page readable and records its first byte.
 func (m memory) reveal(o *probe.Obs, addr uintptr) {
 	if errno := m.Kernel.Mprotect(addr, m.Page, m.rw()); errno != 0 {
 		o.Unknown("content", "mprotect: "+m.Outcome(errno))

@@ -9,19 +9,19 @@ import (
 	"unsafe"
 )
 
-// Flags of clone (include/uapi/linux/sched.h). goThread is what the Go runtime
-// asks for (runtime/os_linux.go).
+// Flags of clone (include/uapi/linux/sched.h). goThread holds those of the Go
+// runtime (runtime/os_linux.go).
 const (
 	cloneVM    = 0x100
 	cloneVfork = 0x4000
 	goThread   = 0x50f00
 )
 
-// unwritten fills the struct that a child is to ask for: no kernel writes it.
+// unwritten fills the struct that a child asks for. No kernel writes this value.
 const unwritten = ^uint64(0)
 
-// inherit lets each kind of child ask for its signal stack before it does
-// anything else. The calling thread has the runtime's.
+// inherit makes each kind of child ask for its signal stack before anything else.
+// The calling thread has the stack that the runtime set.
 func (t thread) inherit() {
 	chld := t.Kernel.Signal.Chld
 	t.child("inherit.thread", goThread)
@@ -32,7 +32,7 @@ func (t thread) inherit() {
 func (t thread) child(step string, flags uint64) {
 	o := t.Observe(step)
 	defer o.Emit()
-	// A process has a copy of all memory but this.
+	// A child process gets copies of all memory except this page.
 	page, errno := t.Kernel.Mmap(0, t.Page, t.Kernel.Prot.Read|t.Kernel.Prot.Write, t.Kernel.Map.Shared|t.Kernel.Map.Anonymous, -1, 0)
 	if errno != 0 {
 		o.Unknown("flags", "mmap: "+t.Kernel.ErrnoName(int(errno)))
@@ -59,7 +59,7 @@ func (t thread) child(step string, flags uint64) {
 	describe(o, t.Kernel.SigStackIn(answer))
 }
 
-// wait waits until a child has ended well, or a thread is gone.
+// wait waits until a child has exited with status 0, or a thread is gone.
 func (t thread) wait(tid int, isThread bool) error {
 	if !isThread {
 		var status syscall.WaitStatus

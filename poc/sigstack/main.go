@@ -1,5 +1,6 @@
-// Command sigstack observes alternate signal stacks: which memory sigaltstack
-// takes, how small it may be, whether signals are handled on it, and who inherits it.
+// Command sigstack observes alternate signal stacks. It shows which memory
+// sigaltstack accepts, how small a stack may be, whether signals are handled on it,
+// and who inherits it.
 package main
 
 import (
@@ -15,18 +16,18 @@ import (
 
 func main() {
 	probe.Run(func(p *probe.P) {
-		// The runtime interrupts threads with signals of its own; here they would
-		// meet a stack that is too small.
+		// The runtime interrupts threads with its own signals, which would meet a
+		// stack that is too small.
 		p.Observe("thread").Child(probe.Child{Name: "thread", Env: []string{"GODEBUG=asyncpreemptoff=1"}}).Emit()
 	}, map[string]func(*probe.P){"thread": func(p *probe.P) { thread{p}.run() }})
 }
 
 const (
-	// length is that of the stacks, bytes: whole pages everywhere, and ample.
+	// length is the size of the stacks in bytes: ample, and whole pages everywhere.
 	length = 256 << 10
-	// deliveryLimit is how long a handled signal may take to be seen.
+	// deliveryLimit bounds the wait for a handled signal.
 	deliveryLimit = 20 * time.Second
-	// badFlags is no SS_* flag (include/uapi/linux/signal.h).
+	// badFlags is not an SS_* flag (include/uapi/linux/signal.h).
 	badFlags = 0x40
 )
 
@@ -65,8 +66,8 @@ func describe(o *probe.Obs, s sys.SigStack) *probe.Obs {
 	return o.Set("sp", s.SP).Set("size", s.Size).Set("flags", s.Flags)
 }
 
-// area makes memory the signal stack, lets a signal be handled, and gives the
-// runtime its own stack back.
+// area makes memory the signal stack and has a signal handled. It then restores the
+// runtime's own stack.
 func (t thread) area(step string, flags uint64, runtime sys.SigStack) {
 	o := t.Observe(step)
 	defer o.Emit()
@@ -105,7 +106,7 @@ func (t thread) area(step string, flags uint64, runtime sys.SigStack) {
 	t.Kernel.Munmap(addr, length)
 }
 
-// smallest finds the smallest size that is taken.
+// smallest finds the smallest size that sigaltstack accepts.
 func (t thread) smallest(runtime sys.SigStack) {
 	o := t.Observe("smallest")
 	defer o.Emit()

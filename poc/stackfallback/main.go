@@ -1,13 +1,14 @@
-// Command stackfallback observes what becomes of a program that maps its
-// threads' stacks with MAP_STACK, on the kernel it runs on: what a detector says
-// of the flag, and how three allocators end, each in a child that wants stacks
-// for 40 locked threads. plain never gives the flag; strict always does, and dies
-// as the Go runtime's newosproc does when it gets no stack; fallback asks the
-// detector once, and gives the flag unless that says no. With the argument "once"
-// there is only fallback.
+// Command stackfallback observes what happens to a program that maps its threads'
+// stacks with MAP_STACK on the running kernel. It records what a detector says
+// about the flag. Three allocators then run, each in a child that wants stacks for
+// 40 locked threads.
 //
-// The Go runtime of these children is the stock one, whose stacks are its own:
-// what each allocator hands out is written at both ends by the thread it is for.
+// plain never uses the flag. strict always does, and without a stack it dies as the
+// Go runtime's newosproc does. fallback asks the detector once, and uses the flag
+// unless the answer is no. With the argument "once" only fallback runs.
+//
+// These children have the stock Go runtime, whose threads have their own stacks.
+// Each thread writes to both ends of the stack that the allocator gave for it.
 package main
 
 import (
@@ -31,8 +32,8 @@ func main() {
 		"plain":  func(p *probe.P) { threads(p, 0) },
 		"strict": func(p *probe.P) { threads(p, p.Kernel.Map.Stack) },
 		"fallback": func(p *probe.P) {
-			// What could not be told is not "no": a lack of memory must show where
-			// a stack is asked for, and not be hidden by another kind of stack.
+			// "Could not tell" does not mean no. A lack of memory must show when a
+			// stack is asked for, and must not be hidden by another kind of stack.
 			if r := detect(p); r.Answer == stackprobe.No {
 				threads(p, 0)
 			} else {
@@ -42,7 +43,7 @@ func main() {
 	})
 }
 
-// detect observes the detector: its answer, and each page it looked at.
+// detect observes the detector: its answer, and each page that it tried.
 func detect(p *probe.P) stackprobe.Result {
 	r := stackprobe.Detect(stackprobe.Kernel{Calls: p.Kernel}, p.Kernel.Table)
 	o := p.Observe("detect").Set("answer", r.Answer).Set("finding", r.Finding).Set("reason", r.Reason)
@@ -56,7 +57,7 @@ func detect(p *probe.P) stackprobe.Result {
 	return r
 }
 
-// page observes one page, if it was asked for.
+// page observes one page, if the detector tried it.
 func page(p *probe.P, step, call string, q stackprobe.Page) {
 	o := p.Observe("detect." + step)
 	defer o.Emit()

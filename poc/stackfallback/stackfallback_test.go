@@ -15,10 +15,10 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// limit is far beyond what a run on this machine takes.
+// limit is far more than a run takes on this machine.
 const limit = time.Minute
 
-// observe runs the probe, below a defect unless that is "", and returns its
+// observe runs the probe, under a defect unless that is "". It returns the
 // observations by step.
 func observe(t *testing.T, dir, defect string) map[string]wire.Observation {
 	t.Helper()
@@ -46,8 +46,8 @@ func observe(t *testing.T, dir, defect string) map[string]wire.Observation {
 	return steps
 }
 
-// TestEachAllocatorMeetsEachDefect is IN-01 to IN-04 and IN-08 on the kernel that
-// runs the test: the probe would prove nothing if a defect did not show in it.
+// TestEachAllocatorMeetsEachDefect checks IN-01 to IN-04 and IN-08 on the running
+// kernel. The probe would prove nothing if a defect did not show in it.
 func TestEachAllocatorMeetsEachDefect(t *testing.T) {
 	k, err := sys.Running()
 	if err != nil {
@@ -60,9 +60,9 @@ func TestEachAllocatorMeetsEachDefect(t *testing.T) {
 	}
 	for _, c := range []struct {
 		defect, answer, finding string
-		errno                   string // with which strict ends, "" for a fault
-		strict, fallback        bool   // whether all threads come up
-		flag                    bool   // whether fallback gives the flag
+		errno                   string // errno that ends strict, "" for a fault
+		strict, fallback        bool   // all threads start
+		flag                    bool   // fallback uses the flag
 	}{
 		{"", "yes", "usable", "", true, true, true},
 		{"stack-eperm", "no", "refused", "EPERM", false, true, false},

@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// wanted is how many threads are wanted: more than the Go runtime has itself.
+	// wanted is the number of threads. It is more than the Go runtime has itself.
 	wanted = 40
-	// stackSize is that of a g0 stack, bytes: 16 KiB since Go 1.20 (malg in
+	// stackSize is the size of a g0 stack in bytes: 16 KiB since Go 1.20 (malg in
 	// allocm).
 	stackSize = 16 << 10
-	// exitThrow is the status of a Go program that the runtime ends (throw).
+	// exitThrow is the exit status of a Go program that the runtime ends (throw).
 	exitThrow = 2
 )
 
-// threads makes locked threads, for each of which a stack is allocated first, as
-// the Go runtime does before clone, with flags beside the usual ones.
+// threads makes locked threads. A stack is allocated before each, as the Go runtime
+// does before clone. flags are added to the usual flags of mmap.
 func threads(p *probe.P, flags uint64) {
 	pool := stackpool.New(p.Kernel, stackpool.Options{Flags: flags, Guard: true})
 	o := p.Observe("allocator")
@@ -36,7 +36,7 @@ func threads(p *probe.P, flags uint64) {
 		}
 		stacks = append(stacks, s)
 		go func() {
-			runtime.LockOSThread() // never unlocked: the thread ends with this
+			runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
 			use(s)
 			up <- true
 			<-end
@@ -60,13 +60,13 @@ func threads(p *probe.P, flags uint64) {
 	p.Observe("returned").Set("mapped", pool.Trim()).Emit()
 }
 
-// use writes a stack where a thread would: at its top first.
+// use writes to a stack as a thread would, at its top first.
 func use(s stackpool.Stack) {
 	probe.Poke(s.Top() - 1)
 	probe.Poke(s.Base())
 }
 
-// throw ends the process with the words and the status of the Go runtime's
+// throw ends the process with the message and the status of the Go runtime's
 // newosproc.
 func throw(p *probe.P, have int, err error) {
 	o := p.Observe("refused").Set("have", have).Set("text", err.Error())
@@ -85,7 +85,7 @@ func throw(p *probe.P, have int, err error) {
 	os.Exit(exitThrow)
 }
 
-// tasks is how many threads the kernel counts in this process.
+// tasks returns the number of threads that the kernel counts in this process.
 func tasks() (int, error) {
 	dirs, err := os.ReadDir("/proc/self/task")
 	return len(dirs), err

@@ -11,43 +11,43 @@ import (
 	"github.com/mapstack/conformance/poc/sys"
 )
 
-// The article's figures for its two tiers, ns for each stack, and the sizes that
-// they are for.
+// The article's figures for its two tiers: ns per stack, and the stack sizes that
+// they apply to.
 const (
 	articleSmall, articleSmallBelow = 95, 32 << 10
 	articleLarge, articleLargeAbove = 310, 64 << 10
 )
 
-// way is one way to have a stack for a while and give it back.
+// way is one way to obtain a stack for a while and give it back.
 type way struct {
 	name string
 	run  func(n int)
-	// batch is how many stacks are measured at a time: enough of them that what
-	// the way before left in the processor's caches no longer matters.
+	// batch is the number of stacks in a measurement. It is large enough that what
+	// the previous way left in the CPU caches does not matter.
 	batch int
 }
 
 const (
 	fast = 4096 // tens of ns each
 	slow = 64   // µs each
-	// garbage is how many bytes make allocates at a time at least: several
-	// collections, which are part of its price.
+	// garbage is the least number of bytes that make allocates in a measurement. It
+	// causes several collections, which are part of the cost of make.
 	garbage = 16 << 20
 )
 
-// usual is how much of its stack a thread writes that does little, bytes.
+// usual is the number of bytes of its stack that a simple thread writes.
 const usual = 2 << 10
 
-var kept []byte // what the compiler must not leave out
+var kept []byte // prevents the compiler from omitting the allocation
 
-// touchTop writes as much of a stack as its user does.
+// touchTop writes to the part of a stack that its user would use.
 func touchTop(b []byte, used int) {
 	for at := len(b) - used; at < len(b); at += 64 {
 		b[at] = 1
 	}
 }
 
-// ways are what a stack of a size may come from. Each writes the same bytes.
+// ways returns the sources of a stack of a size. Each writes the same bytes.
 func ways(b *testing.B, size, used int) []way {
 	k, err := sys.Running()
 	if err != nil {
@@ -101,14 +101,14 @@ func ways(b *testing.B, size, used int) []way {
 	}
 }
 
-// interleaved measures ways in turn, a little at a time, so that what else the
-// machine does meets all of them, and returns ns for each stack: of the samples the
-// one that a tenth are better than, because other programs only ever add.
+// interleaved measures the ways in turn, a little at a time, so that other load
+// affects all of them. It returns ns per stack. Of the samples it takes the first
+// decile, because other programs only ever add time.
 func interleaved(all []way, rounds int) []float64 {
 	samples := make([][]float64, len(all))
-	for r := -1; r < rounds; r++ { // the first only warms up
+	for r := -1; r < rounds; r++ { // the first round only warms up
 		for i, w := range all {
-			runtime.GC() // what the way before left is not this one's to collect
+			runtime.GC() // the garbage of the previous way is not counted for this one
 			start := time.Now()
 			w.run(w.batch)
 			if spent := time.Since(start); r >= 0 {
@@ -126,11 +126,11 @@ func interleaved(all []way, rounds int) []float64 {
 	return best
 }
 
-// BenchmarkGetPut prints, for each size, the ns that a stack costs from
-// Get to Put when 2 KiB of it are written: by the pool, by the pool when all of
-// it is said to be written (pool-all), by make, which is what a g0 stack from
-// Go's heap costs, and by a mapping of its own with MAP_STACK and a guard. use is
-// the writing alone, which all of them include. The factors are of one run.
+// BenchmarkGetPut prints, for each size, the ns per stack from Get to Put when 2
+// KiB of it are written. pool is the pool, pool-all the pool when the whole stack
+// is said to be written. make is the cost of a g0 stack from Go's heap. mmap is a
+// separate mapping with MAP_STACK and a guard. use is the writing alone, which all
+// of them include. The factors are from one run.
 func BenchmarkGetPut(b *testing.B) {
 	for _, size := range []int{8 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10, 1 << 20, 8 << 20} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
@@ -143,7 +143,7 @@ func BenchmarkGetPut(b *testing.B) {
 			b.ReportMetric(ns[4], "mmap-ns")
 			b.ReportMetric(ns[3]/pool, "make/pool")
 			b.ReportMetric(ns[4]/pool, "mmap/pool")
-			b.ReportMetric(0, "ns/op") // of all ways together, which says nothing
+			b.ReportMetric(0, "ns/op") // the time of all ways together means nothing
 			switch {
 			case size < articleSmallBelow:
 				b.ReportMetric(pool/articleSmall, "pool/article")
@@ -154,9 +154,8 @@ func BenchmarkGetPut(b *testing.B) {
 	}
 }
 
-// BenchmarkClear compares the two ways to have zeroes again where a stack was
-// written: clearing, and MADV_DONTNEED with the faults that follow when as much
-// is written again.
+// BenchmarkClear compares two ways to make a written stack zero again: clearing it,
+// and MADV_DONTNEED with the page faults when as much is written again.
 func BenchmarkClear(b *testing.B) {
 	k, err := sys.Running()
 	if err != nil {
@@ -191,7 +190,7 @@ func BenchmarkClear(b *testing.B) {
 	}
 }
 
-// BenchmarkContended is what a stack costs when every processor asks at once.
+// BenchmarkContended measures the cost of a stack when all processors ask at once.
 func BenchmarkContended(b *testing.B) {
 	k, err := sys.Running()
 	if err != nil {

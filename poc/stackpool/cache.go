@@ -3,21 +3,21 @@ package stackpool
 import "sync/atomic"
 
 const (
-	// shelfSlots is how many stacks of one class a cache holds at most.
+	// shelfSlots is the largest number of stacks of one class in a cache.
 	shelfSlots = 8
-	// shelfBytes is how many bytes of one class, unless that is less than one
-	// stack; stacks above singleBytes are not kept in caches at all.
+	// shelfBytes bounds the bytes of one class in a cache, but one stack is always
+	// allowed. Stacks above singleBytes are not cached at all.
 	shelfBytes  = 256 << 10
 	singleBytes = 1 << 20
 )
 
-// cache is the first tier: stacks that one processor uses again. There are as
-// many as processors. Which one is a goroutine's is a hint from a sync.Pool,
-// which has one for each processor; the lock makes a wrong hint harmless, and
-// nobody waits for it: who finds a cache locked takes the next.
+// cache is the first tier: stacks that one processor uses again. There are as many
+// caches as processors. A goroutine finds its cache by a hint from a sync.Pool,
+// which keeps one hint per processor. The lock makes a wrong hint harmless. Nobody
+// waits for it: if a cache is locked the next one is tried.
 type cache struct {
 	locked  uint32
-	_       [60]byte // no other processor's lock in the same line
+	_       [60]byte // keeps another processor's lock out of this cache line
 	shelves [classes]shelf
 }
 
@@ -32,7 +32,7 @@ type shelf struct {
 func (c *cache) lock() bool { return atomic.CompareAndSwapUint32(&c.locked, 0, 1) }
 func (c *cache) unlock()    { atomic.StoreUint32(&c.locked, 0) }
 
-// shelfSize is how many stacks of a size a cache may hold.
+// shelfSize returns how many stacks of a size a cache may hold.
 func shelfSize(size uintptr) int {
 	switch n := shelfBytes / size; {
 	case size > singleBytes:
@@ -46,8 +46,8 @@ func shelfSize(size uintptr) int {
 	}
 }
 
-// own returns a locked cache, nil when all are in use at this moment: a
-// goroutine that was interrupted may hold one.
+// own returns a locked cache, or nil if all are locked at the moment. A preempted
+// goroutine may hold one.
 func (p *Pool) own() *cache {
 	h := p.hints.Get().(*hint)
 	var c *cache
@@ -74,7 +74,7 @@ func (p *Pool) fetch(i int) (*slot, error) {
 	}
 	s := &c.shelves[i]
 	if s.n == 0 {
-		// Half of what fits, so that a Put that follows finds room.
+		// Half of the capacity is taken, so that a Put that follows finds room.
 		n, err := p.classes[i].take(s.slots[:(limit+1)/2])
 		if err != nil {
 			c.unlock()
@@ -89,9 +89,9 @@ func (p *Pool) fetch(i int) (*slot, error) {
 	return d, nil
 }
 
-// keep puts a free slot into a cache or back into its span. The cache that it
-// came from is tried first: to ask for the processor's own takes longer, and it
-// is the same unless the goroutine moved.
+// keep puts a free slot into a cache or back into its span. The cache that the slot
+// came from is tried first. Finding the processor's own takes longer, and it is the
+// same unless the goroutine moved.
 func (p *Pool) keep(d *slot) {
 	class := d.span.class
 	limit := shelfSize(class.size)

@@ -1,10 +1,10 @@
-// Package stackpool hands out stacks in two tiers: from a small cache per
-// processor first, from spans of mapped memory second. A stack is zero-filled
-// when it is handed out, and may have a page without access below it.
+// Package stackpool hands out stacks in two tiers: first from a small cache per
+// processor, then from spans of mapped memory. A stack is zero when it is handed
+// out, and may have an inaccessible page below it.
 //
-// Zeroing is what an allocator of stacks pays for. Who returns a stack says how
-// much of it was written, and only that is cleared, when it is handed out again;
-// Options.Verify tells whether what was said is true.
+// Zeroing is the main cost. Whoever returns a stack says how much of it was
+// written, and only that part is cleared before it is handed out again.
+// Options.Verify checks that what was said is true.
 package stackpool
 
 import (
@@ -21,44 +21,45 @@ import (
 )
 
 const (
-	// smallest is the size of the smallest class, bytes, where a page is not
-	// larger: a g0 stack of Go up to 1.19 (8 KiB × StackGuardMultiplier).
+	// smallest is the size of the smallest class in bytes, unless a page is larger.
+	// It is a g0 stack of Go up to 1.19 (8 KiB × StackGuardMultiplier).
 	smallest = 8 << 10
-	// largest is the size of the largest class, bytes: what a pthread gets by
-	// the usual RLIMIT_STACK.
+	// largest is the size of the largest class in bytes. It is a pthread's stack
+	// under the usual RLIMIT_STACK.
 	largest = 8 << 20
-	// classes is how many there are at most: each doubles the one before.
+	// classes is the largest number of classes. Each is twice as large as the one
+	// before.
 	classes = 11
-	// DefaultIdle is Options.Idle when that is 0, bytes.
+	// DefaultIdle replaces Options.Idle if that is 0, in bytes.
 	DefaultIdle = 16 << 20
-	// discardAbove is how many written bytes are given back to the kernel
-	// instead of being cleared. Clearing is faster at every size (BenchmarkClear:
-	// by a factor of ten and more), but this much memory is not kept from others
-	// for the sake of speed.
+	// discardAbove is the number of written bytes above which the memory is given
+	// back to the kernel instead of being cleared. Clearing is faster at every size
+	// (BenchmarkClear: by a factor of ten and more). But this much memory should not
+	// be kept from others for the sake of speed.
 	discardAbove = 128 << 10
 )
 
-// ErrTooLarge says that no class holds a stack of the size that was asked for.
+// ErrTooLarge means that no class has stacks of the requested size.
 var ErrTooLarge = errors.New("larger than the largest stack of a pool")
 
-// Options are what a Pool does beyond handing out memory.
+// Options changes how a Pool maps memory and how much it keeps.
 type Options struct {
-	// Flags are given to mmap beside MAP_PRIVATE and MAP_ANONYMOUS: MAP_STACK of
-	// the architecture, or none.
+	// Flags are given to mmap beside MAP_PRIVATE and MAP_ANONYMOUS: the
+	// architecture's MAP_STACK, or none.
 	Flags uint64
-	// Guard puts a page without access below every stack. Each costs two more
-	// mappings, of vm.max_map_count.
+	// Guard puts an inaccessible page below every stack. Each guard costs two more
+	// mappings of vm.max_map_count.
 	Guard bool
-	// Idle is how much mapped memory, in bytes, may lie in spans that nobody uses;
-	// what exceeds it is unmapped. 0 is DefaultIdle. The caches of the processors
-	// hold up to 3 MiB each besides.
+	// Idle bounds the mapped memory, in bytes, of spans without a stack in use. What
+	// exceeds it is unmapped. 0 means DefaultIdle. The caches hold up to 3 MiB more
+	// per processor.
 	Idle uintptr
-	// Verify looks at all memory that a returned stack is said not to have
-	// written, and panics where it was. It is slow, and for tests.
+	// Verify checks the part of a returned stack that is said not to be written, and
+	// panics if it was. It is slow, and meant for tests.
 	Verify bool
 }
 
-// Pool hands out stacks. Its methods may be called by any goroutine.
+// Pool hands out stacks. Its methods are safe for concurrent use.
 type Pool struct {
 	calls   calls
 	table   abi.Table
@@ -66,15 +67,15 @@ type Pool struct {
 	options Options
 
 	classes [classes]class
-	count   int // of the classes that there are
+	count   int // number of classes in use
 	caches  []cache
 	next    uint32
 	hints   sync.Pool // of *hint
-	idle    uintptr   // bytes of spans that nobody uses
+	idle    uintptr   // bytes of spans without a stack in use
 	mapped  uintptr   // bytes of all spans
 }
 
-// calls is what a pool needs of the kernel; sys.Kernel has it.
+// calls are the system calls that a pool needs. sys.Kernel has them.
 type calls interface {
 	Mmap(addr, length uintptr, prot, flags uint64, fd int, offset int64) (uintptr, syscall.Errno)
 	Munmap(addr, length uintptr) syscall.Errno
@@ -103,29 +104,30 @@ func newPool(c calls, table abi.Table, page uintptr, o Options) *Pool {
 	return p
 }
 
-// Stack is a stack that is in use, from Base to Top. It may be copied.
+// Stack is a stack in use, from Base to Top. It may be copied.
 type Stack struct {
 	slot *slot
-	// ticket is the state of the slot while this stack is in use; no other use
-	// of the slot has the same.
+	// ticket is the state of the slot while this stack is in use. No other use of
+	// the slot has the same state.
 	ticket uint32
 }
 
-// Base is the lowest address of the stack.
+// Base returns the lowest address of the stack.
 func (s Stack) Base() uintptr { return s.slot.base }
 
-// Top is the address after the last byte.
+// Top returns the address after the last byte.
 func (s Stack) Top() uintptr { return s.slot.base + s.slot.span.class.size }
 
-// Size is in bytes, and at least what was asked for.
+// Size returns the size in bytes, which is at least the requested size.
 func (s Stack) Size() uintptr { return s.slot.span.class.size }
 
-// Bytes is the memory of the stack, valid until it is returned.
+// Bytes returns the memory of the stack, which is valid until the stack is
+// returned.
 func (s Stack) Bytes() []byte { return memory(s.Base(), s.Size()) }
 
-// Get hands out a stack of at least size bytes, all of them zero. It fails with
-// ErrTooLarge, or with an *Error when the kernel gives no memory: that is asked
-// for once, and what it means is for the caller to say.
+// Get returns a stack of at least size bytes, all of them zero. It fails with
+// ErrTooLarge, or with an *Error if the kernel gives no memory. The kernel is asked
+// once; the caller decides what a refusal means.
 func (p *Pool) Get(size uintptr) (Stack, error) {
 	i := p.classOf(size)
 	if i < 0 {
@@ -142,10 +144,9 @@ func (p *Pool) Get(size uintptr) (Stack, error) {
 	return Stack{d, atomic.AddUint32(&d.state, 1)}, nil
 }
 
-// Put takes a stack back. used is how many bytes below its top may have been
-// written, Size when that is not known. A stack that is not in use, or not of
-// this pool, is a mistake of the program that may already have corrupted memory,
-// so Put panics.
+// Put takes a stack back. used is the number of bytes below its top that may have
+// been written, or Size if that is not known. Put panics if the stack is not in use
+// or not of this pool: such a mistake may already have corrupted memory.
 func (p *Pool) Put(s Stack, used uintptr) {
 	d := s.slot
 	if d == nil {
@@ -173,8 +174,8 @@ func (p *Pool) Put(s Stack, used uintptr) {
 	p.keep(d)
 }
 
-// discard gives the written pages of a stack back to the kernel, which has
-// zeroes for the next who touches them. What it refuses is cleared later.
+// discard gives the written pages of a stack back to the kernel, which gives zeroes
+// when they are next touched. If the kernel refuses, they are cleared later.
 func (p *Pool) discard(d *slot) {
 	length := (d.dirty + p.page - 1) &^ (p.page - 1)
 	if p.calls.Madvise(d.base+d.span.class.size-length, length, p.table.Madv.DontNeed) == 0 {
@@ -182,7 +183,8 @@ func (p *Pool) discard(d *slot) {
 	}
 }
 
-// classOf is the index of the smallest class that holds size bytes, -1 for none.
+// classOf returns the index of the smallest class with at least size bytes, -1 for
+// none.
 func (p *Pool) classOf(size uintptr) int {
 	for i := 0; i < p.count; i++ {
 		if size <= p.classes[i].size {
@@ -192,8 +194,8 @@ func (p *Pool) classOf(size uintptr) int {
 	return -1
 }
 
-// Trim unmaps everything that nobody uses, also from the caches of processors,
-// and returns how many bytes are mapped still.
+// Trim unmaps everything that is not in use, also from the processors' caches. It
+// returns the number of bytes that are still mapped.
 func (p *Pool) Trim() uintptr {
 	for i := range p.caches {
 		c := &p.caches[i]

@@ -13,12 +13,12 @@ import (
 	"github.com/mapstack/conformance/poc/sys"
 )
 
-// kernel is the real one, which counts what is mapped and may refuse calls.
+// kernel is the running kernel. It counts what is mapped, and can refuse calls.
 type kernel struct {
 	*sys.Kernel
 	mu              sync.Mutex
 	mapped          map[uintptr]uintptr
-	flags           []uint64 // of each mmap
+	flags           []uint64 // of each mmap call
 	refuse          map[string]syscall.Errno
 	munmaps, advice int
 }
@@ -75,7 +75,7 @@ func (k *kernel) Madvise(addr, length uintptr, advice uint64) syscall.Errno {
 	return k.Kernel.Madvise(addr, length, advice)
 }
 
-// total is how many bytes are mapped.
+// total returns how many bytes are mapped.
 func (k *kernel) total() (n uintptr) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -102,8 +102,9 @@ func fill(b []byte, with byte) {
 	}
 }
 
-// A stack that still holds what its last user wrote gives secrets away, and a
-// thread that believes in zeroes goes wrong.
+// TestEveryStackIsZeroWhenItIsHandedOut fails if a stack still holds what its last
+// user wrote. That would reveal secrets, and mislead a thread that relies on
+// zeroes.
 func TestEveryStackIsZeroWhenItIsHandedOut(t *testing.T) {
 	for _, refuse := range []map[string]syscall.Errno{{}, {"madvise": syscall.EINVAL}} {
 		k := running(t)
@@ -156,7 +157,7 @@ func TestSizesAreRoundedUpAndBounded(t *testing.T) {
 	}
 }
 
-// mustPanic calls f and checks what it panics with.
+// mustPanic calls f and checks the text of its panic.
 func mustPanic(t *testing.T, want string, f func()) {
 	t.Helper()
 	defer func() {
@@ -177,7 +178,7 @@ func TestMistakesOfTheUserAreNoticed(t *testing.T) {
 	mustPanic(t, "said to be written", func() { p.Put(s, s.Size()+1) })
 	p.Put(s, 0)
 	mustPanic(t, "returned before", func() { p.Put(s, 0) })
-	// The same place, used by somebody else: the old owner must not return it.
+	// The place is now used by somebody else, so the old owner must not return it.
 	again := get(t, p, 1)
 	if again.Base() != s.Base() {
 		t.Fatalf("the stack at %#x is not used again; the test proves nothing", s.Base())
@@ -185,7 +186,7 @@ func TestMistakesOfTheUserAreNoticed(t *testing.T) {
 	mustPanic(t, "returned before", func() { p.Put(s, 0) })
 	p.Put(again, 0)
 	p.Trim()
-	mustPanic(t, "returned before", func() { p.Put(again, 0) }) // of memory that is gone
+	mustPanic(t, "returned before", func() { p.Put(again, 0) }) // its memory is unmapped
 }
 
 func TestAWrongStatementOfUseIsNoticed(t *testing.T) {
@@ -210,7 +211,7 @@ func TestAGuardLiesBelowEveryStack(t *testing.T) {
 	k := running(t)
 	for _, guard := range []bool{true, false} {
 		p := k.pool(Options{Guard: guard})
-		owner := map[uintptr]int{} // by page
+		owner := map[uintptr]int{} // index of the stack by page
 		page := uintptr(os.Getpagesize())
 		for i := 0; i < 3*maxSlots; i++ {
 			s := get(t, p, smallest)
@@ -245,7 +246,7 @@ func TestIdleMemoryIsGivenBack(t *testing.T) {
 	for _, s := range all {
 		p.Put(s, 0)
 	}
-	// What caches hold keeps one span of each slot in use at worst.
+	// At worst each cached stack keeps one span mapped.
 	held := uintptr(0)
 	for i := 0; i < p.count; i++ {
 		c := &p.classes[i]
@@ -276,8 +277,9 @@ func TestTrimLeavesStacksThatAreInUse(t *testing.T) {
 	}
 }
 
-// A refusal is told once, by the architecture's name, and leaves nothing behind:
-// no other call is tried, because what it means is for the caller to say.
+// TestWhatTheKernelRefusesIsTold fails if a refusal lacks the architecture's name,
+// or leaves anything behind. No other call is tried: the caller decides what a
+// refusal means.
 func TestWhatTheKernelRefusesIsTold(t *testing.T) {
 	for _, call := range []string{"mmap", "mprotect"} {
 		k := running(t)
@@ -307,7 +309,8 @@ func TestMappingsCarryTheFlagsThatWereAskedFor(t *testing.T) {
 	}
 }
 
-// munmap may fail where the kernel merged the mapping with a neighbour.
+// TestARefusedUnmapLosesNothing covers a munmap that fails because the kernel
+// merged the mapping with a neighbour.
 func TestARefusedUnmapLosesNothing(t *testing.T) {
 	k := running(t)
 	k.refuse["munmap"] = syscall.Errno(k.Errno("ENOMEM"))
@@ -329,7 +332,7 @@ func TestARefusedUnmapLosesNothing(t *testing.T) {
 	}
 }
 
-// TestStacksHaveOneOwner fails if two goroutines get one stack.
+// TestStacksHaveOneOwner fails if two goroutines get the same stack.
 func TestStacksHaveOneOwner(t *testing.T) {
 	p := running(t).pool(Options{Guard: true, Idle: 1 << 20, Verify: true})
 	const workers, rounds = 16, 300

@@ -8,48 +8,48 @@ import (
 	"unsafe"
 )
 
-// spanBytes is how much a span maps, guards aside, unless one stack needs more.
+// spanBytes is the size of a span without guards, unless one stack needs more.
 const spanBytes = 512 << 10
 
-// maxSlots bounds the stacks of a span: all its slots must be free before it is
-// unmapped.
+// maxSlots bounds the stacks of a span. A span can be unmapped only when all its
+// slots are free.
 const maxSlots = 16
 
 // class is the second tier for stacks of one size: spans, under a lock.
 type class struct {
 	pool  *Pool
-	index int     // in Pool.classes
-	size  uintptr // bytes of a stack
+	index int     // index in Pool.classes
+	size  uintptr // size of a stack, bytes
 
 	mu   sync.Mutex
-	open []*span // those that have a free slot, in no order
+	open []*span // spans with a free slot, in no order
 }
 
-// span is one mapping, cut into slots.
+// span is one mapping, divided into slots.
 type span struct {
 	class *class
 	base  uintptr
-	bytes uintptr // of the mapping
+	bytes uintptr // size of the mapping
 	slots []slot
 	free  []*slot
-	at    int // in class.open while there is a free slot
+	at    int // index in class.open while there is a free slot
 }
 
 // slot is the place of one stack.
 type slot struct {
 	span *span
 	base uintptr
-	// state counts how often the slot was handed out and returned: it is odd
-	// while a stack is in use.
+	// state counts how often the slot was handed out and returned. It is odd while a
+	// stack is in use.
 	state uint32
-	// dirty is how many bytes below the top are not known to be zero. It belongs
-	// to whom the slot belongs to, and so does home.
+	// dirty is the number of bytes below the top that may not be zero. Only the
+	// owner of the slot may use dirty and home.
 	dirty uintptr
-	// home is the cache that it was last taken from, nil for none.
+	// home is the cache from which the slot was last taken, nil for none.
 	home *cache
 }
 
-// one takes one free slot.
+// one takes a free slot.
 func (c *class) one() (*slot, error) {
 	var into [1]*slot
 	if _, err := c.take(into[:]); err != nil {
@@ -58,14 +58,14 @@ func (c *class) one() (*slot, error) {
 	return into[0], nil
 }
 
-// take fills into with free slots, at least one, and returns how many.
+// take fills into with free slots, at least one, and returns their number.
 func (c *class) take(into []*slot) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := 0
 	for n < len(into) {
 		if len(c.open) == 0 {
-			if n > 0 { // what is not asked for yet is not mapped
+			if n > 0 { // more is not mapped before it is needed
 				return n, nil
 			}
 			s, err := c.grow()
@@ -110,19 +110,19 @@ func (c *class) give(slots []*slot) {
 	}
 }
 
-// trim unmaps the spans that nobody uses.
+// trim unmaps the spans without a stack in use.
 func (c *class) trim() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := len(c.open) - 1; i >= 0; i-- {
-		// release fills the gap with the last, which was looked at already.
+		// release moves the last span here, which has been checked already.
 		if s := c.open[i]; len(s.free) == len(s.slots) {
 			c.release(s)
 		}
 	}
 }
 
-// grow maps a span. Nothing remains of one that cannot be made whole.
+// grow maps a span. If that fails half-way, everything is unmapped.
 func (c *class) grow() (*span, error) {
 	p := c.pool
 	stride, count := c.size, spanBytes/c.size
@@ -153,7 +153,7 @@ func (c *class) grow() (*span, error) {
 		}
 		s.slots[i] = slot{span: s, base: at}
 	}
-	// The lowest is handed out first.
+	// The lowest slot is handed out first.
 	for i := len(s.slots) - 1; i >= 0; i-- {
 		s.free = append(s.free, &s.slots[i])
 	}
@@ -162,8 +162,8 @@ func (c *class) grow() (*span, error) {
 	return s, nil
 }
 
-// release unmaps a span. When the kernel refuses, because it merged the mapping
-// with another and has no room for one mapping more, the span stays as it is.
+// release unmaps a span. The kernel refuses if it merged the mapping with another
+// and has no room for one more mapping. The span then stays in use.
 func (c *class) release(s *span) {
 	if c.pool.calls.Munmap(s.base, s.bytes) != 0 {
 		return
@@ -188,17 +188,18 @@ func (p *Pool) failure(call string, errno syscall.Errno) error {
 	return &Error{Call: call, Errno: errno, Name: p.table.ErrnoName(int(errno))}
 }
 
-// Error is a call of a pool that failed.
+// Error describes a call of a pool that failed.
 type Error struct {
 	Call  string // as a person would write it
 	Errno syscall.Errno
-	Name  string // that the architecture has for the number, "" for none
+	Name  string // the architecture's name for the number, "" for none
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: errno %d %s", e.Call, int(e.Errno), e.Name) }
 
-// memory is what lies at an address outside of Go's own memory. The address goes
-// through a pointer to it because vet rightly distrusts the plain conversion.
+// memory returns the memory at an address outside Go's own memory. It converts
+// through the address of the number, because vet rightly distrusts the direct
+// conversion.
 func memory(at, length uintptr) []byte {
 	return (*[largest]byte)(*(*unsafe.Pointer)(unsafe.Pointer(&at)))[:length:length]
 }
@@ -209,7 +210,8 @@ func zero(b []byte) {
 	}
 }
 
-// written finds the first byte that is not zero.
+// written returns the index of the first byte that is not zero, and whether there
+// is one.
 func written(b []byte) (uintptr, bool) {
 	for i := range b {
 		if b[i] != 0 {

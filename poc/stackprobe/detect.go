@@ -1,7 +1,7 @@
-// Package stackprobe finds out whether stacks can be mapped with MAP_STACK on
-// the kernel it runs on, without a signal when they cannot be used: the page is
-// written by the kernel, in read(2) from a pipe, which answers EFAULT where a
-// store would raise SIGSEGV.
+// Package stackprobe finds out whether stacks can be mapped with MAP_STACK on the
+// running kernel. It causes no signal if they cannot be used: the kernel writes to
+// the page in read(2) from a pipe. That gives EFAULT where a store would raise
+// SIGSEGV.
 package stackprobe
 
 import (
@@ -11,84 +11,85 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 )
 
-// Answer is whether MAP_STACK can be relied on.
+// Answer tells whether a program can rely on MAP_STACK.
 type Answer string
 
 const (
 	Yes Answer = "yes"
 	No  Answer = "no"
-	// Unknown: something failed that would have failed without MAP_STACK as well,
-	// or says nothing about it. A lack of memory is not a lack of support.
+	// Unknown means that something failed that may have failed without MAP_STACK
+	// too, or that shows nothing about it. A lack of memory is not a lack of
+	// support.
 	Unknown Answer = "could not tell"
 )
 
-// Finding is what stands behind an answer.
+// Finding is the reason for an answer.
 type Finding string
 
 const (
 	Usable       Finding = "usable"         // yes
-	Refused      Finding = "refused"        // no: mmap says EPERM, EINVAL or EOPNOTSUPP
-	ReadOnly     Finding = "read-only"      // no: mmap took PROT_WRITE away and did not say so
-	Inaccessible Finding = "inaccessible"   // no: nor can it be read
-	Unguardable  Finding = "unguardable"    // no: mprotect does not make a guard page of it
+	Refused      Finding = "refused"        // no: mmap fails with EPERM, EINVAL or EOPNOTSUPP
+	ReadOnly     Finding = "read-only"      // no: mmap silently removed PROT_WRITE
+	Inaccessible Finding = "inaccessible"   // no: the page cannot be read either
+	Unguardable  Finding = "unguardable"    // no: mprotect cannot make it a guard page
 	NoMemory     Finding = "no memory"      // unknown: ENOMEM or EAGAIN
 	OtherError   Finding = "other error"    // unknown: an errno with no known meaning here
-	Uncontrolled Finding = "control failed" // unknown: plain memory cannot be had or used either
+	Uncontrolled Finding = "control failed" // unknown: plain memory cannot be mapped or used either
 	Contradicted Finding = "contradiction"  // unknown: maps and the write disagree
 )
 
-// Page is one page that was mapped and tried.
+// Page describes one page that was mapped and tried.
 type Page struct {
 	Errno syscall.Errno // of mmap, or of the mprotect that changed the page
-	Perms string        // as maps shows them, "rw-p"; "" when they cannot be read
-	Look  error         // why they cannot be read
-	// Write and Read are the errno of a byte that the kernel stored there and
-	// took from there, 0 when it did. What is not Tried has none.
+	Perms string        // as in maps, "rw-p"; "" if they cannot be read
+	Look  error         // why the permissions cannot be read
+	// Write and Read are the errnos of a byte that the kernel stored in the page and
+	// read from it, 0 for success. They are valid only if Tried is set.
 	Tried       bool
 	Write, Read syscall.Errno
-	Lost        bool // the byte that was taken is not the one that was stored
+	Lost        bool // the byte that was read is not the one that was stored
 }
 
 // usable reports whether the page can be written and read.
 func (p Page) usable() bool { return p.Errno == 0 && p.Tried && p.Write == 0 && p.Read == 0 && !p.Lost }
 
-// says reports whether maps shows a permission.
+// says reports whether maps shows a permission of the page.
 func (p Page) says(perm byte) bool {
 	return len(p.Perms) == 4 && (p.Perms[0] == perm || p.Perms[1] == perm)
 }
 
-// Result is what Detect found, and all that it looked at.
+// Result is the answer of Detect and everything it is based on.
 type Result struct {
 	Answer  Answer
 	Finding Finding
-	Errno   syscall.Errno // that decided, 0 for none
-	Reason  string        // one sentence
+	Errno   syscall.Errno // the errno that decided, 0 for none
+	Reason  string        // one sentence for people
 
 	Plain    Page // read and write, without MAP_STACK: must be usable
 	ReadOnly Page // read, without MAP_STACK: must refuse the write
 	Stack    Page // read and write, with MAP_STACK
-	// Mended is the same page after mprotect asked for read and write again; only
-	// when the page was mapped and is not usable.
+	// Mended is a page like Stack after mprotect asked for read and write again. It
+	// is set only if Stack was mapped and is not usable.
 	Mended Page
-	// PlainGuard and StackGuard are those pages after mprotect took all access
-	// away; only when they were usable.
+	// PlainGuard and StackGuard are those pages after mprotect removed all access.
+	// They are set only if the page was usable.
 	PlainGuard, StackGuard Page
 }
 
-// System is what Detect asks of a kernel.
+// System holds the calls that Detect makes to a kernel.
 type System interface {
-	Map(prot, flags uint64) (uintptr, syscall.Errno) // one page
+	Map(prot, flags uint64) (uintptr, syscall.Errno) // maps one page
 	Protect(page uintptr, prot uint64) syscall.Errno
 	Unmap(page uintptr) syscall.Errno
-	// Perms is how maps shows the mapping of a page.
+	// Perms returns the permissions of the page's mapping as in maps.
 	Perms(page uintptr) (string, error)
-	// Store and Load let the kernel write a byte of the page, and read it.
+	// Store makes the kernel write a byte to the page; Load makes it read one.
 	Store(page uintptr, b byte) syscall.Errno
 	Load(page uintptr) (byte, syscall.Errno)
 }
 
-// Detect maps one page with MAP_STACK and uses it. It changes nothing, and gives
-// all memory back.
+// Detect maps one page with MAP_STACK and uses it. It changes nothing else, and
+// unmaps everything.
 func Detect(s System, table abi.Table) Result {
 	d := detector{s, table}
 	return d.detect()
@@ -99,7 +100,7 @@ type detector struct {
 	table abi.Table
 }
 
-// mark is what is written: not zero, which fresh memory has.
+// mark is the byte that is written. It is not zero, which new memory holds.
 const mark = 0xa5
 
 func (d detector) detect() Result {
@@ -108,7 +109,7 @@ func (d detector) detect() Result {
 	var r Result
 	r.Plain = d.page(p.Read|p.Write, plain, &r.PlainGuard, nil)
 	if !r.Plain.usable() {
-		// Not asked further: with no plain memory, a refusal of MAP_STACK would
+		// Nothing more is tried: without plain memory, a refusal of MAP_STACK would
 		// mean nothing.
 		return r.conclude(Unknown, Uncontrolled, r.Plain.first(),
 			"plain memory cannot be had or used either: "+d.describe(r.Plain))
@@ -118,9 +119,9 @@ func (d detector) detect() Result {
 	return d.judge(r)
 }
 
-// page maps a page, looks at it, and gives it back. Where guard and mended are
-// not nil, a page that can be used is then made a guard, and one like it, if it
-// cannot be used, is asked to be what it should be once more.
+// page maps a page, examines it, and unmaps it. If guard is not nil, a usable page
+// is then made a guard. If mended is not nil and the page is not usable, mprotect
+// asks for the same protection on a second page.
 func (d detector) page(prot, flags uint64, guard, mended *Page) (p Page) {
 	at, errno := d.Map(prot, flags)
 	if errno != 0 {
@@ -133,9 +134,10 @@ func (d detector) page(prot, flags uint64, guard, mended *Page) (p Page) {
 	case p.usable() && guard != nil:
 		d.protect(at, 0, guard)
 	case !p.usable() && mended != nil:
-		// One that nobody has read: Linux on MIPS up to 6.1 takes a page for its
-		// own that was read before mprotect lets it be written, although it is the
-		// page of zeroes of the whole machine, and frees it.
+		// This needs a page that nobody has read. If a page was read before mprotect
+		// makes it writable, Linux on MIPS up to 6.1 takes it for the program's own.
+		// It is really the zero page of the whole machine, which the kernel then
+		// frees.
 		if at, mended.Errno = d.Map(prot, flags); mended.Errno == 0 {
 			defer d.Unmap(at)
 			d.protect(at, prot, mended)
@@ -144,14 +146,14 @@ func (d detector) page(prot, flags uint64, guard, mended *Page) (p Page) {
 	return p
 }
 
-// protect gives a page another protection and looks at it.
+// protect changes the protection of a page and examines it.
 func (d detector) protect(at uintptr, prot uint64, p *Page) {
 	if p.Errno = d.Protect(at, prot); p.Errno == 0 {
 		d.look(at, p)
 	}
 }
 
-// look asks the kernel what a page is, and uses it.
+// look records the permissions of a page, writes to it and reads it.
 func (d detector) look(at uintptr, p *Page) {
 	p.Perms, p.Look = d.Perms(at)
 	p.Tried = true
@@ -161,7 +163,7 @@ func (d detector) look(at uintptr, p *Page) {
 	p.Lost = p.Write == 0 && errno == 0 && b != mark
 }
 
-// judge decides from the pages. It is a function of what was seen only.
+// judge decides from the pages alone.
 func (d detector) judge(r Result) Result {
 	efault := syscall.Errno(d.table.Errno("EFAULT"))
 	guards := func(p Page) bool { return p.Errno == 0 && p.Write == efault }
@@ -185,7 +187,7 @@ func (d detector) judge(r Result) Result {
 		return r.conclude(No, finding, efault,
 			fmt.Sprintf("mmap with MAP_STACK succeeds and gives a page that cannot be %s; %s", what, d.mending(r.Mended)))
 	case stack.Look == nil && !stack.says('w'):
-		// No write through a system call can be made here, but maps is plain.
+		// No write through a system call can be tried here, but maps is clear.
 		finding := ReadOnly
 		if !stack.says('r') {
 			finding = Inaccessible
@@ -198,7 +200,7 @@ func (d detector) judge(r Result) Result {
 	}
 }
 
-// refusal judges an mmap with MAP_STACK that failed where a plain one succeeded.
+// refusal judges an mmap that failed with MAP_STACK and succeeded without it.
 func (d detector) refusal(r Result) Result {
 	errno := r.Stack.Errno
 	said := fmt.Sprintf("mmap with MAP_STACK fails with %s", d.name(errno))
@@ -212,7 +214,7 @@ func (d detector) refusal(r Result) Result {
 	}
 }
 
-// mending says what became of the mprotect that followed.
+// mending describes the outcome of the mprotect that followed.
 func (d detector) mending(p Page) string {
 	if p.usable() {
 		return "mprotect makes it writable"
@@ -223,7 +225,7 @@ func (d detector) mending(p Page) string {
 	return "mprotect does not help"
 }
 
-// first is the first errno that a page gave, 0 for none.
+// first returns the first errno of a page, 0 for none.
 func (p Page) first() syscall.Errno {
 	for _, errno := range []syscall.Errno{p.Errno, p.Write, p.Read} {
 		if errno != 0 {

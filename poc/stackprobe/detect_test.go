@@ -15,11 +15,11 @@ type fake struct {
 	abi.Table
 	refuse      string // errno of mmap with MAP_STACK
 	refuseAll   string // errno of every mmap
-	strip       uint64 // protection that MAP_STACK loses
+	strip       uint64 // protection that is removed with MAP_STACK
 	protect     string // errno of mprotect
-	stackOnly   bool   // it fails for memory with MAP_STACK only
+	stackOnly   bool   // mprotect fails only for memory with MAP_STACK
 	noProtect   bool   // mprotect succeeds and changes nothing
-	noMaps      bool   // /proc is not there
+	noMaps      bool   // /proc is missing
 	noPipes     bool
 	mute        bool // a store is lost
 	carefree    bool // stores and loads succeed whatever the protection
@@ -103,8 +103,8 @@ func (f *fake) Load(at uintptr) (byte, syscall.Errno) {
 	return f.bytes[at], 0
 }
 
-// TestEveryKernelIsClassified plays each kernel, with the numbers of every
-// architecture: one that is taken for another makes an allocator use memory that
+// TestEveryKernelIsClassified simulates each kind of kernel with the numbers of
+// every architecture. A wrong classification makes an allocator use memory that
 // faults, or give up a flag that works.
 func TestEveryKernelIsClassified(t *testing.T) {
 	rw := uint64(3) // PROT_READ | PROT_WRITE everywhere
@@ -130,15 +130,15 @@ func TestEveryKernelIsClassified(t *testing.T) {
 			{"read-only for good", fake{strip: 2, protect: "EACCES"}, No, ReadOnly, "EFAULT", "mprotect fails with EACCES"},
 			{"read-only, mprotect a lie", fake{strip: 2, noProtect: true}, No, ReadOnly, "EFAULT", "does not help"},
 			{"no guard", fake{protect: "EACCES", stackOnly: true}, No, Unguardable, "EACCES", "fails with EACCES"},
-			// Not MAP_STACK's fault, so not its answer.
+			// The fault is not in MAP_STACK, so the answer is yes.
 			{"no guard anywhere", fake{protect: "EACCES"}, Yes, Usable, "", ""},
 			{"inaccessible", fake{strip: rw}, No, Inaccessible, "EFAULT", "written or read"},
 			{"no memory at all", fake{refuseAll: "ENOMEM"}, Unknown, Uncontrolled, "ENOMEM", "plain memory"},
-			// A filter that refuses every mmap says nothing of MAP_STACK.
+			// A filter that refuses every mmap shows nothing about MAP_STACK.
 			{"no mmap at all", fake{refuseAll: "EPERM"}, Unknown, Uncontrolled, "EPERM", "plain memory"},
 			{"no descriptors", fake{noPipes: true}, Unknown, Uncontrolled, "EMFILE", "plain memory"},
 			{"stores are lost", fake{mute: true}, Unknown, Uncontrolled, "", "byte lost true"},
-			// As an emulator that does not check protections: only maps knows.
+			// An emulator that does not check protections; only maps shows the truth.
 			{"careless, read-only", fake{strip: 2, carefree: true}, Unknown, Contradicted, "", "shows as r--p"},
 		} {
 			f := c.kernel
@@ -154,7 +154,8 @@ func TestEveryKernelIsClassified(t *testing.T) {
 			if len(f.pages) != 0 || f.unmapsWrong != 0 {
 				t.Errorf("%s, %s: %d pages stay mapped", table.GOARCH, c.name, len(f.pages))
 			}
-			// IN-04: what fails is not asked for again and again; once more where it succeeded.
+			// IN-04: a call that failed is not repeated. MAP_STACK is asked for once
+			// more only if it succeeded.
 			most := 1
 			if r.Stack.Tried {
 				most = 2
@@ -166,8 +167,8 @@ func TestEveryKernelIsClassified(t *testing.T) {
 	}
 }
 
-// TestTheKernelsAnswersDecide runs on the real kernel. The page that is asked to
-// be read-only must refuse the write without a signal: the detector stands on it.
+// TestTheKernelsAnswersDecide runs on the real kernel. A write to the read-only
+// page must fail without a signal, because the detector depends on that.
 func TestTheKernelsAnswersDecide(t *testing.T) {
 	k, err := sys.Running()
 	if err != nil {

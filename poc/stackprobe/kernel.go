@@ -9,7 +9,7 @@ import (
 	"github.com/mapstack/conformance/poc/sys"
 )
 
-// Kernel is the System of the kernel that this program runs on.
+// Kernel is the System of the running kernel.
 type Kernel struct{ Calls *sys.Kernel }
 
 func page() uintptr { return uintptr(os.Getpagesize()) }
@@ -24,10 +24,11 @@ func (k Kernel) Protect(at uintptr, prot uint64) syscall.Errno {
 	return k.Calls.Mprotect(at, page(), prot)
 }
 
-// Unmap gives a page back.
+// Unmap unmaps a page.
 func (k Kernel) Unmap(at uintptr) syscall.Errno { return k.Calls.Munmap(at, page()) }
 
-// Perms reads /proc/self/smaps, whose first line of each mapping is that of maps.
+// Perms reads /proc/self/smaps, where the first line of each mapping is the same as
+// in maps.
 func (k Kernel) Perms(at uintptr) (string, error) {
 	v, ok, err := probe.Lookup(at)
 	if err == nil && !ok {
@@ -36,7 +37,7 @@ func (k Kernel) Perms(at uintptr) (string, error) {
 	return v.Perms, err
 }
 
-// Store lets read(2) put a byte from a pipe into the page.
+// Store uses read(2) to put a byte from a pipe into the page.
 func (k Kernel) Store(at uintptr, b byte) syscall.Errno {
 	out, in, errno := pipe()
 	if errno != 0 {
@@ -51,7 +52,7 @@ func (k Kernel) Store(at uintptr, b byte) syscall.Errno {
 	return errno
 }
 
-// Load lets write(2) put a byte of the page into a pipe.
+// Load uses write(2) to put a byte of the page into a pipe.
 func (k Kernel) Load(at uintptr) (byte, syscall.Errno) {
 	out, in, errno := pipe()
 	if errno != 0 {
@@ -67,15 +68,16 @@ func (k Kernel) Load(at uintptr) (byte, syscall.Errno) {
 	return b[0], number(err)
 }
 
-// pipe makes one that never waits, so that a kernel which loses a byte cannot
-// hold the detector.
+// pipe returns a pipe that never blocks, so that a kernel which loses a byte cannot
+// stop the detector.
 func pipe() (out, in int, errno syscall.Errno) {
 	var fds [2]int
 	err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC|syscall.O_NONBLOCK)
 	return fds[0], fds[1], number(err)
 }
 
-// number is the errno in an error of package syscall, which has no others.
+// number returns the errno in an error of package syscall, 0 for nil. The calls
+// here return no other errors.
 func number(err error) syscall.Errno {
 	errno, _ := err.(syscall.Errno)
 	return errno

@@ -7,25 +7,25 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 )
 
-// CloneArgs is the arguments of the raw clone call, by name; Kernel.Clone puts
+// CloneArgs holds the arguments of the raw clone call by name. Kernel.Clone puts
 // them in the architecture's order.
 type CloneArgs struct {
-	Flags               uint64 // CLONE_* and, in the low byte, the signal at exit
+	Flags               uint64 // CLONE_* flags; the low byte is the signal at exit
 	Stack               uintptr
 	ParentTID, ChildTID uintptr // addresses
 	TLS                 uintptr
-	// Pause: a child that comes to life waits to be killed instead of exiting.
+	// Pause makes a child wait until it is killed, instead of exiting at once.
 	Pause bool
 }
 
 // futexWaitPrivate is FUTEX_WAIT|FUTEX_PRIVATE_FLAG (include/uapi/linux/futex.h).
 const futexWaitPrivate = 0 | 128
 
-// Clone makes the raw call and returns the child's thread ID, or 0 and the
-// errno. It is for calls that are made to fail, or that fork: a child that
-// comes to life exits at once with status 0, or with args.Pause waits for ever,
-// and one that shares memory with this process (CLONE_VM) has by then written
-// to this goroutine's stack unless args.Stack gave it another.
+// Clone makes the raw call and returns the child's thread ID, or 0 and the errno.
+// It is for calls that must fail, or that fork. A child exits at once with status
+// 0, or with args.Pause waits for ever. A child that shares memory with this
+// process (CLONE_VM) writes to this goroutine's stack before that, unless
+// args.Stack gives it another.
 //
 //go:nosplit
 //go:norace
@@ -46,14 +46,14 @@ func (k *Kernel) Clone(args *CloneArgs) (int, syscall.Errno) {
 		}
 	}
 	exit, futex := uintptr(k.Syscall.Exit), uintptr(k.Syscall.Futex)
-	// The child waits for a change of its own copy of args, which nobody makes.
+	// The child waits until its own copy of args changes, which never happens.
 	word := unsafe.Pointer(args)
 	unchanged := uintptr(*(*uint32)(word))
 	r, _, errno := syscall.RawSyscall6(uintptr(k.Syscall.Clone), in[0], in[1], in[2], in[3], in[4], 0)
 	if errno != 0 {
 		return 0, errno
 	}
-	for r == 0 { // the child: nothing of the Go runtime works in it
+	for r == 0 { // this is the child, in which nothing of the Go runtime works
 		if args.Pause {
 			syscall.RawSyscall6(futex, uintptr(word), futexWaitPrivate, unchanged, 0, 0, 0)
 			continue
@@ -63,8 +63,8 @@ func (k *Kernel) Clone(args *CloneArgs) (int, syscall.Errno) {
 	return int(r), 0
 }
 
-// Clone3 makes the raw call with the address of args, nil for none, and a size
-// in bytes, which the kernel may read. Otherwise as Clone.
+// Clone3 makes the raw call with the address of args, nil for none. size is in
+// bytes; the kernel may read that much. A child behaves as after Clone.
 //
 //go:nosplit
 //go:norace
@@ -78,7 +78,7 @@ func (k *Kernel) Clone3(args []uint64, size uintptr) (int, syscall.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	for r == 0 { // the child
+	for r == 0 { // this is the child
 		syscall.RawSyscall(exit, 0, 0, 0)
 	}
 	return int(r), 0

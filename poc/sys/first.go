@@ -9,29 +9,30 @@ import (
 )
 
 const (
-	// childStack is a stack for a child that calls the kernel twice, bytes: a
-	// page or more everywhere.
+	// childStack is the size in bytes of a stack for a child that calls the kernel
+	// twice. It is a page or more everywhere.
 	childStack = 64 << 10
-	// copied is how much of its parent's stack the child must find on its own,
-	// bytes: the frames of firstCall.clone and of what that calls. They have no
-	// room for more, because they cannot ask for any.
+	// copied is the number of bytes of its parent's stack that the child must find
+	// on its own. They hold the frames of firstCall.clone and of what that calls.
+	// All of these are nosplit, so they cannot take more.
 	copied = 1 << 10
 )
 
-// CloneFirst makes a thread or a process that makes one system call, a number
-// and three arguments, before anything else, and ends. Whatever it shares with
-// this one, it runs on a stack of its own. The error is ours, the errno clone's.
-// From the clone on it makes raw calls only, so that the Go runtime has no reason
-// to make a thread before it returns.
+// CloneFirst makes a thread or a process. Its first action is one system call,
+// given as a number and three arguments; then it ends. It runs on its own stack,
+// whatever else it shares with the parent. The error describes a failed
+// preparation, the errno is clone's. From the clone on only raw calls are made, so
+// that the Go runtime has no reason to make a thread before this returns.
 //
 // The caller must hold runtime.LockOSThread.
 func (k *Kernel) CloneFirst(flags uint64, call [4]uintptr) (int, syscall.Errno, error) {
-	// A thread may stand on its stack when nobody can tell any more, so it stays.
+	// The stack is never unmapped, because nobody can tell when a thread has left
+	// it.
 	stack, errno := k.Mmap(0, childStack, k.Prot.Read|k.Prot.Write, k.Map.Private|k.Map.Anonymous, -1, 0)
 	if errno != 0 {
 		return 0, 0, fmt.Errorf("map a stack: errno %d %s", int(errno), k.ErrnoName(int(errno)))
 	}
-	// Not /proc/self, which is the first thread.
+	// /proc/self is not used, because it is the first thread.
 	position, err := syscall.Open("/proc/thread-self/syscall", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, 0, fmt.Errorf("open /proc/thread-self/syscall: %w", err)
@@ -63,27 +64,27 @@ func (k *Kernel) CloneFirst(flags uint64, call [4]uintptr) (int, syscall.Errno, 
 	return tid, errno, nil
 }
 
-// Calls that lead to the child.
+// Steps of firstCall.clone.
 const (
-	tell      = iota // where the stack pointer stands
-	duplicate        // what stands above it
+	tell      = iota // reads the stack pointer
+	duplicate        // copies the stack above it
 	clone
 )
 
-// firstCall is a child to be made. It lies in the heap, where the child reads
-// it and writes nothing.
+// firstCall is a child to be made. It is on the heap, where the child only reads
+// it.
 type firstCall struct {
 	step  int
-	calls [3][7]uintptr // by step, the number of each first
+	calls [3][7]uintptr // by step; the call's number comes first
 	stack uintptr
-	top   *uintptr // where clone has the child's stack pointer
+	top   *uintptr // clone's argument for the child's stack pointer
 	first [4]uintptr
 	exit  uintptr
 	text  [256]byte
 }
 
-// clone makes the three calls from one place: the stack that the kernel copies
-// during the second is what the child finds when it returns from the third.
+// clone makes the three calls from one place. The kernel copies the stack during
+// the second call, and the child finds that copy when it returns from the third.
 //
 //go:nosplit
 //go:norace
@@ -93,7 +94,7 @@ func (c *firstCall) clone() (int, syscall.Errno) {
 		in := &c.calls[c.step]
 		r, _, errno := syscall.RawSyscall6(in[0], in[1], in[2], in[3], in[4], in[5], in[6])
 		if c.step == clone {
-			for r == 0 && errno == 0 { // the child: nothing of the Go runtime works in it
+			for r == 0 && errno == 0 { // this is the child, in which nothing of the Go runtime works
 				syscall.RawSyscall(c.first[0], c.first[1], c.first[2], c.first[3])
 				for {
 					syscall.RawSyscall(c.exit, 0, 0, 0)
@@ -108,9 +109,9 @@ func (c *firstCall) clone() (int, syscall.Errno) {
 	}
 }
 
-// told reads the stack pointer from a line with the number of a call, its six
-// arguments, the stack pointer and the instruction, in hexadecimal
-// (fs/proc/base.c), and gives it to the calls that follow.
+// told takes the stack pointer from c.text and passes it to the calls that follow.
+// The line holds the number of a call, its six arguments, the stack pointer and the
+// instruction pointer in hexadecimal (fs/proc/base.c).
 //
 //go:nosplit
 //go:norace
@@ -127,7 +128,8 @@ func (c *firstCall) told(length int) bool {
 			pointer = pointer<<4 | uintptr(char-'0')
 		}
 	}
-	// Aligned as the stack pointer is, by 16 bytes or less.
+	// The copy is aligned like the stack pointer, whose alignment is 16 bytes or
+	// less.
 	*c.top = c.stack + childStack - 2*copied + pointer%16
 	c.calls[duplicate][2], c.calls[duplicate][4] = *c.top, pointer
 	return word == 8 && pointer != 0

@@ -1,6 +1,6 @@
-// Package sys makes raw system calls with the numbers and argument orders of
-// the architecture it was compiled for, as poc/abi tells them. It hides no
-// result: the errno is the kernel's own number, whatever it means elsewhere.
+// Package sys makes raw system calls, with the numbers and argument orders that
+// poc/abi has for the architecture it was compiled for. It hides no result: the
+// errno is the kernel's own number, whatever that means on other architectures.
 package sys
 
 import (
@@ -12,11 +12,11 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 )
 
-// Kernel makes the calls.
+// Kernel makes system calls with the numbers of its table.
 type Kernel struct{ abi.Table }
 
-// Running returns the kernel this program runs on. It fails when poc/abi has no
-// table for the architecture the program was compiled for.
+// Running returns the kernel that this program runs on. It fails if poc/abi has no
+// table for the architecture that the program was compiled for.
 func Running() (*Kernel, error) {
 	t, ok := abi.Lookup(runtime.GOARCH)
 	if !ok {
@@ -55,8 +55,8 @@ func (k *Kernel) Madvise(addr, length uintptr, advice uint64) syscall.Errno {
 	return errno
 }
 
-// Mincore fills one byte for each page from addr, as many as vec has; bit 0
-// says that the page is resident.
+// Mincore fills vec with one byte for each page from addr on. Bit 0 is set if the
+// page is resident.
 func (k *Kernel) Mincore(addr uintptr, pageSize uintptr, vec []byte) syscall.Errno {
 	if len(vec) == 0 {
 		return 0
@@ -66,13 +66,13 @@ func (k *Kernel) Mincore(addr uintptr, pageSize uintptr, vec []byte) syscall.Err
 	return errno
 }
 
-// Rlimit is a limit as prlimit64 has it: ^uint64(0) is infinity on every
+// Rlimit is a limit in the format of prlimit64: ^uint64(0) is infinity on every
 // architecture.
 type Rlimit struct{ Current, Max uint64 }
 
-// Prlimit64 reads a limit of this process into old and sets it to new, either
-// of which may be nil. It is the one call for limits that means the same on
-// every architecture.
+// Prlimit64 sets a limit of this process to new and stores the previous one in old.
+// Either may be nil. Of the calls for limits only this one means the same on every
+// architecture.
 func (k *Kernel) Prlimit64(resource uint64, new, old *Rlimit) syscall.Errno {
 	_, _, errno := syscall.RawSyscall6(uintptr(k.Syscall.Prlimit64), 0, uintptr(resource),
 		uintptr(unsafe.Pointer(new)), uintptr(unsafe.Pointer(old)), 0, 0)
@@ -89,21 +89,21 @@ func (k *Kernel) MemfdCreate(name string, flags uint64) (int, syscall.Errno) {
 	return int(r), 0
 }
 
-// Setresuid changes the user of the calling thread alone, so the caller must
-// hold runtime.LockOSThread. ^uint32(0) leaves an ID as it is.
+// Setresuid changes the user of the calling thread alone, so the caller must hold
+// runtime.LockOSThread. ^uint32(0) leaves an ID unchanged.
 func (k *Kernel) Setresuid(real, effective, saved uint32) syscall.Errno {
 	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Setresuid), uintptr(real), uintptr(effective), uintptr(saved))
 	return errno
 }
 
-// Prctl acts on the calling thread or its process, by option.
+// Prctl acts on the calling thread or on its process, depending on the option.
 func (k *Kernel) Prctl(option, arg2, arg3, arg4, arg5 uintptr) (uintptr, syscall.Errno) {
 	r, _, errno := syscall.RawSyscall6(uintptr(k.Syscall.Prctl), option, arg2, arg3, arg4, arg5, 0)
 	return result(r, errno)
 }
 
-// SchedAttr is struct sched_attr as it was first published, 48 bytes
-// (include/uapi/linux/sched/types.h); times are in nanoseconds.
+// SchedAttr is struct sched_attr as first published, with 48 bytes
+// (include/uapi/linux/sched/types.h). Times are in nanoseconds.
 type SchedAttr struct {
 	Size, Policy              uint32
 	Flags                     uint64
@@ -112,8 +112,8 @@ type SchedAttr struct {
 	Runtime, Deadline, Period uint64
 }
 
-// SchedSetattr sets the scheduling policy of the calling thread alone, so the
-// caller must hold runtime.LockOSThread.
+// SchedSetattr sets the scheduling policy of the calling thread alone. The caller
+// must hold runtime.LockOSThread.
 func (k *Kernel) SchedSetattr(attr SchedAttr) syscall.Errno {
 	attr.Size = uint32(unsafe.Sizeof(attr))
 	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.SchedSetattr), 0, uintptr(unsafe.Pointer(&attr)), 0)
@@ -121,14 +121,14 @@ func (k *Kernel) SchedSetattr(attr SchedAttr) syscall.Errno {
 }
 
 // Personality sets the execution domain of the calling thread and returns the
-// one before; 0xffffffff only returns it.
+// previous one. 0xffffffff only returns it.
 func (k *Kernel) Personality(persona uint64) (uintptr, syscall.Errno) {
 	r, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Personality), uintptr(persona), 0, 0)
 	return result(r, errno)
 }
 
-// Unshare gives the calling thread namespaces of its own, so the caller must
-// hold runtime.LockOSThread.
+// Unshare moves the calling thread to new namespaces. The caller must hold
+// runtime.LockOSThread.
 func (k *Kernel) Unshare(flags uint64) syscall.Errno {
 	_, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Unshare), uintptr(flags), 0, 0)
 	return errno
@@ -140,9 +140,9 @@ type SigStack struct {
 	Flags    int32
 }
 
-// Sigaltstack sets the alternate signal stack of the calling thread alone to
-// new, and fills old with the one before; either may be nil. The caller must
-// hold runtime.LockOSThread, and give the Go runtime its own stack back.
+// Sigaltstack sets the alternate signal stack of the calling thread alone to new,
+// and stores the previous one in old. Either may be nil. The caller must hold
+// runtime.LockOSThread, and restore the Go runtime's own stack.
 func (k *Kernel) Sigaltstack(new, old *SigStack) syscall.Errno {
 	var in, out [3]uint64
 	var set, get unsafe.Pointer
@@ -163,7 +163,7 @@ func (k *Kernel) Sigaltstack(new, old *SigStack) syscall.Errno {
 	return errno
 }
 
-// SigStackIn reads struct stack_t as the kernel wrote it.
+// SigStackIn reads a struct stack_t that the kernel wrote.
 func (k *Kernel) SigStackIn(memory *[3]uint64) SigStack {
 	at := unsafe.Pointer(memory)
 	flags, size := k.sigStackPlaces()
@@ -174,7 +174,8 @@ func (k *Kernel) SigStackIn(memory *[3]uint64) SigStack {
 	}
 }
 
-// sigStackPlaces is where the flags and the size stand in struct stack_t, bytes.
+// sigStackPlaces returns the offsets of the flags and the size in struct stack_t,
+// in bytes.
 func (k *Kernel) sigStackPlaces() (flags, size uintptr) {
 	if k.SigStackSizeFirst {
 		return 16, 8
@@ -182,8 +183,8 @@ func (k *Kernel) sigStackPlaces() (flags, size uintptr) {
 	return 8, 16
 }
 
-// Tgkill sends a signal to a thread of this process; 0 only asks whether there
-// is such a thread.
+// Tgkill sends a signal to a thread of this process. Signal 0 only checks whether
+// the thread exists.
 //
 //go:nosplit
 //go:norace

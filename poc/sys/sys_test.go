@@ -21,8 +21,8 @@ func running(t *testing.T) *Kernel {
 	return k
 }
 
-// TestMappingCallsReachTheKernel fails if a number or the place of an argument
-// is wrong: each call changes what the next one sees.
+// TestMappingCallsReachTheKernel fails if a number or the place of an argument is
+// wrong. Each call changes what the next one sees.
 func TestMappingCallsReachTheKernel(t *testing.T) {
 	k := running(t)
 	page := uintptr(os.Getpagesize())
@@ -54,7 +54,7 @@ func TestMappingCallsReachTheKernel(t *testing.T) {
 	}
 }
 
-// TestMmapOffsetIsTheSixthArgument fails if descriptor and offset change places.
+// TestMmapOffsetIsTheSixthArgument fails if descriptor and offset are exchanged.
 func TestMmapOffsetIsTheSixthArgument(t *testing.T) {
 	k := running(t)
 	page := uintptr(os.Getpagesize())
@@ -91,8 +91,8 @@ func TestLimitsAreReadAndSet(t *testing.T) {
 	}
 }
 
-// TestCloneRefusesBadFlags fails if the flags are not where the architecture
-// expects them: they are the second argument on s390x.
+// TestCloneRefusesBadFlags fails if the flags are not in the architecture's place:
+// on s390x they are the second argument.
 func TestCloneRefusesBadFlags(t *testing.T) {
 	k := running(t)
 	_, errno := k.Clone(&CloneArgs{Flags: cloneSighand | k.Signal.Chld})
@@ -105,8 +105,7 @@ func TestCloneRefusesBadFlags(t *testing.T) {
 	}
 }
 
-// TestCloneChildExits fails if a child that comes to life goes on running Go
-// code beside the test.
+// TestCloneChildExits fails if a child continues to run Go code beside the test.
 func TestCloneChildExits(t *testing.T) {
 	k := running(t)
 	args := make([]uint64, 8)
@@ -126,8 +125,8 @@ func TestCloneChildExits(t *testing.T) {
 	}
 }
 
-// TestPausedChildLivesUntilItIsKilled fails if a paused child ends by itself:
-// limits that count living processes would then be tested with dead ones.
+// TestPausedChildLivesUntilItIsKilled fails if a paused child ends by itself.
+// Limits that count living processes would then be tested with dead ones.
 func TestPausedChildLivesUntilItIsKilled(t *testing.T) {
 	k := running(t)
 	pid, errno := k.Clone(&CloneArgs{Flags: k.Signal.Chld, Pause: true})
@@ -135,7 +134,7 @@ func TestPausedChildLivesUntilItIsKilled(t *testing.T) {
 		t.Fatalf("clone: errno %d", errno)
 	}
 	var status syscall.WaitStatus
-	for i := 0; i < 20; i++ { // long enough for a child that exits to have exited
+	for i := 0; i < 20; i++ { // long enough for a child to exit if it does
 		if ended, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); err != nil || ended != 0 {
 			t.Fatalf("the child ended with %#x, %v", status, err)
 		}
@@ -149,18 +148,18 @@ func TestPausedChildLivesUntilItIsKilled(t *testing.T) {
 	}
 }
 
-// TestSchedulingPolicyIsSet fails if struct sched_attr has another layout: a
-// niceness in the wrong place is not refused, but not set either.
+// TestSchedulingPolicyIsSet fails if struct sched_attr has another layout. A nice
+// value in the wrong place is not refused, but not set either.
 func TestSchedulingPolicyIsSet(t *testing.T) {
 	k := running(t)
 	errnos := make(chan syscall.Errno)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread keeps what is set
+		runtime.LockOSThread() // never unlocked, because the thread keeps what is set
 		if errno := k.SchedSetattr(SchedAttr{Nice: 5}); errno != 0 {
 			errnos <- errno
 			return
 		}
-		// getpriority(2) answers 20 minus the niceness.
+		// getpriority(2) returns 20 minus the nice value.
 		if n, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0); err != nil || n != 15 {
 			t.Errorf("getpriority: %d, %v", n, err)
 		}
@@ -171,8 +170,8 @@ func TestSchedulingPolicyIsSet(t *testing.T) {
 	}
 }
 
-// TestSignalStackIsQueriedAndSet fails if struct stack_t has another layout:
-// the runtime's own stack would then have no size.
+// TestSignalStackIsQueriedAndSet fails if struct stack_t has another layout. The
+// runtime's own stack would then seem to have no size.
 func TestSignalStackIsQueriedAndSet(t *testing.T) {
 	k := running(t)
 	runtime.LockOSThread()
@@ -192,7 +191,7 @@ func TestSignalStackIsQueriedAndSet(t *testing.T) {
 }
 
 // TestFirstCallOfAChild fails if a child runs on its parent's stack, or does not
-// make its call: each writes into memory that both see.
+// make its call. Each child writes to memory that the parent shares.
 func TestFirstCallOfAChild(t *testing.T) {
 	k := running(t)
 	runtime.LockOSThread()
@@ -208,7 +207,7 @@ func TestFirstCallOfAChild(t *testing.T) {
 	} {
 		for i := 0; i < 100; i++ {
 			atomic.StoreUint64(written, unwritten)
-			// gettimeofday's seconds.
+			// gettimeofday writes the seconds to the page.
 			tid, errno, err := k.CloneFirst(flags, [4]uintptr{syscall.SYS_GETTIMEOFDAY, page})
 			if tid <= 0 || errno != 0 || err != nil {
 				t.Fatalf("%s: %d, errno %d, %v", name, tid, errno, err)

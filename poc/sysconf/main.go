@@ -1,6 +1,7 @@
-// Command sysconf prints what sysconf(3) says on the target, as go-sysconf
-// computes it without libc. It is built from the main go.mod, where stock Go has
-// the architecture: the one program under poc that is not standard library only.
+// Command sysconf prints the values of sysconf(3) on the target, as go-sysconf
+// computes them without libc. It is the only program under poc that needs more than
+// the standard library. It is built from the main go.mod, for architectures of
+// stock Go.
 package main
 
 import (

@@ -10,12 +10,12 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// pidsOfVersion1 repeats the steps of version 2 in a hierarchy of version 1.
+// pidsOfVersion1 repeats the steps of cgroup version 2 in a hierarchy of version 1.
 func pidsOfVersion1(p *probe.P) {
 	at, err := os.MkdirTemp("", "pids")
 	limit.Must(err)
 	defer os.Remove(at)
-	// The controller is let go by version 2 some time after its last group.
+	// Version 2 releases the controller some time after its last group is removed.
 	err = syscall.Mount("cgroup", at, "cgroup", 0, "pids")
 	for try := 0; try < 100 && err == syscall.EBUSY; try++ {
 		time.Sleep(50 * time.Millisecond)
@@ -31,12 +31,12 @@ func pidsOfVersion1(p *probe.P) {
 	limit.Must(syscall.Unmount(at, 0))
 }
 
-// memoryGroup starts threads without end in a group that may use little memory.
+// memoryGroup starts threads without end in a group with little memory.
 func memoryGroup(p *probe.P) {
 	root := limit.Group(limit.Version2)
 	defer root.Offer("memory")()
 	g := root.Below("limits-memory")
-	// A thread takes 16 KiB of the kernel and some pages of its own.
+	// A thread takes 16 KiB of the kernel's memory and some pages of its own.
 	max := 16 << 20
 	if least := 512 * int(p.Page); max < least {
 		max = least

@@ -11,15 +11,16 @@ import (
 
 const kib = 1 << 10
 
-// goThread is what the Go runtime makes a thread with (runtime/os_linux.go).
+// goThread holds the flags with which the Go runtime makes a thread
+// (runtime/os_linux.go).
 const goThread = 0x50f00
 
-// overcommit maps more than there is under each vm.overcommit_memory.
+// overcommit maps more than there is, under each value of vm.overcommit_memory.
 func overcommit(p *probe.P) {
 	limit.Prewarm()
 	s := limit.MustOpen("vm/overcommit_memory")
 	defer s.Restore()
-	// At the size of memory and swap the heuristic begins to refuse.
+	// The heuristic begins to refuse at the size of memory and swap together.
 	total := uintptr(limit.MustNumber("/proc/meminfo", "MemTotal")+limit.MustNumber("/proc/meminfo", "SwapTotal")) * kib
 	p.Observe("size").Set("bytes", total).Emit()
 	all := kinds(p)
@@ -44,8 +45,8 @@ func overcommit(p *probe.P) {
 	forkUnderStrictCommit(p, all["plain"])
 }
 
-// mapOnly maps and unmaps; nothing is touched, because that could use up the
-// memory of the machine.
+// mapOnly maps and unmaps. Nothing is touched, because that could use up the
+// machine's memory.
 func (k kind) mapOnly(p *probe.P, prefix string, length uintptr) {
 	o := p.Observe(prefix + k.name)
 	if addr, ok := o.Mmap(0, length, k.prot, k.flags, -1, 0); ok {
@@ -54,13 +55,13 @@ func (k kind) mapOnly(p *probe.P, prefix string, length uintptr) {
 	o.Emit()
 }
 
-// forkUnderStrictCommit promises three quarters of what may be promised and
-// forks, which would promise as much again. It raises what may be promised to
-// more than the copy of a small process takes; nobody touches that memory.
+// forkUnderStrictCommit commits three quarters of what may be committed, and then
+// forks, which commits as much again. It raises the limit above the needs of a
+// small process; nobody touches that memory.
 func forkUnderStrictCommit(p *probe.P, k kind) {
 	const left = 1 << 20 // KiB
 	c := newCrowd(p, true, 1)
-	// The last of it is kept from processes as large as this one, as root may be.
+	// This much is kept from a process as large as this one, even if it is root's.
 	kept, err := strconv.Atoi(limit.MustOpen("vm/user_reserve_kbytes").Value())
 	limit.Must(err)
 	allowed := strconv.Itoa(limit.MustNumber("/proc/meminfo", "Committed_AS") + kept + left)
@@ -76,7 +77,7 @@ func forkUnderStrictCommit(p *probe.P, k kind) {
 	c.one(p, "2.fork")
 	onThread(func() {
 		o := p.Observe("2.thread")
-		// It says who it is and ends.
+		// The thread asks for its ID and ends.
 		tid, errno, err := p.Kernel.CloneFirst(goThread, [4]uintptr{syscall.SYS_GETTID})
 		limit.Must(err)
 		o.Returned(fmt.Sprintf("clone(flags=%#x)", goThread), uintptr(tid), errno)

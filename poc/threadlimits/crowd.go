@@ -9,22 +9,22 @@ import (
 )
 
 const (
-	// room is how many children a limit is set to leave room for.
+	// room is the number of children for which a limit leaves room.
 	room = 8
-	// most is how many are tried before a limit counts as ignored.
+	// most is the number of attempts after which a limit counts as ignored.
 	most = 3 * room
 )
 
-// crowd is the children that this process made by raw clone.
+// crowd holds the children that this process made by raw clone.
 type crowd struct {
 	k    *sys.Kernel
 	args sys.CloneArgs
 	pids []int
 }
 
-// newCrowd prepares for up to capacity children: nothing is allocated while a
-// limit holds. With pause they live until they are killed; without, they end at
-// once and stay as zombies until they are waited for.
+// newCrowd prepares for up to capacity children, because nothing may be allocated
+// while a limit is set. With pause the children live until they are killed. Without
+// it they end at once, and stay zombies until they are waited for.
 func newCrowd(p *probe.P, pause bool, capacity int) *crowd {
 	return &crowd{
 		k:    p.Kernel,
@@ -41,7 +41,7 @@ func (c *crowd) add() (int, syscall.Errno) {
 	return pid, errno
 }
 
-// fill adds children until the kernel refuses one or there are n more.
+// fill adds children until the kernel refuses one or n were made.
 func (c *crowd) fill(n int) (made int, errno syscall.Errno) {
 	for made < n {
 		if _, errno = c.add(); errno != 0 {
@@ -52,8 +52,8 @@ func (c *crowd) fill(n int) (made int, errno syscall.Errno) {
 	return made, 0
 }
 
-// remove ends the child that came last, waits for it, and returns its ID and
-// whether it had to be killed.
+// remove kills the newest child and waits for it. It returns the child's ID, and
+// whether the kill ended it.
 func (c *crowd) remove() (pid int, killed bool) {
 	last := len(c.pids) - 1
 	pid, c.pids = c.pids[last], c.pids[:last]
@@ -62,7 +62,7 @@ func (c *crowd) remove() (pid int, killed bool) {
 	return pid, err == nil && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
-// disperse removes all and returns how many of them lived until then.
+// disperse removes all children and returns how many lived until then.
 func (c *crowd) disperse() (killed int) {
 	for len(c.pids) > 0 {
 		if _, lived := c.remove(); lived {
@@ -90,17 +90,18 @@ func wait(pid int) (status syscall.WaitStatus, err error) {
 	}
 }
 
-// meeting is what happened at a limit.
+// meeting records what happened at a limit.
 type meeting struct {
 	made    int           // children before the first refusal
 	refusal syscall.Errno // 0 when there was none
-	freed   int           // the ID of the one that was then removed
-	again   int           // the ID of the one that took its place
-	denial  syscall.Errno // of that one
-	full    syscall.Errno // of one more after it
+	freed   int           // ID of the child that was then removed
+	again   int           // ID of the child that took its place
+	denial  syscall.Errno // errno of making that child
+	full    syscall.Errno // errno of making one more after it
 }
 
-// meet fills up to a limit, makes room for one, fills it, and tries once more.
+// meet makes children up to a limit, removes one, makes another, and tries one
+// more.
 func (c *crowd) meet(n int) (m meeting) {
 	m.made, m.refusal = c.fill(n)
 	if m.refusal == 0 || m.made == 0 {
@@ -112,8 +113,8 @@ func (c *crowd) meet(n int) (m meeting) {
 	return m
 }
 
-// emit records a meeting in the steps prefix+refused, again and full; more adds
-// to the first. What never came to pass is not recorded.
+// emit records a meeting in the steps prefix+refused, prefix+again and prefix+full.
+// more adds values to the first one. What did not happen is not recorded.
 func (m meeting) emit(p *probe.P, prefix string, more func(*probe.Obs)) {
 	call := fmt.Sprintf("clone(flags=%#x)", p.Kernel.Signal.Chld)
 	o := p.Observe(prefix+"refused").Set("made", m.made)
@@ -133,7 +134,7 @@ func (m meeting) emit(p *probe.P, prefix string, more func(*probe.Obs)) {
 	o.Emit()
 }
 
-// one records an attempt to make one child, which is removed again.
+// one records an attempt to make one child, and removes the child.
 func (c *crowd) one(p *probe.P, step string) {
 	pid, errno := c.add()
 	if errno == 0 {
@@ -144,7 +145,7 @@ func (c *crowd) one(p *probe.P, step string) {
 	o.Emit()
 }
 
-// leave records the end of the children.
+// leave removes the children and records how many there were.
 func (c *crowd) leave(p *probe.P, step string) {
 	n := len(c.pids)
 	p.Observe(step).Set("children", n).Set("killed", c.disperse()).Emit()

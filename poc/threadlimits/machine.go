@@ -9,7 +9,7 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// threadsMax lowers kernel.threads-max, as root.
+// threadsMax lowers kernel.threads-max as root.
 func threadsMax(p *probe.P) {
 	limit.Prewarm()
 	s := limit.MustOpen("kernel/threads-max")
@@ -26,7 +26,8 @@ func threadsMax(p *probe.P) {
 	o.Returned("clone", 0, refusal)
 	o.Emit()
 
-	// The kernel's own threads come and go. An attempt counts when none did.
+	// The kernel's own threads come and go. Only an attempt during which none did is
+	// recorded.
 	load, err := syscall.Open("/proc/loadavg", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	limit.Must(err)
 	buf := make([]byte, 128)
@@ -48,7 +49,7 @@ func threadsMax(p *probe.P) {
 	c.one(p, "recovered")
 }
 
-// pidMax lowers kernel.pid_max, as root, and uses up every ID.
+// pidMax lowers kernel.pid_max as root and uses up every ID.
 func pidMax(p *probe.P) {
 	limit.Prewarm()
 	s := limit.MustOpen("kernel/pid_max")
@@ -58,11 +59,11 @@ func pidMax(p *probe.P) {
 	s.Wrote(p, "300", "300", below).Emit()
 	s.Wrote(p, "301", "301", lowest).Emit()
 
-	// Children that have ended keep their IDs and little else.
+	// Children that have ended keep their IDs and need little else.
 	const capacity = 4096
 	c := newCrowd(p, false, capacity)
-	// Few IDs are to be used up, however many were used before. The short cut is
-	// there where the kernel has CONFIG_CHECKPOINT_RESTORE.
+	// Only few IDs should be used up, even if many were used before. This short cut
+	// exists only with CONFIG_CHECKPOINT_RESTORE.
 	_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(limit.Reserved)), 0)
 	last := 0
 	for last <= limit.Reserved {
@@ -94,12 +95,12 @@ func pidMax(p *probe.P) {
 	c.one(p, "recovered")
 }
 
-// insiders is what a PID namespace sets its own pid_max to: more than any
-// kernel's minimum, and nobody's default.
+// insiders is the pid_max that a PID namespace sets for itself. It is above the
+// minimum of every kernel, and not a default value.
 const insiders = 12345
 
-// pidNamespace reads kernel.pid_max before and after it is set in a PID
-// namespace below.
+// pidNamespace reads kernel.pid_max before and after a child PID namespace sets its
+// own.
 func pidNamespace(p *probe.P) {
 	s := limit.MustOpen("kernel/pid_max")
 	defer s.Restore()
@@ -111,7 +112,7 @@ func pidNamespace(p *probe.P) {
 }
 
 func insidePIDNamespace(p *probe.P) {
-	// Which namespace a sysctl is of is decided by the mount.
+	// The mount of /proc decides to which namespace a sysctl belongs.
 	limit.Must(syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
 	limit.Must(syscall.Mount("proc", "/proc", "proc", 0, ""))
 	s := limit.MustOpen("kernel/pid_max")

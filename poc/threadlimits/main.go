@@ -1,7 +1,7 @@
-// Command threadlimits observes what the kernel answers when one more process,
-// thread or mapping would exceed a limit, and whether it recovers when there is
-// room again. A limit is met with children made by raw clone, which cost little
-// and cannot crash the Go runtime as a thread of its own can.
+// Command threadlimits observes what the kernel returns when one more process,
+// thread or mapping would exceed a limit. It also observes whether the kernel
+// recovers when there is room again. The children are made by raw clone: they cost
+// little, and unlike threads cannot crash the Go runtime.
 package main
 
 import (
@@ -26,7 +26,8 @@ func run(p *probe.P) {
 	whole := limit.WholeMachine()
 	p.Observe("machine").Set("ours", whole).Emit()
 	if whole {
-		// First, while few IDs have been used: the fewer have to be used up.
+		// These are first, while few IDs have been used, so that few have to be used
+		// up.
 		lowering(p, "pidmax", "kernel/pid_max")
 		lowering(p, "pidns", "kernel/pid_max")
 		lowering(p, "threadsmax", "kernel/threads-max")
@@ -41,7 +42,7 @@ func run(p *probe.P) {
 	if whole {
 		p.Observe("pids").Child(probe.Child{Name: "pids", Args: []string{limit.Version2}}).Emit()
 		p.Observe("memory").Child(probe.Child{Name: "memory"}).Emit()
-		// Last: version 1 takes the controller from version 2.
+		// This is last: version 1 takes the controller away from version 2.
 		p.Observe("v1").Child(probe.Child{Name: "v1"}).Emit()
 	}
 }

@@ -11,13 +11,13 @@ import (
 	"github.com/mapstack/conformance/poc/sys"
 )
 
-// kind is one sort of mapping.
+// kind describes one kind of mapping.
 type kind struct {
 	name        string
 	prot, flags uint64
 }
 
-// kinds are the private mappings that the limits tell apart.
+// kinds returns the mappings that the limits treat differently.
 func kinds(p *probe.P) map[string]kind {
 	m, rw := p.Kernel.Map, p.Kernel.Prot.Read|p.Kernel.Prot.Write
 	private := m.Private | m.Anonymous
@@ -37,7 +37,7 @@ func kinds(p *probe.P) map[string]kind {
 	return all
 }
 
-// try maps, touches both ends if it may, and unmaps.
+// try maps, touches both ends if they are writable, and unmaps.
 func (k kind) try(p *probe.P, prefix string, length uintptr) {
 	o := p.Observe(prefix + k.name)
 	if addr, ok := o.Mmap(0, length, k.prot, k.flags, -1, 0); ok {
@@ -49,10 +49,10 @@ func (k kind) try(p *probe.P, prefix string, length uintptr) {
 	o.Emit()
 }
 
-// pages is a number of pages in bytes.
+// pages returns the size of n pages in bytes.
 func pages(p *probe.P, n int) uintptr { return uintptr(n) * p.Page }
 
-// occupy maps the room that a limit leaves and gives one page back later.
+// occupy maps the room that a limit leaves. giveBack unmaps one page of it.
 func occupy(p *probe.P, k kind) (giveBack func()) {
 	o := p.Observe("room")
 	addr, ok := o.Mmap(0, pages(p, room), k.prot, k.flags, -1, 0)
@@ -64,7 +64,7 @@ func occupy(p *probe.P, k kind) (giveBack func()) {
 	}
 }
 
-// addressSpace meets RLIMIT_AS, page by page.
+// addressSpace reaches RLIMIT_AS page by page.
 func addressSpace(p *probe.P) {
 	limit.Prewarm()
 	all := kinds(p)
@@ -83,12 +83,12 @@ func addressSpace(p *probe.P) {
 	all["plain"].try(p, "again.", p.Page)
 }
 
-// data meets RLIMIT_DATA, page by page.
+// data reaches RLIMIT_DATA page by page.
 func data(p *probe.P) {
 	limit.Prewarm()
 	all := kinds(p)
 	c := newCrowd(p, true, 1)
-	// Opened later, when it would become data.
+	// This page is made writable later. It would then count as data.
 	none, errno := p.Kernel.Mmap(0, p.Page, 0, all["none"].flags, -1, 0)
 	if errno != 0 {
 		panic(errno)
@@ -107,7 +107,7 @@ func data(p *probe.P) {
 	all["plain"].try(p, "again.", p.Page)
 }
 
-// stackLimit has a small RLIMIT_STACK and makes stacks that are larger.
+// stackLimit sets a small RLIMIT_STACK and makes larger stacks.
 func stackLimit(p *probe.P) {
 	const small, large = 16, 8 << 20 // pages, bytes
 	limit.Soft(p, "limit", "RLIMIT_STACK", p.Kernel.Rlimit.Stack, uint64(pages(p, small)))
@@ -120,8 +120,8 @@ func stackLimit(p *probe.P) {
 	p.Observe("threads").Set("started", most).Set("before", before).Set("after", limit.MustNumber(limit.Self, "Threads")).Emit()
 }
 
-// numbers sets each limit to a value that no other has, and looks where
-// /proc/self/limits shows it.
+// numbers sets each limit to a value that no other limit has, and finds it in
+// /proc/self/limits.
 func numbers(p *probe.P) {
 	for i, c := range p.Kernel.Rlimit.Named() {
 		if !strings.HasPrefix(c.Name, "RLIMIT_") {
@@ -134,7 +134,7 @@ func numbers(p *probe.P) {
 			o.Emit()
 			continue
 		}
-		// The hard limit stays, or the way back would be closed.
+		// The hard limit is not changed, because it could not be raised again.
 		l.Current = 1<<40 + uint64(i)<<16
 		if l.Current >= l.Max {
 			l.Current = l.Max - 1 - uint64(i)
@@ -148,8 +148,8 @@ func numbers(p *probe.P) {
 	}
 }
 
-// linesWith is the names of the limits that /proc/self/limits shows with a soft
-// limit.
+// linesWith returns the names of the limits that /proc/self/limits shows with a
+// soft limit of this value.
 func linesWith(value uint64) (names []string) {
 	b, err := os.ReadFile("/proc/self/limits")
 	limit.Must(err)

@@ -18,14 +18,14 @@ const (
 	capSysResource = 24
 )
 
-// prctl(PR_SET_SECUREBITS, SECBIT_NOROOT|SECBIT_NOROOT_LOCKED): an execve by
-// root then gives no capabilities (include/uapi/linux/{prctl,securebits}.h).
+// prctl(PR_SET_SECUREBITS, SECBIT_NOROOT|SECBIT_NOROOT_LOCKED). After it an execve
+// by root gives no capabilities (include/uapi/linux/{prctl,securebits}.h).
 const (
 	setSecureBits = 28
 	noRoot        = 1 | 2
 )
 
-// processLimits meets RLIMIT_NPROC as different users.
+// processLimits reaches RLIMIT_NPROC as different users.
 func processLimits(p *probe.P) {
 	start := func(step, name string, uid uint32, attr func(*syscall.SysProcAttr)) {
 		p.Observe(step).Child(probe.Child{Name: name, UID: uid, Attr: attr}).Emit()
@@ -42,8 +42,8 @@ func processLimits(p *probe.P) {
 	start("nproc.rootsns", "exempt", 0, newUserNamespace(0))
 }
 
-// newUserNamespace starts a child as root of a user namespace, where it is the
-// user that uid is outside.
+// newUserNamespace starts a child as root of a user namespace. Outside of it the
+// child is the user uid.
 func newUserNamespace(uid int) func(*syscall.SysProcAttr) {
 	return func(a *syscall.SysProcAttr) {
 		a.Cloneflags = syscall.CLONE_NEWUSER
@@ -52,9 +52,9 @@ func newUserNamespace(uid int) func(*syscall.SysProcAttr) {
 	}
 }
 
-// nproc fills its user's RLIMIT_NPROC with processes that live, and again with
-// processes that have ended. The limit has room for the threads of the parent
-// as well when that is the same user.
+// nproc fills its user's RLIMIT_NPROC with living processes, and again with
+// processes that have ended. If the parent has the same user, the limit leaves room
+// for the parent's threads.
 func nproc(p *probe.P) {
 	limit.Prewarm()
 	who(p)
@@ -73,7 +73,7 @@ func nproc(p *probe.P) {
 	}
 	m := c.meet(tries)
 	m.emit(p, "", counted)
-	if parent > 0 { // the rest is as it is for any user
+	if parent > 0 { // the rest is the same for every user
 		c.leave(p, "ended")
 		return
 	}
@@ -93,7 +93,7 @@ func nproc(p *probe.P) {
 	z.one(p, "recovered")
 }
 
-// startProgram has os/exec start a program, which clones with CLONE_VFORK and
+// startProgram starts a program by os/exec, which clones with CLONE_VFORK and
 // CLONE_VM.
 func startProgram(p *probe.P, step string) {
 	o := p.Observe(step)
@@ -107,7 +107,7 @@ func startProgram(p *probe.P, step string) {
 	o.Emit()
 }
 
-// zombies waits until every child has ended and returns how many have.
+// zombies waits until every child has ended, and returns how many have.
 func (c *crowd) zombies() (n int) {
 	for try := 0; try < 200; try++ {
 		n = 0
@@ -125,8 +125,7 @@ func (c *crowd) zombies() (n int) {
 	return n
 }
 
-// exempt makes more processes than RLIMIT_NPROC, which it sets below what there
-// already is.
+// exempt sets RLIMIT_NPROC below the number of existing processes, and makes more.
 func exempt(p *probe.P) {
 	limit.Prewarm()
 	who(p)
@@ -139,7 +138,7 @@ func exempt(p *probe.P) {
 	c.leave(p, "ended")
 }
 
-// withoutCapabilities is root that loses them all at execve.
+// withoutCapabilities is root that loses all capabilities at execve.
 func withoutCapabilities(p *probe.P) {
 	if _, errno := p.Kernel.Prctl(setSecureBits, noRoot, 0, 0, 0); errno != 0 {
 		panic(errno)
@@ -147,7 +146,7 @@ func withoutCapabilities(p *probe.P) {
 	p.Observe("in").Child(probe.Child{Name: "exempt"}).Emit()
 }
 
-// sameUser tells a child that its parent's threads are its own user's.
+// sameUser tells a child that its parent runs as the same user.
 const sameUser = "same-user"
 
 // namespaceMaker is a user who makes a user namespace and is root in it.

@@ -8,8 +8,8 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// pids meets pids.max of a group, of the group around it, lowers it below what
-// there is, and enters a group that allows nothing.
+// pids reaches pids.max of a group and of its parent. It also lowers the limit
+// below the current number, and enters a group with limit 0.
 func pids(p *probe.P) {
 	limit.Prewarm()
 	root := limit.Group(p.Args[0])
@@ -21,7 +21,7 @@ func pids(p *probe.P) {
 	nestedLimit(p, root)
 }
 
-// leafLimit meets the limit of the group that the process is in.
+// leafLimit reaches the limit of the process's own group.
 func leafLimit(p *probe.P, root, leaf limit.Group) {
 	leaf.MustEnter()
 	defer root.MustEnter()
@@ -55,7 +55,7 @@ func leafLimit(p *probe.P, root, leaf limit.Group) {
 	c.leave(p, "ended")
 }
 
-// refusals is how often the kernel said no in a meeting.
+// refusals returns how often the kernel refused a child in a meeting.
 func refusals(m meeting) (n int) {
 	for _, refused := range []bool{m.refusal != 0, m.denial != 0, m.full != 0} {
 		if refused {
@@ -76,8 +76,7 @@ func emptyGroup(p *probe.P, root, leaf limit.Group) {
 	newCrowd(p, true, 1).one(p, "zero.left")
 }
 
-// nestedLimit meets the limit of the group around the one that the process is
-// in.
+// nestedLimit reaches the limit of the parent of the process's group.
 func nestedLimit(p *probe.P, root limit.Group) {
 	outer := root.Below("limits-outer")
 	outer.Offer("pids")

@@ -8,15 +8,15 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// nobody is a user that owns no other processes and has no capabilities.
+// nobody is a user without other processes and capabilities.
 const nobody = 65534
 
-// onThread runs f on a thread of its own, which ends with it: what f changes of
-// its thread concerns nobody else.
+// onThread runs f on a separate thread, which ends with f. So f may change its
+// thread.
 func onThread(f func()) {
 	done := make(chan bool)
 	go func() {
-		runtime.LockOSThread() // and never unlocked
+		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
 		f()
 		close(done)
 	}()
@@ -39,7 +39,7 @@ func startThreads(n int) (stop func()) {
 	return func() { close(release) }
 }
 
-// who records as whom this process runs.
+// who records the user and the capabilities of this process.
 func who(p *probe.P) {
 	o := p.Observe("who").Set("uid", os.Getuid())
 	if caps, err := limit.Field(limit.Self, "CapEff"); err != nil {

@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	// busy is a user that gets processes before root becomes it.
+	// busy is a user that has processes before root becomes it.
 	busy = 65533
-	// crowded is how many: enough that a limit two below them is more than the
-	// Go program needs that is executed when they are gone.
+	// crowded is their number. A limit of two less is still more than the executed
+	// Go program needs once they are gone.
 	crowded = 20
 )
 
-// setuidThenExec becomes a user with more processes than RLIMIT_NPROC allows,
-// and executes a program.
+// setuidThenExec becomes a user with more processes than RLIMIT_NPROC allows, and
+// executes a program.
 func setuidThenExec(p *probe.P) {
 	k := p.Kernel
 	keep := ^uint32(0)
 	c := newCrowd(p, true, crowded)
-	// With root as the saved user, the way back stays open.
+	// Root as the saved user allows the way back.
 	if errno := k.Setresuid(busy, busy, 0); errno != 0 {
 		panic(errno)
 	}
@@ -39,7 +39,8 @@ func setuidThenExec(p *probe.P) {
 	if !ok {
 		return
 	}
-	// It returns when it is refused; else the program tells of the step.
+	// execute returns only if it is refused. Otherwise the new program records the
+	// step.
 	execute := func(step string) {
 		err := syscall.Exec("/proc/self/exe", []string{os.Args[0], os.Args[1], "executed", step}, os.Environ())
 		o := p.Observe(step)
@@ -51,7 +52,7 @@ func setuidThenExec(p *probe.P) {
 	execute("executed.who")
 }
 
-// executed is the program.
+// executed is the program that setuidThenExec executes.
 func executed(p *probe.P) {
 	o := p.Observe(p.Args[0])
 	o.Returned("execve", 0, 0)

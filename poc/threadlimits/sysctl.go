@@ -8,7 +8,8 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// defaults is what the kernel derived from the size of memory at boot.
+// defaults records the limits that the kernel derived from the size of memory at
+// boot.
 func defaults(p *probe.P) {
 	o := p.Observe("defaults")
 	for key, path := range map[string]string{
@@ -22,7 +23,8 @@ func defaults(p *probe.P) {
 		}
 		o.Set(key, strings.TrimSpace(string(b)))
 	}
-	// That of the first process; this one may have been given another.
+	// The limit of the first process is used, because this one may have been given
+	// another.
 	limits, err := os.ReadFile("/proc/1/limits")
 	if err != nil {
 		o.Unknown("nproc", err.Error())

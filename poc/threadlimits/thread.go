@@ -17,7 +17,8 @@ const (
 	resetOnFork   = 1
 )
 
-// deadline clones from a thread with a deadline, as root and under no limit.
+// deadline clones from a thread with a deadline policy, as root and without a
+// limit.
 func deadline(p *probe.P) {
 	c := newCrowd(p, true, 1)
 	attr := sys.SchedAttr{Policy: schedDeadline, Runtime: 5e6, Deadline: 10e6, Period: 10e6}
@@ -46,14 +47,14 @@ func deadNamespace(p *probe.P) {
 	o := p.Observe("unshare")
 	o.Returned(fmt.Sprintf("unshare(%#x)", newPID), 0, p.Kernel.Unshare(newPID))
 	o.Emit()
-	c.one(p, "init") // waits for it
+	c.one(p, "init") // one also waits for its end
 	c.one(p, "fork")
-	// The thread is lost to forking; the process is not.
+	// This thread can fork no more, but other threads of the process can.
 	onThread(func() { c.one(p, "elsewhere") })
 }
 
-// userNamespaces makes user namespaces without privilege, under each of the
-// sysctls that forbid it.
+// userNamespaces makes user namespaces without privilege, under each sysctl that
+// forbids it.
 func userNamespaces(p *probe.P) {
 	limit.Prewarm()
 	as := func(uid uint32, f func()) {
@@ -69,8 +70,8 @@ func userNamespaces(p *probe.P) {
 		c.args.Flags |= newUser
 		return c
 	}
-	// Each step is another user's: what a user made is uncounted some time
-	// after it is gone.
+	// Each step has its own user: the kernel stops counting a namespace only some
+	// time after its end.
 	as(nobody, func() { crowdOf().one(p, "plain") })
 
 	o := p.Observe("debian")

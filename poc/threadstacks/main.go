@@ -1,11 +1,11 @@
-// Command threadstacks observes what memory the threads of a Go program stand on
-// while they wait: the stacks that the runtime gave clone. The stock runtime
-// takes them from its heap; a variant that maps them shows here.
+// Command threadstacks observes the memory of the stacks that the Go runtime gave
+// to clone, while the threads wait. The stock runtime takes stacks from its heap; a
+// variant that maps them differs here.
 //
 //	threadstacks [once|rate]
 //
-// With once it observes one generation of threads, with rate how fast threads are
-// made instead.
+// With once it observes one generation of threads. With rate it observes how fast
+// threads are made instead.
 package main
 
 import (
@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	// wanted is how many threads are wanted at a time: more than the Go runtime
-	// has itself.
+	// wanted is the number of threads at a time. It is more than the Go runtime has
+	// itself.
 	wanted = 40
-	// generations is how often they end and others follow, which get the stacks
-	// of those that ended.
+	// generations is the number of times that threads are made. Later ones get the
+	// stacks of those that ended.
 	generations = 4
 )
 
@@ -49,13 +49,13 @@ func main() {
 	}, nil)
 }
 
-// start makes threads, which end after end is closed and say so.
+// start makes threads. They end after end is closed, and then report on down.
 func start() (end, down chan bool) {
 	up := make(chan bool)
 	end, down = make(chan bool), make(chan bool)
 	for i := 0; i < wanted; i++ {
 		go func() {
-			runtime.LockOSThread() // never unlocked: the thread ends with this
+			runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
 			up <- true
 			<-end
 			down <- true
@@ -65,17 +65,18 @@ func start() (end, down chan bool) {
 	return end, down
 }
 
-// tries is how often the threads are looked at until as many wait as were made, and
-// pause how long they are given in between: one that was made on another CPU may not
-// have come to its wait yet.
+// tries bounds how often the threads are examined until all are seen waiting, and
+// pause is the time in between. A thread that was made on another CPU may not be
+// waiting yet.
 const (
 	tries = 200
 	pause = 5 * time.Millisecond
 )
 
-// look observes on what memory the threads stand that wait at this moment: how
-// many mappings that is, and how many threads have a page without access directly
-// below theirs, or one that is kept from huge pages ("nh").
+// look observes the stacks of the threads that wait at this moment. It records in
+// how many mappings they are. It also counts the threads with an inaccessible page
+// directly below their mapping, and those whose mapping is kept from huge pages
+// ("nh").
 func look(p *probe.P, step string) {
 	o := p.Observe(step)
 	defer o.Emit()
@@ -101,10 +102,10 @@ func look(p *probe.P, step string) {
 	}
 }
 
-// stood is what threads stand on.
+// stood counts the stacks of waiting threads.
 type stood struct {
 	found, guarded, marked int
-	mappings               map[uintptr]bool // by their start
+	mappings               map[uintptr]bool // by start address
 }
 
 func waiting(tasks []os.DirEntry, vmas []probe.VMA) stood {
@@ -113,7 +114,7 @@ func waiting(tasks []os.DirEntry, vmas []probe.VMA) stood {
 	for _, d := range tasks {
 		at, ok := standsAt("/proc/self/task/" + d.Name() + "/syscall")
 		if !ok || d.Name() == first {
-			continue // it runs at this moment, or has ended; the first one's stack is the kernel's
+			continue // it is running, or has ended; the kernel made the first thread's stack
 		}
 		for i, v := range vmas {
 			if at < v.Start || v.End <= at {
@@ -132,8 +133,9 @@ func waiting(tasks []os.DirEntry, vmas []probe.VMA) stood {
 	return w
 }
 
-// standsAt is the stack pointer of a thread that waits in a system call: the
-// second last of nine words (fs/proc/base.c), of a running one there are none.
+// standsAt returns the stack pointer of a thread that waits in a system call. It is
+// the second last of nine words (fs/proc/base.c). The file of a running thread has
+// no such words.
 func standsAt(path string) (uintptr, bool) {
 	text, err := os.ReadFile(path)
 	if err != nil {

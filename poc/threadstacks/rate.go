@@ -7,7 +7,7 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// many is how many threads rate makes, one after the other.
+// many is the number of threads that rate makes, one after the other.
 const many = 2000
 
 // rate observes how long it takes to make threads that end at once.
@@ -16,7 +16,7 @@ func rate(p *probe.P) {
 	began := time.Now()
 	for i := 0; i < many; i++ {
 		go func() {
-			runtime.LockOSThread() // never unlocked: the thread ends with this
+			runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
 			down <- true
 		}()
 		<-down

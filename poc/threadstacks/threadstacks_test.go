@@ -10,7 +10,7 @@ func TestTheStackPointerIsFoundInALineOfTheKernel(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "syscall")
 	for text, want := range map[string]uintptr{
 		"202 0x5f 0x80 0x0 0x0 0x0 0x0 0x7ffd13b0 0x46f0a3\n": 0x7ffd13b0,
-		"-1 0x7ffd13b0 0x46f0a3\n":                            0, // in no call
+		"-1 0x7ffd13b0 0x46f0a3\n":                            0, // waits, but not in a system call
 		"running\n":                                           0,
 		"":                                                    0,
 		"202 0 0 0 0 0 0 sp pc\n":                             0,

@@ -6,17 +6,17 @@ import (
 	"syscall"
 )
 
-// Kind is why a thread that is followed stopped.
+// Kind is the reason for which a followed thread stopped.
 type Kind int
 
 const (
-	Began     Kind = iota // it is new and has done nothing
-	Called                // at the entry or the end of a system call
-	Filtered              // at a call that a seccomp filter stopped; nothing of it was done yet
-	Executed              // it became another program
+	Began     Kind = iota // the thread is new and has done nothing
+	Called                // entry or end of a system call
+	Filtered              // a seccomp filter stopped a call before the kernel did any of it
+	Executed              // it executed another program
 	Cloned                // in the middle of a call that makes a thread or a process
-	Signalled             // a signal is due, which it gets when it goes on
-	Ended                 // it is no more
+	Signalled             // a signal is pending, which the thread gets when it continues
+	Ended                 // the thread is gone
 )
 
 // Halt is one stop of a thread.
@@ -25,15 +25,15 @@ type Halt struct {
 	Kind   Kind
 }
 
-// Way is how a thread goes on: the request that lets it.
+// Way is the ptrace request by which a thread continues.
 type Way int
 
 const (
-	Run       Way = syscall.PTRACE_CONT    // calls do not stop it, unless a filter does
-	RunToCall Way = syscall.PTRACE_SYSCALL // to the entry or the end of a call
+	Run       Way = syscall.PTRACE_CONT    // only a filter stops its calls
+	RunToCall Way = syscall.PTRACE_SYSCALL // stops at the next entry or end of a call
 )
 
-// waitAll is __WALL: wait4 for threads too.
+// waitAll is __WALL: wait4 returns threads too.
 const waitAll = 0x40000000
 
 // Events of include/uapi/linux/ptrace.h.
@@ -42,12 +42,14 @@ const (
 	eventSeccomp = 7
 )
 
-// Follow runs a program that was started with SysProcAttr.Ptrace, its threads
-// and, by options, its children, to the end of its first process, and returns how
-// that ended. At each stop handle says how the thread goes on; what it says of one
-// that ended does not matter. A thread may be killed while it stands, so that
-// ESRCH is no failure. There is no time limit: whoever calls it kills what is
-// followed. With option OptionExitKill everything ends with the tracer.
+// Follow runs a program that was started with SysProcAttr.Ptrace, with its threads
+// and, depending on options, its children. It ends when the first process ends, and
+// returns that process's status. At each stop handle decides how the thread
+// continues; for a thread that ended the result is ignored.
+//
+// A stopped thread may be killed at any time, so ESRCH is not a failure. There is
+// no time limit: the caller must kill what it follows. With OptionExitKill
+// everything ends with the tracer.
 //
 // The caller must hold runtime.LockOSThread, have started the program on this
 // thread, and have no other children.
@@ -77,7 +79,7 @@ func Follow(pid, options int, handle func(Halt) (Way, error)) (syscall.WaitStatu
 	}
 }
 
-// pass handles one stop and lets the thread go on.
+// pass handles one stop and continues the thread.
 func pass(tid int, status syscall.WaitStatus, known map[int]bool, options int, first bool, handle func(Halt) (Way, error)) error {
 	kind, signal := kindOf(status)
 	if !known[tid] {
@@ -87,7 +89,7 @@ func pass(tid int, status syscall.WaitStatus, known map[int]bool, options int, f
 				return fmt.Errorf("PTRACE_SETOPTIONS: %w", err)
 			}
 		}
-		if first || status.StopSignal() == syscall.SIGSTOP { // how a traced thread begins
+		if first || status.StopSignal() == syscall.SIGSTOP { // a traced thread begins with this stop
 			kind, signal = Began, 0
 		}
 	}
@@ -101,8 +103,7 @@ func pass(tid int, status syscall.WaitStatus, known map[int]bool, options int, f
 	return nil
 }
 
-// kindOf tells the kinds of stops of a thread that is known, and the signal that
-// is due.
+// kindOf returns the kind of a stop of a known thread, and its pending signal.
 func kindOf(status syscall.WaitStatus) (Kind, syscall.Signal) {
 	switch event := uint32(status) >> 16; {
 	case event == eventSeccomp:

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestMain lets this test binary be what is followed: a process that makes
-// threads, gets a signal that it handles, and ends with a status of its own.
+// TestMain lets this test binary act as the followed program. That is a process
+// which makes threads, gets a signal that it handles, and ends with its own status.
 func TestMain(m *testing.M) {
 	if os.Getenv("TRACE_TEST_FOLLOWED") == "" {
 		os.Exit(m.Run())
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		}()
 		<-up
 	}
-	_ = syscall.Kill(os.Getpid(), syscall.SIGURG) // which the Go runtime handles
+	_ = syscall.Kill(os.Getpid(), syscall.SIGURG) // the Go runtime handles this signal
 	os.Exit(status)
 }
 
@@ -32,8 +32,9 @@ const (
 	status = 23
 )
 
-// TestThreadsAreFollowedToTheEnd fails if a thread is lost, left standing, or
-// told from its parent's calls: each of them must be seen to begin once.
+// TestThreadsAreFollowedToTheEnd fails if a thread is lost or left stopped. It also
+// fails if a call is assigned to the wrong thread: each thread must begin exactly
+// once.
 func TestThreadsAreFollowedToTheEnd(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -45,7 +46,7 @@ func TestThreadsAreFollowedToTheEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const limit = time.Minute // far beyond what it takes
+	const limit = time.Minute // far more than it takes
 	timer := time.AfterFunc(limit, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 	defer timer.Stop()
 	began, stops := map[int]int{}, map[Kind]int{}
@@ -77,7 +78,7 @@ func TestThreadsAreFollowedToTheEnd(t *testing.T) {
 	}
 }
 
-// TestAKilledProcessEnds fails if what ends by a signal is taken for a stop.
+// TestAKilledProcessEnds fails if an end by a signal is taken for a stop.
 func TestAKilledProcessEnds(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

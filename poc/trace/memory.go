@@ -8,7 +8,7 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 )
 
-// Numbers of include/uapi/linux/{ptrace,elf}.h.
+// From include/uapi/linux/{ptrace,elf}.h.
 const (
 	getRegset = 0x4204
 	setRegset = 0x4205
@@ -16,7 +16,8 @@ const (
 	registerSet = 1 // NT_PRSTATUS
 )
 
-// MaxRegisters is more words than any architecture has in NT_PRSTATUS.
+// MaxRegisters is more than the number of words that any architecture has in
+// NT_PRSTATUS.
 const MaxRegisters = 64
 
 // vector is struct iovec.
@@ -25,8 +26,8 @@ type vector struct {
 	length uintptr
 }
 
-// Words are the general registers of a stopped thread, by the places that
-// abi.Registers tells.
+// Words holds the general registers of a stopped thread, at the places of
+// abi.Registers.
 type Words struct {
 	All   [MaxRegisters]uint64
 	bytes uintptr
@@ -43,7 +44,7 @@ func RegistersOf(tid int) (*Words, error) {
 	return w, nil
 }
 
-// Store gives a stopped thread these registers.
+// Store sets the registers of a stopped thread.
 func (w *Words) Store(tid int) error {
 	v := &vector{base: &w.All[0], length: w.bytes}
 	if _, errno := Ptrace(setRegset, uintptr(tid), registerSet, uintptr(unsafe.Pointer(v))); errno != 0 {
@@ -70,8 +71,8 @@ func Poke(tid int, addr, value uint64) error {
 	return nil
 }
 
-// MmapArguments is the six arguments of an mmap at which a thread stands: those
-// of the call or, where it takes their address, what stands there.
+// MmapArguments returns the six arguments of the mmap at which a thread is stopped.
+// If mmap takes their address, they are read from the thread's memory.
 func MmapArguments(k abi.Table, tid int, args [6]uint64) ([6]uint64, error) {
 	if !k.MmapByPointer {
 		return args, nil

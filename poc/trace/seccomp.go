@@ -1,5 +1,5 @@
-// Package trace watches and changes system calls from outside: by seccomp
-// filters, which are built here, and by ptrace at the stops of a call.
+// Package trace watches and changes the system calls of other processes. It builds
+// and installs seccomp filters, and uses ptrace at the stops of a call.
 package trace
 
 import (
@@ -13,7 +13,7 @@ import (
 // Instruction is struct sock_filter (include/uapi/linux/filter.h).
 type Instruction struct {
 	Code   uint16
-	JT, JF uint8 // how many instructions to leave out where it is true, or false
+	JT, JF uint8 // number of instructions to skip if true, or if false
 	K      uint32
 }
 
@@ -28,23 +28,23 @@ const (
 // Answers of a filter (include/uapi/linux/seccomp.h).
 const (
 	Allow = 0x7fff0000
-	Stop  = 0x7ff00000 // SECCOMP_RET_TRACE: for the tracer
-	Ask   = 0x7fc00000 // SECCOMP_RET_USER_NOTIF: for the listener
-	Error = 0x00050000 // SECCOMP_RET_ERRNO, with the number below
+	Stop  = 0x7ff00000 // SECCOMP_RET_TRACE: the tracer decides
+	Ask   = 0x7fc00000 // SECCOMP_RET_USER_NOTIF: the listener decides
+	Error = 0x00050000 // SECCOMP_RET_ERRNO; the low bits hold the errno
 )
 
 // Flags of a filter.
 const (
 	AllThreads  = 1 << 0 // SECCOMP_FILTER_FLAG_TSYNC
-	NewListener = 1 << 3 // SECCOMP_FILTER_FLAG_NEW_LISTENER: the descriptor is returned
+	NewListener = 1 << 3 // SECCOMP_FILTER_FLAG_NEW_LISTENER: returns the listener's descriptor
 )
 
-// Filter is a program that gives one answer to the calls of some numbers and
-// lets all others pass. It looks at nothing else, so it is the same on every
+// Filter returns a program that gives one answer to the calls with some numbers and
+// lets all others pass. It checks nothing else, so it is the same on every
 // architecture.
 func Filter(answer uint32, numbers ...uint64) []Instruction {
 	// struct seccomp_data begins with the number of the call, an int in the
-	// machine's own byte order.
+	// machine's byte order.
 	program := []Instruction{{Code: LoadWord, K: 0}}
 	for _, number := range numbers {
 		program = append(program,
@@ -54,8 +54,8 @@ func Filter(answer uint32, numbers ...uint64) []Instruction {
 	return append(program, Instruction{Code: GiveBack, K: Allow})
 }
 
-// FilterFlag is a program that gives one answer to the calls of one number
-// that have a flag, of the lower 32, in an argument, and lets all others pass.
+// FilterFlag returns a program that gives one answer to calls of one number if an
+// argument has a flag. The flag must be in the lower 32 bits. All other calls pass.
 func FilterFlag(answer uint32, number uint64, argument int, flag uint32) []Instruction {
 	return []Instruction{
 		{Code: LoadWord, K: 0},
@@ -67,9 +67,9 @@ func FilterFlag(answer uint32, number uint64, argument int, flag uint32) []Instr
 	}
 }
 
-// lowerHalf is where the lower 32 bits of an argument stand in struct
-// seccomp_data: behind the number, the architecture and the instruction, in the
-// machine's own byte order.
+// lowerHalf returns the offset of an argument's lower 32 bits in struct
+// seccomp_data. The arguments come after the number, the architecture and the
+// instruction pointer, in the machine's byte order.
 func lowerHalf(argument int) uint32 {
 	at := uint32(16 + 8*argument)
 	one := uint64(1)
@@ -79,11 +79,11 @@ func lowerHalf(argument int) uint32 {
 	return at
 }
 
-// Install puts a filter on the calling thread, and on what it becomes and
-// starts. It needs root or no_new_privs, and CONFIG_SECCOMP_FILTER.
+// Install puts a filter on the calling thread, the programs that it executes and
+// its children. It needs root or no_new_privs, and CONFIG_SECCOMP_FILTER.
 func Install(k *sys.Kernel, flags uintptr, filter []Instruction) (uintptr, syscall.Errno) {
 	const setModeFilter = 1 // SECCOMP_SET_MODE_FILTER
-	program := &struct {    // sock_fprog
+	program := &struct {    // struct sock_fprog
 		length uint16
 		first  *Instruction
 	}{uint16(len(filter)), &filter[0]}

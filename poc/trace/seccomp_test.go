@@ -14,7 +14,7 @@ type call struct {
 	arguments    [6]uint64
 }
 
-// verdictOf runs a filter on a call, as the kernel would.
+// verdictOf runs a filter on a call as the kernel does.
 func verdictOf(t *testing.T, filter []Instruction, c call) uint32 {
 	t.Helper()
 	var loaded uint32
@@ -45,8 +45,8 @@ func verdictOf(t *testing.T, filter []Instruction, c call) uint32 {
 	return 0
 }
 
-// TestFiltersAnswerTheirCallsOnly fails if a filter lost other calls, or missed
-// its own: the first, the last, or any between.
+// TestFiltersAnswerTheirCallsOnly fails if a filter answers other calls, or misses
+// its own: the first, the last, or one between.
 func TestFiltersAnswerTheirCallsOnly(t *testing.T) {
 	for _, k := range abi.All() {
 		mine := []uint64{k.Syscall.Mmap, k.Syscall.Clone, k.Syscall.Prctl}
@@ -68,9 +68,9 @@ func TestFiltersAnswerTheirCallsOnly(t *testing.T) {
 	}
 }
 
-// TestFlagsAreLookedForInTheirArgument fails if a filter for clone with a flag
-// also answers a fork, or misses the flag beside others: os/exec would then fail
-// where only threads are to.
+// TestFlagsAreLookedForInTheirArgument fails if a filter for clone with a flag also
+// answers a fork. os/exec would then fail where only threads should. It also fails
+// if the flag is missed beside others.
 func TestFlagsAreLookedForInTheirArgument(t *testing.T) {
 	const clone, flag, answer = 120, 0x10000, Error | 11
 	for argument := 0; argument < 6; argument++ {

@@ -11,7 +11,7 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// request is struct seccomp_notif, reply struct seccomp_notif_resp
+// request is struct seccomp_notif, and reply is struct seccomp_notif_resp
 // (include/uapi/linux/seccomp.h).
 type request struct {
 	id         uint64
@@ -24,7 +24,7 @@ type request struct {
 type reply struct {
 	id    uint64
 	value int64
-	errno int32 // minus the number
+	errno int32 // minus the errno
 	flags uint32
 }
 
@@ -32,18 +32,18 @@ const (
 	receive = 0xc0502100 // SECCOMP_IOCTL_NOTIF_RECV, the same on every architecture
 	send    = 0xc0182101 // SECCOMP_IOCTL_NOTIF_SEND
 	goOn    = 1          // SECCOMP_USER_NOTIF_FLAG_CONTINUE
-	// replaced is no process and no session: IDs end at 1<<22 (PID_MAX_LIMIT in
-	// include/linux/threads.h).
+	// replaced is not the ID of a process or a session: IDs end at 1<<22
+	// (PID_MAX_LIMIT in include/linux/threads.h).
 	replaced = 0x12345678
 )
 
-// asked is what a call came to.
+// asked is the outcome of a call.
 type asked struct {
 	value uintptr
 	errno syscall.Errno
 }
 
-// listener lets one thread decide the calls of another.
+// listener makes one thread decide the calls of another.
 func listener(p *probe.P) {
 	k := p.Kernel
 	type installed struct {
@@ -52,11 +52,12 @@ func listener(p *probe.P) {
 	}
 	filter, calls := make(chan installed), make(chan asked)
 	go func() {
-		runtime.LockOSThread() // the filter is this thread's
+		runtime.LockOSThread() // the filter applies to this thread only
 		fd, errno := trace.Install(k, trace.NewListener, trace.Filter(trace.Ask, filtered))
 		filter <- installed{fd, errno}
 		for {
-			// Not a raw call: this thread waits for another one's answer.
+			// This is not a raw call, because the thread waits for another one's
+			// answer.
 			value, _, errno := syscall.Syscall(filtered, 0, 0, 0)
 			calls <- asked{value, errno}
 		}

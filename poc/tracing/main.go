@@ -1,5 +1,5 @@
-// Command tracing observes what tracers and injectors of defects rely on:
-// seccomp filters and their listeners, ptrace at system calls, tracepoints.
+// Command tracing observes what tracers and injectors of defects rely on: seccomp
+// filters and their listeners, ptrace at system calls, and tracepoints.
 package main
 
 import (
@@ -15,19 +15,19 @@ func main() {
 			Name: "listener",
 			// A call that a signal interrupts asks the listener a second time.
 			Env: []string{"GODEBUG=asyncpreemptoff=1"},
-			// The session of PID 1 is 0, which would say nothing.
+			// The session of PID 1 is 0, which would show nothing.
 			Attr: func(a *syscall.SysProcAttr) { a.Setsid, a.Setpgid = true, false },
 		}).Emit()
 		p.Observe("traced").Child(probe.Child{
 			Name: "tracer",
-			// What is traced stops at each signal too: on a slow machine those by
-			// which the Go runtime interrupts itself come faster than the tracer
-			// lets it go on.
+			// A traced thread stops at each signal too. On a slow machine the
+			// preemption signals of the Go runtime come faster than the tracer
+			// continues the thread.
 			Env: []string{"GODEBUG=asyncpreemptoff=1"},
 		}).Emit()
 		p.Observe("tracefs").Child(probe.Child{
 			Name: "tracefs",
-			// What it mounts goes with it.
+			// The mounts go away with the namespace.
 			Attr: func(a *syscall.SysProcAttr) { a.Cloneflags = syscall.CLONE_NEWNS },
 		}).Emit()
 	}, map[string]func(*probe.P){

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// filtered is the call that filters answer: neither the Go runtime nor the
-	// probe needs it.
+	// filtered is the call that filters answer. Neither the Go runtime nor the probe
+	// needs it.
 	filtered = syscall.SYS_GETSID
-	// answer is no error of that call, and another number on each family of
-	// architectures.
+	// answer is not an error of that call. Its number differs between the families
+	// of architectures.
 	answer = "EOVERFLOW"
-	// older is how many threads there are, besides the Go runtime's, before the
-	// filter.
+	// older is the number of threads before the filter, besides those of the Go
+	// runtime.
 	older = 4
 )
 
@@ -39,7 +39,7 @@ func threads(p *probe.P) {
 		up <- true
 		<-installed
 		answers <- try()
-		select {} // keeps its thread until the process ends
+		select {} // keeps the thread until the process ends
 	}
 	for i := 0; i < older; i++ {
 		go thread()
@@ -72,8 +72,8 @@ func threads(p *probe.P) {
 	tasks(p)
 }
 
-// tasks counts the threads of this process, and those that have a filter and
-// have given up new privileges.
+// tasks counts the threads of this process. It also counts those with a filter and
+// no_new_privs.
 func tasks(p *probe.P) {
 	o := p.Observe("tasks")
 	defer o.Emit()

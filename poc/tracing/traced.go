@@ -9,24 +9,24 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// Options of prctl that no kernel has, one for each thing that the tracer does
-// to the call: it finds the calls by them.
+// Options of prctl that no kernel has. There is one for each thing that the tracer
+// does to a call, and the tracer recognizes the calls by them.
 const (
 	watched  = 0x6d730001
 	changed  = 0x6d730002
 	reserved = 0x6d730003
-	// unknown stands for a call about which the kernel tells nothing.
+	// unknown stands for a call that the kernel does not describe.
 	unknown = 0x6d730004
 )
 
-// getDumpable is PR_GET_DUMPABLE, which the call becomes that is changed. It
-// ignores the other arguments and is 1 in a program that root started.
+// getDumpable is PR_GET_DUMPABLE, which replaces the option of the changed call. It
+// ignores the other arguments and returns 1 in a program that root started.
 const getDumpable = 3
 
-// arguments are those of the calls, behind the option.
+// arguments returns the arguments of the calls after the option.
 func arguments() [5]uintptr { return [5]uintptr{0x1111, 0x2222, 0x3333, 0x4444, 0x5555} }
 
-// tracee makes the calls. Only the first thread of a process is traced.
+// tracee makes the calls. Only the first thread of the process is traced.
 func tracee(p *probe.P) {
 	if syscall.Gettid() != os.Getpid() {
 		p.Observe("watched").Unknown("ret", "the probe is not its process's first thread").Emit()
@@ -46,7 +46,7 @@ func tracee(p *probe.P) {
 	}
 }
 
-// tracer runs tracee, whose observations go where its own go.
+// tracer runs tracee, which shares its standard output.
 func tracer(p *probe.P) {
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{"tracing", "-child", "tracee"}, &syscall.ProcAttr{
 		Env: os.Environ(), Files: []uintptr{0, 1, 2},
@@ -60,7 +60,7 @@ func tracer(p *probe.P) {
 	if err != nil {
 		return
 	}
-	entered := uint64(0) // the option of the call that is being made
+	entered := uint64(0) // option of the call in progress
 	for {
 		var status syscall.WaitStatus
 		_, err := syscall.Wait4(pid, &status, 0, nil)
@@ -86,7 +86,7 @@ func tracer(p *probe.P) {
 	}
 }
 
-// begin lets a process that stands at its first instruction run to its first call.
+// begin runs a process from its first instruction to its first call.
 func begin(pid int) error {
 	var status syscall.WaitStatus
 	if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil {
@@ -101,11 +101,12 @@ func begin(pid int) error {
 	return nil
 }
 
-// atCall looks at a stop and returns which of the calls is being made, 0 for none.
+// atCall handles a stop. It returns the option of the call in progress, 0 for any
+// other call.
 func atCall(p *probe.P, pid int, entered uint64) uint64 {
 	info, errno := trace.SyscallInfo(pid)
 	if errno != 0 {
-		if entered != unknown { // which calls these are cannot be told either
+		if entered != unknown { // without the information the calls cannot be recognized either
 			o := p.Observe("entry")
 			o.Returned("PTRACE_GET_SYSCALL_INFO", 0, errno)
 			o.Emit()
@@ -142,7 +143,7 @@ func atCall(p *probe.P, pid int, entered uint64) uint64 {
 	return option
 }
 
-// set makes the call at which the thread stands another one.
+// set changes the call at which the thread is stopped into another one.
 func set(p *probe.P, step string, pid int, info *trace.Info) {
 	info.Words[1] = getDumpable
 	o := p.Observe(step)

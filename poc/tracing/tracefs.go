@@ -7,8 +7,8 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// tracepoints looks for events of the scheduler. It is in a mount namespace of
-// its own.
+// tracepoints looks for events of the scheduler. It runs in its own mount
+// namespace.
 func tracepoints(p *probe.P) {
 	o := p.Observe("mount")
 	dir, err := os.MkdirTemp("", "tracefs")

@@ -1,8 +1,10 @@
-// Command variants observes what becomes of Go programs whose runtimes treat
-// MAP_STACK differently, on this kernel as it is and as it would be with each
-// defect that concerns them. stock never gives the flag, strict maps every
-// thread's stack with it, fallback asks once whether it can be used; detector
-// asks as carefully as a program can, and says what it found.
+// Command variants observes Go programs whose runtimes treat MAP_STACK differently.
+// It runs them on the kernel as it is, and as it would be with each defect that
+// concerns the flag.
+//
+// stock never uses the flag, strict maps every thread's stack with it, and fallback
+// asks once whether it can be used. detector examines it as carefully as a program
+// can, and reports what it found.
 package main
 
 import (
@@ -12,12 +14,14 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// Defects of poc/defect; none is the kernel as it is, below no injector.
+// These are defects of poc/defect. none is the kernel as it is, without the
+// injector.
 const none = "none"
 
 var defects = []string{none, "stack-eperm", "stack-einval", "stack-eopnotsupp", "stack-enomem", "stack-read-only"}
 
-// programs is what each runtime or detector is called where this program is.
+// programs lists the file of each runtime and of the detector, in the folder of
+// this program.
 var programs = []struct{ name, program string }{
 	{"stock", "threadstacks"},
 	{"strict", "threadstacks-strict"},

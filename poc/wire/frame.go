@@ -14,21 +14,21 @@ import (
 //
 //	prefix seq length crc32 base64\n
 //
-// seq and length are decimal, length counts the decoded payload's bytes, and
-// the CRC-32 (IEEE, eight hexadecimal digits) covers "seq length " and the
-// payload, so that a changed header is noticed too. printk may cut into the
-// line: a frame is whole or it is asked for again.
+// seq and length are decimal. length counts the bytes of the decoded payload. The
+// CRC-32 (IEEE, eight hexadecimal digits) covers "seq length " and the payload, so
+// that a changed header is noticed too. printk may cut into the line: a damaged
+// frame is asked for again.
 const (
 	GuestPrefix = "@MSg1 " // frames that a guest sends
 	HostPrefix  = "@MSh1 " // frames that a host sends
-	EarlyPrefix = "@MSz1 " // frames of stage 0, before the agent is there; they are not asked for again
+	EarlyPrefix = "@MSz1 " // frames of stage 0, before the agent runs; they are not asked for again
 )
 
-// MaxPayload bounds a frame's payload, in bytes. Short frames survive a
-// chattering console better than long ones.
+// MaxPayload bounds a frame's payload, in bytes. On a noisy console short frames
+// survive better than long ones.
 const MaxPayload = 16 << 10
 
-// MaxLine is the longest line a frame can take, in bytes, with its newline.
+// MaxLine is the length of the longest frame, in bytes, with its newline.
 const MaxLine = len(GuestPrefix) + 10 + 1 + 5 + 1 + 8 + 1 + (MaxPayload+2)/3*4 + 1
 
 // Frame is one numbered payload. Each side counts its own frames from 0.
@@ -37,13 +37,13 @@ type Frame struct {
 	Payload []byte
 }
 
-// ErrNoFrame means that a line holds no frame at all.
+// ErrNoFrame means that a line contains no frame.
 var ErrNoFrame = errors.New("no frame in this line")
 
 // ErrTooLarge means that a message does not fit in a frame.
 var ErrTooLarge = errors.New("message larger than a frame may be")
 
-// ErrDamaged means that a line holds a frame that did not arrive whole.
+// ErrDamaged means that a line contains a frame that is not intact.
 var ErrDamaged = errors.New("damaged frame")
 
 // Encode returns the frame as one line, newline included.
@@ -60,8 +60,8 @@ func Encode(prefix string, f Frame) ([]byte, error) {
 	return append(line, '\n'), nil
 }
 
-// Decode finds a frame anywhere in line: what printk left before the prefix
-// is ignored, anything else out of place makes the frame damaged.
+// Decode finds a frame anywhere in line. Text before the prefix, which printk left,
+// is ignored. Anything else out of place makes the frame damaged.
 func Decode(prefix string, line []byte) (Frame, error) {
 	at := bytes.LastIndex(line, []byte(prefix))
 	if at < 0 {

@@ -6,9 +6,9 @@ import (
 	"io"
 )
 
-// ReadObservations hands over the observations among r's lines, most at the most,
-// and counts what is lost: lines that are none or longer than limit bytes, and an
-// end that could not be read.
+// ReadObservations passes on the observations in r's lines, at most `most` of them.
+// lost counts lines that are no observations or longer than limit bytes, and an end
+// that could not be read.
 func ReadObservations(r io.Reader, limit, most int, observe func(Observation)) (lost int) {
 	lines := bufio.NewReaderSize(r, limit)
 	for n := 0; ; {
@@ -29,7 +29,7 @@ func ReadObservations(r io.Reader, limit, most int, observe func(Observation)) (
 		if err == io.EOF {
 			return lost
 		}
-		if err != nil { // something else holds the pipe, and may have more to say
+		if err != nil { // another process holds the pipe and may write more
 			return lost + 1
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"testing/iotest"
 )
 
-// TestWhatAProbeSaysIsReadOrCounted fails if a line can be lost in silence.
+// TestWhatAProbeSaysIsReadOrCounted fails if a line is lost and not counted.
 func TestWhatAProbeSaysIsReadOrCounted(t *testing.T) {
 	const limit = 64
 	for name, c := range map[string]struct {

@@ -1,14 +1,14 @@
 package wire
 
-// Protocol is the version of the records and frames below. Host and agent
-// refuse to talk when it differs.
+// Protocol is the version of the records and frames below. Host and agent refuse to
+// work together if it differs.
 const Protocol = 1
 
-// Kind says which field of a Record is set.
+// Kind tells which field of a Record is set.
 type Kind string
 
 const (
-	KindHello       Kind = "hello"       // the agent is up; first record of a boot
+	KindHello       Kind = "hello"       // the agent is ready; first record of a boot
 	KindObservation Kind = "observation" // one step of the running probe
 	KindDone        Kind = "done"        // the probe ended; last record of a run
 	KindRefused     Kind = "refused"     // the request could not be carried out
@@ -21,66 +21,66 @@ type Record struct {
 	Hello       *Hello       `json:"hello,omitempty"`
 	Observation *Observation `json:"observation,omitempty"`
 	Exit        *Exit        `json:"exit,omitempty"`    // with KindDone
-	Refused     string       `json:"refused,omitempty"` // with KindRefused: why
+	Refused     string       `json:"refused,omitempty"` // with KindRefused: the reason
 }
 
-// Hello is what the agent says of itself once the console is usable.
+// Hello describes the agent. It is sent when the console is usable.
 type Hello struct {
 	Protocol int      `json:"protocol"`
-	Arch     string   `json:"arch"` // GOARCH the agent was compiled for
+	Arch     string   `json:"arch"` // GOARCH that the agent was compiled for
 	Go       string   `json:"go"`   // runtime.Version of the guest toolchain
 	Release  string   `json:"release"`
-	Probes   []string `json:"probes"` // sorted names that Request.Probe accepts
-	// Notes are preparations of the guest that failed, such as a mount that
-	// this kernel does not have.
+	Probes   []string `json:"probes"` // sorted names that Request.Probe may have
+	// Notes lists preparations of the guest that failed, such as a mount that this
+	// kernel does not support.
 	Notes []string `json:"notes,omitempty"`
 }
 
-// Observation is one step's outcome: what was called, with what, what came
-// back. It never says whether that is right.
+// Observation is one step's outcome: the call, its arguments and its result. It
+// never judges them.
 type Observation struct {
 	// Step is the name of the step, unique within one probe run.
 	Step string `json:"step"`
 	// Call is the call as a person would write it, with the raw numbers.
 	Call string `json:"call,omitempty"`
-	// Ret is the returned value in hexadecimal, empty when Errno is set or
+	// Ret is the returned value in hexadecimal. It is empty if Errno is set or
 	// nothing was called.
 	Ret string `json:"ret,omitempty"`
 	// Errno is the error number exactly as the kernel returned it, 0 for none.
 	Errno int `json:"errno,omitempty"`
 	// Error is the name of Errno on the probe's architecture.
 	Error string `json:"error,omitempty"`
-	// Values are what was seen afterwards, by name.
+	// Values holds what was observed, by name.
 	Values map[string]string `json:"values,omitempty"`
-	// Unknown holds the names that could not be determined, with the reason.
-	// A name is in Values, in Unknown, or absent: three different answers.
+	// Unknown holds the names that could not be determined, with the reason. A name
+	// is in Values, in Unknown, or absent: these are three different answers.
 	Unknown map[string]string `json:"unknown,omitempty"`
 }
 
-// Exit is how a probe process ended.
+// Exit describes the end of a probe process.
 type Exit struct {
 	Code     int    `json:"code"`               // exit status, -1 when killed by a signal
 	Signal   string `json:"signal,omitempty"`   // name of the signal that killed it
 	TimedOut bool   `json:"timedOut,omitempty"` // the agent killed it after Request.TimeoutMS
-	Stderr   string `json:"stderr,omitempty"`   // its beginning and end, StderrLimit bytes at most
-	// Dropped counts stdout lines that were no observations, too long, or could
+	Stderr   string `json:"stderr,omitempty"`   // its beginning and end, at most StderrLimit bytes
+	// Dropped counts lines of stdout that were no observations, too long, or could
 	// not be read.
 	Dropped int `json:"dropped,omitempty"`
 }
 
-// StderrLimit bounds Exit.Stderr, in bytes: small enough that a frame holds it
-// even when JSON escapes every byte.
+// StderrLimit bounds Exit.Stderr, in bytes. It fits in a frame even if JSON escapes
+// every byte.
 const StderrLimit = 2 << 10
 
 // Clean reports whether the probe ran to its end.
 func (e Exit) Clean() bool { return e.Code == 0 && e.Signal == "" && !e.TimedOut }
 
-// Op is what a Request asks for.
+// Op is the kind of a Request.
 type Op string
 
 const (
 	OpRun    Op = "run"    // run Probe with Args
-	OpResend Op = "resend" // send every record from sequence From again
+	OpResend Op = "resend" // send every record from sequence number From again
 )
 
 // Request is one message from the host.
@@ -93,12 +93,12 @@ type Request struct {
 	From      uint32   `json:"from,omitempty"`
 }
 
-// Transcript is all observations of one probe run, with how it ended.
+// Transcript holds all observations of one probe run, and how the run ended.
 type Transcript struct {
 	Probe string   `json:"probe"`
 	Args  []string `json:"args,omitempty"`
-	// Defect is the defect model that was injected while the probe ran, empty
-	// for none. With one, what was observed says nothing of the kernel.
+	// Defect is the defect model that was injected while the probe ran, empty for
+	// none. With a defect, the observations show nothing about the kernel.
 	Defect       string        `json:"defect,omitempty"`
 	Observations []Observation `json:"observations"`
 	Exit         Exit          `json:"exit"`

@@ -1,21 +1,22 @@
-// Command zeropage observes whose a page is that was only read: until somebody
-// writes, it is the page of zeroes that all programs share. It is a probe of its
-// own because a kernel that takes it for the program's frees it in the end, and
-// corrupts everything else in the guest.
+// Command zeropage observes who owns a page that was only read. Until somebody
+// writes, it is the zero page that all programs share. A kernel that takes it for
+// the program's own frees it in the end, and corrupts everything else in the guest.
+// So this is a separate probe.
 package main
 
 import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// resident is the line of smaps that counts a mapping's own pages, and not the
-// shared one.
+// resident is the line of smaps that counts a mapping's own pages, without the
+// shared zero page.
 const resident = "Rss"
 
 func main() {
 	probe.Run(func(p *probe.P) {
 		m, prot := p.Kernel.Map, p.Kernel.Prot
-		// Between two without access, so that it stays a mapping of its own.
+		// The page is between two inaccessible ones, so that it stays a separate
+		// mapping.
 		around, errno := p.Kernel.Mmap(0, 3*p.Page, 0, m.Private|m.Anonymous, -1, 0)
 		at := around + p.Page
 		if errno == 0 {
@@ -33,11 +34,11 @@ func main() {
 		if o.Returned("mprotect(read|write)", 0, errno) {
 			count(o, at)
 		}
-		o.Emit() // now: the end of this program may be the end of the guest
+		o.Emit() // emitted now, because the end of this program may be the end of the guest
 	}, nil)
 }
 
-// count records how much of a mapping is the program's own.
+// count records how much of a mapping belongs to the program.
 func count(o *probe.Obs, at uintptr) {
 	v, ok, err := probe.Lookup(at)
 	switch own, told := v.Fields[resident]; {

@@ -1,5 +1,5 @@
-// Package account puts together what stage 0 said on a console, and says what a
-// kernel with another ABI is.
+// Package account rebuilds the transcript of stage 0 from the frames it wrote to a
+// console. It also diagnoses a kernel whose ABI is not that of the architecture.
 package account
 
 import (
@@ -16,23 +16,25 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Frames beyond these were never stage 0's: it says some thirty things.
+// Stage 0 makes some thirty observations. Frames beyond these bounds were never
+// written by it.
 const (
 	maxFrames = 256
 	maxBytes  = 256 << 10
 )
 
-// Account is what has been heard. The zero Account has heard nothing; it is safe
-// for concurrent use.
+// Account collects the frames of stage 0 that a console showed. The zero Account is
+// empty; it is safe for concurrent use.
 type Account struct {
 	mu     sync.Mutex
 	frames map[uint32][]byte
 	bytes  int
-	// disputed are frames that came twice and were not the same: neither counts.
+	// disputed holds the sequence numbers of frames that came twice with different
+	// payloads. Neither counts.
 	disputed map[uint32]bool
 }
 
-// Frame takes a frame. Stage 0 says everything twice; what came whole once is enough.
+// Frame adds a frame. Stage 0 sends everything twice; one undamaged copy is enough.
 func (a *Account) Frame(f wire.Frame) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -50,9 +52,9 @@ func (a *Account) Frame(f wire.Frame) {
 	}
 }
 
-// Transcript is what stage 0 observed, and false if it was never heard. A step
-// whose frame did not come whole is not there and is counted in Dropped; without
-// its last frame nobody knows how stage 0 ended, and its exit is no clean one.
+// Transcript returns what stage 0 observed, and false if no frame of it arrived. A
+// step without an intact frame is left out and counted in Dropped. Without the last
+// frame nobody knows how stage 0 ended, so the exit code is -1.
 func (a *Account) Transcript(table abi.Table) (wire.Transcript, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -88,11 +90,11 @@ func (a *Account) Transcript(table abi.Table) (wire.Transcript, bool) {
 	return t, true
 }
 
-// seen is a transcript by step.
+// seen maps a step to its observation.
 type seen map[string]wire.Observation
 
-// works reports whether a step's call succeeded, refused that it failed with an error;
-// of a step that is not there neither.
+// works reports whether the step's call succeeded. refused reports whether it
+// failed with errno. Both are false for a step that was not observed.
 func (s seen) works(step string) bool {
 	o, there := s[step]
 	return there && o.Errno == 0
@@ -103,8 +105,8 @@ func (s seen) refused(step string, errno int) bool {
 	return there && o.Errno == errno
 }
 
-// Diagnose is what a transcript says of the ABI that answered, where it is not
-// the architecture's, and of an agent that could not be started: one finding each.
+// Diagnose returns one finding for each way in which the kernel's ABI differs from
+// the architecture's. An agent that could not be started is a finding too.
 func Diagnose(t wire.Transcript, table abi.Table) []string {
 	s := seen{}
 	for _, o := range t.Observations {
@@ -143,7 +145,8 @@ func Diagnose(t wire.Transcript, table abi.Table) []string {
 	return findings
 }
 
-// oldWorld is what else is known of a LoongArch kernel before the port was merged.
+// oldWorld returns more evidence of an old-world LoongArch kernel, from before the
+// port was merged upstream. It returns "" if there is none.
 func oldWorld(s seen) string {
 	if !s.works(stage0.OldLimits) {
 		return ""
@@ -152,7 +155,7 @@ func oldWorld(s seen) string {
 		"build the guest's programs with the vendor's Go for ABI 1.0", stage0.GenericGetrlimit)
 }
 
-// whose names the architectures with a number for MAP_ANONYMOUS.
+// whose returns the architectures that use this number for MAP_ANONYMOUS.
 func whose(anonymous uint64) string {
 	var names []string
 	for _, t := range abi.All() {

@@ -41,7 +41,7 @@ func observed(step string, errno int) wire.Record {
 var done = wire.Record{Kind: wire.KindDone, Exit: &wire.Exit{}}
 
 // TestWhatDidNotComeWholeIsMissedNotGuessed fails if a step that printk destroyed
-// twice is invented, or makes the others unusable.
+// twice is invented. It also fails if such a step makes the others unusable.
 func TestWhatDidNotComeWholeIsMissedNotGuessed(t *testing.T) {
 	all := []wire.Frame{frame(t, 0, observed("a", 0)), frame(t, 1, observed("b", 35)), frame(t, 2, observed("c", 0)), frame(t, 3, done)}
 	other := frame(t, 1, observed("b", 11))
@@ -84,7 +84,7 @@ func TestWhatDidNotComeWholeIsMissedNotGuessed(t *testing.T) {
 	}
 }
 
-// recorded is a transcript of stage 0 in suites/stage0/testdata.
+// recorded reads a transcript of stage 0 from suites/stage0/testdata.
 func recorded(t testing.TB, name string) (tr wire.Transcript) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "..", "..", "suites", "stage0", "testdata", name+".json"))
@@ -97,7 +97,7 @@ func recorded(t testing.TB, name string) (tr wire.Transcript) {
 	return tr
 }
 
-// answered is a transcript with other answers.
+// answered returns a copy of the transcript with other errnos for some steps.
 func answered(tr wire.Transcript, errnos map[string]int) wire.Transcript {
 	tr.Observations = append([]wire.Observation{}, tr.Observations...)
 	for i := range tr.Observations {
@@ -118,7 +118,7 @@ func TestAnotherABIIsNamedAndTheRightOneIsNot(t *testing.T) {
 	for name, c := range map[string]struct {
 		said wire.Transcript
 		arch string
-		want []string // in each finding
+		want []string // parts of the findings, in order
 	}{
 		"the public sw64 user-mode emulator": {recorded(t, "sw64-generic-user"), "sw64", []string{
 			"MAP_ANONYMOUS is 0x20 here, not 0x10: this is the ABI of asm-generic"}},

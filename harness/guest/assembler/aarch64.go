@@ -2,11 +2,12 @@ package assembler
 
 import "encoding/binary"
 
-// aarch64 is arm64 (Arm ARM, chapter C4).
+// aarch64 encodes instructions of arm64 (Arm ARM, chapter C4).
 type aarch64 struct{}
 
 func (aarch64) registers() registers {
-	// x19 to x24; x8 is the number, x0 to x5 the arguments.
+	// x19 to x24 keep values. x8 holds the number of a system call, x0 to x5 its
+	// arguments.
 	return registers{v: [6]reg{19, 20, 21, 22, 23, 24}, temp: 9, number: 8, args: [6]reg{0, 1, 2, 3, 4, 5}}
 }
 
@@ -45,7 +46,8 @@ func (aarch64) shift(left bool, d, a reg, n uint) []byte {
 	return words32(0xd3400000 | immr<<16 | imms<<10 | uint32(a)<<5 | uint32(d))
 }
 
-// indexed is a load or store; the offset is in units of what it moves.
+// indexed encodes a load or a store. The instruction holds the offset in units of
+// the size that it moves.
 func indexed(wide, narrow uint32, size int, r, base reg, offset int) []byte {
 	opcode := wide
 	if size == 1 {
@@ -80,7 +82,7 @@ func (aarch64) resolve(code []byte, end, target int) error {
 		return displace(code, end, end-4, target, 26)
 	}
 	cond := uint32(code[end-4])
-	code[end-4] = 0 // B.cond has its distance above the condition
+	code[end-4] = 0 // B.cond has its distance above the condition, so the condition is put back later
 	if err := displace(code, end, end-4, target, 19); err != nil {
 		return err
 	}

@@ -1,27 +1,29 @@
 package assembler
 
-// alpha is the instruction formats that Alpha and sw64 share, with the numbers
-// in which they differ.
+// alpha encodes the instruction formats that Alpha and sw64 share. isa holds the
+// numbers in which they differ.
 type alpha struct{ isa }
 
-// isa is opcodes. An operation has the opcode of its format, and a function.
+// isa holds the opcodes of one machine. An operation on registers has the opcode of
+// its format and a function.
 type isa struct {
 	lda, ldah, ldbu, stb, ldq, stq uint32
 	br, bsr, beq, bne              uint32
-	ret                            uint32 // through $26, whole
-	syscall                        uint32 // whole
+	ret                            uint32 // the whole instruction, through $26
+	syscall                        uint32 // the whole instruction
 
-	// An operation of three registers, and of two and eight bits; the bit that
-	// says so where both have one opcode.
+	// These take two registers, or one register and a literal of eight bits, and put
+	// the result in a third. Alpha marks the literal form by literalBit, sw64 by
+	// another opcode.
 	add, sub, and, or, xor, cmpeq, cmpult, sll, srl operateOp
-	literal                                         uint32 // added to the opcode
+	literal                                         uint32 // added to the opcode for the literal form
 	literalBit                                      uint32
 }
 
 type operateOp struct{ opcode, function uint32 }
 
-// isaAlpha is the Alpha Architecture Handbook, appendix C. The byte instructions
-// are BWX, which every CPU from EV56 on has.
+// isaAlpha is from the Alpha Architecture Handbook, appendix C. The byte
+// instructions are BWX, which every CPU from EV56 on has.
 var isaAlpha = isa{
 	lda: 0x08, ldah: 0x09, ldbu: 0x0a, stb: 0x0e, ldq: 0x29, stq: 0x2d,
 	br: 0x30, bsr: 0x34, beq: 0x39, bne: 0x3d,
@@ -34,8 +36,8 @@ var isaAlpha = isa{
 	literalBit: 1 << 12,
 }
 
-// isaSW64 is target/sw64/translate.c of openEuler's QEMU 6.2 (translate_one and
-// gen_op_l): ldi, ldih, ldbu, stb, ldl, stl; addl, subl, bis, sll, srl.
+// isaSW64 is from target/sw64/translate.c of openEuler's QEMU 6.2 (translate_one
+// and gen_op_l): ldi, ldih, ldbu, stb, ldl, stl; addl, subl, bis, sll, srl.
 var isaSW64 = isa{
 	lda: 0x3e, ldah: 0x3f, ldbu: 0x20, stb: 0x28, ldq: 0x23, stq: 0x2b,
 	br: 0x04, bsr: 0x05, beq: 0x30, bne: 0x31,
@@ -57,11 +59,12 @@ const (
 )
 
 func (alpha) registers() registers {
-	// s0 to s5; v0 is the number, a0 to a5 the arguments.
+	// s0 to s5 keep values. v0 holds the number of a system call, a0 to a5 its
+	// arguments.
 	return registers{v: [6]reg{9, 10, 11, 12, 13, 14}, temp: 1, number: alphaV0, args: [6]reg{16, 17, 18, 19, 20, 21}}
 }
 
-// displaced is an instruction of two registers and sixteen bits.
+// displaced encodes an instruction of two registers and a 16-bit displacement.
 func displaced(opcode uint32, a, b reg, n uint64) uint32 {
 	return opcode<<26 | uint32(a)<<21 | uint32(b)<<16 | uint32(n)&0xffff
 }
@@ -75,7 +78,8 @@ func (m alpha) byLiteral(op operateOp, c, a reg, n uint) uint32 {
 }
 
 func (m alpha) immediate(d reg, value uint64) []byte {
-	// Each part is added with its sign, so that the one above makes up for it.
+	// The machine adds each 16-bit part with its sign. The part above makes up for a
+	// negative one.
 	d0 := value
 	d1 := (d0 - uint64(int64(int16(d0)))) >> 16
 	d2 := (d1 - uint64(int64(int16(d1)))) >> 16
@@ -146,7 +150,7 @@ func (m alpha) stack(d reg) []byte { return m.move(d, alphaSP) }
 
 func (m alpha) trap(d reg) []byte {
 	b := words32(m.syscall,
-		displaced(m.beq, alphaA3, 0, 1), // over the next
+		displaced(m.beq, alphaA3, 0, 1), // skip the next instruction
 		operate(m.sub, alphaV0, alphaZero, alphaV0))
 	return append(b, m.move(d, alphaV0)...)
 }

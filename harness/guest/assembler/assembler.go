@@ -5,22 +5,22 @@ import (
 	"fmt"
 )
 
-// reg is a register by its number on the machine.
+// reg is the machine's number of a register.
 type reg uint32
 
-// registers is where a machine keeps what the program works with.
+// registers assigns the registers of a machine to the program's purposes.
 type registers struct {
-	// v survive system calls and are no arguments of one.
+	// v keep their values across system calls and are not used for arguments.
 	v [6]reg
-	// temp holds constants between two instructions, and is lost by the next
-	// operation.
+	// temp holds a constant between two instructions. The next operation overwrites
+	// it.
 	temp reg
-	// number and args are the system call's.
+	// number and args hold the number and the arguments of a system call.
 	number reg
 	args   [6]reg
 }
 
-// operation is one that takes two registers.
+// operation is an operation on two registers.
 type operation int
 
 const (
@@ -31,7 +31,7 @@ const (
 	xor
 )
 
-// condition compares two registers; below and aboveEqual without sign.
+// condition compares two registers. below and aboveEqual compare without sign.
 type condition int
 
 const (
@@ -41,36 +41,37 @@ const (
 	aboveEqual
 )
 
-// encoder is the instructions of one machine. An operation may become several.
+// encoder encodes the instructions of one machine. One operation may become several
+// instructions.
 type encoder interface {
 	registers() registers
 	immediate(d reg, value uint64) []byte
 	move(d, s reg) []byte
 	binary(op operation, d, a, b reg) []byte
-	// increment adds a small number, within ±2047.
+	// increment adds n, which must be within ±2047.
 	increment(d, a reg, n int) []byte
 	shift(left bool, d, a reg, n uint) []byte
-	// load and store move one byte or eight, at an offset from 0 to 2040.
+	// load and store move one byte or eight. The offset must be from 0 to 2040.
 	load(size int, d, base reg, offset int) []byte
 	store(size int, s, base reg, offset int) []byte
-	// branch, jump and call end with the instruction that resolve points at
-	// its target; tail is the bytes behind that instruction.
+	// branch, jump and call end with the instruction whose target resolve fills in,
+	// followed by tail bytes.
 	branch(c condition, a, b reg) (code []byte, tail int)
 	jump() (code []byte, tail int)
 	call() (code []byte, tail int)
-	// enter begins a routine, leave returns from it.
+	// enter begins a routine; leave returns from it.
 	enter() []byte
 	leave() []byte
-	// stack copies the stack pointer.
+	// stack copies the stack pointer to d.
 	stack(d reg) []byte
-	// trap makes the system call that the argument registers hold and copies its
-	// result, minus the errno for one that failed.
+	// trap makes the system call that the registers hold and copies its result to d.
+	// A call that failed gives minus its errno.
 	trap(d reg) []byte
-	// resolve completes the instruction that ends at end, so that it goes to target.
+	// resolve fills in the target of the instruction that ends at end.
 	resolve(code []byte, end, target int) error
 }
 
-// label is a place in the code.
+// label names a place in the code.
 type label int
 
 type fixup struct {
@@ -78,19 +79,19 @@ type fixup struct {
 	to  label
 }
 
-// assembler collects code and data of a program.
+// assembler collects the code and the data of a program.
 type assembler struct {
 	encoder
 	r        registers
 	code     []byte
 	data     []byte
-	reserved uint64 // bytes behind reservedBase
-	places   []int  // by label, -1 until it is placed
+	reserved uint64 // bytes used from reservedBase on
+	places   []int  // offset in the code by label, -1 until it is placed
 	fixups   []fixup
 	texts    map[string]uint64
 }
 
-// The program's addresses. Above 4 GiB, as Alpha's and MIPS's programs are.
+// The addresses lie above 4 GiB, as those of Alpha's and MIPS's programs do.
 const (
 	codeBase     = 0x120000000
 	dataBase     = codeBase + 0x1000000
@@ -110,7 +111,7 @@ func (a *assembler) label() label {
 
 func (a *assembler) place(l label) { a.places[l] = len(a.code) }
 
-// here is a new label at this place.
+// here returns a new label at the end of the code.
 func (a *assembler) here() label {
 	l := a.label()
 	a.place(l)
@@ -134,29 +135,29 @@ func (a *assembler) callTo(l label) {
 	a.to(l, code, tail)
 }
 
-// when goes to l if the comparison holds.
+// when branches to l if the comparison holds.
 func (a *assembler) when(c condition, x, y reg, l label) {
 	code, tail := a.branch(c, x, y)
 	a.to(l, code, tail)
 }
 
-// whenIs is when with a constant.
+// whenIs branches to l if x compares so with a constant.
 func (a *assembler) whenIs(c condition, x reg, value uint64, l label) {
 	a.set(a.r.temp, value)
 	a.when(c, x, a.r.temp, l)
 }
 
-// variable reserves eight bytes.
+// variable reserves eight bytes and returns their address.
 func (a *assembler) variable() uint64 { return a.space(8) }
 
-// space reserves bytes that begin as zero.
+// space reserves bytes, which start as zero, and returns their address.
 func (a *assembler) space(bytes uint64) uint64 {
 	at := reservedBase + a.reserved
 	a.reserved += (bytes + 15) &^ 15
 	return at
 }
 
-// text keeps bytes once and returns where.
+// text stores s once and returns its address.
 func (a *assembler) text(s string) uint64 {
 	at, ok := a.texts[s]
 	if !ok {
@@ -167,7 +168,7 @@ func (a *assembler) text(s string) uint64 {
 	return at
 }
 
-// words keeps numbers and returns where.
+// words stores numbers of 64 bits and returns their address.
 func (a *assembler) words(values ...uint64) uint64 {
 	for len(a.data)%8 != 0 {
 		a.data = append(a.data, 0)
@@ -179,19 +180,19 @@ func (a *assembler) words(values ...uint64) uint64 {
 	return at
 }
 
-// get reads a variable.
+// get loads a variable into d.
 func (a *assembler) get(d reg, variable uint64) {
 	a.set(d, variable)
 	a.emit(a.load(8, d, d, 0))
 }
 
-// put writes a variable.
+// put stores s in a variable.
 func (a *assembler) put(variable uint64, s reg) {
 	a.set(a.r.temp, variable)
 	a.emit(a.store(8, s, a.r.temp, 0))
 }
 
-// argument is a system call's: a number, or what a variable holds.
+// argument is one of a system call: a number, or the content of a variable.
 type argument struct {
 	value uint64
 	held  bool
@@ -201,7 +202,7 @@ func number(v uint64) argument { return argument{value: v} }
 
 func held(variable uint64) argument { return argument{variable, true} }
 
-// system makes a system call. The result is in d.
+// system makes a system call and leaves its result in d.
 func (a *assembler) system(d reg, call uint64, args ...argument) {
 	for i, arg := range args {
 		a.set(a.r.args[i], arg.value)
@@ -213,7 +214,7 @@ func (a *assembler) system(d reg, call uint64, args ...argument) {
 	a.emit(a.trap(d))
 }
 
-// link completes the code.
+// link fills in the targets of all branches.
 func (a *assembler) link() error {
 	for _, f := range a.fixups {
 		target := a.places[f.to]
@@ -230,7 +231,7 @@ func (a *assembler) link() error {
 	return nil
 }
 
-// words32 is instructions of 32 bits.
+// words32 returns instructions of 32 bits as bytes.
 func words32(values ...uint32) []byte {
 	var b []byte
 	for _, v := range values {
@@ -239,8 +240,8 @@ func words32(values ...uint32) []byte {
 	return b
 }
 
-// displace puts a distance in instructions, counted from origin, into the low
-// bits of the instruction that ends at end.
+// displace puts the distance from origin to target, in instructions, into the
+// instruction that ends at end. The distance takes its lowest bits.
 func displace(code []byte, end, origin, target int, bits uint) error {
 	distance := (target - origin) / 4
 	if limit := 1 << (bits - 1); distance < -limit || distance >= limit {

@@ -18,14 +18,14 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files; read them as a person who knows the instruction set before you commit them")
 
-// written is an operation and what it became.
+// written is an operation and its encoding.
 type written struct {
 	what string
 	code []byte
 }
 
-// everything is each operation of the assembler on registers that need every
-// bit of their fields, with the numbers at the ends of their ranges.
+// everything returns the encoding of each operation of the assembler. The registers
+// use every bit of their fields, and the numbers are the ends of their ranges.
 func everything(t *testing.T, e encoder) []written {
 	t.Helper()
 	r := e.registers()
@@ -81,7 +81,7 @@ func everything(t *testing.T, e encoder) []written {
 	return all
 }
 
-// disassembler reads all instructions of a piece of code.
+// disassembler returns the instructions of a piece of code as text.
 type disassembler func(t *testing.T, code []byte) []string
 
 func decodeAll(t *testing.T, code []byte, decode func([]byte) (string, int, error)) []string {
@@ -122,7 +122,8 @@ func disassembleLoong64(t *testing.T, code []byte) []string {
 	})
 }
 
-// objdump is GNU's disassembler of an architecture, by the name of its program.
+// objdump returns the disassembler of a GNU program such as
+// aarch64-linux-gnu-objdump.
 func objdump(program string, options ...string) disassembler {
 	return func(t *testing.T, code []byte) []string {
 		path, err := exec.LookPath(program)
@@ -140,7 +141,7 @@ func objdump(program string, options ...string) disassembler {
 		}
 		var lines []string
 		for line := range strings.Lines(string(out)) {
-			// "   0:	80 1f 5f 20 	lda	..."
+			// A line is " 0: 80 1f 5f 20 lda ...".
 			if fields := strings.SplitN(strings.TrimSpace(line), "\t", 3); len(fields) == 3 && strings.HasSuffix(fields[0], ":") {
 				lines = append(lines, strings.Join(strings.Fields(fields[2]), " "))
 			}
@@ -158,9 +159,9 @@ func disassemblers() map[string]disassembler {
 	}
 }
 
-// TestOperationsAreTheInstructionsTheyShouldBe compares each operation with what
-// somebody else's disassembler makes of its bytes. The golden files were read
-// against the assembler's comments.
+// TestOperationsAreTheInstructionsTheyShouldBe compares each operation with what an
+// independent disassembler makes of its bytes. The golden files were checked by
+// hand against the assembler's comments.
 func TestOperationsAreTheInstructionsTheyShouldBe(t *testing.T) {
 	for name, m := range machines() {
 		t.Run(name, func(t *testing.T) {
@@ -169,14 +170,15 @@ func TestOperationsAreTheInstructionsTheyShouldBe(t *testing.T) {
 				if name != "sw64" {
 					t.Fatal("nothing checks this architecture")
 				}
-				return // TestSW64IsWhatItsEmulatorDecodes
+				return // TestSW64IsWhatItsEmulatorDecodes checks it
 			}
 			var code []byte
 			all := everything(t, m.encoder)
 			for _, w := range all {
 				code = append(code, w.code...)
 			}
-			// One call for all, as objdump is a process; then split by the bytes.
+			// objdump is a process, so one call disassembles all code. The lines are
+			// then assigned to operations by the length of their code.
 			lines := disassemble(t, code)
 			var b strings.Builder
 			for _, w := range all {
@@ -215,10 +217,11 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// TestSW64IsWhatItsEmulatorDecodes: no disassembler knows sw64. The words were put
-// together by hand from translate_one and gen_op_l in target/sw64/translate.c of
-// openEuler's QEMU 6.2: opcode in bits 31 to 26, ra 25 to 21, rb 20 to 16 or
-// eight bits from 13, a function from 5, rc or sixteen bits at the end.
+// TestSW64IsWhatItsEmulatorDecodes checks sw64, which no disassembler knows. The
+// words were put together by hand from translate_one and gen_op_l in
+// target/sw64/translate.c of openEuler's QEMU 6.2. The opcode is in bits 31 to 26,
+// ra in 25 to 21. rb is in 20 to 16, or a literal of eight bits from 13. The
+// function starts at bit 5; rc or 16 bits of displacement are at the end.
 func TestSW64IsWhatItsEmulatorDecodes(t *testing.T) {
 	m := alpha{isaSW64}
 	jump, tail := m.jump()
@@ -240,7 +243,7 @@ func TestSW64IsWhatItsEmulatorDecodes(t *testing.T) {
 		{"and $9,$10,$11", m.binary(and, 11, 9, 10), []uint32{0x412a070b}},
 		{"bis $9,$10,$11", m.binary(or, 11, 9, 10), []uint32{0x412a074b}},
 		{"xor $9,$10,$11", m.binary(xor, 11, 9, 10), []uint32{0x412a078b}},
-		// With eight bits the opcode is 0x12.
+		// The form with a literal of eight bits has opcode 0x12.
 		{"sll $9,32,$10", m.shift(true, 10, 9, 32), []uint32{0x4924090a}},
 		{"srl $9,60,$10", m.shift(false, 10, 9, 60), []uint32{0x4927892a}},
 		{"ldi $9,-1($10)", m.increment(9, 10, -1), []uint32{0xf92affff}},
@@ -263,7 +266,7 @@ func TestSW64IsWhatItsEmulatorDecodes(t *testing.T) {
 	}
 }
 
-// TestALongBranchIsRefused fails if a distance that does not fit is cut.
+// TestALongBranchIsRefused fails if a distance that does not fit is truncated.
 func TestALongBranchIsRefused(t *testing.T) {
 	for name, m := range machines() {
 		if name == "amd64" {
@@ -276,8 +279,8 @@ func TestALongBranchIsRefused(t *testing.T) {
 	}
 }
 
-// TestTheWholeProgramIsInstructions fails if data or half an instruction is
-// among the code.
+// TestTheWholeProgramIsInstructions fails if the code contains data or half an
+// instruction.
 func TestTheWholeProgramIsInstructions(t *testing.T) {
 	for name, disassemble := range disassemblers() {
 		t.Run(name, func(t *testing.T) {

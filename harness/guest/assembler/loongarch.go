@@ -2,7 +2,7 @@ package assembler
 
 import "encoding/binary"
 
-// loongarch is loong64 (LoongArch Reference Manual, volume 1).
+// loongarch encodes instructions of loong64 (LoongArch Reference Manual, volume 1).
 type loongarch struct{}
 
 const (
@@ -12,7 +12,8 @@ const (
 )
 
 func (loongarch) registers() registers {
-	// s0 to s5; a7 is the number, a0 to a5 the arguments. The kernel takes the t registers.
+	// s0 to s5 keep values. a7 holds the number of a system call, a0 to a5 its
+	// arguments. The kernel may overwrite the t registers.
 	return registers{v: [6]reg{23, 24, 25, 26, 27, 28}, temp: 12, number: 11, args: [6]reg{4, 5, 6, 7, 8, 9}}
 }
 
@@ -25,12 +26,12 @@ func (loongarch) immediate(d reg, value uint64) []byte {
 		0x03000000|uint32(value>>52)&0xfff<<10|r<<5|r) // lu52i.d
 }
 
-// three is an instruction of three registers.
+// three encodes an instruction of three registers.
 func three(opcode uint32, d, j, k reg) []byte {
 	return words32(opcode | uint32(k)<<10 | uint32(j)<<5 | uint32(d))
 }
 
-// twelve is an instruction of two registers and twelve bits.
+// twelve encodes an instruction of two registers and a 12-bit number.
 func twelve(opcode uint32, d, j reg, n int) []byte {
 	return words32(opcode | uint32(n)&0xfff<<10 | uint32(j)<<5 | uint32(d))
 }
@@ -92,7 +93,7 @@ func (loongarch) resolve(code []byte, end, target int) error {
 	at := code[end-4 : end]
 	word, distance := binary.LittleEndian.Uint32(at), make([]byte, 4)
 	bits := uint(16)
-	if word>>27 == 0x50000000>>27 { // b and bl
+	if word>>27 == 0x50000000>>27 { // b or bl
 		bits = 26
 	}
 	if err := displace(distance, 4, end-4, target, bits); err != nil {

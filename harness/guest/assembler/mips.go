@@ -1,6 +1,7 @@
 package assembler
 
-// mips64 is mips64le, ABI n64 (MIPS64 Release 2 manual, volume II).
+// mips64 encodes instructions of mips64le, ABI n64 (MIPS64 Release 2 manual, volume
+// II).
 type mips64 struct{}
 
 const (
@@ -10,20 +11,21 @@ const (
 	mipsRA reg = 31
 )
 
-// nop stands in every delay slot.
+// nop fills every delay slot.
 const nop = 0
 
 func (mips64) registers() registers {
-	// s0 to s5; v0 is the number, a0 to a5 the arguments.
+	// s0 to s5 keep values. v0 holds the number of a system call, a0 to a5 its
+	// arguments.
 	return registers{v: [6]reg{16, 17, 18, 19, 20, 21}, temp: 12, number: mipsV0, args: [6]reg{4, 5, 6, 7, 8, 9}}
 }
 
-// special is an instruction of three registers.
+// special encodes an instruction of three registers.
 func special(function uint32, d, s, t reg) uint32 {
 	return uint32(s)<<21 | uint32(t)<<16 | uint32(d)<<11 | function
 }
 
-// immediate16 is an instruction of two registers and sixteen bits.
+// immediate16 encodes an instruction of two registers and a 16-bit number.
 func immediate16(opcode uint32, t, s reg, n uint32) uint32 {
 	return opcode<<26 | uint32(s)<<21 | uint32(t)<<16 | n&0xffff
 }
@@ -109,7 +111,7 @@ func (m mips64) stack(d reg) []byte { return m.move(d, mipsSP) }
 func (m mips64) trap(d reg) []byte {
 	b := words32(
 		0x0000000c,                           // syscall
-		immediate16(0x04, 0, mipsA3, 2), nop, // beq a3, zero, over the next
+		immediate16(0x04, 0, mipsA3, 2), nop, // beq a3, zero: skip the next instruction
 		special(0x2f, mipsV0, 0, mipsV0)) // dsubu
 	return append(b, m.move(d, mipsV0)...)
 }

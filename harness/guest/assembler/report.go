@@ -4,15 +4,15 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// reporter is the program's routines that write frames. What a frame will carry
-// is built at payload; the register cursor is where its next byte goes. A routine
-// loses every register but cursor.
+// reporter holds the program's routines that write frames. The payload of a frame
+// is built at payload; the register cursor holds the address of its next byte. A
+// routine preserves no register but cursor.
 type reporter struct {
 	*assembler
 	cursor reg
 
 	payload, history     uint64 // buffers
-	kept, line, head     uint64 // variables: the end of history, and places in its last line
+	kept, line, head     uint64 // variables: the end of history, the start of its last line, and the end of that line's prefix
 	length, sequence     uint64
 	from, left, attempts uint64
 
@@ -20,7 +20,8 @@ type reporter struct {
 	putResult, checksum, putBase64, say, send      label
 }
 
-// Room for one observation and for all that is said once, bytes.
+// These are the room for one observation and for everything that is sent once, in
+// bytes.
 const (
 	payloadRoom = 8 << 10
 	historyRoom = 256 << 10
@@ -38,24 +39,24 @@ func newReporter(a *assembler) *reporter {
 	return r
 }
 
-// literal appends s.
+// literal appends s to the payload.
 func (r *reporter) literal(s string) {
 	r.set(r.r.v[0], r.text(s))
 	r.set(r.r.v[1], uint64(len(s)))
 	r.callTo(r.putBytes)
 }
 
-// appendByte appends what s holds.
+// appendByte appends the lowest byte of s.
 func (r *reporter) appendByte(s reg) {
 	r.emit(r.store(1, s, r.cursor, 0))
 	r.emit(r.increment(r.cursor, r.cursor, 1))
 }
 
-// begin begins a frame.
+// begin starts a new frame.
 func (r *reporter) begin() { r.set(r.cursor, r.payload) }
 
-// routines writes the routines, below the program that calls them; write is the
-// number of the system call.
+// routines emits the routines, behind the code that calls them. write is the number
+// of the system call.
 func (r *reporter) routines(write uint64) {
 	r.bytesRoutine()
 	r.textRoutine()
@@ -75,13 +76,13 @@ func (r *reporter) routine(l label, body func(v [6]reg)) {
 	r.emit(r.leave())
 }
 
-// step moves a pointer on and a count down.
+// step increments a pointer and decrements a count.
 func (r *reporter) step(pointer, count reg) {
 	r.emit(r.increment(pointer, pointer, 1))
 	r.emit(r.increment(count, count, -1))
 }
 
-// bytesRoutine appends v1 bytes at v0.
+// bytesRoutine appends the v1 bytes at address v0.
 func (r *reporter) bytesRoutine() {
 	r.routine(r.putBytes, func(v [6]reg) {
 		done, loop := r.label(), r.here()
@@ -94,8 +95,8 @@ func (r *reporter) bytesRoutine() {
 	})
 }
 
-// textRoutine appends the text of C at v0, 65 bytes at most, as a part of a JSON
-// string: what would need an escape becomes a question mark.
+// textRoutine appends the C string at address v0, at most 65 bytes, as part of a
+// JSON string. A character that would need an escape becomes a question mark.
 func (r *reporter) textRoutine() {
 	r.routine(r.putText, func(v [6]reg) {
 		r.set(v[1], 65)
@@ -117,8 +118,8 @@ func (r *reporter) textRoutine() {
 	})
 }
 
-// hexRoutines append v0: putHex with 0x and as short as it is, putHex8 the lower
-// 32 bits in eight digits.
+// hexRoutines append v0. putHex writes 0x and no leading zeros; putHex8 writes the
+// lower 32 bits in eight digits.
 func (r *reporter) hexRoutines() {
 	digits := r.label()
 	r.routine(r.putHex, func(v [6]reg) {
@@ -136,7 +137,8 @@ func (r *reporter) hexRoutines() {
 		r.set(v[2], 1)
 		r.callTo(digits)
 	})
-	// digits appends v1 digits from the top of v0, the first zeros only if v2 is set.
+	// digits appends v1 digits from the top of v0. Leading zeros are written only if
+	// v2 is set.
 	r.routine(digits, func(v [6]reg) {
 		letter, shown, next, show, loop := r.label(), r.label(), r.label(), r.label(), r.here()
 		r.emit(r.shift(false, v[3], v[0], 60))
@@ -159,7 +161,7 @@ func (r *reporter) hexRoutines() {
 	})
 }
 
-// decimalRoutine appends v0, which is below ten thousand million.
+// decimalRoutine appends v0, which must be below 10^10.
 func (r *reporter) decimalRoutine() {
 	powers := r.words(1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 10, 1)
 	r.routine(r.putDecimal, func(v [6]reg) {
@@ -186,10 +188,10 @@ func (r *reporter) decimalRoutine() {
 	})
 }
 
-// failures is the lowest result of a system call that is minus an errno.
+// failures is the lowest system call result that stands for minus an errno.
 const failures = ^uint64(4095) + 1
 
-// resultRoutine appends what the system call returned that v0 holds.
+// resultRoutine appends the result of a system call, which v0 holds.
 func (r *reporter) resultRoutine() {
 	r.routine(r.putResult, func(v [6]reg) {
 		failed, done := r.label(), r.label()
@@ -213,7 +215,7 @@ func (r *reporter) resultRoutine() {
 	})
 }
 
-// checksumRoutine takes v1 bytes at v0 into the CRC-32 in v2.
+// checksumRoutine updates the CRC-32 in v2 with the v1 bytes at address v0.
 func (r *reporter) checksumRoutine() {
 	const polynomial = 0xedb88320
 	r.routine(r.checksum, func(v [6]reg) {
@@ -238,13 +240,13 @@ func (r *reporter) checksumRoutine() {
 	})
 }
 
-// base64Routine appends v1 bytes at v0 in base64.
+// base64Routine appends the v1 bytes at address v0 in base64.
 func (r *reporter) base64Routine() {
 	alphabet := r.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 	r.routine(r.putBase64, func(v [6]reg) {
 		done, whole, loop := r.label(), r.label(), r.here()
 		r.whenIs(equal, v[1], 0, done)
-		// v3 is up to three bytes, v2 each in turn.
+		// v3 collects up to three bytes; v2 holds each in turn.
 		r.emit(r.load(1, v[2], v[0], 0))
 		r.emit(r.shift(true, v[3], v[2], 16))
 		r.whenIs(equal, v[1], 1, whole)
@@ -260,7 +262,7 @@ func (r *reporter) base64Routine() {
 			if i >= 2 { // the third letter needs two bytes, the fourth three
 				r.whenIs(below, v[1], uint64(i), none)
 			}
-			r.emit(r.shift(true, v[2], v[3], 40+6*i)) // to the top, and from there six bits
+			r.emit(r.shift(true, v[2], v[3], 40+6*i)) // shift the six bits to the top, then down
 			r.emit(r.shift(false, v[2], v[2], 58))
 			r.set(v[4], alphabet)
 			r.emit(r.binary(add, v[2], v[2], v[4]))
@@ -279,7 +281,7 @@ func (r *reporter) base64Routine() {
 	})
 }
 
-// sayRoutine makes a frame of the payload, keeps it and sends it.
+// sayRoutine frames the payload, keeps the frame in history and sends it.
 func (r *reporter) sayRoutine() {
 	r.routine(r.say, func(v [6]reg) {
 		r.set(v[0], r.payload)
@@ -319,11 +321,11 @@ func (r *reporter) sayRoutine() {
 	})
 }
 
-// sendAttempts bounds the writes of one frame that take nothing.
+// sendAttempts bounds the writes of one frame that send nothing.
 const sendAttempts = 64
 
-// sendRoutine writes v1 bytes at v0 to the standard output. What nobody takes is
-// lost: the host then misses a frame.
+// sendRoutine writes the v1 bytes at address v0 to standard output. If the writes
+// keep failing the rest is lost, and the host notices that a frame is missing.
 func (r *reporter) sendRoutine(write uint64) {
 	r.routine(r.send, func(v [6]reg) {
 		r.put(r.from, v[0])
@@ -335,7 +337,7 @@ func (r *reporter) sendRoutine(write uint64) {
 		r.whenIs(equal, v[1], 0, done)
 		r.system(v[0], write, number(1), held(r.from), held(r.left))
 		r.emit(r.increment(v[2], v[0], -1))
-		r.whenIs(below, v[2], failures-1, wrote) // neither an error nor nothing
+		r.whenIs(below, v[2], failures-1, wrote) // neither an error nor zero bytes
 		r.get(v[2], r.attempts)
 		r.emit(r.increment(v[2], v[2], -1))
 		r.put(r.attempts, v[2])

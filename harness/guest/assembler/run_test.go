@@ -20,8 +20,8 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// limit bounds a run: it takes milliseconds, and some seconds under an emulator
-// on a busy machine.
+// limit bounds a run, which takes milliseconds. Under an emulator on a busy machine
+// it takes some seconds.
 const limit = 2 * time.Minute
 
 // TestItRunsAndSaysEverythingTwice runs every program, natively or under a
@@ -82,7 +82,7 @@ func run(t *testing.T, argv []string) []byte {
 	return out
 }
 
-// check reads the frames of two equal halves.
+// check requires two equal halves and reads the frames of the first.
 func check(t *testing.T, out []byte) *account.Account {
 	t.Helper()
 	half := len(out) / 2
@@ -102,8 +102,8 @@ func check(t *testing.T, out []byte) *account.Account {
 	return &a
 }
 
-// TestTheProgramIsWhatKernelsLoad fails if a segment is writable and executable, or
-// needs anything that is not in the file.
+// TestTheProgramIsWhatKernelsLoad fails if a segment is both writable and
+// executable, or needs anything that is not in the file.
 func TestTheProgramIsWhatKernelsLoad(t *testing.T) {
 	for name := range machines() {
 		program, err := Program(name)

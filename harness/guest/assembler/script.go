@@ -7,27 +7,28 @@ import (
 	"github.com/mapstack/conformance/poc/stage0"
 )
 
-// script is the program: one method for each kind of step.
+// script emits the program, with one method for each kind of step.
 type script struct {
 	*reporter
 	t abi.Table
 
-	result                      uint64 // of the call that is reported
+	result                      uint64 // of the call that is being reported
 	pid, arguments, environment uint64
 	child, status               uint64
-	board                       uint64 // memory shared with children
+	board                       uint64 // address of memory shared with children
 }
 
-// size is the bytes of every mapping that is made: a multiple of every page size.
+// size is the length of every mapping, in bytes: a multiple of every page size.
 const size = 256 << 10
 
-// nobody is a user without privileges, because limits bind no other.
+// nobody is an unprivileged user: RLIMIT_NPROC does not bind privileged ones.
 const nobody = 65534
 
-// untold is what a child has written before it writes anything.
+// untold is stored in place of a value that a child has not written yet.
 const untold = 0x7e7e7e7e
 
-// Numbers that are the same everywhere: include/uapi/linux/{sched,futex,auxvec,reboot}.h.
+// These numbers are the same on every architecture:
+// include/uapi/linux/{sched,futex,auxvec,reboot}.h.
 const (
 	cloneThread        = 0x10000
 	cloneParentSetTID  = 0x100000
@@ -39,7 +40,7 @@ const (
 	rebootRestart      = 0x01234567
 )
 
-// write writes the whole program.
+// write emits the whole program.
 func write(a *assembler, t abi.Table) {
 	s := &script{reporter: newReporter(a), t: t}
 	for _, v := range []*uint64{&s.result, &s.pid, &s.arguments, &s.environment, &s.child, &s.status, &s.board} {
@@ -55,14 +56,14 @@ func write(a *assembler, t abi.Table) {
 	s.routines(t.Syscall.Write)
 }
 
-// value is something that a step shows beside its call's result.
+// value is shown by a step beside the result of its call.
 type value struct {
 	name string
-	at   uint64 // a variable, or with text the text itself
+	at   uint64 // a variable's address, or the text's own if text is set
 	text bool
 }
 
-// observe reports a step whose call returned what v0 holds.
+// observe reports a step. v0 must hold the result of its call.
 func (s *script) observe(step, call string, values ...value) {
 	s.put(s.result, s.r.v[0])
 	s.begin()
@@ -90,13 +91,14 @@ func (s *script) observe(step, call string, values ...value) {
 	s.callTo(s.say)
 }
 
-// ask makes a call and reports it.
+// ask makes a system call and reports it.
 func (s *script) ask(step, call string, nr uint64, args ...argument) {
 	s.system(s.r.v[0], nr, args...)
 	s.observe(step, call)
 }
 
-// start finds out what the kernel put on the stack, and who this is.
+// start reads the arguments, the environment and the page size from the stack. It
+// then asks for the process ID and the kernel's names.
 func (s *script) start() {
 	v := s.r.v
 	s.set(v[0], s.history)
@@ -125,11 +127,11 @@ func (s *script) start() {
 	s.put(page, v[2])
 	s.place(done)
 
-	// gettid rather than getpid, which is another call on alpha and which not every
-	// emulator of sw64 has: of the first thread both are the same.
+	// getpid is another call on alpha, and not every emulator of sw64 has it. For
+	// the first thread gettid returns the same number.
 	s.system(v[0], s.t.Syscall.Gettid)
 	s.put(s.pid, v[0])
-	const field = 65 // struct new_utsname in include/uapi/linux/utsname.h
+	const field = 65 // bytes of each name: struct new_utsname in include/uapi/linux/utsname.h
 	names := s.space(6 * field)
 	s.system(v[0], s.t.Syscall.Uname, number(names))
 	s.observe(stage0.Uname, "uname()",
@@ -138,7 +140,8 @@ func (s *script) start() {
 	s.observe(stage0.Auxv, "gettid()", value{"AT_PAGESZ", page, false})
 }
 
-// mmap asks for private memory, writable or not, and keeps where it is.
+// mmap maps private memory, writable or not. It returns the variable that holds the
+// address.
 func (s *script) mmap(step string, flags uint64, writable bool) (at uint64) {
 	prot := s.t.Prot.Read
 	if writable {
@@ -169,8 +172,8 @@ func (s *script) maps() {
 	s.touch(stage0.ReadOnly, s.mmap(stage0.MapReadOnly, own, false), true)
 }
 
-// use reads and writes a mapping, ends it, and reads once more. Where there was no mapping,
-// every access faults.
+// use reads and writes a mapping, unmaps it, and reads it once more. Where mmap
+// failed, every access faults.
 func (s *script) use(step string, at uint64) {
 	s.touch(stage0.Read(step), at, false)
 	s.touch(stage0.Write(step), at, true)
@@ -178,8 +181,8 @@ func (s *script) use(step string, at uint64) {
 	s.touch(stage0.After(step), at, false)
 }
 
-// fork lets a child run body and end, and reports with values how it ended.
-// Without a child that is what is reported.
+// fork runs body in a child that then exits, and reports the child's wait status
+// with values. If no child could be made, that failure is reported.
 func (s *script) fork(step, call string, values []value, body func()) {
 	v := s.r.v
 	parent, done := s.label(), s.label()
@@ -192,7 +195,7 @@ func (s *script) fork(step, call string, values []value, body func()) {
 	s.whenIs(aboveEqual, v[0], failures, done)
 	s.put64(s.status, untold)
 	s.system(v[0], s.t.Syscall.Wait4, held(s.child), number(s.status), number(0), number(0))
-	// The status is four bytes of the eight.
+	// wait4 writes four of the eight bytes.
 	s.get(v[1], s.status)
 	s.emit(s.shift(true, v[1], v[1], 32))
 	s.emit(s.shift(false, v[1], v[1], 32))
@@ -206,8 +209,8 @@ func (s *script) put64(variable, n uint64) {
 	s.put(variable, s.r.v[1])
 }
 
-// clone is the raw call with the architecture's order of arguments. tid is a
-// word that the kernel writes.
+// clone makes the raw call with the architecture's order of arguments. tid is the
+// address of a word that the kernel writes.
 func (s *script) clone(flags uint64, stack argument, tid uint64) {
 	var args [5]argument
 	for i, which := range s.t.CloneOrder {
@@ -217,8 +220,9 @@ func (s *script) clone(flags uint64, stack argument, tid uint64) {
 	s.system(s.r.v[0], s.t.Syscall.Clone, args[:]...)
 }
 
-// touch lets a child read or write the memory at a variable. Its end says
-// whether it could: a signal, or status 2 for a write that was lost.
+// touch reads or writes, in a child, the memory whose address the variable at
+// holds. The child's status shows the outcome: a signal for a fault, 2 for a write
+// that was lost.
 func (s *script) touch(step string, at uint64, writes bool) {
 	v := s.r.v
 	what := "read"
@@ -241,7 +245,8 @@ func (s *script) touch(step string, at uint64, writes bool) {
 	})
 }
 
-// refusedThread asks for a thread that shares no signal handlers.
+// refusedThread asks for a thread without shared signal handlers, which the kernel
+// must refuse.
 func (s *script) refusedThread() {
 	refused := s.label()
 	s.clone(cloneThread, number(0), 0)
@@ -251,10 +256,11 @@ func (s *script) refusedThread() {
 	s.observe(stage0.NotAThread, "clone(CLONE_THREAD)")
 }
 
-// threadWaits bounds the waits for the thread's end; each takes two seconds at most.
+// threadWaits bounds the waits for the thread's end. Each takes two seconds at
+// most.
 const threadWaits = 4
 
-// thread makes a thread as the Go runtime does, on a stack that was mapped.
+// thread makes a thread with the flags of the Go runtime, on a stack from mmap.
 func (s *script) thread() {
 	v, m := s.r.v, s.t.Map
 	at, top, made := s.mmap("mmap.thread", m.Private|m.Anonymous|m.Stack, true), s.variable(), s.variable()
@@ -290,9 +296,10 @@ func (s *script) thread() {
 	s.observe(stage0.Thread, fmt.Sprintf("clone(%#x)", flags), value{"wrote", shared, false}, value{"tid after", tid, false})
 }
 
-// limits lets a child without privileges set a limit to zero and ask for a process.
+// limits sets a limit to zero in an unprivileged child, which then asks for a
+// process.
 func (s *script) limits() {
-	const sets, limits, clones = 0, 8, 16 // places on the board
+	const sets, limits, clones = 0, 8, 16 // offsets on the board
 	v, m := s.r.v, s.t.Map
 	zero := s.space(16)
 	s.system(v[0], s.t.Syscall.Mmap, number(0), number(size), number(s.t.Prot.Read|s.t.Prot.Write),
@@ -344,10 +351,10 @@ func (s *script) limits() {
 	s.place(none)
 }
 
-// calls is single calls whose answer is a number.
+// calls makes single system calls whose result alone tells something.
 func (s *script) calls() {
 	c := s.t.Syscall
-	// No table of calls is this long, and MIPS begins its own at 5000.
+	// No system call table reaches 999, and MIPS starts its own at 5000.
 	unknown := c.Mmap/1000*1000 + 999
 	s.ask(stage0.Unknown, fmt.Sprintf("syscall(%d)", unknown), unknown)
 	word, wait := s.words(1), s.words(2, 0)
@@ -363,7 +370,7 @@ func (s *script) calls() {
 	}
 }
 
-// end says everything once more, because printk may have cut into a line, and
+// end sends everything again, because printk may have cut into a line. It then
 // becomes the agent.
 func (s *script) end() {
 	v, c := s.r.v, s.t.Syscall

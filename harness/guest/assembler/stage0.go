@@ -1,10 +1,10 @@
-// Package assembler assembles stage 0: a static program without a runtime that asks
-// a kernel for what a runtime is going to rely on, reports it in frames of the
-// wire protocol, and then becomes the agent. It needs no compiler, so that it
-// also runs where no Go program can be had or can start.
+// Package assembler assembles stage 0, a static program without a runtime. Stage 0
+// asks a kernel for what a runtime relies on, reports the answers in frames of the
+// wire protocol, and then becomes the agent. It needs no compiler, so it runs even
+// where no Go program can be built or started.
 //
-// The program is written once, in the few portable operations of assembler;
-// a machine encodes them for an architecture.
+// The program is written once, in the few portable operations of assembler. An
+// encoder translates them for each architecture.
 package assembler
 
 import (
@@ -34,14 +34,15 @@ func Program(goarch string) ([]byte, error) {
 	return image(m.elf, m.flags, a.code, a.data, a.reserved), nil
 }
 
-// machine is how one architecture is encoded, and what its programs' headers say.
+// machine holds the encoder of one architecture and the fields of its programs' ELF
+// headers.
 type machine struct {
 	encoder encoder
 	elf     elf.Machine
 	flags   uint32
 }
 
-// sw64Machine is what today's programs have; the registered number is another.
+// sw64Machine is the number in today's programs, which is not the registered one.
 const sw64Machine elf.Machine = 0x9916
 
 func machines() map[string]machine {

@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// x86 is amd64 (Intel SDM volume 2; the numbers are those of the opcode tables).
+// x86 encodes instructions of amd64 (Intel SDM volume 2, opcode tables).
 type x86 struct{}
 
 const (
@@ -16,17 +16,18 @@ const (
 )
 
 func (x86) registers() registers {
-	// rbx, rbp, r12 to r15; the kernel takes rcx and r11. System calls: rdi, rsi,
-	// rdx, r10, r8, r9.
+	// rbx, rbp and r12 to r15 keep values; the kernel overwrites rcx and r11.
+	// Arguments of system calls are in rdi, rsi, rdx, r10, r8, r9.
 	return registers{v: [6]reg{3, 5, 12, 13, 14, 15}, temp: rcx, number: rax, args: [6]reg{7, 6, 2, 10, 8, 9}}
 }
 
-// modRM is an instruction of 64-bit registers: REX.W, opcode, ModRM of two registers.
+// modRM encodes an instruction of two 64-bit registers: REX.W, opcode, ModRM.
 func modRM(opcode byte, register, rm reg) []byte {
 	return []byte{0x48 | byte(register>>3)<<2 | byte(rm>>3), opcode, 0xc0 | byte(register&7)<<3 | byte(rm&7)}
 }
 
-// memory is an instruction of a register and memory at base plus a 32-bit offset.
+// memory encodes an instruction of a register and memory at base plus a 32-bit
+// offset.
 func memory(opcode []byte, register, base reg, offset int) []byte {
 	b := append([]byte{0x48 | byte(register>>3)<<2 | byte(base>>3)}, opcode...)
 	b = append(b, 0x80|byte(register&7)<<3|byte(base&7))
@@ -43,7 +44,8 @@ func (x86) immediate(d reg, value uint64) []byte {
 
 func (x86) move(d, s reg) []byte { return modRM(0x89, s, d) }
 
-// via computes in rax, which is no register of the program, so that d may be any.
+// via computes in rax, which the program does not use otherwise. So d may be any
+// register.
 func via(d, a reg, code []byte) []byte {
 	return append(append(modRM(0x89, a, rax), code...), modRM(0x89, rax, d)...)
 }

@@ -38,7 +38,8 @@ func TestTheSameProgramsGiveTheSameDisk(t *testing.T) {
 	}
 }
 
-// The kernel that mounts the disk reads what e2fsprogs reads.
+// TestTheDiskHoldsWhatTheInitramfsDoes reads the disk with e2fsprogs, which read
+// the same format as the kernel that mounts it.
 func TestTheDiskHoldsWhatTheInitramfsDoes(t *testing.T) {
 	debugfs, err := exec.LookPath("debugfs")
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package guestimage makes the initramfs of a guest: stage 0 and the agent that
-// it becomes as PID 1, and every probe. The same programs give the same bytes.
+// Package guestimage makes the initramfs of a guest. It holds stage 0, the agent
+// that stage 0 becomes as PID 1, and every probe. The same programs give the same
+// bytes.
 package guestimage
 
 import (
@@ -26,7 +27,7 @@ import (
 	early "github.com/mapstack/conformance/poc/stage0"
 )
 
-// agent is the folder of PID 1, below poc/.
+// agent is the folder below poc/ of the agent, and its program's name.
 const agent = "agent"
 
 // inImage returns the names of the programs below poc that guest images have and for
@@ -51,22 +52,23 @@ func varied(v catalog.Variant) func(catalog.Program) bool {
 // Image is a guest image in the cache.
 type Image struct {
 	Path   string // the initramfs, an uncompressed cpio archive
-	Disk   string // the same as an ext4 file system, where a machine has one; else empty
-	Key    string // changes when its contents could
-	Bare   bool   // stage 0 is in it and no agent, for want of a toolchain
+	Disk   string // the same files as an ext4 file system, if a machine of the architecture takes a disk
+	Key    string // changes when the contents may change
+	Bare   bool   // the image has stage 0 but no agent, because there was no toolchain
 	Probes []string
 	Go     string // version of the toolchain
 }
 
-// Builder makes guest images, each architecture once.
+// Builder makes guest images, each architecture's once.
 type Builder struct {
-	// Folder holds programs that somebody else compiled, to be used instead of
-	// compiling; empty for none.
+	// Folder holds programs that somebody else compiled; they are used instead of
+	// compiling. Empty for none.
 	Folder string
-	// Prebuilt holds the images that Export wrote, to be used instead of compiling;
-	// nil for none.
+	// Prebuilt holds images that Export wrote; they are used instead of compiling.
+	// Nil for none.
 	Prebuilt fs.FS
-	// Supplied is the GOROOT that somebody supplied for an architecture.
+	// Supplied returns the GOROOT that somebody supplied for an architecture, "" for
+	// none.
 	Supplied func(arch.Record) (string, error)
 
 	cache *cache.Cache
@@ -76,14 +78,14 @@ type Builder struct {
 	built cache.Memo[Image]
 }
 
-// NewBuilder returns a builder that compiles with tools and keeps images in c. One
-// that compiles nothing needs no tools.
+// NewBuilder returns a builder that compiles with tools and keeps images in c. With
+// Folder or Prebuilt set, tools may be nil.
 func NewBuilder(c *cache.Cache, tools *toolchain.Go, sink progress.Sink) *Builder {
 	return &Builder{cache: c, tools: tools, sink: sink}
 }
 
-// Image returns the guest image of an architecture. A failure is that caller's
-// only: the next one tries again.
+// Image returns the guest image of an architecture. A failure is not kept: the next
+// caller tries again.
 func (b *Builder) Image(ctx context.Context, rec arch.Record) (Image, error) {
 	what := "guest image for " + rec.GOARCH
 	return b.built.Get(ctx, what, func() (Image, error) {
@@ -102,7 +104,8 @@ func (b *Builder) Image(ctx context.Context, rec arch.Record) (Image, error) {
 	})
 }
 
-// layout is the version of what contents and write make of the programs.
+// layout is the version of the image format. It must change when contents or write
+// make other files of the same programs.
 const layout = "3"
 
 func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
@@ -146,7 +149,7 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 	return imageIn(dir, rec, Image{Key: key, Probes: probes, Go: tools.Version()}), nil
 }
 
-// imageIn fills in where the files of an image are.
+// imageIn fills in the paths of an image's files in dir.
 func imageIn(dir string, rec arch.Record, image Image) Image {
 	image.Path = filepath.Join(dir, archive)
 	if disked(rec) {
@@ -155,7 +158,8 @@ func imageIn(dir string, rec arch.Record, image Image) Image {
 	return image
 }
 
-// first is PID 1 of an architecture's guests, nil where that is the agent.
+// first returns the stage 0 program of an architecture. It is nil if there is none:
+// PID 1 is then the agent.
 func first(goarch string) ([]byte, error) {
 	if early.Unassembled(goarch) != "" {
 		return nil, nil
@@ -163,8 +167,8 @@ func first(goarch string) ([]byte, error) {
 	return assembler.Program(goarch)
 }
 
-// toolchain is what compiles an architecture's programs, and where the libraries
-// are that they load, nil for static ones.
+// toolchain returns the compiler of an architecture's programs. The second result
+// finds the shared libraries that they load, and is nil for static programs.
 func (b *Builder) toolchain(ctx context.Context, rec arch.Record) (*toolchain.Go, *gnu.Tools, error) {
 	switch {
 	case rec.Supplied:
@@ -187,11 +191,12 @@ func (b *Builder) toolchain(ctx context.Context, rec arch.Record) (*toolchain.Go
 	return b.tools, nil, nil
 }
 
-// errNoToolchain means that nobody supplied what compiles an architecture's programs.
+// errNoToolchain means that the architecture needs a supplied toolchain and nobody
+// supplied one.
 var errNoToolchain = errors.New("no Go toolchain was supplied")
 
-// bare makes an image of stage 0 alone: it needs no toolchain, and says whether the
-// kernel has the architecture's ABI.
+// bare makes an image with stage 0 alone. It needs no toolchain, and shows whether
+// the kernel has the architecture's ABI.
 func (b *Builder) bare(ctx context.Context, rec arch.Record, first []byte) (Image, error) {
 	key := fmt.Sprintf("bare-%s-%s-%x", layout, rec.GOARCH, sha256.Sum256(first))
 	dir, err := b.cache.Dir(ctx, "guest", key, func(_ context.Context, dir string) error {
@@ -210,18 +215,17 @@ func (b *Builder) bare(ctx context.Context, rec arch.Record, first []byte) (Imag
 // variants returns the runtimes beside the stock one that an architecture's programs have.
 func variants(rec arch.Record) []catalog.Variant {
 	if rec.GNU != "" {
-		return nil // gccgo has a runtime of its own
+		return nil // gccgo has its own runtime
 	}
 	return slices.DeleteFunc(catalog.Variants(), func(v catalog.Variant) bool { return !v.Applies(rec.GOARCH) })
 }
 
-// Files of a guest image.
 const (
 	archive = "initramfs.cpio"
 	disk    = "root.ext4"
 )
 
-// disked is whether a machine of the architecture takes a disk.
+// disked reports whether a machine of the architecture takes a disk.
 func disked(rec arch.Record) bool {
 	for _, m := range rec.Machines {
 		if m.Disk != "" {
@@ -232,7 +236,7 @@ func disked(rec arch.Record) bool {
 }
 
 func build(ctx context.Context, tools *toolchain.Go, libraries *gnu.Tools, rec arch.Record, first []byte, dir string) error {
-	// Below dir, where the cache removes what a killed run leaves.
+	// bin is below dir, so that the cache removes what a killed run leaves.
 	bin := filepath.Join(dir, "bin")
 	if err := tools.Build(ctx, rec, bin, append([]string{agent}, inImage(plain)...)); err != nil {
 		return err
@@ -257,8 +261,8 @@ func build(ctx context.Context, tools *toolchain.Go, libraries *gnu.Tools, rec a
 	return pack(rec, bin, first, loaded, dir)
 }
 
-// pack makes the files of an image in dir of the programs in bin, and removes
-// those. loaded is the libraries that they load.
+// pack makes the files of an image in dir from the programs in bin, and then
+// removes bin. loaded holds the libraries that the programs load.
 func pack(rec arch.Record, bin string, first []byte, loaded []cpio.Record, dir string) error {
 	records, err := contents(bin, first)
 	if err != nil {
@@ -276,12 +280,12 @@ func pack(rec arch.Record, bin string, first []byte, loaded []cpio.Record, dir s
 	return os.RemoveAll(bin)
 }
 
-// contents is what the guest finds when it starts. PID 1 is first, which becomes
-// the agent; without it the agent itself.
+// contents returns the files of the image. If first is not nil it is PID 1 and
+// becomes the agent; else the agent is PID 1.
 func contents(bin string, first []byte) ([]cpio.Record, error) {
 	records := []cpio.Record{
 		cpio.Directory("dev", 0o755),
-		// The kernel opens it for PID 1 before devtmpfs is mounted.
+		// The kernel opens this for PID 1 before devtmpfs is mounted.
 		cpio.CharDev("dev/console", 0o600, 5, 1),
 		cpio.CharDev("dev/null", 0o666, 1, 3),
 		cpio.Directory("proc", 0o555),

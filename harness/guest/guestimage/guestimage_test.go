@@ -49,8 +49,9 @@ func TestTheSameProgramsGiveTheSameBytes(t *testing.T) {
 	}
 }
 
-// Without the console node PID 1 has no stdio; without execute permission for
-// others the probes' unprivileged children cannot start.
+// TestTheGuestFindsWhatItNeeds fails without the console node, as PID 1 then has no
+// stdio. It also fails if others may not execute the probes: unprivileged children
+// could not start.
 func TestTheGuestFindsWhatItNeeds(t *testing.T) {
 	records, err := cpio.ReadAllRecords(cpio.Newc.Reader(bytes.NewReader(image(t, time.Unix(1, 0)))))
 	if err != nil {
@@ -80,8 +81,8 @@ func TestTheGuestFindsWhatItNeeds(t *testing.T) {
 	}
 }
 
-// TestTheAgentStartsWhatStage0DoesNot fails if a guest has no PID 1, or another one
-// than stage 0 where there is one.
+// TestTheAgentStartsWhatStage0DoesNot fails if a guest has no PID 1, or if PID 1 is
+// not stage 0 where there is one.
 func TestTheAgentStartsWhatStage0DoesNot(t *testing.T) {
 	for goarch, want := range map[string][]string{"amd64": {"init stage 0", "agent the agent"}, "riscv64": {"init the agent"}} {
 		program, err := first(goarch)

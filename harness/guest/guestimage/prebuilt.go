@@ -16,29 +16,30 @@ import (
 	"github.com/mapstack/conformance/harness/source/decompress"
 )
 
-// ErrNotInside means that nobody exported an architecture's programs.
+// ErrNotInside means that mapstack was built without an architecture's guest
+// programs.
 var ErrNotInside = errors.New("its programs are not inside this mapstack")
 
-// account says of an exported image what its bytes do not.
+// account describes an exported image.
 type account struct {
 	Key    string   `json:"key"`
 	Go     string   `json:"go"`
 	Probes []string `json:"probes"`
-	Size   int64    `json:"size"` // of the initramfs, bytes
+	Size   int64    `json:"size"` // bytes of the initramfs
 }
 
-// Files of an exported image, behind the architecture's name.
+// These follow the architecture's name.
 const (
 	exported      = ".cpio.zst"
 	exportedAbout = ".json"
 )
 
-// exportWindow is what makes an image small: its programs have the runtime in
-// common, and lie some MiB apart.
+// exportWindow is larger than the distance between copies of the Go runtime, which
+// every program contains. So each copy is compressed as a repetition.
 const exportWindow = 128 << 20
 
-// Export writes the image into dir, for Builder.Prebuilt. The same image gives
-// the same bytes.
+// Export writes the image into dir, for Builder.Prebuilt. The same image gives the
+// same bytes.
 func (i Image) Export(dir, goarch string) (err error) {
 	defer func() {
 		if err != nil {
@@ -73,7 +74,7 @@ func (i Image) Export(dir, goarch string) (err error) {
 	return os.WriteFile(filepath.Join(dir, goarch+exportedAbout), about, 0o644)
 }
 
-// prebuilt makes the image of what somebody exported.
+// prebuilt unpacks an exported image into the cache.
 func (b *Builder) prebuilt(ctx context.Context, rec arch.Record) (Image, error) {
 	about, err := fs.ReadFile(b.Prebuilt, rec.GOARCH+exportedAbout)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -114,8 +115,8 @@ func (b *Builder) prebuilt(ctx context.Context, rec arch.Record) (Image, error) 
 	return imageIn(dir, rec, Image{Key: a.Key, Probes: a.Probes, Go: a.Go}), nil
 }
 
-// without is what there is where nothing was exported: stage 0 of an architecture
-// whose toolchain its owner supplies, which this package has in itself.
+// without returns the image of an architecture that was not exported. It is bare if
+// the toolchain must be supplied and was not: stage 0 needs none.
 func (b *Builder) without(ctx context.Context, rec arch.Record) (Image, error) {
 	first, err := first(rec.GOARCH)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 )
 
 // TestAnExportedImageIsTheOneThatWasBuilt fails if a program without a toolchain
-// would boot another guest than a checkout does, or starts one of which it has nothing.
+// would boot another guest than a checkout does. It also fails if one starts that
+// was not exported.
 func TestAnExportedImageIsTheOneThatWasBuilt(t *testing.T) {
 	dir := t.TempDir()
 	text := bytes.Repeat([]byte("the same runtime in every program "), 1<<14)
@@ -57,7 +58,7 @@ func TestAnExportedImageIsTheOneThatWasBuilt(t *testing.T) {
 	if _, err := builder().Image(t.Context(), rec); !errors.Is(err, ErrNotInside) {
 		t.Errorf("of alpha nothing was exported, and the error is %v", err)
 	}
-	// Stage 0 of sw64 is assembled by this package, with nobody's toolchain.
+	// This package assembles stage 0 of sw64, which needs no toolchain.
 	if rec, err = arch.Lookup("sw64"); err != nil {
 		t.Fatal(err)
 	}

@@ -15,11 +15,12 @@ import (
 	early "github.com/mapstack/conformance/poc/stage0"
 )
 
-// maxProgram bounds a program of a guest image, in bytes: they take some MiB each.
+// maxProgram bounds a program of a guest image, in bytes. Programs take some MiB
+// each.
 const maxProgram = 64 << 20
 
 // ProgramDisk returns the path of a read-only ext4 file system with the programs of
-// the image, by the names that Programs gives them.
+// the image. Their names are those of Programs.
 func (b *Builder) ProgramDisk(ctx context.Context, image Image) (string, error) {
 	dir, err := b.cache.Dir(ctx, "programs", image.Key, func(_ context.Context, dir string) error {
 		programs, err := image.Programs()
@@ -35,8 +36,8 @@ func (b *Builder) ProgramDisk(ctx context.Context, image Image) (string, error) 
 	return filepath.Join(dir, disk), err
 }
 
-// Programs returns the programs of the image: the agent is "init", a probe "probes/"
-// and its name, and stage 0, where there is one, "stage0".
+// Programs returns the programs of the image by name. The agent is "init", a probe
+// "probes/" and its name, and stage 0, if there is one, "stage0".
 func (i Image) Programs() (map[string][]byte, error) {
 	f, err := os.Open(i.Path)
 	if err != nil {
@@ -62,7 +63,8 @@ func (i Image) Programs() (map[string][]byte, error) {
 		programs["stage0"] = programs["init"]
 		delete(programs, "init")
 	}
-	// In a guest stage 0 is PID 1 and becomes the agent.
+	// In the image stage 0 is "init", which is PID 1. The agent has the name that
+	// stage 0 executes.
 	name := strings.TrimPrefix(early.Agent, "/")
 	if b, ok := programs[name]; ok {
 		programs["stage0"], programs["init"] = programs["init"], b

@@ -7,7 +7,8 @@ import (
 	"github.com/u-root/u-root/pkg/cpio"
 )
 
-// TestProgramsComeOutAsTheyWentIn fails if a target runs other bytes than a guest.
+// TestProgramsComeOutAsTheyWentIn fails if a target would run other bytes than a
+// guest.
 func TestProgramsComeOutAsTheyWentIn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "image")
 	if err := write(path, []cpio.Record{cpio.Directory("probes", 0o755), cpio.StaticFile("init", "agent", 0o755), cpio.StaticFile("probes/p", "probe", 0o755)}); err != nil {

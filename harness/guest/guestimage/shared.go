@@ -17,8 +17,8 @@ import (
 	"github.com/mapstack/conformance/harness/source/gnu"
 )
 
-// shared is the libraries that the programs in bin load, and the folders they are
-// in: that of the program which loads them, which is one of them.
+// shared returns the libraries that the programs in bin load, and the folder that
+// holds them. It is the loader's folder; the loader is one of the files.
 func shared(ctx context.Context, tools gnu.Tools, bin string) ([]cpio.Record, error) {
 	entries, err := os.ReadDir(bin)
 	if err != nil {
@@ -61,8 +61,8 @@ func shared(ctx context.Context, tools gnu.Tools, bin string) ([]cpio.Record, er
 	return records, nil
 }
 
-// loads is the loader of a program, "" for a static one, and the libraries that it
-// names.
+// loads returns the loader and the libraries that a program names. The loader is ""
+// for a static program.
 func loads(file string) (loader string, needed []string, err error) {
 	f, err := elf.Open(file)
 	if err != nil {

@@ -15,12 +15,12 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// suppliedGo stands for a toolchain that only whoever compiled the programs knows;
-// the agent's hello says its version.
+// suppliedGo stands for a toolchain version that is not known here. The agent's
+// hello names it.
 const suppliedGo = "supplied with --guest-agent"
 
-// fromFolder makes the image of an architecture from programs that somebody else
-// compiled: a file named agent, and one for each probe.
+// fromFolder makes an image from programs that somebody else compiled: a file named
+// agent, and one for each probe.
 func (b *Builder) fromFolder(ctx context.Context, rec arch.Record) (Image, error) {
 	entries, err := os.ReadDir(b.Folder)
 	if err != nil {
@@ -55,7 +55,7 @@ func (b *Builder) fromFolder(ctx context.Context, rec arch.Record) (Image, error
 		if err := os.Mkdir(bin, 0o755); err != nil {
 			return err
 		}
-		for name, text := range programs { // what was checked, not what is there by now
+		for name, text := range programs { // the bytes that were checked, not the files, which may have changed since
 			if err := os.WriteFile(filepath.Join(bin, name), text, 0o755); err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ func (b *Builder) fromFolder(ctx context.Context, rec arch.Record) (Image, error
 	return imageIn(dir, rec, Image{Key: key, Probes: probes, Go: suppliedGo}), nil
 }
 
-// program reads a file that must be a static program of an architecture.
+// program reads a file, which must be a static program of the architecture.
 func program(path string, rec arch.Record) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -92,8 +92,8 @@ func program(path string, rec arch.Record) ([]byte, error) {
 	return text, nil
 }
 
-// static checks that bytes are a static program of an architecture. They may be
-// anything.
+// static checks that text is a static program of the architecture. The bytes are
+// not trusted.
 func static(text []byte, rec arch.Record) error {
 	f, err := elf.NewFile(bytes.NewReader(text))
 	if err != nil {

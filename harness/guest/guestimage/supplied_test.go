@@ -12,8 +12,9 @@ import (
 	"github.com/mapstack/conformance/harness/progress"
 )
 
-// TestSuppliedProgramsAreCheckedBeforeAGuestBoots fails if a kernel is blamed for a
-// program of another architecture, or for none at all.
+// TestSuppliedProgramsAreCheckedBeforeAGuestBoots fails if a program of another
+// architecture, or no program at all, gets as far as a guest. The kernel would be
+// blamed for it.
 func TestSuppliedProgramsAreCheckedBeforeAGuestBoots(t *testing.T) {
 	c, err := cache.Open(t.TempDir())
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package prebuilt is the guest images inside a mapstack that make dist made: it
-// runs where there is neither a checkout nor a Go toolchain. Without the tag dist
-// it is empty.
+// Package prebuilt embeds the guest images that make dist wrote. The program then
+// runs without a checkout and without a Go toolchain. Without the build tag dist
+// the package is empty.
 package prebuilt

@@ -4,5 +4,5 @@ package prebuilt
 
 import "io/fs"
 
-// Images is nil: this program compiles what its guests need.
+// Images returns nil: this program compiles its guest programs.
 func Images() fs.FS { return nil }

@@ -7,16 +7,16 @@ import (
 	"io/fs"
 )
 
-// What make dist wrote there; git ignores it.
+// git ignores this folder, which make dist fills.
 //
 //go:embed images
 var files embed.FS
 
-// Images is what guestimage.Image.Export wrote.
+// Images returns the files that guestimage.Image.Export wrote.
 func Images() fs.FS {
 	dir, err := fs.Sub(files, "images")
 	if err != nil {
-		panic(err) // only a path that is not valid gives one
+		panic(err) // fails only for an invalid path
 	}
 	return dir
 }

@@ -10,8 +10,9 @@ import (
 // ErrMended says that the runtime stores clone's result already.
 var ErrMended = errors.New("this runtime returns the result of clone: take the variant, and GoLosesCloneError of poc/abi, away")
 
-// mendClone makes runtime.clone return A0, the result of the call, in the parent
-// (golang/go src/runtime/sys_linux_riscv64.s, 1.15 to 1.27: MOVW ZERO).
+// mendClone makes runtime.clone return A0, the result of the call, in the parent.
+// The stock source stores zero (golang/go src/runtime/sys_linux_riscv64.s, 1.15 to
+// 1.27: MOVW ZERO).
 func mendClone(text []byte) ([]byte, error) {
 	start := bytes.Index(text, []byte("\nTEXT runtime·clone(SB)"))
 	if start < 0 {

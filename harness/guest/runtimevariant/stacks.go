@@ -12,22 +12,21 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 )
 
-// stacksSource is what the variants add to the runtime.
+// stacksSource is added to the runtime's proc.go by the variants.
 //
 //go:embed stacks.go.txt
 var stacksSource string
 
-// Names that stacks.go.txt gives, and that take the place of the runtime's.
+// These functions of stacks.go.txt replace the runtime's.
 const (
 	addedMalg  = "mapstackMalg"
 	addedAlloc = "mapstackAlloc"
 	addedFree  = "mapstackFree"
 )
 
-// mapStacks edits proc.go: the g0 of a new thread (allocm) gets its stack from
-// mapstackAlloc, and the stack of a thread that ended goes to mapstackFree. The
-// text is changed at these places only, so that all lines keep their numbers and
-// all directives their places.
+// mapStacks edits proc.go. The g0 of a new thread (allocm) gets its stack from
+// mapstackAlloc; the stack of a thread that ended goes to mapstackFree. Nothing
+// else changes, so all lines keep their numbers and all directives their places.
 func mapStacks(text []byte, table abi.Table, fallback bool) ([]byte, error) {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, "proc.go", text, parser.SkipObjectResolution)
@@ -60,7 +59,7 @@ func mapStacks(text []byte, table abi.Table, fallback bool) ([]byte, error) {
 	return bytes.Join([][]byte{all, []byte(stacksSource), constants(table, fallback), own, nil}, []byte("\n")), nil
 }
 
-// constants are the numbers of the architecture.
+// constants declares the architecture's numbers.
 func constants(table abi.Table, fallback bool) []byte {
 	m, p := table.Map, table.Prot
 	var b bytes.Buffer
@@ -82,7 +81,7 @@ type source struct {
 	file *token.File
 }
 
-// function finds the declaration of a function of the package.
+// function finds the declaration of a package-level function.
 func (s source) function(file *ast.File, name string) (*ast.FuncDecl, error) {
 	for _, d := range file.Decls {
 		if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == name && f.Body != nil {
@@ -92,7 +91,8 @@ func (s source) function(file *ast.File, name string) (*ast.FuncDecl, error) {
 	return nil, fmt.Errorf("it has no function %s", name)
 }
 
-// only finds the one place below a node that match knows.
+// only returns the one identifier that match finds within a node. It fails if there
+// is none, or more than one.
 func (s source) only(what string, within ast.Node, match func(ast.Node) *ast.Ident) (*ast.Ident, error) {
 	var found []*ast.Ident
 	ast.Inspect(within, func(n ast.Node) bool {
@@ -107,7 +107,7 @@ func (s source) only(what string, within ast.Node, match func(ast.Node) *ast.Ide
 	return found[0], nil
 }
 
-// replaced is a part of the text with other names at some places.
+// replaced returns a part of the text with some identifiers renamed.
 func (s source) replaced(from, to token.Pos, names map[*ast.Ident]string) []byte {
 	var places []*ast.Ident
 	for id := range names {
@@ -124,7 +124,7 @@ func (s source) replaced(from, to token.Pos, names map[*ast.Ident]string) []byte
 	return append(out, s.text[at:s.file.Offset(to)]...)
 }
 
-// called is the name in a call of a function of the package.
+// called returns the identifier if n is a call of the named function, else nil.
 func called(n ast.Node, name string) *ast.Ident {
 	if call, ok := n.(*ast.CallExpr); ok {
 		if id, ok := call.Fun.(*ast.Ident); ok && id.Name == name {
@@ -134,8 +134,8 @@ func called(n ast.Node, name string) *ast.Ident {
 	return nil
 }
 
-// isNewG0 is malg in an assignment to a field g0, with a size: -1 leaves the
-// stack to the C library.
+// isNewG0 matches malg with a size in an assignment to a field g0. malg(-1) is not
+// matched: it leaves the stack to the C library.
 func isNewG0(n ast.Node) *ast.Ident {
 	a, ok := n.(*ast.AssignStmt)
 	if !ok || len(a.Lhs) != 1 || len(a.Rhs) != 1 {
@@ -153,7 +153,7 @@ func isNewG0(n ast.Node) *ast.Ident {
 	return nil
 }
 
-// isFreedG0 is stackfree of the stack of a field g0.
+// isFreedG0 matches stackfree of the stack of a field g0.
 func isFreedG0(n ast.Node) *ast.Ident {
 	id := called(n, "stackfree")
 	if id == nil {

@@ -1,7 +1,7 @@
-// Package runtimevariant makes Go runtimes that differ from the stock one in one
-// thing, as overlays for go build. They are made from the toolchain's own source,
-// found by its syntax, so that they follow Go's versions and fail where the
-// source is no longer what they expect.
+// Package runtimevariant makes variants of the Go runtime as overlays for go build.
+// Each differs from the stock runtime in one respect. The edits find their places
+// in the toolchain's own source by syntax: they follow Go's versions, and fail
+// where the source is not as expected.
 package runtimevariant
 
 import (
@@ -67,7 +67,7 @@ func Write(v catalog.Variant, goroot string, table abi.Table, dir string) (strin
 	return path, os.WriteFile(path, overlay, 0o644)
 }
 
-// version is what the toolchain calls itself, for messages.
+// version returns the toolchain's own name for itself, for messages.
 func version(goroot string) string {
 	text, err := os.ReadFile(filepath.Join(goroot, "VERSION"))
 	if err != nil {

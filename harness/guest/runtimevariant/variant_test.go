@@ -18,7 +18,7 @@ import (
 	"github.com/mapstack/conformance/poc/catalog"
 )
 
-// procGo has the shape of the runtime's file, and calls that must stay.
+// procGo has the shape of the runtime's file, and calls that must not change.
 const procGo = `package runtime
 
 import "unsafe"
@@ -66,7 +66,7 @@ func TestOnlyStacksOfThreadsAreMapped(t *testing.T) {
 		if _, err := parser.ParseFile(token.NewFileSet(), "proc.go", text, 0); err != nil {
 			t.Fatal(err)
 		}
-		// What was there keeps its lines, but for the two places.
+		// The original text keeps its lines, except at the two places.
 		want := strings.Replace(procGo, "stackfree(freem.g0.stack)", "mapstackFree(freem.g0.stack)", 1)
 		want = strings.Replace(want, "malg(16384)", "mapstackMalg(16384)", 1)
 		added, found := strings.CutPrefix(string(text), want)
@@ -86,8 +86,8 @@ func TestOnlyStacksOfThreadsAreMapped(t *testing.T) {
 	}
 }
 
-// A source that is edited at the wrong place would be a stock runtime under
-// another name, or crash.
+// TestASourceThatIsNotKnownIsRefused protects against an edit at the wrong place.
+// It would give a stock runtime under another name, or one that crashes.
 func TestASourceThatIsNotKnownIsRefused(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"malg(16384)", "malg(-1)", "the stack of a new g0 is at 0 places"},
@@ -129,8 +129,8 @@ func TestTheResultOfCloneIsReturned(t *testing.T) {
 	}
 }
 
-// TestTheInstalledToolchainIsKnown fails when a new Go changes what the variants
-// rest on.
+// TestTheInstalledToolchainIsKnown fails when a new Go changes source that the
+// variants depend on.
 func TestTheInstalledToolchainIsKnown(t *testing.T) {
 	goroot := installed(t)
 	for _, table := range abi.All() {
@@ -173,7 +173,7 @@ func TestTheInstalledToolchainIsKnown(t *testing.T) {
 }
 
 // TestAddedCodeCompilesEverywhere fails when the runtime no longer has what the
-// added code uses, on any architecture that this Go and poc/abi know.
+// added code uses. It covers every architecture that both this Go and poc/abi know.
 func TestAddedCodeCompilesEverywhere(t *testing.T) {
 	goroot := installed(t)
 	checked := 0
@@ -212,7 +212,7 @@ func TestAddedCodeCompilesEverywhere(t *testing.T) {
 	}
 }
 
-// installed is the folder of the toolchain in use.
+// installed returns the GOROOT of the go command in use.
 func installed(t *testing.T) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()

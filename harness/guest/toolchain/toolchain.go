@@ -1,4 +1,6 @@
-// Package toolchain compiles guest programs for an architecture.
+// Package toolchain compiles guest programs for an architecture. The compiler is
+// the installed Go, a supplied Go or gccgo. Its Key identifies everything that the
+// compiled programs depend on.
 package toolchain
 
 import (
@@ -20,11 +22,11 @@ import (
 	"github.com/mapstack/conformance/harness/source/gnu"
 )
 
-// Go is a Go toolchain and the source tree it compiles guests from.
+// Go is a Go toolchain and the source tree from which it compiles guest programs.
 type Go struct {
 	root    string // the module's folder
 	version string // what `go version` prints after "go version"
-	private string // GOROOT, "" for that of the go command in PATH
+	private string // GOROOT; "" means the go command in PATH
 	gnu     *gnu.Tools
 	offline bool // the go command downloads nothing
 
@@ -55,7 +57,7 @@ func (g *Go) Supplied(ctx context.Context, goroot string) (*Go, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the Go toolchain in %s for its version: %w", goroot, err)
 	}
-	// go version go1.16.4 linux/amd64
+	// The output is "go version go1.16.4 linux/amd64".
 	words := strings.Fields(out)
 	if len(words) < 3 || !strings.HasPrefix(words[2], "go") {
 		return nil, fmt.Errorf("%s says %.80q, which names no Go version", tool, out)
@@ -68,11 +70,11 @@ func (g *Go) GNU(tools gnu.Tools) *Go {
 	return &Go{root: g.root, version: g.version, gnu: &tools, offline: g.offline}
 }
 
-// rooted is the environment of a toolchain that is not the one in PATH: this very
-// one, whatever go.mod asks for.
+// rooted returns the environment for a toolchain that is not in PATH. It prevents a
+// switch to the version that go.mod asks for.
 func rooted(goroot string) []string { return []string{"GOROOT=" + goroot, "GOTOOLCHAIN=local"} }
 
-// Version is the toolchain's own, such as "go1.26.8", or "gccgo 12.2.0".
+// Version returns the toolchain's version, such as "go1.26.8" or "gccgo 12.2.0".
 func (g *Go) Version() string {
 	if g.gnu != nil {
 		return "gccgo " + g.gnu.Version
@@ -80,13 +82,13 @@ func (g *Go) Version() string {
 	return g.version
 }
 
-// Hosted is whether BuildHosted can be used.
+// Hosted reports whether BuildHosted can be used.
 func (g *Go) Hosted() bool { return g.private == "" && g.gnu == nil }
 
-// Root is the module's folder.
+// Root returns the module's folder.
 func (g *Go) Root() string { return g.root }
 
-// module is what this project's go.mod begins with.
+// module is the first line of this project's go.mod.
 const module = "module github.com/mapstack/conformance"
 
 func moduleRoot(dir string) (string, error) {
@@ -106,8 +108,8 @@ func moduleRoot(dir string) (string, error) {
 	}
 }
 
-// Key changes whenever what is made of the programs that Build makes could
-// change: toolchain, architecture, sources, and the caller's own parts.
+// Key returns a hash that changes when the result of Build may change. It covers
+// the toolchain, the architecture, the sources and the caller's own parts.
 func (g *Go) Key(rec arch.Record, parts ...string) (string, error) {
 	g.hashing.Do(func() { g.hash, g.hashErr = hashSources(g.root) })
 	if g.hashErr != nil {
@@ -118,8 +120,8 @@ func (g *Go) Key(rec arch.Record, parts ...string) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// hashSources covers everything that guest programs are made from: their own
-// sources, and what edits the runtime of some.
+// hashSources hashes everything that guest programs are made from: their own
+// sources, and the package that edits the runtime of some.
 func hashSources(root string) (string, error) {
 	files := []string{"go.mod", "go.sum"}
 	for _, dir := range []string{"poc", "harness/guest/runtimevariant"} {
@@ -147,21 +149,23 @@ func hashSources(root string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// flags make static, stripped programs that do not depend on where they were built.
+// flags returns options that make static, stripped programs, independent of the
+// folder they were built in.
 func (g *Go) flags() []string {
 	if g.gnu != nil {
-		// A static libc crashes (seen on alpha); the library of Go need not travel.
+		// A static libc crashes (seen on alpha), so only Go's library is linked
+		// statically.
 		return []string{"-compiler=gccgo", "-trimpath", "-buildvcs=false", "-gccgoflags=-O2 -static-libgo -static-libgcc -Wl,-s"}
 	}
 	flags := []string{"-trimpath", "-ldflags=-s -w -buildid="}
 	if version.Compare(g.version, "go1.18") >= 0 {
-		flags = append(flags, "-buildvcs=false") // before, nothing was stamped, and the flag was unknown
+		flags = append(flags, "-buildvcs=false") // older versions stamp nothing and do not know the flag
 	}
 	return flags
 }
 
-// guestModule is the module file of programs that vendor toolchains must
-// compile: Go 1.16, no requirements.
+// guestModule is the module file of programs that vendor toolchains must compile.
+// It asks for Go 1.16 and has no requirements.
 const guestModule = "poc/guest.mod"
 
 // Build compiles programs, named by their folders below poc/, into dir.
@@ -169,8 +173,8 @@ func (g *Go) Build(ctx context.Context, rec arch.Record, dir string, programs []
 	return g.build(ctx, rec, dir, programs, "-modfile="+guestModule)
 }
 
-// BuildHosted compiles programs that need more than the standard library, with
-// the project's own go.mod. Only stock Go's architectures have them.
+// BuildHosted compiles programs that need more than the standard library, with the
+// project's own go.mod. Only architectures of stock Go have such programs.
 func (g *Go) BuildHosted(ctx context.Context, rec arch.Record, dir string, programs []string) error {
 	return g.build(ctx, rec, dir, programs, "-mod=readonly")
 }
@@ -198,19 +202,20 @@ func (g *Go) build(ctx context.Context, rec arch.Record, dir string, programs []
 	return nil
 }
 
-// environment decides what is compiled for.
+// environment selects the target system and architecture.
 func environment(rec arch.Record) []string {
 	return append([]string{"GOOS=linux", "GOARCH=" + rec.GOARCH}, rec.GOENV...)
 }
 
-// command runs a go command in root. What in the caller's environment could change what
-// is compiled is put aside. GOFLAGS says what build says anyway: an empty one
-// would let in what `go env -w` wrote.
+// command runs a go command in root. It overrides the caller's settings that could
+// change the output. GOFLAGS repeats a flag of build, because an empty GOFLAGS
+// would admit the settings of `go env -w`.
 func command(ctx context.Context, root, tool string, env []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, tool, args...)
 	cmd.Dir = root
 	cmd.Env = append(append(os.Environ(), "GOFLAGS=-trimpath", "GOEXPERIMENT=", "GOWORK=off", "CGO_ENABLED=0"), env...)
-	// The go command starts compilers: the whole group ends when the run does.
+	// The go command starts compilers. The whole process group must end with the
+	// run.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	var stdout, stderr strings.Builder

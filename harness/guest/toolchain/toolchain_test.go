@@ -45,7 +45,7 @@ func write(t *testing.T, path, text string, mode os.FileMode) {
 	}
 }
 
-// fakeGo puts a go command into PATH that does what script says.
+// fakeGo puts a go command into PATH that runs script.
 func fakeGo(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -53,7 +53,8 @@ func fakeGo(t *testing.T, script string) {
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 }
 
-// A key that stays the same where the programs change would boot old probes.
+// TestTheKeyFollowsEverythingThatIsCompiled fails if the key stays the same when
+// the programs change. Guests would then run old probes.
 func TestTheKeyFollowsEverythingThatIsCompiled(t *testing.T) {
 	root := checkout(t)
 	key := func(version, name string, parts ...string) string {
@@ -111,8 +112,8 @@ func TestAFailedBuildSaysWhatTheCompilerSaid(t *testing.T) {
 	}
 }
 
-// The compilers hold the output pipe: without the group's end this would wait
-// for them.
+// TestAStoppedBuildTakesItsCompilersAlong hangs if only the go command is killed:
+// its compilers hold the output pipe.
 func TestAStoppedBuildTakesItsCompilersAlong(t *testing.T) {
 	fakeGo(t, "sleep 1000 & echo started > started; wait")
 	root := checkout(t)

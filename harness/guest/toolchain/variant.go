@@ -48,9 +48,9 @@ func (g *Go) BuildVariant(ctx context.Context, rec arch.Record, variant catalog.
 	return os.Remove(bin)
 }
 
-// privateRoot makes another name for the toolchain's folder, of links: an overlay
-// may not replace files of the module cache, where the go command keeps the
-// toolchains that it downloads.
+// privateRoot makes a folder of links to the toolchain's files. An overlay may not
+// replace files of the module cache, where the go command keeps the toolchains that
+// it downloads.
 func (g *Go) privateRoot(ctx context.Context, dir string) (string, error) {
 	root := g.private
 	if root == "" {

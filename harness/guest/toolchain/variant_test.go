@@ -17,8 +17,8 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// An overlay on the module cache is refused by the go command, so the toolchain
-// is always given another name.
+// TestAVariantIsBuiltByTheToolchainThatWasEdited checks that the toolchain is used
+// through a folder of links. The go command refuses an overlay on the module cache.
 func TestAVariantIsBuiltByTheToolchainThatWasEdited(t *testing.T) {
 	goroot := t.TempDir()
 	write(t, filepath.Join(goroot, "VERSION"), "go1.99\n", 0o644)
@@ -54,7 +54,7 @@ func TestAVariantIsBuiltByTheToolchainThatWasEdited(t *testing.T) {
 	}
 }
 
-// variants builds probes with each runtime, for this machine.
+// variants builds the probes with each runtime, for this machine.
 func variants(ctx context.Context, t testing.TB, dir string) {
 	t.Helper()
 	g, err := Open(ctx, ".", false)
@@ -72,12 +72,13 @@ func variants(ctx context.Context, t testing.TB, dir string) {
 	}
 }
 
-// stocked is the program with the stock runtime; the others' names begin with it.
+// stocked is the program with the stock runtime. The names of the variants begin
+// with it.
 const stocked = "threadstacks"
 
-// BenchmarkThreads prints how many threads a second each runtime makes and ends,
-// and the variants' part of the stock runtime's. They run in turn, so that what
-// else the machine does meets all of them.
+// BenchmarkThreads prints how many threads per second each runtime makes and ends,
+// and the ratio of each variant to the stock runtime. They run in turn, so that
+// other load on the machine affects all of them.
 func BenchmarkThreads(b *testing.B) {
 	dir := b.TempDir()
 	variants(b.Context(), b, dir)
@@ -113,5 +114,5 @@ func BenchmarkThreads(b *testing.B) {
 		b.ReportMetric(median(variant), variant+"/s")
 		b.ReportMetric(median(variant)/median("stock"), variant+"/stock")
 	}
-	b.ReportMetric(0, "ns/op") // of all together, which says nothing
+	b.ReportMetric(0, "ns/op") // the time of all together means nothing
 }
