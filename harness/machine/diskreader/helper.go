@@ -70,7 +70,7 @@ func (g *Guest) Read(ctx context.Context, disk, format, to string) (err error) {
 	if err := os.Truncate(out, maxOut); err != nil {
 		return err
 	}
-	if err := g.boot(ctx, initScript, drive{"image", disk, format, true}, drive{"out", out, "raw", false}); err != nil {
+	if err := g.boot(ctx, initScript, readDrives(disk, format, out)...); err != nil {
 		return err
 	}
 	f, err := os.Open(out)
@@ -117,20 +117,9 @@ func (g *Guest) boot(ctx context.Context, script []byte, drives ...drive) error 
 	if qemu.TryKVM(ctx, cfg) == "" {
 		cfg.Accel = qemu.KVM
 	}
-	argv, err := cfg.Argv()
+	argv, err := withDrives(cfg, drives)
 	if err != nil {
 		return err
-	}
-	for _, d := range drives {
-		if strings.Contains(d.path, ",") {
-			return fmt.Errorf("path %q has a comma, which QEMU cannot take; use another name", d.path)
-		}
-		access := "off"
-		if d.readonly {
-			access = "on"
-		}
-		argv = append(argv, "-drive", fmt.Sprintf("if=none,id=%s,readonly=%s,format=%s,file=%s", d.serial, access, d.format, d.path),
-			"-device", fmt.Sprintf("virtio-blk-pci,drive=%s,serial=%s", d.serial, d.serial))
 	}
 	said, err := run(ctx, argv, qemu.TimeoutsFor(cfg.Accel, rec.Slowness))
 	if err != nil {
@@ -140,6 +129,31 @@ func (g *Guest) boot(ctx context.Context, script []byte, drives ...drive) error 
 		return fmt.Errorf("the helper guest did not end well; its last words: %q", said[max(0, len(said)-300):])
 	}
 	return nil
+}
+
+// readDrives are the disks of Read's guest.
+func readDrives(disk, format, out string) []drive {
+	return []drive{{"image", disk, format, true}, {"out", out, "raw", false}}
+}
+
+// withDrives returns the command line of a guest with some disks.
+func withDrives(cfg qemu.Config, drives []drive) ([]string, error) {
+	argv, err := cfg.Argv()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range drives {
+		if strings.Contains(d.path, ",") {
+			return nil, fmt.Errorf("path %q has a comma, which QEMU cannot take; use another name", d.path)
+		}
+		access := "off"
+		if d.readonly {
+			access = "on"
+		}
+		argv = append(argv, "-drive", fmt.Sprintf("if=none,id=%s,readonly=%s,format=%s,file=%s", d.serial, access, d.format, d.path),
+			"-device", fmt.Sprintf("virtio-blk-pci,drive=%s,serial=%s", d.serial, d.serial))
+	}
+	return argv, nil
 }
 
 // run runs the guest to its end and returns the last of what it said.
