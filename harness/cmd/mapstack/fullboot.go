@@ -88,8 +88,8 @@ func (f fullBoot) connect(ctx context.Context, bench *workbench.Bench, own given
 	if err != nil {
 		return cell, nil, err
 	}
-	argv, err := qemu.Disk{Prefix: emulator.Argv, Machine: machine, Accel: accel, CPUs: bootedCPUs, Memory: bootedMemory,
-		Image: path, Format: disk.Format, Programs: programs, Firmware: f.firmware}.Argv()
+	argv, err := qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, Accel: accel, CPUs: bootedCPUs, Memory: bootedMemory,
+		System: path, SystemFormat: disk.Format, Programs: programs, Firmware: f.firmware}.Argv()
 	if err != nil {
 		return cell, nil, err
 	}

@@ -50,5 +50,6 @@ func TestTheCommandLineOfTheDiskReaderIsAsRecorded(t *testing.T) {
 
 // commandLine is what Read starts for a disk.
 func commandLine(cfg qemu.Config, disk, format, out string) ([]string, error) {
-	return withDrives(cfg, readDrives(disk, format, out))
+	cfg.Drives = readDrives(disk, format, out)
+	return cfg.Argv()
 }

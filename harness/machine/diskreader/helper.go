@@ -84,15 +84,9 @@ func (g *Guest) Read(ctx context.Context, disk, format, to string) (err error) {
 	return nil
 }
 
-// drive is a disk of the guest, known by its serial number.
-type drive struct {
-	serial, path, format string
-	readonly             bool
-}
-
 // boot runs a script as PID 1 of a guest with some disks. It must say at the end that
 // all is done.
-func (g *Guest) boot(ctx context.Context, script []byte, drives ...drive) error {
+func (g *Guest) boot(ctx context.Context, script []byte, drives ...qemu.Drive) error {
 	rec, err := arch.Lookup(runtime.GOARCH)
 	if err != nil {
 		return err
@@ -117,7 +111,8 @@ func (g *Guest) boot(ctx context.Context, script []byte, drives ...drive) error 
 	if qemu.TryKVM(ctx, cfg) == "" {
 		cfg.Accel = qemu.KVM
 	}
-	argv, err := withDrives(cfg, drives)
+	cfg.Drives = drives // not while KVM is tried
+	argv, err := cfg.Argv()
 	if err != nil {
 		return err
 	}
@@ -132,28 +127,8 @@ func (g *Guest) boot(ctx context.Context, script []byte, drives ...drive) error 
 }
 
 // readDrives are the disks of Read's guest.
-func readDrives(disk, format, out string) []drive {
-	return []drive{{"image", disk, format, true}, {"out", out, "raw", false}}
-}
-
-// withDrives returns the command line of a guest with some disks.
-func withDrives(cfg qemu.Config, drives []drive) ([]string, error) {
-	argv, err := cfg.Argv()
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range drives {
-		if strings.Contains(d.path, ",") {
-			return nil, fmt.Errorf("path %q has a comma, which QEMU cannot take; use another name", d.path)
-		}
-		access := "off"
-		if d.readonly {
-			access = "on"
-		}
-		argv = append(argv, "-drive", fmt.Sprintf("if=none,id=%s,readonly=%s,format=%s,file=%s", d.serial, access, d.format, d.path),
-			"-device", fmt.Sprintf("virtio-blk-pci,drive=%s,serial=%s", d.serial, d.serial))
-	}
-	return argv, nil
+func readDrives(disk, format, out string) []qemu.Drive {
+	return []qemu.Drive{{Serial: "image", Path: disk, Format: format}, {Serial: "out", Path: out, Format: "raw", Writable: true}}
 }
 
 // run runs the guest to its end and returns the last of what it said.

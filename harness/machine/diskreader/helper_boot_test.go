@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/machine/qemu"
 	"github.com/mapstack/conformance/harness/machine/toolbox"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
@@ -101,7 +102,8 @@ func TestBootAHelperThatReadsWhatGoDoesNot(t *testing.T) {
 		return path
 	}
 	source, lvm := made("source.ext4", 64<<20, "mke2fs", "-q", "-t", "ext4", "-d", tree), made("lvm.img", 80<<20)
-	if err := g.boot(t.Context(), []byte(makeLVM), drive{"source", source, "raw", true}, drive{"target", lvm, "raw", false}); err != nil {
+	if err := g.boot(t.Context(), []byte(makeLVM), qemu.Drive{Serial: "source", Path: source, Format: "raw"},
+		qemu.Drive{Serial: "target", Path: lvm, Format: "raw", Writable: true}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ path, chain string }{

@@ -63,8 +63,8 @@ func TestTheCommandLineOfEveryMachineIsAsRecorded(t *testing.T) {
 
 // fullBoot is the command line that boots the system on a disk.
 func fullBoot(prefix []string, m arch.Machine, accel Accel, image, format, firmware string) ([]string, error) {
-	return Disk{Prefix: prefix, Machine: m, Accel: accel, CPUs: 1, Memory: 2048,
-		Image: image, Format: format, Programs: "/c/programs.ext4", Firmware: firmware}.Argv()
+	return Config{Prefix: prefix, Machine: m, Accel: accel, CPUs: 1, Memory: 2048,
+		System: image, SystemFormat: format, Programs: "/c/programs.ext4", Firmware: firmware}.Argv()
 }
 
 func golden(t *testing.T, name, got string) {
