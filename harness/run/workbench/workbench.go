@@ -155,8 +155,8 @@ func (b *Bench) Parts(rec arch.Record) (local.Parts, error) {
 // Helper reads disks in a guest that has the kernel of the cell, one of this host's
 // architecture.
 func (b *Bench) Helper(cell matrix.Cell) intake.Helper {
-	g := &diskreader.Guest{Cell: cell, Kernels: b.Kernels, Client: b.Client, Toolbox: b.Toolbox, Cache: b.Cache, Sink: b.sink}
-	return g.Read
+	r := &diskreader.Reader{Cell: cell, Kernels: b.Kernels, Client: b.Client, Toolbox: b.Toolbox, Cache: b.Cache, Sink: b.sink}
+	return r.Read
 }
 
 // Engine runs cells with this bench.
