@@ -7,18 +7,18 @@ import (
 	"unicode"
 )
 
-// Argument is one option of QEMU's command line, with its value. Unique options
-// may be given once, repeatable ones again with another name.
+// Argument is one option of QEMU's command line, with its value. A unique option may
+// be given once. A repeatable option may be given again if its value has another name.
 type Argument struct {
 	option string // such as "-drive"
 	kind   kind
 	parts  []property
 	// repeatable means that QEMU takes the option more than once.
 	repeatable bool
-	// name is the property that must differ where the option is repeated.
+	// name is the key of the property that must differ where the option is repeated.
 	name string
-	// attended means that the option needs a run: QEMU inherits a socket for it, or
-	// waits for a command on one.
+	// attended means that the option works only under this program: QEMU inherits a
+	// socket for it, or waits for a command on that socket.
 	attended bool
 }
 
@@ -54,7 +54,8 @@ func file(option, value string) Argument {
 	return Argument{option: option, kind: asPath, parts: []property{{"", value}}}
 }
 
-// repeatable is an option that QEMU takes again where the property name differs.
+// repeatable is an option that QEMU takes again if the property with the key name
+// differs.
 func repeatable(option, name string, parts ...property) Argument {
 	return Argument{option: option, parts: parts, repeatable: true, name: name}
 }
@@ -100,8 +101,8 @@ func (a Argument) argv() []string {
 func (a Argument) String() string { return strings.Join(a.argv(), " ") }
 
 // check refuses every value that QEMU or the kernel would read as something else.
-// QEMU could take a doubled comma in properties, but not in every path: one rule
-// for all is easier to know.
+// Commas are refused and not escaped: QEMU reads a doubled comma as one in some
+// options only, and one rule for all paths is easier to remember.
 func (a Argument) check() error {
 	keys := map[string]property{}
 	for _, p := range a.parts {
@@ -152,7 +153,7 @@ func isProtocol(path string) bool {
 	return at >= 0 && path[at] == ':'
 }
 
-// collides reports whether QEMU could not take both, or would leave one aside.
+// collides reports whether QEMU would refuse one of both, or ignore one.
 func (a Argument) collides(b Argument) bool {
 	if a.option != b.option {
 		return false
@@ -160,7 +161,7 @@ func (a Argument) collides(b Argument) bool {
 	return !a.repeatable || !b.repeatable || a.named() == b.named()
 }
 
-// named is what tells a repeated option from others.
+// named returns the name of a repeatable option's value, or else the whole value.
 func (a Argument) named() string {
 	for _, p := range a.parts {
 		if p.key == a.name {
@@ -170,7 +171,7 @@ func (a Argument) named() string {
 	return a.value()
 }
 
-// Arguments is a whole command line. Its zero value is none; see Config.Arguments.
+// Arguments is a whole command line, see Config.Arguments.
 type Arguments struct {
 	prefix []string // the QEMU binary, behind its loader
 	all    []Argument
@@ -196,8 +197,8 @@ func (a Arguments) Argv() []string {
 	return a.argv(func(Argument) bool { return true })
 }
 
-// ByHand returns the words with which a person can start the same machine. The
-// monitor is left out, and so is all else that needs the sockets of a run.
+// ByHand returns the words with which a person can start the same machine. It leaves
+// out the monitor and whatever else needs a socket that QEMU inherits.
 func (a Arguments) ByHand() []string {
 	return a.argv(func(a Argument) bool { return !a.attended })
 }

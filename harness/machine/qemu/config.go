@@ -29,9 +29,9 @@ type Config struct {
 
 	Kernel string // path of the bootable image
 	Initrd string // path of the initramfs
-	// Disk is the path of the same content as a file system, for machines that have
-	// arch.Machine.Disk. Some of these ignore -initrd without a message; the kernel
-	// uses what it finds first.
+	// Disk is the path of a file system with the same content, for machines that have
+	// arch.Machine.Disk. Some of these ignore -initrd without a message. The kernel
+	// uses whichever of the two it finds first.
 	Disk string
 	// Extra are kernel parameters that the caller asks for, beside those that every
 	// guest gets.
@@ -39,8 +39,9 @@ type Config struct {
 	// RAM is the file that holds the guest's memory, for Save and Load. Without one
 	// the memory ends with QEMU.
 	RAM string
-	// Restore means that RAM is that of a saved guest. The guest then waits for Load
-	// instead of booting, and copies pages when it writes them: the file stays as it is.
+	// Restore means that RAM is the memory of a saved guest. The machine then waits for
+	// Load instead of booting. Pages are copied when they are written, so the file does
+	// not change.
 	Restore bool
 
 	System       string // path of the image of the disk to boot from; nothing is written to it
@@ -52,9 +53,9 @@ type Config struct {
 	Drives []Drive
 }
 
-// Params returns the kernel's parameters. This is the allow-list: a command line
-// has nothing else, but for what the caller asks for, which reports show. A boot
-// loader on a disk has parameters of its own, so there are none for System.
+// Params returns the kernel's parameters. This is the allow-list: a kernel gets no
+// others, except those in Extra, which reports show. There are none for System, since
+// the boot loader on the disk has its own.
 func (c Config) Params() []arch.Param {
 	if c.System != "" {
 		return nil
@@ -75,8 +76,8 @@ func (c Config) Argv() ([]string, error) {
 	return a.Argv(), nil
 }
 
-// Arguments returns the same as Argv before it is put into words. The order of the
-// arguments is part of evidence and of the keys of snapshots.
+// Arguments returns the command line as a list of arguments. Their order must not
+// change without need: evidence and the keys of snapshots contain it.
 func (c Config) Arguments() (Arguments, error) {
 	if err := c.check(); err != nil {
 		return Arguments{}, fmt.Errorf("start machine %s: %w", c.Machine.Name, err)
@@ -141,7 +142,8 @@ func (c Config) fromDisk() []Argument {
 	return all
 }
 
-// check says what is missing, and what does not go together.
+// check returns an error for a machine that lacks a part, or has parts that exclude
+// each other.
 func (c Config) check() error {
 	direct, fromDisk := c.Kernel != "" || c.Initrd != "", c.System != ""
 	switch {

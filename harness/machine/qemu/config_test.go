@@ -16,8 +16,8 @@ func config(rec arch.Record, m arch.Machine) Config {
 	return cfg
 }
 
-// The kernel under test is not perturbed: no parameter slips in, and each has
-// a reason that the report shows.
+// The kernel under test must get no parameter that is not on the list, and the report
+// shows the reason of each.
 func TestOnlyAllowedKernelParametersWithReasons(t *testing.T) {
 	allowed := map[string]bool{"panic=-1": true, "oops=panic": true, "rdinit=/init": true, "initcall_blacklist=i8042_init": true, "no_timer_check": true, "nokaslr": true,
 		"root=/dev/vda": true, "rootfstype=ext4": true, "ro": true, "init=/init": true}
@@ -46,8 +46,8 @@ func TestOnlyAllowedKernelParametersWithReasons(t *testing.T) {
 	}
 }
 
-// The public core3 board leaves -initrd aside without a word, later ones do not:
-// the kernel must find the guest image either way, and the disk stays as it is.
+// The public core3 board ignores -initrd without a message, and later boards load it.
+// The kernel must find the guest image on both, and nothing may write to the disk.
 func TestAMachineWithoutAnInitramfsHasTheGuestImageAsADisk(t *testing.T) {
 	rec, err := arch.Lookup("sw64")
 	if err != nil {
@@ -238,7 +238,7 @@ func TestDevicesAndTheirKernelParametersComeTogether(t *testing.T) {
 	}
 }
 
-// A guest that is restored must not write to the memory of the next.
+// A restored guest must not change the memory that the next one starts from.
 func TestOnlyTheSavedGuestWritesItsMemoryFile(t *testing.T) {
 	rec := arch.All()[0]
 	cfg := config(rec, rec.Machines[""])
@@ -265,7 +265,7 @@ func TestOnlyTheSavedGuestWritesItsMemoryFile(t *testing.T) {
 	}
 }
 
-// A guest that is only booted is started as anyone would start it.
+// A guest that is not saved must start with the command line that a person would use.
 func TestDevicesAreReachedOnlyInSavedGuests(t *testing.T) {
 	cfg := config(arch.All()[0], arch.Machine{Name: "m", Console: "ttyS0", Unsaved: []arch.Register{{Read: 1, Write: 2, Bytes: 4}}})
 	for ram, want := range map[string]bool{"": false, "/ram": true} {

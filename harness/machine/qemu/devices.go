@@ -6,8 +6,8 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// device is a part of the machine: what QEMU must be told about it, and what the
-// kernel. Both are made by one function, so that they cannot drift apart.
+// device is a part of the machine: its arguments for QEMU, and its parameters for the
+// kernel. One function makes both, so that they cannot drift apart.
 type device struct {
 	arguments []Argument
 	params    []arch.Param
@@ -62,7 +62,7 @@ func qtestSocket() device {
 	}}
 }
 
-// inherited is a socket that QEMU has from its start.
+// inherited is a socket that QEMU gets from its parent, by its descriptor.
 func inherited(id string, fd int) Argument {
 	return attended(repeatable("-chardev", "id", property{"", "socket"}, property{"id", id}, property{"fd", strconv.Itoa(fd)}))
 }

@@ -21,7 +21,8 @@ const ProgramsSerial = "mapstack"
 // virtioDisk is the model of disks, unless the machine's record names another.
 const virtioDisk = "virtio-blk-pci"
 
-// ownImage is the content of a disk that this project made: a file system.
+// ownImage describes a disk that this project made: a file system without a table of
+// partitions, which nobody writes to.
 var ownImage = []property{{"format", "raw"}, {"readonly", "on"}}
 
 // device returns the drive as a part of the machine.
@@ -58,8 +59,8 @@ func programsDisk(path string) device {
 	return disk("programs", path, ownImage, []property{{"", virtioDisk}}, property{"serial", ProgramsSerial})
 }
 
-// disk is an image with its content's properties, behind a device of some model with
-// more properties of its own.
+// disk attaches an image to the machine. content are the properties of the image, model
+// and more those of the device in front of it.
 func disk(id, path string, content, model []property, more ...property) device {
 	return device{arguments: []Argument{
 		repeatable("-drive", "id", slices.Concat([]property{{"if", "none"}, {"id", id}}, content, []property{{"file", path}})...),

@@ -12,10 +12,10 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// Devices are reached by QEMU's qtest protocol, a line for a line: QMP can
-// neither write a register nor raise an interrupt.
+// QEMU's qtest protocol gives access to devices: QMP can neither write a register nor
+// raise an interrupt. Each command is a line, and so is each answer.
 
-// access is the end of a command's name by a register's bytes.
+// access is the last letter of a command's name, by the register's size in bytes.
 var access = map[int]string{1: "b", 4: "l"}
 
 func (m *Machine) readRegisters(ctx context.Context, registers []arch.Register) ([]uint64, error) {
@@ -45,8 +45,8 @@ func (m *Machine) writeRegisters(ctx context.Context, registers []arch.Register,
 	return nil
 }
 
-// raiseTimers raises the interrupt input of every CPU's timer, unless input is
-// 0. A timer that runs all the same does no harm: the kernel finds nothing due.
+// raiseTimers raises the timer interrupt of every CPU, unless input is 0. It is
+// harmless where the timer still runs: the kernel then finds no work to do.
 func (m *Machine) raiseTimers(ctx context.Context, input int) error {
 	if input == 0 {
 		return nil
@@ -70,7 +70,8 @@ func (m *Machine) raiseTimers(ctx context.Context, input int) error {
 	return nil
 }
 
-// deviceLines reads answers until ctx ends, which must have a deadline.
+// deviceLines returns a reader of answers. Reads fail at the deadline of ctx, which
+// must have one.
 func (m *Machine) deviceLines(ctx context.Context) *bufio.Reader {
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = m.devices.SetDeadline(deadline)
@@ -78,7 +79,7 @@ func (m *Machine) deviceLines(ctx context.Context) *bufio.Reader {
 	return bufio.NewReader(io.LimitReader(m.devices, maxMessage))
 }
 
-// device sends one command and returns what follows OK in the answer.
+// device sends one command and returns the text after OK in the answer.
 func (m *Machine) device(lines *bufio.Reader, command string) (string, error) {
 	if _, err := io.WriteString(m.devices, command+"\n"); err != nil {
 		return "", fmt.Errorf("qtest %s: %w", command, err)
