@@ -122,7 +122,8 @@ func (a Argument) checkPart(p property) error {
 	case p.value == "":
 		return fmt.Errorf("the value %q is empty", p.String())
 	case a.kind == asWords:
-		if strings.ContainsFunc(p.value, unicode.IsSpace) || strings.ContainsAny(p.value, "\"\x00") {
+		// The kernel goes by bytes, and takes the last one here for a space (lib/ctype.c).
+		if strings.ContainsFunc(p.value, unicode.IsSpace) || strings.ContainsAny(p.value, "\"\x00") || strings.IndexByte(p.value, 0xa0) >= 0 {
 			return fmt.Errorf("kernel parameter %q has a space or a quote, at which the kernel splits it", p.value)
 		}
 		return nil

@@ -60,6 +60,8 @@ func TestValuesThatQEMUWouldSplitAreRefused(t *testing.T) {
 		{"space in a path", drive("/my disks/a b.img"), ""},
 		{"space in a kernel parameter", parameter("a init=/bin/sh"), "space"},
 		{"no-break space in a kernel parameter", parameter("a\u00a0b"), "space"},
+		{"letter whose second byte is a space to the kernel", parameter("a=\u00e0"), "space"},
+		{"letter that is none to it", parameter("a=\u00e4"), ""},
 		{"quote in a kernel parameter", parameter(`a"b`), "quote"},
 		{"newline in a path", file("-initrd", "/a\nb"), "control character"},
 		{"end of a C string in a path", drive("/a\x00"), "control character"},
