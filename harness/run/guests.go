@@ -137,9 +137,9 @@ func (f *factory) describe(c *evidence.CellRun) {
 		return
 	}
 	p := f.parts
-	argv, _ := f.config.Argv() // what is wrong with it ends every start
+	arguments, _ := f.config.Arguments() // what is wrong with them ends every start
 	c.QEMU = &evidence.QEMU{Version: p.emulator.Version, Source: p.emulator.Source, Build: p.emulator.Build,
-		Machine: p.machine.Name, Params: f.config.Params(), Argv: argv, AcceleratorReason: f.slow}
+		Machine: p.machine.Name, Params: f.config.Params(), Argv: arguments.ByHand(), AcceleratorReason: f.slow}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.last.Hello.Arch == "" {

@@ -106,7 +106,7 @@ func TestTheTailHoldsNoControlCharacters(t *testing.T) {
 	}
 }
 
-// full is a disk with room for a few bytes.
+// full is a log on a disk that has room for a few bytes.
 type full struct{ room int }
 
 func (f *full) Write(p []byte) (int, error) {

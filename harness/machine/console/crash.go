@@ -2,7 +2,7 @@ package console
 
 import "strings"
 
-// Kind is a way for a kernel to die.
+// Kind is a kind of crash.
 type Kind string
 
 const (
@@ -12,14 +12,14 @@ const (
 	NoInit Kind = "no-init" // the kernel could not start our agent
 )
 
-// Crash is what the console said of a kernel's death.
+// Crash is the sign of a kernel's death on the console.
 type Crash struct {
 	Kind Kind
-	Line string // the line that gave it away
+	Line string // the console line that shows it
 }
 
-// crashes are matched in order, each anywhere in a line: printk's time stamps
-// depend on the configuration. Every false alarm becomes a line in testdata.
+// crashes are matched in order. Each may be anywhere in a line, since not every kernel
+// prints time stamps. Every false alarm becomes a line in testdata.
 var crashes = []struct {
 	text string
 	kind Kind
@@ -44,17 +44,17 @@ var crashes = []struct {
 	{"blocked for more than ", Lockup},
 }
 
-// innocent lines name a crash without being one.
+// innocent texts mark lines that name a crash and report none.
 var innocent = []string{
-	"Command line:", // oops=panic stands there
+	"Command line:", // it contains oops=panic
 	"unknown parameters",
 	"panic=",
 	"softlockup_",
-	"general protection fault ip:", // a user program's fault: ... traps: name[pid] general protection fault ip:
+	"general protection fault ip:", // the fault of a user program: traps: name[pid] general protection fault ip:
 	"traps: ",
 }
 
-// match says what a line gives away, if anything.
+// match returns the crash that a line reports. Its Kind is empty for none.
 func match(line string) Crash {
 	for _, c := range crashes {
 		if !strings.Contains(line, c.text) {

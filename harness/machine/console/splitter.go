@@ -1,5 +1,5 @@
-// Package console reads what a guest writes to its console: it finds frames
-// among printk's lines, recognises a dying kernel, and keeps the log bounded.
+// Package console reads a guest's console output. It finds frames among printk's
+// lines, recognises crashes of the kernel, and keeps a log of bounded size.
 package console
 
 import (
@@ -13,27 +13,27 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// maxLine bounds a line: a frame with as much printk before it. What is longer
-// is cut there.
+// maxLine bounds a line, in bytes: a frame, and as much text of printk before it.
+// Longer lines are cut there.
 const maxLine = 2 * wire.MaxLine
 
-// maxLog bounds the log kept of one guest, in bytes. A guest that chats for
-// ever fills no disk.
+// maxLog bounds the log of one guest, in bytes, so that a guest which never stops
+// writing cannot fill the disk.
 const maxLog = 16 << 20
 
-// tailLines and tailBytes bound what an error message quotes.
+// tailLines and tailBytes bound the part of a log that an error message quotes.
 const (
 	tailLines = 20
 	tailBytes = 4 << 10
 )
 
-// Stream takes the console's bytes as they come. It is an io.Writer that never
-// fails, so that it can stand behind an io.Copy of a guest's output.
+// Stream is an io.Writer for the console's bytes. It never fails, since a failed write
+// would end the copying of the guest's output.
 type Stream struct {
 	frame   func(wire.Frame)
 	damaged func()
 	crashed func(Crash)
-	early   func(wire.Frame) // nil when nobody listens for stage 0
+	early   func(wire.Frame) // nil if nobody listens to stage 0
 
 	mu     sync.Mutex
 	log    io.Writer
@@ -44,18 +44,18 @@ type Stream struct {
 	crash  Crash
 }
 
-// NewStream returns a stream that writes the raw log to log and calls frame
-// for each whole frame, damaged for each that did not arrive whole, and crashed
-// at the first sign of the kernel's death. None of them may block.
+// NewStream returns a stream that writes the raw log to log. It calls frame for each
+// whole frame, damaged for each incomplete one, and crashed at the first crash. None
+// of them may block.
 func NewStream(log io.Writer, frame func(wire.Frame), damaged func(), crashed func(Crash)) *Stream {
 	return &Stream{log: log, frame: frame, damaged: damaged, crashed: crashed}
 }
 
-// HearEarly calls frame for each whole frame of stage 0 as well. It is called
-// before the first Write, and frame may not block.
+// HearEarly makes the stream call frame for each whole frame of stage 0. It must be
+// called before the first Write, and frame must not block.
 func (s *Stream) HearEarly(frame func(wire.Frame)) { s.early = frame }
 
-// Write takes more of the console's bytes.
+// Write never returns an error. See Err for one of the log.
 func (s *Stream) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +74,7 @@ func (s *Stream) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// add appends to the current line, which ends by force at maxLine.
+// add appends to the current line and ends it at maxLine.
 func (s *Stream) add(p []byte) {
 	for len(s.line)+len(p) > maxLine {
 		room := maxLine - len(s.line)
@@ -96,7 +96,7 @@ func (s *Stream) endLine() {
 	case errors.Is(err, wire.ErrDamaged):
 		s.damaged()
 	case s.early != nil:
-		// One that did not arrive whole is said once more, unasked.
+		// An incomplete frame is not reported: stage 0 sends each of them twice.
 		if f, err := wire.Decode(wire.EarlyPrefix, line); err == nil {
 			s.early(f)
 			return
@@ -131,7 +131,7 @@ func (s *Stream) keep(p []byte) {
 	}
 }
 
-// Err says why the log is incomplete, nil if it is not.
+// Err returns why the log is incomplete, or nil.
 func (s *Stream) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +141,7 @@ func (s *Stream) Err() error {
 	return fmt.Errorf("keep the console's log: %w", s.logErr)
 }
 
-// Tail returns the last lines that held no frame, for an error message.
+// Tail returns the last lines without frames, for an error message.
 func (s *Stream) Tail() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,16 +160,15 @@ func (s *Stream) Tail() string {
 	return text
 }
 
-// Crash returns the first sign of the kernel's death, its Kind empty if there
-// was none.
+// Crash returns the first crash. Its Kind is empty if there was none.
 func (s *Stream) Crash() Crash {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.crash
 }
 
-// printable drops what could disturb a terminal or a report: control characters,
-// those that reorder or hide text, and broken UTF-8.
+// printable removes what could disturb a terminal or a report: control characters,
+// characters that reorder or hide text, and invalid UTF-8.
 func printable(line []byte) string {
 	return string(bytes.TrimSpace(bytes.Map(func(r rune) rune {
 		if r == '\t' {

@@ -1,8 +1,8 @@
 #!/usr/bin/busybox sh
 # PID 1 of the guest that reads disks which nothing on the host reads. It mounts
-# whatever is on the disk "image", read-only, and writes what a boot needs and what
-# the system says of itself to the disk "out", as tar.
-# By their paths: this shell has applets of the same names.
+# every file system on the disk "image" read-only. It writes the files of a boot and
+# the files that describe the system to the disk "out", as a tar archive.
+# Programs are called by their paths, since this shell has applets of the same names.
 export PATH=/usr/sbin:/usr/bin
 b() { /usr/bin/busybox "$@"; }
 b mkdir -p /proc /sys /dev /run /tmp /etc/lvm /mnt /vol
@@ -16,14 +16,14 @@ for s in /sys/block/*/serial; do
 	case $(b cat "$s") in image) image=${d##*/} ;; out) out=${d##*/} ;; esac
 done
 if [ -z "$image" ] || [ -z "$out" ]; then
-	echo "helper: the disks are not there"
+	echo "disk reader: the disks are not there"
 	b poweroff -f
 fi
 /usr/sbin/lvm vgchange -ay --nolocking --config 'activation{udev_sync=0 udev_rules=0 verify_udev_operations=0} devices{use_devicesfile=0 obtain_device_list_from_udev=0 external_device_info_source="none"} backup{backup=0 archive=0}' >/dev/null 2>&1
 /usr/sbin/dmsetup mknodes >/dev/null 2>&1
 
 n=0
-# add DIRECTORY DESCRIPTION: one more volume.
+# add DIRECTORY DESCRIPTION adds a volume.
 add() {
 	b mkdir -p "/vol/$n"
 	b mount --bind "$1" "/vol/$n"
@@ -52,7 +52,7 @@ for dev in /dev/"$image" /dev/"$image"[0-9]* /dev/mapper/*; do
 	done
 done
 
-# What harness/intake reads; what is not there is left out.
+# These are the files that harness/source/intake reads. Missing ones are left out.
 cd /vol
 : >>volumes
 set -- volumes
@@ -71,6 +71,6 @@ for v in [0-9]*; do
 		done
 	done
 done
-b tar cf "/dev/$out" "$@" && echo "helper: all is done"
+b tar cf "/dev/$out" "$@" && echo "disk reader: all is done"
 b sync
 b poweroff -f

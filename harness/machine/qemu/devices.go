@@ -1,95 +1,98 @@
 package qemu
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"strconv"
-	"strings"
 
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// Devices are reached by QEMU's qtest protocol, a line for a line: QMP can
-// neither write a register nor raise an interrupt.
-
-// access is the end of a command's name by a register's bytes.
-var access = map[int]string{1: "b", 4: "l"}
-
-func (m *Machine) readRegisters(ctx context.Context, registers []arch.Register) ([]uint64, error) {
-	values := make([]uint64, 0, len(registers))
-	lines := m.deviceLines(ctx)
-	for _, r := range registers {
-		answer, err := m.device(lines, fmt.Sprintf("read%s %#x", access[r.Bytes], r.Read))
-		if err != nil {
-			return nil, err
-		}
-		value, err := strconv.ParseUint(strings.TrimPrefix(answer, "0x"), 16, 64)
-		if err != nil {
-			return nil, fmt.Errorf("read register %#x: %w", r.Read, err)
-		}
-		values = append(values, value)
-	}
-	return values, nil
+// device is a part of the machine: its arguments for QEMU, and its parameters for the
+// kernel. One function makes both, so that they cannot drift apart.
+type device struct {
+	arguments []Argument
+	params    []arch.Param
 }
 
-func (m *Machine) writeRegisters(ctx context.Context, registers []arch.Register, values []uint64) error {
-	lines := m.deviceLines(ctx)
-	for i, r := range registers {
-		if _, err := m.device(lines, fmt.Sprintf("write%s %#x %#x", access[r.Bytes], r.Write, values[i])); err != nil {
-			return err
-		}
+// Descriptors in QEMU. The monitor's is the first after stdio, and qtest's follows.
+const (
+	monitorFD = 3
+	devicesFD = 4
+)
+
+// console is the serial line, on QEMU's standard input and output.
+func console(m arch.Machine) device {
+	return device{
+		arguments: []Argument{
+			repeatable("-chardev", "id", property{"", "stdio"}, property{"id", "console"}, property{"signal", "off"}),
+			unique("-serial", property{"", "chardev:console"}),
+		},
+		params: []arch.Param{{
+			Value:  "console=" + m.Console,
+			Reason: "the platform console is the one channel every kernel has built in",
+		}},
 	}
-	return nil
 }
 
-// raiseTimers raises the interrupt input of every CPU's timer, unless input is
-// 0. A timer that runs all the same does no harm: the kernel finds nothing due.
-func (m *Machine) raiseTimers(ctx context.Context, input int) error {
-	if input == 0 {
-		return nil
+// ending makes QEMU exit when the guest's kernel dies or reboots.
+func ending() device {
+	return device{
+		arguments: []Argument{option("-no-reboot")},
+		params: []arch.Param{
+			{Value: "panic=-1", Reason: "a dead kernel reboots at once, and -no-reboot turns that into QEMU's exit"},
+			{Value: "oops=panic", Reason: "a kernel that oopsed proves nothing any more"},
+		},
 	}
-	reply, err := m.monitor.execute(ctx, "query-cpus-fast", nil)
-	if err != nil {
-		return err
-	}
-	var cpus []struct {
-		Path string `json:"qom-path"`
-	}
-	if err := json.Unmarshal(reply, &cpus); err != nil {
-		return fmt.Errorf("QMP query-cpus-fast: %w", err)
-	}
-	lines := m.deviceLines(ctx)
-	for _, cpu := range cpus {
-		if _, err := m.device(lines, fmt.Sprintf("set_irq_in %s unnamed-gpio-in %d 1", cpu.Path, input)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
-// deviceLines reads answers until ctx ends, which must have a deadline.
-func (m *Machine) deviceLines(ctx context.Context) *bufio.Reader {
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = m.devices.SetDeadline(deadline)
-	}
-	return bufio.NewReader(io.LimitReader(m.devices, maxMessage))
+// monitorSocket is the QMP monitor on a socket pair that QEMU inherits. It needs no
+// path and no port, and nobody else can connect to it.
+func monitorSocket() device {
+	return device{arguments: []Argument{
+		inherited("monitor", monitorFD),
+		attended(unique("-mon", property{"chardev", "monitor"}, property{"mode", "control"})),
+	}}
 }
 
-// device sends one command and returns what follows OK in the answer.
-func (m *Machine) device(lines *bufio.Reader, command string) (string, error) {
-	if _, err := io.WriteString(m.devices, command+"\n"); err != nil {
-		return "", fmt.Errorf("qtest %s: %w", command, err)
-	}
-	answer, err := lines.ReadString('\n')
-	if err != nil {
-		return "", fmt.Errorf("qtest %s: %w", command, err)
-	}
-	rest, ok := strings.CutPrefix(strings.TrimSpace(answer), "OK")
-	if !ok {
-		return "", fmt.Errorf("qtest %s: answered %q", command, answer)
-	}
-	return strings.TrimSpace(rest), nil
+// qtestSocket gives access to device registers, see qtest.go.
+func qtestSocket() device {
+	return device{arguments: []Argument{
+		inherited("devices", devicesFD),
+		attended(unique("-qtest", property{"", "chardev:devices"})),
+		attended(unique("-qtest-log", property{"", "none"})),
+	}}
 }
+
+// inherited is a socket that QEMU gets from its parent, by its descriptor.
+func inherited(id string, fd int) Argument {
+	return attended(repeatable("-chardev", "id", property{"", "socket"}, property{"id", id}, property{"fd", strconv.Itoa(fd)}))
+}
+
+func attended(a Argument) Argument {
+	a.attended = true
+	return a
+}
+
+// initramfs holds the agent.
+func initramfs(path string) device {
+	return device{
+		arguments: []Argument{file("-initrd", path)},
+		params:    []arch.Param{{Value: "rdinit=/init", Reason: "the agent in the initramfs is PID 1"}},
+	}
+}
+
+// savedMemory is the guest's memory in a file. A guest that is restored does not
+// write to the file, and waits for Load.
+func savedMemory(path string, mebibytes int, restore bool) device {
+	var d device
+	share := "on"
+	if restore {
+		share = "off"
+		d.arguments = append(d.arguments, attended(unique("-incoming", property{"", "defer"})))
+	}
+	d.arguments = append(d.arguments, repeatable("-object", "id", property{"", "memory-backend-file"}, property{"id", ram},
+		property{"size", strconv.Itoa(mebibytes) + "M"}, property{"mem-path", path}, property{"share", share}))
+	return d
+}
+
+// ram is the name of the guest's memory among QEMU's objects.
+const ram = "ram"

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// TryKVM boots cfg's kernel under KVM until it writes its first line, and
-// returns why KVM cannot be used, or "". /dev/kvm may open and then hang:
-// nested virtualisation often looks complete and is not.
+// TryKVM boots cfg's kernel under KVM until it writes its first line. It returns
+// why KVM cannot be used, or "". Only a try tells: with nested virtualisation
+// /dev/kvm often opens, and the guest hangs.
 func TryKVM(ctx context.Context, cfg Config) string {
 	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 	if err != nil {
@@ -38,11 +38,11 @@ func TryKVM(ctx context.Context, cfg Config) string {
 	case <-ctx.Done():
 		return "the run was stopped while KVM was tried"
 	case <-time.After(t.SelfTest):
-		return fmt.Sprintf("KVM does not work here: /dev/kvm opens, and a kernel says nothing within %v", t.SelfTest)
+		return fmt.Sprintf("KVM does not work here: /dev/kvm opens, but a kernel writes nothing within %v", t.SelfTest)
 	}
 }
 
-// firstLine notices the kernel's banner.
+// firstLine closes seen when the kernel has written its banner.
 type firstLine struct {
 	once sync.Once
 	b    []byte

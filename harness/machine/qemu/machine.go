@@ -20,15 +20,16 @@ type Machine struct {
 	timeouts Timeouts
 	cmd      *exec.Cmd
 	monitor  *monitor
-	devices  net.Conn // to QEMU's qtest server, if it was told to have one
+	devices  net.Conn // to QEMU's qtest server, unused unless its command line asks for one
 	stdin    *os.File
 	stderr   *errorText
 	exited   chan struct{}
 	exitErr  error // valid once exited is closed
 }
 
-// Start runs QEMU. What the guest writes to its console goes to console. The
-// machine ends when ctx does, when Stop is called, and when this process dies.
+// Start runs QEMU with the words of Config.Argv. The guest's console output goes to
+// console. The machine ends when ctx does, when Stop is called, and when this
+// process dies.
 func Start(ctx context.Context, argv []string, console io.Writer, t Timeouts) (*Machine, error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
@@ -65,13 +66,13 @@ func Start(ctx context.Context, argv []string, console io.Writer, t Timeouts) (*
 	return m, nil
 }
 
-// own starts QEMU, waits for its end and closes what it was reached by, all on
-// one thread: the kernel sends Pdeathsig when the thread that started the
-// child ends, not when the process does.
+// own starts QEMU, waits for its end and closes our ends of its sockets. It stays
+// on one thread: the kernel sends Pdeathsig when the thread that started the child
+// ends, and not when the process does.
 func (m *Machine) own(started chan<- error) {
 	runtime.LockOSThread()
-	// A goroutine that ends locked takes its thread with it, and with the
-	// thread every other child that was ever started on it with Pdeathsig.
+	// If this goroutine ended while it is locked, its thread would end too. Pdeathsig
+	// would then kill every other child that was ever started on that thread.
 	defer runtime.UnlockOSThread()
 	defer m.monitor.conn.Close()
 	defer m.devices.Close()
@@ -85,7 +86,7 @@ func (m *Machine) own(started chan<- error) {
 	if err != nil {
 		err = fmt.Errorf("%w: %s", err, m.stderr.String())
 	}
-	// QEMU's last words, the reason of a shutdown, may still be in the socket.
+	// The event with the reason of a shutdown may still be in the socket.
 	select {
 	case <-m.monitor.gone:
 	case <-time.After(m.timeouts.Quit):
@@ -94,8 +95,8 @@ func (m *Machine) own(started chan<- error) {
 	close(m.exited)
 }
 
-// socketPair returns both ends of a connected unix socket: ours as a
-// connection, theirs as a file to inherit.
+// socketPair returns both ends of a connected unix socket: ours as a connection,
+// and theirs as a file that QEMU inherits.
 func socketPair() (net.Conn, *os.File, error) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -110,8 +111,8 @@ func socketPair() (net.Conn, *os.File, error) {
 	return ours, theirs, nil
 }
 
-// Send writes to the guest's console input. A guest that reads nothing fills
-// the pipe; then the error is os.ErrDeadlineExceeded.
+// Send writes to the guest's console input. If the guest reads nothing and the pipe
+// is full, the error is os.ErrDeadlineExceeded.
 func (m *Machine) Send(p []byte) error {
 	if err := m.stdin.SetWriteDeadline(time.Now().Add(m.timeouts.Monitor)); err != nil {
 		return fmt.Errorf("write to the guest's console: %w", err)
@@ -125,14 +126,14 @@ func (m *Machine) Send(p []byte) error {
 // Exited is closed when QEMU has ended and everything it wrote was read.
 func (m *Machine) Exited() <-chan struct{} { return m.exited }
 
-// Err says how QEMU ended: nil for exit status 0. Valid once Exited is closed.
+// Err returns nil if QEMU ended with exit status 0. It is valid once Exited is closed.
 func (m *Machine) Err() error { return m.exitErr }
 
-// ShutdownReason is QEMU's own word for why the guest ended, such as
-// "guest-reset", or "" while it has said nothing.
+// ShutdownReason returns QEMU's name for the reason why the guest ended, such as
+// "guest-reset". It is empty until QEMU has sent one.
 func (m *Machine) ShutdownReason() string { return m.monitor.shutdownReason() }
 
-// Accelerated asks QEMU which accelerator it really uses.
+// Accelerated asks QEMU which accelerator it uses.
 func (m *Machine) Accelerated(ctx context.Context) (Accel, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Monitor)
 	defer cancel()
@@ -155,8 +156,8 @@ func (m *Machine) Accelerated(ctx context.Context) (Accel, error) {
 	return TCG, nil
 }
 
-// Usage is what a QEMU that has ended took of the host: seconds of CPU, and its
-// largest resident memory in bytes. Zero while it runs.
+// Usage returns the CPU time that QEMU used, in seconds, and its largest resident
+// memory in bytes. Both are zero while it runs.
 func (m *Machine) Usage() (cpu float64, resident int64) {
 	select {
 	case <-m.exited:
@@ -171,21 +172,22 @@ func (m *Machine) Usage() (cpu float64, resident int64) {
 	return (state.UserTime() + state.SystemTime()).Seconds(), usage.Maxrss << 10 // Linux counts KiB
 }
 
-// Pid is QEMU's process id.
+// Pid returns QEMU's process id.
 func (m *Machine) Pid() int { return m.cmd.Process.Pid }
 
-// Kill ends QEMU at once. It has no children, so its process is all there is.
+// Kill ends QEMU at once. QEMU has no children, so no other process is left.
 func (m *Machine) Kill() { _ = m.cmd.Process.Kill() }
 
-// Stop kills QEMU and waits until it is gone; again is harmless. The guest
-// holds nothing that a clean shutdown would save: its disk is memory.
+// Stop kills QEMU and waits until it is gone. It may be called again. A guest need
+// not shut down cleanly, since it keeps nothing: its file system is in memory, or
+// its writes to a disk are thrown away.
 func (m *Machine) Stop() error {
 	m.Kill()
 	select {
 	case <-m.exited:
 		return nil
 	case <-time.After(m.timeouts.Monitor):
-		return fmt.Errorf("QEMU (pid %d) did not end within %v of being killed", m.cmd.Process.Pid, m.timeouts.Monitor)
+		return fmt.Errorf("QEMU (pid %d) did not end within %v after it was killed", m.cmd.Process.Pid, m.timeouts.Monitor)
 	}
 }
 

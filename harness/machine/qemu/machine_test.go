@@ -94,12 +94,12 @@ func TestMachinesLeaveNoDescriptorAndNoGoroutine(t *testing.T) {
 			t.Fatal("a QEMU that is not there was started")
 		}
 	}
-	use() // what the runtime opens once
+	use() // the runtime opens some descriptors once
 	files, goroutines := openFiles(t), runtime.NumGoroutine()
 	for range 5 {
 		use()
 	}
-	// The last steps of an end are not waited for by Stop.
+	// Stop does not wait for the last goroutines.
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		f, g := openFiles(t), runtime.NumGoroutine()
 		if f <= files && g <= goroutines {

@@ -14,12 +14,12 @@ import (
 // maxMessage bounds one QMP message, in bytes.
 const maxMessage = 1 << 20
 
-// monitor is a QMP client: commands one at a time. Of the events it keeps the
-// one that says why the guest ended, and how far a migration is.
+// monitor is a QMP client. It keeps two kinds of events: the reason why the guest
+// ended, and the end of a migration.
 type monitor struct {
 	conn      net.Conn
 	replies   chan message
-	migration chan string // what became of the guest's state: "completed", "failed"
+	migration chan string // how a migration ended: "completed" or "failed"
 
 	calling sync.Mutex // one command at a time
 	id      int
@@ -66,7 +66,7 @@ func (m *monitor) read() {
 		default:
 			select {
 			case m.replies <- msg:
-			default: // nobody asked for this many
+			default: // more replies than commands
 			}
 		}
 	}
@@ -93,7 +93,7 @@ func (m *monitor) noteMigration(data json.RawMessage) {
 	}
 	select {
 	case m.migration <- event.Status:
-	default: // a machine is saved or restored once
+	default: // one is kept already; a machine is saved or restored once
 	}
 }
 
@@ -112,8 +112,8 @@ type request struct {
 	ID        int    `json:"id"`
 }
 
-// execute sends one command and returns what QEMU returned. ctx must have a
-// deadline; arguments may be nil.
+// execute sends one command and returns QEMU's reply. ctx must have a deadline.
+// arguments may be nil.
 func (m *monitor) execute(ctx context.Context, command string, arguments any) (json.RawMessage, error) {
 	m.calling.Lock()
 	defer m.calling.Unlock()
@@ -132,7 +132,7 @@ func (m *monitor) execute(ctx context.Context, command string, arguments any) (j
 		select {
 		case reply := <-m.replies:
 			if reply.ID != m.id {
-				continue // the answer to a command that was given up
+				continue // the reply to a command that timed out
 			}
 			if reply.Error != nil {
 				return nil, fmt.Errorf("QMP %s: %s: %s", command, reply.Error.Class, reply.Error.Desc)

@@ -9,14 +9,14 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// registersFile is the end of the name of the file beside a saved state that
-// holds the values of the registers which QEMU does not save.
+// registersFile is the suffix of the file beside a saved state. The file holds the
+// values of registers that QEMU does not save.
 const registersFile = ".registers"
 
-// Save stops the guest and writes its state to the file path: CPUs, devices,
-// and all memory but Config.RAM, which the file of that name has already. What
-// QEMU leaves out, by arch.Machine.Unsaved, goes into a file beside it. A
-// machine is not used again after it.
+// Save stops the guest and writes the state of its CPUs and devices to the file
+// path. The guest's memory is in the file Config.RAM already. Registers that QEMU
+// does not save (arch.Machine.Unsaved) go into a second file. The machine must not
+// be used again.
 func (m *Machine) Save(ctx context.Context, path string, machine arch.Machine) (err error) {
 	defer attempted("save the guest", &err)
 	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Migrate)
@@ -38,8 +38,8 @@ func (m *Machine) Save(ctx context.Context, path string, machine arch.Machine) (
 	return os.WriteFile(path+registersFile, b, 0o644)
 }
 
-// Load lets a machine that was started with Config.Restore go on from the
-// state that Save wrote to the file path.
+// Load continues a guest from the state that Save wrote to the file path. The
+// machine must have been started with Config.Restore.
 func (m *Machine) Load(ctx context.Context, path string, machine arch.Machine) (err error) {
 	defer attempted("restore the guest", &err)
 	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Migrate)
@@ -53,7 +53,7 @@ func (m *Machine) Load(ctx context.Context, path string, machine arch.Machine) (
 		return err
 	}
 	if len(values) != len(machine.Unsaved) {
-		return fmt.Errorf("%d register values were saved, the machine has %d", len(values), len(machine.Unsaved))
+		return fmt.Errorf("%d register values were saved, but the machine has %d registers", len(values), len(machine.Unsaved))
 	}
 	if err := m.migrate(ctx, "migrate-incoming", path); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (m *Machine) Load(ctx context.Context, path string, machine arch.Machine) (
 	return err
 }
 
-// attempted says in an error what it kept from being done.
+// attempted adds to an error what was attempted.
 func attempted(what string, err *error) {
 	if *err != nil {
 		*err = fmt.Errorf("%s: %w", what, *err)
@@ -80,15 +80,15 @@ type capability struct {
 	State      bool   `json:"state"`
 }
 
-// migrate moves the guest's state to or from a file and waits until it is there.
+// migrate writes the guest's state to a file, or reads it, and waits for the end.
 func (m *Machine) migrate(ctx context.Context, command, path string) error {
 	for _, c := range []struct {
 		command   string
 		arguments any
 	}{
 		{"migrate-set-capabilities", map[string]any{"capabilities": []capability{
-			// The guest's memory is a file and stays there: a restore maps it,
-			// copy on write, in no time, and guests share what they only read.
+			// The guest's memory is left out, since it is in a file already. A restore
+			// only maps that file, and guests share the pages that they do not write.
 			{"x-ignore-shared", true},
 			{"events", true},
 		}}},

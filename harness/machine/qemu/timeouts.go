@@ -4,29 +4,29 @@ package qemu
 
 import "time"
 
-// Timeouts is every wait for a guest. Each protects against a guest or a QEMU
-// that never answers; none is meant to be reached.
+// Timeouts holds every wait for a guest. Each protects against a guest or a QEMU
+// that never answers. None is reached when all is well.
 type Timeouts struct {
 	Boot     time.Duration // from QEMU's start to the agent's hello
 	Restore  time.Duration // from a restored guest's start to its agent's answer
 	Migrate  time.Duration // to write a guest's state to a file, or to read it
-	Quiet    time.Duration // without a record before the host asks again, which also wakes a guest that lost a timer
+	Quiet    time.Duration // without a record until the host asks again; this also wakes a guest that lost a timer interrupt
 	Probe    time.Duration // one probe run, enforced by the agent
-	Watchdog time.Duration // beyond Probe, before the guest is taken for dead
+	Watchdog time.Duration // beyond Probe, until the guest counts as dead
 	Epitaph  time.Duration // from a panic's first line to the kill
 	Monitor  time.Duration // one QMP command
-	Quit     time.Duration // from the order to quit to the kill
+	Quit     time.Duration // for a QEMU or an agent that is ending, until it is killed
 	SelfTest time.Duration // for KVM to boot a kernel to its first console line
 }
 
-// base is for KVM, or amd64 under TCG on an idle machine with a wide margin:
-// shared CI machines are slow in bursts.
+// base holds the waits under KVM. The margins are wide, since shared CI machines are
+// slow at times.
 var base = Timeouts{
 	Boot:     90 * time.Second,
 	Restore:  10 * time.Second,
 	Migrate:  30 * time.Second,
 	Quiet:    1 * time.Second,
-	Probe:    240 * time.Second, // the limits probe makes thousands of processes
+	Probe:    240 * time.Second, // the limits probe starts thousands of processes
 	Watchdog: 30 * time.Second,
 	Epitaph:  3 * time.Second,
 	Monitor:  10 * time.Second,
@@ -34,8 +34,8 @@ var base = Timeouts{
 	SelfTest: 2 * time.Second,
 }
 
-// TimeoutsFor scales the waits that depend on the guest's speed: by two under
-// TCG, and by the architecture's slowness.
+// TimeoutsFor returns the waits for an accelerator. Under TCG, those that depend on
+// the guest's speed are twice as long, times the architecture's slowness.
 func TimeoutsFor(accel Accel, slowness int) Timeouts {
 	scale := time.Duration(1)
 	if accel == TCG {

@@ -29,7 +29,7 @@ type Login struct {
 // is thrown away, so that probes may do to it what they like. Use it by one goroutine
 // at a time.
 type Booted struct {
-	Argv  []string // QEMU's command line, see qemu.Disk
+	Argv  []string // QEMU's command line, see qemu.Config
 	Arch  arch.Record
 	Login Login
 	// Destructive tells probes that nobody else uses the machine, which the services of

@@ -20,22 +20,23 @@ import (
 // suite has QEMU 10.0 for every architecture of the cells.
 const suite = "trixie"
 
-// leftOut are dependencies that a headless guest without network does without.
+// leftOut are dependencies that QEMU does not need for a guest without display and
+// network.
 var leftOut = []string{
-	"qemu-system-common", // modules for display, sound and USB; a third of all libraries is for them
-	"qemu-system-riscv",  // a relic of when qemu-system-misc held it
+	"qemu-system-common", // modules for display, sound and USB, which need a third of all libraries
+	"qemu-system-riscv",  // qemu-system-misc depends on it, since it had these files once
 	"qemu-system-s390x",  // likewise
-	"debconf",            // installation
+	"debconf",            // needed only to install packages
 }
 
-// Kinds in the cache. The number changes with what is kept of a package.
+// Kinds in the cache. The number must change when other files of a package are kept.
 const (
 	filesKind   = "package-files-1"
 	toolboxKind = "toolbox-1"
 )
 
-// atOnce is how many packages are on their way at the same time: they are
-// small, and what takes the time is the mirror's answer.
+// atOnce is how many packages are downloaded at the same time. They are small, so
+// most of the time goes into waiting for the mirror.
 const atOnce = 8
 
 func (t *Toolbox) fromPackages(ctx context.Context, rec arch.Record) (QEMU, error) {
@@ -85,7 +86,7 @@ func (t *Toolbox) resolve(ctx context.Context, rec arch.Record) ([]debian.Packag
 	return debian.Closure(x, []string{rec.Package}, leftOut...)
 }
 
-// buildOf identifies the binary and everything it runs with.
+// buildOf returns a hash that identifies the binary and all its libraries.
 func buildOf(rec arch.Record, packages []debian.Package) string {
 	h := sha256.New()
 	fmt.Fprintln(h, rec.QEMU)
@@ -110,8 +111,8 @@ func (t *Toolbox) assemble(ctx context.Context, rec arch.Record, packages []debi
 				return err
 			}
 			if p.Name == rec.Package {
-				// Holds the binaries of several architectures, of which this
-				// one is wanted; nobody shares it.
+				// This package may hold binaries of several architectures. Only one is
+				// kept, so the tree cannot be shared and is not cached by itself.
 				return debian.Unpack(inner, file, dir, func(name string) bool {
 					return wanted(name) && (path.Dir(name) != binDir || path.Base(name) == binary(rec))
 				})
@@ -140,7 +141,7 @@ const binDir = "usr/bin"
 
 func binary(rec arch.Record) string { return "qemu-system-" + rec.QEMU }
 
-// wanted tells the files that QEMU runs with from what else packages have.
+// wanted reports whether QEMU needs a file of a package.
 func wanted(name string) bool {
 	if strings.HasPrefix(path.Base(name), "qemu-system-") && path.Dir(name) == binDir {
 		return true
@@ -150,15 +151,15 @@ func wanted(name string) bool {
 			return !strings.HasPrefix(name, "usr/share/qemu/keymaps/")
 		}
 	}
-	// Firmware that usr/share/qemu links to, see the package opensbi.
+	// usr/share/qemu has links to this firmware of the package opensbi.
 	if strings.HasPrefix(name, "usr/lib/") && strings.Contains(name, "/opensbi/") {
 		return true
 	}
 	return isLibrary(name)
 }
 
-// isLibrary accepts lib*/x.so and lib*/<triplet>/x.so.1, not the plug-ins in
-// folders below: nothing here loads them.
+// isLibrary reports whether a file is a shared library, such as lib*/x.so or
+// lib*/<triplet>/x.so.1. Plug-ins are in folders below, and nothing here loads them.
 func isLibrary(name string) bool {
 	name = strings.TrimPrefix(name, "usr/")
 	if !strings.HasPrefix(name, "lib") || strings.Count(name, "/") > 2 {

@@ -69,7 +69,7 @@ func (s shelf) put(name string, files map[string]string) debian.Package {
 	return p
 }
 
-// makeDeb builds a package; a content that begins with "-> " is a symbolic link.
+// makeDeb builds a package. A content that begins with "-> " makes a symbolic link.
 func makeDeb(t *testing.T, files map[string]string) []byte {
 	t.Helper()
 	var data bytes.Buffer

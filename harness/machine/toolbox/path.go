@@ -17,17 +17,17 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// The oldest QEMU whose machines the cells were tried on.
+// The oldest QEMU that the cells were tried with.
 const (
 	oldestMajor = 10
 	oldestMinor = 0
 )
 
-// versionWait bounds a program that prints a line; it may have to be read from
-// a cold disk first.
+// versionWait is how long a QEMU may take to print its version. It may have to be
+// read from a slow disk first.
 const versionWait = 30 * time.Second
 
-// fromPath returns the machine's own QEMU, or the reason why it will not do.
+// fromPath returns the QEMU in PATH. The error is the reason why it cannot be used.
 func fromPath(ctx context.Context, rec arch.Record) (QEMU, error) {
 	name := "qemu-system-" + rec.QEMU
 	path, err := exec.LookPath(name)
@@ -36,7 +36,7 @@ func fromPath(ctx context.Context, rec arch.Record) (QEMU, error) {
 	}
 	version, err := askVersion(ctx, []string{path})
 	if err != nil {
-		return QEMU{}, fmt.Errorf("the one in PATH does not work: %w", err)
+		return QEMU{}, fmt.Errorf("the QEMU in PATH does not work: %w", err)
 	}
 	ok, err := newEnough(version)
 	if err != nil {
@@ -52,8 +52,8 @@ func fromPath(ctx context.Context, rec arch.Record) (QEMU, error) {
 	return QEMU{Argv: []string{path}, Version: version, Source: "PATH", Build: build}, nil
 }
 
-// supplied returns an emulator that somebody named, of whatever version: there is
-// no other.
+// supplied returns the emulator that somebody gave for an architecture. Any version is
+// accepted, since there is no other.
 func supplied(ctx context.Context, path, firmware string) (QEMU, error) {
 	version, err := askVersion(ctx, []string{path})
 	if err != nil {
@@ -70,8 +70,8 @@ func supplied(ctx context.Context, path, firmware string) (QEMU, error) {
 	return QEMU{Argv: argv, Version: version, Source: "supplied", Build: build}, nil
 }
 
-// UserMode describes a user-mode emulator by its command, whose first word is what is
-// hashed. One that does not tell its version is described without.
+// UserMode describes a user-mode emulator by its command. The hash is of the program
+// that the first word names. The version is "unknown" if the program does not print it.
 func UserMode(ctx context.Context, command []string, source string) (QEMU, error) {
 	path, err := exec.LookPath(command[0])
 	if err != nil {
@@ -110,7 +110,7 @@ func askVersion(ctx context.Context, argv []string) (string, error) {
 	}
 	m := versionLine.FindStringSubmatch(stdout.String())
 	if m == nil {
-		return "", fmt.Errorf("%s --version prints %.80q, which names no QEMU version", strings.Join(argv, " "), stdout.String())
+		return "", fmt.Errorf("%s --version prints %.80q, which names no QEMU version; use another QEMU", strings.Join(argv, " "), stdout.String())
 	}
 	return strings.TrimSpace(m[1]), nil
 }

@@ -19,8 +19,7 @@ func record(t *testing.T, name string) arch.Record {
 	return rec
 }
 
-// inPath puts a script in the place of qemu-system-x86_64, and nothing else
-// into PATH.
+// inPath sets PATH to a folder that holds only the script, as qemu-system-x86_64.
 func inPath(t *testing.T, script string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -69,8 +68,8 @@ func TestQEMUOfThisMachineIsUsedOnlyIfItWillDo(t *testing.T) {
 	}
 }
 
-// TestAUserModeEmulatorIsNamedInEvidence fails if a report could not tell one emulator
-// from another, or if one that does not tell its version cannot be used.
+// TestAUserModeEmulatorIsNamedInEvidence fails if a report cannot tell two emulators
+// apart, or if an emulator without a version cannot be used.
 func TestAUserModeEmulatorIsNamedInEvidence(t *testing.T) {
 	for script, want := range map[string]string{
 		`[ "$3" = --version ] && echo "qemu-aarch64 version 7.2.22 (Debian 1:7.2+dfsg-7)"; echo Copyright`: "7.2.22 (Debian 1:7.2+dfsg-7)",

@@ -13,13 +13,13 @@ import (
 	"github.com/mapstack/conformance/harness/source/debian"
 )
 
-// lastFile lists the packages that made the architecture's toolbox last, so
-// that a machine without a network can use it again.
+// lastFile is the path of the list of packages in the architecture's last toolbox.
+// With the list, a machine without a network can use that toolbox again.
 func (t *Toolbox) lastFile(rec arch.Record) string {
 	return filepath.Join(t.cache.Root(), "toolbox-last", t.host+"-"+rec.GOARCH+".json")
 }
 
-// remember writes the list. It was verified against the signed index.
+// remember writes the list. The caller has verified it against the signed index.
 func (t *Toolbox) remember(rec arch.Record, packages []debian.Package) error {
 	data, err := json.MarshalIndent(packages, "", "\t")
 	if err != nil {
@@ -35,8 +35,8 @@ func (t *Toolbox) remember(rec arch.Record, packages []debian.Package) error {
 	return nil
 }
 
-// recall returns the packages of the last toolbox and warns of it; without
-// one, it returns why the mirror was no help.
+// recall returns the packages of the last toolbox, with a warning. Without a last
+// toolbox it returns the error unreachable.
 func (t *Toolbox) recall(rec arch.Record, unreachable error) ([]debian.Package, error) {
 	data, err := os.ReadFile(t.lastFile(rec))
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package toolbox finds a QEMU for an architecture: the machine's own if it is
-// new enough, else one from Debian packages, unpacked into the cache and run
-// with its own loader and libraries. It needs no root and changes nothing.
+// Package toolbox finds a QEMU for an architecture. It takes the one in PATH if it is
+// new enough. Else it unpacks Debian packages into the cache and runs QEMU from there,
+// with its own loader and libraries. It needs no root and leaves the system as it is.
 package toolbox
 
 import (
@@ -18,19 +18,19 @@ import (
 
 // QEMU is an emulator that runs on this machine.
 type QEMU struct {
-	// Argv begins its command line: the binary, behind its loader and with its
-	// firmware paths if it needs them. QEMU's own arguments are appended.
+	// Argv is the beginning of the command line: the binary, with its loader before it
+	// and its firmware paths after it where needed. QEMU's arguments follow.
 	Argv    []string
-	Version string // as it prints it, "10.0.2 (Debian 1:10.0.2+ds-2)"
+	Version string // as QEMU prints it: "10.0.2 (Debian 1:10.0.2+ds-2)"
 	Source  string // "PATH" or "toolbox: " with the package and its version
 	Build   string // SHA-256 that identifies the binary and, in the toolbox, all its libraries
 }
 
-// Toolbox finds emulators. It is safe for concurrent use; each architecture is
-// looked for once.
+// Toolbox finds emulators. It is safe for concurrent use, and searches once for each
+// architecture.
 type Toolbox struct {
-	// Supplied is the emulator that somebody supplied for an architecture, and
-	// the folder of its firmware, "" for its own.
+	// Supplied returns the emulator that somebody supplied for an architecture, and the
+	// folder with its firmware. The folder is empty if the emulator finds its firmware.
 	Supplied func(arch.Record) (path, firmware string, err error)
 
 	client *debian.Client
@@ -41,8 +41,7 @@ type Toolbox struct {
 	found cache.Memo[QEMU]
 }
 
-// New returns a toolbox that downloads with client and keeps what it unpacks
-// in c.
+// New returns a toolbox that downloads with client and unpacks into c.
 func New(client *debian.Client, c *cache.Cache, sink progress.Sink) *Toolbox {
 	return &Toolbox{client: client, cache: c, sink: sink, host: runtime.GOARCH}
 }
@@ -52,8 +51,8 @@ func (t *Toolbox) Find(ctx context.Context, rec arch.Record) (QEMU, error) {
 	return t.found.Get(ctx, "QEMU for "+rec.GOARCH, func() (QEMU, error) { return t.search(ctx, rec) })
 }
 
-// Packages returns the packages that the architecture's QEMU is made of where none
-// is in PATH, and what vouches for them.
+// Packages returns the packages of the architecture's QEMU, as if none were in PATH,
+// and the signed index that lists them.
 func (t *Toolbox) Packages(ctx context.Context, rec arch.Record) ([]debian.Package, debian.Signed, error) {
 	packages, err := t.resolve(ctx, rec)
 	if err != nil {
@@ -67,8 +66,8 @@ func (t *Toolbox) Packages(ctx context.Context, rec arch.Record) ([]debian.Packa
 	return packages, signed, err
 }
 
-// Programs returns a tree with the files that wanted accepts of some packages for this
-// machine, and with the libraries of these and of what they depend on.
+// Programs returns a folder with files of the named packages and their dependencies,
+// for this machine. It has the files that wanted accepts, and all libraries.
 func (t *Toolbox) Programs(ctx context.Context, names []string, wanted func(name string) bool) (string, error) {
 	host, err := arch.Lookup(t.host)
 	if err != nil {

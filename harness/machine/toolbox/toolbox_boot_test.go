@@ -16,7 +16,7 @@ import (
 	"github.com/mapstack/conformance/harness/source/debian"
 )
 
-// traffic adds up what was downloaded.
+// traffic counts the bytes that were downloaded.
 type traffic struct {
 	mu    sync.Mutex
 	bytes int64
@@ -71,7 +71,8 @@ func TestToolboxRunsOnAnEmptyCache(t *testing.T) {
 	}
 }
 
-// TestToolboxOutlivesTheMirror uses the toolbox of an earlier run without one.
+// TestToolboxOutlivesTheMirror fails if a machine without a mirror cannot use the
+// toolbox of an earlier run.
 func TestToolboxOutlivesTheMirror(t *testing.T) {
 	mirror, err := debian.FindMirror(t.Context(), debian.ThisHost())
 	if err != nil {
@@ -112,7 +113,7 @@ func machinesExist(t *testing.T, q QEMU, rec arch.Record) {
 	}
 }
 
-// librariesAreItsOwn fails when a library comes from this machine.
+// librariesAreItsOwn fails if QEMU loads a library of this machine.
 func librariesAreItsOwn(t *testing.T, q QEMU, root string) {
 	t.Helper()
 	var list []string

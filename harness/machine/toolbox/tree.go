@@ -14,12 +14,11 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// firmwareDirs are where packages keep what QEMU looks for with -L.
+// firmwareDirs are the folders with firmware, for QEMU's option -L.
 var firmwareDirs = []string{"usr/share/qemu", "usr/share/seabios", "usr/share/slof"}
 
-// linkTree adds the files of an unpacked package to dir. They are hard links:
-// the packages stay in the cache for the next architecture and take the space
-// once.
+// linkTree adds the files of an unpacked package to dir as hard links. The package
+// stays in the cache for other architectures, and its files take space once.
 func linkTree(tree, dir string) error {
 	return filepath.WalkDir(tree, func(from string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -44,15 +43,15 @@ func linkTree(tree, dir string) error {
 			if errors.Is(err, fs.ErrExist) {
 				return err
 			}
-			// A file system without hard links.
+			// The file system may have no hard links.
 			return copyFile(from, to)
 		}
 		return nil
 	})
 }
 
-// merged is where a file is on a system whose /lib and /bin are links into
-// /usr, as Debian's have been since bookworm; packages may still say /lib.
+// merged returns the place of a file on a system where /lib is a link into /usr. That
+// is so in Debian since bookworm, but packages may still name /lib.
 func merged(rel string) string {
 	if strings.HasPrefix(rel, "lib") {
 		return "usr/" + rel
@@ -80,8 +79,9 @@ func copyFile(from, to string) error {
 	return out.Close()
 }
 
-// commandLine starts the tree's QEMU with the tree's loader. The loader's path
-// is fixed in the binary, so it has to be named, and told to look nowhere else.
+// commandLine returns the words that start the tree's QEMU. The binary names a loader
+// outside of the tree, so the tree's loader is started instead, and is told to take
+// libraries from the tree alone.
 func commandLine(dir string, rec arch.Record) ([]string, error) {
 	exe := filepath.Join(dir, binDir, binary(rec))
 	interp, err := interpreter(exe)
@@ -105,7 +105,7 @@ func commandLine(dir string, rec arch.Record) ([]string, error) {
 	return argv, nil
 }
 
-// interpreter reads the loader's path out of an executable.
+// interpreter returns the path of the loader that an executable names.
 func interpreter(exe string) (string, error) {
 	f, err := elf.Open(exe)
 	if err != nil {
@@ -116,7 +116,7 @@ func interpreter(exe string) (string, error) {
 		if p.Type != elf.PT_INTERP {
 			continue
 		}
-		// PATH_MAX, which the kernel allows here too (fs/binfmt_elf.c).
+		// PATH_MAX, as in the kernel (fs/binfmt_elf.c).
 		data, err := io.ReadAll(io.LimitReader(p.Open(), 4096))
 		if err != nil {
 			return "", fmt.Errorf("read the loader's name in %s: %w", filepath.Base(exe), err)
@@ -126,10 +126,10 @@ func interpreter(exe string) (string, error) {
 	return "", fmt.Errorf("%s names no loader: it is not a dynamically linked program", filepath.Base(exe))
 }
 
-// resolveIn follows the symbolic links of name as if dir were the root, so that
-// an absolute link does not lead to this machine's own loader.
+// resolveIn follows the symbolic links of name as if dir were the root folder. An
+// absolute link must not lead to this machine's own loader.
 func resolveIn(dir, name string) (string, error) {
-	const most = 8 // links; Debian's loader is behind one
+	const most = 8 // Debian's loader is behind one link
 	for range most {
 		name = path.Clean("/" + name)[1:]
 		target, err := os.Readlink(filepath.Join(dir, name))

@@ -119,14 +119,14 @@ func (f FullBoot) machine(ctx context.Context, bench *workbench.Bench, rec arch.
 	if err != nil {
 		return m, err
 	}
-	argv, err := qemu.Disk{Prefix: emulator.Argv, Machine: machine, Accel: accel, CPUs: bootedCPUs, Memory: bootedMemory,
-		Image: path, Format: disk.Format, Programs: programs, Firmware: f.Firmware}.Argv()
+	arguments, err := qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, Accel: accel, CPUs: bootedCPUs, Memory: bootedMemory,
+		System: path, SystemFormat: disk.Format, Programs: programs, Firmware: f.Firmware}.Arguments()
 	if err != nil {
 		return m, err
 	}
-	return booted{name: machine.Name, argv: argv, accel: accel, programs: evidence.Guest{Image: image.Key, Go: image.Go},
+	return booted{name: machine.Name, argv: arguments.Argv(), accel: accel, programs: evidence.Guest{Image: image.Key, Go: image.Go},
 		evidence: &evidence.QEMU{Version: emulator.Version, Source: emulator.Source, Build: emulator.Build, Machine: machine.Name,
-			Argv: argv, AcceleratorReason: slow}}, nil
+			Argv: arguments.ByHand(), AcceleratorReason: slow}}, nil
 }
 
 // boot boots the system and makes a cell of what it says of itself.

@@ -187,8 +187,8 @@ func (b *Bench) Matrix() ([]matrix.Cell, error) {
 // Reader reads disks in a guest that has the kernel of the cell, one of this host's
 // architecture.
 func (b *Bench) Reader(cell matrix.Cell) intake.Helper {
-	g := &diskreader.Guest{Cell: cell, Kernels: b.Kernels, Client: b.Client, Toolbox: b.Toolbox, Cache: b.Cache, Sink: b.Sink}
-	return g.Read
+	r := &diskreader.Reader{Cell: cell, Kernels: b.Kernels, Client: b.Client, Toolbox: b.Toolbox, Cache: b.Cache, Sink: b.Sink}
+	return r.Read
 }
 
 // Engine runs bound subjects with this bench.

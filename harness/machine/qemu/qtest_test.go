@@ -13,8 +13,8 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// devices is a machine whose qtest gives answers, and the commands it was given.
-// Its monitor knows two CPUs.
+// devices returns a machine with a false qtest server, and the list of commands that
+// the server gets. The machine's monitor reports two CPUs.
 func devices(t *testing.T, answer func(command string) string) (*Machine, *[]string) {
 	ours, theirs := net.Pipe()
 	monitorOurs, monitorTheirs := net.Pipe()

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/machine/qemu"
 	"github.com/mapstack/conformance/harness/machine/toolbox"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
@@ -22,8 +23,8 @@ import (
 	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
-// guest is a helper with the kernel of Debian 13.
-func guest(t *testing.T) *Guest {
+// reader returns a disk reader with the kernel of Debian 13.
+func reader(t *testing.T) *Reader {
 	t.Helper()
 	fixtures := os.DirFS("../../../fixtures")
 	keyrings, err := fs.Sub(fixtures, "keyrings")
@@ -47,13 +48,13 @@ func guest(t *testing.T) *Guest {
 		t.Fatal(err)
 	}
 	client := debian.NewClient(c, mirror, keyrings, progress.Discard)
-	return &Guest{Cell: cells[0], Client: client, Cache: c, Sink: progress.Discard,
+	return &Reader{Cell: cells[0], Client: client, Cache: c, Sink: progress.Discard,
 		Toolbox: toolbox.New(client, c, progress.Discard),
 		Kernels: kernel.NewResolver(kernel.FromDebian(client), c, kernel.Lock{}, false, progress.Discard)}
 }
 
-// makeLVM makes a volume group on the disk "target", with a logical volume that has
-// what the disk "source" has.
+// makeLVM makes a volume group on the disk "target". Its one logical volume is a copy
+// of the disk "source".
 const makeLVM = `#!/usr/bin/busybox sh
 export PATH=/usr/sbin:/usr/bin
 b() { /usr/bin/busybox "$@"; }
@@ -64,14 +65,14 @@ for m in virtio_pci virtio_blk dm-mod; do /usr/sbin/modprobe "$m"; done
 for s in /sys/block/*/serial; do d=${s%/serial}; case $(b cat "$s") in source) source=/dev/${d##*/} ;; target) target=/dev/${d##*/} ;; esac; done
 lvm() { c=$1; shift; /usr/sbin/lvm $c --nolocking --config 'activation{udev_sync=0 udev_rules=0 verify_udev_operations=0} devices{use_devicesfile=0 obtain_device_list_from_udev=0 external_device_info_source="none"} backup{backup=0 archive=0}' "$@"; }
 lvm pvcreate "$target" && lvm vgcreate system "$target" && lvm lvcreate -Wn -Zn -n root -l 100%FREE system &&
-	/usr/sbin/dmsetup mknodes && b dd if="$source" of=/dev/mapper/system-root bs=1M && b sync && echo "helper: all is done"
+	/usr/sbin/dmsetup mknodes && b dd if="$source" of=/dev/mapper/system-root bs=1M && b sync && echo "disk reader: all is done"
 b poweroff -f
 `
 
-// TestBootAHelperThatReadsWhatGoDoesNot fails if the kernel of a system on btrfs or LVM
-// is not the one that was put there, or if its disk is written to.
-func TestBootAHelperThatReadsWhatGoDoesNot(t *testing.T) {
-	g, dir := guest(t), t.TempDir()
+// TestBootADiskReaderForWhatGoDoesNotRead fails if the kernel of a system on btrfs or
+// LVM is not the one that was put there, or if its disk is written to.
+func TestBootADiskReaderForWhatGoDoesNotRead(t *testing.T) {
+	r, dir := reader(t), t.TempDir()
 	tree, content := filepath.Join(dir, "tree"), bytes.Repeat([]byte("a kernel of the test "), 1<<16)
 	for name, text := range map[string][]byte{
 		"boot/vmlinuz-6.1.0-5": content, "boot/vmlinuz-6.1.0-1": []byte("an older one"), "boot/initrd.img-6.1.0-5": content,
@@ -101,7 +102,8 @@ func TestBootAHelperThatReadsWhatGoDoesNot(t *testing.T) {
 		return path
 	}
 	source, lvm := made("source.ext4", 64<<20, "mke2fs", "-q", "-t", "ext4", "-d", tree), made("lvm.img", 80<<20)
-	if err := g.boot(t.Context(), []byte(makeLVM), drive{"source", source, "raw", true}, drive{"target", lvm, "raw", false}); err != nil {
+	if err := r.boot(t.Context(), []byte(makeLVM), qemu.Drive{Serial: "source", Path: source, Format: "raw"},
+		qemu.Drive{Serial: "target", Path: lvm, Format: "raw", Writable: true}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ path, chain string }{
@@ -110,9 +112,9 @@ func TestBootAHelperThatReadsWhatGoDoesNot(t *testing.T) {
 	} {
 		before := hash(t, c.path)
 		if _, err := intake.Open(t.Context(), c.path, t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "which nothing here reads") {
-			t.Errorf("%s without a helper: %v", c.path, err)
+			t.Errorf("%s without a disk reader: %v", c.path, err)
 		}
-		found, err := intake.Open(t.Context(), c.path, t.TempDir(), g.Read)
+		found, err := intake.Open(t.Context(), c.path, t.TempDir(), r.Read)
 		if err != nil {
 			t.Fatalf("%s: %v", c.path, err)
 		}
@@ -132,7 +134,7 @@ func TestBootAHelperThatReadsWhatGoDoesNot(t *testing.T) {
 	if err := os.WriteFile(damaged, append(b[:0x11000:0x11000], make([]byte, 20<<20)...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := intake.Open(t.Context(), damaged, t.TempDir(), g.Read); err == nil || !strings.Contains(err.Error(), "found no file system on it that Linux mounts") {
+	if _, err := intake.Open(t.Context(), damaged, t.TempDir(), r.Read); err == nil || !strings.Contains(err.Error(), "found no file system on it that Linux mounts") {
 		t.Errorf("a damaged one: %v", err)
 	}
 }
