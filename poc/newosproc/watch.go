@@ -64,7 +64,7 @@ func watch(p *probe.P) {
 	if c.controller != "" {
 		inner, limited = limit.Group(p.Args[1]), limit.Group(p.Args[2])
 	}
-	var sysctl *limit.Setting
+	var sysctl *limit.Sysctl
 	if c.sysctl != "" {
 		sysctl = limit.MustOpen(c.sysctl)
 	}

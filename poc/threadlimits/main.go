@@ -50,7 +50,7 @@ func run(p *probe.P) {
 // lowering runs a child that changes limits of the machine, and restores them
 // however the child ends.
 func lowering(p *probe.P, name string, sysctls ...string) {
-	var changed []*limit.Setting
+	var changed []*limit.Sysctl
 	for _, s := range sysctls {
 		changed = append(changed, limit.MustOpen(s))
 	}

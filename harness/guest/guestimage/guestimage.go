@@ -24,7 +24,7 @@ import (
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/source/gnu"
 	"github.com/mapstack/conformance/poc/catalog"
-	early "github.com/mapstack/conformance/poc/stage0"
+	"github.com/mapstack/conformance/poc/stage0"
 )
 
 // agent is the folder below poc/ of the agent, and its program's name.
@@ -161,7 +161,7 @@ func imageIn(dir string, rec arch.Record, image Image) Image {
 // first returns the stage 0 program of an architecture. It is nil if there is none:
 // PID 1 is then the agent.
 func first(goarch string) ([]byte, error) {
-	if early.Unassembled(goarch) != "" {
+	if stage0.Unassembled(goarch) != "" {
 		return nil, nil
 	}
 	return assembler.Program(goarch)
@@ -306,7 +306,7 @@ func contents(bin string, first []byte) ([]cpio.Record, error) {
 		if e.Name() == agent {
 			name = "init"
 			if first != nil {
-				name = strings.TrimPrefix(early.Agent, "/")
+				name = strings.TrimPrefix(stage0.Agent, "/")
 				records = append(records, cpio.StaticFile("init", string(first), 0o755))
 			}
 		}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/u-root/u-root/pkg/cpio"
 
-	early "github.com/mapstack/conformance/poc/stage0"
+	"github.com/mapstack/conformance/poc/stage0"
 )
 
 // maxProgram bounds a program of a guest image, in bytes. Programs take some MiB
@@ -65,7 +65,7 @@ func (i Image) Programs() (map[string][]byte, error) {
 	}
 	// In the image stage 0 is "init", which is PID 1. The agent has the name that
 	// stage 0 executes.
-	name := strings.TrimPrefix(early.Agent, "/")
+	name := strings.TrimPrefix(stage0.Agent, "/")
 	if b, ok := programs[name]; ok {
 		programs["stage0"], programs["init"] = programs["init"], b
 		delete(programs, name)
