@@ -85,7 +85,7 @@ func Open(ctx context.Context, file, scratch string, help Helper) (found Found, 
 	case debFile:
 		found, err = openDeb(ctx, file)
 	case rpmFile:
-		found, err = openRPM(ctx, f)
+		found, err = openRPM(ctx, f, info.Size())
 	case diskFile:
 		found, err = openDisk(ctx, f, info.Size(), scratch, help)
 	default:

@@ -10,8 +10,6 @@ import (
 	"path"
 	"strings"
 
-	"github.com/sassoftware/go-rpmutils"
-
 	"github.com/mapstack/conformance/harness/source/debian"
 	"github.com/mapstack/conformance/harness/source/decompress"
 )
@@ -58,6 +56,9 @@ func (p *pick) file(name string, size int64, r io.Reader) error {
 		if p.found.Kernel != nil && !before(path.Base(p.kernel()), path.Base(name)) {
 			return nil
 		}
+		if size > maxKernel {
+			return fmt.Errorf("/%s has %d bytes, more than the %d allowed for a kernel", name, size, maxKernel)
+		}
 		b, err := bounded(r, maxKernel)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
@@ -94,33 +95,6 @@ func openDeb(ctx context.Context, file string) (Found, error) {
 		return Found{}, err
 	}
 	return p.end()
-}
-
-func openRPM(ctx context.Context, f *os.File) (Found, error) {
-	p := pick{Found{Chain: []string{"rpm"}}}
-	pkg, err := rpmutils.ReadRpm(&stoppable{ctx, io.NewSectionReader(f, 0, 1<<62)})
-	if err != nil {
-		return Found{}, fmt.Errorf("the rpm's header cannot be read: %w", err)
-	}
-	payload, err := pkg.PayloadReaderExtended()
-	if err != nil {
-		return Found{}, fmt.Errorf("the rpm's payload cannot be read: %w", err)
-	}
-	for {
-		info, err := payload.Next()
-		if errors.Is(err, io.EOF) {
-			return p.end()
-		}
-		if err != nil {
-			return Found{}, fmt.Errorf("the rpm's payload is damaged: %w", err)
-		}
-		if payload.IsLink() || info.Mode()&0o170000 != 0o100000 {
-			continue
-		}
-		if err := p.file(info.Name(), info.Size(), payload); err != nil {
-			return Found{}, err
-		}
-	}
 }
 
 // openPlain takes a file that is none of the containers: a kernel, or something

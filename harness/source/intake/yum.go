@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
-	"github.com/sassoftware/go-rpmutils"
 
 	"github.com/mapstack/conformance/harness/source/decompress"
 )
@@ -169,7 +168,7 @@ func (r Repository) newest(ctx context.Context, primary []byte) (rpmListed, erro
 
 func (p rpmListed) newer(q rpmListed) bool {
 	for _, pair := range [][2]string{{p.Version.Epoch, q.Version.Epoch}, {p.Version.Version, q.Version.Version}, {p.Version.Release, q.Version.Release}} {
-		if c := rpmutils.Vercmp(pair[0], pair[1]); c != 0 {
+		if c := compareVersions(pair[0], pair[1]); c != 0 {
 			return c > 0
 		}
 	}
