@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"pault.ag/go/debian/deb"
-
 	"github.com/mapstack/conformance/harness/source/decompress"
 )
 
@@ -72,33 +70,26 @@ func dataMember(f *os.File) (io.Reader, decompress.Format, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	ar, err := deb.LoadAr(f)
+	ar, err := newAr(f, st.Size())
 	if err != nil {
-		return nil, "", fmt.Errorf("it is not a Debian package: %w", err)
+		return nil, "", err
 	}
-	end := int64(len("!<arch>\n"))
 	for range maxMembers {
-		m, err := ar.Next()
+		name, data, err := ar.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, "", fmt.Errorf("its container is damaged: %w", err)
+			return nil, "", err
 		}
-		// The library believes sizes, also negative ones.
-		end += 60 + m.Size
-		if m.Size < 0 || end > st.Size() {
-			return nil, "", fmt.Errorf("it is truncated: member %q needs %d bytes, the file has %d", m.Name, m.Size, st.Size())
-		}
-		end += m.Size % 2
-		if !strings.HasPrefix(m.Name, "data.tar") {
+		if !strings.HasPrefix(name, "data.tar") {
 			continue
 		}
-		format, ok := dataFormats[m.Name]
+		format, ok := dataFormats[name]
 		if !ok {
-			return nil, "", fmt.Errorf("its data member %q is compressed in a way unknown here", m.Name)
+			return nil, "", fmt.Errorf("its data member %q is compressed in a way unknown here", name)
 		}
-		return m.Data, format, nil
+		return data, format, nil
 	}
 	return nil, "", errors.New("it has no data archive, so it is no Debian package or a truncated one")
 }
