@@ -9,11 +9,8 @@ import (
 	"hash"
 	"io"
 	"os"
-	"regexp"
 	"time"
 )
-
-var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // checked is the modification time given to a file whose content was verified.
 // Writing to the file moves it, and then the content is hashed again.
@@ -27,7 +24,7 @@ var ErrContent = errors.New("content differs from what was asked for")
 // damaged is fetched: fetch writes the whole content to w and stops at the
 // first error from w. Callers must not write to the file.
 func (c *Cache) Blob(ctx context.Context, sum string, size int64, fetch func(ctx context.Context, w io.Writer) error) (string, error) {
-	if !sha256Hex.MatchString(sum) || size < 0 {
+	if !ValidSHA256(sum) || size < 0 {
 		return "", fmt.Errorf("cache blob: %q with %d bytes is not a SHA-256 in lower-case hexadecimal and a size", sum, size)
 	}
 	entry := "blob-" + sum
@@ -139,17 +136,4 @@ func (w *blobWriter) Write(p []byte) (int, error) {
 	w.hash.Write(p[:n])
 	w.err = err
 	return n, err
-}
-
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -101,7 +101,7 @@ func (c *Cache) entryOf(stamp string) (entry, bool) {
 	e := entry{kind: part[0], key: part[1], path: c.path(part[0], part[1]), stamp: c.path(part...)}
 	if e.kind == "blob" {
 		e.key, e.path = part[2], e.stamp
-		return e, sha256Hex.MatchString(e.key) && e.key[:2] == part[1]
+		return e, ValidSHA256(e.key) && e.key[:2] == part[1]
 	}
 	return e, entryName.MatchString(e.kind) && !reserved(e.kind) && entryName.MatchString(e.key)
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -53,12 +52,10 @@ var indexFormats = []struct {
 	format decompress.Format
 }{{".xz", decompress.XZ}, {".gz", decompress.Gzip}, {"", decompress.None}}
 
-var archName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
-
 // Index returns the packages of a suite's component main for an architecture
 // by Debian's name.
 func (c *Client) Index(ctx context.Context, suite, arch string) (*Index, error) {
-	if !archName.MatchString(arch) {
+	if !ValidArch(arch) {
 		return nil, fmt.Errorf("%q is not Debian's name of an architecture", arch)
 	}
 	return c.indexes.Get(ctx, "package index of "+suite+" "+arch, func() (*Index, error) {

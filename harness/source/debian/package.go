@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"pault.ag/go/debian/control"
 	"pault.ag/go/debian/dependency"
 	"pault.ag/go/debian/version"
+
+	"github.com/mapstack/conformance/harness/cache"
 )
 
 // Package is one binary package of an archive.
@@ -27,11 +28,6 @@ type Package struct {
 	Depends  string `json:"-"`
 	Provides string `json:"-"`
 }
-
-var (
-	sha256Hex   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]{1,127}$`)
-)
 
 // maxPackage bounds one download; the largest package of Debian has 3 GB.
 const maxPackage = 8 << 30
@@ -50,7 +46,7 @@ func (p Package) CheckFile() error {
 		return fmt.Errorf("package %s: file name %q does not name a file below the mirror", p.label(), p.Filename)
 	case p.Size <= 0 || p.Size > maxPackage:
 		return fmt.Errorf("package %s: size %d is not between 1 and %d bytes", p.label(), p.Size, int64(maxPackage))
-	case !sha256Hex.MatchString(p.SHA256):
+	case !cache.ValidSHA256(p.SHA256):
 		return fmt.Errorf("package %s: %q is not a SHA-256 in lower-case hexadecimal", p.label(), p.SHA256)
 	}
 	return nil
@@ -87,7 +83,7 @@ func newPackage(suite string, para *control.Paragraph) (Package, error) {
 		Filename: strings.TrimPrefix(v("Filename"), "./"), SHA256: strings.ToLower(v("SHA256")),
 		Depends: joinDepends(v("Pre-Depends"), v("Depends")), Provides: v("Provides"),
 	}
-	if !packageName.MatchString(p.Name) {
+	if !ValidPackage(p.Name) {
 		return Package{}, fmt.Errorf("%q is not a package name", p.Name)
 	}
 	if _, err := version.Parse(p.Version); err != nil {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"pault.ag/go/debian/control"
 
+	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/progress"
 )
 
@@ -59,12 +59,9 @@ type listed struct {
 // maxInRelease is 40 times the largest one of Debian.
 const maxInRelease = 8 << 20
 
-// suiteName is what may become a part of a URL.
-var suiteName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
-
 // Release returns the verified InRelease of a suite.
 func (c *Client) Release(ctx context.Context, suite string) (*Release, error) {
-	if !suiteName.MatchString(suite) {
+	if !ValidSuite(suite) {
 		return nil, fmt.Errorf("%q is not the name of a Debian suite", suite)
 	}
 	return c.releases.Get(ctx, "InRelease of "+suite, func() (*Release, error) {
@@ -206,7 +203,7 @@ func parseHashes(field string) (map[string]listed, error) {
 			return nil, fmt.Errorf("its SHA256 field has the line %.80q, expected a hash, a size and a path", line)
 		}
 		size, err := strconv.ParseInt(f[1], 10, 64)
-		if err != nil || size < 0 || !sha256Hex.MatchString(f[0]) || !fs.ValidPath(f[2]) {
+		if err != nil || size < 0 || !cache.ValidSHA256(f[0]) || !fs.ValidPath(f[2]) {
 			return nil, fmt.Errorf("its SHA256 field has the line %.80q, expected a hash, a size and a path", line)
 		}
 		files[f[2]] = listed{size: size, sha256: f[0]}

@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 
 	"github.com/goccy/go-yaml"
 
 	"github.com/mapstack/conformance/harness/matrix/release"
+	"github.com/mapstack/conformance/harness/source/debian"
 )
 
 // Lock is what kernels.lock holds: for each kernel of the matrix the packages
@@ -20,12 +20,6 @@ type Lock struct {
 
 // maxLock bounds a lock file: a matrix of thousands of kernels.
 const maxLock = 4 << 20
-
-var (
-	suiteName   = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
-	archName    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
-	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]{1,127}$`)
-)
 
 const lockHead = `# The kernels that LOCKED=1 accepts, one entry for each kernel of cells.yaml.
 # Written by "bin/mapstack fetch --update-lock"; commit it, do not edit it.
@@ -112,11 +106,11 @@ func (p Pin) same(q Pin) bool {
 
 func (p Pin) check() error {
 	switch {
-	case !suiteName.MatchString(p.Suite):
+	case !debian.ValidSuite(p.Suite):
 		return fmt.Errorf("%q is not the name of a suite", p.Suite)
-	case !archName.MatchString(p.Arch):
+	case !debian.ValidArch(p.Arch):
 		return fmt.Errorf("%q is not Debian's name of an architecture", p.Arch)
-	case !packageName.MatchString(p.Asked):
+	case !debian.ValidPackage(p.Asked):
 		return fmt.Errorf("%q is not the name of a package", p.Asked)
 	}
 	if _, err := release.Parse(p.Release); err != nil {
@@ -135,7 +129,7 @@ func (p Pin) check() error {
 
 func (f File) check(p Pin) error {
 	switch {
-	case !packageName.MatchString(f.Package):
+	case !debian.ValidPackage(f.Package):
 		return fmt.Errorf("%q is not the name of a package", f.Package)
 	case f.Version == "" || len(f.Version) > 128:
 		return fmt.Errorf("version %.130q is not one", f.Version)
