@@ -152,7 +152,7 @@ func machineOf(ctx context.Context, found intake.Found, asked string) (arch.Reco
 	if found.Kernel == nil {
 		return arch.Record{}, errors.New("no kernel can be read on the disk, so --arch must say what it boots on")
 	}
-	return kernel.Architecture(ctx, found.Kernel)
+	return kernel.Architecture(ctx, found)
 }
 
 // accelerator decides how the machine is run, and why not better.

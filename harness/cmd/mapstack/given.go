@@ -83,7 +83,7 @@ func (g given) cell(ctx context.Context, bench *workbench.Bench, architecture st
 	if g.image != "" {
 		system, err = intake.Open(ctx, g.image, scratch, helper(bench))
 		if errors.Is(err, intake.ErrNoKernel) && g.kernel != "" {
-			system.Unread, err = append(system.Unread, err.Error()), nil
+			err = nil // system.Unread says it
 		}
 		if err != nil {
 			return matrix.Cell{}, err
@@ -100,9 +100,9 @@ func (g given) cell(ctx context.Context, bench *workbench.Bench, architecture st
 			found.Unread = append(found.Unread, system.Unread...)
 		}
 	}
-	rec, err := kernel.Architecture(ctx, found.Kernel)
+	rec, err := kernel.Architecture(ctx, found)
 	if err != nil {
-		return matrix.Cell{}, fmt.Errorf("the kernel found by way of %s: %w", strings.Join(found.Chain, ", "), err)
+		return matrix.Cell{}, err
 	}
 	if architecture != "" {
 		if asked, err := arch.Lookup(architecture); err != nil || asked.GOARCH != rec.GOARCH {

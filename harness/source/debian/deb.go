@@ -40,13 +40,14 @@ func WalkData(ctx context.Context, file string, visit func(hdr *tar.Header, r io
 		return fmt.Errorf("open package: %w", err)
 	}
 	defer f.Close()
-	if err := walkDeb(ctx, f, visit); err != nil {
+	if err := Walk(ctx, f, visit); err != nil {
 		return fmt.Errorf("package %s: %w", filepath.Base(file), err)
 	}
 	return nil
 }
 
-func walkDeb(ctx context.Context, f *os.File, visit func(*tar.Header, io.Reader) (bool, error)) error {
+// Walk does the same with an open file, which its errors do not name.
+func Walk(ctx context.Context, f *os.File, visit func(hdr *tar.Header, r io.Reader) (stop bool, err error)) error {
 	data, format, err := dataMember(f)
 	if err != nil {
 		return err

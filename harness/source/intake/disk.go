@@ -160,7 +160,7 @@ func AsDisk(ctx context.Context, file string) (Disk, error) {
 	head := make([]byte, headLen)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return Disk{}, fmt.Errorf("read %s: %w", file, err)
+		return Disk{}, fmt.Errorf("look what it is: %w", err)
 	}
 	d := Disk{Format: "raw", Size: info.Size()}
 	switch {

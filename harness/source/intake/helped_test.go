@@ -95,6 +95,9 @@ func TestAHostileHelperReachesNothing(t *testing.T) {
 func TestTheSystemOfADiskWithoutAKernelIsKnown(t *testing.T) {
 	found, err := Open(t.Context(), btrfsHead(t), t.TempDir(), helper(map[string]string{
 		"volumes": "0 btrfs on vda\n", "0/etc/os-release": "ID=uos\n", "0/etc/sysctl.conf": "kernel.pid_max = 5000\n"}))
+	if len(found.Unread) != 1 || !strings.Contains(found.Unread[0], "find a kernel in disk: no kernel") {
+		t.Errorf("a report would say %q", found.Unread)
+	}
 	if !errors.Is(err, ErrNoKernel) || found.OS.ID != "uos" || len(found.Policy) != 1 {
 		t.Errorf("%+v, %v", found, err)
 	}

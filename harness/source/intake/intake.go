@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,7 @@ var ErrNoKernel = errors.New("no kernel")
 
 // Found is a kernel and what was beside it.
 type Found struct {
+	File   string // the path that was given, or the repository
 	Kernel []byte // as it was found, wrapped and compressed
 	Config []byte // the kernel's configuration, nil when there was none
 	// Chain is the way to the kernel, outermost first: "qcow2", "partition 2",
@@ -53,37 +55,59 @@ const (
 // the file "volumes" a line for each, the number and what it is.
 type Helper func(ctx context.Context, disk, format, to string) error
 
+// From names the file and the way to the kernel in it, for errors.
+func (f Found) From() string {
+	if len(f.Chain) < 2 {
+		return f.File
+	}
+	return fmt.Sprintf("%s (%s)", f.File, strings.Join(f.Chain, ", "))
+}
+
 // Open finds the kernel in the file. A temporary copy, which a compressed disk needs,
-// is made below scratch, and so is what help reads, which may be nil.
-func Open(ctx context.Context, file, scratch string, help Helper) (found Found, err error) {
+// is made below scratch, and so is what help reads, which may be nil. Every error
+// names the file. With ErrNoKernel, Found.Unread says so too.
+func Open(ctx context.Context, file, scratch string, help Helper) (Found, error) {
+	found, err := open(ctx, file, scratch, help)
+	found.File = file
+	if errors.Is(err, ErrNoKernel) {
+		// Reports have the name alone: where somebody keeps a file is nobody's business.
+		found.Unread = append(found.Unread, fmt.Sprintf("find a kernel in %s: %v", filepath.Base(file), err))
+	}
+	if err != nil {
+		return found, fmt.Errorf("find a kernel in %s: %w", file, err)
+	}
+	return found, nil
+}
+
+// open finds the kernel in the file, which its errors do not name.
+func open(ctx context.Context, file, scratch string, help Helper) (found Found, err error) {
 	defer func() {
-		// The parsers of file systems and packages are others' and were written for
-		// files that are whole.
+		// The parsers of file systems were written by others, for files that are
+		// whole.
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%s is damaged in a way that its reader does not survive: %v", file, r)
+			err = fmt.Errorf("it is damaged in a way that its reader does not survive: %v", r)
 		}
 	}()
 	f, err := os.Open(file)
 	if err != nil {
-		return Found{}, fmt.Errorf("open the kernel's file: %w", err)
+		return Found{}, unnamed(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return Found{}, err
+		return Found{}, unnamed(err)
 	}
 	if !info.Mode().IsRegular() {
-		return Found{}, fmt.Errorf("%s is no regular file; give a kernel, a .deb, a .rpm or the image of a disk", file)
+		return Found{}, errors.New("it is no regular file; give a kernel, a .deb, a .rpm or the image of a disk")
 	}
 	head := make([]byte, headLen)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return Found{}, fmt.Errorf("read %s: %w", file, err)
+		return Found{}, unnamed(err)
 	}
-	head = head[:n]
-	switch kind := identify(head); kind {
+	switch identify(head[:n]) {
 	case debFile:
-		found, err = openDeb(ctx, file)
+		found, err = openDeb(ctx, f)
 	case rpmFile:
 		found, err = openRPM(ctx, f, info.Size())
 	case diskFile:
@@ -92,13 +116,22 @@ func Open(ctx context.Context, file, scratch string, help Helper) (found Found, 
 		found, err = openPlain(ctx, f, info.Size(), scratch, help)
 	}
 	if err != nil {
-		return found, fmt.Errorf("find a kernel in %s: %w", filepath.Base(file), err)
+		return found, err
 	}
 	if found.SHA256, err = digest(ctx, f); err != nil {
-		return Found{}, fmt.Errorf("read %s: %w", file, err)
+		return Found{}, unnamed(err)
 	}
 	found.Size = info.Size()
 	return found, nil
+}
+
+// unnamed takes the path out of an error of package os.
+func unnamed(err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return fmt.Errorf("%s: %w", of.Op, of.Err)
+	}
+	return err
 }
 
 // kind is what a file is by its first bytes.

@@ -83,9 +83,9 @@ func (p *pick) end() (Found, error) {
 	return p.found, nil
 }
 
-func openDeb(ctx context.Context, file string) (Found, error) {
+func openDeb(ctx context.Context, f *os.File) (Found, error) {
 	p := pick{Found{Chain: []string{"deb"}}}
-	err := debian.WalkData(ctx, file, func(hdr *tar.Header, r io.Reader) (bool, error) {
+	err := debian.Walk(ctx, f, func(hdr *tar.Header, r io.Reader) (bool, error) {
 		if hdr.Typeflag != tar.TypeReg {
 			return false, nil
 		}

@@ -148,6 +148,9 @@ func TestAHostileRPMIsOneSentenceAndLittleMemory(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v, want one line with %q; found %v", err, tc.want, found.Chain)
 			}
+			if err != nil && strings.Count(err.Error(), path) != 1 {
+				t.Errorf("%v, want %s named once", err, path)
+			}
 			if took := after.TotalAlloc - before.TotalAlloc; took > maxHostile {
 				t.Errorf("%d bytes allocated for a file of %d; at most %d are allowed", took, len(tc.rpm), maxHostile)
 			}

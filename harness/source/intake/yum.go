@@ -185,10 +185,11 @@ func (r Repository) unpack(ctx context.Context, p rpmListed, scratch string) (Fo
 		return Found{}, fmt.Errorf("keep the package: %w", err)
 	}
 	defer os.Remove(file)
-	found, err := Open(ctx, file, scratch, nil)
+	found, err := open(ctx, file, scratch, nil)
 	if err != nil {
 		return Found{}, fmt.Errorf("%s: %w", p.Location.Href, err)
 	}
+	found.File = r.Where
 	found.Chain = append([]string{"yum repository", p.Location.Href}, found.Chain...)
 	return found, nil
 }
@@ -225,7 +226,7 @@ func (r Repository) fetch(ctx context.Context, name string, limit int64) ([]byte
 	if !strings.Contains(r.Where, "://") {
 		f, err := os.Open(filepath.Join(r.Where, filepath.FromSlash(name)))
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read %s: %w", name, unnamed(err))
 		}
 		defer f.Close()
 		return bounded(&stoppable{ctx, f}, limit)

@@ -151,8 +151,8 @@ func TestARepositoryThatIsNotWhatItWasSignedAsIsRefused(t *testing.T) {
 				tc.then(t, dir)
 			}
 			_, err := Repository{Where: dir, Keyring: tc.keyring, Arch: tc.arch}.Open(t.Context(), t.TempDir())
-			if err == nil || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("%v, want %q", err, tc.want)
+			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Count(err.Error(), dir) != 1 {
+				t.Errorf("%v, want %q, and the repository named once", err, tc.want)
 			}
 		})
 	}

@@ -17,14 +17,19 @@ import (
 // fileKind is a kernel that somebody has: as a file, in a package or on a disk.
 const fileKind = "file"
 
-// Architecture is what a kernel was built for, whatever it is wrapped in.
-func Architecture(ctx context.Context, wrapped []byte) (arch.Record, error) {
-	_, err := Unwrap(ctx, wrapped, arch.Record{})
+// Architecture returns what a kernel was built for, whatever it is wrapped in. Every
+// error names the file that the kernel was found in.
+func Architecture(ctx context.Context, found intake.Found) (arch.Record, error) {
+	_, err := Unwrap(ctx, found.Kernel, arch.Record{})
+	var rec arch.Record
 	var other *WrongArchError
-	if !errors.As(err, &other) {
-		return arch.Record{}, err
+	if errors.As(err, &other) {
+		rec, err = arch.Lookup(other.Got)
 	}
-	return arch.Lookup(other.Got)
+	if err != nil {
+		return arch.Record{}, fmt.Errorf("%s: %w", found.From(), err)
+	}
+	return rec, nil
 }
 
 // supplied returns the kernel in a file that somebody named.
