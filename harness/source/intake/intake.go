@@ -37,7 +37,7 @@ type Found struct {
 	// know that the rest is not all.
 	Unread []string
 	OS     OS
-	Policy []Setting
+	Policy []PolicyLine
 	SHA256 string // of the file that was given
 	Size   int64  // of it, bytes
 }

@@ -247,7 +247,7 @@ func TestWhatTheSystemSetsIsReadWithItsSource(t *testing.T) {
 	if want := []string{"new (/boot/vmlinuz-5.10.0-60)", "old (/boot/vmlinuz-5.10.0-9)"}; !slices.Equal(found.Entries, want) {
 		t.Errorf("the boot loader offers %v, want %v", found.Entries, want)
 	}
-	want := []Setting{
+	want := []PolicyLine{
 		{Name: "* soft nproc", Value: "512", Source: "/etc/security/limits.conf:2"},
 		{Name: "DefaultTasksMax", Value: "700", Source: "/etc/systemd/system.conf:3"},
 		{Name: "SELINUX", Value: "enforcing", Source: "/etc/selinux/config:1"},

@@ -11,11 +11,11 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 )
 
-// Apply says which of a system's settings a guest can be given, in the form that a
-// cell has them, and of the others why not, in Setting.Left. What is applied is what
-// an ordinary program gets: one that the service manager starts, and one of a user
-// who logged in.
-func Apply(found []Setting) (applied []matrix.Setting, all []Setting) {
+// Apply returns those of a system's settings that a guest can be given, in the form
+// that a cell has them. Of the others, PolicyLine.Left says why not. A guest is given
+// what an ordinary program gets: one that the service manager starts, and one of a
+// user who logged in.
+func Apply(found []PolicyLine) (applied []matrix.Setting, all []PolicyLine) {
 	all = slices.Clone(found)
 	session := map[string]*pair{}
 	for i := range all {
@@ -37,7 +37,7 @@ func Apply(found []Setting) (applied []matrix.Setting, all []Setting) {
 		case s.Name == defaultTasks:
 			s.Left = add(&applied, matrix.Setting{Of: matrix.OfService, Name: "tasks", Value: infinite(s.Value), Source: s.Source})
 		case s.Name == userTasks || s.Name == sliceTasks:
-			if s.Name == userTasks && slices.ContainsFunc(all, func(o Setting) bool { return o.Name == sliceTasks }) {
+			if s.Name == userTasks && slices.ContainsFunc(all, func(o PolicyLine) bool { return o.Name == sliceTasks }) {
 				s.Left = "user-.slice says another, which counts"
 				continue
 			}

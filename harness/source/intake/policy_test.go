@@ -124,7 +124,7 @@ func TestSystemdsOwnDefaultCounts(t *testing.T) {
 // that a cell cannot have, as kernel.threads-max was.
 func TestEverySysctlThatIsWatchedCanBeApplied(t *testing.T) {
 	for _, name := range watched {
-		if applied, all := Apply([]Setting{{Name: name, Value: "1", Source: "/etc/sysctl.conf:1"}}); len(applied) != 1 {
+		if applied, all := Apply([]PolicyLine{{Name: name, Value: "1", Source: "/etc/sysctl.conf:1"}}); len(applied) != 1 {
 			t.Errorf("%s is left out: %s", name, all[0].Left)
 		}
 	}

@@ -14,8 +14,8 @@ type OS struct {
 	Like              []string // ID_LIKE
 }
 
-// Setting is one thing that an operating system sets for its programs.
-type Setting struct {
+// PolicyLine is one line of a system's files that sets something for its programs.
+type PolicyLine struct {
 	Name   string `json:"name"` // "vm.max_map_count", "DefaultTasksMax", "* soft nproc", "SELINUX"
 	Value  string `json:"value"`
 	Source string `json:"source"` // the file and the line that win
@@ -31,7 +31,7 @@ var watched = []string{
 }
 
 // system reads what an operating system says of itself and of its programs' limits.
-func (v volume) system() (OS, []Setting) {
+func (v volume) system() (OS, []PolicyLine) {
 	var os OS
 	for _, name := range []string{"etc/os-release", "usr/lib/os-release"} {
 		text, err := v.read(name, maxText)
@@ -48,23 +48,23 @@ func (v volume) system() (OS, []Setting) {
 	if os.ID == "" {
 		return os, nil
 	}
-	set := map[string]Setting{}
+	set := map[string]PolicyLine{}
 	v.sysctls(set)
 	v.limits(set)
 	v.manager(set)
 	v.slice(set)
 	v.lines(set, "etc/selinux/config", func(line string) (string, string) { return assignment(line, "SELINUX") })
-	var policy []Setting
+	var policy []PolicyLine
 	for _, s := range set {
 		policy = append(policy, s)
 	}
-	slices.SortFunc(policy, func(a, b Setting) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(policy, func(a, b PolicyLine) int { return strings.Compare(a.Name, b.Name) })
 	return os, policy
 }
 
 // sysctls reads the files in the order of sysctl --system: by name, and one in /etc
 // in place of one of the same name elsewhere; the last line wins.
-func (v volume) sysctls(set map[string]Setting) {
+func (v volume) sysctls(set map[string]PolicyLine) {
 	byName := map[string]string{}
 	for _, dir := range []string{"usr/lib/sysctl.d", "lib/sysctl.d", "run/sysctl.d", "etc/sysctl.d"} {
 		for _, n := range v.list(dir) {
@@ -95,7 +95,7 @@ func (v volume) sysctls(set map[string]Setting) {
 }
 
 // manager reads what systemd gives to its services, and logind to users.
-func (v volume) manager(set map[string]Setting) {
+func (v volume) manager(set map[string]PolicyLine) {
 	for _, file := range v.dropIns("systemd/system.conf") {
 		v.lines(set, file, func(line string) (string, string) {
 			for _, key := range []string{defaultTasks, "DefaultLimitNPROC", "DefaultLimitAS", "DefaultLimitDATA", "DefaultLimitSTACK", "DefaultLimitMEMLOCK"} {
@@ -118,7 +118,7 @@ func (v volume) manager(set map[string]Setting) {
 		}
 	}
 	if _, known := set[defaultTasks]; !known && v.hasSystemd() {
-		set[defaultTasks] = Setting{Name: defaultTasks, Value: builtInTasks, Source: "systemd-system.conf(5), the default of systemd since 231; no file says another"}
+		set[defaultTasks] = PolicyLine{Name: defaultTasks, Value: builtInTasks, Source: "systemd-system.conf(5), the default of systemd since 231; no file says another"}
 	}
 }
 
@@ -146,7 +146,7 @@ func (v volume) dropIns(name string) []string {
 }
 
 // comments takes a default that a comment shows.
-func (v volume) comments(set map[string]Setting, file, key string) {
+func (v volume) comments(set map[string]PolicyLine, file, key string) {
 	text, err := v.read(file, maxText)
 	if err != nil {
 		return
@@ -155,13 +155,13 @@ func (v volume) comments(set map[string]Setting, file, key string) {
 	for line := range strings.Lines(string(text)) {
 		number++
 		if name, value := assignment(strings.TrimPrefix(strings.TrimSpace(line), "#"), key); name != "" {
-			set[name] = Setting{Name: name, Value: value, Source: fmt.Sprintf("/%s:%d, the default that it shows", file, number)}
+			set[name] = PolicyLine{Name: name, Value: value, Source: fmt.Sprintf("/%s:%d, the default that it shows", file, number)}
 		}
 	}
 }
 
 // slice reads what systemd gives to all that a user runs.
-func (v volume) slice(set map[string]Setting) {
+func (v volume) slice(set map[string]PolicyLine) {
 	byName := map[string]string{}
 	for _, dir := range []string{"usr/lib/systemd/system/user-.slice.d", "lib/systemd/system/user-.slice.d", "etc/systemd/system/user-.slice.d"} {
 		for _, n := range v.list(dir) {
@@ -179,7 +179,7 @@ func (v volume) slice(set map[string]Setting) {
 }
 
 // limits reads what pam_limits gives to whoever logs in.
-func (v volume) limits(set map[string]Setting) {
+func (v volume) limits(set map[string]PolicyLine) {
 	files := []string{"etc/security/limits.conf"}
 	names := v.list("etc/security/limits.d")
 	slices.Sort(names)
@@ -203,7 +203,7 @@ func (v volume) limits(set map[string]Setting) {
 }
 
 // lines takes what read finds in each line of a file that is no comment.
-func (v volume) lines(set map[string]Setting, file string, read func(line string) (name, value string)) {
+func (v volume) lines(set map[string]PolicyLine, file string, read func(line string) (name, value string)) {
 	text, err := v.read(file, maxText)
 	if err != nil {
 		return // most systems have not all of them
@@ -216,7 +216,7 @@ func (v volume) lines(set map[string]Setting, file string, read func(line string
 			continue
 		}
 		if name, value := read(line); name != "" {
-			set[name] = Setting{Name: name, Value: value, Source: fmt.Sprintf("/%s:%d", file, number)}
+			set[name] = PolicyLine{Name: name, Value: value, Source: fmt.Sprintf("/%s:%d", file, number)}
 		}
 	}
 }

@@ -40,7 +40,7 @@ type Provenance struct {
 	Chain   []string `json:"chain,omitempty"`
 	Entries []string `json:"entries,omitempty"`
 	// Policy is what the system that the kernel came with sets for its programs.
-	Policy []intake.Setting `json:"policy,omitempty"`
+	Policy []intake.PolicyLine `json:"policy,omitempty"`
 	// Compiler is what built the kernel, where that was done here.
 	Compiler string `json:"compiler,omitempty"`
 	// Locked says that kernels.lock decided, and not the suite's present state.
