@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// checked is the modification time given to a file whose content was verified.
-// Writing to the file moves it, and then the content is hashed again.
+// checked is the modification time of a file whose content was verified. A write
+// changes the time, and then the content is hashed again.
 var checked = time.Unix(1_000_000_000, 0)
 
-// ErrContent is wrapped when fetched bytes are not the ones asked for.
+// ErrContent is wrapped when fetched bytes differ from the ones asked for.
 var ErrContent = errors.New("content differs from what was asked for")
 
 // Blob returns the path of the file whose SHA-256 is sum (lower-case
@@ -61,8 +61,8 @@ func (c *Cache) Blob(ctx context.Context, sum string, size int64, fetch func(ctx
 	return path, nil
 }
 
-// blobWhole reports whether path holds the content; the error is one that
-// fetching again would not mend.
+// blobWhole reports whether path holds the content. An error is one that fetching
+// again would not repair.
 func blobWhole(path, sum string, size int64) (bool, error) {
 	st, err := os.Lstat(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -114,7 +114,7 @@ func (c *Cache) fetchBlob(ctx context.Context, work, sum string, size int64, fet
 	return nil
 }
 
-// blobWriter counts and hashes, and refuses the first byte too many so that an
+// blobWriter counts and hashes. It refuses the first byte too many, so that an
 // endless answer cannot fill the disk.
 type blobWriter struct {
 	file *os.File

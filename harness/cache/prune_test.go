@@ -40,7 +40,7 @@ func putDir(t *testing.T, c *Cache, kind, key string) string {
 	return tree
 }
 
-// age makes the entry of a blob's path or a tree one used so long ago.
+// age sets the last use of the entry of a blob's path or a tree to that long ago.
 func age(t *testing.T, path string, ago time.Duration) {
 	t.Helper()
 	if filepath.Base(path) == "tree" {
@@ -126,8 +126,8 @@ func TestUsedEntrySurvives(t *testing.T) {
 	}
 }
 
-// TestUseIsNotedOnEveryMount fails if the time of use is left to the kernel,
-// which some mounts tell to write it seldom or never: none moves it back.
+// TestUseIsNotedOnEveryMount fails if the kernel has to store the time of use: some
+// mounts tell it to do so seldom or never. No mount moves the time back.
 func TestUseIsNotedOnEveryMount(t *testing.T) {
 	c := open(t, t.TempDir())
 	age(t, putBlob(t, c, "x"), -time.Hour)
@@ -145,8 +145,8 @@ func TestUseIsNotedOnEveryMount(t *testing.T) {
 	}
 }
 
-// TestNewEntryIsNotTheOldest fails if what was just fetched has the time that
-// says that it was checked as its last use.
+// TestNewEntryIsNotTheOldest fails if the last use of a new blob is the time that
+// marks it as checked.
 func TestNewEntryIsNotTheOldest(t *testing.T) {
 	c := open(t, t.TempDir())
 	old, fresh := putDir(t, c, "kind", "key"), putBlob(t, c, "x")
@@ -169,7 +169,7 @@ func TestUseDoesNotHideDamage(t *testing.T) {
 	if st, err := os.Stat(path); err != nil || !st.ModTime().Equal(checked) || s.asked.Load() != 1 {
 		t.Errorf("fetched %d times; modified at %v, %v", s.asked.Load(), st.ModTime(), err)
 	}
-	// A writer between check and note must not be given the checked time.
+	// A write between check and note must not get the checked time.
 	if err := os.WriteFile(path, []byte(strings.ToUpper(content)), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -179,8 +179,7 @@ func TestUseDoesNotHideDamage(t *testing.T) {
 	}
 }
 
-// TestReadOnlyCacheIsUsed mounts the cache read-only where only this thread
-// sees it.
+// TestReadOnlyCacheIsUsed mounts the cache read-only, visible to this thread alone.
 func TestReadOnlyCacheIsUsed(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir)
@@ -404,7 +403,7 @@ func TestEntryIsNeverThereInPart(t *testing.T) {
 	}
 }
 
-// kill leaves the entry as a run does that is killed while it removes it.
+// kill leaves the entry in the state of a run that is killed while it removes it.
 func kill(t *testing.T, c *Cache, kind, key string) (work string) {
 	t.Helper()
 	work = c.path("work", entry{kind: kind, key: key}.name())
@@ -442,7 +441,7 @@ func TestRestOfAKilledRunDoesNotKeepAnEntry(t *testing.T) {
 	if err != nil || len(rest) == 0 {
 		t.Fatalf("%v are left, %v", rest, err)
 	}
-	// Made again by a run that did not get to clear the place.
+	// Another run makes the entry again without clearing work.
 	aside := c.path("aside")
 	if err := os.Rename(work, aside); err != nil {
 		t.Fatal(err)
@@ -451,7 +450,7 @@ func TestRestOfAKilledRunDoesNotKeepAnEntry(t *testing.T) {
 	if err := os.Rename(aside, work); err != nil {
 		t.Fatal(err)
 	}
-	// Without the sweep of Prune, which would remove the rest too.
+	// Not by Prune: its sweep would remove the rest too.
 	if removed, _, err := c.prune(0); err != nil || removed != 1 || there(tree) || there(work) {
 		t.Errorf("removed %d entries, %v; the entry is there: %t, the rest: %t", removed, err, there(tree), there(work))
 	}

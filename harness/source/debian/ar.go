@@ -33,7 +33,8 @@ func newAr(r io.ReaderAt, size int64) (*arReader, error) {
 	return &arReader{r: r, at: int64(len(magic)), size: size}, nil
 }
 
-// next returns the next member's name and content, and io.EOF behind the last.
+// next returns the name and the content of the next member. It returns io.EOF after
+// the last.
 func (a *arReader) next() (string, *io.SectionReader, error) {
 	if a.at >= a.size {
 		return "", nil, io.EOF

@@ -24,16 +24,16 @@ import (
 type Index struct {
 	Suite string
 	Arch  string
-	// Release is the signed file that vouches for the index.
+	// Release is the signed file that contains the hash of the index.
 	Release *Release
 
-	// Kernels are looked up by every cell and the rest only for the toolbox;
-	// the rest is twenty times as large and is read when first needed.
+	// Every cell needs kernels; only the toolbox needs the rest, which is twenty
+	// times as large. It is read when it is first needed.
 	kernels, others func() (*shard, error)
 }
 
-// What an index is reduced to is stored in the cache under this kind; the
-// number changes with the form.
+// Reduced indexes are in the cache under this kind. The number must change with the
+// form.
 const (
 	indexKind    = "packages"
 	indexVersion = "1"
@@ -52,8 +52,8 @@ var indexFormats = []struct {
 	format decompress.Format
 }{{".xz", decompress.XZ}, {".gz", decompress.Gzip}, {"", decompress.None}}
 
-// Index returns the packages of a suite's component main for an architecture
-// by Debian's name.
+// Index returns the packages of a suite's component main. arch is Debian's name of
+// the architecture.
 func (c *Client) Index(ctx context.Context, suite, arch string) (*Index, error) {
 	if !ValidArch(arch) {
 		return nil, fmt.Errorf("%q is not Debian's name of an architecture", arch)
@@ -67,7 +67,7 @@ func (c *Client) Index(ctx context.Context, suite, arch string) (*Index, error) 
 	})
 }
 
-// packages is the file that lists the packages of an architecture.
+// packages returns the file that lists the packages of an architecture.
 func (r *Release) packages(arch string) (name string, file listed, format decompress.Format, err error) {
 	for _, f := range indexFormats {
 		name := "main/binary-" + arch + "/Packages" + f.suffix
@@ -107,20 +107,20 @@ func (c *Client) readIndex(ctx context.Context, r *Release, arch string) (*Index
 	return openIndex(r, arch, dir), nil
 }
 
-// listed returns the index in the cache.
+// listed returns the path of the index in the cache.
 func (c *Client) listed(ctx context.Context, r *Release, arch, name string, file listed) (string, error) {
 	what := r.Suite + " " + arch + " package index"
 	blob, err := c.blob(ctx, r.at(name, file), what, file.sha256, file.size)
 	if err != nil && r.byHash && ctx.Err() == nil {
-		// Not every mirror keeps what its InRelease promises.
+		// Some mirrors lack files by hash although their InRelease promises them.
 		blob, err = c.blob(ctx, "dists/"+r.Suite+"/"+name, what, file.sha256, file.size)
 	}
 	return blob, err
 }
 
-// Signed is what a mirror needs so that Index finds a suite's packages for an
-// architecture there: the InRelease, the index that it vouches for, and where they
-// are below the mirror's URL.
+// Signed is what a mirror needs so that Index finds a suite's packages there: the
+// signed InRelease, the index that it lists, and the paths of both below the
+// mirror's URL.
 type Signed struct {
 	InRelease     []byte
 	InReleasePath string
@@ -128,7 +128,7 @@ type Signed struct {
 	IndexPath     string
 }
 
-// Signed returns what vouches for the packages of a suite and architecture.
+// Signed returns the signed files of a suite and architecture.
 func (c *Client) Signed(ctx context.Context, suite, arch string) (Signed, error) {
 	r, err := c.Release(ctx, suite)
 	if err != nil {
@@ -157,11 +157,11 @@ func openIndex(r *Release, arch, dir string) *Index {
 	return &Index{Suite: r.Suite, Arch: arch, Release: r, kernels: load(kernelsFile), others: load(othersFile)}
 }
 
-// isKernel decides which file of a reduced index holds a package.
+// isKernel reports in which file of a reduced index a package belongs.
 func isKernel(name string) bool { return strings.HasPrefix(name, "linux-") }
 
-// Find returns the package of that name, the highest version if the suite
-// lists several.
+// Find returns the package with that name. If the suite lists several versions, it
+// returns the highest.
 func (x *Index) Find(name string) (Package, error) {
 	all, err := x.versions(name)
 	if err != nil {
@@ -220,7 +220,7 @@ func (x *Index) versions(name string) ([]Package, error) {
 	return all, nil
 }
 
-// shard is a reduced Packages file in memory, with the places of its paragraphs.
+// shard is a reduced Packages file in memory, with the positions of its paragraphs.
 type shard struct {
 	text []byte
 	at   map[string][]int // package name -> offsets of its paragraphs
@@ -258,7 +258,7 @@ func (s *shard) read(suite string, at int) (Package, error) {
 	return newPackage(suite, p)
 }
 
-// providers returns who provides each virtual package.
+// providers returns the packages that provide each virtual package.
 func (x *Index) providers() (map[string][]string, error) {
 	by := make(map[string][]string)
 	for _, load := range []func() (*shard, error){x.kernels, x.others} {
@@ -323,15 +323,15 @@ func reduceFile(ctx context.Context, path string, f decompress.Format, dir strin
 
 const nameField = "Package: "
 
-// keptFields are the ones newPackage reads; the others are seven tenths of a
+// keptFields are the fields that newPackage reads. The others take seven tenths of a
 // Packages file.
 var keptFields = []string{
 	nameField, "Version: ", "Architecture: ", "Filename: ", "Size: ", "SHA256: ",
 	"Pre-Depends: ", "Depends: ", "Provides: ",
 }
 
-// reduce copies the kept fields of every paragraph, the name first, each
-// paragraph ended by an empty line.
+// reduce copies the kept fields of every paragraph, the name first. An empty line
+// ends each paragraph.
 func reduce(in io.Reader, kernels, others io.Writer) error {
 	lines := bufio.NewScanner(io.LimitReader(in, maxIndex+1))
 	lines.Buffer(nil, maxParagraph)
@@ -345,7 +345,7 @@ func reduce(in io.Reader, kernels, others io.Writer) error {
 			if isKernel(name) {
 				w = k
 			}
-			// Errors stay with the writer until Flush.
+			// Flush returns the errors of these writes.
 			_, _ = w.WriteString(nameField + name + "\n")
 			_, _ = w.Write(body)
 			_ = w.WriteByte('\n')

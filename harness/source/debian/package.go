@@ -23,13 +23,13 @@ type Package struct {
 	Filename string `json:"filename"` // below the mirror's URL
 	Size     int64  `json:"size"`     // bytes
 	SHA256   string `json:"sha256"`
-	// Depends is Pre-Depends and Depends, Provides what it stands in for; both
-	// as written in the index.
+	// Depends is Pre-Depends and Depends. Provides lists the virtual packages. Both
+	// are as written in the index.
 	Depends  string `json:"-"`
 	Provides string `json:"-"`
 }
 
-// maxPackage bounds one download; the largest package of Debian has 3 GB.
+// maxPackage bounds one download, in bytes. The largest package of Debian has 3 GB.
 const maxPackage = 8 << 30
 
 func (p Package) label() string {
@@ -39,7 +39,7 @@ func (p Package) label() string {
 	return p.Name + " " + p.Version
 }
 
-// CheckFile refuses a pin or an index entry that cannot be downloaded safely.
+// CheckFile returns an error if the package cannot be downloaded safely.
 func (p Package) CheckFile() error {
 	switch {
 	case !fs.ValidPath(p.Filename) || p.Filename == ".":
@@ -52,9 +52,9 @@ func (p Package) CheckFile() error {
 	return nil
 }
 
-// DependsOn returns one list of package names for each dependency: any one of
-// them satisfies it, the first is preferred. Versions are left out: within one
-// suite the archive keeps them consistent.
+// DependsOn returns a list of package names for each dependency. Any one of them
+// satisfies it; the first is preferred. Versions are left out: the archive keeps
+// them consistent within a suite.
 func (p Package) DependsOn() ([][]string, error) {
 	d, err := dependency.Parse(p.Depends)
 	if err != nil {
@@ -75,7 +75,8 @@ func names(d *dependency.Dependency) [][]string {
 	return all
 }
 
-// newPackage checks one paragraph of a Packages file.
+// newPackage returns the package of one paragraph of a Packages file, after checking
+// it.
 func newPackage(suite string, para *control.Paragraph) (Package, error) {
 	v := func(field string) string { return strings.TrimSpace(para.Values[field]) }
 	p := Package{
@@ -104,7 +105,7 @@ func joinDepends(pre, deps string) string {
 	return pre + ", " + deps
 }
 
-// newer reports whether p is a later version than q, as dpkg compares.
+// newer reports whether p has a later version than q, in the order of dpkg.
 func (p Package) newer(q Package) bool {
 	a, errA := version.Parse(p.Version)
 	b, errB := version.Parse(q.Version)

@@ -22,28 +22,28 @@ import (
 	"github.com/mapstack/conformance/harness/progress"
 )
 
-// Release is what a verified InRelease says.
+// Release is the content of a verified InRelease.
 type Release struct {
 	Suite    string    // as it was asked for
 	Codename string    // the archive's own name
 	Date     time.Time // when the archive signed it
 	SHA256   string    // of the InRelease file
-	Signer   string    // fingerprint of the key that vouches for it
-	// Expired says why an InRelease past its Valid-Until was accepted; empty
-	// when it is not expired.
+	Signer   string    // fingerprint of the key that signed it
+	// Expired says why an InRelease past its Valid-Until was accepted. It is empty if
+	// the InRelease is valid.
 	Expired       string
 	Architectures []string
 
 	raw   []byte            // the InRelease file
 	files map[string]listed // by path below dists/<suite>/
-	// byHash: the archive keeps its indexes by their hashes too, also for a while
-	// after it has newer ones.
+	// byHash means that the archive also keeps its indexes by their hashes, for some
+	// time after newer ones exist.
 	byHash bool
 }
 
-// at is where a file of the suite is, below the mirror's URL. While a mirror is
-// being updated, the file of a name may be newer than the InRelease that was read;
-// the one of a hash is not.
+// at returns the path of a file of the suite below the mirror's URL. While a mirror
+// is being updated, the file of a name may be newer than the InRelease. The file of
+// a hash is not.
 func (r *Release) at(name string, file listed) string {
 	if !r.byHash {
 		return "dists/" + r.Suite + "/" + name
@@ -56,7 +56,7 @@ type listed struct {
 	sha256 string
 }
 
-// maxInRelease is 40 times the largest one of Debian.
+// maxInRelease is 40 times the largest InRelease of Debian, in bytes.
 const maxInRelease = 8 << 20
 
 // Release returns the verified InRelease of a suite.
@@ -69,7 +69,7 @@ func (c *Client) Release(ctx context.Context, suite string) (*Release, error) {
 	})
 }
 
-// inRelease is where a suite's signed file is, below the mirror's URL.
+// inRelease returns the path of a suite's signed file below the mirror's URL.
 func inRelease(suite string) string { return "dists/" + suite + "/InRelease" }
 
 func (c *Client) readRelease(ctx context.Context, suite string) (*Release, error) {
@@ -123,11 +123,11 @@ func readKeyrings(fsys fs.FS) (openpgp.EntityList, error) {
 	return keys, nil
 }
 
-// parseInRelease verifies the signature and reads only the bytes it covers. It
-// returns the time after which the archive does not stand by it, zero for never.
+// parseInRelease verifies the signature and reads only the signed bytes. It returns
+// the time when the file expires; zero means never.
 func parseInRelease(raw []byte, keys openpgp.EntityList, suite string, now time.Time) (*Release, time.Time, error) {
 	var never time.Time
-	// Decode skips what stands before the signed message.
+	// Decode would skip text before the signed message.
 	if !bytes.HasPrefix(raw, []byte("-----BEGIN PGP SIGNED MESSAGE-----")) {
 		return nil, never, errors.New("it does not begin with a signed message; the address is not that of a Debian archive, or a proxy answers in its place: check MAPSTACK_MIRROR")
 	}
@@ -181,7 +181,7 @@ func (r *Release) parse(text []byte) (until time.Time, err error) {
 	return until, err
 }
 
-// releaseTime reads the one format that Release files have had: RFC 1123 in UTC.
+// releaseTime reads the time format of Release files: RFC 1123 in UTC.
 func releaseTime(s string) (time.Time, error) {
 	for _, layout := range []string{time.RFC1123, "Mon, _2 Jan 2006 15:04:05 MST"} {
 		if t, err := time.Parse(layout, s); err == nil {
@@ -191,7 +191,7 @@ func releaseTime(s string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is not a time as in %q", s, time.RFC1123)
 }
 
-// parseHashes reads the SHA256 field: one "hash size path" a line.
+// parseHashes reads the SHA256 field. Each line is "hash size path".
 func parseHashes(field string) (map[string]listed, error) {
 	files := make(map[string]listed)
 	for line := range strings.Lines(field) {

@@ -7,16 +7,17 @@ import (
 	"strconv"
 )
 
-// cpioReader reads a cpio archive of the "newc" form, which rpm's payloads have. It
-// keeps one header and one name in memory, whatever the archive says of its sizes.
+// cpioReader reads a cpio archive in the "newc" format, which the payload of an rpm
+// has. It keeps one header and one name in memory, whatever sizes the archive
+// claims.
 type cpioReader struct {
 	r    io.Reader
-	left int64 // bytes of the entry's content that were not read
-	pad  int64 // bytes behind the content
+	left int64 // unread bytes of the entry's content
+	pad  int64 // bytes of padding after the content
 	name string
 }
 
-// cpioEntry is what the header of a file says.
+// cpioEntry is the header of a file.
 type cpioEntry struct {
 	name string
 	mode uint32 // as in stat(2)
@@ -31,8 +32,8 @@ const (
 	cpioEnd     = "TRAILER!!!"
 )
 
-// next skips what is left of an entry and returns the one behind it. It returns
-// io.EOF at the archive's own end; an archive that ends before is an error.
+// next skips the rest of an entry and returns the next one. It returns io.EOF at the
+// entry that ends the archive. An archive without that entry is an error.
 func (c *cpioReader) next() (cpioEntry, error) {
 	if err := c.skip(); err != nil {
 		return cpioEntry{}, err
@@ -89,7 +90,7 @@ func (c *cpioReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// skip leaves out what was not read of the entry.
+// skip discards the unread bytes of the entry.
 func (c *cpioReader) skip() error {
 	n, err := io.CopyN(io.Discard, c.r, c.left+c.pad)
 	if errors.Is(err, io.EOF) {
@@ -100,7 +101,7 @@ func (c *cpioReader) skip() error {
 	return err
 }
 
-// truncated says what is missing of an archive that ended too early.
+// truncated returns the error of an archive that ended too early.
 func (c *cpioReader) truncated() error {
 	if c.left > 0 {
 		return fmt.Errorf("it is truncated: %d bytes of %.80q are missing", c.left, c.name)

@@ -28,7 +28,7 @@ import (
 // volume is one file system of a disk.
 type volume struct {
 	fs.FS
-	chain []string // the way to it
+	chain []string // the path to it, as Found.Chain
 }
 
 // maxPartitions bounds a table: a GPT has 128.
@@ -36,7 +36,7 @@ const maxPartitions = 128
 
 // openDisk finds the kernel on a disk. The file is read and never written.
 func openDisk(ctx context.Context, f *os.File, size int64, scratch string, help Helper) (Found, error) {
-	// They write what they meet to the terminal.
+	// These libraries log to the terminal.
 	ext4log.SetLogger(zap.NewNop().Sugar())
 	xfslog.SetLogger(zap.NewNop().Sugar())
 	var chain []string
@@ -85,17 +85,17 @@ func openDisk(ctx context.Context, f *os.File, size int64, scratch string, help 
 	return found, err
 }
 
-// foreignError is a file system that Linux reads, and no library here.
+// foreignError reports a file system that Linux can read, and no library here can.
 type foreignError struct{ kind string }
 
 func (e *foreignError) Error() string {
 	return fmt.Sprintf("it is %s, which nothing here reads; copy the kernel out of it, with guestfish --ro or a loop mount, and give that file", e.kind)
 }
 
-// maxVolumes bounds what is taken of a helper.
+// maxVolumes bounds the number of volumes that a helper may report.
 const maxVolumes = 256
 
-// helped finds the kernel in what a helper read of the disk.
+// helped finds the kernel in the files that a helper copied from the disk.
 func helped(ctx context.Context, disk, format string, chain []string, scratch string, help Helper) (Found, error) {
 	path, err := filepath.Abs(disk)
 	if err != nil {
@@ -128,7 +128,7 @@ func helped(ctx context.Context, disk, format string, chain []string, scratch st
 		}
 		below, err := root.OpenRoot(number)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // nothing on it was wanted
+			continue // it has none of the wanted files
 		}
 		if err != nil {
 			return Found{}, fmt.Errorf("read what a helper guest found: %w", err)
@@ -139,14 +139,14 @@ func helped(ctx context.Context, disk, format string, chain []string, scratch st
 	return search(volumes)
 }
 
-// Disk is the image of a disk as QEMU attaches it.
+// Disk is a disk's image in the form that QEMU attaches.
 type Disk struct {
 	Format string // raw or qcow2
 	SHA256 string
 	Size   int64 // bytes of the file
 }
 
-// AsDisk says what the image of a disk is, whatever is on it.
+// AsDisk identifies a disk's image. The disk need not hold a kernel.
 func AsDisk(ctx context.Context, file string) (Disk, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -160,7 +160,7 @@ func AsDisk(ctx context.Context, file string) (Disk, error) {
 	head := make([]byte, headLen)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return Disk{}, fmt.Errorf("look what it is: %w", err)
+		return Disk{}, fmt.Errorf("read its first bytes: %w", err)
 	}
 	d := Disk{Format: "raw", Size: info.Size()}
 	switch {
@@ -176,8 +176,8 @@ func AsDisk(ctx context.Context, file string) (Disk, error) {
 	return d, err
 }
 
-// checkQcow2 looks at the header before the reader of the format does, which takes
-// what it says for granted (docs/interop/qcow2.txt of QEMU).
+// checkQcow2 checks the header before the qcow2 library reads it: the library trusts
+// it (docs/interop/qcow2.txt of QEMU).
 func checkQcow2(f io.ReaderAt, size int64) error {
 	h := make([]byte, 72)
 	if _, err := f.ReadAt(h, 0); err != nil {
@@ -196,8 +196,8 @@ func checkQcow2(f io.ReaderAt, size int64) error {
 	return nil
 }
 
-// volumesOf finds the file systems of a disk; refused says which parts of it
-// cannot be read, and why.
+// volumesOf finds the file systems of a disk. refused says which parts cannot be
+// read, and why.
 func volumesOf(disk io.ReaderAt, size int64, chain []string) (volumes []volume, refused []error, err error) {
 	whole := io.NewSectionReader(disk, 0, size)
 	head := make([]byte, headLen)
@@ -247,7 +247,7 @@ func volumesOf(disk io.ReaderAt, size int64, chain []string) (volumes []volume, 
 	return volumes, refused, nil
 }
 
-// fileSystem is what a volume's superblock says it is, "" for nothing known.
+// fileSystem returns the file system that a superblock names, or "".
 func fileSystem(head []byte) string {
 	at := func(offset int, magic string) bool {
 		return offset+len(magic) <= len(head) && string(head[offset:offset+len(magic)]) == magic
@@ -286,7 +286,8 @@ func mount(part *io.SectionReader, kind string, chain []string) (volume, error) 
 	return v, nil
 }
 
-// device gives a disk to the reader of partition tables, which wants a file.
+// device is the disk in the form of a file, which the reader of partition tables
+// needs.
 type device struct{ *io.SectionReader }
 
 func (d device) Close() error               { return nil }
@@ -301,8 +302,8 @@ func (i deviceInfo) ModTime() time.Time { return time.Time{} }
 func (i deviceInfo) IsDir() bool        { return false }
 func (i deviceInfo) Sys() any           { return nil }
 
-// read returns a file of a volume, by its path below the root. A symbolic link is
-// followed within the volume, a few times.
+// read returns the content of a file. name is the path below the root of the volume.
+// Symbolic links are followed within the volume.
 func (v volume) read(name string, limit int64) ([]byte, error) {
 	for range maxLinks {
 		name = strings.TrimPrefix(path.Clean("/"+name), "/")
@@ -326,10 +327,10 @@ func (v volume) read(name string, limit int64) ([]byte, error) {
 	return nil, fmt.Errorf("%s: too many symbolic links", name)
 }
 
-// maxLinks bounds a chain of symbolic links, as Linux does.
+// maxLinks bounds a chain of symbolic links, as in Linux.
 const maxLinks = 40
 
-// list is the names in a folder, nil when there is none.
+// list returns the names in a folder, or nil if there is none.
 func (v volume) list(name string) []string {
 	entries, err := fs.ReadDir(v.FS, name)
 	if err != nil {
@@ -347,10 +348,10 @@ func (v volume) list(name string) []string {
 	return names
 }
 
-// maxEntries bounds a folder that is listed.
+// maxEntries bounds how many names of a folder are listed.
 const maxEntries = 10_000
 
-// search finds the kernel that the disk boots, and what its system says of itself.
+// search finds the kernel that the disk boots, and reads the settings of its system.
 func search(volumes []volume) (Found, error) {
 	var found Found
 	var unread []string
@@ -368,7 +369,8 @@ func search(volumes []volume) (Found, error) {
 			}
 			b, err := v.read(kernel, maxKernel)
 			if err != nil {
-				// A link to another volume, as /vmlinuz is where /boot has its own.
+				// It may be a link to another volume: /vmlinuz is one where /boot has
+				// its own volume.
 				unread = append(unread, fmt.Sprintf("/%s: %v", kernel, err))
 				continue
 			}

@@ -1,7 +1,6 @@
-// Package intake finds the kernel in whatever its owner holds: a file that a boot
-// loader would load, a .deb, a .rpm, or the image of a disk. What it is given is
-// hostile, is opened for reading alone, and is known by its content and never by
-// its name.
+// Package intake finds the kernel in a file that somebody has: a kernel as a boot
+// loader loads it, a .deb, a .rpm, or the image of a disk. The file may be hostile.
+// It is only read, and is identified by its content, never by its name.
 package intake
 
 import (
@@ -18,28 +17,28 @@ import (
 	"strings"
 )
 
-// ErrNoKernel means that a disk was read and has no kernel. What its system says of
-// itself was found all the same.
+// ErrNoKernel means that a disk was read and holds no kernel. The settings of its
+// system are returned with it.
 var ErrNoKernel = errors.New("no kernel")
 
-// Found is a kernel and what was beside it.
+// Found is a kernel and the files beside it.
 type Found struct {
 	File   string // the path that was given, or the repository
 	Kernel []byte // as it was found, wrapped and compressed
 	Config []byte // the kernel's configuration, nil when there was none
-	// Chain is the way to the kernel, outermost first: "qcow2", "partition 2",
-	// "xfs", "/boot/vmlinuz-5.10.0".
+	// Chain is the path to the kernel through the containers, outermost first:
+	// "qcow2", "partition 2", "xfs", "/boot/vmlinuz-5.10.0".
 	Chain []string
-	// Entries is what the boot loader offers, the default first; empty where
-	// nothing configures one.
+	// Entries are the menu entries of the boot loader, the default first. It is empty
+	// if none are configured.
 	Entries []string
-	// Unread is what could not be read of a disk, and what was odd: a reader must
-	// know that the rest is not all.
+	// Unread says which parts of a disk could not be read, and what is odd about it:
+	// a reader must know that the result is not complete.
 	Unread []string
 	OS     OS
 	Policy []PolicyLine
 	SHA256 string // of the file that was given
-	Size   int64  // of it, bytes
+	Size   int64  // of that file, in bytes
 }
 
 // Bounds of what is read, in bytes.
@@ -50,12 +49,12 @@ const (
 	maxDisk   = 128 << 30 // of a disk that is unpacked before it can be read
 )
 
-// Helper reads the file systems of a disk that nothing here can read: it puts, below
-// the folder to, what a boot needs of each into a folder named by a number, and into
-// the file "volumes" a line for each, the number and what it is.
+// Helper reads the file systems of a disk that no library here can read. It copies
+// the files that a boot needs from each into a folder below to, named by a number.
+// The file "volumes" there has a line for each: the number and the kind.
 type Helper func(ctx context.Context, disk, format, to string) error
 
-// From names the file and the way to the kernel in it, for errors.
+// From returns the file and the path to the kernel inside it, for errors.
 func (f Found) From() string {
 	if len(f.Chain) < 2 {
 		return f.File
@@ -63,14 +62,14 @@ func (f Found) From() string {
 	return fmt.Sprintf("%s (%s)", f.File, strings.Join(f.Chain, ", "))
 }
 
-// Open finds the kernel in the file. A temporary copy, which a compressed disk needs,
-// is made below scratch, and so is what help reads, which may be nil. Every error
-// names the file. With ErrNoKernel, Found.Unread says so too.
+// Open finds the kernel in the file. Temporary copies of disks, and the output of
+// help, are made below scratch. help may be nil. Every error names the file. With
+// ErrNoKernel, Found.Unread has the error too.
 func Open(ctx context.Context, file, scratch string, help Helper) (Found, error) {
 	found, err := open(ctx, file, scratch, help)
 	found.File = file
 	if errors.Is(err, ErrNoKernel) {
-		// Reports have the name alone: where somebody keeps a file is nobody's business.
+		// A report gets the name only: the folders of a machine do not belong there.
 		found.Unread = append(found.Unread, fmt.Sprintf("find a kernel in %s: %v", filepath.Base(file), err))
 	}
 	if err != nil {
@@ -79,13 +78,13 @@ func Open(ctx context.Context, file, scratch string, help Helper) (Found, error)
 	return found, nil
 }
 
-// open finds the kernel in the file, which its errors do not name.
+// open finds the kernel in the file. Its errors do not name the file.
 func open(ctx context.Context, file, scratch string, help Helper) (found Found, err error) {
 	defer func() {
-		// The parsers of file systems were written by others, for files that are
-		// whole.
+		// The libraries for file systems were written for undamaged files, and may
+		// panic.
 		if r := recover(); r != nil {
-			err = fmt.Errorf("it is damaged in a way that its reader does not survive: %v", r)
+			err = fmt.Errorf("it is damaged: its reader stopped with %v", r)
 		}
 	}()
 	f, err := os.Open(file)
@@ -125,7 +124,7 @@ func open(ctx context.Context, file, scratch string, help Helper) (found Found, 
 	return found, nil
 }
 
-// unnamed takes the path out of an error of package os.
+// unnamed removes the path from an error of package os.
 func unnamed(err error) error {
 	var of *fs.PathError
 	if errors.As(err, &of) {
@@ -134,7 +133,7 @@ func unnamed(err error) error {
 	return err
 }
 
-// kind is what a file is by its first bytes.
+// kind is the kind of a file by its first bytes.
 type kind int
 
 const (
@@ -144,7 +143,7 @@ const (
 	diskFile
 )
 
-// headLen is as far as identify looks: the superblock of btrfs ends there.
+// headLen is how many bytes identify needs: the superblock of btrfs ends there.
 const headLen = 68 << 10
 
 func identify(head []byte) kind {
@@ -159,14 +158,14 @@ func identify(head []byte) kind {
 	case at(0, "QFI\xfb"), at(512, "EFI PART"), fileSystem(head) != "":
 		return diskFile
 	case at(0, "MZ"), at(514, "HdrS"):
-		return otherFile // a kernel with the mark of a boot sector
+		return otherFile // a kernel; it may end its first sector as a boot sector does
 	case at(510, "\x55\xaa"):
 		return diskFile
 	}
 	return otherFile
 }
 
-// digest is the SHA-256 of a file.
+// digest returns the SHA-256 of a file.
 func digest(ctx context.Context, f *os.File) (string, error) {
 	h := sha256.New()
 	if _, err := io.Copy(h, &stoppable{ctx, io.NewSectionReader(f, 0, 1<<62)}); err != nil {
@@ -175,7 +174,7 @@ func digest(ctx context.Context, f *os.File) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// stoppable ends a long copy when the run does.
+// stoppable ends a long copy when the context ends.
 type stoppable struct {
 	ctx context.Context
 	io.Reader
@@ -188,7 +187,7 @@ func (s *stoppable) Read(p []byte) (int, error) {
 	return s.Reader.Read(p)
 }
 
-// bounded reads all of r, of which there may be limit bytes.
+// bounded reads all of r. More than limit bytes are an error.
 func bounded(r io.Reader, limit int64) ([]byte, error) {
 	var b bytes.Buffer
 	n, err := io.Copy(&b, io.LimitReader(r, limit+1))
@@ -198,7 +197,7 @@ func bounded(r io.Reader, limit int64) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// newest is the last of the kernels by the numbers in their names, "" for none.
+// newest returns the name with the highest version, or "".
 func newest(names []string) string {
 	best := ""
 	for _, n := range names {
@@ -209,7 +208,8 @@ func newest(names []string) string {
 	return best
 }
 
-// before orders names as people do: runs of digits are numbers.
+// before reports whether a has a lower version than b. Runs of digits are compared
+// as numbers.
 func before(a, b string) bool {
 	for a != "" && b != "" {
 		x, y := digits(a), digits(b)
@@ -229,7 +229,7 @@ func before(a, b string) bool {
 	return len(a) < len(b)
 }
 
-// digits is how many of the first bytes are.
+// digits returns how many digits s begins with.
 func digits(s string) int {
 	n := 0
 	for n < len(s) && s[n] >= '0' && s[n] <= '9' {

@@ -16,8 +16,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// tool is a program that makes the synthetic images; without it the test is not run,
-// and says so.
+// tool returns the path of a program that makes synthetic images. Without it the
+// test is skipped, and says so.
 func tool(t *testing.T, name, pkg string) string {
 	t.Helper()
 	for _, dir := range []string{"", "/sbin/", "/usr/sbin/"} {
@@ -36,15 +36,15 @@ func run(t *testing.T, name string, args ...string) {
 	}
 }
 
-// kernelText stands for a kernel: intake looks at none, and its readers must give
-// every byte, those of holes too.
+// kernelText stands for a kernel. intake does not look into it; its readers must
+// return every byte, including holes.
 func kernelText() []byte {
 	b := bytes.Repeat([]byte("kernel of the test "), 40_000)
 	copy(b[100_000:400_000], make([]byte, 300_000))
 	return b
 }
 
-// tree is a root file system as a distribution lays it out.
+// tree makes a root file system with a distribution's layout.
 func tree(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -114,7 +114,8 @@ func gpt(t *testing.T, fileSystem string) string {
 	return path
 }
 
-// xfsImage has an older root and the same kernel: mkfs.xfs copies by a list.
+// xfsImage has the layout of an older system with the same kernel: mkfs.xfs copies
+// files by a list.
 func xfsImage(t *testing.T) string {
 	t.Helper()
 	mkfs := tool(t, "mkfs.xfs", "xfsprogs")

@@ -14,8 +14,8 @@ import (
 	"github.com/mapstack/conformance/harness/source/decompress"
 )
 
-// kernelAt is whether a path in a package or below the root is a kernel's, and
-// configAt whether it is its configuration's.
+// kernelAt reports whether a path, in a package or below the root, is that of a
+// kernel.
 func kernelAt(name string) bool {
 	base := path.Base(name)
 	for _, aside := range []string{".hmac", ".bak", ".old", "~", ".rpmsave", ".rpmnew", ".dpkg-old", ".dpkg-new", ".sig"} {
@@ -39,7 +39,7 @@ func configAt(name string) bool {
 	return path.Dir(name) == "boot" && strings.HasPrefix(path.Base(name), "config-") || modules(path.Dir(name)) && path.Base(name) == "config"
 }
 
-// modules is whether a folder is that of one kernel's modules.
+// modules reports whether a folder holds the modules of one kernel.
 func modules(dir string) bool {
 	parent := path.Dir(dir)
 	return parent == "lib/modules" || parent == "usr/lib/modules"
@@ -48,7 +48,7 @@ func modules(dir string) bool {
 // pick collects the kernel and the configuration among the files of a package.
 type pick struct{ found Found }
 
-// file is one file of the package; it is read only when it is wanted.
+// file takes one file of the package. It reads r only if the file is needed.
 func (p *pick) file(name string, size int64, r io.Reader) error {
 	name = strings.TrimPrefix(path.Clean("/"+name), "/")
 	switch {
@@ -97,8 +97,8 @@ func openDeb(ctx context.Context, f *os.File) (Found, error) {
 	return p.end()
 }
 
-// openPlain takes a file that is none of the containers: a kernel, or something
-// compressed, which may be a disk.
+// openPlain opens a file that is no container: a kernel, or a compressed file, which
+// may hold a disk.
 func openPlain(ctx context.Context, f *os.File, size int64, scratch string, help Helper) (Found, error) {
 	head := make([]byte, 16)
 	n, _ := f.ReadAt(head, 0) // a shorter file has a shorter head
@@ -122,7 +122,7 @@ func openPlain(ctx context.Context, f *os.File, size int64, scratch string, help
 	return Found{Kernel: b, Chain: []string{"file"}}, nil
 }
 
-// opened is the first bytes of what a compressed file holds.
+// opened returns the first bytes that a compressed file unpacks to.
 func opened(ctx context.Context, f *os.File, format decompress.Format) ([]byte, error) {
 	z, err := decompress.Reader(ctx, io.NewSectionReader(f, 0, 1<<62), format)
 	if err != nil {
@@ -137,7 +137,7 @@ func opened(ctx context.Context, f *os.File, format decompress.Format) ([]byte, 
 	return head[:n], nil
 }
 
-// openCompressed unpacks a disk first: its reader goes to and fro.
+// openCompressed unpacks a disk before it is read: reading it needs seeks.
 func openCompressed(ctx context.Context, f *os.File, format decompress.Format, scratch string, help Helper) (Found, error) {
 	z, err := decompress.Reader(ctx, io.NewSectionReader(f, 0, 1<<62), format)
 	if err != nil {
@@ -165,7 +165,7 @@ func openCompressed(ctx context.Context, f *os.File, format decompress.Format, s
 	return found, err
 }
 
-// holes writes a file and leaves out what is zero: most of a disk is.
+// holes writes a file and leaves holes for zeroes: most of a disk is zero.
 type holes struct {
 	f  *os.File
 	at int64

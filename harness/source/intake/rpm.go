@@ -30,8 +30,8 @@ func readRPM(ctx context.Context, f io.ReaderAt, size, limit int64) (Found, erro
 		return Found{}, err
 	}
 	raw := bufio.NewReader(io.NewSectionReader(f, at, size-at))
-	// The magic decides and not the header's PAYLOADCOMPRESSOR, which packages
-	// without compression leave out.
+	// The magic decides, not PAYLOADCOMPRESSOR of the header: packages without
+	// compression leave that out.
 	head, err := raw.Peek(6)
 	if err != nil {
 		return Found{}, fmt.Errorf("the rpm ends after its headers, at byte %d; it is truncated", size)
@@ -45,7 +45,7 @@ func readRPM(ctx context.Context, f io.ReaderAt, size, limit int64) (Found, erro
 	found, err := pickRPM(unpacked)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return Found{}, context.Cause(ctx) // the decoder was stopped; the package is not to blame
+		return Found{}, context.Cause(ctx) // the decoder was stopped; the package is not damaged
 	case err != nil && unpacked.N <= 0:
 		return Found{}, fmt.Errorf("the rpm's payload unpacks to more than the %d bytes allowed here", limit)
 	}
@@ -85,8 +85,8 @@ const (
 	rpmAlignment  = 8 // of what follows the signature
 )
 
-// payloadOffset returns where the payload of an rpm begins. Nothing of the headers
-// is needed beside their lengths, so nothing a header says can take memory.
+// payloadOffset returns the offset of the payload. Only the lengths of the headers
+// are read, so nothing in a header can take memory.
 func payloadOffset(r io.ReaderAt, size int64) (int64, error) {
 	at := int64(rpmLead)
 	for _, part := range []struct {

@@ -21,7 +21,7 @@ const (
 	linkMode    = 0o120777
 )
 
-// cpioFile is an entry that says it has size bytes.
+// cpioFile returns an entry whose header states size bytes.
 func cpioFile(name string, mode uint32, size int64, content string) string {
 	b := fmt.Appendf(nil, "070701%08X%08X%08X%08X%08X%08X%08X", 1, mode, 0, 0, 1, 0, size)
 	b = fmt.Appendf(b, "%08X%08X%08X%08X%08X%08X%s\x00", 0, 0, 0, 0, len(name)+1, 0, name)
@@ -46,14 +46,14 @@ const (
 
 var trailer = cpioFile(cpioEnd, 0, 0, "")
 
-// rpmHeader is a header that says it has so many entries in its index, and so many
-// bytes behind it.
+// rpmHeader returns a header that states a number of index entries and of bytes
+// behind them.
 func rpmHeader(entries, size uint32) []byte {
 	b := []byte("\x8e\xad\xe8\x01\x00\x00\x00\x00")
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, entries), size)
 }
 
-// rpmOf is an rpm of empty headers, as far as mapstack reads them.
+// rpmOf returns an rpm with headers that hold nothing.
 func rpmOf(payload string) []byte {
 	b := make([]byte, rpmLead)
 	copy(b, "\xed\xab\xee\xdb\x03")
@@ -107,7 +107,7 @@ func TestAnRPMsFileOfSeveralNamesIsReadByTheOneWithContent(t *testing.T) {
 	}
 }
 
-// maxHostile bounds what a package of a few bytes may make its reader allocate.
+// maxHostile bounds what a reader may allocate for a package of a few bytes.
 const maxHostile = 8 << 20
 
 func TestAHostileRPMIsOneSentenceAndLittleMemory(t *testing.T) {
@@ -184,7 +184,7 @@ func TestAnRPMsPayloadIsBounded(t *testing.T) {
 	}
 }
 
-// endless repeats a text for ever.
+// endless repeats a text without end.
 type endless struct {
 	text string
 	at   int

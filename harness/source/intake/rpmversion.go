@@ -2,9 +2,10 @@ package intake
 
 import "strings"
 
-// compareVersions orders two versions, or two releases, as rpm-version(7) says: by
-// runs of digits and runs of letters, where a number is newer than letters, "~" comes
-// before the end and "^" after it. The result is negative when a is the older one.
+// compareVersions compares two versions, or two releases, in the order of
+// rpm-version(7): by runs of digits and runs of letters. A number is newer than
+// letters, "~" is older than the end, and "^" is newer than the end. The result is
+// negative if a is older.
 func compareVersions(a, b string) int {
 	for {
 		a, b = strings.TrimLeftFunc(a, separates), strings.TrimLeftFunc(b, separates)
@@ -29,7 +30,7 @@ func compareSegments(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// Kinds of segments, the oldest first.
+// Ranks of segments, the oldest first.
 const (
 	rankTilde = iota
 	rankEnd
@@ -52,7 +53,7 @@ func rank(segment string) int {
 	return rankLetters
 }
 
-// segment returns the length of the segment that s begins with.
+// segment returns the length of the first segment of s.
 func segment(s string) int {
 	if s == "" || s[0] == '~' || s[0] == '^' {
 		return min(len(s), 1)

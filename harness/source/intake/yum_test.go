@@ -17,7 +17,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// signer makes a key, and what goes into a keyring of it.
+// signer makes a key and returns it with its public half as a keyring.
 func signer(t *testing.T) (*openpgp.Entity, []byte) {
 	t.Helper()
 	key, err := openpgp.NewEntity("synthetic vendor", "", "test@example.invalid", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA})
