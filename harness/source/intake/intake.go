@@ -49,11 +49,6 @@ const (
 	maxDisk   = 128 << 30 // of a disk that is unpacked before it can be read
 )
 
-// Helper reads the file systems of a disk that no library here can read. It copies
-// the files that a boot needs from each into a folder below to, named by a number.
-// The file "volumes" there has a line for each: the number and the kind.
-type Helper func(ctx context.Context, disk, format, to string) error
-
 // From returns the file and the path to the kernel inside it, for errors.
 func (f Found) From() string {
 	if len(f.Chain) < 2 {
@@ -195,45 +190,4 @@ func bounded(r io.Reader, limit int64) ([]byte, error) {
 		err = fmt.Errorf("it has more than the %d bytes allowed here", limit)
 	}
 	return b.Bytes(), err
-}
-
-// newest returns the name with the highest version, or "".
-func newest(names []string) string {
-	best := ""
-	for _, n := range names {
-		if best == "" || before(best, n) {
-			best = n
-		}
-	}
-	return best
-}
-
-// before reports whether a has a lower version than b. Runs of digits are compared
-// as numbers.
-func before(a, b string) bool {
-	for a != "" && b != "" {
-		x, y := digits(a), digits(b)
-		if x == 0 || y == 0 {
-			if a[0] != b[0] {
-				return a[0] < b[0]
-			}
-			a, b = a[1:], b[1:]
-			continue
-		}
-		m, n := strings.TrimLeft(a[:x], "0"), strings.TrimLeft(b[:y], "0")
-		if m != n {
-			return len(m) < len(n) || len(m) == len(n) && m < n
-		}
-		a, b = a[x:], b[y:]
-	}
-	return len(a) < len(b)
-}
-
-// digits returns how many digits s begins with.
-func digits(s string) int {
-	n := 0
-	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
-		n++
-	}
-	return n
 }

@@ -47,7 +47,7 @@ func resolveSource(ctx context.Context, a Archive, suite, asked string) (Pin, er
 	return Pin{Suite: suite, Arch: sourceArch, Asked: asked, Release: version, Image: fileOf(p)}, nil
 }
 
-// Built returns the kernel of a cell that is built from source.
+// built returns the kernel of a cell that is built from source.
 func (r *Resolver) built(ctx context.Context, cell matrix.Cell) (Image, error) {
 	pin, warning, err := r.resolve(ctx, cell)
 	if err != nil {
