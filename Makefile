@@ -3,6 +3,9 @@
 # explains is the one after "Error" in make's last line, and the exit status of
 # bin/mapstack itself.
 
+# One static program on every host, as make dist's are; no C compiler is needed.
+export CGO_ENABLED := 0
+
 .PHONY: help conformance kill-table bench record suites list fetch twin doctor test test-boot lint fuzz dist bin/mapstack
 
 # What narrows the matrix, empty for all of it.

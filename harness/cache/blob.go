@@ -9,17 +9,14 @@ import (
 	"hash"
 	"io"
 	"os"
-	"regexp"
 	"time"
 )
 
-var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
-
-// checked is the modification time given to a file whose content was verified.
-// Writing to the file moves it, and then the content is hashed again.
+// checked is the modification time of a file whose content was verified. A write
+// changes the time, and then the content is hashed again.
 var checked = time.Unix(1_000_000_000, 0)
 
-// ErrContent is wrapped when fetched bytes are not the ones asked for.
+// ErrContent is wrapped when fetched bytes differ from the ones asked for.
 var ErrContent = errors.New("content differs from what was asked for")
 
 // Blob returns the path of the file whose SHA-256 is sum (lower-case
@@ -27,7 +24,7 @@ var ErrContent = errors.New("content differs from what was asked for")
 // damaged is fetched: fetch writes the whole content to w and stops at the
 // first error from w. Callers must not write to the file.
 func (c *Cache) Blob(ctx context.Context, sum string, size int64, fetch func(ctx context.Context, w io.Writer) error) (string, error) {
-	if !sha256Hex.MatchString(sum) || size < 0 {
+	if !ValidSHA256(sum) || size < 0 {
 		return "", fmt.Errorf("cache blob: %q with %d bytes is not a SHA-256 in lower-case hexadecimal and a size", sum, size)
 	}
 	entry := "blob-" + sum
@@ -64,8 +61,8 @@ func (c *Cache) Blob(ctx context.Context, sum string, size int64, fetch func(ctx
 	return path, nil
 }
 
-// blobWhole reports whether path holds the content; the error is one that
-// fetching again would not mend.
+// blobWhole reports whether path holds the content. An error is one that fetching
+// again would not repair.
 func blobWhole(path, sum string, size int64) (bool, error) {
 	st, err := os.Lstat(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -117,7 +114,7 @@ func (c *Cache) fetchBlob(ctx context.Context, work, sum string, size int64, fet
 	return nil
 }
 
-// blobWriter counts and hashes, and refuses the first byte too many so that an
+// blobWriter counts and hashes. It refuses the first byte too many, so that an
 // endless answer cannot fill the disk.
 type blobWriter struct {
 	file *os.File
@@ -139,17 +136,4 @@ func (w *blobWriter) Write(p []byte) (int, error) {
 	w.hash.Write(p[:n])
 	w.err = err
 	return n, err
-}
-
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -1,11 +1,12 @@
-// Package cache keeps downloads and what is derived from them on disk: safe for
-// concurrent runs, and a damaged entry is detected and made again.
+// Package cache keeps downloads, and what is built from them, on disk. Several runs
+// may use it at once. A damaged entry is detected and made again.
 //
-// Layout below the root: blob/ab/<sha256> for files known by content,
-// <kind>/<key>/{tree,manifest.json} for directories derived from a key, work/
-// for what is being made or removed, lock/ for one lock file per entry and one
-// for all users of the cache. An entry appears and goes by rename, so it is
-// whole or absent. Entries used longest ago go when the cache grows too large.
+// Layout below the root: blob/ab/<sha256> for files known by their content;
+// <kind>/<key>/{tree,manifest.json} for directories built from a key; work/ for
+// entries that are being made or removed; lock/ for one lock file per entry and one
+// for all users of the cache. An entry appears and disappears by rename, so it is
+// whole or absent. When the cache grows too large, the entries used longest ago are
+// removed.
 package cache
 
 import (
@@ -23,8 +24,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// lockPoll is how often another process's lock is tried again: flock(2) has no
-// wait that a context can end. Waiters in one process wait for an event.
+// lockPoll is the time between two attempts to take the lock of another process. A
+// context cannot end a wait in flock(2). Waiters of one process wait for an event.
 const lockPoll = 50 * time.Millisecond
 
 // Cache is a directory of entries. It is safe for concurrent use.
@@ -37,11 +38,11 @@ type Cache struct {
 	busy map[string]chan struct{} // entry -> closed when its holder is done
 }
 
-// Open returns the cache in dir, creating it if need be. An empty dir means
-// $XDG_CACHE_HOME/mapstack, or ~/.cache/mapstack. Nobody prunes the cache until
-// this process ends. If no other process uses it, it is pruned to its limit
-// first: DefaultLimit or MAPSTACK_CACHE_LIMIT. What a killed run left half-made
-// is removed.
+// Open returns the cache in dir, and makes it if it is missing. An empty dir means
+// $XDG_CACHE_HOME/mapstack, or ~/.cache/mapstack. If no other process uses the
+// cache, Open first prunes it to its limit: DefaultLimit or MAPSTACK_CACHE_LIMIT. It
+// removes unfinished entries of runs that were killed. Until this process ends,
+// nobody prunes the cache.
 func Open(dir string) (*Cache, error) {
 	c, err := attach(dir)
 	if err != nil {
@@ -54,7 +55,7 @@ func Open(dir string) (*Cache, error) {
 	return c.join()
 }
 
-// Inspect is Open for who wants to see what is there: it removes nothing.
+// Inspect opens the cache like Open, and removes nothing.
 func Inspect(dir string) (*Cache, error) {
 	c, err := attach(dir)
 	if err != nil {
@@ -79,7 +80,7 @@ func attach(dir string) (*Cache, error) {
 		return nil, fmt.Errorf("open cache: %w", err)
 	}
 	c := &Cache{dir: dir, limit: limit, busy: make(map[string]chan struct{})}
-	// No entry's lock has this name: those have a hyphen.
+	// No entry has a lock of this name: their names have a hyphen.
 	c.users = flock.New(c.path("lock", "users"))
 	for _, d := range []string{"blob", "work", "lock"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
@@ -89,14 +90,14 @@ func attach(dir string) (*Cache, error) {
 	return c, nil
 }
 
-// tidy prunes if nobody else uses the cache, and sweeps.
+// tidy prunes the cache if nobody else uses it, and sweeps.
 func (c *Cache) tidy() error {
 	alone, err := c.users.TryLock()
 	if err != nil {
 		return c.explain("lock the cache", err)
 	}
 	if alone {
-		// What cannot be written does not grow either, and can be used.
+		// A cache that cannot be written does not grow, and can be used.
 		if _, _, err := c.prune(c.limit); err != nil && !notWritable(err) {
 			return err
 		}
@@ -104,7 +105,7 @@ func (c *Cache) tidy() error {
 	return c.sweep()
 }
 
-// join makes this process a user of the cache, after who prunes it right now.
+// join makes this process a user of the cache. It waits for a process that prunes.
 func (c *Cache) join() (*Cache, error) {
 	if err := c.users.RLock(); err != nil {
 		_ = c.Close()
@@ -114,28 +115,28 @@ func (c *Cache) join() (*Cache, error) {
 	return c, nil
 }
 
-// keep saves the lock from the garbage collector, which would close its file: a
+// keep saves the lock from the garbage collector, which would close its file. A
 // machine may run from the cache long after the last call of a Cache.
 func keep(users *flock.Flock) { runtime.SetFinalizer(users, keep) }
 
-// Close lets others prune the cache, which the end of the process does too. The
-// Cache must not be used any more.
+// Close lets others prune the cache. The end of the process does the same. The Cache
+// must not be used afterwards.
 func (c *Cache) Close() error {
 	runtime.SetFinalizer(c.users, nil)
 	return c.users.Close()
 }
 
-// Limit is the size in bytes that Open prunes the cache to.
+// Limit returns the size in bytes that Open prunes the cache to.
 func (c *Cache) Limit() int64 { return c.limit }
 
-// Root is the cache's directory.
+// Root returns the cache's directory.
 func (c *Cache) Root() string { return c.dir }
 
 func (c *Cache) path(elem ...string) string {
 	return filepath.Join(append([]string{c.dir}, elem...)...)
 }
 
-// entryName is what a kind or a key may look like: both become file names.
+// entryName is the form of a kind and of a key: both become file names.
 var entryName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}$`)
 
 // lock holds the entry against every other goroutine and process until the
@@ -185,8 +186,8 @@ func (c *Cache) lockFile(ctx context.Context, entry string) (func(), error) {
 	return func() { _ = l.Close() }, nil
 }
 
-// sweep removes work that no live run owns. Work is named after its entry's
-// lock, so a lock that can be had means that its maker is gone.
+// sweep removes unfinished work whose run has ended. Work has the name of its
+// entry's lock: if the lock is free, the run is gone.
 func (c *Cache) sweep() error {
 	left, err := os.ReadDir(c.path("work"))
 	if err != nil {
@@ -207,13 +208,13 @@ func (c *Cache) sweep() error {
 	return nil
 }
 
-// explained is an error that says what to do already.
+// explained is an error that already says what to do.
 type explained struct{ error }
 
 func (e *explained) Unwrap() error { return e.error }
 
-// explain turns an error of the file system into a sentence with what to do.
-// Building one entry may need another: the innermost sentence is kept.
+// explain adds to an error of the file system what to do about it. Building one
+// entry may need another; the innermost explanation is kept.
 func (c *Cache) explain(doing string, err error) error {
 	var already *explained
 	if errors.As(err, &already) {
@@ -236,8 +237,8 @@ func notWritable(err error) bool {
 	return errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
-// removeTree removes path even where directories inside lack write permission,
-// as unpacked packages may have them.
+// removeTree removes path, also where directories inside have no write permission,
+// as in unpacked packages.
 func removeTree(path string) error {
 	if os.RemoveAll(path) == nil {
 		return nil

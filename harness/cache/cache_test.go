@@ -34,7 +34,7 @@ func open(t *testing.T, dir string) *Cache {
 	return c
 }
 
-// source counts how often it is asked.
+// source counts how often it is called.
 type source struct {
 	text  string
 	asked atomic.Int32
@@ -60,7 +60,7 @@ func (s *source) build(_ context.Context, dir string) error {
 	return os.WriteFile(filepath.Join(dir, "a"), []byte(s.text), 0o755)
 }
 
-// damages are what can befall a stored file.
+// damages are the ways to damage a stored file.
 var damages = []struct {
 	name   string
 	damage func(path string) error

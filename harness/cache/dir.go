@@ -7,11 +7,11 @@ import (
 	"os"
 )
 
-// Dir returns a directory derived from key: everything that decides its content
-// must be hashed into key by the caller, and a change of the builder's own
-// output must change kind or key. A missing or damaged directory is built:
-// build fills dir, which starts out empty, with files, directories and symbolic
-// links; modification times are not kept. Callers must not write to the result.
+// Dir returns a directory built from key. The caller must hash into key everything
+// that decides the content. When build itself changes its output, kind or key must
+// change. If the directory is missing or damaged, build fills an empty dir with
+// files, directories and symbolic links; modification times are not kept. Callers
+// must not write to the result.
 func (c *Cache) Dir(ctx context.Context, kind, key string, build func(ctx context.Context, dir string) error) (string, error) {
 	if !entryName.MatchString(kind) || !entryName.MatchString(key) || reserved(kind) {
 		return "", fmt.Errorf("cache directory %q/%q: kind and key must be plain file names, and the kind none of blob, work, lock", kind, key)
@@ -36,8 +36,8 @@ func (c *Cache) Dir(ctx context.Context, kind, key string, build func(ctx contex
 	if err := c.buildTree(ctx, work, entry, build); err != nil {
 		return "", err
 	}
-	// Rename cannot replace a directory that has entries. A program that runs
-	// from the damaged one keeps the files it has open.
+	// Rename cannot replace a directory that has entries. A program that runs from
+	// the damaged directory keeps its open files.
 	if err := removeTree(final); err != nil {
 		return "", c.explain("remove damaged "+entry, err)
 	}
@@ -50,9 +50,9 @@ func (c *Cache) Dir(ctx context.Context, kind, key string, build func(ctx contex
 	return treeOf(final), nil
 }
 
-// Forget has the next Dir of this kind and key build again: what it holds is as
-// it was written, and turned out to be no good. Paths got before are to be relied
-// on until then.
+// Forget makes the next Dir of this kind and key build again. It is for a directory
+// that is undamaged and turned out to be useless. Paths returned before stay valid
+// until that Dir.
 func (c *Cache) Forget(ctx context.Context, kind, key string) error {
 	entry := kind + "-" + key
 	unlock, err := c.lock(ctx, entry)

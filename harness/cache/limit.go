@@ -8,11 +8,12 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// DefaultLimit is how many bytes of disk the entries may take when
-// MAPSTACK_CACHE_LIMIT is not set: the whole matrix several times over.
+// DefaultLimit is the limit in bytes of disk when MAPSTACK_CACHE_LIMIT is not set.
+// It holds the whole matrix several times.
 const DefaultLimit = 24 << 30
 
-// limitVariable holds another limit, as ParseSize reads it.
+// limitVariable names the environment variable with another limit, in the form of
+// ParseSize.
 const limitVariable = "MAPSTACK_CACHE_LIMIT"
 
 func limitFromEnvironment() (int64, error) {

@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 )
 
-// manifest lists what was built, so that damage shows.
+// manifest lists the files that were built, to detect damage.
 type manifest struct {
 	Version int             `json:"version"`
 	Files   map[string]file `json:"files"` // by slash-separated path below the tree
 }
 
-// manifestVersion changes when old manifests must not be believed.
+// manifestVersion must change when old manifests are no longer valid.
 const manifestVersion = 1
 
 // file is one entry of a tree. Directories have only a mode.
@@ -28,8 +28,8 @@ type file struct {
 func treeOf(entry string) string     { return filepath.Join(entry, "tree") }
 func manifestOf(entry string) string { return filepath.Join(entry, "manifest.json") }
 
-// survey walks the tree of entry. Hashes are left empty; moved holds the
-// regular files whose time is not the one given to checked content.
+// survey walks the tree of entry. It leaves hashes empty. moved holds the regular
+// files whose time differs from checked.
 func survey(entry string) (seen map[string]file, moved []string, err error) {
 	root := treeOf(entry)
 	seen = make(map[string]file)
@@ -78,8 +78,8 @@ func writeManifest(entry string) error {
 		if f.SHA256, err = hashFile(path); err != nil {
 			return err
 		}
-		// One fixed time rather than each file's own: a file overwritten
-		// within the clock's granularity would keep its time.
+		// One fixed time for all files: with its own time, a file that is overwritten
+		// within the clock's granularity would keep it.
 		if err := os.Chtimes(path, checked, checked); err != nil {
 			return err
 		}
@@ -92,8 +92,8 @@ func writeManifest(entry string) error {
 	return os.WriteFile(manifestOf(entry), data, 0o644)
 }
 
-// treeWhole reports whether the tree is exactly what the manifest says. A file
-// with its size and the fixed time is believed; one whose time moved is hashed.
+// treeWhole reports whether the tree is exactly as the manifest says. A file with
+// the right size and the fixed time is trusted. One with another time is hashed.
 func treeWhole(entry string) bool {
 	data, err := os.ReadFile(manifestOf(entry))
 	if err != nil {

@@ -6,10 +6,9 @@ import (
 	"sync"
 )
 
-// Memo remembers results by key for as long as the process runs. One caller
-// makes a result and the others wait for it, each as long as its own context
-// allows; a failure is not remembered, so that a cancelled caller spoils
-// nothing for the rest. The zero Memo is empty.
+// Memo remembers results by key until the process ends. One caller makes a result;
+// the others wait for it, each until its own context ends. A failure is not
+// remembered, so a cancelled caller does not fail the rest. The zero Memo is empty.
 type Memo[V any] struct {
 	mu      sync.Mutex
 	entries map[string]*memoEntry[V]
@@ -21,8 +20,8 @@ type memoEntry[V any] struct {
 	value V
 }
 
-// Get returns the result for key, which build makes if nobody has yet. key says
-// in an error what was waited for.
+// Get returns the result for key. build makes it if nobody has yet. If the wait for
+// another caller ends, the error names the key.
 func (m *Memo[V]) Get(ctx context.Context, key string, build func() (V, error)) (V, error) {
 	m.mu.Lock()
 	if m.entries == nil {

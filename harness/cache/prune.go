@@ -9,13 +9,13 @@ import (
 )
 
 // Prune removes the entries used longest ago until the rest takes at most limit
-// bytes of disk; 0 removes all. It returns how many it removed and the bytes
-// that this freed. Entries that somebody makes at the moment stay. It is an
-// error if another process, or another Cache of this one, uses the cache. Paths
-// got from the cache before are no longer to be relied on.
+// bytes of disk; 0 removes all. It returns the number of removed entries and the
+// bytes that this freed. Entries that are being made stay. It is an error if another
+// process, or another Cache of this process, uses the cache. Paths returned by the
+// cache before are no longer valid.
 func (c *Cache) Prune(limit int64) (removed int, freed int64, err error) {
-	// flock(2) drops the shared lock before it tries for the exclusive one
-	// anyway, and a Flock that was exclusive once believes that it still is.
+	// flock(2) drops the shared lock anyway before it tries for the exclusive one. A
+	// Flock that was exclusive once would believe that it still is.
 	if err := c.users.Unlock(); err != nil {
 		return 0, 0, c.explain("unlock the cache", err)
 	}
@@ -36,7 +36,7 @@ func (c *Cache) Prune(limit int64) (removed int, freed int64, err error) {
 	return removed, freed, err
 }
 
-// prune is Prune for who holds users exclusively.
+// prune does the work of Prune. The caller must hold users exclusively.
 func (c *Cache) prune(limit int64) (removed int, freed int64, err error) {
 	entries, err := c.entries()
 	if err != nil {
@@ -73,9 +73,9 @@ func (c *Cache) prune(limit int64) (removed int, freed int64, err error) {
 	return removed, freed, nil
 }
 
-// remove takes the entry out of the cache whole before it deletes it, so that
-// an entry is never there in part: what a killed run leaves is in work, for a
-// later sweep. It reports false if somebody holds the entry.
+// remove moves the whole entry out of the cache before it deletes it, so an entry is
+// never there in part. If the run is killed, a later sweep removes the rest from
+// work. It returns false if somebody holds the entry.
 func (c *Cache) remove(e entry) (bool, error) {
 	l := flock.New(c.path("lock", e.name()))
 	if ok, err := l.TryLock(); !ok {
@@ -83,7 +83,7 @@ func (c *Cache) remove(e entry) (bool, error) {
 	}
 	defer l.Close()
 	work := c.path("work", e.name())
-	// Rename cannot replace what a run that was killed over this entry left.
+	// Rename cannot replace the rest that a killed run may have left.
 	if err := removeTree(work); err != nil {
 		return false, err
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Kind is what the entries of one kind take.
+// Kind is the number and the size of the entries of one kind.
 type Kind struct {
 	Name           string // "blob", or the kind given to Dir
 	Entries        int
@@ -18,9 +18,9 @@ type Kind struct {
 	Oldest, Newest time.Time // of the entries' last uses
 }
 
-// Usage lists the kinds that have entries, blobs first and the others by name.
-// What else is in the cache's folder is not counted. An entry that another
-// process replaces meanwhile may be missing; the error is one of the file system.
+// Usage lists the kinds that have entries: blobs first, the others by name. It does
+// not count other files in the cache's folder. An entry that another process
+// replaces meanwhile may be missing. An error comes from the file system.
 func (c *Cache) Usage() ([]Kind, error) {
 	entries, err := c.entries()
 	if err != nil {
@@ -50,9 +50,9 @@ func (c *Cache) Usage() ([]Kind, error) {
 	return kinds, nil
 }
 
-// noteUse writes the time to the entry's stamp, as its access time: a blob's
-// modification time says that it was checked. A manifest just written has the
-// time already. A cache that cannot be written can be used all the same.
+// noteUse stores the time of use as the access time of the entry's stamp: a blob's
+// modification time says that it was checked. A manifest just written has the time
+// already. Errors are ignored: a cache that cannot be written can be used.
 func noteUse(stamp string) { _ = os.Chtimes(stamp, time.Now(), time.Time{}) }
 
 // entry is a blob or a directory as it lies on disk.
@@ -66,10 +66,10 @@ type entry struct {
 	inodes map[uint64]int64
 }
 
-// name is the entry's lock and its place in work.
+// name returns the name of the entry's lock, and of its place in work.
 func (e entry) name() string { return e.kind + "-" + e.key }
 
-// entries finds what Blob and Dir made, grouped by kind.
+// entries returns the entries of Blob and Dir, grouped by kind.
 func (c *Cache) entries() ([]entry, error) {
 	var found []entry
 	for _, pattern := range []string{"blob/*/*", "*/*/manifest.json"} {
@@ -94,20 +94,21 @@ func (c *Cache) entries() ([]entry, error) {
 	return found, nil
 }
 
-// entryOf tells by its name, three elements below the root, whether a stamp is
-// one: other packages keep files in the cache's folder too.
+// entryOf returns the entry that a stamp belongs to, and whether it is one. stamp
+// has three elements below the root. Other packages keep files in the cache's folder
+// too.
 func (c *Cache) entryOf(stamp string) (entry, bool) {
 	part := strings.Split(stamp, "/")
 	e := entry{kind: part[0], key: part[1], path: c.path(part[0], part[1]), stamp: c.path(part...)}
 	if e.kind == "blob" {
 		e.key, e.path = part[2], e.stamp
-		return e, sha256Hex.MatchString(e.key) && e.key[:2] == part[1]
+		return e, ValidSHA256(e.key) && e.key[:2] == part[1]
 	}
 	return e, entryName.MatchString(e.kind) && !reserved(e.kind) && entryName.MatchString(e.key)
 }
 
-// measure reads the entry's time and sizes. It reports false for what is no
-// entry after all, or no longer.
+// measure reads the entry's time and sizes. It returns false if there is no entry,
+// or no longer.
 func (e *entry) measure() (bool, error) {
 	stamp, err := os.Lstat(e.stamp)
 	if err == nil && (!stamp.Mode().IsRegular() || e.kind != "blob" && !isDir(treeOf(e.path))) {
@@ -137,8 +138,8 @@ func (e *entry) add(_ string, d fs.DirEntry, err error) error {
 	if err != nil {
 		return err
 	}
-	// Blocks rather than the length: snapshots have holes. stat(2) counts in
-	// units of 512 bytes on every file system.
+	// Blocks, not the length: snapshots have holes. stat(2) counts in units of 512
+	// bytes on every file system.
 	st := info.Sys().(*syscall.Stat_t)
 	e.inodes[st.Ino] = st.Blocks * 512
 	return nil

@@ -165,7 +165,7 @@ func (f FullBoot) architecture(ctx context.Context, found intake.Found) (arch.Re
 	if found.Kernel == nil {
 		return arch.Record{}, fmt.Errorf("no kernel can be read on %s, so --arch must say what it boots on", f.Image)
 	}
-	return kernel.Architecture(ctx, found.Kernel)
+	return kernel.Architecture(ctx, found)
 }
 
 // accelerator decides how the machine is run, and why not better.

@@ -61,7 +61,7 @@ func (k Kernel) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error)
 	if k.Image != "" {
 		system, err = intake.Open(ctx, k.Image, scratch, reader(bench))
 		if errors.Is(err, intake.ErrNoKernel) {
-			system.Unread, err = append(system.Unread, err.Error()), nil
+			err = nil // system.Unread says it
 		}
 		if err != nil {
 			return Bound{}, err
@@ -114,9 +114,9 @@ func (i Image) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error) 
 // bind makes a cell of a kernel that was found in the file of that name. system is what was
 // found of the system it belongs to; asked and called are what --arch and --os say.
 func bind(ctx context.Context, bench *workbench.Bench, name string, found, system intake.Found, asked, called string) (Bound, error) {
-	rec, err := kernel.Architecture(ctx, found.Kernel)
+	rec, err := kernel.Architecture(ctx, found)
 	if err != nil {
-		return Bound{}, fmt.Errorf("the kernel in %s, found by way of %s: %w", name, strings.Join(found.Chain, ", "), err)
+		return Bound{}, err
 	}
 	if asked != "" {
 		if want, err := arch.Lookup(asked); err != nil || want.GOARCH != rec.GOARCH {

@@ -45,7 +45,7 @@ type archive struct {
 	url      string
 }
 
-// release are the fields of its InRelease.
+// release is the fields of an InRelease.
 type release struct {
 	suite, codename, validUntil string
 }
@@ -84,14 +84,14 @@ func (a *archive) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", today, bytes.NewReader(data))
 }
 
-// asked is how often a file was requested.
+// asked returns how often a file was requested.
 func (a *archive) asked(path string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.requests["/"+path]
 }
 
-// client has a cache of its own unless one is given.
+// client returns a client with a cache of its own, or the given one.
 func (a *archive) client(t *testing.T, c *cache.Cache) *Client {
 	t.Helper()
 	if c == nil {

@@ -1,6 +1,6 @@
-// Package debian turns a suite, an architecture and a package name into a
-// verified file: mirror, signed Release, Packages index, download by SHA-256,
-// and reading of what a .deb contains.
+// Package debian finds, downloads and verifies a package by suite, architecture and
+// name: mirror, signed Release, Packages index, download by SHA-256. It also reads
+// the content of a .deb.
 package debian
 
 import (
@@ -16,8 +16,8 @@ import (
 	"github.com/mapstack/conformance/harness/progress"
 )
 
-// Client downloads from one mirror. It is safe for concurrent use. A Release
-// and an Index are read once in its life.
+// Client downloads from one mirror. It is safe for concurrent use. It reads each
+// Release and Index once.
 type Client struct {
 	cache    *cache.Cache
 	mirror   Mirror
@@ -31,9 +31,9 @@ type Client struct {
 	indexes  cache.Memo[*Index]
 }
 
-// NewClient returns a client of mirror that trusts every key in the *.gpg
-// files at the top of keyrings. The zero Mirror is allowed: what is in the
-// cache can then be had by Fetch, and a download is an error.
+// NewClient returns a client of mirror that trusts every key in the *.gpg files at
+// the top of keyrings. With the zero Mirror, Fetch returns what the cache holds, and
+// a download is an error.
 func NewClient(c *cache.Cache, mirror Mirror, keyrings fs.FS, sink progress.Sink) *Client {
 	return &Client{
 		cache: c, mirror: mirror, keyrings: keyrings, sink: sink,
@@ -41,13 +41,13 @@ func NewClient(c *cache.Cache, mirror Mirror, keyrings fs.FS, sink progress.Sink
 	}
 }
 
-// Mirror is where the client downloads from.
+// Mirror returns the mirror that the client downloads from.
 func (c *Client) Mirror() Mirror { return c.mirror }
 
-// Fetch returns the path of the package's file in the cache, downloading it if
-// need be. Only Filename, Size and SHA256 of p are needed, so a pinned package
-// works without any index, and without a network when it is in the cache.
-// Callers must not write to the file.
+// Fetch returns the path of the package's file in the cache. It downloads the file
+// if the cache lacks it. Only Filename, Size and SHA256 of p are needed, so a pinned
+// package needs no index; if the cache holds it, it needs no network. Callers must
+// not write to the file.
 func (c *Client) Fetch(ctx context.Context, p Package) (string, error) {
 	if err := p.CheckFile(); err != nil {
 		return "", err
@@ -65,7 +65,7 @@ func (c *Client) blob(ctx context.Context, path, what, sum string, size int64) (
 	return file, nil
 }
 
-// blame says of content that is not what was signed where it came from.
+// blame adds to an ErrContent which mirror and path the bytes came from.
 func blame(mirror Mirror, path, what string, err error) error {
 	if !errors.Is(err, cache.ErrContent) {
 		return err

@@ -46,8 +46,8 @@ func TestRealArchiveIsUnderstood(t *testing.T) {
 		start := time.Now()
 		x, err := client.Index(t.Context(), want.suite, want.arch)
 		if err != nil && strings.Contains(err.Error(), "it is being updated") && changing < mostChanging {
-			// The archive is published four times a day, and proxies keep parts of
-			// what was before; that is the mirror's state and no fault of the reader.
+			// The archive is published four times a day, and proxies keep parts of the
+			// old state. That is the state of the mirror, not a fault of the reader.
 			changing++
 			t.Logf("not run: %s %s: %v", want.suite, want.arch, err)
 			continue

@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// Closure returns the packages named by roots and all that they depend on,
-// sorted by name. Of alternatives the first that exists is taken, a virtual
-// package by its first provider; one that is in the closure already is
-// preferred. Recommended packages are not followed, nor is a dependency on one
-// of leaveOut, which the caller knows to do without.
+// Closure returns the packages named by roots and everything they depend on, sorted
+// by name. Of alternatives it prefers one that is already in the closure, then the
+// first that exists. For a virtual package it takes the first provider. It follows
+// neither recommended packages nor dependencies on the packages of leaveOut.
 func Closure(x *Index, roots []string, leaveOut ...string) ([]Package, error) {
 	c := closure{index: x, in: make(map[string]Package), leaveOut: leaveOut}
 	for _, root := range roots {
@@ -42,7 +41,7 @@ func Closure(x *Index, roots []string, leaveOut ...string) ([]Package, error) {
 type closure struct {
 	index    *Index
 	in       map[string]Package
-	queue    []string // names in the closure, in the order they came
+	queue    []string // names in the closure, in the order of adding
 	provides map[string][]string
 	leaveOut []string
 }
@@ -60,7 +59,7 @@ func (c *closure) add(name string) error {
 	return nil
 }
 
-// satisfy adds what one dependency of p needs.
+// satisfy adds a package that satisfies one dependency of p.
 func (c *closure) satisfy(p Package, alternatives []string) error {
 	for _, name := range alternatives {
 		if _, ok := c.in[name]; ok || slices.Contains(c.leaveOut, name) {

@@ -12,13 +12,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"pault.ag/go/debian/deb"
-
 	"github.com/mapstack/conformance/harness/source/decompress"
 )
 
-// Bounds of one package: several times the largest kernel and firmware
-// packages, and little enough to fail before a disk or an evening is full.
+// Bounds of one package: several times the largest kernel and firmware packages, and
+// small enough to fail before the disk is full.
 const (
 	maxMembers  = 16      // deb(5) knows three
 	maxEntries  = 500_000 // files in a package
@@ -31,24 +29,25 @@ var dataFormats = map[string]decompress.Format{
 	"data.tar.zst": decompress.Zstd, "data.tar.bz2": decompress.Bzip2, "data.tar.lzma": decompress.LZMA,
 }
 
-// WalkData calls visit for every entry of a .deb's data archive, in order,
-// until visit says stop or fails. Names are clean and relative ("usr/lib/x")
-// and so are the targets of hard links; an entry that would leave the package
-// is an error. Targets of symbolic links are as the package has them. r holds
-// the content of regular files and is valid until visit returns.
+// WalkData calls visit for every entry of a .deb's data archive, in order, until
+// visit returns stop or an error. Names and the targets of hard links are clean and
+// relative ("usr/lib/x"). An entry that would leave the package is an error. Targets
+// of symbolic links are as in the package. r is the content of a regular file; it is
+// valid until visit returns.
 func WalkData(ctx context.Context, file string, visit func(hdr *tar.Header, r io.Reader) (stop bool, err error)) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return fmt.Errorf("open package: %w", err)
 	}
 	defer f.Close()
-	if err := walkDeb(ctx, f, visit); err != nil {
+	if err := Walk(ctx, f, visit); err != nil {
 		return fmt.Errorf("package %s: %w", filepath.Base(file), err)
 	}
 	return nil
 }
 
-func walkDeb(ctx context.Context, f *os.File, visit func(*tar.Header, io.Reader) (bool, error)) error {
+// Walk does the same with an open file. Its errors do not name the file.
+func Walk(ctx context.Context, f *os.File, visit func(hdr *tar.Header, r io.Reader) (stop bool, err error)) error {
 	data, format, err := dataMember(f)
 	if err != nil {
 		return err
@@ -72,33 +71,26 @@ func dataMember(f *os.File) (io.Reader, decompress.Format, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	ar, err := deb.LoadAr(f)
+	ar, err := newAr(f, st.Size())
 	if err != nil {
-		return nil, "", fmt.Errorf("it is not a Debian package: %w", err)
+		return nil, "", err
 	}
-	end := int64(len("!<arch>\n"))
 	for range maxMembers {
-		m, err := ar.Next()
+		name, data, err := ar.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, "", fmt.Errorf("its container is damaged: %w", err)
+			return nil, "", err
 		}
-		// The library believes sizes, also negative ones.
-		end += 60 + m.Size
-		if m.Size < 0 || end > st.Size() {
-			return nil, "", fmt.Errorf("it is truncated: member %q needs %d bytes, the file has %d", m.Name, m.Size, st.Size())
-		}
-		end += m.Size % 2
-		if !strings.HasPrefix(m.Name, "data.tar") {
+		if !strings.HasPrefix(name, "data.tar") {
 			continue
 		}
-		format, ok := dataFormats[m.Name]
+		format, ok := dataFormats[name]
 		if !ok {
-			return nil, "", fmt.Errorf("its data member %q is compressed in a way unknown here", m.Name)
+			return nil, "", fmt.Errorf("its data member %q is compressed in a way unknown here", name)
 		}
-		return m.Data, format, nil
+		return data, format, nil
 	}
 	return nil, "", errors.New("it has no data archive, so it is no Debian package or a truncated one")
 }
@@ -113,7 +105,7 @@ func walkTar(ctx context.Context, t *tar.Reader, visit func(*tar.Header, io.Read
 			return nil
 		}
 		if err != nil && ctx.Err() != nil {
-			return ctx.Err() // the decoder was stopped, the archive is not to blame
+			return ctx.Err() // the decoder was stopped; the archive is not damaged
 		}
 		if err != nil {
 			return fmt.Errorf("its data archive is damaged after %d entries: %w", n, err)
@@ -145,9 +137,9 @@ func cleanName(name string) (string, error) {
 	return clean, nil
 }
 
-// Unpack writes the entries of a .deb that want accepts below dir, which must
-// exist. Owners are not kept and permissions are reduced to readable and
-// executable. No entry can touch anything outside dir, also not through links.
+// Unpack writes the entries of a .deb that want accepts below dir, which must exist.
+// Owners are not kept. Permissions are reduced to readable and executable. No entry
+// can touch anything outside dir, not even through links.
 func Unpack(ctx context.Context, file, dir string, want func(name string) bool) error {
 	return unpack(dir, want, func(visit func(*tar.Header, io.Reader) (bool, error)) error { return WalkData(ctx, file, visit) })
 }
@@ -159,7 +151,7 @@ func UnpackTar(ctx context.Context, archive io.Reader, dir string, want func(nam
 	})
 }
 
-// unpack writes below dir what want accepts of the entries that walk visits.
+// unpack writes below dir those entries of walk that want accepts.
 func unpack(dir string, want func(name string) bool, walk func(func(*tar.Header, io.Reader) (bool, error)) error) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

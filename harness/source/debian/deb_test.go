@@ -2,6 +2,7 @@ package debian
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -52,8 +53,12 @@ func TestWalkSeesCleanNamesAndStopsEarly(t *testing.T) {
 func TestBrokenPackageIsRefused(t *testing.T) {
 	whole := makeDeb(t, entry{name: "./a", content: "a"})
 	negative := makeAr(member{"debian-binary", []byte("2.0\n")})
-	// A negative size would send the reader back to the same member for ever.
+	// A negative size could send the reader back to the same member for ever.
 	copy(negative[8+48:], "-60       ")
+	huge := makeAr(member{"data.tar", []byte("x")})
+	copy(huge[8+48:], "9999999999")
+	open := makeAr(member{"data.tar", []byte("x")})
+	copy(open[8+58:], "xx")
 	for _, tc := range []struct {
 		name   string
 		data   []byte
@@ -62,10 +67,12 @@ func TestBrokenPackageIsRefused(t *testing.T) {
 		{"empty", nil, "not a Debian package"},
 		{"a web page", []byte("<html>not found</html>"), "not a Debian package"},
 		{"truncated in the data", whole[:len(whole)-20], "truncated"},
-		{"truncated before the data", whole[:80], "x.deb"},
+		{"truncated before the data", whole[:80], "truncated"},
 		{"without data", makeAr(member{"debian-binary", []byte("2.0\n")}), "no data archive"},
 		{"with too many members", makeAr(make([]member, 100)...), "no data archive"},
-		{"with a negative size", negative, "truncated"},
+		{"with a negative size", negative, "damaged"},
+		{"with a size of 9 GB", huge, "needs 9999999999 bytes"},
+		{"with a header that has no end", open, "damaged"},
 		{"in an unknown compression", makeAr(member{"data.tar.rar", []byte("x")}), "data.tar.rar"},
 		{"with damaged data", makeAr(member{"data.tar.gz", []byte("not gzip at all")}), "gzip"},
 		{"with data that is no tar", makeAr(member{"data.tar", make([]byte, 100)}), "damaged"},
@@ -142,6 +149,28 @@ func TestPackageCannotWriteThroughItsOwnLinks(t *testing.T) {
 			}
 		})
 	}
+}
+
+func FuzzAr(f *testing.F) {
+	f.Add(makeAr(member{"debian-binary", []byte("2.0\n")}, member{"data.tar/", []byte("x")}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		ar, err := newAr(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			return
+		}
+		for last := ar.at; ; last = ar.at {
+			name, content, err := ar.next()
+			if err != nil {
+				return
+			}
+			if n, err := io.Copy(io.Discard, content); err != nil || n != content.Size() {
+				t.Errorf("member %q says %d bytes and has %d: %v", name, content.Size(), n, err)
+			}
+			if ar.at <= last {
+				t.Fatalf("the reader went from byte %d to %d", last, ar.at)
+			}
+		}
+	})
 }
 
 func FuzzWalkDeb(f *testing.F) {

@@ -22,7 +22,8 @@ type timeouts struct {
 	requests int           // in all, for a server that sends a byte at a time
 }
 
-// patience suits a mirror behind a slow link: what counts is that bytes come.
+// patience is for a mirror behind a slow link: only a pause in the data ends a
+// download.
 var patience = timeouts{stall: 20 * time.Second, pause: 500 * time.Millisecond, attempts: 3, requests: 40}
 
 // Events of one download are at least this far apart, so that a fast mirror
@@ -32,19 +33,20 @@ const (
 	eventPause = 200 * time.Millisecond
 )
 
-// ErrUnreachable is wrapped when the mirror could not be reached or is out of
-// order, or when none is known: what a later attempt or a cache may mend.
+// ErrUnreachable is wrapped when no mirror is known, or when the mirror is out of
+// order or cannot be reached. A later attempt or a cache may help.
 var ErrUnreachable = errors.New("the mirror cannot be reached")
 
-// errStalled is the cause of a request given up for want of progress.
+// errStalled is the cause when a request is given up because no data came.
 var errStalled = errors.New("no data arrived for too long")
 
-// idleConns are kept to the mirror for the next of many small packages.
+// idleConns is the number of connections kept open, for the next of many small
+// packages.
 const idleConns = 16
 
-// newHTTP returns a client that follows the environment's proxies. file: URLs
-// are understood only when the mirror itself is one, so that no server can
-// redirect to this machine's files.
+// newHTTP returns a client that uses the environment's proxies. It reads file: URLs
+// only if the mirror itself is one, so no server can redirect to this machine's
+// files.
 func newHTTP(mirror Mirror) *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = idleConns
@@ -66,9 +68,9 @@ func newHTTP(mirror Mirror) *http.Client {
 // download is one file on its way from the mirror to w.
 type download struct {
 	path string // below the mirror's URL
-	what string // for people
+	what string // for messages
 	size int64  // exact length, or -1 when only limit is known
-	// limit is the most that is read when size is unknown.
+	// limit is the most bytes to read when size is unknown.
 	limit int64
 	w     io.Writer
 
@@ -77,8 +79,8 @@ type download struct {
 	reportedT time.Time
 }
 
-// get runs d, resuming after broken connections. Errors name the file and the
-// mirror and say what to do.
+// get runs d, and resumes it after broken connections. Errors name the file and the
+// mirror, and say what to do.
 func (c *Client) get(ctx context.Context, d *download) (err error) {
 	if c.mirror.Bundle != nil {
 		return d.unpack(ctx, c.mirror)
@@ -100,7 +102,7 @@ func (c *Client) get(ctx context.Context, d *download) (err error) {
 			return nil
 		}
 		if ctx.Err() != nil {
-			// Not the cause: that may be another download's failure.
+			// Not the cause: that may be the failure of another download.
 			return fmt.Errorf("download %s: %w", d.what, ctx.Err())
 		}
 		if d.done > before {
@@ -120,23 +122,24 @@ func (c *Client) get(ctx context.Context, d *download) (err error) {
 	}
 }
 
-// unpack takes the file out of a bundle. What it is, its hash or its signature says.
+// unpack reads the file from a bundle. Its hash or its signature is checked by the
+// caller.
 func (d *download) unpack(ctx context.Context, m Mirror) error {
 	f, err := m.Bundle.Open(d.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is not in %s: %w; make a bundle that has the cell", d.what, m.name(), ErrUnreachable)
 	}
 	if err != nil {
-		return fmt.Errorf("take %s out of %s: %w; it is damaged: copy it again", d.what, m.name(), err)
+		return fmt.Errorf("read %s from %s: %w; the bundle is damaged: copy it again", d.what, m.name(), err)
 	}
 	defer f.Close()
 	limit := d.size
 	if limit < 0 {
 		limit = d.limit
 	}
-	// One byte more is too much for whoever checks.
+	// One byte more, so that the caller detects a file that is too long.
 	if _, err := io.Copy(d.w, &untilDone{ctx, io.LimitReader(f, limit+1)}); err != nil {
-		return fmt.Errorf("take %s out of %s: %w; it is damaged: copy it again", d.what, m.name(), err)
+		return fmt.Errorf("read %s from %s: %w; the bundle is damaged: copy it again", d.what, m.name(), err)
 	}
 	return nil
 }
@@ -154,7 +157,7 @@ func (r *untilDone) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
-// finalError is one that another attempt will not mend.
+// finalError is an error that another attempt would not repair.
 type finalError struct{ err error }
 
 func (e *finalError) Error() string { return e.err.Error() }
@@ -168,7 +171,7 @@ func advise(err error) error {
 	return fmt.Errorf("%w: %w; check the network, or set MAPSTACK_MIRROR to a mirror that can be reached", ErrUnreachable, err)
 }
 
-// attempt makes one request for what is still missing.
+// attempt makes one request for the missing bytes.
 func (c *Client) attempt(ctx context.Context, d *download) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -182,8 +185,8 @@ func (c *Client) attempt(ctx context.Context, d *download) error {
 		return &finalError{err}
 	}
 	if strings.HasPrefix(d.path, "dists/") {
-		// These change below their names: one that a proxy kept does not fit what the
-		// archive has now (apt asks so, too).
+		// These files change under the same name. An old copy of a proxy would not fit
+		// the present archive. apt asks in the same way.
 		req.Header.Set("Cache-Control", "max-age=0")
 	}
 	if d.done > 0 {
@@ -201,7 +204,7 @@ func (c *Client) attempt(ctx context.Context, d *download) error {
 	return c.copyBody(ctx, d, resp.Body, skip, stall)
 }
 
-// accept checks the answer's head and returns how many bytes of the body were
+// accept checks the head of the answer. It returns how many bytes of the body were
 // received before.
 func (d *download) accept(resp *http.Response) (skip int64, err error) {
 	switch {
@@ -225,7 +228,7 @@ func (d *download) accept(resp *http.Response) (skip int64, err error) {
 	return 0, &finalError{fmt.Errorf("the mirror answered HTTP %s; check the mirror's address, or set MAPSTACK_MIRROR to another", resp.Status)}
 }
 
-// copyBody moves the body to d.w; every read restarts the stall timer.
+// copyBody copies the body to d.w. Every read restarts the stall timer.
 func (c *Client) copyBody(ctx context.Context, d *download, body io.Reader, skip int64, stall *time.Timer) error {
 	buf := make([]byte, 64<<10)
 	for {

@@ -21,7 +21,7 @@ import (
 	"github.com/mapstack/conformance/harness/progress"
 )
 
-// bigFile needs several reads and shows a byte out of place.
+// bigFile needs several reads, and a byte out of place shows.
 func bigFile() []byte {
 	var b bytes.Buffer
 	for i := range 60_000 {
@@ -169,8 +169,8 @@ func TestPinnedPackageNeedsNoNetworkOnceCached(t *testing.T) {
 	said(t, err, "none is known", "MAPSTACK_MIRROR")
 }
 
-// TestOfflineAsksNoServer fails if a forbidden download is tried, or if what is
-// missing is not named.
+// TestOfflineAsksNoServer fails if a forbidden download is tried, or if the error
+// does not name the missing file.
 func TestOfflineAsksNoServer(t *testing.T) {
 	m, err := FindMirror(t.Context(), Host{Getenv: func(name string) string {
 		return map[string]string{OfflineVariable: "1", "MAPSTACK_MIRROR": "http://192.0.2.1/x"}[name]
@@ -188,8 +188,8 @@ func TestOfflineAsksNoServer(t *testing.T) {
 	}
 }
 
-// TestABundleIsTheOnlyMirror fails if what a bundle lacks is looked for elsewhere,
-// or if its bytes are taken for what was signed.
+// TestABundleIsTheOnlyMirror fails if a file that a bundle lacks is looked for
+// elsewhere, or if its bytes are used without a check.
 func TestABundleIsTheOnlyMirror(t *testing.T) {
 	asked := false
 	c := serve(t, func(http.ResponseWriter, *http.Request) { asked = true })

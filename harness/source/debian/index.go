@@ -1,14 +1,11 @@
 package debian
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -25,16 +22,16 @@ import (
 type Index struct {
 	Suite string
 	Arch  string
-	// Release is the signed file that vouches for the index.
+	// Release is the signed file that contains the hash of the index.
 	Release *Release
 
-	// Kernels are looked up by every cell and the rest only for the toolbox;
-	// the rest is twenty times as large and is read when first needed.
+	// Every cell needs kernels; only the toolbox needs the rest, which is twenty
+	// times as large. It is read when it is first needed.
 	kernels, others func() (*shard, error)
 }
 
-// What an index is reduced to is stored in the cache under this kind; the
-// number changes with the form.
+// Reduced indexes are in the cache under this kind. The number must change with the
+// form.
 const (
 	indexKind    = "packages"
 	indexVersion = "1"
@@ -53,12 +50,10 @@ var indexFormats = []struct {
 	format decompress.Format
 }{{".xz", decompress.XZ}, {".gz", decompress.Gzip}, {"", decompress.None}}
 
-var archName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
-
-// Index returns the packages of a suite's component main for an architecture
-// by Debian's name.
+// Index returns the packages of a suite's component main. arch is Debian's name of
+// the architecture.
 func (c *Client) Index(ctx context.Context, suite, arch string) (*Index, error) {
-	if !archName.MatchString(arch) {
+	if !ValidArch(arch) {
 		return nil, fmt.Errorf("%q is not Debian's name of an architecture", arch)
 	}
 	return c.indexes.Get(ctx, "package index of "+suite+" "+arch, func() (*Index, error) {
@@ -70,7 +65,7 @@ func (c *Client) Index(ctx context.Context, suite, arch string) (*Index, error) 
 	})
 }
 
-// packages is the file that lists the packages of an architecture.
+// packages returns the file that lists the packages of an architecture.
 func (r *Release) packages(arch string) (name string, file listed, format decompress.Format, err error) {
 	for _, f := range indexFormats {
 		name := "main/binary-" + arch + "/Packages" + f.suffix
@@ -110,20 +105,20 @@ func (c *Client) readIndex(ctx context.Context, r *Release, arch string) (*Index
 	return openIndex(r, arch, dir), nil
 }
 
-// listed returns the index in the cache.
+// listed returns the path of the index in the cache.
 func (c *Client) listed(ctx context.Context, r *Release, arch, name string, file listed) (string, error) {
 	what := r.Suite + " " + arch + " package index"
 	blob, err := c.blob(ctx, r.at(name, file), what, file.sha256, file.size)
 	if err != nil && r.byHash && ctx.Err() == nil {
-		// Not every mirror keeps what its InRelease promises.
+		// Some mirrors lack files by hash although their InRelease promises them.
 		blob, err = c.blob(ctx, "dists/"+r.Suite+"/"+name, what, file.sha256, file.size)
 	}
 	return blob, err
 }
 
-// Signed is what a mirror needs so that Index finds a suite's packages for an
-// architecture there: the InRelease, the index that it vouches for, and where they
-// are below the mirror's URL.
+// Signed is what a mirror needs so that Index finds a suite's packages there: the
+// signed InRelease, the index that it lists, and the paths of both below the
+// mirror's URL.
 type Signed struct {
 	InRelease     []byte
 	InReleasePath string
@@ -131,7 +126,7 @@ type Signed struct {
 	IndexPath     string
 }
 
-// Signed returns what vouches for the packages of a suite and architecture.
+// Signed returns the signed files of a suite and architecture.
 func (c *Client) Signed(ctx context.Context, suite, arch string) (Signed, error) {
 	r, err := c.Release(ctx, suite)
 	if err != nil {
@@ -148,11 +143,6 @@ func (c *Client) Signed(ctx context.Context, suite, arch string) (Signed, error)
 	return Signed{r.raw, inRelease(suite), blob, r.at(name, file)}, nil
 }
 
-const (
-	kernelsFile = "kernels"
-	othersFile  = "others"
-)
-
 func openIndex(r *Release, arch, dir string) *Index {
 	load := func(name string) func() (*shard, error) {
 		return sync.OnceValues(func() (*shard, error) { return loadShard(filepath.Join(dir, name)) })
@@ -160,11 +150,8 @@ func openIndex(r *Release, arch, dir string) *Index {
 	return &Index{Suite: r.Suite, Arch: arch, Release: r, kernels: load(kernelsFile), others: load(othersFile)}
 }
 
-// isKernel decides which file of a reduced index holds a package.
-func isKernel(name string) bool { return strings.HasPrefix(name, "linux-") }
-
-// Find returns the package of that name, the highest version if the suite
-// lists several.
+// Find returns the package with that name. If the suite lists several versions, it
+// returns the highest.
 func (x *Index) Find(name string) (Package, error) {
 	all, err := x.versions(name)
 	if err != nil {
@@ -223,7 +210,7 @@ func (x *Index) versions(name string) ([]Package, error) {
 	return all, nil
 }
 
-// shard is a reduced Packages file in memory, with the places of its paragraphs.
+// shard is a reduced Packages file in memory, with the positions of its paragraphs.
 type shard struct {
 	text []byte
 	at   map[string][]int // package name -> offsets of its paragraphs
@@ -261,7 +248,7 @@ func (s *shard) read(suite string, at int) (Package, error) {
 	return newPackage(suite, p)
 }
 
-// providers returns who provides each virtual package.
+// providers returns the packages that provide each virtual package.
 func (x *Index) providers() (map[string][]string, error) {
 	by := make(map[string][]string)
 	for _, load := range []func() (*shard, error){x.kernels, x.others} {
@@ -292,110 +279,4 @@ func (x *Index) providers() (map[string][]string, error) {
 		by[v] = slices.Compact(by[v])
 	}
 	return by, nil
-}
-
-func reduceFile(ctx context.Context, path string, f decompress.Format, dir string) error {
-	in, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	z, err := decompress.Reader(ctx, in, f)
-	if err != nil {
-		return err
-	}
-	defer z.Close()
-	kernels, err := os.Create(filepath.Join(dir, kernelsFile))
-	if err != nil {
-		return err
-	}
-	defer kernels.Close()
-	others, err := os.Create(filepath.Join(dir, othersFile))
-	if err != nil {
-		return err
-	}
-	defer others.Close()
-	if err := reduce(z, kernels, others); err != nil {
-		return err
-	}
-	if err := kernels.Close(); err != nil {
-		return err
-	}
-	return others.Close()
-}
-
-const nameField = "Package: "
-
-// keptFields are the ones newPackage reads; the others are seven tenths of a
-// Packages file.
-var keptFields = []string{
-	nameField, "Version: ", "Architecture: ", "Filename: ", "Size: ", "SHA256: ",
-	"Pre-Depends: ", "Depends: ", "Provides: ",
-}
-
-// reduce copies the kept fields of every paragraph, the name first, each
-// paragraph ended by an empty line.
-func reduce(in io.Reader, kernels, others io.Writer) error {
-	lines := bufio.NewScanner(io.LimitReader(in, maxIndex+1))
-	lines.Buffer(nil, maxParagraph)
-	k, o := bufio.NewWriter(kernels), bufio.NewWriter(others)
-	var name string
-	var body []byte
-	total, keep := 0, false
-	flush := func() {
-		if name != "" {
-			w := o
-			if isKernel(name) {
-				w = k
-			}
-			// Errors stay with the writer until Flush.
-			_, _ = w.WriteString(nameField + name + "\n")
-			_, _ = w.Write(body)
-			_ = w.WriteByte('\n')
-		}
-		name, body, keep = "", body[:0], false
-	}
-	for lines.Scan() {
-		line := bytes.TrimRight(lines.Bytes(), " \t\r")
-		if total += len(lines.Bytes()) + 1; total > maxIndex {
-			return fmt.Errorf("it is larger than the %d bytes allowed here", maxIndex)
-		}
-		switch {
-		case len(line) == 0:
-			flush()
-		case line[0] == ' ' || line[0] == '\t':
-			// A folded field; joined, so that each field is one line.
-			if keep && len(body) > 0 {
-				body = append(append(body[:len(body)-1], line...), '\n')
-			}
-		default:
-			field, isKept := kept(line)
-			keep = isKept && field != nameField
-			if field == nameField {
-				name = string(line[len(nameField):])
-			} else if isKept {
-				body = append(append(body, line...), '\n')
-			}
-		}
-		if len(body) > maxParagraph {
-			return fmt.Errorf("package %.80q takes more than the %d bytes allowed here", name, maxParagraph)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return err
-	}
-	flush()
-	if err := k.Flush(); err != nil {
-		return err
-	}
-	return o.Flush()
-}
-
-func kept(line []byte) (string, bool) {
-	for _, f := range keptFields {
-		if bytes.HasPrefix(line, []byte(f)) {
-			return f, true
-		}
-	}
-	return "", false
 }

@@ -15,21 +15,21 @@ import (
 	"time"
 )
 
-// Mirror is the archive packages come from.
+// Mirror is the archive that packages come from.
 type Mirror struct {
 	URL    *url.URL // the directory that holds dists/ and pool/; nil when none is known
 	Source string   // where the choice comes from: "MAPSTACK_MIRROR" or a file of apt's
-	// IgnoreValidUntil says who asked for an expired InRelease to be accepted;
-	// empty when nobody did.
+	// IgnoreValidUntil names who asked to accept an expired InRelease; empty if
+	// nobody did.
 	IgnoreValidUntil string
-	// Bundle holds the files of a mirror; packages come from there and from nowhere
-	// else. Nil for none.
+	// Bundle holds the files of a mirror. If it is set, packages come from there
+	// alone.
 	Bundle fs.FS
-	// Offline has every download be an error that names what is missing.
+	// Offline makes every download an error that names the missing file.
 	Offline bool
 }
 
-// name is what errors call the mirror.
+// name returns how errors call the mirror.
 func (m Mirror) name() string {
 	if m.URL == nil {
 		return m.Source
@@ -37,7 +37,7 @@ func (m Mirror) name() string {
 	return m.URL.Redacted()
 }
 
-// Host is what FindMirror reads of a machine.
+// Host is the part of a machine that FindMirror reads.
 type Host struct {
 	Root      fs.FS                                     // its file system
 	Getenv    func(string) string                       // its environment
@@ -65,8 +65,8 @@ const aptConfigWait = 10 * time.Second
 // OfflineVariable forbids every download when it is 1.
 const OfflineVariable = "MAPSTACK_OFFLINE"
 
-// FindMirror returns the mirror in MAPSTACK_MIRROR, else the Debian archive of
-// the machine's apt configuration.
+// FindMirror returns the mirror in MAPSTACK_MIRROR. If that is unset, it returns the
+// Debian archive of the machine's apt configuration.
 func FindMirror(ctx context.Context, h Host) (Mirror, error) {
 	switch v := h.Getenv(OfflineVariable); v {
 	case "1":
@@ -119,7 +119,7 @@ func chooseMirror(h Host) (Mirror, error) {
 		"set MAPSTACK_MIRROR to the URL of one (the directory that holds dists/ and pool/)")
 }
 
-// mirrorURL accepts the schemes the downloads can be made with.
+// mirrorURL accepts the URL schemes that downloads support.
 func mirrorURL(s string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(s, "/"))
 	if err != nil {
@@ -135,7 +135,7 @@ func mirrorURL(s string) (*url.URL, error) {
 	return nil, fmt.Errorf("%q is not the address of a mirror; give an http, https or file URL without query", u.Redacted())
 }
 
-// ignoreValidUntil says who asked not to check Valid-Until, "" for nobody.
+// ignoreValidUntil returns who asked not to check Valid-Until, or "".
 func ignoreValidUntil(ctx context.Context, h Host) (string, error) {
 	switch v := h.Getenv("MAPSTACK_CHECK_VALID_UNTIL"); v {
 	case "no":
@@ -168,7 +168,7 @@ func ignoreValidUntil(ctx context.Context, h Host) (string, error) {
 	return ignore, nil
 }
 
-// aptFalse are the spellings apt takes for false (apt-pkg/contrib/strutl.cc,
+// aptFalse reports whether apt takes the value for false (apt-pkg/contrib/strutl.cc,
 // StringToBool).
 func aptFalse(s string) bool {
 	switch strings.ToLower(s) {

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"pault.ag/go/debian/control"
 	"pault.ag/go/debian/dependency"
 	"pault.ag/go/debian/version"
+
+	"github.com/mapstack/conformance/harness/cache"
 )
 
 // Package is one binary package of an archive.
@@ -22,18 +23,13 @@ type Package struct {
 	Filename string `json:"filename"` // below the mirror's URL
 	Size     int64  `json:"size"`     // bytes
 	SHA256   string `json:"sha256"`
-	// Depends is Pre-Depends and Depends, Provides what it stands in for; both
-	// as written in the index.
+	// Depends is Pre-Depends and Depends. Provides lists the virtual packages. Both
+	// are as written in the index.
 	Depends  string `json:"-"`
 	Provides string `json:"-"`
 }
 
-var (
-	sha256Hex   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]{1,127}$`)
-)
-
-// maxPackage bounds one download; the largest package of Debian has 3 GB.
+// maxPackage bounds one download, in bytes. The largest package of Debian has 3 GB.
 const maxPackage = 8 << 30
 
 func (p Package) label() string {
@@ -43,22 +39,22 @@ func (p Package) label() string {
 	return p.Name + " " + p.Version
 }
 
-// CheckFile refuses a pin or an index entry that cannot be downloaded safely.
+// CheckFile returns an error if the package cannot be downloaded safely.
 func (p Package) CheckFile() error {
 	switch {
 	case !fs.ValidPath(p.Filename) || p.Filename == ".":
 		return fmt.Errorf("package %s: file name %q does not name a file below the mirror", p.label(), p.Filename)
 	case p.Size <= 0 || p.Size > maxPackage:
 		return fmt.Errorf("package %s: size %d is not between 1 and %d bytes", p.label(), p.Size, int64(maxPackage))
-	case !sha256Hex.MatchString(p.SHA256):
+	case !cache.ValidSHA256(p.SHA256):
 		return fmt.Errorf("package %s: %q is not a SHA-256 in lower-case hexadecimal", p.label(), p.SHA256)
 	}
 	return nil
 }
 
-// DependsOn returns one list of package names for each dependency: any one of
-// them satisfies it, the first is preferred. Versions are left out: within one
-// suite the archive keeps them consistent.
+// DependsOn returns a list of package names for each dependency. Any one of them
+// satisfies it; the first is preferred. Versions are left out: the archive keeps
+// them consistent within a suite.
 func (p Package) DependsOn() ([][]string, error) {
 	d, err := dependency.Parse(p.Depends)
 	if err != nil {
@@ -79,7 +75,8 @@ func names(d *dependency.Dependency) [][]string {
 	return all
 }
 
-// newPackage checks one paragraph of a Packages file.
+// newPackage returns the package of one paragraph of a Packages file, after checking
+// it.
 func newPackage(suite string, para *control.Paragraph) (Package, error) {
 	v := func(field string) string { return strings.TrimSpace(para.Values[field]) }
 	p := Package{
@@ -87,7 +84,7 @@ func newPackage(suite string, para *control.Paragraph) (Package, error) {
 		Filename: strings.TrimPrefix(v("Filename"), "./"), SHA256: strings.ToLower(v("SHA256")),
 		Depends: joinDepends(v("Pre-Depends"), v("Depends")), Provides: v("Provides"),
 	}
-	if !packageName.MatchString(p.Name) {
+	if !ValidPackage(p.Name) {
 		return Package{}, fmt.Errorf("%q is not a package name", p.Name)
 	}
 	if _, err := version.Parse(p.Version); err != nil {
@@ -108,7 +105,7 @@ func joinDepends(pre, deps string) string {
 	return pre + ", " + deps
 }
 
-// newer reports whether p is a later version than q, as dpkg compares.
+// newer reports whether p has a later version than q, in the order of dpkg.
 func (p Package) newer(q Package) bool {
 	a, errA := version.Parse(p.Version)
 	b, errB := version.Parse(q.Version)

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -19,31 +18,32 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"pault.ag/go/debian/control"
 
+	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/progress"
 )
 
-// Release is what a verified InRelease says.
+// Release is the content of a verified InRelease.
 type Release struct {
 	Suite    string    // as it was asked for
 	Codename string    // the archive's own name
 	Date     time.Time // when the archive signed it
 	SHA256   string    // of the InRelease file
-	Signer   string    // fingerprint of the key that vouches for it
-	// Expired says why an InRelease past its Valid-Until was accepted; empty
-	// when it is not expired.
+	Signer   string    // fingerprint of the key that signed it
+	// Expired says why an InRelease past its Valid-Until was accepted. It is empty if
+	// the InRelease is valid.
 	Expired       string
 	Architectures []string
 
 	raw   []byte            // the InRelease file
 	files map[string]listed // by path below dists/<suite>/
-	// byHash: the archive keeps its indexes by their hashes too, also for a while
-	// after it has newer ones.
+	// byHash means that the archive also keeps its indexes by their hashes, for some
+	// time after newer ones exist.
 	byHash bool
 }
 
-// at is where a file of the suite is, below the mirror's URL. While a mirror is
-// being updated, the file of a name may be newer than the InRelease that was read;
-// the one of a hash is not.
+// at returns the path of a file of the suite below the mirror's URL. While a mirror
+// is being updated, the file of a name may be newer than the InRelease. The file of
+// a hash is not.
 func (r *Release) at(name string, file listed) string {
 	if !r.byHash {
 		return "dists/" + r.Suite + "/" + name
@@ -56,15 +56,12 @@ type listed struct {
 	sha256 string
 }
 
-// maxInRelease is 40 times the largest one of Debian.
+// maxInRelease is 40 times the largest InRelease of Debian, in bytes.
 const maxInRelease = 8 << 20
-
-// suiteName is what may become a part of a URL.
-var suiteName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
 
 // Release returns the verified InRelease of a suite.
 func (c *Client) Release(ctx context.Context, suite string) (*Release, error) {
-	if !suiteName.MatchString(suite) {
+	if !ValidSuite(suite) {
 		return nil, fmt.Errorf("%q is not the name of a Debian suite", suite)
 	}
 	return c.releases.Get(ctx, "InRelease of "+suite, func() (*Release, error) {
@@ -72,7 +69,7 @@ func (c *Client) Release(ctx context.Context, suite string) (*Release, error) {
 	})
 }
 
-// inRelease is where a suite's signed file is, below the mirror's URL.
+// inRelease returns the path of a suite's signed file below the mirror's URL.
 func inRelease(suite string) string { return "dists/" + suite + "/InRelease" }
 
 func (c *Client) readRelease(ctx context.Context, suite string) (*Release, error) {
@@ -126,11 +123,11 @@ func readKeyrings(fsys fs.FS) (openpgp.EntityList, error) {
 	return keys, nil
 }
 
-// parseInRelease verifies the signature and reads only the bytes it covers. It
-// returns the time after which the archive does not stand by it, zero for never.
+// parseInRelease verifies the signature and reads only the signed bytes. It returns
+// the time when the file expires; zero means never.
 func parseInRelease(raw []byte, keys openpgp.EntityList, suite string, now time.Time) (*Release, time.Time, error) {
 	var never time.Time
-	// Decode skips what stands before the signed message.
+	// Decode would skip text before the signed message.
 	if !bytes.HasPrefix(raw, []byte("-----BEGIN PGP SIGNED MESSAGE-----")) {
 		return nil, never, errors.New("it does not begin with a signed message; the address is not that of a Debian archive, or a proxy answers in its place: check MAPSTACK_MIRROR")
 	}
@@ -184,7 +181,7 @@ func (r *Release) parse(text []byte) (until time.Time, err error) {
 	return until, err
 }
 
-// releaseTime reads the one format that Release files have had: RFC 1123 in UTC.
+// releaseTime reads the time format of Release files: RFC 1123 in UTC.
 func releaseTime(s string) (time.Time, error) {
 	for _, layout := range []string{time.RFC1123, "Mon, _2 Jan 2006 15:04:05 MST"} {
 		if t, err := time.Parse(layout, s); err == nil {
@@ -194,7 +191,7 @@ func releaseTime(s string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is not a time as in %q", s, time.RFC1123)
 }
 
-// parseHashes reads the SHA256 field: one "hash size path" a line.
+// parseHashes reads the SHA256 field. Each line is "hash size path".
 func parseHashes(field string) (map[string]listed, error) {
 	files := make(map[string]listed)
 	for line := range strings.Lines(field) {
@@ -206,7 +203,7 @@ func parseHashes(field string) (map[string]listed, error) {
 			return nil, fmt.Errorf("its SHA256 field has the line %.80q, expected a hash, a size and a path", line)
 		}
 		size, err := strconv.ParseInt(f[1], 10, 64)
-		if err != nil || size < 0 || !sha256Hex.MatchString(f[0]) || !fs.ValidPath(f[2]) {
+		if err != nil || size < 0 || !cache.ValidSHA256(f[0]) || !fs.ValidPath(f[2]) {
 			return nil, fmt.Errorf("its SHA256 field has the line %.80q, expected a hash, a size and a path", line)
 		}
 		files[f[2]] = listed{size: size, sha256: f[0]}

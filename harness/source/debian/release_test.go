@@ -14,6 +14,7 @@ import (
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 
+	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/progress"
 )
 
@@ -232,7 +233,7 @@ func FuzzParseReleaseFields(f *testing.F) {
 			return
 		}
 		for name, l := range r.files {
-			if l.size < 0 || !sha256Hex.MatchString(l.sha256) || !fs.ValidPath(name) {
+			if l.size < 0 || !cache.ValidSHA256(l.sha256) || !fs.ValidPath(name) {
 				t.Errorf("accepted %q: %+v", name, l)
 			}
 		}

@@ -24,11 +24,11 @@ type aptSource struct {
 	signedBy   string
 }
 
-// maxSourcesFile is far above any list a person keeps.
+// maxSourcesFile is far above the size of any real list.
 const maxSourcesFile = 1 << 20
 
-// releases and pockets name the suites of Debian's own archive. Security
-// updates live in another archive, which holds no suite we ask for.
+// releases and pockets are the suites of Debian's own archive. Security updates are
+// in another archive, which mapstack does not use.
 var (
 	releases = []string{
 		"oldoldstable", "oldstable", "stable", "testing", "unstable", "sid", "experimental",
@@ -37,7 +37,7 @@ var (
 	pockets = []string{"", "-updates", "-backports", "-proposed-updates"}
 )
 
-// debianArchive returns the entry's address if it is Debian's own archive.
+// debianArchive returns the entry's address, and whether it is Debian's own archive.
 func (s aptSource) debianArchive() (*url.URL, bool) {
 	if s.signedBy != "" && !strings.Contains(s.signedBy, "debian-archive") {
 		return nil, false
@@ -61,8 +61,8 @@ func (s aptSource) debianArchive() (*url.URL, bool) {
 	return nil, false
 }
 
-// aptSources reads etc/apt/sources.list and etc/apt/sources.list.d in apt's
-// order. Entries that make no sense are left out: they are apt's to complain of.
+// aptSources reads etc/apt/sources.list and etc/apt/sources.list.d in apt's order.
+// It skips entries that are not valid; apt reports them.
 func aptSources(root fs.FS) ([]aptSource, error) {
 	files := []string{"etc/apt/sources.list"}
 	for _, pattern := range []string{"*.list", "*.sources"} {

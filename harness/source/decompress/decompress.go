@@ -1,6 +1,6 @@
-// Package decompress opens a compressed stream of any format that kernels and
-// packages come in. Its input may be hostile: what a stream can make a decoder
-// allocate is bounded here; how much comes out is the caller's to bound.
+// Package decompress opens compressed streams of every format that kernels and
+// packages use. Its input may be hostile. The package bounds the memory of a
+// decoder; the caller must bound the output.
 package decompress
 
 import (
@@ -52,8 +52,8 @@ var magics = []struct {
 	{LZMA, "\x5d\x00\x00"},    // no real magic: lc=3 lp=0 pb=2 and a dictionary of at least 64 KiB, as every encoder writes
 }
 
-// Detect names the format of a stream from its first bytes, None when they
-// begin no compressed stream known here.
+// Detect returns the format of a stream by its first bytes. It returns None if they
+// begin no known format.
 func Detect(head []byte) Format {
 	for _, m := range magics {
 		if bytes.HasPrefix(head, []byte(m.magic)) {
@@ -63,9 +63,9 @@ func Detect(head []byte) Format {
 	return None
 }
 
-// Reader decompresses r. It does not close r. Close releases the decoder and
-// may be called before the end; reads fail once ctx is done. The caller cuts off
-// what follows the compressed stream: most formats take it for damage.
+// Reader decompresses r. It does not close r. Close releases the decoder and may be
+// called before the end. Reads fail once ctx is done. r must end with the compressed
+// stream: most formats report what follows as damage.
 func Reader(ctx context.Context, r io.Reader, f Format) (io.ReadCloser, error) {
 	src := &source{ctx: ctx, r: r}
 	z, err := open(ctx, src, f)
@@ -90,8 +90,8 @@ func open(ctx context.Context, src *source, f Format) (io.ReadCloser, error) {
 		}
 		return xzLibrary(src)
 	case Zstd:
-		// One worker, likewise for LZ4: the others would outlive a reader
-		// that is closed early and still read its source.
+		// One worker, as for LZ4: other workers would go on reading the source of a
+		// reader that is closed early.
 		d, err := zstd.NewReader(src, zstd.WithDecoderMaxWindow(maxWindow),
 			zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(1))
 		if err != nil {
@@ -122,8 +122,8 @@ func xzLibrary(src io.Reader) (io.ReadCloser, error) {
 	return io.NopCloser(d), nil
 }
 
-// source ends reads when the context does, and remembers why the input broke
-// off, so that a failed download is not reported as a damaged stream.
+// source fails reads when the context ends. It remembers why the input broke off, so
+// that a failed download is not reported as a damaged stream.
 type source struct {
 	ctx context.Context
 	r   io.Reader
@@ -142,7 +142,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// stream names the format in every error.
+// stream adds the format to every error.
 type stream struct {
 	io.ReadCloser
 	format Format

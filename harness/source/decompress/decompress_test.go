@@ -197,7 +197,7 @@ func TestACancelledContextEndsTheStream(t *testing.T) {
 			t.Fatal(err)
 		}
 		cancel()
-		// What was buffered may still come out, but the end must not.
+		// Buffered bytes may still come out, but the end must not.
 		if _, err = io.Copy(io.Discard, z); err == nil && len(c.data) > 64<<10 {
 			t.Errorf("%s: read to the end after cancel", name)
 		}

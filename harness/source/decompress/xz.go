@@ -12,17 +12,17 @@ import (
 	"time"
 )
 
-// xzMemory bounds what xz(1) may allocate: maxWindow and its buffers, for one
-// thread at least; with more threads it uses fewer rather than more memory.
+// xzMemory bounds the memory of xz(1): maxWindow and its buffers for one thread.
+// xz(1) starts fewer threads before it takes more memory.
 const xzMemory = "--memlimit-decompress=512MiB"
 
-// maxComplaint bounds what is kept of what xz(1) says.
+// maxComplaint bounds what is kept of the error output of xz(1), in bytes.
 const maxComplaint = 1 << 10
 
 // drainDelay bounds the wait for a source that still blocks after xz(1) died.
 const drainDelay = 2 * time.Second
 
-// process is a decoder in a process of its own.
+// process is a decoder that runs as a program.
 type process struct {
 	cmd       *exec.Cmd
 	out       io.ReadCloser
@@ -37,7 +37,7 @@ func startXZ(ctx context.Context, path string, src *source) (io.ReadCloser, erro
 	ctx, cancel := context.WithCancel(ctx)
 	p := &process{src: src, cancel: cancel}
 	p.cmd = exec.CommandContext(ctx, path, "--decompress", "--stdout", "--threads=0", xzMemory)
-	// The defaults of the user must not change what is decoded.
+	// The user's defaults for xz(1) must not change the result.
 	p.cmd.Env = []string{"LC_ALL=C"}
 	p.cmd.Stdin = src
 	p.cmd.Stderr = &p.complaint
@@ -55,8 +55,8 @@ func startXZ(ctx context.Context, path string, src *source) (io.ReadCloser, erro
 	return p, nil
 }
 
-// Read reports the process's failure where its output ends: xz(1) writes what
-// it could decode before it says that the input is damaged.
+// Read returns the program's failure at the end of its output: xz(1) writes what it
+// could decode before it reports damage.
 func (p *process) Read(b []byte) (int, error) {
 	if p.ended {
 		return 0, p.err
@@ -72,7 +72,7 @@ func (p *process) Read(b []byte) (int, error) {
 	return n, p.err
 }
 
-// Close ends the process, whether or not all of its output was read.
+// Close ends the program, even if not all of its output was read.
 func (p *process) Close() error {
 	p.cancel()
 	if !p.ended {

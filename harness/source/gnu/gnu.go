@@ -1,5 +1,5 @@
-// Package gnu finds the GNU compilers for an architecture that Go's own toolchain
-// has no port for, and the libraries that their programs load.
+// Package gnu finds the GNU compilers and libraries for an architecture that Go's
+// own toolchain does not support.
 package gnu
 
 import (
@@ -14,26 +14,26 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// Tools are the programs that build a kernel, and programs for it.
+// Tools are the programs that build a kernel and the programs for it.
 type Tools struct {
 	Target string // of the compilers, "alpha-linux-gnu"
 	CC     string // path of the C compiler
 	GCCGo  string // path of the Go compiler
-	// Version is what CC says it is, "12.2.0".
+	// Version is the version that CC reports, such as "12.2.0".
 	Version string
 }
 
-// release is the release of the compilers. Newer ones refuse kernels that were
-// written before them.
+// release is the release of the compilers. Newer ones refuse to compile older
+// kernels.
 const release = "12"
 
-// MissingError names the programs that are not there.
+// MissingError lists the missing programs.
 type MissingError struct {
 	Arch  arch.Record
 	Lacks []string // the programs
 }
 
-// Remedy is the command that installs all of them.
+// Remedy returns the command that installs all of them.
 func (e *MissingError) Remedy() string {
 	return fmt.Sprintf("apt-get install gcc-%s-%s gccgo-%s-%s libc6.1-%s-cross gcc libc6-dev make flex bison bc",
 		release, e.Arch.GNU, release, e.Arch.GNU, e.Arch.GOARCH)
@@ -44,8 +44,8 @@ func (e *MissingError) Error() string {
 		e.Arch.GOARCH, strings.Join(e.Lacks, ", "), e.Remedy())
 }
 
-// Find looks for the tools of an architecture in PATH. An error that names what is
-// missing is a *MissingError.
+// Find looks for the tools of an architecture in PATH. If some are missing, the
+// error is a *MissingError.
 func Find(ctx context.Context, rec arch.Record) (Tools, error) {
 	t := Tools{Target: rec.GNU}
 	var lacks []string
@@ -81,13 +81,13 @@ func (t Tools) Library(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	path := strings.TrimSpace(out)
-	if !filepath.IsAbs(path) { // the name itself, when there is none
+	if !filepath.IsAbs(path) { // without the library, the compiler prints the name
 		return "", fmt.Errorf("%s knows no library %s; install libc6.1-%s-cross", t.CC, name, strings.TrimSuffix(t.Target, "-linux-gnu"))
 	}
 	return filepath.Clean(path), nil
 }
 
-// askWait bounds a question that the compiler answers by itself.
+// askWait bounds the wait for an answer of the compiler.
 const askWait = 30 * time.Second
 
 func (t Tools) ask(ctx context.Context, question string) (string, error) {

@@ -11,7 +11,8 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// stage puts programs into a PATH of their own. The compiler answers as it is told.
+// stage puts programs into a PATH of their own. The compiler gives the given
+// answers.
 func stage(t *testing.T, compiler string, names ...string) arch.Record {
 	t.Helper()
 	rec, err := arch.Lookup("alpha")

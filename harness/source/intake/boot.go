@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// entry is what a boot loader offers.
+// entry is an entry of a boot loader's menu.
 type entry struct {
 	title  string
-	place  string // the numbers that lead to it, "1>0" in a sub-menu
-	id     string // what a default may name it by
-	kernel string // as the loader's configuration has it
+	place  string // its number, such as "1>0" in a submenu
+	id     string // the identifier that a default may name
+	kernel string // the path in the configuration
 }
 
-// kernelIn finds the kernel in a folder of boot files: what the boot loader takes by
-// default, else the newest. It also returns everything that the loader offers, the
-// default first, and what is odd about it.
+// kernelIn finds the kernel in a folder of boot files: the default of the boot
+// loader, or else the newest. It also returns all entries of the loader, the default
+// first, and what is odd about them.
 func (v volume) kernelIn(boot string) (kernel string, titles []string, odd string) {
 	names := v.list(boot)
 	var kernels []string
@@ -45,14 +45,15 @@ func (v volume) kernelIn(boot string) (kernel string, titles []string, odd strin
 	return path.Join(boot, newest(kernels)), titles, odd
 }
 
-// choose is which entry a default names: by number, by identifier or by title.
+// choose returns the index of the default entry. def is a number, an identifier or a
+// title.
 func choose(entries []entry, def string) int {
 	for i, e := range entries {
 		if def != "" && e.place == def {
 			return i
 		}
 	}
-	// GRUB names an entry of a sub-menu by both titles.
+	// GRUB names an entry of a submenu by both titles.
 	if _, inner, ok := strings.Cut(def, ">"); ok {
 		def = inner
 	}
@@ -65,7 +66,7 @@ func choose(entries []entry, def string) int {
 }
 
 // entries reads the configuration of GRUB, of the boot loader specification, or of
-// extlinux, and what it takes by default.
+// extlinux. It returns the entries and the default.
 func (v volume) entries(boot string) (list []entry, def string) {
 	for _, dir := range []string{"grub", "grub2"} {
 		if text, err := v.read(path.Join(boot, dir, "grub.cfg"), maxText); err == nil {
@@ -112,8 +113,8 @@ func (v volume) entries(boot string) (list []entry, def string) {
 	return nil, ""
 }
 
-// grub reads the menu entries of a grub.cfg, those of sub-menus too, and the
-// default. It is a shell script; what generators write of it is understood.
+// grub reads the menu entries of a grub.cfg, including submenus, and the default.
+// The file is a shell script; only what generators write is understood.
 func grub(text string) (list []entry, def string) {
 	var e *entry
 	depth, submenu, top, inner := 0, -1, -1, -1
@@ -151,7 +152,7 @@ func grub(text string) (list []entry, def string) {
 	return slices.DeleteFunc(list, func(e entry) bool { return e.kernel == "" }), def
 }
 
-// extlinux reads the labels of an extlinux.conf, and the default.
+// extlinux reads the labels of an extlinux.conf and the default.
 func extlinux(text string) (list []entry, def string) {
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
@@ -172,7 +173,7 @@ func extlinux(text string) (list []entry, def string) {
 	return slices.DeleteFunc(list, func(e entry) bool { return e.kernel == "" }), def
 }
 
-// quoted is the first text of a line between quotes.
+// quoted returns the first quoted text of a line.
 func quoted(line string) string {
 	at := strings.IndexAny(line, `'"`)
 	if at < 0 {
@@ -182,7 +183,7 @@ func quoted(line string) string {
 	return inner
 }
 
-// after is the quoted text behind a word of a line.
+// after returns the first quoted text behind a word of a line.
 func after(line, word string) string {
 	_, rest, ok := strings.Cut(line, word)
 	if !ok {
@@ -191,7 +192,7 @@ func after(line, word string) string {
 	return quoted(rest)
 }
 
-// word is what stands behind a key at the beginning of a line.
+// word returns the text behind a key at the beginning of a line.
 func word(text, key string) string {
 	for line := range strings.Lines(text) {
 		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), key); ok && rest != "" && (rest[0] == ' ' || rest[0] == '\t') {
@@ -201,7 +202,7 @@ func word(text, key string) string {
 	return ""
 }
 
-// value is what a key is set to, without quotes.
+// value returns the value of a KEY=value line, without quotes.
 func value(text, key string) string {
 	for line := range strings.Lines(text) {
 		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// btrfsHead begins a disk of btrfs, of which only a helper reads more.
+// btrfsHead makes a file with the superblock magic of btrfs. Only a helper reads
+// more of such a disk.
 func btrfsHead(t *testing.T) string {
 	t.Helper()
 	b := make([]byte, 1<<20)
@@ -21,7 +22,8 @@ func btrfsHead(t *testing.T) string {
 	return path
 }
 
-// helper plays one that writes files; a text that begins with "-> " is a link.
+// helper returns a Helper that writes files. A text that begins with "-> " becomes a
+// link.
 func helper(files map[string]string) Helper {
 	return func(_ context.Context, _, format, to string) error {
 		if format != "raw" {
@@ -59,8 +61,8 @@ func TestWhatAHelperReadsIsSearchedAsADiskIs(t *testing.T) {
 	}
 }
 
-// TestAHostileHelperReachesNothing fails if what a guest wrote, which a hostile disk may
-// own, is followed out of its folder, or is no clear sentence.
+// TestAHostileHelperReachesNothing: a hostile disk may control what the guest
+// writes. It must not lead out of the folder, and must give one clear sentence.
 func TestAHostileHelperReachesNothing(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "vmlinuz-secret")
 	if err := os.WriteFile(secret, []byte("secret"), 0o644); err != nil {
@@ -90,11 +92,14 @@ func TestAHostileHelperReachesNothing(t *testing.T) {
 	}
 }
 
-// TestTheSystemOfADiskWithoutAKernelIsKnown fails if an image cannot go along with a
-// kernel from elsewhere.
+// TestTheSystemOfADiskWithoutAKernelIsKnown: an image without a kernel can be used
+// together with a kernel from elsewhere.
 func TestTheSystemOfADiskWithoutAKernelIsKnown(t *testing.T) {
 	found, err := Open(t.Context(), btrfsHead(t), t.TempDir(), helper(map[string]string{
 		"volumes": "0 btrfs on vda\n", "0/etc/os-release": "ID=uos\n", "0/etc/sysctl.conf": "kernel.pid_max = 5000\n"}))
+	if len(found.Unread) != 1 || !strings.Contains(found.Unread[0], "find a kernel in disk: no kernel") {
+		t.Errorf("a report would say %q", found.Unread)
+	}
 	if !errors.Is(err, ErrNoKernel) || found.OS.ID != "uos" || len(found.Policy) != 1 {
 		t.Errorf("%+v, %v", found, err)
 	}

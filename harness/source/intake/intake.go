@@ -1,7 +1,6 @@
-// Package intake finds the kernel in whatever its owner holds: a file that a boot
-// loader would load, a .deb, a .rpm, or the image of a disk. What it is given is
-// hostile, is opened for reading alone, and is known by its content and never by
-// its name.
+// Package intake finds the kernel in a file that somebody has: a kernel as a boot
+// loader loads it, a .deb, a .rpm, or the image of a disk. The file may be hostile.
+// It is only read, and is identified by its content, never by its name.
 package intake
 
 import (
@@ -12,32 +11,34 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
-// ErrNoKernel means that a disk was read and has no kernel. What its system says of
-// itself was found all the same.
+// ErrNoKernel means that a disk was read and holds no kernel. The settings of its
+// system are returned with it.
 var ErrNoKernel = errors.New("no kernel")
 
-// Found is a kernel and what was beside it.
+// Found is a kernel and the files beside it.
 type Found struct {
+	File   string // the path that was given, or the repository
 	Kernel []byte // as it was found, wrapped and compressed
 	Config []byte // the kernel's configuration, nil when there was none
-	// Chain is the way to the kernel, outermost first: "qcow2", "partition 2",
-	// "xfs", "/boot/vmlinuz-5.10.0".
+	// Chain is the path to the kernel through the containers, outermost first:
+	// "qcow2", "partition 2", "xfs", "/boot/vmlinuz-5.10.0".
 	Chain []string
-	// Entries is what the boot loader offers, the default first; empty where
-	// nothing configures one.
+	// Entries are the menu entries of the boot loader, the default first. It is empty
+	// if none are configured.
 	Entries []string
-	// Unread is what could not be read of a disk, and what was odd: a reader must
-	// know that the rest is not all.
+	// Unread says which parts of a disk could not be read, and what is odd about it:
+	// a reader must know that the result is not complete.
 	Unread []string
 	OS     OS
-	Policy []Setting
+	Policy []PolicyLine
 	SHA256 string // of the file that was given
-	Size   int64  // of it, bytes
+	Size   int64  // of that file, in bytes
 }
 
 // Bounds of what is read, in bytes.
@@ -48,60 +49,86 @@ const (
 	maxDisk   = 128 << 30 // of a disk that is unpacked before it can be read
 )
 
-// Helper reads the file systems of a disk that nothing here can read: it puts, below
-// the folder to, what a boot needs of each into a folder named by a number, and into
-// the file "volumes" a line for each, the number and what it is.
-type Helper func(ctx context.Context, disk, format, to string) error
+// From returns the file and the path to the kernel inside it, for errors.
+func (f Found) From() string {
+	if len(f.Chain) < 2 {
+		return f.File
+	}
+	return fmt.Sprintf("%s (%s)", f.File, strings.Join(f.Chain, ", "))
+}
 
-// Open finds the kernel in the file. A temporary copy, which a compressed disk needs,
-// is made below scratch, and so is what help reads, which may be nil.
-func Open(ctx context.Context, file, scratch string, help Helper) (found Found, err error) {
+// Open finds the kernel in the file. Temporary copies of disks, and the output of
+// help, are made below scratch. help may be nil. Every error names the file. With
+// ErrNoKernel, Found.Unread has the error too.
+func Open(ctx context.Context, file, scratch string, help Helper) (Found, error) {
+	found, err := open(ctx, file, scratch, help)
+	found.File = file
+	if errors.Is(err, ErrNoKernel) {
+		// A report gets the name only: the folders of a machine do not belong there.
+		found.Unread = append(found.Unread, fmt.Sprintf("find a kernel in %s: %v", filepath.Base(file), err))
+	}
+	if err != nil {
+		return found, fmt.Errorf("find a kernel in %s: %w", file, err)
+	}
+	return found, nil
+}
+
+// open finds the kernel in the file. Its errors do not name the file.
+func open(ctx context.Context, file, scratch string, help Helper) (found Found, err error) {
 	defer func() {
-		// The parsers of file systems and packages are others' and were written for
-		// files that are whole.
+		// The libraries for file systems were written for undamaged files, and may
+		// panic.
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%s is damaged in a way that its reader does not survive: %v", file, r)
+			err = fmt.Errorf("it is damaged: its reader stopped with %v", r)
 		}
 	}()
 	f, err := os.Open(file)
 	if err != nil {
-		return Found{}, fmt.Errorf("open the kernel's file: %w", err)
+		return Found{}, unnamed(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return Found{}, err
+		return Found{}, unnamed(err)
 	}
 	if !info.Mode().IsRegular() {
-		return Found{}, fmt.Errorf("%s is no regular file; give a kernel, a .deb, a .rpm or the image of a disk", file)
+		return Found{}, errors.New("it is no regular file; give a kernel, a .deb, a .rpm or the image of a disk")
 	}
 	head := make([]byte, headLen)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return Found{}, fmt.Errorf("read %s: %w", file, err)
+		return Found{}, unnamed(err)
 	}
-	head = head[:n]
-	switch kind := identify(head); kind {
+	switch identify(head[:n]) {
 	case debFile:
-		found, err = openDeb(ctx, file)
+		found, err = openDeb(ctx, f)
 	case rpmFile:
-		found, err = openRPM(ctx, f)
+		found, err = openRPM(ctx, f, info.Size())
 	case diskFile:
 		found, err = openDisk(ctx, f, info.Size(), scratch, help)
 	default:
 		found, err = openPlain(ctx, f, info.Size(), scratch, help)
 	}
 	if err != nil {
-		return found, fmt.Errorf("find a kernel in %s: %w", filepath.Base(file), err)
+		return found, err
 	}
 	if found.SHA256, err = digest(ctx, f); err != nil {
-		return Found{}, fmt.Errorf("read %s: %w", file, err)
+		return Found{}, unnamed(err)
 	}
 	found.Size = info.Size()
 	return found, nil
 }
 
-// kind is what a file is by its first bytes.
+// unnamed removes the path from an error of package os.
+func unnamed(err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return fmt.Errorf("%s: %w", of.Op, of.Err)
+	}
+	return err
+}
+
+// kind is the kind of a file by its first bytes.
 type kind int
 
 const (
@@ -111,7 +138,7 @@ const (
 	diskFile
 )
 
-// headLen is as far as identify looks: the superblock of btrfs ends there.
+// headLen is how many bytes identify needs: the superblock of btrfs ends there.
 const headLen = 68 << 10
 
 func identify(head []byte) kind {
@@ -126,14 +153,14 @@ func identify(head []byte) kind {
 	case at(0, "QFI\xfb"), at(512, "EFI PART"), fileSystem(head) != "":
 		return diskFile
 	case at(0, "MZ"), at(514, "HdrS"):
-		return otherFile // a kernel with the mark of a boot sector
+		return otherFile // a kernel; it may end its first sector as a boot sector does
 	case at(510, "\x55\xaa"):
 		return diskFile
 	}
 	return otherFile
 }
 
-// digest is the SHA-256 of a file.
+// digest returns the SHA-256 of a file.
 func digest(ctx context.Context, f *os.File) (string, error) {
 	h := sha256.New()
 	if _, err := io.Copy(h, &stoppable{ctx, io.NewSectionReader(f, 0, 1<<62)}); err != nil {
@@ -142,7 +169,7 @@ func digest(ctx context.Context, f *os.File) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// stoppable ends a long copy when the run does.
+// stoppable ends a long copy when the context ends.
 type stoppable struct {
 	ctx context.Context
 	io.Reader
@@ -155,7 +182,7 @@ func (s *stoppable) Read(p []byte) (int, error) {
 	return s.Reader.Read(p)
 }
 
-// bounded reads all of r, of which there may be limit bytes.
+// bounded reads all of r. More than limit bytes are an error.
 func bounded(r io.Reader, limit int64) ([]byte, error) {
 	var b bytes.Buffer
 	n, err := io.Copy(&b, io.LimitReader(r, limit+1))
@@ -163,44 +190,4 @@ func bounded(r io.Reader, limit int64) ([]byte, error) {
 		err = fmt.Errorf("it has more than the %d bytes allowed here", limit)
 	}
 	return b.Bytes(), err
-}
-
-// newest is the last of the kernels by the numbers in their names, "" for none.
-func newest(names []string) string {
-	best := ""
-	for _, n := range names {
-		if best == "" || before(best, n) {
-			best = n
-		}
-	}
-	return best
-}
-
-// before orders names as people do: runs of digits are numbers.
-func before(a, b string) bool {
-	for a != "" && b != "" {
-		x, y := digits(a), digits(b)
-		if x == 0 || y == 0 {
-			if a[0] != b[0] {
-				return a[0] < b[0]
-			}
-			a, b = a[1:], b[1:]
-			continue
-		}
-		m, n := strings.TrimLeft(a[:x], "0"), strings.TrimLeft(b[:y], "0")
-		if m != n {
-			return len(m) < len(n) || len(m) == len(n) && m < n
-		}
-		a, b = a[x:], b[y:]
-	}
-	return len(a) < len(b)
-}
-
-// digits is how many of the first bytes are.
-func digits(s string) int {
-	n := 0
-	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
-		n++
-	}
-	return n
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// tool is a program that makes the synthetic images; without it the test is not run,
-// and says so.
+// tool returns the path of a program that makes synthetic images. Without it the
+// test is skipped, and says so.
 func tool(t *testing.T, name, pkg string) string {
 	t.Helper()
 	for _, dir := range []string{"", "/sbin/", "/usr/sbin/"} {
@@ -36,15 +36,15 @@ func run(t *testing.T, name string, args ...string) {
 	}
 }
 
-// kernelText stands for a kernel: intake looks at none, and its readers must give
-// every byte, those of holes too.
+// kernelText stands for a kernel. intake does not look into it; its readers must
+// return every byte, including holes.
 func kernelText() []byte {
 	b := bytes.Repeat([]byte("kernel of the test "), 40_000)
 	copy(b[100_000:400_000], make([]byte, 300_000))
 	return b
 }
 
-// tree is a root file system as a distribution lays it out.
+// tree makes a root file system with a distribution's layout.
 func tree(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -114,7 +114,8 @@ func gpt(t *testing.T, fileSystem string) string {
 	return path
 }
 
-// xfsImage has an older root and the same kernel: mkfs.xfs copies by a list.
+// xfsImage has the layout of an older system with the same kernel: mkfs.xfs copies
+// files by a list.
 func xfsImage(t *testing.T) string {
 	t.Helper()
 	mkfs := tool(t, "mkfs.xfs", "xfsprogs")
@@ -247,7 +248,7 @@ func TestWhatTheSystemSetsIsReadWithItsSource(t *testing.T) {
 	if want := []string{"new (/boot/vmlinuz-5.10.0-60)", "old (/boot/vmlinuz-5.10.0-9)"}; !slices.Equal(found.Entries, want) {
 		t.Errorf("the boot loader offers %v, want %v", found.Entries, want)
 	}
-	want := []Setting{
+	want := []PolicyLine{
 		{Name: "* soft nproc", Value: "512", Source: "/etc/security/limits.conf:2"},
 		{Name: "DefaultTasksMax", Value: "700", Source: "/etc/systemd/system.conf:3"},
 		{Name: "SELINUX", Value: "enforcing", Source: "/etc/selinux/config:1"},
@@ -289,7 +290,7 @@ func TestWhatCannotBeReadIsOneSentence(t *testing.T) {
 		"LUKS":                 {func(t *testing.T) string { return write(t, at(0, "LUKS\xba\xbe")) }, "encrypted (LUKS)"},
 		"LVM":                  {func(t *testing.T) string { return write(t, at(512, "LABELONE")) }, "it is LVM"},
 		"btrfs":                {func(t *testing.T) string { return write(t, at(0x10040, "_BHRfS_M")) }, "it is btrfs"},
-		"a truncated deb":      {func(t *testing.T) string { return write(t, []byte("!<arch>\ndebian-binary")) }, "find a kernel in"},
+		"a truncated deb":      {func(t *testing.T) string { return write(t, []byte("!<arch>\ndebian-binary")) }, "truncated"},
 		"a truncated rpm":      {func(t *testing.T) string { return cut(t, rpmFileOf(t, "gzip"), 2000) }, "rpm"},
 		"an rpm of junk":       {func(t *testing.T) string { return write(t, append([]byte("\xed\xab\xee\xdb"), make([]byte, 500)...)) }, "rpm"},
 		"a truncated qcow2":    {func(t *testing.T) string { return cut(t, qcow2Image(t, ext4Image(t)), 40_000) }, "find a kernel in"},
@@ -318,7 +319,11 @@ func TestWhatCannotBeReadIsOneSentence(t *testing.T) {
 		}, "zstd"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found, err := Open(t.Context(), tc.make(t), t.TempDir(), nil)
+			path := tc.make(t)
+			found, err := Open(t.Context(), path, t.TempDir(), nil)
+			if err != nil && strings.Count(err.Error(), path) != 1 {
+				t.Errorf("%v, want %s named once", err, path)
+			}
 			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v, want one line with %q; found %v", err, tc.want, found.Chain)
 			}

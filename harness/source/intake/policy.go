@@ -11,11 +11,11 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 )
 
-// Apply says which of a system's settings a guest can be given, in the form that a
-// cell has them, and of the others why not, in Setting.Left. What is applied is what
-// an ordinary program gets: one that the service manager starts, and one of a user
-// who logged in.
-func Apply(found []Setting) (applied []matrix.Setting, all []Setting) {
+// Apply returns those of a system's settings that a guest can be given, in the form
+// that a cell has them. Of the others, PolicyLine.Left says why not. A guest is given
+// what an ordinary program gets: one that the service manager starts, and one of a
+// user who logged in.
+func Apply(found []PolicyLine) (applied []matrix.Setting, all []PolicyLine) {
 	all = slices.Clone(found)
 	session := map[string]*pair{}
 	for i := range all {
@@ -37,7 +37,7 @@ func Apply(found []Setting) (applied []matrix.Setting, all []Setting) {
 		case s.Name == defaultTasks:
 			s.Left = add(&applied, matrix.Setting{Of: matrix.OfService, Name: "tasks", Value: infinite(s.Value), Source: s.Source})
 		case s.Name == userTasks || s.Name == sliceTasks:
-			if s.Name == userTasks && slices.ContainsFunc(all, func(o Setting) bool { return o.Name == sliceTasks }) {
+			if s.Name == userTasks && slices.ContainsFunc(all, func(o PolicyLine) bool { return o.Name == sliceTasks }) {
 				s.Left = "user-.slice says another, which counts"
 				continue
 			}
@@ -63,7 +63,7 @@ func Apply(found []Setting) (applied []matrix.Setting, all []Setting) {
 	return applied, all
 }
 
-// add appends a setting, or says why it cannot be one.
+// add appends a setting. If a cell cannot have it, add returns why.
 func add(list *[]matrix.Setting, s matrix.Setting) (left string) {
 	if err := s.Check(); err != nil {
 		return err.Error()
@@ -72,16 +72,16 @@ func add(list *[]matrix.Setting, s matrix.Setting) (left string) {
 	return ""
 }
 
-// resources are the limits of setrlimit(2) that decide about threads and mappings, as
-// limits.conf names them; systemd does in capitals.
+// resources are the limits of setrlimit(2) that matter for threads and mappings, in
+// the names of limits.conf. systemd writes them in capitals.
 var resources = []string{"nproc", "as", "data", "stack", "memlock"}
 
-// Names of settings, beside those of sysctls and of limits.conf.
+// Names of settings, besides those of sysctls and of limits.conf.
 const (
 	defaultTasks = "DefaultTasksMax"      // systemd-system.conf(5)
-	defaultLimit = "DefaultLimit"         // the same, before the resource
+	defaultLimit = "DefaultLimit"         // the same; the resource follows
 	userTasks    = "UserTasksMax"         // logind.conf(5), before systemd 239
-	sliceTasks   = "user-.slice/TasksMax" // systemd.resource-control(5), since
+	sliceTasks   = "user-.slice/TasksMax" // systemd.resource-control(5), since systemd 239
 )
 
 // pair is the soft and the hard limit of a resource.
@@ -100,7 +100,7 @@ func (p *pair) set(kind, value, source string) {
 	p.sources = append(p.sources, source)
 }
 
-// amount is a value of limits.conf(5) in the units of setrlimit(2).
+// amount converts a value of limits.conf(5) to the units of setrlimit(2).
 func amount(item, value string) (string, error) {
 	if slices.Contains([]string{"unlimited", "infinity", "-1"}, value) {
 		return "max", nil
@@ -122,10 +122,10 @@ func infinite(value string) string {
 	return value
 }
 
-// size is a number with a suffix, as systemd.exec(5) has them.
+// size is a number with a suffix, as in systemd.exec(5).
 var size = regexp.MustCompile(`^([0-9]{1,19})([KMGTPE]?)$`)
 
-// limits is SOFT or SOFT:HARD of systemd, in the form that a cell has it.
+// limits converts SOFT or SOFT:HARD of systemd to the form of a cell.
 func limits(value string) (string, error) {
 	parts := strings.Split(value, ":")
 	if len(parts) == 1 {

@@ -9,8 +9,8 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 )
 
-// TestAnOrdinaryProgramGetsWhatTheSystemSets fails if a guest is given another limit
-// than a program of the system, or if what it is not given has no reason.
+// TestAnOrdinaryProgramGetsWhatTheSystemSets fails if a guest gets other limits than
+// a program of the system, or if a setting is left out without a reason.
 func TestAnOrdinaryProgramGetsWhatTheSystemSets(t *testing.T) {
 	v := volume{FS: fstest.MapFS{
 		"etc/os-release":  {Data: []byte("ID=openeuler\n")},
@@ -68,8 +68,8 @@ func TestAnOrdinaryProgramGetsWhatTheSystemSets(t *testing.T) {
 	}
 }
 
-// TestTheLastLineOfLimitsConfWins fails if the order of limits.conf is lost: pam_limits
-// takes the lines as they come, and "-" sets both limits.
+// TestTheLastLineOfLimitsConfWins fails if the order of limits.conf is lost:
+// pam_limits applies lines in order, and "-" sets both limits.
 func TestTheLastLineOfLimitsConfWins(t *testing.T) {
 	for text, want := range map[string]string{
 		"* soft nproc 4096\n* - nproc 100\n":                      "100:100",
@@ -93,8 +93,8 @@ func TestTheLastLineOfLimitsConfWins(t *testing.T) {
 	}
 }
 
-// TestSystemdsOwnDefaultCounts fails if a system with systemd whose files are silent is
-// taken for one without a limit, or one without systemd gets systemd's.
+// TestSystemdsOwnDefaultCounts fails if silent configuration files of systemd are
+// taken for no limit, or if a system without systemd gets its default.
 func TestSystemdsOwnDefaultCounts(t *testing.T) {
 	for name, c := range map[string]struct {
 		files fstest.MapFS
@@ -120,18 +120,18 @@ func TestSystemdsOwnDefaultCounts(t *testing.T) {
 	}
 }
 
-// TestEverySysctlThatIsWatchedCanBeApplied fails if a name that is looked for is one
-// that a cell cannot have, as kernel.threads-max was.
+// TestEverySysctlThatIsWatchedCanBeApplied fails if a watched name is refused by a
+// cell, as kernel.threads-max was.
 func TestEverySysctlThatIsWatchedCanBeApplied(t *testing.T) {
 	for _, name := range watched {
-		if applied, all := Apply([]Setting{{Name: name, Value: "1", Source: "/etc/sysctl.conf:1"}}); len(applied) != 1 {
+		if applied, all := Apply([]PolicyLine{{Name: name, Value: "1", Source: "/etc/sysctl.conf:1"}}); len(applied) != 1 {
 			t.Errorf("%s is left out: %s", name, all[0].Left)
 		}
 	}
 }
 
-// FuzzPolicy fails if a system's files make a setting that a guest cannot be given:
-// it becomes a word of a kernel's command line, or of a probe's.
+// FuzzPolicy fails if a system's files lead to a setting that a guest cannot get: it
+// becomes a word of a kernel's command line, or of a probe's.
 func FuzzPolicy(f *testing.F) {
 	f.Add("* soft nproc 512\n* - as unlimited\n", "[Manager]\nDefaultTasksMax=15%\nDefaultLimitSTACK=8M:infinity\n", "vm.max_map_count = 2000\n")
 	f.Fuzz(func(t *testing.T, session, manager, sysctl string) {

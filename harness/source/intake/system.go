@@ -8,30 +8,32 @@ import (
 	"strings"
 )
 
-// OS is what /etc/os-release says; empty fields were not said.
+// OS is the content of /etc/os-release. Missing fields are empty.
 type OS struct {
 	ID, Name, Version string
 	Like              []string // ID_LIKE
 }
 
-// Setting is one thing that an operating system sets for its programs.
-type Setting struct {
+// PolicyLine is one line of a system's files that sets something for its programs.
+type PolicyLine struct {
 	Name   string `json:"name"` // "vm.max_map_count", "DefaultTasksMax", "* soft nproc", "SELINUX"
 	Value  string `json:"value"`
-	Source string `json:"source"` // the file and the line that win
-	// Left is why a guest is not given it, empty when it is.
+	Source string `json:"source"` // the file and the line that set it
+	// Left says why a guest does not get the setting. It is empty if the guest gets
+	// it.
 	Left string `json:"left,omitempty"`
 }
 
-// watched are the sysctls that decide what the claims are about.
+// watched are the sysctls that the claims depend on.
 var watched = []string{
 	"kernel.pid_max", "kernel.randomize_va_space", "kernel.threads-max", "kernel.yama.ptrace_scope",
 	"user.max_user_namespaces", "vm.legacy_va_layout", "vm.max_map_count", "vm.mmap_min_addr",
 	"vm.overcommit_kbytes", "vm.overcommit_memory", "vm.overcommit_ratio",
 }
 
-// system reads what an operating system says of itself and of its programs' limits.
-func (v volume) system() (OS, []Setting) {
+// system reads which operating system this is, and the limits that it sets for its
+// programs.
+func (v volume) system() (OS, []PolicyLine) {
 	var os OS
 	for _, name := range []string{"etc/os-release", "usr/lib/os-release"} {
 		text, err := v.read(name, maxText)
@@ -48,23 +50,23 @@ func (v volume) system() (OS, []Setting) {
 	if os.ID == "" {
 		return os, nil
 	}
-	set := map[string]Setting{}
+	set := map[string]PolicyLine{}
 	v.sysctls(set)
 	v.limits(set)
 	v.manager(set)
 	v.slice(set)
 	v.lines(set, "etc/selinux/config", func(line string) (string, string) { return assignment(line, "SELINUX") })
-	var policy []Setting
+	var policy []PolicyLine
 	for _, s := range set {
 		policy = append(policy, s)
 	}
-	slices.SortFunc(policy, func(a, b Setting) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(policy, func(a, b PolicyLine) int { return strings.Compare(a.Name, b.Name) })
 	return os, policy
 }
 
-// sysctls reads the files in the order of sysctl --system: by name, and one in /etc
-// in place of one of the same name elsewhere; the last line wins.
-func (v volume) sysctls(set map[string]Setting) {
+// sysctls reads the files in the order of sysctl --system: sorted by name. A file in
+// /etc replaces one with the same name elsewhere. The last line wins.
+func (v volume) sysctls(set map[string]PolicyLine) {
 	byName := map[string]string{}
 	for _, dir := range []string{"usr/lib/sysctl.d", "lib/sysctl.d", "run/sysctl.d", "etc/sysctl.d"} {
 		for _, n := range v.list(dir) {
@@ -94,8 +96,8 @@ func (v volume) sysctls(set map[string]Setting) {
 	}
 }
 
-// manager reads what systemd gives to its services, and logind to users.
-func (v volume) manager(set map[string]Setting) {
+// manager reads what systemd sets for services, and logind for users.
+func (v volume) manager(set map[string]PolicyLine) {
 	for _, file := range v.dropIns("systemd/system.conf") {
 		v.lines(set, file, func(line string) (string, string) {
 			for _, key := range []string{defaultTasks, "DefaultLimitNPROC", "DefaultLimitAS", "DefaultLimitDATA", "DefaultLimitSTACK", "DefaultLimitMEMLOCK"} {
@@ -109,7 +111,7 @@ func (v volume) manager(set map[string]Setting) {
 	for _, file := range v.dropIns("systemd/logind.conf") {
 		v.lines(set, file, func(line string) (string, string) { return assignment(line, userTasks) })
 	}
-	// What is compiled in, the file that systemd brings shows as comments.
+	// systemd ships a file that shows the compiled-in defaults as comments.
 	for _, d := range []struct{ name, file string }{{defaultTasks, "systemd/system.conf"}, {userTasks, "systemd/logind.conf"}} {
 		for _, dir := range []string{"etc/", "usr/lib/"} {
 			if _, known := set[d.name]; !known {
@@ -118,21 +120,22 @@ func (v volume) manager(set map[string]Setting) {
 		}
 	}
 	if _, known := set[defaultTasks]; !known && v.hasSystemd() {
-		set[defaultTasks] = Setting{Name: defaultTasks, Value: builtInTasks, Source: "systemd-system.conf(5), the default of systemd since 231; no file says another"}
+		set[defaultTasks] = PolicyLine{Name: defaultTasks, Value: builtInTasks, Source: "systemd-system.conf(5), the default of systemd since 231; no file says another"}
 	}
 }
 
-// builtInTasks is DefaultTasksMax where no file says one (systemd-system.conf(5)).
+// builtInTasks is the DefaultTasksMax that applies if no file sets one
+// (systemd-system.conf(5)).
 const builtInTasks = "15%"
 
-// hasSystemd is whether the system has systemd's program, in the folder of before
-// or after /lib became a link to /usr/lib.
+// hasSystemd reports whether the system has systemd. Older systems have its program
+// in /lib, newer ones in /usr/lib.
 func (v volume) hasSystemd() bool {
 	return slices.Contains(v.list("usr/lib/systemd"), "systemd") || slices.Contains(v.list("lib/systemd"), "systemd")
 }
 
-// dropIns is a file of systemd and those that add to it, in the order in which they
-// count (systemd-system.conf(5)).
+// dropIns returns a configuration file of systemd and its drop-in files. A later
+// file overrides an earlier one (systemd-system.conf(5)).
 func (v volume) dropIns(name string) []string {
 	files := []string{path.Join("usr/lib", name), path.Join("etc", name)}
 	for _, dir := range []string{"usr/lib", "etc"} {
@@ -145,8 +148,8 @@ func (v volume) dropIns(name string) []string {
 	return files
 }
 
-// comments takes a default that a comment shows.
-func (v volume) comments(set map[string]Setting, file, key string) {
+// comments reads a default that is shown as a comment.
+func (v volume) comments(set map[string]PolicyLine, file, key string) {
 	text, err := v.read(file, maxText)
 	if err != nil {
 		return
@@ -155,13 +158,13 @@ func (v volume) comments(set map[string]Setting, file, key string) {
 	for line := range strings.Lines(string(text)) {
 		number++
 		if name, value := assignment(strings.TrimPrefix(strings.TrimSpace(line), "#"), key); name != "" {
-			set[name] = Setting{Name: name, Value: value, Source: fmt.Sprintf("/%s:%d, the default that it shows", file, number)}
+			set[name] = PolicyLine{Name: name, Value: value, Source: fmt.Sprintf("/%s:%d, the default that it shows", file, number)}
 		}
 	}
 }
 
-// slice reads what systemd gives to all that a user runs.
-func (v volume) slice(set map[string]Setting) {
+// slice reads what systemd sets for all programs of a user.
+func (v volume) slice(set map[string]PolicyLine) {
 	byName := map[string]string{}
 	for _, dir := range []string{"usr/lib/systemd/system/user-.slice.d", "lib/systemd/system/user-.slice.d", "etc/systemd/system/user-.slice.d"} {
 		for _, n := range v.list(dir) {
@@ -178,8 +181,8 @@ func (v volume) slice(set map[string]Setting) {
 	}
 }
 
-// limits reads what pam_limits gives to whoever logs in.
-func (v volume) limits(set map[string]Setting) {
+// limits reads what pam_limits sets for a user who logs in.
+func (v volume) limits(set map[string]PolicyLine) {
 	files := []string{"etc/security/limits.conf"}
 	names := v.list("etc/security/limits.d")
 	slices.Sort(names)
@@ -192,7 +195,7 @@ func (v volume) limits(set map[string]Setting) {
 			if len(words) < 4 || !slices.Contains(resources, words[2]) {
 				return "", ""
 			}
-			// "-" is both, and takes the place of what was said of each before.
+			// "-" sets both limits and replaces earlier lines.
 			if _, err := amount(words[2], words[3]); words[1] == "-" && err == nil {
 				delete(set, words[0]+" soft "+words[2])
 				delete(set, words[0]+" hard "+words[2])
@@ -202,11 +205,11 @@ func (v volume) limits(set map[string]Setting) {
 	}
 }
 
-// lines takes what read finds in each line of a file that is no comment.
-func (v volume) lines(set map[string]Setting, file string, read func(line string) (name, value string)) {
+// lines stores the setting that read finds in each line. Comments are skipped.
+func (v volume) lines(set map[string]PolicyLine, file string, read func(line string) (name, value string)) {
 	text, err := v.read(file, maxText)
 	if err != nil {
-		return // most systems have not all of them
+		return // most systems lack some of these files
 	}
 	number := 0
 	for line := range strings.Lines(string(text)) {
@@ -216,7 +219,7 @@ func (v volume) lines(set map[string]Setting, file string, read func(line string
 			continue
 		}
 		if name, value := read(line); name != "" {
-			set[name] = Setting{Name: name, Value: value, Source: fmt.Sprintf("/%s:%d", file, number)}
+			set[name] = PolicyLine{Name: name, Value: value, Source: fmt.Sprintf("/%s:%d", file, number)}
 		}
 	}
 }

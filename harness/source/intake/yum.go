@@ -18,12 +18,11 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
-	"github.com/sassoftware/go-rpmutils"
 
 	"github.com/mapstack/conformance/harness/source/decompress"
 )
 
-// Repository is a yum repository: a folder, here or on a server, that holds
+// Repository is a yum repository: a local folder, or one on a server, that holds
 // repodata/repomd.xml.
 type Repository struct {
 	Where   string // a path, or an http or https URL
@@ -31,7 +30,7 @@ type Repository struct {
 	Arch    string // of its packages, as rpm calls it: "x86_64", "sw_64"
 }
 
-// Bounds of what a repository is asked for, in bytes.
+// Bounds of the files of a repository, in bytes.
 const (
 	maxMetadata = 1 << 20
 	maxPrimary  = 1 << 30 // uncompressed
@@ -41,11 +40,12 @@ const (
 // transferWait bounds each download.
 const transferWait = 10 * time.Minute
 
-// kernelPackages hold kernels, those first that hold nothing else.
+// kernelPackages are the packages that hold kernels. The ones that hold nothing else
+// come first.
 var kernelPackages = []string{"kernel-core", "kernel"}
 
-// Open finds the newest kernel package of the repository, checks it against what
-// the keyring signed, and finds the kernel in it.
+// Open finds the newest kernel package of the repository, checks it against the
+// signed metadata, and finds the kernel in it.
 func (r Repository) Open(ctx context.Context, scratch string) (Found, error) {
 	found, err := r.open(ctx, scratch)
 	if err != nil {
@@ -130,7 +130,7 @@ func (r Repository) verify(ctx context.Context, index []byte) error {
 	return nil
 }
 
-// newest reads the packages and returns the kernel's newest.
+// newest returns the newest kernel package of the metadata.
 func (r Repository) newest(ctx context.Context, primary []byte) (rpmListed, error) {
 	plain, err := unpacked(ctx, primary)
 	if err != nil {
@@ -169,7 +169,7 @@ func (r Repository) newest(ctx context.Context, primary []byte) (rpmListed, erro
 
 func (p rpmListed) newer(q rpmListed) bool {
 	for _, pair := range [][2]string{{p.Version.Epoch, q.Version.Epoch}, {p.Version.Version, q.Version.Version}, {p.Version.Release, q.Version.Release}} {
-		if c := rpmutils.Vercmp(pair[0], pair[1]); c != 0 {
+		if c := compareVersions(pair[0], pair[1]); c != 0 {
 			return c > 0
 		}
 	}
@@ -186,15 +186,16 @@ func (r Repository) unpack(ctx context.Context, p rpmListed, scratch string) (Fo
 		return Found{}, fmt.Errorf("keep the package: %w", err)
 	}
 	defer os.Remove(file)
-	found, err := Open(ctx, file, scratch, nil)
+	found, err := open(ctx, file, scratch, nil)
 	if err != nil {
 		return Found{}, fmt.Errorf("%s: %w", p.Location.Href, err)
 	}
+	found.File = r.Where
 	found.Chain = append([]string{"yum repository", p.Location.Href}, found.Chain...)
 	return found, nil
 }
 
-// unpacked decompresses metadata, whatever it is compressed with.
+// unpacked decompresses metadata in any known format.
 func unpacked(ctx context.Context, b []byte) (io.ReadCloser, error) {
 	format := decompress.Detect(b[:min(len(b), 16)])
 	if format == decompress.None {
@@ -203,7 +204,7 @@ func unpacked(ctx context.Context, b []byte) (io.ReadCloser, error) {
 	return decompress.Reader(ctx, bytes.NewReader(b), format)
 }
 
-// checked fetches a file and checks it against its checksum.
+// checked fetches a file and verifies its checksum.
 func (r Repository) checked(ctx context.Context, f listed, limit int64) ([]byte, error) {
 	if f.Checksum.Type != "sha256" {
 		return nil, fmt.Errorf("%s has a checksum of type %q, and sha256 is wanted", f.Location.Href, f.Checksum.Type)
@@ -226,7 +227,7 @@ func (r Repository) fetch(ctx context.Context, name string, limit int64) ([]byte
 	if !strings.Contains(r.Where, "://") {
 		f, err := os.Open(filepath.Join(r.Where, filepath.FromSlash(name)))
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read %s: %w", name, unnamed(err))
 		}
 		defer f.Close()
 		return bounded(&stoppable{ctx, f}, limit)
@@ -252,7 +253,7 @@ func (r Repository) fetch(ctx context.Context, name string, limit int64) ([]byte
 	return bounded(answer.Body, limit)
 }
 
-// IsRepository is whether a path or URL is that of a yum repository.
+// IsRepository reports whether a path or URL is that of a yum repository.
 func IsRepository(where string) bool {
 	if strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://") {
 		return true

@@ -17,7 +17,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// signer makes a key, and what goes into a keyring of it.
+// signer makes a key and returns it with its public half as a keyring.
 func signer(t *testing.T) (*openpgp.Entity, []byte) {
 	t.Helper()
 	key, err := openpgp.NewEntity("synthetic vendor", "", "test@example.invalid", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA})
@@ -151,8 +151,8 @@ func TestARepositoryThatIsNotWhatItWasSignedAsIsRefused(t *testing.T) {
 				tc.then(t, dir)
 			}
 			_, err := Repository{Where: dir, Keyring: tc.keyring, Arch: tc.arch}.Open(t.Context(), t.TempDir())
-			if err == nil || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("%v, want %q", err, tc.want)
+			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Count(err.Error(), dir) != 1 {
+				t.Errorf("%v, want %q, and the repository named once", err, tc.want)
 			}
 		})
 	}

@@ -7,11 +7,12 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/release"
 )
 
-// maxBanner is well above any linux_banner, which names two tools and a date.
+// maxBanner is well above the length of any linux_banner, in bytes.
 const maxBanner = 512
 
-// banner finds the kernel's "Linux version 6.1.0-50-amd64 (...) ..." line
-// (linux_banner, init/version-timestamp.c), or "" where there is none in clear.
+// banner returns the "Linux version 6.1.0-50-amd64 (...) ..." line of a kernel
+// (linux_banner, init/version-timestamp.c). It returns "" if the line is compressed
+// or missing.
 func banner(data []byte) string {
 	const prefix = "Linux version "
 	for {
@@ -31,7 +32,7 @@ func banner(data []byte) string {
 	}
 }
 
-// bannerRelease is the release that a banner names, or "".
+// bannerRelease returns the release that a banner names, or "".
 func bannerRelease(line string) string {
 	f := strings.Fields(line)
 	if len(f) < 3 {

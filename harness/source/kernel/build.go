@@ -24,14 +24,14 @@ import (
 	"github.com/mapstack/conformance/harness/source/gnu"
 )
 
-// sourceKind is a kernel that was built here from a source package.
+// sourceKind is a kernel built here from a source package.
 const sourceKind = "built"
 
 // sourceArch is the architecture of source packages.
 const sourceArch = "all"
 
-// sourcePackage is the package of one series' source; its version begins with the
-// kernel's.
+// sourcePackage is the name of the package with the source of one series. Its
+// version begins with the version of the kernel.
 var sourcePackage = regexp.MustCompile(`^linux-source-[0-9]+\.[0-9]+$`)
 
 // resolveSource finds the package that a kernel is built from.
@@ -47,7 +47,7 @@ func resolveSource(ctx context.Context, a Archive, suite, asked string) (Pin, er
 	return Pin{Suite: suite, Arch: sourceArch, Asked: asked, Release: version, Image: fileOf(p)}, nil
 }
 
-// Built returns the kernel of a cell that is built from source.
+// built returns the kernel of a cell that is built from source.
 func (r *Resolver) built(ctx context.Context, cell matrix.Cell) (Image, error) {
 	pin, warning, err := r.resolve(ctx, cell)
 	if err != nil {
@@ -93,14 +93,15 @@ func (r *Resolver) built(ctx context.Context, cell matrix.Cell) (Image, error) {
 // buildVersion goes into the cache's key: raise it when the output changes.
 const buildVersion = "1"
 
-// buildWait bounds a build: half an hour on a slow core, and as much again.
+// buildWait bounds a build. On a slow core it takes half an hour; the limit is twice
+// that.
 const buildWait = time.Hour
 
-// compile builds a kernel from a source package and leaves it in dir.
+// compile builds a kernel from a source package and stores it in dir.
 func compile(ctx context.Context, source string, config []byte, rec arch.Record, tools gnu.Tools, dir string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, buildWait, fmt.Errorf("the build took longer than %v", buildWait))
 	defer cancel()
-	// Below dir, where the cache removes what a killed run leaves.
+	// Below dir, so that the cache removes it if the run is killed.
 	work := filepath.Join(dir, "build")
 	for _, sub := range []string{"source", "out"} {
 		if err := os.MkdirAll(filepath.Join(work, sub), 0o755); err != nil {
@@ -143,8 +144,8 @@ func compile(ctx context.Context, source string, config []byte, rec arch.Record,
 	return os.RemoveAll(work)
 }
 
-// unpackSource unpacks the archive inside a source package and returns the folder
-// of the tree.
+// unpackSource unpacks the archive inside a source package and returns the folder of
+// the source tree.
 func unpackSource(ctx context.Context, deb, dir string) (string, error) {
 	tree := ""
 	err := debian.WalkData(ctx, deb, func(hdr *tar.Header, r io.Reader) (bool, error) {
@@ -169,7 +170,7 @@ func unpackSource(ctx context.Context, deb, dir string) (string, error) {
 	return tree, err
 }
 
-// untaken is the options of a fragment that a configuration does not have.
+// untaken returns the options of a fragment that a configuration lacks.
 func untaken(fragment, conf []byte) []string {
 	has := map[string]bool{}
 	for line := range strings.Lines(string(conf)) {
@@ -200,7 +201,7 @@ func (m maker) run(ctx context.Context, args ...string) error {
 		"KBUILD_BUILD_TIMESTAMP=1970-01-01", "KBUILD_BUILD_USER=mapstack", "KBUILD_BUILD_HOST=mapstack", "KBUILD_BUILD_VERSION=1")
 	var out tailText
 	cmd.Stdout, cmd.Stderr = &out, &out
-	// make starts compilers: the whole group ends when the run does.
+	// make starts compilers: the whole process group ends with the run.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second

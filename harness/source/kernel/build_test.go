@@ -18,7 +18,7 @@ import (
 	"github.com/mapstack/conformance/harness/source/decompress"
 )
 
-// sourceDeb is a shelf with a source package whose tree holds one file.
+// sourceShelf returns a shelf with a source package. Its tree holds one file.
 func sourceShelf(t *testing.T) *shelf {
 	t.Helper()
 	var tree bytes.Buffer
@@ -40,7 +40,8 @@ func sourceShelf(t *testing.T) *shelf {
 	return s
 }
 
-// tools puts compilers that do nothing into PATH, and a make that does as told.
+// tools puts into PATH compilers that do nothing, and a make that runs the given
+// script.
 func tools(t *testing.T, makes string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -55,7 +56,7 @@ func tools(t *testing.T, makes string) {
 	t.Setenv("PATH", dir+":/usr/bin:/bin")
 }
 
-// makes is what kbuild does, as far as the caller sees: a configuration, then a kernel.
+// makes does what a caller sees of kbuild: it writes a configuration, then a kernel.
 const makes = `for a; do case $a in O=*) out=${a#O=};; esac; done
 test -f "$2/Makefile" || { echo no tree; exit 2; }
 case ${!#} in allnoconfig) cp "$KCONFIG_ALLCONFIG" $out/.config;; vmlinux) cp "$VMLINUX" $out/vmlinux;; esac`

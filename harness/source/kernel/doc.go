@@ -1,4 +1,4 @@
-// Package kernel turns a source of kernels into an image that QEMU boots: it
-// resolves a cell's kernel to packages, fetches them, and unwraps what a boot
-// loader would have decompressed.
+// Package kernel provides the kernel image that QEMU boots. It resolves a cell's
+// kernel to packages, fetches them, and decompresses the kernel as a boot loader
+// would.
 package kernel

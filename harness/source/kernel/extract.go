@@ -23,11 +23,11 @@ const (
 	metaFile   = "meta.json"
 )
 
-// maxConfig is ten times the largest kernel configuration.
+// maxConfig is ten times the largest kernel configuration, in bytes.
 const maxConfig = 4 << 20
 
-// imagePaths are the places of a kernel in a package, configPaths those of its
-// configuration: before Debian 14 and since.
+// imagePaths returns the paths of a kernel in a package, configPaths those of its
+// configuration: up to Debian 13, and since Debian 14.
 func imagePaths(release string) []string {
 	return []string{
 		"boot/vmlinuz-" + release, "boot/vmlinux-" + release,
@@ -39,8 +39,8 @@ func configPaths(release string) []string {
 	return []string{"boot/config-" + release, "usr/lib/modules/" + release + "/config"}
 }
 
-// pick reads the first of the files in each of wants out of a package, and
-// nothing after the last of them. What is missing is nil.
+// pick returns the first file of each of wants in a package, and nil for a missing
+// one. It stops reading after the last.
 func pick(ctx context.Context, deb string, wants ...want) ([][]byte, error) {
 	found := make([][]byte, len(wants))
 	left := len(wants)
@@ -69,8 +69,8 @@ type want struct {
 	limit int64
 }
 
-// extract writes the plain image, the configuration and what is known of them
-// into dir. configDeb is "" when imageDeb holds the configuration too.
+// extract stores the plain image, the configuration and their description in dir.
+// configDeb is "" if imageDeb holds the configuration too.
 func extract(ctx context.Context, pin Pin, imageDeb, configDeb, dir string, rec arch.Record) error {
 	image := want{imagePaths(pin.Release), maxPlain}
 	config := want{configPaths(pin.Release), maxConfig}
@@ -123,7 +123,7 @@ func store(dir string, plain Plain, conf []byte, release string) error {
 	return os.WriteFile(filepath.Join(dir, metaFile), append(text, '\n'), 0o644)
 }
 
-// load reads back what store wrote.
+// load returns the image that store wrote.
 func load(dir string) (Image, error) {
 	text, err := os.ReadFile(filepath.Join(dir, metaFile))
 	if err != nil {

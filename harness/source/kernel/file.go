@@ -14,20 +14,25 @@ import (
 	"github.com/mapstack/conformance/harness/source/intake"
 )
 
-// fileKind is a kernel that somebody has: as a file, in a package or on a disk.
+// fileKind is a kernel that somebody supplied: as a file, in a package or on a disk.
 const fileKind = "file"
 
-// Architecture is what a kernel was built for, whatever it is wrapped in.
-func Architecture(ctx context.Context, wrapped []byte) (arch.Record, error) {
-	_, err := Unwrap(ctx, wrapped, arch.Record{})
+// Architecture returns the architecture that a kernel was built for. The kernel may
+// be compressed. Every error names the file that holds the kernel.
+func Architecture(ctx context.Context, found intake.Found) (arch.Record, error) {
+	_, err := Unwrap(ctx, found.Kernel, arch.Record{})
+	var rec arch.Record
 	var other *WrongArchError
-	if !errors.As(err, &other) {
-		return arch.Record{}, err
+	if errors.As(err, &other) {
+		rec, err = arch.Lookup(other.Got)
 	}
-	return arch.Lookup(other.Got)
+	if err != nil {
+		return arch.Record{}, fmt.Errorf("%s: %w", found.From(), err)
+	}
+	return rec, nil
 }
 
-// supplied returns the kernel in a file that somebody named.
+// supplied returns the kernel in a file that the user supplied.
 func (r *Resolver) supplied(ctx context.Context, path string, rec arch.Record) (Image, error) {
 	scratch, err := os.MkdirTemp("", "mapstack-intake-")
 	if err != nil {
@@ -41,7 +46,7 @@ func (r *Resolver) supplied(ctx context.Context, path string, rec arch.Record) (
 	return r.Found(ctx, filepath.Base(path), found, rec)
 }
 
-// Found returns the kernel that was found in the file of that name, unwrapped.
+// Found returns the unwrapped kernel that was found in the file of that name.
 func (r *Resolver) Found(ctx context.Context, name string, found intake.Found, rec arch.Record) (Image, error) {
 	key := sum([]byte(strings.Join([]string{unwrapVersion, rec.GOARCH, fileKind, sum(found.Kernel), sum(found.Config)}, "\n")))
 	dir, err := r.cache.Dir(ctx, cacheKind, key, func(ctx context.Context, dir string) error {

@@ -12,8 +12,8 @@ import (
 	"github.com/mapstack/conformance/harness/source/decompress"
 )
 
-// identify says what data is, from its content alone. Wrappings come first:
-// they are also PE programs.
+// identify determines the format of data from its content alone. Compressed formats
+// come first: they are also PE programs.
 func identify(data []byte) (content, error) {
 	switch {
 	case hasAt(data, 0, "MZ") && hasAt(data, 4, "zimg"):
@@ -42,8 +42,8 @@ func hasAt(data []byte, at int, magic string) bool {
 	return at+len(magic) <= len(data) && string(data[at:at+len(magic)]) == magic
 }
 
-// goarch is this project's name of a machine, or the machine's own name where
-// the project has none.
+// goarch returns the GOARCH of a machine, or the name in the ELF standard if this
+// project does not know the machine.
 func goarch(m elf.Machine, big bool) string {
 	for _, r := range arch.All() {
 		if (r.ELF == m || slices.Contains(r.OtherELF, m)) && r.Big == big {
@@ -83,7 +83,7 @@ func bzImage(data []byte) (content, error) {
 	if f == decompress.None {
 		return content{}, fmt.Errorf("the bzImage's payload begins with %x, which is no compression known here (gzip, bzip2, xz, zstd, lz4, lzma)", body[:min(len(body), 6)])
 	}
-	// The build appends the plain size to every stream but gzip's, which ends
+	// The kernel build appends the plain size to every stream except gzip, which ends
 	// with it anyway (scripts/Makefile.lib, size_append).
 	if len(body) < 4 {
 		return content{}, errors.New("the bzImage's payload is empty")

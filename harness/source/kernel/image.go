@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// rawImage accepts an Image. With an EFI stub it is also a PE program, whose
-// sections tell whether the file is whole.
+// rawImage accepts an Image. If it has an EFI stub, it is also a PE program, and the
+// sections show whether the file is complete.
 func rawImage(data []byte, m elf.Machine) (content, error) {
 	if hasAt(data, 0, "MZ") {
 		if _, err := peMachine(data); err != nil {
@@ -18,8 +18,8 @@ func rawImage(data []byte, m elf.Machine) (content, error) {
 	return content{format: RawImage, goarch: goarch(m, false)}, nil
 }
 
-// efiMachines are the architectures whose Image names itself only in its PE
-// header, by the machine numbers of include/linux/pe.h.
+// efiMachines are the architectures whose Image is identified only by its PE header.
+// The machine numbers are those of include/linux/pe.h.
 var efiMachines = map[uint16]elf.Machine{
 	0x6264: elf.EM_LOONGARCH,
 }

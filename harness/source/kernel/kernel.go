@@ -9,12 +9,13 @@ import (
 type Image struct {
 	Path   string `json:"-"` // of the plain image
 	Format Format `json:"format"`
-	// Layers is what was taken off the file, outermost first: "bzImage", "xz".
+	// Layers are the containers and compressions that were removed, outermost first:
+	// "bzImage", "xz".
 	Layers []string `json:"layers,omitempty"`
 	// Release is uname -r.
 	Release string `json:"release"`
-	// Banner is the image's own "Linux version ..." line; empty where the
-	// image stays compressed (MIPS, s390x).
+	// Banner is the "Linux version ..." line of the image. It is empty if the image
+	// stays compressed (MIPS, s390x).
 	Banner       string     `json:"banner,omitempty"`
 	Config       string     `json:"-"` // path of the kernel's .config, or ""
 	ConfigSHA256 string     `json:"configSha256,omitempty"`
@@ -32,24 +33,24 @@ type Provenance struct {
 	Filename string `json:"filename"`
 	SHA256   string `json:"sha256"`
 	Size     int64  `json:"size"` // bytes
-	// Config is the package the configuration was read from, when it is
-	// another one than the image's.
+	// Config is the package that the configuration was read from, if it differs from
+	// the package of the image.
 	Config *File `json:"config,omitempty"`
-	// Chain is the way to the kernel in what somebody supplied, outermost first, and
-	// Entries what the boot loader there offers, the default first.
+	// Chain is the path to the kernel in the supplied file, outermost first. Entries
+	// are the menu entries of its boot loader, the default first.
 	Chain   []string `json:"chain,omitempty"`
 	Entries []string `json:"entries,omitempty"`
-	// Policy is what the system that the kernel came with sets for its programs.
-	Policy []intake.Setting `json:"policy,omitempty"`
-	// Compiler is what built the kernel, where that was done here.
+	// Policy is what the system of the kernel sets for its programs.
+	Policy []intake.PolicyLine `json:"policy,omitempty"`
+	// Compiler is the compiler, if the kernel was built here.
 	Compiler string `json:"compiler,omitempty"`
-	// Locked says that kernels.lock decided, and not the suite's present state.
+	// Locked means that kernels.lock decided, and not the present state of the suite.
 	Locked bool `json:"locked"`
-	// Warning is what a reader must know of this resolution; empty for nothing.
+	// Warning is what a reader must know about this resolution. It may be empty.
 	Warning string `json:"warning,omitempty"`
 }
 
-// File is one package of an archive, exactly enough to fetch it again.
+// File is one package of an archive, with the fields needed to fetch it again.
 type File struct {
 	Package  string `json:"package" yaml:"package"`
 	Version  string `json:"version" yaml:"version"`
@@ -58,15 +59,15 @@ type File struct {
 	SHA256   string `json:"sha256" yaml:"sha256"`
 }
 
-// Pin is one resolution: what a cell asked for, and the packages that are the
-// answer.
+// Pin is one resolution: what a cell asked for, and the packages that it resolved
+// to.
 type Pin struct {
 	Suite   string `json:"suite" yaml:"suite"`
 	Arch    string `json:"arch" yaml:"arch"`   // Debian's name
 	Asked   string `json:"asked" yaml:"asked"` // the package the cell names
 	Release string `json:"release" yaml:"release"`
 	Image   File   `json:"image" yaml:"image"` // holds the kernel
-	// Config holds the configuration; nil when Image does.
+	// Config is the package of the configuration. It is nil if Image holds it.
 	Config *File `json:"config,omitempty" yaml:"config,omitempty"`
 }
 

@@ -4,34 +4,28 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 
 	"github.com/goccy/go-yaml"
 
 	"github.com/mapstack/conformance/harness/matrix/release"
+	"github.com/mapstack/conformance/harness/source/debian"
 )
 
-// Lock is what kernels.lock holds: for each kernel of the matrix the packages
-// it was resolved to.
+// Lock is the content of kernels.lock: the packages that each kernel of the matrix
+// resolved to.
 type Lock struct {
 	Kernels []Pin `yaml:"kernels"`
 }
 
-// maxLock bounds a lock file: a matrix of thousands of kernels.
+// maxLock bounds a lock file, in bytes: enough for thousands of kernels.
 const maxLock = 4 << 20
-
-var (
-	suiteName   = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
-	archName    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
-	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]{1,127}$`)
-)
 
 const lockHead = `# The kernels that LOCKED=1 accepts, one entry for each kernel of cells.yaml.
 # Written by "bin/mapstack fetch --update-lock"; commit it, do not edit it.
 `
 
-// ParseLock reads a lock file. file names it in errors.
+// ParseLock reads a lock file. Errors name it by file.
 func ParseLock(file string, data []byte) (Lock, error) {
 	if len(data) > maxLock {
 		return Lock{}, fmt.Errorf("%s: %d bytes are more than the %d a lock file may have", file, len(data), maxLock)
@@ -57,7 +51,7 @@ func ParseLock(file string, data []byte) (Lock, error) {
 	return l, nil
 }
 
-// LockOf returns the lock of what cells resolved to; several may share a kernel.
+// LockOf returns the lock of resolved cells. Several cells may share a kernel.
 func LockOf(pins []Pin) Lock {
 	var l Lock
 	for _, p := range pins {
@@ -66,8 +60,8 @@ func LockOf(pins []Pin) Lock {
 	return l
 }
 
-// Marshal returns the file's content: the same for the same set of entries,
-// whatever their order.
+// Marshal returns the file's content. The same set of entries gives the same
+// content, in any order.
 func (l Lock) Marshal() ([]byte, error) {
 	l.Kernels = slices.Clone(l.Kernels)
 	slices.SortFunc(l.Kernels, Pin.compare)
@@ -78,8 +72,8 @@ func (l Lock) Marshal() ([]byte, error) {
 	return append([]byte(lockHead), body...), nil
 }
 
-// Find returns the entry for what a cell asks: suite, Debian's name of the
-// architecture, and package.
+// Find returns the entry for a cell's suite, Debian's name of its architecture, and
+// package.
 func (l Lock) Find(suite, arch, asked string) (Pin, bool) {
 	i := slices.IndexFunc(l.Kernels, func(p Pin) bool {
 		return p.Suite == suite && p.Arch == arch && p.Asked == asked
@@ -90,7 +84,7 @@ func (l Lock) Find(suite, arch, asked string) (Pin, bool) {
 	return l.Kernels[i], true
 }
 
-// With returns the lock with p in place of the entry for the same question.
+// With returns the lock with p, which replaces an entry for the same question.
 func (l Lock) With(p Pin) Lock {
 	kept := slices.DeleteFunc(slices.Clone(l.Kernels), func(q Pin) bool { return q.key() == p.key() })
 	return Lock{Kernels: append(kept, p)}
@@ -112,11 +106,11 @@ func (p Pin) same(q Pin) bool {
 
 func (p Pin) check() error {
 	switch {
-	case !suiteName.MatchString(p.Suite):
+	case !debian.ValidSuite(p.Suite):
 		return fmt.Errorf("%q is not the name of a suite", p.Suite)
-	case !archName.MatchString(p.Arch):
+	case !debian.ValidArch(p.Arch):
 		return fmt.Errorf("%q is not Debian's name of an architecture", p.Arch)
-	case !packageName.MatchString(p.Asked):
+	case !debian.ValidPackage(p.Asked):
 		return fmt.Errorf("%q is not the name of a package", p.Asked)
 	}
 	if _, err := release.Parse(p.Release); err != nil {
@@ -135,7 +129,7 @@ func (p Pin) check() error {
 
 func (f File) check(p Pin) error {
 	switch {
-	case !packageName.MatchString(f.Package):
+	case !debian.ValidPackage(f.Package):
 		return fmt.Errorf("%q is not the name of a package", f.Package)
 	case f.Version == "" || len(f.Version) > 128:
 		return fmt.Errorf("version %.130q is not one", f.Version)

@@ -10,7 +10,7 @@ import (
 	"github.com/mapstack/conformance/harness/source/debian"
 )
 
-// Archive is what resolving needs of a package archive.
+// Archive is the part of a package archive that resolving needs.
 type Archive interface {
 	// Find returns a package of a suite by Debian's name of the architecture.
 	// Its error says which kernels the suite has.
@@ -19,7 +19,7 @@ type Archive interface {
 	Fetch(ctx context.Context, p debian.Package) (string, error)
 }
 
-// FromDebian is the archive that a client downloads from.
+// FromDebian is the archive of a debian.Client.
 func FromDebian(c *debian.Client) Archive { return debianArchive{c} }
 
 type debianArchive struct{ *debian.Client }
@@ -46,11 +46,11 @@ func (a debianArchive) Find(ctx context.Context, suite, arch, name string) (debi
 	return debian.Package{}, fmt.Errorf("%w; its kernels are %s", err, strings.Join(meta, ", "))
 }
 
-// imagePackage is the package of one kernel, as opposed to the metapackage that
-// depends on the newest one, which may be called linux-image-5kc-malta.
+// imagePackage matches the package of one kernel. A metapackage depends on the
+// newest kernel, and may be called linux-image-5kc-malta.
 var imagePackage = regexp.MustCompile(`^linux-image-([0-9]+\.[0-9][a-z0-9+.-]*?)(-unsigned)?$`)
 
-// maxHops bounds metapackages that depend on metapackages.
+// maxHops bounds a chain of metapackages.
 const maxHops = 4
 
 // resolve follows a kernel package, or a metapackage, to the packages that
@@ -77,7 +77,7 @@ func resolve(ctx context.Context, a Archive, suite, arch, asked string) (Pin, er
 	return Pin{}, fmt.Errorf("package %s of %s leads to no kernel image within %d packages", asked, suite, maxHops)
 }
 
-// nextHop is the kernel image that a metapackage depends on.
+// nextHop returns the kernel package that a metapackage depends on.
 func nextHop(p debian.Package) (string, error) {
 	groups, err := p.DependsOn()
 	if err != nil {
@@ -93,8 +93,8 @@ func nextHop(p debian.Package) (string, error) {
 	return "", fmt.Errorf("package %s of %s depends on no linux-image package, so it is no kernel; name a metapackage such as linux-image-amd64", p.Name, p.Suite)
 }
 
-// holders fills in where the kernel and its configuration are: in the image
-// package itself, or, since Debian 14, in linux-binary-RELEASE and
+// holders fills in the packages of the kernel and its configuration. That is the
+// image package itself. Since Debian 14 it is linux-binary-RELEASE and
 // linux-base-RELEASE, on which it depends.
 func holders(ctx context.Context, a Archive, pin *Pin, image debian.Package) error {
 	pin.Image = fileOf(image)
@@ -124,7 +124,8 @@ func holders(ctx context.Context, a Archive, pin *Pin, image debian.Package) err
 	return nil
 }
 
-// checkSeries refuses a kernel of another series than the cell is about.
+// checkSeries returns an error if the kernel is of another series than the cell
+// names.
 func (p Pin) checkSeries(series string) error {
 	r, err := release.Parse(p.Release)
 	if err != nil {

@@ -13,15 +13,16 @@ import (
 	"github.com/mapstack/conformance/harness/progress"
 )
 
-// cacheKind is where extracted kernels are in the cache.
+// cacheKind is the kind of extracted kernels in the cache.
 const cacheKind = "kernel"
 
-// Resolver finds the kernels of cells. It is safe for concurrent use; a kernel
-// that several cells share is downloaded and unwrapped once.
+// Resolver finds the kernels of cells. It is safe for concurrent use. A kernel that
+// several cells share is downloaded and unwrapped once.
 type Resolver struct {
-	// Supplied is the path of the kernel that somebody supplied for an architecture.
+	// Supplied returns the path of the kernel that the user supplied for an
+	// architecture.
 	Supplied func(arch.Record) (string, error)
-	// Config is the configuration that a kernel of an architecture is built with.
+	// Config returns the configuration to build a kernel of an architecture with.
 	Config func(arch.Record) ([]byte, error)
 
 	archive Archive
@@ -35,9 +36,9 @@ type Resolver struct {
 	warned map[string]bool // cells whose difference from the lock was shown
 }
 
-// NewResolver returns a resolver. With locked, only what the lock pins is
-// accepted; without, a suite's present kernel is, and a difference from the
-// lock is shown as a warning.
+// NewResolver returns a resolver. If locked is true, it accepts only pinned kernels.
+// Otherwise it accepts the present kernel of a suite, and warns if it differs from
+// the lock.
 func NewResolver(a Archive, c *cache.Cache, lock Lock, locked bool, sink progress.Sink) *Resolver {
 	return &Resolver{
 		archive: a, cache: c, lock: lock, locked: locked, sink: sink,
@@ -45,8 +46,8 @@ func NewResolver(a Archive, c *cache.Cache, lock Lock, locked bool, sink progres
 	}
 }
 
-// Resolve says which packages hold a cell's kernel, downloading no package.
-// A kernel that is supplied is in none.
+// Resolve returns the packages that hold a cell's kernel, without downloading any. A
+// supplied kernel has none.
 func (r *Resolver) Resolve(ctx context.Context, cell matrix.Cell) (Pin, error) {
 	pin, _, err := r.resolve(ctx, cell)
 	return pin, err
@@ -92,8 +93,8 @@ func (r *Resolver) Image(ctx context.Context, cell matrix.Cell) (Image, error) {
 	return image, nil
 }
 
-// Shipped returns the kernel of a cell as its package holds it, wrapped and
-// compressed: what others boot, for comparison.
+// Shipped returns the kernel of a cell as its package holds it, still compressed. It
+// is the image that others boot, for comparison.
 func (r *Resolver) Shipped(ctx context.Context, cell matrix.Cell) ([]byte, error) {
 	pin, _, err := r.resolve(ctx, cell)
 	if err != nil {
@@ -113,7 +114,7 @@ func (r *Resolver) Shipped(ctx context.Context, cell matrix.Cell) ([]byte, error
 	return found[0], nil
 }
 
-// resolve also returns how the result differs from the lock, "" if it does not.
+// resolve also returns how the result differs from the lock, or "".
 func (r *Resolver) resolve(ctx context.Context, cell matrix.Cell) (Pin, string, error) {
 	rec, err := arch.Lookup(cell.Arch)
 	if err != nil {
@@ -158,7 +159,7 @@ func (r *Resolver) resolve(ctx context.Context, cell matrix.Cell) (Pin, string, 
 	return pin, warning, nil
 }
 
-// warn shows a cell's warning once.
+// warn shows the warning of a cell once.
 func (r *Resolver) warn(cell, warning string) {
 	r.mu.Lock()
 	shown := r.warned[cell]
@@ -202,7 +203,7 @@ func (r *Resolver) fetch(ctx context.Context, pin Pin, f File) (string, error) {
 	return path, err
 }
 
-// cacheKey names everything that decides what extract writes.
+// cacheKey covers everything that decides the output of extract.
 func (p Pin) cacheKey(rec arch.Record) string {
 	parts := []string{unwrapVersion, rec.GOARCH, p.Release, p.Image.SHA256}
 	if p.Config != nil {

@@ -130,7 +130,7 @@ func openCache(t testing.TB) *cache.Cache {
 	return c
 }
 
-// warnings collects what a resolver warns of.
+// warnings collects the warnings of a resolver.
 type warnings struct {
 	mu   sync.Mutex
 	text []string

@@ -11,7 +11,7 @@ import (
 	"github.com/mapstack/conformance/harness/source/decompress"
 )
 
-// Format is what QEMU's -kernel is given.
+// Format is the format of the file for QEMU's -kernel.
 type Format string
 
 const (
@@ -20,28 +20,30 @@ const (
 	S390Image Format = "s390-image" // decompresses itself; QEMU loads it as it is
 )
 
-// maxPlain bounds what comes out of a layer. Debian's largest image has 66 MiB;
-// a debug build of a vendor has been seen with twice as much.
+// maxPlain bounds the output of a layer, in bytes. The largest image of Debian has
+// 66 MiB; a vendor's debug build had twice as much.
 const maxPlain = 256 << 20
 
-// maxLayers bounds nesting: a gzip'ed zboot image of an Image has three.
+// maxLayers bounds nesting. A zboot image of an Image that is compressed again with
+// gzip has three layers.
 const maxLayers = 4
 
-// unwrapVersion goes into the cache's key: raise it when the output changes.
+// unwrapVersion is part of the cache key. Raise it when the output changes.
 const unwrapVersion = "1"
 
-// Plain is a kernel without its wrapping.
+// Plain is a kernel without its containers and compressions.
 type Plain struct {
 	Data   []byte
 	Format Format
-	Layers []string // what was taken off, outermost first
+	Layers []string // what was removed, outermost first
 	GOARCH string
 	Banner string // the "Linux version ..." line, or ""
 }
 
-// Unwrap takes a kernel file as distributions ship it (bzImage, EFI zboot,
-// compressed or plain Image, vmlinux) down to what QEMU boots. file may be
-// hostile. A kernel for another architecture than want is a *WrongArchError.
+// Unwrap turns a kernel file as distributions ship it (bzImage, EFI zboot,
+// compressed or plain Image, vmlinux) into the image that QEMU boots. file may be
+// hostile. If the kernel is for another architecture than want, the error is a
+// *WrongArchError.
 func Unwrap(ctx context.Context, file []byte, want arch.Record) (Plain, error) {
 	return unwrap(ctx, file, want, maxPlain)
 }
@@ -79,17 +81,17 @@ func inLayers(layers []string, err error) error {
 	return fmt.Errorf("unwrap kernel, inside %s: %w", layers, err)
 }
 
-// WrongArchError says that a kernel is for another architecture than the cell.
+// WrongArchError reports that a kernel is for another architecture than the cell.
 type WrongArchError struct {
 	Want string // GOARCH
-	Got  string // GOARCH where this project knows it, else what the file says of itself
+	Got  string // GOARCH, or the name in the file if this project does not know it
 }
 
 func (e *WrongArchError) Error() string {
 	return fmt.Sprintf("the kernel is for %s, the cell is for %s; correct the cell's arch or its kernel", e.Got, e.Want)
 }
 
-// content is what a run of bytes is: a plain kernel, or one inside a wrapping.
+// content is a plain kernel, or a compressed one.
 type content struct {
 	format  Format
 	goarch  string
@@ -101,11 +103,11 @@ type payload struct {
 	layer  string // the container around it, "" for a bare stream
 	format decompress.Format
 	data   []byte
-	size   int64 // of the plain bytes as the container says, -1 for unknown
+	size   int64 // plain size that the container states, in bytes; -1 for unknown
 }
 
-// open decompresses the payload. One that unpacks to more than limit bytes is
-// an error, whatever its header says.
+// open decompresses the payload. More than limit bytes are an error, whatever its
+// header says.
 func (p *payload) open(ctx context.Context, limit int64) ([]byte, error) {
 	tooLarge := fmt.Errorf("its %s payload unpacks to more than the %d bytes allowed for a kernel", p.format, limit)
 	if p.size > limit {
@@ -117,8 +119,8 @@ func (p *payload) open(ctx context.Context, limit int64) ([]byte, error) {
 	}
 	defer z.Close()
 	var out bytes.Buffer
-	// A container's word for the size saves copying, but is not worth more
-	// memory than its payload could plausibly fill.
+	// Believing the size saves copying. Its use is bounded by what a payload of this
+	// length could plausibly hold.
 	out.Grow(int(min(max(p.size, 0), 16*int64(len(p.data)))) + bytes.MinRead)
 	n, err := io.Copy(&out, io.LimitReader(z, limit+1))
 	switch {

@@ -105,7 +105,7 @@ func TestDamagedFilesAreRefusedWithAReason(t *testing.T) {
 	put32 := func(at int, v uint32) func([]byte) []byte {
 		return func(b []byte) []byte { le.PutUint32(b[at:], v); return b }
 	}
-	// A bzImage's payload cut at the end of the file, its header made to agree.
+	// A bzImage whose payload is cut at the end of the file, with a header to match.
 	cut := func(b []byte) []byte {
 		b = b[:0x620+(len(b)-0x620)/2]
 		le.PutUint32(b[0x24c:], uint32(len(b)-0x620))
@@ -165,7 +165,7 @@ func TestDamagedFilesAreRefusedWithAReason(t *testing.T) {
 }
 
 func TestADecompressionBombEndsAtTheBound(t *testing.T) {
-	// A gzip stream says nothing of its size before it is read.
+	// A gzip stream does not state its size in advance.
 	const limit = 1 << 20
 	bomb := squeeze(t, decompress.Gzip, make([]byte, limit+1))
 	for name, file := range map[string][]byte{

@@ -1,0 +1,67 @@
+package intake
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Disk is a disk's image in the form that QEMU attaches.
+type Disk struct {
+	Format string // raw or qcow2
+	SHA256 string
+	Size   int64 // bytes of the file
+}
+
+// AsDisk identifies a disk's image. The disk need not hold a kernel.
+func AsDisk(ctx context.Context, file string) (Disk, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return Disk{}, fmt.Errorf("open the disk's image: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Disk{}, err
+	}
+	head := make([]byte, headLen)
+	n, err := f.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return Disk{}, fmt.Errorf("read its first bytes: %w", err)
+	}
+	d := Disk{Format: "raw", Size: info.Size()}
+	switch {
+	case !info.Mode().IsRegular() || identify(head[:n]) != diskFile:
+		return Disk{}, fmt.Errorf("%s is no image of a disk, raw or qcow2; one that is compressed must be unpacked before it can boot", file)
+	case string(head[:4]) == "QFI\xfb":
+		d.Format = "qcow2"
+		if err := checkQcow2(f, d.Size); err != nil {
+			return Disk{}, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	d.SHA256, err = digest(ctx, f)
+	return d, err
+}
+
+// checkQcow2 checks the header before the qcow2 library reads it: the library trusts
+// it (docs/interop/qcow2.txt of QEMU).
+func checkQcow2(f io.ReaderAt, size int64) error {
+	h := make([]byte, 72)
+	if _, err := f.ReadAt(h, 0); err != nil {
+		return fmt.Errorf("its qcow2 header cannot be read: %w", err)
+	}
+	u32 := func(at int) uint32 { return binary.BigEndian.Uint32(h[at:]) }
+	u64 := func(at int) uint64 { return binary.BigEndian.Uint64(h[at:]) }
+	switch bits := u32(20); {
+	case u64(8) != 0:
+		return errors.New("its qcow2 image is a layer above another file; flatten it with qemu-img convert -O qcow2")
+	case u32(32) != 0:
+		return errors.New("its qcow2 image is encrypted; convert it with qemu-img convert, which can be given the key")
+	case bits < 9 || bits > 21 || u64(24) > maxDisk || int64(u32(36))*8 > size:
+		return errors.New("its qcow2 header says sizes that the file cannot have; it is damaged")
+	}
+	return nil
+}
