@@ -49,23 +49,23 @@ func contained() (all []named) {
 			name  string
 			spoil func(e *Evidence, s *census.Census)
 		}{
-			{"a full group", func(e *Evidence, s *census.Census) { s.Pids[0].Current = census.Known(9) }},
+			{"a full group", func(e *Evidence, s *census.Census) { s.Groups.Pids[0].Current = census.Known(9) }},
 			{"RLIMIT_NPROC", func(e *Evidence, s *census.Census) {
-				s.UserTasks, s.Processes.Hard = census.Known(1000), census.Known(1000)
+				s.User.Tasks, s.User.Processes.Hard = census.Known(1000), census.Known(1000)
 			}},
 			{"a filter", func(e *Evidence, s *census.Census) { e.Filters = asked(trace.Error | 11) }},
-			{"a group above", func(e *Evidence, s *census.Census) { s.Above = true }},
+			{"a group above", func(e *Evidence, s *census.Census) { s.Groups.Hidden = true }},
 			{"memory", func(e *Evidence, s *census.Census) {
 				fail(e, "ENOMEM", 12)
 				g := census.MemoryGroup{Path: c.path, Version: 2, Max: census.Known(100), Current: census.Known(90), Hits: census.Known(1)}
-				e.Before.Memory = []census.MemoryGroup{g}
+				e.Before.Groups.Memory = []census.MemoryGroup{g}
 				g.Hits = census.Known(2)
-				s.Memory = []census.MemoryGroup{g}
+				s.Groups.Memory = []census.MemoryGroup{g}
 			}},
 		} {
 			all = append(all, judged(fmt.Sprintf("%s in %q", state.name, c.runtime), func(e *Evidence, s *census.Census) {
 				s.Container = c.runtime
-				s.Pids = []census.PidsGroup{{Path: c.path, Version: 2, Max: census.Known(9), Current: census.Known(3), Refused: census.Known(0)}}
+				s.Groups.Pids = []census.PidsGroup{{Path: c.path, Version: 2, Max: census.Known(9), Current: census.Known(3), Refused: census.Known(0)}}
 				state.spoil(e, s)
 			}))
 		}

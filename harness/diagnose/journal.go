@@ -154,14 +154,14 @@ func (j *journal) meet(a watch.Attempt) {
 	if err != nil {
 		return // it has ended
 	}
-	for _, g := range c.Pids {
-		if !slices.ContainsFunc(j.before.Pids, func(b census.PidsGroup) bool { return b.Path == g.Path }) {
-			j.before.Pids = append(j.before.Pids, g)
+	for _, g := range c.Groups.Pids {
+		if !slices.ContainsFunc(j.before.Groups.Pids, func(b census.PidsGroup) bool { return b.Path == g.Path }) {
+			j.before.Groups.Pids = append(j.before.Groups.Pids, g)
 		}
 	}
-	for _, g := range c.Memory {
-		if !slices.ContainsFunc(j.before.Memory, func(b census.MemoryGroup) bool { return b.Path == g.Path }) {
-			j.before.Memory = append(j.before.Memory, g)
+	for _, g := range c.Groups.Memory {
+		if !slices.ContainsFunc(j.before.Groups.Memory, func(b census.MemoryGroup) bool { return b.Path == g.Path }) {
+			j.before.Groups.Memory = append(j.before.Groups.Memory, g)
 		}
 	}
 }
@@ -240,7 +240,7 @@ func (j *journal) killed(status syscall.WaitStatus) (census.MemoryGroup, bool) {
 	if !status.Signaled() || status.Signal() != syscall.SIGKILL {
 		return census.MemoryGroup{}, false
 	}
-	for _, was := range j.before.Memory {
+	for _, was := range j.before.Groups.Memory {
 		g, ok := was.Again(j.root)
 		if ok && g.Max.State == census.Exact && was.Killed.State == census.Exact && g.Killed.AtLeast(census.Known(was.Killed.N+1)) {
 			return g, true

@@ -347,7 +347,7 @@ func TestWithoutTracingItsWordsAreRead(t *testing.T) {
 	}
 	// The limit is known where the program was still there when its words were
 	// read, which nothing can make sure of.
-	if first := d.Causes[0]; first.ID != "rlimit-nproc" && d.State.Processes.Soft == census.Known(4) {
+	if first := d.Causes[0]; first.ID != "rlimit-nproc" && d.State.User.Processes.Soft == census.Known(4) {
 		t.Errorf("%+v", first)
 	}
 	if d = diagnoseAs(t, "trace", "crowd", ""); d.Verdict != "unknown" || d.status != 0 {

@@ -40,12 +40,12 @@ func double(used uint64) uint64 {
 }
 
 func raiseProcesses(s census.Census) []Remedy {
-	n := double(s.UserTasks.N)
-	if s.Processes.Soft.State == census.Exact {
-		n = max(n, double(s.Processes.Soft.N))
+	n := double(s.User.Tasks.N)
+	if s.User.Processes.Soft.State == census.Exact {
+		n = max(n, double(s.User.Processes.Soft.N))
 	}
 	list := []Remedy{running("prlimit --pid %d --nproc=%d:", s.PID, n), run(before(), "ulimit -u %d", n)}
-	if hard := s.Processes.Hard; hard.State == census.Exact && hard.N < n {
+	if hard := s.User.Processes.Hard; hard.State == census.Exact && hard.N < n {
 		list[0] = running("prlimit --pid %d --nproc=%d:%d", s.PID, n, n)
 		list[0].When = list[0].When.and(say(", as root, for it is above the hard limit", "，高于硬限制，需 root"))
 	}
@@ -63,7 +63,7 @@ func raiseProcesses(s census.Census) []Remedy {
 // raisePids raises the limit of a group where it is set: runtimes and systemd
 // write their own value again.
 func raisePids(s census.Census, at int) []Remedy {
-	g := s.Pids[at]
+	g := s.Groups.Pids[at]
 	n := double(g.Current.N)
 	switch unit, id := unitOf(g.Path), containerOf(g.Path); {
 	case id != "" && (s.Container == "docker" || s.Container == "podman"):
@@ -84,8 +84,8 @@ func ofContainer(s census.Census, group string) bool {
 	if s.Container == "" {
 		return false
 	}
-	top := len(s.Pids) - 1
-	return containerOf(group) != "" || strings.Contains(group, "kubepods") || s.Above && top >= 0 && s.Pids[top].Path == group
+	top := len(s.Groups.Pids) - 1
+	return containerOf(group) != "" || strings.Contains(group, "kubepods") || s.Groups.Hidden && top >= 0 && s.Groups.Pids[top].Path == group
 }
 
 // raiseOutside is for limits that are set outside of the container.
@@ -118,7 +118,7 @@ func allow(s census.Census, call string) []Remedy {
 
 // serviceOf is the unit of systemd that the program belongs to, "" without one.
 func serviceOf(s census.Census) string {
-	for _, g := range s.Pids {
+	for _, g := range s.Groups.Pids {
 		for dir := g.Path; dir != "/" && dir != "."; dir = path.Dir(dir) {
 			if unit := unitOf(dir); strings.HasSuffix(unit, ".service") {
 				return unit

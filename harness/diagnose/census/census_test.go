@@ -76,19 +76,26 @@ func TestEveryLimitIsRead(t *testing.T) {
 	c := take(t, recorded())
 	unlimited := Amount{State: Unlimited}
 	want := Census{
-		PID: 70, TID: 71, Name: "app one", Threads: Known(14), User: 1000,
-		Processes: Limit{Known(20), Known(4096)}, UserTasks: Known(20),
-		Pids: []PidsGroup{
-			{Path: "/sys/fs/cgroup/system.slice/app.service/sub", Version: 2, Max: unlimited, Current: Known(14), Refused: Known(0)},
-			{Path: "/sys/fs/cgroup/system.slice/app.service", Version: 2, Max: Known(14), Current: Known(14), Refused: Known(20)},
+		Thread: Thread{PID: 70, TID: 71, Name: "app one", Threads: Known(14)},
+		User:   User{ID: 1000, Processes: Limit{Known(20), Known(4096)}, Tasks: Known(20)},
+		Groups: Groups{
+			Pids: []PidsGroup{
+				{Path: "/sys/fs/cgroup/system.slice/app.service/sub", Version: 2, Max: unlimited, Current: Known(14), Refused: Known(0)},
+				{Path: "/sys/fs/cgroup/system.slice/app.service", Version: 2, Max: Known(14), Current: Known(14), Refused: Known(20)},
+			},
+			Memory: []MemoryGroup{{Path: "/sys/fs/cgroup/system.slice/app.service", Version: 2,
+				Max: Known(1000000), Current: Known(9000), Hits: Known(3), Killed: Known(1)}},
 		},
-		Memory: []MemoryGroup{{Path: "/sys/fs/cgroup/system.slice/app.service", Version: 2,
-			Max: Known(1000000), Current: Known(9000), Hits: Known(3), Killed: Known(1)}},
-		ThreadsMax: Known(5000), Tasks: Known(345), PIDMax: Known(4194304), IDs: Known(20),
-		Space: Limit{Known(1 << 20), unlimited}, SpaceIn: Known(200 << 10), Data: Limit{unlimited, unlimited}, DataIn: Known(100 << 10),
-		MapCount: Known(65530), Maps: Known(2), Overcommit: Known(0),
-		CommitLimit: Known(7 << 10), Committed: Known(6 << 10), Available: Known(5 << 10),
-		Seccomp: Known(2), Filters: Known(3), Policy: Known(Deadline), InitialPIDs: true, InitialUsers: true,
+		Tasks: Tasks{Max: Known(5000), Count: Known(345), PIDMax: Known(4194304), IDs: Known(20)},
+		Space: Space{
+			Limit: Limit{Known(1 << 20), unlimited}, Size: Known(200 << 10),
+			DataLimit: Limit{unlimited, unlimited}, Data: Known(100 << 10),
+			MaxMappings: Known(65530), Mappings: Known(2),
+		},
+		Memory:     Memory{Overcommit: Known(0), CommitLimit: Known(7 << 10), Committed: Known(6 << 10), Available: Known(5 << 10)},
+		Seccomp:    Seccomp{Mode: Known(2), Filters: Known(3)},
+		Policy:     Known(Deadline),
+		Namespaces: Namespaces{InitialPIDs: true, InitialUsers: true},
 	}
 	// 24 tasks are seen; 70, 80, 90 and 1 have low numbers, 400 has not.
 	got, _ := json.MarshalIndent(c, "", " ")
@@ -114,7 +121,7 @@ func TestWhoIsNotLimitedIsKnown(t *testing.T) {
 		put(tree, "proc/70/task/71/status", "Uid:\t"+c.uid+"\t0\t0\t0\nCapEff:\t"+c.caps+"\n")
 		put(tree, "proc/70/uid_map", c.uidMap+"\n")
 		link(tree, "ns/user", c.users)
-		if got := take(t, tree).Exempt; got != c.want {
+		if got := take(t, tree).User.Exempt; got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
@@ -143,11 +150,11 @@ func TestGroupsAreFoundWhereverTheyAreMounted(t *testing.T) {
 		put(tree, c.file, "9\n")
 		var got []string
 		census := take(t, tree)
-		for _, g := range census.Pids {
+		for _, g := range census.Groups.Pids {
 			got = append(got, fmt.Sprintf("%s v%d", g.Path, g.Version))
 		}
-		if strings.Join(got, ",") != c.want || census.Above != c.above {
-			t.Errorf("%s: %q, above %t; unknown %v", c.name, got, census.Above, census.Unknown)
+		if strings.Join(got, ",") != c.want || census.Groups.Hidden != c.above {
+			t.Errorf("%s: %q, above %t; unknown %v", c.name, got, census.Groups.Hidden, census.Unknown)
 		}
 		if _, told := census.Unknown["pids"]; told != (c.want == "") {
 			t.Errorf("%s: unknown %v", c.name, census.Unknown)
@@ -158,15 +165,15 @@ func TestGroupsAreFoundWhereverTheyAreMounted(t *testing.T) {
 func TestAnotherNamespaceOfChildrenIsSeen(t *testing.T) {
 	tree := recorded()
 	link(tree, "ns/pid_for_children", "pid:[4026532001]")
-	if !take(t, tree).ChildPIDs {
+	if !take(t, tree).Namespaces.ChildPIDs {
 		t.Error("it is not")
 	}
 	delete(tree, "proc/70/task/71/ns/pid_for_children") // nobody is in it yet
-	if !take(t, tree).ChildPIDs {
+	if !take(t, tree).Namespaces.ChildPIDs {
 		t.Error("it is not, without a first process")
 	}
 	link(tree, "ns/time_for_children", "time:[2]")
-	if !take(t, tree).ChildTime {
+	if !take(t, tree).Namespaces.ChildTime {
 		t.Error("that of time is not")
 	}
 }
@@ -200,7 +207,7 @@ func TestThisMachineCanBeRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Threads.N < 1 || c.UserTasks.N < c.Threads.N || c.ThreadsMax.N < 1 || c.Maps.N < 3 || c.User != uint32(os.Getuid()) {
+	if c.Threads.N < 1 || c.User.Tasks.N < c.Threads.N || c.Tasks.Max.N < 1 || c.Space.Mappings.N < 3 || c.User.ID != uint32(os.Getuid()) {
 		t.Errorf("%+v", c)
 	}
 }
@@ -211,6 +218,8 @@ func FuzzTake(f *testing.F) {
 	for name, file := range recorded() {
 		f.Add(name, file.Data)
 	}
+	// The way up from a group once missed this mount point, and never ended.
+	f.Add("proc/self/mountinfo", []byte("30 1 0:26 / x/ rw - cgroup2 cgroup rw\n"))
 	f.Fuzz(func(t *testing.T, name string, data []byte) {
 		tree := recorded()
 		if old := tree[name]; old == nil || old.Mode != 0 {
