@@ -10,10 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"slices"
 	"syscall"
 
-	"github.com/mapstack/conformance/harness/diagnose/census"
 	"github.com/mapstack/conformance/harness/diagnose/watch"
 	"github.com/mapstack/conformance/poc/abi"
 )
@@ -117,55 +115,4 @@ func (d *session) tell(status syscall.WaitStatus, ended bool) {
 	r := d.reportOf(status, ended)
 	d.verdict = r.Verdict
 	d.tellErr = d.Tell(r)
-}
-
-func (d *session) reportOf(status syscall.WaitStatus, ended bool) Report {
-	j := d.journal
-	r := Report{Schema: Schema, Program: programOf(j.pid, d.command, status, ended), Verdict: "fine", Needs: d.needs}
-	if words, spoke := j.words.Last(); spoke {
-		r.Said = &words
-	}
-	e := j.refused()
-	if e == nil && j.recovered != nil && j.recovered.Failure.Name == "EAGAIN" {
-		e = j.recovered
-	}
-	group, oom := j.killed(status)
-	switch {
-	case e != nil:
-		r.Failure, r.State, r.Causes, r.Verdict = &e.Failure, &e.State, Judge(*e), "refused"
-		if e.Failure.Recovered {
-			r.Verdict = "recovered"
-		}
-	case oom:
-		r.Verdict, r.State, r.Causes = "refused", &j.before, []Cause{memoryGroup(j.before, group, Is)}
-	default:
-		if c, ok := spoken(r, status); ok {
-			r.Verdict, r.Causes = "refused", []Cause{c}
-		} else if len(d.needs) > 0 {
-			r.Verdict = "unknown"
-			r.State, r.Causes = &j.before, usedUp(j.before)
-		}
-	}
-	if ended {
-		for i, c := range r.Causes {
-			r.Causes[i].Raise = slices.DeleteFunc(c.Raise, func(r Remedy) bool { return r.running })
-		}
-	}
-	if r.Verdict != "fine" {
-		r.See = tools(d.Installed, j.pid, d.command)
-	}
-	r.explain(d.hangs)
-	return r
-}
-
-// usedUp is the limits that would refuse the next thread.
-func usedUp(state census.Census) []Cause {
-	var list []Cause
-	for _, c := range tasks(Evidence{State: state, Failure: Failure{Want: Thread}}) {
-		if c.Certainty != MayBe {
-			c.Certainty = Next
-			list = append(list, c)
-		}
-	}
-	return list
 }

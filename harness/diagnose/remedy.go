@@ -3,12 +3,16 @@ package diagnose
 import (
 	"fmt"
 	"math/bits"
-	"path"
-	"regexp"
-	"strings"
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
 )
+
+// Remedy is a command, or a line of a file, that takes a cause away.
+type Remedy struct {
+	Command string `json:"command"`
+	When    Text   `json:"when"`
+	running bool   // it is for a program that still runs
+}
 
 func run(when Text, format string, args ...any) Remedy {
 	return Remedy{Command: fmt.Sprintf(format, args...), When: when}
@@ -78,16 +82,6 @@ func raisePids(s census.Census, at int) []Remedy {
 	return []Remedy{run(now().and(say(", as root", "，需 root")), "echo %d > %s", n, g.MaxFile())}
 }
 
-// ofContainer reports whether a group is one that a container's runtime made:
-// by its name, or because it is the highest that the container shows.
-func ofContainer(s census.Census, group string) bool {
-	if s.Container == "" {
-		return false
-	}
-	top := len(s.Groups.Pids) - 1
-	return containerOf(group) != "" || strings.Contains(group, "kubepods") || s.Groups.Hidden && top >= 0 && s.Groups.Pids[top].Path == group
-}
-
 // raiseOutside is for limits that are set outside of the container.
 func raiseOutside(s census.Census) []Remedy {
 	switch s.Container {
@@ -114,37 +108,4 @@ func allow(s census.Census, call string) []Remedy {
 	}
 	return []Remedy{run(say("shows how many filters there are; whoever starts the program has installed them, or it has itself", "显示过滤器数量；由启动该程序者或程序自身安装"),
 		"grep Seccomp /proc/%d/status", s.PID)}
-}
-
-// serviceOf is the unit of systemd that the program belongs to, "" without one.
-func serviceOf(s census.Census) string {
-	for _, g := range s.Groups.Pids {
-		for dir := g.Path; dir != "/" && dir != "."; dir = path.Dir(dir) {
-			if unit := unitOf(dir); strings.HasSuffix(unit, ".service") {
-				return unit
-			}
-		}
-	}
-	return ""
-}
-
-// unitOf is the unit of systemd that a group's folder is named after.
-func unitOf(dir string) string {
-	for _, kind := range []string{".service", ".scope", ".slice"} {
-		if name := path.Base(dir); strings.HasSuffix(name, kind) {
-			return name
-		}
-	}
-	return ""
-}
-
-// containerName is how docker and podman name groups.
-var containerName = regexp.MustCompile(`(?:docker|libpod)[-/]([0-9a-f]{12,64})`)
-
-func containerOf(dir string) string {
-	m := containerName.FindStringSubmatch(dir)
-	if m == nil {
-		return ""
-	}
-	return m[1][:12]
 }

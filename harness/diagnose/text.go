@@ -11,35 +11,6 @@ type Text struct {
 	Chinese string `json:"zh"`
 }
 
-// Language is one that a diagnosis can be told in.
-type Language string
-
-// Languages.
-const (
-	English Language = "en"
-	Chinese Language = "zh"
-)
-
-// LanguageOf reads the language of a locale, as setlocale(3) finds it: of the
-// three variables the first that is set and not empty. What is not Chinese is
-// English.
-func LanguageOf(getenv func(string) string) Language {
-	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
-		if locale := getenv(name); locale != "" {
-			return ParseLanguage(locale)
-		}
-	}
-	return English
-}
-
-// ParseLanguage reads a locale's name, such as zh_CN.UTF-8.
-func ParseLanguage(locale string) Language {
-	if language, _, _ := strings.Cut(strings.ToLower(locale), "_"); strings.HasPrefix(language, "zh") {
-		return Chinese
-	}
-	return English
-}
-
 // In is the sentence in one language.
 func (t Text) In(l Language) string {
 	if l == Chinese {
@@ -60,4 +31,19 @@ func (t Text) and(more Text) Text {
 		t.English += " "
 	}
 	return Text{English: t.English + more.English, Chinese: t.Chinese + more.Chinese}
+}
+
+// with fills a sentence of formats, with the words of each language.
+func (t Text) with(args ...any) Text {
+	fill := func(format string, l Language) string {
+		in := make([]any, len(args))
+		for i, a := range args {
+			in[i] = a
+			if words, ok := a.(Text); ok {
+				in[i] = words.In(l)
+			}
+		}
+		return fmt.Sprintf(format, in...)
+	}
+	return Text{fill(t.English, English), fill(t.Chinese, Chinese)}
 }
