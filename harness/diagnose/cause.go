@@ -2,23 +2,23 @@ package diagnose
 
 import "github.com/mapstack/conformance/harness/diagnose/census"
 
-// Certainty says how a cause is known.
+// Certainty says how sure a cause is.
 type Certainty string
 
-// Certainties, in the order of causes.
+// Certainties, in the order in which causes are listed.
 const (
-	// Is: it refused the call.
+	// Is: this refused the call.
 	Is Certainty = "is"
-	// Next: it is used up as well, and would refuse if the first did not.
+	// Next: this is used up as well, and would refuse if the first one did not.
 	Next Certainty = "next"
-	// MayBe: it can refuse such a call, and what was read neither shows nor
-	// excludes that it did.
+	// MayBe: this can refuse such a call. What was read does not show whether it
+	// did.
 	MayBe Certainty = "may be"
 )
 
-// Cause is one thing that refuses.
+// Cause is one limit, filter or state that refuses a call.
 type Cause struct {
-	// ID is one of a fixed list, for programs that read a report.
+	// ID is a name from a fixed list, for programs that read a report.
 	ID        string        `json:"id"`
 	Certainty Certainty     `json:"certainty"`
 	Limit     census.Amount `json:"limit"`

@@ -9,8 +9,8 @@ import (
 	"github.com/mapstack/conformance/harness/diagnose/watch"
 )
 
-// heard is evidence by the program's own words alone; nil when they are not
-// about a thread.
+// heard makes evidence from the program's own words alone. It returns nil when they
+// are not about a thread.
 func (j *journal) heard() *Evidence {
 	t, ok := j.words.Last()
 	if !ok || t.Kind != fatal.Thread && t.Kind != fatal.CgoThread {
@@ -30,7 +30,8 @@ func (j *journal) heard() *Evidence {
 	return e
 }
 
-// nameOf finds the error that a message of glibc or musl is of; "" for others.
+// nameOf returns the name of the error whose message glibc or musl prints, "" for
+// other messages.
 func nameOf(message string) string {
 	for _, m := range []struct{ message, name string }{
 		{"Resource temporarily unavailable", "EAGAIN"},
@@ -47,6 +48,7 @@ func nameOf(message string) string {
 	return ""
 }
 
+// evidence takes the census for a call that failed.
 func (j *journal) evidence(a watch.Attempt, want Want) *Evidence {
 	e := &Evidence{Before: j.before, MapStack: j.kernel.Map.Stack, Failure: Failure{
 		Call: a.Call, Want: want, Flags: a.Flags, Length: a.Length,
@@ -54,13 +56,13 @@ func (j *journal) evidence(a watch.Attempt, want Want) *Evidence {
 	}}
 	var err error
 	if e.State, err = census.Take(j.root, a.PID, a.TID); err != nil {
-		// It has been killed since; the machine's limits are those of before.
+		// The thread was killed since. The limits of the machine are the same.
 		e.State = j.before
 	}
 	return e
 }
 
-// ask runs the thread's filters on the call.
+// ask runs the seccomp filters of the thread on the call.
 func (j *journal) ask(a watch.Attempt, t watch.Thread) Filters {
 	filters, err := t.Filters()
 	if err != nil {

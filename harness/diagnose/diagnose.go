@@ -1,6 +1,3 @@
-// Package diagnose says why a program got no thread: it follows the program,
-// takes a census of everything that can refuse when a call fails, and judges
-// which of it did.
 package diagnose
 
 import (
@@ -24,12 +21,12 @@ type Session struct {
 	Installed func(tool string) bool
 	// Signals are passed to a program that is started. May be nil.
 	Signals <-chan os.Signal
-	// Tell is given the report, once: when the program has ended, or as soon as it
-	// was refused something and did not get it.
+	// Tell is called once with the report: when the program has ended, or some time
+	// after a refusal that no later success followed.
 	Tell func(Report) error
 }
 
-// Outcome is what a diagnosis leaves to an exit status.
+// Outcome is what a command needs to choose its exit status.
 type Outcome struct {
 	Verdict string
 	Status  syscall.WaitStatus
@@ -83,8 +80,8 @@ func (s Session) Run(ctx context.Context, c watch.Command) (Outcome, error) {
 }
 
 // Attach diagnoses a program that runs, until it ends or the context does. It
-// fails when there is no such program. One that may not be traced is judged by
-// its limits alone.
+// fails when there is no such program. A program that may not be traced is judged
+// by its limits alone.
 func (s Session) Attach(ctx context.Context, pid int) (Outcome, error) {
 	d, err := s.begin(nil)
 	if err != nil {
@@ -106,7 +103,7 @@ func (s Session) Attach(ctx context.Context, pid int) (Outcome, error) {
 	return Outcome{d.verdict, status, ended}, d.tellErr
 }
 
-// tell makes the report and hands it on, the first time.
+// tell makes the report and passes it to Tell, unless that has been done.
 func (d *session) tell(status syscall.WaitStatus, ended bool) {
 	if d.told {
 		return

@@ -5,22 +5,22 @@ import (
 	"github.com/mapstack/conformance/harness/diagnose/filter"
 )
 
-// Failure is what was refused.
+// Failure is a call that was refused.
 type Failure struct {
 	Call string `json:"call"` // clone, clone3 or mmap
 	Want Want   `json:"want"`
 	// Flags are CLONE_* or MAP_*; 0 when the call was not seen.
 	Flags  uint64 `json:"flags,omitempty"`
 	Length uint64 `json:"length,omitempty"` // of a mapping, bytes
-	// Errno is the architecture's number; 0 when it is not known.
+	// Errno is the number on this architecture; 0 when it is not known.
 	Errno int    `json:"errno"`
 	Name  string `json:"errnoName"`
-	// Attempts is how often the call failed so, one after another; 0 when the call
-	// was not seen and only the program's own words tell of it.
+	// Attempts is how often in a row the call failed with this error. It is 0 when
+	// only the program's own words tell of the call.
 	Attempts int `json:"attempts"`
 	PID      int `json:"pid"`
 	TID      int `json:"tid"`
-	// Recovered: a later call succeeded.
+	// Recovered reports that a later call succeeded.
 	Recovered bool `json:"recovered"`
 }
 
@@ -34,19 +34,20 @@ const (
 	Memory  Want = "memory"
 )
 
-// Evidence is all that one judgement rests on.
+// Evidence is everything that a judgement is made from.
 type Evidence struct {
 	Failure Failure
-	State   census.Census // when the call had failed
+	State   census.Census // just after the call failed
 	Before  census.Census // when the program began, or was attached to
 	Filters Filters
-	// MapStack is the architecture's MAP_STACK.
+	// MapStack is MAP_STACK of the architecture.
 	MapStack uint64
 }
 
 // Filters is what the thread's seccomp filters answer to the call.
 type Filters struct {
-	// Read: the filters were read and run; otherwise Problem says why not.
+	// Read reports that the filters were read and run. Otherwise Problem says why
+	// not.
 	Read    bool
 	Answer  filter.Answer
 	Problem string

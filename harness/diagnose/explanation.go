@@ -2,7 +2,8 @@ package diagnose
 
 import "syscall"
 
-// explain makes the paragraph.
+// explain makes the paragraph that users read. hangs reports that the Go runtime of
+// the architecture does not notice a failed clone.
 func (r *Report) explain(hangs bool) {
 	t := r.ending()
 	if r.Failure != nil {
@@ -18,6 +19,7 @@ func (r *Report) explain(hangs bool) {
 	r.Explanation = t
 }
 
+// refusal tells which call failed, and how often.
 func (r *Report) refusal() Text {
 	f := r.Failure
 	name := f.Name
@@ -39,7 +41,7 @@ func (r *Report) refusal() Text {
 		"%[1]s%[2]s被拒绝：%[5]s 返回 %[3]s（errno %[4]d），共尝试 %[6]d 次。"}.with(program, want, name, f.Errno, f.Call, f.Attempts)
 }
 
-// sentences tells the causes, one sentence each.
+// sentences tells the causes, each with what introduces it.
 func sentences(causes []Cause) (t Text) {
 	for i, c := range causes {
 		lead := Text{"It may also be this:", "也可能是："}
@@ -60,8 +62,8 @@ func sentences(causes []Cause) (t Text) {
 	return t
 }
 
-// ending says whether anything was refused, where no call says so, and what has
-// become of the program.
+// ending says what is left to say about refusals, and what has become of the
+// program.
 func (r *Report) ending() Text {
 	t := r.outcome()
 	if r.Said != nil {
@@ -76,7 +78,8 @@ func (r *Report) ending() Text {
 	return t.and(say("The program goes on.", "程序仍在运行。"))
 }
 
-// outcome is the sentence of the verdict. A refusal has none: its call is told.
+// outcome tells the verdict. It is empty for a refusal, which the call or its causes
+// tell.
 func (r *Report) outcome() Text {
 	switch {
 	case r.Verdict == "recovered":

@@ -12,31 +12,33 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 )
 
-// patience is how long a refusal may stay without a later success before it is
-// told: the Go runtime tries for 210 ms. A program that hangs never ends.
+// patience is how long a refusal waits for a later success before it is reported.
+// The Go runtime tries for 210 ms. A program that hangs would never be reported at
+// its end.
 const patience = 2 * time.Second
 
-// journal keeps what a watch tells, and takes the census when a call fails.
+// journal records what happens to the program, and takes the census when a call
+// fails. It implements watch.Observer.
 type journal struct {
 	root   fs.FS
 	kernel abi.Table
 	alarm  *time.Timer
-	// report is called once, with a refusal that nothing followed for so long.
+	// report is called when no success followed a refusal within patience.
 	report func()
 
 	pid    int
 	before census.Census
 	met    map[int]bool // processes that have made a thread
 	words  fatal.Reader
-	spoken int // the process whose words were read last
-	// open are the refusals that no success has followed, by process.
+	spoken int // the process that wrote words
+	// open are the refusals that no success has followed yet.
 	open      map[place]*Evidence
-	last      *Evidence // the latest of open tasks
+	last      *Evidence // the latest refusal in open
 	mapping   *Evidence // the latest refused mapping
-	recovered *Evidence // the latest that a success followed
+	recovered *Evidence // the latest refusal that a success followed
 }
 
-// place is what a success recovers.
+// place is where a success makes up for a refusal.
 type place struct {
 	pid  int
 	want Want
@@ -48,29 +50,30 @@ func newJournal(root fs.FS, kernel abi.Table, report func()) *journal {
 	return &journal{root: root, kernel: kernel, alarm: alarm, report: report, open: map[place]*Evidence{}, met: map[int]bool{}}
 }
 
-// Started takes the census that refusals are compared with.
+// Started takes the census that later ones are compared with.
 func (j *journal) Started(pid int) {
 	j.pid = pid
-	// A program that has ended already refuses nothing.
+	// Without a census the program has ended already: there will be no refusal.
 	j.before, _ = census.Take(j.root, pid, pid)
 }
 
-// Woke is some time after a refusal, or after the program's last words: some
-// programs hang after them.
+// Woke is called patience after a refusal, or after the words of the program: some
+// programs hang then.
 func (j *journal) Woke() {
 	if j.refused() != nil {
 		j.report()
 	}
 }
 
+// Wrote reads the words of the program. The first text of the Go runtime counts.
 func (j *journal) Wrote(pid int, p []byte) {
 	_, had := j.words.Last()
 	_, _ = j.words.Write(p)
 	if _, has := j.words.Last(); has && !had {
 		j.spoken = pid
 		if j.last == nil {
-			// Nothing was seen to fail. The program is still there: it has more to
-			// write.
+			// No call was seen to fail. The program is still there, because it has
+			// more to write.
 			if e := j.heard(); e != nil {
 				j.last, j.open[place{pid, Thread}] = e, e
 			}
@@ -79,6 +82,7 @@ func (j *journal) Wrote(pid int, p []byte) {
 	}
 }
 
+// Attempt records a call that succeeded or failed.
 func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 	want := wanted(a)
 	at := place{a.PID, want}
@@ -107,8 +111,8 @@ func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 	j.alarm.Reset(patience)
 }
 
-// meet adds the control groups of a process that begins to make threads to what
-// refusals are compared with: a launcher may have moved it after the start.
+// meet takes the control groups of a process that makes its first thread, for later
+// comparison: a launcher may have moved the process to them after its start.
 func (j *journal) meet(a watch.Attempt) {
 	c, err := census.Take(j.root, a.PID, a.TID)
 	if err != nil {
@@ -150,8 +154,9 @@ func (j *journal) recover(at place) {
 	}
 }
 
-// toTell is the refusal that a report is about. Where the program got everything
-// in the end, that is the latest EAGAIN: it was close to a limit.
+// toTell returns the refusal that a report is about, nil when there is none. When
+// every call succeeded in the end, it is the latest EAGAIN, which shows that a limit
+// is near.
 func (j *journal) toTell() *Evidence {
 	if e := j.refused(); e != nil {
 		return e
@@ -162,8 +167,8 @@ func (j *journal) toTell() *Evidence {
 	return nil
 }
 
-// refused is what to tell of: the latest refusal that mattered, nil when none
-// did. Programs survive mappings that are refused, unless they say otherwise.
+// refused returns the latest refusal that mattered, nil when none did. Programs
+// survive a refused mapping, unless it was for a stack or their words say otherwise.
 func (j *journal) refused() *Evidence {
 	words, spoke := j.words.Last()
 	memory := spoke && (words.Kind == fatal.Memory || words.Kind == fatal.LockedMemory || words.Kind == fatal.Denied)
@@ -179,7 +184,8 @@ func (j *journal) refused() *Evidence {
 	return nil
 }
 
-// killed is a memory group that killed since the program began, when it ended so.
+// killed returns the memory group that killed a process since the program began, if
+// the program ended by SIGKILL.
 func (j *journal) killed(status syscall.WaitStatus) (census.MemoryGroup, bool) {
 	if !status.Signaled() || status.Signal() != syscall.SIGKILL {
 		return census.MemoryGroup{}, false

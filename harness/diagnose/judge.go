@@ -20,7 +20,7 @@ func Judge(e Evidence) []Cause {
 	if e.Failure.Name == "EAGAIN" {
 		causes = append(causes, unreadFilters(e)...)
 	} else {
-		// The kernel itself gives these more rarely than filters do.
+		// Filters give these errors more often than the kernel itself.
 		causes = append(unreadFilters(e), causes...)
 	}
 	slices.SortStableFunc(causes, func(a, b Cause) int { return rank(a) - rank(b) })
@@ -34,7 +34,7 @@ func rank(c Cause) int {
 	case c.Certainty == Next:
 		return 1
 	case c.ID == "passing":
-		return 3 // what is left when nothing else is
+		return 3 // the explanation when there is no other
 	}
 	return 2
 }

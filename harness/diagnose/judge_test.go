@@ -11,7 +11,7 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// roomy is a program of a user on a machine where nothing is used up.
+// roomy is the evidence of a refusal on a machine where no limit is used up.
 func roomy() Evidence {
 	n := census.Known
 	none := census.Amount{State: census.Unlimited}
@@ -36,8 +36,8 @@ func roomy() Evidence {
 
 func asked(answer uint32) Filters { return Filters{Read: true, Answer: filter.Answer(answer)} }
 
-// judgements are states that cannot be had on every machine without harm to it,
-// and what they are to be told as: certainty and ID of each cause.
+// judgements are states of a machine, most of which cannot be made without harm, and
+// the certainty and ID of each cause they must give.
 var judgements = []struct {
 	name  string
 	spoil func(e *Evidence, s *census.Census)
@@ -160,8 +160,8 @@ func mapping(e *Evidence, name string, errno int) {
 	e.Failure.Call, e.Failure.Want, e.Failure.Flags, e.Failure.Length = "mmap", Memory, 0x22, 4<<20
 }
 
-// groups are control groups from the program's own upwards: limit, tasks, and
-// refusals.
+// groups makes control groups, from the program's own upwards. Each text has the
+// limit, the tasks and the refusals.
 func groups(all ...string) (list []census.PidsGroup) {
 	for i, text := range all {
 		var limit string
@@ -228,8 +228,8 @@ func TestEveryCauseIsToldInBothLanguages(t *testing.T) {
 	}
 }
 
-// TestALimitIsRaisedWhereItIsSet fails if a command were undone by systemd or a
-// container's runtime.
+// TestALimitIsRaisedWhereItIsSet fails if systemd or a container runtime would undo
+// a command.
 func TestALimitIsRaisedWhereItIsSet(t *testing.T) {
 	id := strings.Repeat("0123456789ab", 6)[:64]
 	for _, c := range []struct{ runtime, path, want string }{

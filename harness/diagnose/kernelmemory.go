@@ -2,8 +2,8 @@ package diagnose
 
 import "github.com/mapstack/conformance/harness/diagnose/census"
 
-// kernelMemory is clone's ENOMEM: the kernel has no memory for the task itself.
-// The new thread's own stack is not looked at.
+// kernelMemory judges ENOMEM of clone: the kernel has no memory for the task itself.
+// clone does not look at the new thread's stack.
 func kernelMemory(e Evidence) []Cause {
 	s := e.State
 	for _, g := range s.Groups.Memory {
@@ -19,6 +19,7 @@ func kernelMemory(e Evidence) []Cause {
 		Raise: []Remedy{run(say("to see what takes it", "查看内存去向"), "slabtop -o -s c | head")}}}
 }
 
+// memoryGroup makes the cause of a control group that reached its limit of memory.
 func memoryGroup(s census.Census, g census.MemoryGroup, how Certainty) Cause {
 	raise := []Remedy{run(now(), "echo %d > %s", double(g.Max.N), g.MaxFile())}
 	if unit := unitOf(g.Path); unit != "" {

@@ -2,7 +2,7 @@ package diagnose
 
 import "strings"
 
-// Language is one that a diagnosis can be told in.
+// Language is a language of a diagnosis.
 type Language string
 
 // Languages.
@@ -11,9 +11,9 @@ const (
 	Chinese Language = "zh"
 )
 
-// LanguageOf reads the language of a locale, as setlocale(3) finds it: of the
-// three variables the first that is set and not empty. What is not Chinese is
-// English.
+// LanguageOf returns the language of the environment. Like setlocale(3) it uses the
+// first of three variables that is set and not empty. Every language but Chinese
+// gives English.
 func LanguageOf(getenv func(string) string) Language {
 	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
 		if locale := getenv(name); locale != "" {

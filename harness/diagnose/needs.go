@@ -31,7 +31,7 @@ func needs(root fs.FS, pid int, problem error) []Text {
 	return list
 }
 
-// yama says what the security module Yama asks for.
+// yama says what the security module Yama demands.
 func yama(root fs.FS, pid int, capable bool) []Text {
 	scope, _ := fs.ReadFile(root, "proc/sys/kernel/yama/ptrace_scope")
 	switch mode := strings.TrimSpace(string(scope)); {
@@ -48,8 +48,8 @@ func yama(root fs.FS, pid int, capable bool) []Text {
 	return nil
 }
 
-// ofProgram says what the program itself asks for, by its status and that of this
-// process.
+// ofProgram says what the state of the program demands. its and self are the status
+// of the program and of this process.
 func ofProgram(its, self map[string]string, capable bool) (list []Text) {
 	if len(its) == 0 {
 		return nil
@@ -63,7 +63,7 @@ func ofProgram(its, self map[string]string, capable bool) (list []Text) {
 	return list
 }
 
-// fields is the first word behind each key of a status file.
+// fields returns the first word behind each key of a status file.
 func fields(root fs.FS, name string) map[string]string {
 	text, _ := fs.ReadFile(root, name)
 	all := map[string]string{}

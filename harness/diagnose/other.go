@@ -2,7 +2,7 @@ package diagnose
 
 import "github.com/mapstack/conformance/harness/diagnose/census"
 
-// other judges errors that no count of tasks gives.
+// other judges errors that no limit on the number of tasks gives.
 func other(e Evidence) []Cause {
 	if c, ok := otherNamespace(e); ok {
 		return []Cause{c}

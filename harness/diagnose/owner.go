@@ -8,8 +8,8 @@ import (
 	"github.com/mapstack/conformance/harness/diagnose/census"
 )
 
-// ofContainer reports whether a group is one that a container's runtime made:
-// by its name, or because it is the highest that the container shows.
+// ofContainer reports whether a container runtime made a group: its name says so,
+// or it is the highest group that the container shows.
 func ofContainer(s census.Census, group string) bool {
 	if s.Container == "" {
 		return false
@@ -18,7 +18,7 @@ func ofContainer(s census.Census, group string) bool {
 	return containerOf(group) != "" || strings.Contains(group, "kubepods") || s.Groups.Hidden && top >= 0 && s.Groups.Pids[top].Path == group
 }
 
-// serviceOf is the unit of systemd that the program belongs to, "" without one.
+// serviceOf returns the systemd service that the program belongs to, "" without one.
 func serviceOf(s census.Census) string {
 	for _, g := range s.Groups.Pids {
 		for dir := g.Path; dir != "/" && dir != "."; dir = path.Dir(dir) {
@@ -30,7 +30,8 @@ func serviceOf(s census.Census) string {
 	return ""
 }
 
-// unitOf is the unit of systemd that a group's folder is named after.
+// unitOf returns the systemd unit that the folder of a group is named after, "" for
+// other names.
 func unitOf(dir string) string {
 	for _, kind := range []string{".service", ".scope", ".slice"} {
 		if name := path.Base(dir); strings.HasSuffix(name, kind) {
@@ -40,9 +41,11 @@ func unitOf(dir string) string {
 	return ""
 }
 
-// containerName is how docker and podman name groups.
+// containerName matches the names that docker and podman give to groups.
 var containerName = regexp.MustCompile(`(?:docker|libpod)[-/]([0-9a-f]{12,64})`)
 
+// containerOf returns the short ID of the container that a group is named after, ""
+// for other names.
 func containerOf(dir string) string {
 	m := containerName.FindStringSubmatch(dir)
 	if m == nil {

@@ -7,18 +7,19 @@ import (
 	"github.com/mapstack/conformance/harness/diagnose/census"
 )
 
-// Remedy is a command, or a line of a file, that takes a cause away.
+// Remedy is a command, or a line of a file, that removes a cause.
 type Remedy struct {
 	Command string `json:"command"`
 	When    Text   `json:"when"`
-	running bool   // it is for a program that still runs
+	running bool   // it helps only a program that still runs
 }
 
+// run makes a remedy. The format is of the command.
 func run(when Text, format string, args ...any) Remedy {
 	return Remedy{Command: fmt.Sprintf(format, args...), When: when}
 }
 
-// running is a remedy that helps only while the program runs.
+// running makes a remedy that helps only while the program runs.
 func running(format string, args ...any) Remedy {
 	r := run(now(), format, args...)
 	r.running = true
@@ -36,13 +37,15 @@ func sysctl(name string, value uint64) Remedy {
 		"sysctl -w %s=%d", name, value)
 }
 
-// double is a limit that leaves room: a power of two, twice what is used.
+// double returns a limit that leaves room: the power of two that is at least twice
+// what is used.
 func double(used uint64) uint64 {
 	const least = 1024
 	const most = 1 << 61
 	return max(least, uint64(1)<<bits.Len64(2*min(used, most)-1))
 }
 
+// raiseProcesses raises RLIMIT_NPROC: for what runs, in a shell, and for good.
 func raiseProcesses(s census.Census) []Remedy {
 	n := double(s.User.Tasks.N)
 	if s.User.Processes.Soft.State == census.Exact {
@@ -64,8 +67,8 @@ func raiseProcesses(s census.Census) []Remedy {
 	return list
 }
 
-// raisePids raises the limit of a group where it is set: runtimes and systemd
-// write their own value again.
+// raisePids raises the limit of a group where it is set, because container runtimes
+// and systemd write their own value again.
 func raisePids(s census.Census, at int) []Remedy {
 	g := s.Groups.Pids[at]
 	n := double(g.Current.N)
@@ -82,7 +85,7 @@ func raisePids(s census.Census, at int) []Remedy {
 	return []Remedy{run(now().and(say(", as root", "，需 root")), "echo %d > %s", n, g.MaxFile())}
 }
 
-// raiseOutside is for limits that are set outside of the container.
+// raiseOutside raises a limit that is set outside of the container.
 func raiseOutside(s census.Census) []Remedy {
 	switch s.Container {
 	case "kubernetes":
@@ -93,7 +96,7 @@ func raiseOutside(s census.Census) []Remedy {
 	return []Remedy{run(say("outside of the container", "在容器之外"), "cat /sys/fs/cgroup/**/pids.max")}
 }
 
-// allow takes a filter away.
+// allow removes a filter, or shows it.
 func allow(s census.Census, call string) []Remedy {
 	switch unit := serviceOf(s); {
 	case s.Container == "docker" || s.Container == "podman":

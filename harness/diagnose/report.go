@@ -24,9 +24,9 @@ type Report struct {
 	Failure *Failure    `json:"failure,omitempty"`
 	Said    *fatal.Text `json:"said,omitempty"`
 	Causes  []Cause     `json:"causes,omitempty"`
-	// Needs is what keeps the diagnosis from saying more, and what mends it.
+	// Needs says why the program could not be traced, and what would allow it.
 	Needs []Text `json:"needs,omitempty"`
-	// See is commands of other tools that show the call.
+	// See are commands of other tools that show the call.
 	See         []string       `json:"see,omitempty"`
 	Explanation Text           `json:"explanation"`
 	State       *census.Census `json:"state,omitempty"`
@@ -36,8 +36,8 @@ type Report struct {
 type Program struct {
 	PID     int      `json:"pid,omitempty"`
 	Command []string `json:"command,omitempty"`
-	// State is "running", "exited" or "signaled"; Status the exit status or the
-	// signal's number.
+	// State is "running", "exited" or "signaled". Status is the exit status or the
+	// number of the signal.
 	State  string `json:"state"`
 	Status int    `json:"status"`
 }

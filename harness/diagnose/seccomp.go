@@ -5,7 +5,8 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// filtered is a refusal by a seccomp filter, which is asked before the call is.
+// filtered judges a refusal by a seccomp filter. Filters run before the call does,
+// so that no limit was reached.
 func filtered(e Evidence) (Cause, bool) {
 	f, answer := e.Failure, e.Filters.Answer
 	if !e.Filters.Read {
@@ -30,7 +31,7 @@ func filtered(e Evidence) (Cause, bool) {
 	return Cause{}, false
 }
 
-// profile says who installs filters where a container is.
+// profile says that a container runtime installs filters.
 func profile(c census.Census) Text {
 	if c.Container == "" {
 		return Text{}
@@ -38,8 +39,8 @@ func profile(c census.Census) Text {
 	return say("; container runtimes (here %[1]s) install such filters by default", "；容器运行时（此处为 %[1]s）默认安装此类过滤器", c.Container)
 }
 
-// unreadFilters is what remains possible where filters cannot be read. The
-// kernel itself gives some errors to calls of a thread never or hardly ever.
+// unreadFilters names the filter that may have refused when filters could not be
+// read.
 func unreadFilters(e Evidence) []Cause {
 	if e.Filters.Read || !e.State.Seccomp.Mode.AtLeast(census.Known(1)) {
 		return nil

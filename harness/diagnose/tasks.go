@@ -4,8 +4,8 @@ import (
 	"github.com/mapstack/conformance/harness/diagnose/census"
 )
 
-// tasks judges EAGAIN. Limits are tried in the kernel's own order (copy_process
-// in kernel/fork.c): of several that are used up the first one refuses.
+// tasks judges EAGAIN. The order is that of the kernel (copy_process in
+// kernel/fork.c): of several limits that are used up, the first one refuses.
 func tasks(e Evidence) []Cause {
 	var full []Cause
 	for _, judge := range []func(Evidence) (Cause, bool){userTasks, allTasks, deadline, numbers, group} {
@@ -16,7 +16,8 @@ func tasks(e Evidence) []Cause {
 	if len(full) == 0 {
 		return unexplained(e)
 	}
-	// A control group's counter shows that the call came as far as that.
+	// A control group that counted a refusal shows that the call passed all checks
+	// before it.
 	for i, c := range full {
 		if c.ID == "cgroup-pids" && grown(e) != nil {
 			copy(full[1:i+1], full[:i])
@@ -30,6 +31,7 @@ func tasks(e Evidence) []Cause {
 	return full
 }
 
+// userTasks judges RLIMIT_NPROC.
 func userTasks(e Evidence) (Cause, bool) {
 	s := e.State
 	if s.User.Exempt != "" || !s.User.Tasks.AtLeast(s.User.Processes.Soft) {
@@ -38,6 +40,7 @@ func userTasks(e Evidence) (Cause, bool) {
 	return nproc(e), true
 }
 
+// nproc makes the cause of RLIMIT_NPROC.
 func nproc(e Evidence) Cause {
 	s := e.State
 	return Cause{
@@ -49,6 +52,7 @@ func nproc(e Evidence) Cause {
 	}
 }
 
+// allTasks judges kernel.threads-max.
 func allTasks(e Evidence) (Cause, bool) {
 	s := e.State
 	if !s.Tasks.Count.AtLeast(s.Tasks.Max) {
@@ -62,6 +66,8 @@ func allTasks(e Evidence) (Cause, bool) {
 	}, true
 }
 
+// deadline judges the scheduling policy SCHED_DEADLINE (sched_fork in
+// kernel/sched/core.c).
 func deadline(e Evidence) (Cause, bool) {
 	s := e.State
 	if s.Policy != census.Known(census.Deadline) {
@@ -78,6 +84,7 @@ func deadline(e Evidence) (Cause, bool) {
 	}, true
 }
 
+// numbers judges kernel.pid_max.
 func numbers(e Evidence) (Cause, bool) {
 	s := e.State
 	if s.Tasks.PIDMax.N < census.Reserved || !s.Tasks.IDs.AtLeast(census.Known(s.Tasks.PIDMax.N-census.Reserved)) || s.Tasks.PIDMax.State != census.Exact {
@@ -87,12 +94,12 @@ func numbers(e Evidence) (Cause, bool) {
 		ID: "pid-max", Limit: s.Tasks.PIDMax, Used: s.Tasks.IDs, Where: "/proc/sys/kernel/pid_max",
 		Why: say("every number for a task below kernel.pid_max, %[1]s, is taken: %[2]s of them from %[3]d upwards",
 			"kernel.pid_max（%[1]s）以下的任务编号已用尽：从 %[3]d 起已占用 %[2]s 个", s.Tasks.PIDMax, s.Tasks.IDs, census.Reserved),
-		Raise: []Remedy{sysctl("kernel.pid_max", 4<<20)}, // PID_MAX_LIMIT of 64 bits
+		Raise: []Remedy{sysctl("kernel.pid_max", 4<<20)}, // PID_MAX_LIMIT of 64-bit machines
 	}, true
 }
 
-// group is a control group that is full. It is also one when its counter says
-// that it refused, though tasks have ended since.
+// group judges control groups. One that is full refuses. One that counted a refusal
+// did too, even if tasks have ended since.
 func group(e Evidence) (Cause, bool) {
 	for i, g := range e.State.Groups.Pids {
 		if g.Current.AtLeast(g.Max) {
@@ -101,7 +108,7 @@ func group(e Evidence) (Cause, bool) {
 	}
 	g := grown(e)
 	for i, limited := range e.State.Groups.Pids {
-		// Old kernels count in the program's own group, the limit may be above.
+		// Old kernels count in the program's own group. The limit may be in one above.
 		if g != nil && limited.Max.State == census.Exact {
 			return pids(e, i), true
 		}
@@ -109,7 +116,7 @@ func group(e Evidence) (Cause, bool) {
 	return Cause{}, false
 }
 
-// grown is a group that counted refusals since the program began.
+// grown returns a group that counted refusals since the program began.
 func grown(e Evidence) *census.PidsGroup {
 	for _, now := range e.State.Groups.Pids {
 		for _, was := range e.Before.Groups.Pids {
@@ -121,6 +128,7 @@ func grown(e Evidence) *census.PidsGroup {
 	return nil
 }
 
+// pids makes the cause of a control group.
 func pids(e Evidence, at int) Cause {
 	s, g := e.State, e.State.Groups.Pids[at]
 	return Cause{
@@ -131,7 +139,7 @@ func pids(e Evidence, at int) Cause {
 	}
 }
 
-// runtimeSets says that a container's runtime sets the limits of a group.
+// runtimeSets says that the container runtime sets the limit of a group.
 func runtimeSets(s census.Census, group string) Text {
 	if !ofContainer(s, group) {
 		return Text{}
@@ -139,7 +147,7 @@ func runtimeSets(s census.Census, group string) Text {
 	return say("; the container runtime (%[1]s) sets it", "；由容器运行时（%[1]s）设置", s.Container)
 }
 
-// unexplained is what can give EAGAIN although nothing that can be seen is used
+// unexplained names what can give EAGAIN although no limit that can be read is used
 // up.
 func unexplained(e Evidence) (causes []Cause) {
 	s := e.State

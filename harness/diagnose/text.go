@@ -11,7 +11,7 @@ type Text struct {
 	Chinese string `json:"zh"`
 }
 
-// In is the sentence in one language.
+// In returns the sentence in a language.
 func (t Text) In(l Language) string {
 	if l == Chinese {
 		return t.Chinese
@@ -19,13 +19,12 @@ func (t Text) In(l Language) string {
 	return t.English
 }
 
-// say makes a sentence. Both formats take all arguments, by number where the
-// order differs.
+// say makes a sentence. Both formats get all arguments and take them by number.
 func say(english, chinese string, args ...any) Text {
 	return Text{English: fmt.Sprintf(english, args...), Chinese: fmt.Sprintf(chinese, args...)}
 }
 
-// and puts something behind a sentence. Chinese has no spaces between words.
+// and appends to a sentence. Chinese has no spaces between words.
 func (t Text) and(more Text) Text {
 	if t.English != "" && more.English != "" && !strings.ContainsAny(more.English[:1], ";,") {
 		t.English += " "
@@ -33,7 +32,8 @@ func (t Text) and(more Text) Text {
 	return Text{English: t.English + more.English, Chinese: t.Chinese + more.Chinese}
 }
 
-// with fills a sentence of formats, with the words of each language.
+// with fills formats with arguments. A Text among them is told in the language of the
+// format.
 func (t Text) with(args ...any) Text {
 	fill := func(format string, l Language) string {
 		in := make([]any, len(args))

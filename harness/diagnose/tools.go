@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// tools are commands that show the calls, of what is installed.
+// tools returns commands that show the calls, for the tools that are installed.
 func tools(installed func(string) bool, pid int, command []string) []string {
 	target, start := "-p "+strconv.Itoa(pid), "gdb -p "+strconv.Itoa(pid)
 	end := " -ex continue"
@@ -25,7 +25,7 @@ func tools(installed func(string) bool, pid int, command []string) []string {
 	return list
 }
 
-// quoted is a command as a shell reads it.
+// quoted returns a command as a shell reads it.
 func quoted(command []string) string {
 	words := make([]string, len(command))
 	for i, w := range command {

@@ -12,8 +12,8 @@ import (
 	"testing/fstest"
 )
 
-// recorded is what a kernel shows of a service on a machine with systemd, with
-// what the census does not read left out.
+// recorded is what a kernel shows of a service on a machine with systemd. It has only
+// the files and lines that the census reads.
 func recorded() fstest.MapFS {
 	tree := fstest.MapFS{}
 	for name, text := range map[string]string{
@@ -97,7 +97,7 @@ func TestEveryLimitIsRead(t *testing.T) {
 		Policy:     Known(Deadline),
 		Namespaces: Namespaces{InitialPIDs: true, InitialUsers: true},
 	}
-	// 24 tasks are seen; 70, 80, 90 and 1 have low numbers, 400 has not.
+	// 24 tasks are listed. Of these 1, 70, 80 and 90 have numbers below Reserved.
 	got, _ := json.MarshalIndent(c, "", " ")
 	expected, _ := json.MarshalIndent(want, "", " ")
 	if string(got) != string(expected) {
@@ -105,8 +105,8 @@ func TestEveryLimitIsRead(t *testing.T) {
 	}
 }
 
-// TestWhoIsNotLimitedIsKnown fails if RLIMIT_NPROC were blamed for root, or not
-// for root of a user namespace.
+// TestWhoIsNotLimitedIsKnown fails if RLIMIT_NPROC is thought to hold for root, or
+// not to hold for root of a user namespace.
 func TestWhoIsNotLimitedIsKnown(t *testing.T) {
 	for _, c := range []struct{ name, uid, caps, users, uidMap, want string }{
 		{"a user", "1000", "0", firstUsers, "", ""},
@@ -127,8 +127,8 @@ func TestWhoIsNotLimitedIsKnown(t *testing.T) {
 	}
 }
 
-// TestGroupsAreFoundWhereverTheyAreMounted has the layouts of hosts and
-// containers, with both versions.
+// TestGroupsAreFoundWhereverTheyAreMounted fails if the layout of a host or of a
+// container, with either version, hides a group.
 func TestGroupsAreFoundWhereverTheyAreMounted(t *testing.T) {
 	for _, c := range []struct {
 		name, cgroup, mounts, file, want string
@@ -166,20 +166,20 @@ func TestAnotherNamespaceOfChildrenIsSeen(t *testing.T) {
 	tree := recorded()
 	link(tree, "ns/pid_for_children", "pid:[4026532001]")
 	if !take(t, tree).Namespaces.ChildPIDs {
-		t.Error("it is not")
+		t.Error("pid_for_children is not seen")
 	}
 	delete(tree, "proc/70/task/71/ns/pid_for_children") // nobody is in it yet
 	if !take(t, tree).Namespaces.ChildPIDs {
-		t.Error("it is not, without a first process")
+		t.Error("a namespace without a first process is not seen")
 	}
 	link(tree, "ns/time_for_children", "time:[2]")
 	if !take(t, tree).Namespaces.ChildTime {
-		t.Error("that of time is not")
+		t.Error("time_for_children is not seen")
 	}
 }
 
-// TestWhatCannotBeReadIsSaid fails if something missing were taken for a number,
-// or ended the diagnosis.
+// TestWhatCannotBeReadIsSaid fails if a missing file is taken for a number, or ends
+// the diagnosis.
 func TestWhatCannotBeReadIsSaid(t *testing.T) {
 	for name := range maps.Clone(recorded()) {
 		tree := recorded()
@@ -194,7 +194,8 @@ func TestWhatCannotBeReadIsSaid(t *testing.T) {
 		if err != nil {
 			t.Errorf("without %s: %v", name, err)
 		}
-		// Those that may be missing anywhere, other programs, and what their lack means.
+		// These may be missing: namespaces, other programs, and files of groups without
+		// a limit.
 		quiet := []string{"/ns/", "/status", "pids.max", "memory.max"}
 		if len(c.Unknown) == 0 && !slices.ContainsFunc(quiet, func(s string) bool { return strings.Contains(name, s) }) {
 			t.Errorf("without %s nothing is unknown", name)
@@ -212,8 +213,8 @@ func TestThisMachineCanBeRead(t *testing.T) {
 	}
 }
 
-// FuzzTake fails if a file that is not as the kernel writes it could crash or
-// hang who diagnoses.
+// FuzzTake fails if a file that is not as the kernel writes it crashes or hangs the
+// diagnosis.
 func FuzzTake(f *testing.F) {
 	for name, file := range recorded() {
 		f.Add(name, file.Data)

@@ -8,18 +8,16 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// Attempt is a call that makes a thread or a process, or that maps memory, at
-// its end. Mappings that succeed are not told.
+// Attempt is a call that made a thread or a process, or mapped memory, or failed
+// to. Mappings that succeed are not reported.
 type Attempt struct {
-	Call  string // "clone", "clone3" or "mmap"
-	PID   int
-	TID   int
-	Flags uint64 // CLONE_* or MAP_*
-	// Length is of a mapping, bytes.
-	Length uint64
-	// Errno is 0 of a call that succeeded.
-	Errno int
-	// Raw is what a seccomp filter sees of the call.
+	Call   string // "clone", "clone3" or "mmap"
+	PID    int
+	TID    int
+	Flags  uint64 // CLONE_* or MAP_*
+	Length uint64 // of a mapping, bytes
+	Errno  int    // 0 when the call succeeded
+	// The rest is what a seccomp filter sees of the call.
 	Number      uint64
 	Arch        uint32
 	Instruction uint64
@@ -29,7 +27,7 @@ type Attempt struct {
 // Thread reports whether the call is for a thread, not for a process.
 func (a Attempt) Thread() bool { return a.Call != "mmap" && a.Flags&cloneThread != 0 }
 
-// atCall is a thread at the beginning or the end of a system call.
+// atCall handles a thread that stopped where a system call begins or ends.
 func (t *tracer) atCall(tid int) syscall.Errno {
 	info, errno := trace.SyscallInfo(tid)
 	if errno != 0 {
@@ -49,9 +47,9 @@ func (t *tracer) atCall(tid int) syscall.Errno {
 	return 0
 }
 
-// written tells what is about to be written to standard error.
+// written reports what a thread is about to write to standard error.
 func (t *tracer) written(tid int, i *trace.Info) {
-	// What a text needs, bytes: of one write no more is read.
+	// Bytes that are read of one write: more than any text of the Go runtime has.
 	const most = 4096
 	args := i.Arguments()
 	if i.Arch != t.audit || i.Number() != syscall.SYS_WRITE || args[0] != uint64(syscall.Stderr) {
@@ -63,11 +61,11 @@ func (t *tracer) written(tid int, i *trace.Info) {
 	}
 }
 
-// Flags of clone (include/uapi/linux/sched.h).
+// cloneThread is CLONE_THREAD (include/uapi/linux/sched.h).
 const cloneThread = 0x10000
 
-// interesting makes the record of a call that begins, nil of one that does not
-// matter.
+// interesting makes the record of a call that begins. It returns nil for a call that
+// does not matter.
 func (t *tracer) interesting(tid int, i *trace.Info) *Attempt {
 	if i.Arch != t.audit {
 		return nil // a program of another architecture: its numbers mean other calls
@@ -78,7 +76,7 @@ func (t *tracer) interesting(tid int, i *trace.Info) *Attempt {
 		a.Call, a.Flags = "clone", a.Args[slices.Index(t.kernel.CloneOrder[:], abi.CloneFlags)]
 	case number == t.kernel.Syscall.Clone3 && number != 0:
 		a.Call = "clone3"
-		a.Flags, _ = trace.Peek(tid, a.Args[0]) // the first of struct clone_args; 0 where it has no memory
+		a.Flags, _ = trace.Peek(tid, a.Args[0]) // the first field of struct clone_args; 0 when it cannot be read
 	case number == t.kernel.Syscall.Mmap:
 		a.Call = "mmap"
 		if args, err := trace.MmapArguments(t.kernel.Table, tid, a.Args); err == nil {
@@ -90,11 +88,11 @@ func (t *tracer) interesting(tid int, i *trace.Info) *Attempt {
 	return a
 }
 
-// lastRestart is ERESTART_RESTARTBLOCK (include/linux/errno.h). The kernel shows
-// a tracer these numbers where the program sees the call begin again.
+// ERESTARTSYS to ERESTART_RESTARTBLOCK (include/linux/errno.h). A tracer sees these
+// numbers when the kernel is about to begin the call again.
 const firstRestart, lastRestart = 512, 516
 
-// finished tells an attempt that ended.
+// finished reports a call that ended.
 func (t *tracer) finished(a *Attempt, i *trace.Info) {
 	_, a.Errno = i.Result()
 	if a.Errno >= firstRestart && a.Errno <= lastRestart || a.Call == "mmap" && a.Errno == 0 {

@@ -18,8 +18,8 @@ type change struct {
 	status syscall.WaitStatus
 }
 
-// farewell is how long threads have to stand before they are let go. One that
-// waits for a device that does not answer never does.
+// farewell is how long threads have to stop so that they can be let go. A thread
+// that waits for a dead device never stops.
 const farewell = 5 * time.Second
 
 // follow handles what happens until the program has ended or is let go. Another
@@ -64,7 +64,7 @@ func (t *tracer) follow(ctx context.Context) (syscall.WaitStatus, error) {
 	}
 }
 
-// leave stops every thread, to let it go once it stands.
+// leave stops every thread, so that it can be let go.
 func (t *tracer) leave() {
 	t.leaving = true
 	t.timeout = time.NewTimer(farewell).C
@@ -80,8 +80,8 @@ func (t *tracer) kill() {
 	}
 }
 
-// wait tells what happens to all traced threads. wait4 of one thread takes what
-// another one traces.
+// wait reports what happens to all traced threads. wait4 also returns what another
+// thread of this process traces.
 func wait(changes chan<- change, over <-chan struct{}) {
 	for {
 		var c change
@@ -132,10 +132,10 @@ func (t *tracer) stopped(c change) syscall.Errno {
 			return errno
 		}
 	case event == unix.PTRACE_EVENT_STOP && signal != syscall.SIGTRAP:
-		request = unix.PTRACE_LISTEN // its user stopped it: it stays stopped
+		request = unix.PTRACE_LISTEN // its user stopped it, and it stays stopped
 	case event == unix.PTRACE_EVENT_EXEC:
-		t.calls[c.tid] = nil // it was the old program's
-		// The thread has taken the number of its process and left its own.
+		t.calls[c.tid] = nil // the call was of the old program
+		// execve gave the thread the number of its process. Its own is gone.
 		if former, err := syscall.PtraceGetEventMsg(c.tid); err == nil && int(former) != c.tid {
 			delete(t.calls, int(former))
 		}

@@ -112,24 +112,24 @@ func (l *listener) status(ctx context.Context, err error) (syscall.WaitStatus, e
 	return status, nil
 }
 
-// narrowPipe is a pipe that holds one page. A program that has more to write, as
-// the Go runtime has after its first words, waits until those have been dealt
-// with, and is still there to be looked at.
+// narrowPipe makes a pipe that holds one page. A program that writes more, as the Go
+// runtime does after its first words, waits until those were read. So it is still
+// there when the census is taken.
 func narrowPipe() (r, w *os.File, err error) {
 	r, w, err = os.Pipe()
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a pipe for standard error: %w", err)
 	}
-	// One that stays as wide as it is serves too, less well.
+	// If this fails the pipe works too, but the program may end sooner.
 	_, _ = unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, os.Getpagesize())
 	return r, w, nil
 }
 
-// pieces hands on what is written, and waits until it has been dealt with.
+// pieces passes on what is written, and waits until the receiver is done with it.
 type pieces chan []byte
 
 func (c pieces) Write(p []byte) (int, error) {
 	c <- p
-	<-c // with the buffer, which is used again
+	<-c // the caller uses the buffer again
 	return len(p), nil
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// options of a watch: threads and children are followed from their first
-// instruction, and stops at calls are told from signals.
+// options make the kernel trace new threads and children from their first
+// instruction, and mark stops at system calls so that they differ from signals.
 const options = trace.OptionGoodSyscall | trace.OptionFork | trace.OptionVfork | trace.OptionClone | trace.OptionExec
 
-// launch starts the program and stops it before its first instruction. It is
-// first traced as ptrace always could, which stops it there, then seized, which
-// alone tells a program that is stopped by its user from one that is traced.
+// launch starts the program and stops it before its first instruction. PTRACE_TRACEME
+// stops it there. Then it is seized, because only PTRACE_SEIZE tells a stop by the
+// user from one by the tracer.
 func (t *tracer) launch(c Command) error {
 	files := make([]uintptr, len(c.Files))
 	for i, f := range c.Files {
@@ -29,8 +29,8 @@ func (t *tracer) launch(c Command) error {
 		Sys: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
 	})
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
-		// Either ptrace was refused, or the program itself; starting it without
-		// ptrace will tell.
+		// Either ptrace or the program itself was refused. A start without ptrace
+		// shows which.
 		return fmt.Errorf("%w: start %s traced: %w", ErrForbidden, c.Path, err)
 	}
 	if err != nil {
