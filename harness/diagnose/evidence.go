@@ -24,6 +24,14 @@ type Failure struct {
 	Recovered bool `json:"recovered"`
 }
 
+// name returns the name of the error, "?" when it has none.
+func (f Failure) name() string {
+	if f.Name == "" {
+		return "?"
+	}
+	return f.Name
+}
+
 // Want is what a call was for.
 type Want string
 

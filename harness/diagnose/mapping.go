@@ -31,8 +31,8 @@ func full(e Evidence) []Cause {
 	}
 	m := e.State.Memory
 	return []Cause{{ID: "memory", Certainty: MayBe, Used: m.Available,
-		Why: say("no limit of the program is reached; the machine has %[1]s bytes available, and refuses %[2]d at once (vm.overcommit_memory is %[3]s)",
-			"程序的各项限制均未达到；整机可用内存 %[1]s 字节，拒绝一次性分配 %[2]d 字节（vm.overcommit_memory 为 %[3]s）",
+		Why: say("no limit of the program is reached; the machine has %[1]s bytes available, and refused %[2]d at once (vm.overcommit_memory is %[3]s)",
+			"程序的各项限制均未达到；整机可用内存 %[1]s 字节，拒绝了一次分配 %[2]d 字节的请求（vm.overcommit_memory 为 %[3]s）",
 			m.Available, e.Failure.Length, m.Overcommit)}}
 }
 
@@ -45,8 +45,8 @@ func over(used census.Amount, length uint64, limit census.Amount) bool {
 func rlimitAS(e Evidence) (Cause, bool) {
 	s := e.State.Space
 	return Cause{ID: "rlimit-as", Limit: s.Limit.Soft, Used: s.Size, Where: "RLIMIT_AS",
-		Why: say("RLIMIT_AS lets the program have %[1]s bytes of addresses, and it has %[2]s of them; Go reserves far more addresses than it uses memory",
-			"RLIMIT_AS 只允许程序使用 %[1]s 字节的地址空间，现已使用 %[2]s 字节；Go 预留的地址远多于实际使用的内存", s.Limit.Soft, s.Size),
+		Why: say("RLIMIT_AS lets the program have %[1]s bytes of address space, and it has %[2]s; a Go program reserves far more address space than it uses",
+			"RLIMIT_AS 只允许程序使用 %[1]s 字节的地址空间，现已使用 %[2]s 字节；Go 程序预留的地址空间远多于实际使用的内存", s.Limit.Soft, s.Size),
 		Raise: []Remedy{running("prlimit --pid %d --as=unlimited", e.State.PID), run(before(), "ulimit -v unlimited")},
 	}, over(s.Size, e.Failure.Length, s.Limit.Soft)
 }
@@ -84,11 +84,11 @@ func refusedMapping(e Evidence) []Cause {
 	f := e.Failure
 	if e.MapStack != 0 && f.Flags&e.MapStack != 0 {
 		return []Cause{{ID: "map-stack", Certainty: MayBe, Where: "MAP_STACK",
-			Why: say("a mapping with MAP_STACK, such as a C library makes for each thread, was refused with %[1]s; Linux never does that, so a filter, a security module or a defective kernel did",
-				"带 MAP_STACK 的映射（C 库为每个线程创建）以 %[1]s 被拒绝；Linux 从不这样做，因此是过滤器、安全模块或有缺陷的内核所为", f.Name),
-			Raise: []Remedy{run(say("to see whether this kernel does", "查看该内核是否如此"), "make conformance FOCUS=mapstack")}}}
+			Why: say("a mapping with MAP_STACK, which C libraries make for each thread, was refused with %[1]s; Linux never does that: it was a filter, a security module or a defective kernel",
+				"带 MAP_STACK 的映射（C 库为每个线程创建）以 %[1]s 被拒绝；Linux 从不这样做，因此是过滤器、安全模块或有缺陷的内核所为", f.name()),
+			Raise: []Remedy{run(say("to test whether this kernel refuses MAP_STACK", "检验该内核是否拒绝 MAP_STACK"), "make conformance FOCUS=mapstack")}}}
 	}
 	return []Cause{{ID: "security-module", Certainty: MayBe, Where: "/sys/kernel/security/lsm",
 		Why: say("no limit gives %[1]s to a mapping: a filter or a security module refuses it",
-			"没有限制会对映射返回 %[1]s：由过滤器或安全模块拒绝", f.Name)}}
+			"没有限制会使映射返回 %[1]s：是过滤器或安全模块拒绝了它", f.name())}}
 }

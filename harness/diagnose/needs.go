@@ -23,7 +23,7 @@ func needs(root fs.FS, pid int, problem error) []Text {
 			"允许 ptrace 的容器：docker run --cap-add SYS_PTRACE --security-opt seccomp=unconfined"))
 	}
 	if tracer := self["TracerPid"]; tracer != "" && tracer != "0" {
-		list = append(list, say("that process %[1]s does not trace mapstack itself", "进程 %[1]s 不跟踪 mapstack 本身", tracer))
+		list = append(list, say("the end of process %[1]s, which traces mapstack itself", "正在跟踪 mapstack 自身的进程 %[1]s 先结束", tracer))
 	}
 	if len(list) == 1 {
 		list = append(list, say("root on Linux 5.3 or later, outside of containers", "在容器之外、Linux 5.3 或更新版本上以 root 运行"))
@@ -36,14 +36,14 @@ func yama(root fs.FS, pid int, capable bool) []Text {
 	scope, _ := fs.ReadFile(root, "proc/sys/kernel/yama/ptrace_scope")
 	switch mode := strings.TrimSpace(string(scope)); {
 	case mode == "1" && pid != 0 && !capable:
-		return []Text{say("sysctl -w kernel.yama.ptrace_scope=0, or root: Yama lets only a parent trace (ptrace_scope is 1); or start the program by mapstack diagnose -- CMD",
+		return []Text{say("sysctl -w kernel.yama.ptrace_scope=0, or root: Yama lets only a parent trace (ptrace_scope is 1); or start the program with mapstack diagnose -- CMD",
 			"sysctl -w kernel.yama.ptrace_scope=0，或使用 root：Yama 只允许父进程跟踪（ptrace_scope 为 1）；或用 mapstack diagnose -- CMD 启动程序")}
 	case mode == "2" && !capable:
 		return []Text{say("root, or CAP_SYS_PTRACE: Yama lets nobody else trace (kernel.yama.ptrace_scope is 2)",
 			"root 或 CAP_SYS_PTRACE：Yama 不允许其他人跟踪（kernel.yama.ptrace_scope 为 2）")}
 	case mode == "3":
-		return []Text{say("another setting at the next boot: Yama lets nobody trace (kernel.yama.ptrace_scope is 3)",
-			"下次启动时更改设置：Yama 禁止一切跟踪（kernel.yama.ptrace_scope 为 3）")}
+		return []Text{say("a reboot with another setting: Yama lets nobody trace (kernel.yama.ptrace_scope is 3)",
+			"更改设置并重新启动：Yama 禁止一切跟踪（kernel.yama.ptrace_scope 为 3）")}
 	}
 	return nil
 }
@@ -55,7 +55,7 @@ func ofProgram(its, self map[string]string, capable bool) (list []Text) {
 		return nil
 	}
 	if tracer := its["TracerPid"]; tracer != "" && tracer != "0" {
-		list = append(list, say("that process %[1]s, which traces the program already, ends", "正在跟踪该程序的进程 %[1]s 先结束", tracer))
+		list = append(list, say("the end of process %[1]s, which traces the program already", "正在跟踪该程序的进程 %[1]s 先结束", tracer))
 	}
 	if its["Uid"] != self["Uid"] && !capable {
 		list = append(list, say("root, or user %[1]s, whose program it is", "root，或该程序所属的用户 %[1]s", its["Uid"]))

@@ -14,22 +14,22 @@ func other(e Evidence) []Cause {
 		return kernelMemory(e)
 	case f.Name == "ENOSYS" && f.Call == "clone3" && !s.Seccomp.Mode.AtLeast(census.Known(1)):
 		return []Cause{{ID: "old-kernel", Certainty: MayBe,
-			Why: say("the kernel is older than 5.3, or an emulator runs the program: C libraries then call clone instead",
-				"内核早于 5.3，或程序运行在模拟器中：C 库随后会改用 clone")}}
+			Why: say("the kernel is older than 5.3, or an emulator runs the program; C libraries call clone in that case",
+				"内核早于 5.3，或程序运行在模拟器中：此时 C 库会改用 clone")}}
 	case f.Name == "EPERM" && f.Flags&namespaces != 0:
 		return []Cause{{ID: "namespace-privilege", Certainty: MayBe, Where: "kernel.unprivileged_userns_clone",
-			Why: say("the call asks for new namespaces, which needs CAP_SYS_ADMIN, or user namespaces that are allowed to everybody",
+			Why: say("the call asks for new namespaces; this needs CAP_SYS_ADMIN, or a system that allows user namespaces to ordinary users",
 				"该调用请求新的命名空间，这需要 CAP_SYS_ADMIN，或系统允许普通用户使用用户命名空间"),
 			Raise: []Remedy{run(say("on Debian", "在 Debian 上"), "sysctl -w kernel.unprivileged_userns_clone=1")}}}
 	case f.Name == "EINVAL":
 		return []Cause{{ID: "flags", Certainty: MayBe,
-			Why: say("the kernel does not take this combination of flags (%#[1]x): it is too old for one of them, or they exclude each other",
-				"内核不接受这一标志组合（%#[1]x）：内核过旧，或标志互相排斥", f.Flags)}}
+			Why: say("the kernel does not accept this combination of flags (%#[1]x): it is too old for one of them, or two of them exclude each other",
+				"内核不接受这一标志组合（%#[1]x）：内核过旧，不支持其中的标志，或标志互相排斥", f.Flags)}}
 	}
 	if s.Seccomp.Mode.State == census.Exact && s.Seccomp.Mode.N == 0 || e.Filters.Read {
 		return []Cause{{ID: "security-module", Certainty: MayBe, Where: "/sys/kernel/security/lsm",
-			Why: say("no seccomp filter answers so and no limit gives %[1]s: a security module refuses new tasks, or the kernel does otherwise than Linux",
-				"没有 seccomp 过滤器如此应答，也没有限制会产生 %[1]s：可能是安全模块拒绝创建任务，或该内核的行为与 Linux 不同", f.Name),
+			Why: say("no seccomp filter answers %[1]s and no limit gives it: a security module refuses new tasks, or this kernel differs from Linux",
+				"没有 seccomp 过滤器返回 %[1]s，也没有限制会产生该错误：可能是安全模块拒绝创建任务，或该内核的行为与 Linux 不同", f.name()),
 			Raise: []Remedy{run(say("to see what it says", "查看其记录"), "dmesg | grep -i -e denied -e audit")}}}
 	}
 	return nil

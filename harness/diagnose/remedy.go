@@ -33,7 +33,7 @@ func before() Text {
 }
 
 func sysctl(name string, value uint64) Remedy {
-	return run(say("for the whole machine, as root; in /etc/sysctl.d to keep it", "对整台机器，需 root；写入 /etc/sysctl.d 可长期保留"),
+	return run(say("for the whole machine, as root; in /etc/sysctl.d to keep it", "对整台机器，需要 root；写入 /etc/sysctl.d 可长期保留"),
 		"sysctl -w %s=%d", name, value)
 }
 
@@ -54,7 +54,7 @@ func raiseProcesses(s census.Census) []Remedy {
 	list := []Remedy{running("prlimit --pid %d --nproc=%d:", s.PID, n), run(before(), "ulimit -u %d", n)}
 	if hard := s.User.Processes.Hard; hard.State == census.Exact && hard.N < n {
 		list[0] = running("prlimit --pid %d --nproc=%d:%d", s.PID, n, n)
-		list[0].When = list[0].When.and(say(", as root, for it is above the hard limit", "，高于硬限制，需 root"))
+		list[0].When = list[0].When.and(say(", as root: this is above the hard limit", "；高于硬限制，需要 root"))
 	}
 	switch unit := serviceOf(s); {
 	case s.Container == "docker" || s.Container == "podman":
@@ -82,7 +82,7 @@ func raisePids(s census.Census, at int) []Remedy {
 	case ofContainer(s, g.Path):
 		return append(raiseOutside(s), run(now(), "echo %d > %s", n, g.MaxFile()))
 	}
-	return []Remedy{run(now().and(say(", as root", "，需 root")), "echo %d > %s", n, g.MaxFile())}
+	return []Remedy{run(now().and(say(", as root", "，需要 root")), "echo %d > %s", n, g.MaxFile())}
 }
 
 // raiseOutside raises a limit that is set outside of the container.
@@ -101,7 +101,7 @@ func allow(s census.Census, call string) []Remedy {
 	switch unit := serviceOf(s); {
 	case s.Container == "docker" || s.Container == "podman":
 		return []Remedy{
-			run(say("to try it; then allow %[1]s in a profile of your own, or update the runtime", "先试验；然后在自己的配置中允许 %[1]s，或更新运行时", call),
+			run(say("to try it without a filter; then allow %[1]s in a profile of your own, or update the runtime", "先在没有过滤器时试验；然后在自己的配置中允许 %[1]s，或更新运行时", call),
 				"%s run --security-opt seccomp=unconfined ...", s.Container),
 		}
 	case s.Container == "kubernetes":
@@ -109,6 +109,6 @@ func allow(s census.Census, call string) []Remedy {
 	case unit != "":
 		return []Remedy{run(say("to see the unit's own filter", "查看该单元自身的过滤器"), "systemctl show -p SystemCallFilter -p RestrictNamespaces %s", unit)}
 	}
-	return []Remedy{run(say("shows how many filters there are; whoever starts the program has installed them, or it has itself", "显示过滤器数量；由启动该程序者或程序自身安装"),
+	return []Remedy{run(say("shows how many filters there are; the program itself, or what started it, has installed them", "显示过滤器的数量；过滤器由程序自身或启动它的程序安装"),
 		"grep Seccomp /proc/%d/status", s.PID)}
 }

@@ -16,7 +16,7 @@ func filtered(e Evidence) (Cause, bool) {
 	case action == trace.Error && answer.Errno() == f.Errno && f.Errno != 0:
 		return Cause{
 			ID: "seccomp", Certainty: Is, Where: "seccomp",
-			Why: say("a seccomp filter of the program answers %[1]s to this very call, before the kernel looks at it; no limit was reached",
+			Why: say("a seccomp filter of the program answers %[1]s to this call before the kernel runs it; no limit was reached",
 				"该程序的 seccomp 过滤器对这一调用直接返回 %[1]s，内核并未执行该调用，也没有达到任何限制", f.Name).and(profile(e.State)),
 			Raise: allow(e.State, f.Call),
 		}, true
@@ -47,14 +47,14 @@ func unreadFilters(e Evidence) []Cause {
 	}
 	c := Cause{
 		ID: "seccomp", Certainty: MayBe, Where: "seccomp",
-		Why: say("a seccomp filter of the program (it has %[1]s) may answer %[2]s; whether it does could not be read (%[3]s); as root it can",
-			"该程序的 seccomp 过滤器（共 %[1]s 个）可能返回 %[2]s；是否如此无法读取（%[3]s），以 root 运行即可读取",
+		Why: say("a seccomp filter of the program (it has %[1]s) may answer %[2]s; whether it does is not known (%[3]s); root can read the filters",
+			"该程序的 seccomp 过滤器（共 %[1]s 个）可能返回 %[2]s；无法确定是否如此（%[3]s），root 可以读取过滤器",
 			e.State.Seccomp.Filters, e.Failure.Name, e.Filters.Problem).and(profile(e.State)),
 		Raise: allow(e.State, e.Failure.Call),
 	}
 	if e.Failure.Name == "ENOSYS" && e.Failure.Call == "clone" {
 		c.Certainty = Is
-		c.Why = say("the kernel has clone on every architecture, so that ENOSYS is the answer of one of the program's %[1]s seccomp filters",
+		c.Why = say("kernels have clone on every architecture, so ENOSYS is the answer of a seccomp filter of the program (it has %[1]s)",
 			"任何架构的内核都有 clone，因此 ENOSYS 来自该程序的 seccomp 过滤器（共 %[1]s 个）", e.State.Seccomp.Filters).and(profile(e.State))
 	}
 	return []Cause{c}

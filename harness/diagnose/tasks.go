@@ -45,8 +45,8 @@ func nproc(e Evidence) Cause {
 	s := e.State
 	return Cause{
 		ID: "rlimit-nproc", Limit: s.User.Processes.Soft, Used: s.User.Tasks, Where: "RLIMIT_NPROC",
-		Why: say("RLIMIT_NPROC lets user %[1]d have %[2]s tasks (its hard limit is %[3]s), and %[4]s of that user can be seen from here; every thread of every program counts",
-			"RLIMIT_NPROC 只允许用户 %[1]d 拥有 %[2]s 个任务（硬限制为 %[3]s），而从这里可见该用户已有 %[4]s 个；所有程序的每个线程都计入",
+		Why: say("RLIMIT_NPROC lets user %[1]d have %[2]s tasks (hard limit: %[3]s), and from here %[4]s can be seen; every thread of every program of that user counts",
+			"RLIMIT_NPROC 只允许用户 %[1]d 拥有 %[2]s 个任务（硬限制为 %[3]s），从这里可以看到该用户已有 %[4]s 个；该用户所有程序的每个线程都计入",
 			s.User.ID, s.User.Processes.Soft, s.User.Processes.Hard, s.User.Tasks),
 		Raise: raiseProcesses(s),
 	}
@@ -60,7 +60,7 @@ func allTasks(e Evidence) (Cause, bool) {
 	}
 	return Cause{
 		ID: "threads-max", Limit: s.Tasks.Max, Used: s.Tasks.Count, Where: "/proc/sys/kernel/threads-max",
-		Why: say("the machine may have %[1]s tasks (kernel.threads-max) and has %[2]s, those of all users and containers; this holds for root too",
+		Why: say("the machine may have %[1]s tasks (kernel.threads-max) and has %[2]s, of all users and containers together; this holds for root too",
 			"整台机器最多允许 %[1]s 个任务（kernel.threads-max），现有 %[2]s 个，包括所有用户和容器；对 root 同样有效", s.Tasks.Max, s.Tasks.Count),
 		Raise: []Remedy{sysctl("kernel.threads-max", double(s.Tasks.Count.N))},
 	}, true
@@ -75,10 +75,10 @@ func deadline(e Evidence) (Cause, bool) {
 	}
 	return Cause{
 		ID: "sched-deadline", Where: "SCHED_DEADLINE",
-		Why: say("the thread %[1]d has the scheduling policy SCHED_DEADLINE, and may not make others, root's included",
+		Why: say("thread %[1]d has the scheduling policy SCHED_DEADLINE; such a thread may not make tasks, not even as root",
 			"线程 %[1]d 的调度策略是 SCHED_DEADLINE，不能创建其他任务，root 也不例外", s.TID),
 		Raise: []Remedy{
-			run(say("its children then begin with the ordinary policy: SCHED_FLAG_RESET_ON_FORK", "其子任务将以普通策略开始：SCHED_FLAG_RESET_ON_FORK"),
+			run(say("sets SCHED_FLAG_RESET_ON_FORK: new tasks then begin with the ordinary policy", "设置 SCHED_FLAG_RESET_ON_FORK：新任务将以普通策略开始"),
 				"chrt --reset-on-fork --deadline --sched-runtime NS --sched-deadline NS --sched-period NS --pid 0 %d", s.TID),
 		},
 	}, true
@@ -92,7 +92,7 @@ func numbers(e Evidence) (Cause, bool) {
 	}
 	return Cause{
 		ID: "pid-max", Limit: s.Tasks.PIDMax, Used: s.Tasks.IDs, Where: "/proc/sys/kernel/pid_max",
-		Why: say("every number for a task below kernel.pid_max, %[1]s, is taken: %[2]s of them from %[3]d upwards",
+		Why: say("all task numbers below kernel.pid_max (%[1]s) are taken: %[2]s from %[3]d upwards",
 			"kernel.pid_max（%[1]s）以下的任务编号已用尽：从 %[3]d 起已占用 %[2]s 个", s.Tasks.PIDMax, s.Tasks.IDs, census.Reserved),
 		Raise: []Remedy{sysctl("kernel.pid_max", 4<<20)}, // PID_MAX_LIMIT of 64-bit machines
 	}, true
@@ -165,21 +165,21 @@ func unexplained(e Evidence) (causes []Cause) {
 	if s.Groups.Hidden {
 		causes = append(causes, Cause{
 			ID: "cgroup-hidden", Certainty: MayBe, Where: "pids.max",
-			Why: say("a control group above those that this container shows may be full: a container's, pod's or service's",
-				"该容器看不到的上层控制组（容器、Pod 或服务的）可能已满"),
+			Why: say("a control group above those that this container shows may be full: that of the container, the pod or the service",
+				"在该容器中看不到的上层控制组（容器、Pod 或服务的控制组）可能已满"),
 			Raise: raiseOutside(s),
 		})
 	}
 	if e.Failure.Attempts == 0 {
 		return append(causes, Cause{
 			ID: "passing", Certainty: MayBe,
-			Why: say("limits were read only when the program had said so, and some of its threads may have ended by then (%[1]s of %[2]s tasks of the machine are left)",
-				"各项限制在程序输出之后才读取，此时它的部分线程可能已结束（整机任务现为 %[1]s/%[2]s）", s.Tasks.Count, s.Tasks.Max),
+			Why: say("limits were read only after the program had said so, and some of its threads may have ended by then (the machine now has %[1]s of %[2]s tasks)",
+				"各项限制在程序输出之后才读取，此时它的部分线程可能已结束（整机现有 %[1]s 个任务，上限 %[2]s）", s.Tasks.Count, s.Tasks.Max),
 		})
 	}
 	return append(causes, Cause{
 		ID: "passing", Certainty: MayBe,
-		Why: say("a limit was reached for a moment only: nothing that can be read is used up (%[1]s of %[2]s tasks of the machine); or another thread of the program was in execve at that moment",
-			"某个限制只在瞬间达到：可读取的限制均未用尽（整机任务 %[1]s/%[2]s）；或当时程序的另一线程正在执行 execve", s.Tasks.Count, s.Tasks.Max),
+		Why: say("a limit was reached for a moment only: no limit that can be read is used up (the machine has %[1]s of %[2]s tasks). Or another thread of the program was in execve at that moment",
+			"某个限制只是瞬间达到，可读取的限制均未用尽（整机现有 %[1]s 个任务，上限 %[2]s）；也可能当时程序的另一线程正在执行 execve", s.Tasks.Count, s.Tasks.Max),
 	})
 }
