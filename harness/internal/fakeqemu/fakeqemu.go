@@ -56,6 +56,15 @@ func play(name string) {
 		g.system(name)
 		return
 	}
+	if !g.boots(name) {
+		return
+	}
+	g.hello(name == "hello damaged")
+	g.answer(name)
+}
+
+// boots plays the boot. It reports false when the guest ends in it.
+func (g *fake) boots(name string) bool {
 	switch name {
 	case "panics":
 		fmt.Println("[    1.0] Kernel panic - not syncing: No working init found.")
@@ -68,7 +77,7 @@ func play(name string) {
 		early() // and is well
 	case "resets":
 		fmt.Println("[    1.0] nothing wrong")
-		return
+		return false
 	case "hangs":
 		time.Sleep(time.Hour)
 	case "chats":
@@ -87,6 +96,5 @@ func play(name string) {
 		os.Stdout.Write(line)
 		time.Sleep(time.Hour)
 	}
-	g.hello(name == "hello damaged")
-	g.answer(name)
+	return true
 }
