@@ -1,6 +1,3 @@
-// Package bundle makes one program of a mapstack and of the packages that its cells
-// need, for machines without a network: an archive (zip) behind the program, laid
-// out like the Debian mirror that the packages come from, with its signatures.
 package bundle
 
 import (
@@ -23,12 +20,12 @@ import (
 // File is one file of the mirror.
 type File struct {
 	Name string // below the mirror's URL
-	Path string // where its content is; empty when Data is it
+	Path string // a local file with the content; "" when Data is the content
 	Data []byte
 }
 
-// Write makes the program to of the program at from, which is no bundle, and files.
-// The same give the same bytes.
+// Write writes the bundle to, made of the program at from and of files. An archive
+// that from has already is left out. Equal input gives equal bytes.
 func Write(ctx context.Context, to, from string, files []File) error {
 	program, err := os.Open(from)
 	if err != nil {
@@ -64,7 +61,7 @@ func Write(ctx context.Context, to, from string, files []File) error {
 }
 
 func add(w *zip.Writer, f File) error {
-	// Packages are compressed already.
+	// Stored, because packages are compressed already.
 	to, err := w.CreateHeader(&zip.FileHeader{Name: f.Name, Method: zip.Store})
 	if err != nil {
 		return err
@@ -82,15 +79,15 @@ func add(w *zip.Writer, f File) error {
 	return err
 }
 
-// programSize is how long the program is without what is behind it, bytes. What is
-// no program of ours may be anything.
+// programSize returns the size of the program without the archive behind it, in
+// bytes. It takes any file, and fails on one that is no ELF program.
 func programSize(file io.ReaderAt) (int64, error) {
 	f, err := elf.NewFile(file)
 	if err != nil {
-		return 0, fmt.Errorf("the program is no ELF file that can be read: %w", err)
+		return 0, fmt.Errorf("the program cannot be read as an ELF file: %w", err)
 	}
 	defer f.Close()
-	// The table of sections is behind them where another linker than Go's was at work.
+	// Linkers other than Go's write the table of sections behind the sections.
 	var head elf.Header64
 	if err := binary.Read(io.NewSectionReader(file, 0, 64), f.ByteOrder, &head); err != nil {
 		return 0, fmt.Errorf("the program's header cannot be read: %w", err)
@@ -107,8 +104,8 @@ func programSize(file io.ReaderAt) (int64, error) {
 	return int64(end), nil
 }
 
-// Open returns the mirror behind the program at path, nil when nothing is there.
-// The files of a mirror stay open for as long as the process runs.
+// Open returns the mirror behind the program at path, nil when there is none. The
+// file of a mirror stays open until the process ends.
 func Open(path string) (fs.FS, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -135,12 +132,12 @@ func open(f *os.File) (fs.FS, error) {
 	}
 	archive, err := zip.NewReader(f, info.Size())
 	if err != nil {
-		return nil, fmt.Errorf("what is behind the program in %s cannot be read, it is damaged or was cut off: %w; copy the bundle again", f.Name(), err)
+		return nil, fmt.Errorf("the archive behind the program %s cannot be read: it is damaged or cut off: %w; copy the bundle again", f.Name(), err)
 	}
 	return archive, nil
 }
 
-// Own is the mirror behind this very program, nil when nothing is there.
+// Own returns the mirror behind the program of this process, nil when there is none.
 var Own = sync.OnceValues(func() (fs.FS, error) {
 	path, err := os.Executable()
 	if err != nil {

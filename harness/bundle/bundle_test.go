@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestABundleHoldsWhatWasPutIn fails if a bundle is not the program and the files,
-// or differs from the one of the same parts.
+// TestABundleHoldsWhatWasPutIn fails if a bundle lacks the program or a file, or if
+// equal parts give different bytes.
 func TestABundleHoldsWhatWasPutIn(t *testing.T) {
 	program, err := os.Executable()
 	if err != nil {
@@ -29,7 +29,7 @@ func TestABundleHoldsWhatWasPutIn(t *testing.T) {
 	if err := Write(t.Context(), one, program, files); err != nil {
 		t.Fatal(err)
 	}
-	// What is behind the program is not taken along.
+	// A bundle made from a bundle leaves the old archive out.
 	if err := Write(t.Context(), two, one, files); err != nil {
 		t.Fatal(err)
 	}
@@ -53,8 +53,8 @@ func TestABundleHoldsWhatWasPutIn(t *testing.T) {
 	}
 }
 
-// TestADamagedBundleIsNoPlainProgram fails if a bundle that was cut off would go and
-// download, or says nothing of its damage.
+// TestADamagedBundleIsNoPlainProgram fails if a bundle that was cut off is taken for
+// a program without packages, which would download them.
 func TestADamagedBundleIsNoPlainProgram(t *testing.T) {
 	program, err := os.Executable()
 	if err != nil {

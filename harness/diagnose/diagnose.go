@@ -1,6 +1,3 @@
-// Package diagnose says why a program got no thread: it follows the program,
-// takes a census of everything that can refuse when a call fails, and judges
-// which of it did.
 package diagnose
 
 import (
@@ -10,10 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"slices"
 	"syscall"
 
-	"github.com/mapstack/conformance/harness/diagnose/census"
 	"github.com/mapstack/conformance/harness/diagnose/watch"
 	"github.com/mapstack/conformance/poc/abi"
 )
@@ -26,12 +21,12 @@ type Session struct {
 	Installed func(tool string) bool
 	// Signals are passed to a program that is started. May be nil.
 	Signals <-chan os.Signal
-	// Tell is given the report, once: when the program has ended, or as soon as it
-	// was refused something and did not get it.
+	// Tell is called once with the report: when the program has ended, or some time
+	// after a refusal that no later success followed.
 	Tell func(Report) error
 }
 
-// Outcome is what a diagnosis leaves to an exit status.
+// Outcome is what a command needs to choose its exit status.
 type Outcome struct {
 	Verdict string
 	Status  syscall.WaitStatus
@@ -85,8 +80,8 @@ func (s Session) Run(ctx context.Context, c watch.Command) (Outcome, error) {
 }
 
 // Attach diagnoses a program that runs, until it ends or the context does. It
-// fails when there is no such program. One that may not be traced is judged by
-// its limits alone.
+// fails when there is no such program. A program that may not be traced is judged
+// by its limits alone.
 func (s Session) Attach(ctx context.Context, pid int) (Outcome, error) {
 	d, err := s.begin(nil)
 	if err != nil {
@@ -108,7 +103,7 @@ func (s Session) Attach(ctx context.Context, pid int) (Outcome, error) {
 	return Outcome{d.verdict, status, ended}, d.tellErr
 }
 
-// tell makes the report and hands it on, the first time.
+// tell makes the report and passes it to Tell, unless that has been done.
 func (d *session) tell(status syscall.WaitStatus, ended bool) {
 	if d.told {
 		return
@@ -117,55 +112,4 @@ func (d *session) tell(status syscall.WaitStatus, ended bool) {
 	r := d.reportOf(status, ended)
 	d.verdict = r.Verdict
 	d.tellErr = d.Tell(r)
-}
-
-func (d *session) reportOf(status syscall.WaitStatus, ended bool) Report {
-	j := d.journal
-	r := Report{Schema: Schema, Program: programOf(j.pid, d.command, status, ended), Verdict: "fine", Needs: d.needs}
-	if words, spoke := j.words.Last(); spoke {
-		r.Said = &words
-	}
-	e := j.refused()
-	if e == nil && j.recovered != nil && j.recovered.Failure.Name == "EAGAIN" {
-		e = j.recovered
-	}
-	group, oom := j.killed(status)
-	switch {
-	case e != nil:
-		r.Failure, r.State, r.Causes, r.Verdict = &e.Failure, &e.State, Judge(*e), "refused"
-		if e.Failure.Recovered {
-			r.Verdict = "recovered"
-		}
-	case oom:
-		r.Verdict, r.State, r.Causes = "refused", &j.before, []Cause{memoryGroup(j.before, group, Is)}
-	default:
-		if c, ok := spoken(r, status); ok {
-			r.Verdict, r.Causes = "refused", []Cause{c}
-		} else if len(d.needs) > 0 {
-			r.Verdict = "unknown"
-			r.State, r.Causes = &j.before, usedUp(j.before)
-		}
-	}
-	if ended {
-		for i, c := range r.Causes {
-			r.Causes[i].Raise = slices.DeleteFunc(c.Raise, func(r Remedy) bool { return r.running })
-		}
-	}
-	if r.Verdict != "fine" {
-		r.See = tools(d.Installed, j.pid, d.command)
-	}
-	r.explain(d.hangs)
-	return r
-}
-
-// usedUp is the limits that would refuse the next thread.
-func usedUp(state census.Census) []Cause {
-	var list []Cause
-	for _, c := range tasks(Evidence{State: state, Failure: Failure{Want: Thread}}) {
-		if c.Certainty != MayBe {
-			c.Certainty = Next
-			list = append(list, c)
-		}
-	}
-	return list
 }

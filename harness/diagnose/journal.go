@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"encoding/binary"
 	"io/fs"
 	"slices"
 	"syscall"
@@ -9,36 +8,37 @@ import (
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
 	"github.com/mapstack/conformance/harness/diagnose/fatal"
-	"github.com/mapstack/conformance/harness/diagnose/filter"
 	"github.com/mapstack/conformance/harness/diagnose/watch"
 	"github.com/mapstack/conformance/poc/abi"
 )
 
-// patience is how long a refusal may stay without a later success before it is
-// told: the Go runtime tries for 210 ms. A program that hangs never ends.
+// patience is how long a refusal waits for a later success before it is reported.
+// The Go runtime tries for 210 ms. A program that hangs would never be reported at
+// its end.
 const patience = 2 * time.Second
 
-// journal keeps what a watch tells, and takes the census when a call fails.
+// journal records what happens to the program, and takes the census when a call
+// fails. It implements watch.Observer.
 type journal struct {
 	root   fs.FS
 	kernel abi.Table
 	alarm  *time.Timer
-	// report is called once, with a refusal that nothing followed for so long.
+	// report is called when no success followed a refusal within patience.
 	report func()
 
 	pid    int
 	before census.Census
 	met    map[int]bool // processes that have made a thread
 	words  fatal.Reader
-	spoken int // the process whose words were read last
-	// open are the refusals that no success has followed, by process.
+	spoken int // the process that wrote words
+	// open are the refusals that no success has followed yet.
 	open      map[place]*Evidence
-	last      *Evidence // the latest of open tasks
+	last      *Evidence // the latest refusal in open
 	mapping   *Evidence // the latest refused mapping
-	recovered *Evidence // the latest that a success followed
+	recovered *Evidence // the latest refusal that a success followed
 }
 
-// place is what a success recovers.
+// place is where a success makes up for a refusal.
 type place struct {
 	pid  int
 	want Want
@@ -50,29 +50,30 @@ func newJournal(root fs.FS, kernel abi.Table, report func()) *journal {
 	return &journal{root: root, kernel: kernel, alarm: alarm, report: report, open: map[place]*Evidence{}, met: map[int]bool{}}
 }
 
-// Started takes the census that refusals are compared with.
+// Started takes the census that later ones are compared with.
 func (j *journal) Started(pid int) {
 	j.pid = pid
-	// A program that has ended already refuses nothing.
+	// Without a census the program has ended already: there will be no refusal.
 	j.before, _ = census.Take(j.root, pid, pid)
 }
 
-// Woke is some time after a refusal, or after the program's last words: some
-// programs hang after them.
+// Woke is called patience after a refusal, or after the words of the program: some
+// programs hang then.
 func (j *journal) Woke() {
 	if j.refused() != nil {
 		j.report()
 	}
 }
 
+// Wrote reads the words of the program. The first text of the Go runtime counts.
 func (j *journal) Wrote(pid int, p []byte) {
 	_, had := j.words.Last()
 	_, _ = j.words.Write(p)
 	if _, has := j.words.Last(); has && !had {
 		j.spoken = pid
 		if j.last == nil {
-			// Nothing was seen to fail. The program is still there: it has more to
-			// write.
+			// No call was seen to fail. The program is still there, because it has
+			// more to write.
 			if e := j.heard(); e != nil {
 				j.last, j.open[place{pid, Thread}] = e, e
 			}
@@ -81,44 +82,7 @@ func (j *journal) Wrote(pid int, p []byte) {
 	}
 }
 
-// heard is evidence by the program's own words alone; nil when they are not
-// about a thread.
-func (j *journal) heard() *Evidence {
-	t, ok := j.words.Last()
-	if !ok || t.Kind != fatal.Thread && t.Kind != fatal.CgoThread {
-		return nil
-	}
-	e := &Evidence{Before: j.before, MapStack: j.kernel.Map.Stack, Failure: Failure{
-		Call: "clone", Want: Thread, Errno: t.Errno, Name: j.kernel.ErrnoName(t.Errno), PID: j.spoken, TID: j.spoken}}
-	if t.Kind == fatal.CgoThread && t.Errno == 0 {
-		e.Failure.Name = nameOf(t.Reason)
-		e.Failure.Errno = j.kernel.Errno(e.Failure.Name)
-	}
-	var err error
-	if e.State, err = census.Take(j.root, j.spoken, j.spoken); err != nil {
-		e.State = j.before // it has ended already
-	}
-	e.Filters = Filters{Problem: "the call was not seen"}
-	return e
-}
-
-// nameOf finds the error that a message of glibc or musl is of; "" for others.
-func nameOf(message string) string {
-	for _, m := range []struct{ message, name string }{
-		{"Resource temporarily unavailable", "EAGAIN"},
-		{"Cannot allocate memory", "ENOMEM"},
-		{"Out of memory", "ENOMEM"},
-		{"Operation not permitted", "EPERM"},
-		{"Invalid argument", "EINVAL"},
-		{"Function not implemented", "ENOSYS"},
-	} {
-		if m.message == message {
-			return m.name
-		}
-	}
-	return ""
-}
-
+// Attempt records a call that succeeded or failed.
 func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 	want := wanted(a)
 	at := place{a.PID, want}
@@ -147,21 +111,21 @@ func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 	j.alarm.Reset(patience)
 }
 
-// meet adds the control groups of a process that begins to make threads to what
-// refusals are compared with: a launcher may have moved it after the start.
+// meet takes the control groups of a process that makes its first thread, for later
+// comparison: a launcher may have moved the process to them after its start.
 func (j *journal) meet(a watch.Attempt) {
 	c, err := census.Take(j.root, a.PID, a.TID)
 	if err != nil {
 		return // it has ended
 	}
-	for _, g := range c.Pids {
-		if !slices.ContainsFunc(j.before.Pids, func(b census.PidsGroup) bool { return b.Path == g.Path }) {
-			j.before.Pids = append(j.before.Pids, g)
+	for _, g := range c.Groups.Pids {
+		if !slices.ContainsFunc(j.before.Groups.Pids, func(b census.PidsGroup) bool { return b.Path == g.Path }) {
+			j.before.Groups.Pids = append(j.before.Groups.Pids, g)
 		}
 	}
-	for _, g := range c.Memory {
-		if !slices.ContainsFunc(j.before.Memory, func(b census.MemoryGroup) bool { return b.Path == g.Path }) {
-			j.before.Memory = append(j.before.Memory, g)
+	for _, g := range c.Groups.Memory {
+		if !slices.ContainsFunc(j.before.Groups.Memory, func(b census.MemoryGroup) bool { return b.Path == g.Path }) {
+			j.before.Groups.Memory = append(j.before.Groups.Memory, g)
 		}
 	}
 }
@@ -190,36 +154,21 @@ func (j *journal) recover(at place) {
 	}
 }
 
-func (j *journal) evidence(a watch.Attempt, want Want) *Evidence {
-	e := &Evidence{Before: j.before, MapStack: j.kernel.Map.Stack, Failure: Failure{
-		Call: a.Call, Want: want, Flags: a.Flags, Length: a.Length,
-		Errno: a.Errno, Name: j.kernel.ErrnoName(a.Errno), PID: a.PID, TID: a.TID,
-	}}
-	var err error
-	if e.State, err = census.Take(j.root, a.PID, a.TID); err != nil {
-		// It has been killed since; the machine's limits are those of before.
-		e.State = j.before
+// toTell returns the refusal that a report is about, nil when there is none. When
+// every call succeeded in the end, it is the latest EAGAIN, which shows that a limit
+// is near.
+func (j *journal) toTell() *Evidence {
+	if e := j.refused(); e != nil {
+		return e
 	}
-	return e
+	if j.recovered != nil && j.recovered.Failure.Name == "EAGAIN" {
+		return j.recovered
+	}
+	return nil
 }
 
-// ask runs the thread's filters on the call.
-func (j *journal) ask(a watch.Attempt, t watch.Thread) Filters {
-	filters, err := t.Filters()
-	if err != nil {
-		return Filters{Problem: err.Error()}
-	}
-	answer, err := filter.Decide(filters, filter.Call{
-		Number: uint32(a.Number), Arch: a.Arch, Instruction: a.Instruction, Args: a.Args,
-	}, binary.NativeEndian)
-	if err != nil {
-		return Filters{Problem: err.Error()}
-	}
-	return Filters{Read: true, Answer: answer}
-}
-
-// refused is what to tell of: the latest refusal that mattered, nil when none
-// did. Programs survive mappings that are refused, unless they say otherwise.
+// refused returns the latest refusal that mattered, nil when none did. Programs
+// survive a refused mapping, unless it was for a stack or their words say otherwise.
 func (j *journal) refused() *Evidence {
 	words, spoke := j.words.Last()
 	memory := spoke && (words.Kind == fatal.Memory || words.Kind == fatal.LockedMemory || words.Kind == fatal.Denied)
@@ -235,12 +184,13 @@ func (j *journal) refused() *Evidence {
 	return nil
 }
 
-// killed is a memory group that killed since the program began, when it ended so.
+// killed returns the memory group that killed a process since the program began, if
+// the program ended by SIGKILL.
 func (j *journal) killed(status syscall.WaitStatus) (census.MemoryGroup, bool) {
 	if !status.Signaled() || status.Signal() != syscall.SIGKILL {
 		return census.MemoryGroup{}, false
 	}
-	for _, was := range j.before.Memory {
+	for _, was := range j.before.Groups.Memory {
 		g, ok := was.Again(j.root)
 		if ok && g.Max.State == census.Exact && was.Killed.State == census.Exact && g.Killed.AtLeast(census.Known(was.Killed.N+1)) {
 			return g, true

@@ -40,8 +40,8 @@ const (
 // exited is a wait status.
 func exited(code int) syscall.WaitStatus { return syscall.WaitStatus(code << 8) }
 
-// TestOnlyWhatWasNeverHadIsRefused fails if a call that the runtime, or a C
-// library, made again with success were told as a refusal.
+// TestOnlyWhatWasNeverHadIsRefused fails if a call that the runtime or a C library
+// repeated with success is reported as a refusal.
 func TestOnlyWhatWasNeverHadIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -70,8 +70,8 @@ func TestOnlyWhatWasNeverHadIsRefused(t *testing.T) {
 	}
 }
 
-// TestWordsChooseAmongFailures fails if the runtime's last words were taken for
-// another failure's.
+// TestWordsChooseAmongFailures fails if the last words of the runtime are reported
+// with the wrong failure.
 func TestWordsChooseAmongFailures(t *testing.T) {
 	heap := watch.Attempt{Call: "mmap", PID: 70, TID: 71, Flags: 0x22, Length: 1 << 22, Errno: nomem}
 	for _, c := range []struct {
@@ -100,8 +100,8 @@ func TestWordsChooseAmongFailures(t *testing.T) {
 	}
 }
 
-// TestAMemoryGroupThatKillsIsTold fails if a launcher that moves its program to
-// another group hid what killed it.
+// TestAMemoryGroupThatKillsIsTold fails if the group that killed a program is missed
+// because a launcher moved the program there after its start.
 func TestAMemoryGroupThatKillsIsTold(t *testing.T) {
 	d := keeper(t)
 	root := d.journal.root.(fstest.MapFS)
@@ -130,8 +130,8 @@ func TestAFilterThatKillsIsTold(t *testing.T) {
 	}
 }
 
-// TestWhatCannotBeWatchedIsNotFine fails if an unwatched program were said to
-// be refused nothing.
+// TestWhatCannotBeWatchedIsNotFine fails if the report says that nothing was refused
+// to a program that could not be watched.
 func TestWhatCannotBeWatchedIsNotFine(t *testing.T) {
 	d := keeper(t)
 	root := fstest.MapFS{
@@ -187,7 +187,7 @@ func TestLanguageIsTheLocales(t *testing.T) {
 	}
 }
 
-// TestToolsAreNamedOnlyWhereTheyAre also fails if a command could not be pasted.
+// TestToolsAreNamedOnlyWhereTheyAre also fails if a command cannot be pasted.
 func TestToolsAreNamedOnlyWhereTheyAre(t *testing.T) {
 	got := tools(func(tool string) bool { return tool == "strace" }, 0, []string{"./a b", "it's", "-x=1"})
 	want := `strace -f -e trace=clone,clone3,mmap -- './a b' 'it'\''s' -x=1`

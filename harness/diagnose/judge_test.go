@@ -11,19 +11,24 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// roomy is a program of a user on a machine where nothing is used up.
+// roomy is the evidence of a refusal on a machine where no limit is used up.
 func roomy() Evidence {
 	n := census.Known
 	none := census.Amount{State: census.Unlimited}
 	return Evidence{
 		Failure: Failure{Call: "clone", Want: Thread, Flags: goThread, Errno: 11, Name: "EAGAIN", Attempts: 20, PID: 70, TID: 71},
 		State: census.Census{
-			PID: 70, TID: 71, Name: "app", Threads: n(14), User: 1000,
-			Processes: census.Limit{Soft: n(1000), Hard: n(2000)}, UserTasks: n(20),
-			ThreadsMax: n(5000), Tasks: n(300), PIDMax: n(32768), IDs: n(250),
-			Space: census.Limit{Soft: none, Hard: none}, SpaceIn: n(1 << 20), Data: census.Limit{Soft: none, Hard: none}, DataIn: n(1 << 20),
-			MapCount: n(65530), Maps: n(50), Overcommit: n(0), CommitLimit: n(1 << 30), Committed: n(1 << 20), Available: n(1 << 30),
-			Seccomp: n(0), InitialPIDs: true, InitialUsers: true,
+			Thread: census.Thread{PID: 70, TID: 71, Name: "app", Threads: n(14)},
+			User:   census.User{ID: 1000, Processes: census.Limit{Soft: n(1000), Hard: n(2000)}, Tasks: n(20)},
+			Tasks:  census.Tasks{Max: n(5000), Count: n(300), PIDMax: n(32768), IDs: n(250)},
+			Space: census.Space{
+				Limit: census.Limit{Soft: none, Hard: none}, Size: n(1 << 20),
+				DataLimit: census.Limit{Soft: none, Hard: none}, Data: n(1 << 20),
+				MaxMappings: n(65530), Mappings: n(50),
+			},
+			Memory:     census.Memory{Overcommit: n(0), CommitLimit: n(1 << 30), Committed: n(1 << 20), Available: n(1 << 30)},
+			Seccomp:    census.Seccomp{Mode: n(0)},
+			Namespaces: census.Namespaces{InitialPIDs: true, InitialUsers: true},
 		},
 		MapStack: 0x20000,
 	}
@@ -31,58 +36,60 @@ func roomy() Evidence {
 
 func asked(answer uint32) Filters { return Filters{Read: true, Answer: filter.Answer(answer)} }
 
-// judgements are states that cannot be had on every machine without harm to it,
-// and what they are to be told as: certainty and ID of each cause.
+// judgements are states of a machine, most of which cannot be made without harm, and
+// the certainty and ID of each cause they must give.
 var judgements = []struct {
 	name  string
 	spoil func(e *Evidence, s *census.Census)
 	want  string
 }{
 	{"nothing is used up", func(e *Evidence, s *census.Census) {}, "may be passing"},
-	{"RLIMIT_NPROC", func(e *Evidence, s *census.Census) { s.UserTasks = census.Known(1000) }, "is rlimit-nproc"},
-	{"RLIMIT_NPROC nearly", func(e *Evidence, s *census.Census) { s.UserTasks = census.Known(900) }, "may be rlimit-nproc, may be passing"},
+	{"RLIMIT_NPROC", func(e *Evidence, s *census.Census) { s.User.Tasks = census.Known(1000) }, "is rlimit-nproc"},
+	{"RLIMIT_NPROC nearly", func(e *Evidence, s *census.Census) { s.User.Tasks = census.Known(900) }, "may be rlimit-nproc, may be passing"},
 	{"words alone, read late", func(e *Evidence, s *census.Census) { e.Failure.Attempts = 0 }, "may be rlimit-nproc, may be passing"},
-	{"root is exempt", func(e *Evidence, s *census.Census) { s.UserTasks, s.Exempt = census.Known(1000), "root" }, "may be passing"},
+	{"root is exempt", func(e *Evidence, s *census.Census) { s.User.Tasks, s.User.Exempt = census.Known(1000), "root" }, "may be passing"},
 	{"no limit", func(e *Evidence, s *census.Census) {
-		s.Processes.Soft = census.Amount{State: census.Unlimited}
+		s.User.Processes.Soft = census.Amount{State: census.Unlimited}
 	}, "may be passing"},
-	{"threads-max", func(e *Evidence, s *census.Census) { s.Tasks = census.Known(5000) }, "is threads-max"},
-	{"pid_max", func(e *Evidence, s *census.Census) { s.PIDMax, s.IDs = census.Known(550), census.Known(250) }, "is pid-max"},
-	{"pid_max is not read", func(e *Evidence, s *census.Census) { s.PIDMax = census.Amount{} }, "may be passing"},
+	{"threads-max", func(e *Evidence, s *census.Census) { s.Tasks.Count = census.Known(5000) }, "is threads-max"},
+	{"pid_max", func(e *Evidence, s *census.Census) {
+		s.Tasks.PIDMax, s.Tasks.IDs = census.Known(550), census.Known(250)
+	}, "is pid-max"},
+	{"pid_max is not read", func(e *Evidence, s *census.Census) { s.Tasks.PIDMax = census.Amount{} }, "may be passing"},
 	{"the kernel's order", func(e *Evidence, s *census.Census) {
-		s.UserTasks, s.Tasks, s.Policy = census.Known(1000), census.Known(5000), census.Known(census.Deadline)
+		s.User.Tasks, s.Tasks.Count, s.Policy = census.Known(1000), census.Known(5000), census.Known(census.Deadline)
 	}, "is rlimit-nproc, next threads-max, next sched-deadline"},
-	{"a group above", func(e *Evidence, s *census.Census) { s.Pids = groups("max 5 0", "5 5 20") }, "is cgroup-pids"},
+	{"a group above", func(e *Evidence, s *census.Census) { s.Groups.Pids = groups("max 5 0", "5 5 20") }, "is cgroup-pids"},
 	{"a group that has room again, new kernels", func(e *Evidence, s *census.Census) {
-		e.Before.Pids, s.Pids = groups("max 2 0", "5 2 3"), groups("max 4 0", "5 4 4")
+		e.Before.Groups.Pids, s.Groups.Pids = groups("max 2 0", "5 2 3"), groups("max 4 0", "5 4 4")
 	}, "is cgroup-pids"},
 	{"a group that has room again, old kernels", func(e *Evidence, s *census.Census) {
-		e.Before.Pids, s.Pids = groups("max 2 0", "5 2 0"), groups("max 4 1", "5 4 0")
+		e.Before.Groups.Pids, s.Groups.Pids = groups("max 2 0", "5 2 0"), groups("max 4 1", "5 4 0")
 	}, "is cgroup-pids"},
 	{"what came as far as the group passed the rest", func(e *Evidence, s *census.Census) {
-		s.UserTasks = census.Known(1000)
-		e.Before.Pids, s.Pids = groups("5 2 3"), groups("5 5 4")
+		s.User.Tasks = census.Known(1000)
+		e.Before.Groups.Pids, s.Groups.Pids = groups("5 2 3"), groups("5 5 4")
 	}, "is cgroup-pids, next rlimit-nproc"},
 	{"a group that refused others before", func(e *Evidence, s *census.Census) {
-		e.Before.Pids, s.Pids = groups("5 2 3"), groups("5 2 3")
+		e.Before.Groups.Pids, s.Groups.Pids = groups("5 2 3"), groups("5 2 3")
 	}, "may be passing"},
 	{"a container", func(e *Evidence, s *census.Census) {
-		s.Above, s.InitialPIDs, s.Container, s.Seccomp, s.Filters = true, false, "docker", census.Known(2), census.Known(1)
+		s.Groups.Hidden, s.Namespaces.InitialPIDs, s.Container, s.Seccomp.Mode, s.Seccomp.Filters = true, false, "docker", census.Known(2), census.Known(1)
 		e.Filters.Problem = "EACCES"
 	}, "may be rlimit-nproc, may be cgroup-hidden, may be seccomp, may be passing"},
 	{"a filter", func(e *Evidence, s *census.Census) {
-		e.Filters, s.UserTasks = asked(trace.Error|11), census.Known(1000)
+		e.Filters, s.User.Tasks = asked(trace.Error|11), census.Known(1000)
 	}, "is seccomp"},
 	{"a filter that lets pass", func(e *Evidence, s *census.Census) {
-		e.Filters, s.Seccomp, s.UserTasks = asked(trace.Allow), census.Known(2), census.Known(1000)
+		e.Filters, s.Seccomp.Mode, s.User.Tasks = asked(trace.Allow), census.Known(2), census.Known(1000)
 	}, "is rlimit-nproc"},
 	{"a filter with another errno", func(e *Evidence, s *census.Census) {
-		e.Filters, s.UserTasks = asked(trace.Error|1), census.Known(1000)
+		e.Filters, s.User.Tasks = asked(trace.Error|1), census.Known(1000)
 	}, "is rlimit-nproc"},
 	{"a supervisor", func(e *Evidence, s *census.Census) { e.Filters = asked(trace.Ask) }, "may be seccomp-supervisor"},
 	{"EPERM, filters unread", func(e *Evidence, s *census.Census) {
 		fail(e, "EPERM", 1)
-		s.Seccomp = census.Known(2)
+		s.Seccomp.Mode = census.Known(2)
 	}, "may be seccomp"},
 	{"EPERM, no filter", func(e *Evidence, s *census.Census) { fail(e, "EPERM", 1) }, "may be security-module"},
 	{"EPERM for a namespace", func(e *Evidence, s *census.Census) {
@@ -91,7 +98,7 @@ var judgements = []struct {
 	}, "may be namespace-privilege"},
 	{"ENOSYS of clone", func(e *Evidence, s *census.Census) {
 		fail(e, "ENOSYS", 38)
-		s.Seccomp = census.Known(2)
+		s.Seccomp.Mode = census.Known(2)
 	}, "is seccomp"},
 	{"ENOSYS of clone3", func(e *Evidence, s *census.Census) {
 		fail(e, "ENOSYS", 38)
@@ -99,44 +106,44 @@ var judgements = []struct {
 	}, "may be old-kernel"},
 	{"EINVAL after unshare", func(e *Evidence, s *census.Census) {
 		fail(e, "EINVAL", 22)
-		s.ChildPIDs, s.Seccomp = true, census.Known(2)
+		s.Namespaces.ChildPIDs, s.Seccomp.Mode = true, census.Known(2)
 	}, "is pid-namespace, may be seccomp"},
 	{"EINVAL in time", func(e *Evidence, s *census.Census) {
 		fail(e, "EINVAL", 22)
-		s.ChildTime = true
+		s.Namespaces.ChildTime = true
 	}, "is time-namespace"},
 	{"EINVAL", func(e *Evidence, s *census.Census) { fail(e, "EINVAL", 22) }, "may be flags"},
 	{"a dead PID namespace", func(e *Evidence, s *census.Census) {
 		fail(e, "ENOMEM", 12)
-		e.Failure.Want, s.ChildPIDs = Process, true
+		e.Failure.Want, s.Namespaces.ChildPIDs = Process, true
 	}, "is pid-namespace-dead"},
 	{"ENOMEM", func(e *Evidence, s *census.Census) { fail(e, "ENOMEM", 12) }, "may be kernel-memory"},
 	{"ENOMEM in a group", func(e *Evidence, s *census.Census) {
 		fail(e, "ENOMEM", 12)
 		group := census.MemoryGroup{Path: "/cg/a", Version: 2, Max: census.Known(100), Current: census.Known(100), Hits: census.Known(3)}
-		e.Before.Memory = []census.MemoryGroup{group}
+		e.Before.Groups.Memory = []census.MemoryGroup{group}
 		group.Hits = census.Known(4)
-		s.Memory = []census.MemoryGroup{group}
+		s.Groups.Memory = []census.MemoryGroup{group}
 	}, "may be cgroup-memory"},
 	{"RLIMIT_AS", func(e *Evidence, s *census.Census) {
 		mapping(e, "ENOMEM", 12)
-		s.Space.Soft = census.Known(2 << 20)
+		s.Space.Limit.Soft = census.Known(2 << 20)
 	}, "is rlimit-as"},
 	{"RLIMIT_AS just not", func(e *Evidence, s *census.Census) {
 		mapping(e, "ENOMEM", 12)
-		s.Space.Soft = census.Known(5 << 20)
+		s.Space.Limit.Soft = census.Known(5 << 20)
 	}, "may be memory"},
 	{"RLIMIT_DATA", func(e *Evidence, s *census.Census) {
 		mapping(e, "ENOMEM", 12)
-		s.Data.Soft = census.Known(2 << 20)
+		s.Space.DataLimit.Soft = census.Known(2 << 20)
 	}, "is rlimit-data"},
 	{"max_map_count", func(e *Evidence, s *census.Census) {
 		mapping(e, "ENOMEM", 12)
-		s.Maps = census.Known(65531)
+		s.Space.Mappings = census.Known(65531)
 	}, "is max-map-count"},
 	{"overcommit", func(e *Evidence, s *census.Census) {
 		mapping(e, "ENOMEM", 12)
-		s.Overcommit, s.Committed = census.Known(2), census.Known(1<<30)
+		s.Memory.Overcommit, s.Memory.Committed = census.Known(2), census.Known(1<<30)
 	}, "is overcommit"},
 	{"locked memory", func(e *Evidence, s *census.Census) { mapping(e, "EAGAIN", 11) }, "may be memlock"},
 	{"MAP_STACK", func(e *Evidence, s *census.Census) {
@@ -153,8 +160,8 @@ func mapping(e *Evidence, name string, errno int) {
 	e.Failure.Call, e.Failure.Want, e.Failure.Flags, e.Failure.Length = "mmap", Memory, 0x22, 4<<20
 }
 
-// groups are control groups from the program's own upwards: limit, tasks, and
-// refusals.
+// groups makes control groups, from the program's own upwards. Each text has the
+// limit, the tasks and the refusals.
 func groups(all ...string) (list []census.PidsGroup) {
 	for i, text := range all {
 		var limit string
@@ -221,8 +228,8 @@ func TestEveryCauseIsToldInBothLanguages(t *testing.T) {
 	}
 }
 
-// TestALimitIsRaisedWhereItIsSet fails if a command were undone by systemd or a
-// container's runtime.
+// TestALimitIsRaisedWhereItIsSet fails if systemd or a container runtime would undo
+// a command.
 func TestALimitIsRaisedWhereItIsSet(t *testing.T) {
 	id := strings.Repeat("0123456789ab", 6)[:64]
 	for _, c := range []struct{ runtime, path, want string }{
@@ -235,7 +242,7 @@ func TestALimitIsRaisedWhereItIsSet(t *testing.T) {
 	} {
 		e := roomy()
 		e.State.Container = c.runtime
-		e.State.Pids = []census.PidsGroup{{Path: c.path, Version: 2, Max: census.Known(9), Current: census.Known(9)}}
+		e.State.Groups.Pids = []census.PidsGroup{{Path: c.path, Version: 2, Max: census.Known(9), Current: census.Known(9)}}
 		if got := Judge(e)[0].Raise[0].Command; got != c.want {
 			t.Errorf("%s: %q, want %q", c.path, got, c.want)
 		}

@@ -24,11 +24,11 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// Environment of what a test starts: its role, and what the role needs.
+// Variables that tell a process its role, and the argument of the role.
 const roleKey, argKey = "DIAGNOSE_TEST_ROLE", "DIAGNOSE_TEST_ARG"
 
-// roles are what this binary is when a test starts it: each is refused a thread
-// for another cause.
+// roles are what this binary does when a test starts it. Most are refused a thread,
+// each for another cause.
 var roles = map[string]func(arg string){
 	"crowd": func(string) { crowd() },
 	"nproc": nproc4, "pids": pidsGroup, "seccomp": seccomp, "as": addressSpace,
@@ -52,7 +52,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// diagnosing is the process that watches: a watch takes every child of its own.
+// diagnosing is the process that watches. It is one of its own, because a watch waits
+// for every child of its process.
 func diagnosing() {
 	for _, key := range []string{roleKey, argKey} {
 		must(os.Setenv(key, os.Getenv("CHILD_"+key)))
@@ -78,7 +79,7 @@ func (silent) Attempt(watch.Attempt, watch.Thread) {}
 func (silent) Wrote(int, []byte)                   {}
 func (silent) Woke()                               {}
 
-// tracing traces who diagnoses, so that nobody else can trace the program.
+// tracing traces the process that diagnoses, which then cannot trace the program.
 func tracing() {
 	must(os.Setenv(roleKey, "diagnose"))
 	_, err := watch.Run(context.Background(), watch.Command{
@@ -106,7 +107,7 @@ func crowd() {
 	}
 }
 
-// impossible ends a role that lacks what it needs; the test skips.
+// impossible ends a role that cannot do its work here, and its test skips.
 func impossible(what string, err error) {
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "IMPOSSIBLE %s: %v\n", what, err)
@@ -120,7 +121,7 @@ func kernelHere() *sys.Kernel {
 	return k
 }
 
-// errnoError is an errno as an error, nil for none.
+// errnoError returns an errno as an error, nil for 0.
 func errnoError(errno syscall.Errno) error {
 	if errno == 0 {
 		return nil
@@ -142,7 +143,7 @@ func pidsGroup(dir string) {
 	crowd()
 }
 
-// refuse has a filter of the program answer an errno to every clone.
+// refuse installs a filter that answers an errno to every clone.
 func refuse(errno string) *sys.Kernel {
 	k := kernelHere()
 	_, problem := k.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -165,7 +166,8 @@ func addressSpace(string) {
 	must(syscall.Exec("/proc/self/exe", []string{"crowd"}, os.Environ()))
 }
 
-// goThread is what the Go runtime makes a thread with (runtime/os_linux.go).
+// goThread are the flags with which the Go runtime makes a thread
+// (runtime/os_linux.go).
 const goThread = 0x50f00
 
 func unshared(string) {
@@ -184,7 +186,7 @@ func deadlined(string) {
 	_, _ = k.Clone(&sys.CloneArgs{Flags: goThread})
 }
 
-// hanging is a program that does not notice: Go's on riscv64.
+// hanging does not notice the refusal, like a Go program on riscv64.
 func hanging(string) {
 	runtime.LockOSThread()
 	_, _ = refuse("EAGAIN").Clone(&sys.CloneArgs{Flags: goThread})
@@ -252,7 +254,7 @@ func diagnoseAs(t *testing.T, how, role, arg string) diagnosed {
 
 func (d diagnosed) String() string { return d.Explanation.English + d.Explanation.Chinese }
 
-// TestEachCauseIsNamed is the whole way on the kernel that runs the test.
+// TestEachCauseIsNamed fails if a cause is not found on the kernel that runs the test.
 func TestEachCauseIsNamed(t *testing.T) {
 	root := os.Getuid() == 0
 	for _, c := range []struct {
@@ -288,8 +290,8 @@ func TestEachCauseIsNamed(t *testing.T) {
 	}
 }
 
-// TestAFullControlGroupIsNamed fails if the group that has the limit is not the
-// one that is named: the program's own has none.
+// TestAFullControlGroupIsNamed fails if the report does not name the group that has
+// the limit. The program's own group has none.
 func TestAFullControlGroupIsNamed(t *testing.T) {
 	at := "/sys/fs/cgroup/pids"
 	if _, err := os.Stat(at); err != nil {
@@ -322,8 +324,7 @@ func TestAFullControlGroupIsNamed(t *testing.T) {
 	}
 }
 
-// TestAProgramThatHangsIsDiagnosed fails if the end of the program were waited
-// for.
+// TestAProgramThatHangsIsDiagnosed fails if the report waits for the program to end.
 func TestAProgramThatHangsIsDiagnosed(t *testing.T) {
 	d := diagnoseRole(t, "hang", "")
 	if d.Program.State != "running" || d.Failure == nil || d.Failure.Name != "EAGAIN" || d.status != 0 {
@@ -338,16 +339,16 @@ func TestWordsAloneAreToldAsWords(t *testing.T) {
 	}
 }
 
-// TestWithoutTracingItsWordsAreRead fails if a program were not run, or not
-// diagnosed, where nothing can be traced, as in some containers.
+// TestWithoutTracingItsWordsAreRead fails if a program is not run or not diagnosed
+// where tracing is forbidden, as in some containers.
 func TestWithoutTracingItsWordsAreRead(t *testing.T) {
 	d := diagnoseAs(t, "trace", "nproc", "")
 	if d.Verdict != "refused" || len(d.Needs) < 2 || d.Failure.Attempts != 0 || d.Failure.Name != "EAGAIN" || d.status.ExitStatus() != 2 {
 		t.Fatalf("%+v", d)
 	}
-	// The limit is known where the program was still there when its words were
-	// read, which nothing can make sure of.
-	if first := d.Causes[0]; first.ID != "rlimit-nproc" && d.State.Processes.Soft == census.Known(4) {
+	// The limit is known only if the program was still there when its words were
+	// read. Nothing can ensure that.
+	if first := d.Causes[0]; first.ID != "rlimit-nproc" && d.State.User.Processes.Soft == census.Known(4) {
 		t.Errorf("%+v", first)
 	}
 	if d = diagnoseAs(t, "trace", "crowd", ""); d.Verdict != "unknown" || d.status != 0 {

@@ -3,18 +3,23 @@ package diagnose
 import (
 	"fmt"
 	"math/bits"
-	"path"
-	"regexp"
-	"strings"
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
 )
 
+// Remedy is a command, or a line of a file, that removes a cause.
+type Remedy struct {
+	Command string `json:"command"`
+	When    Text   `json:"when"`
+	running bool   // it helps only a program that still runs
+}
+
+// run makes a remedy. The format is of the command.
 func run(when Text, format string, args ...any) Remedy {
 	return Remedy{Command: fmt.Sprintf(format, args...), When: when}
 }
 
-// running is a remedy that helps only while the program runs.
+// running makes a remedy that helps only while the program runs.
 func running(format string, args ...any) Remedy {
 	r := run(now(), format, args...)
 	r.running = true
@@ -28,26 +33,28 @@ func before() Text {
 }
 
 func sysctl(name string, value uint64) Remedy {
-	return run(say("for the whole machine, as root; in /etc/sysctl.d to keep it", "对整台机器，需 root；写入 /etc/sysctl.d 可长期保留"),
+	return run(say("for the whole machine, as root; in /etc/sysctl.d to keep it", "对整台机器，需要 root；写入 /etc/sysctl.d 可长期保留"),
 		"sysctl -w %s=%d", name, value)
 }
 
-// double is a limit that leaves room: a power of two, twice what is used.
+// double returns a limit that leaves room: the power of two that is at least twice
+// what is used.
 func double(used uint64) uint64 {
 	const least = 1024
 	const most = 1 << 61
 	return max(least, uint64(1)<<bits.Len64(2*min(used, most)-1))
 }
 
+// raiseProcesses raises RLIMIT_NPROC: for what runs, in a shell, and for good.
 func raiseProcesses(s census.Census) []Remedy {
-	n := double(s.UserTasks.N)
-	if s.Processes.Soft.State == census.Exact {
-		n = max(n, double(s.Processes.Soft.N))
+	n := double(s.User.Tasks.N)
+	if s.User.Processes.Soft.State == census.Exact {
+		n = max(n, double(s.User.Processes.Soft.N))
 	}
 	list := []Remedy{running("prlimit --pid %d --nproc=%d:", s.PID, n), run(before(), "ulimit -u %d", n)}
-	if hard := s.Processes.Hard; hard.State == census.Exact && hard.N < n {
+	if hard := s.User.Processes.Hard; hard.State == census.Exact && hard.N < n {
 		list[0] = running("prlimit --pid %d --nproc=%d:%d", s.PID, n, n)
-		list[0].When = list[0].When.and(say(", as root, for it is above the hard limit", "，高于硬限制，需 root"))
+		list[0].When = list[0].When.and(say(", as root: this is above the hard limit", "；高于硬限制，需要 root"))
 	}
 	switch unit := serviceOf(s); {
 	case s.Container == "docker" || s.Container == "podman":
@@ -60,10 +67,10 @@ func raiseProcesses(s census.Census) []Remedy {
 	return list
 }
 
-// raisePids raises the limit of a group where it is set: runtimes and systemd
-// write their own value again.
+// raisePids raises the limit of a group where it is set, because container runtimes
+// and systemd write their own value again.
 func raisePids(s census.Census, at int) []Remedy {
-	g := s.Pids[at]
+	g := s.Groups.Pids[at]
 	n := double(g.Current.N)
 	switch unit, id := unitOf(g.Path), containerOf(g.Path); {
 	case id != "" && (s.Container == "docker" || s.Container == "podman"):
@@ -75,20 +82,10 @@ func raisePids(s census.Census, at int) []Remedy {
 	case ofContainer(s, g.Path):
 		return append(raiseOutside(s), run(now(), "echo %d > %s", n, g.MaxFile()))
 	}
-	return []Remedy{run(now().and(say(", as root", "，需 root")), "echo %d > %s", n, g.MaxFile())}
+	return []Remedy{run(now().and(say(", as root", "，需要 root")), "echo %d > %s", n, g.MaxFile())}
 }
 
-// ofContainer reports whether a group is one that a container's runtime made:
-// by its name, or because it is the highest that the container shows.
-func ofContainer(s census.Census, group string) bool {
-	if s.Container == "" {
-		return false
-	}
-	top := len(s.Pids) - 1
-	return containerOf(group) != "" || strings.Contains(group, "kubepods") || s.Above && top >= 0 && s.Pids[top].Path == group
-}
-
-// raiseOutside is for limits that are set outside of the container.
+// raiseOutside raises a limit that is set outside of the container.
 func raiseOutside(s census.Census) []Remedy {
 	switch s.Container {
 	case "kubernetes":
@@ -99,12 +96,12 @@ func raiseOutside(s census.Census) []Remedy {
 	return []Remedy{run(say("outside of the container", "在容器之外"), "cat /sys/fs/cgroup/**/pids.max")}
 }
 
-// allow takes a filter away.
+// allow removes a filter, or shows it.
 func allow(s census.Census, call string) []Remedy {
 	switch unit := serviceOf(s); {
 	case s.Container == "docker" || s.Container == "podman":
 		return []Remedy{
-			run(say("to try it; then allow %[1]s in a profile of your own, or update the runtime", "先试验；然后在自己的配置中允许 %[1]s，或更新运行时", call),
+			run(say("to try it without a filter; then allow %[1]s in a profile of your own, or update the runtime", "先在没有过滤器时试验；然后在自己的配置中允许 %[1]s，或更新运行时", call),
 				"%s run --security-opt seccomp=unconfined ...", s.Container),
 		}
 	case s.Container == "kubernetes":
@@ -112,39 +109,6 @@ func allow(s census.Census, call string) []Remedy {
 	case unit != "":
 		return []Remedy{run(say("to see the unit's own filter", "查看该单元自身的过滤器"), "systemctl show -p SystemCallFilter -p RestrictNamespaces %s", unit)}
 	}
-	return []Remedy{run(say("shows how many filters there are; whoever starts the program has installed them, or it has itself", "显示过滤器数量；由启动该程序者或程序自身安装"),
+	return []Remedy{run(say("shows how many filters there are; the program itself, or what started it, has installed them", "显示过滤器的数量；过滤器由程序自身或启动它的程序安装"),
 		"grep Seccomp /proc/%d/status", s.PID)}
-}
-
-// serviceOf is the unit of systemd that the program belongs to, "" without one.
-func serviceOf(s census.Census) string {
-	for _, g := range s.Pids {
-		for dir := g.Path; dir != "/" && dir != "."; dir = path.Dir(dir) {
-			if unit := unitOf(dir); strings.HasSuffix(unit, ".service") {
-				return unit
-			}
-		}
-	}
-	return ""
-}
-
-// unitOf is the unit of systemd that a group's folder is named after.
-func unitOf(dir string) string {
-	for _, kind := range []string{".service", ".scope", ".slice"} {
-		if name := path.Base(dir); strings.HasSuffix(name, kind) {
-			return name
-		}
-	}
-	return ""
-}
-
-// containerName is how docker and podman name groups.
-var containerName = regexp.MustCompile(`(?:docker|libpod)[-/]([0-9a-f]{12,64})`)
-
-func containerOf(dir string) string {
-	m := containerName.FindStringSubmatch(dir)
-	if m == nil {
-		return ""
-	}
-	return m[1][:12]
 }

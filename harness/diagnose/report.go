@@ -24,9 +24,9 @@ type Report struct {
 	Failure *Failure    `json:"failure,omitempty"`
 	Said    *fatal.Text `json:"said,omitempty"`
 	Causes  []Cause     `json:"causes,omitempty"`
-	// Needs is what keeps the diagnosis from saying more, and what mends it.
+	// Needs says why the program could not be traced, and what would allow it.
 	Needs []Text `json:"needs,omitempty"`
-	// See is commands of other tools that show the call.
+	// See are commands of other tools that show the call.
 	See         []string       `json:"see,omitempty"`
 	Explanation Text           `json:"explanation"`
 	State       *census.Census `json:"state,omitempty"`
@@ -36,8 +36,8 @@ type Report struct {
 type Program struct {
 	PID     int      `json:"pid,omitempty"`
 	Command []string `json:"command,omitempty"`
-	// State is "running", "exited" or "signaled"; Status the exit status or the
-	// signal's number.
+	// State is "running", "exited" or "signaled". Status is the exit status or the
+	// number of the signal.
 	State  string `json:"state"`
 	Status int    `json:"status"`
 }
@@ -80,108 +80,4 @@ func (r Report) Write(w io.Writer, language Language, asJSON bool) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// explain makes the paragraph.
-func (r *Report) explain(hangs bool) {
-	t := r.ending()
-	if r.Failure != nil {
-		t = r.refusal().and(sentences(r.Causes))
-		if hangs && r.Failure.Want == Thread {
-			t = t.and(say("The Go runtime of this architecture takes a failed clone for success: a Go program now hangs, and says nothing.",
-				"该架构的 Go 运行时把失败的 clone 当作成功：Go 程序将挂起且没有任何提示。"))
-		}
-		t = t.and(r.ending())
-	} else if len(r.Causes) > 0 {
-		t = t.and(sentences(r.Causes))
-	}
-	r.Explanation = t
-}
-
-func (r *Report) refusal() Text {
-	f := r.Failure
-	name := f.Name
-	if name == "" {
-		name = "?"
-	}
-	want := map[Want]Text{
-		Thread: say("a new thread", "创建新线程"), Process: say("a new process", "创建新进程"), Memory: say("memory", "分配内存"),
-	}[f.Want]
-	program := say("process %[1]d", "进程 %[1]d", f.PID)
-	if r.State != nil && r.State.Name != "" {
-		program = say("process %[1]d (%[2]s, threads: %[3]s)", "进程 %[1]d（%[2]s，%[3]s 个线程）", f.PID, r.State.Name, r.State.Threads)
-	}
-	if f.Attempts == 0 {
-		return Text{"%[1]s says that it was refused %[2]s with %[3]s (errno %[4]d); the call itself was not seen.",
-			"%[1]s 自称%[2]s失败，错误为 %[3]s（errno %[4]d）；未观察到该调用本身。"}.with(program, want, name, f.Errno)
-	}
-	return Text{"%[1]s was refused %[2]s: %[5]s failed with %[3]s (errno %[4]d), attempts: %[6]d.",
-		"%[1]s%[2]s被拒绝：%[5]s 返回 %[3]s（errno %[4]d），共尝试 %[6]d 次。"}.with(program, want, name, f.Errno, f.Call, f.Attempts)
-}
-
-// with fills a sentence of formats, with the words of each language.
-func (t Text) with(args ...any) Text {
-	fill := func(format string, l Language) string {
-		in := make([]any, len(args))
-		for i, a := range args {
-			in[i] = a
-			if words, ok := a.(Text); ok {
-				in[i] = words.In(l)
-			}
-		}
-		return fmt.Sprintf(format, in...)
-	}
-	return Text{fill(t.English, English), fill(t.Chinese, Chinese)}
-}
-
-// sentences tells the causes, one sentence each.
-func sentences(causes []Cause) (t Text) {
-	for i, c := range causes {
-		lead := Text{"It may also be this:", "也可能是："}
-		switch {
-		case c.Certainty == Is:
-			lead = Text{"The cause:", "原因："}
-		case c.Certainty == Next:
-			lead = Text{"This is used up as well, and refuses next:", "以下限制也已用尽，会接着拒绝："}
-		case i == 0:
-			lead = Text{"The cause may be this:", "可能的原因："}
-		}
-		t = t.and(lead).and(c.Why)
-		if c.Where != "" {
-			t = Text{t.English + " [" + c.Where + "]", t.Chinese + "［" + c.Where + "］"}
-		}
-		t = Text{t.English + ".", t.Chinese + "。"}
-	}
-	return t
-}
-
-// ending says what has become of the program.
-func (r *Report) ending() Text {
-	p := r.Program
-	var t Text
-	if r.Failure == nil && r.Verdict != "unknown" && len(r.Causes) == 0 {
-		t = say("No thread and no process was refused.", "没有线程或进程的创建被拒绝。")
-	}
-	if r.Verdict == "unknown" {
-		t = say("Whether a thread was refused cannot be told: the program could not be watched, and said nothing of it.",
-			"无法判断是否有线程被拒绝：程序无法被跟踪，也没有输出相关信息。")
-		if len(r.Causes) == 0 {
-			t = t.and(say("No limit that can be read from here is used up.", "从这里可读取的限制均未用尽。"))
-		}
-	}
-	if r.Verdict == "recovered" {
-		t = say("A later call succeeded, so that the program did not notice.", "随后的调用成功，程序未受影响。")
-	}
-	if r.Said != nil {
-		t = t.and(Text{"The program said: " + r.Said.Line + ".", "程序输出：" + r.Said.Line + "。"})
-	}
-	switch p.State {
-	case "exited":
-		t = t.and(say("The program ended with exit status %[1]d.", "程序已结束，退出码 %[1]d。", p.Status))
-	case "signaled":
-		t = t.and(say("The program was ended by signal %[1]d (%[2]v).", "程序被信号 %[1]d（%[2]v）终止。", p.Status, syscall.Signal(p.Status)))
-	default:
-		t = t.and(say("The program goes on.", "程序仍在运行。"))
-	}
-	return t
 }

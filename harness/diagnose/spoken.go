@@ -7,8 +7,8 @@ import (
 	"github.com/mapstack/conformance/harness/diagnose/fatal"
 )
 
-// spoken is a cause that the program's own words or its end tell, without a
-// call that was refused.
+// spoken judges by the program's own words, or by how it ended, when no refused call
+// was seen.
 func spoken(r Report, status syscall.WaitStatus) (Cause, bool) {
 	switch {
 	case status.Signaled() && status.Signal() == syscall.SIGSYS:

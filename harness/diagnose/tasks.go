@@ -4,8 +4,8 @@ import (
 	"github.com/mapstack/conformance/harness/diagnose/census"
 )
 
-// tasks judges EAGAIN. Limits are tried in the kernel's own order (copy_process
-// in kernel/fork.c): of several that are used up the first one refuses.
+// tasks judges EAGAIN. The order is that of the kernel (copy_process in
+// kernel/fork.c): of several limits that are used up, the first one refuses.
 func tasks(e Evidence) []Cause {
 	var full []Cause
 	for _, judge := range []func(Evidence) (Cause, bool){userTasks, allTasks, deadline, numbers, group} {
@@ -16,7 +16,8 @@ func tasks(e Evidence) []Cause {
 	if len(full) == 0 {
 		return unexplained(e)
 	}
-	// A control group's counter shows that the call came as far as that.
+	// A control group that counted a refusal shows that the call passed all checks
+	// before it.
 	for i, c := range full {
 		if c.ID == "cgroup-pids" && grown(e) != nil {
 			copy(full[1:i+1], full[:i])
@@ -30,38 +31,43 @@ func tasks(e Evidence) []Cause {
 	return full
 }
 
+// userTasks judges RLIMIT_NPROC.
 func userTasks(e Evidence) (Cause, bool) {
 	s := e.State
-	if s.Exempt != "" || !s.UserTasks.AtLeast(s.Processes.Soft) {
+	if s.User.Exempt != "" || !s.User.Tasks.AtLeast(s.User.Processes.Soft) {
 		return Cause{}, false
 	}
 	return nproc(e), true
 }
 
+// nproc makes the cause of RLIMIT_NPROC.
 func nproc(e Evidence) Cause {
 	s := e.State
 	return Cause{
-		ID: "rlimit-nproc", Limit: s.Processes.Soft, Used: s.UserTasks, Where: "RLIMIT_NPROC",
-		Why: say("RLIMIT_NPROC lets user %[1]d have %[2]s tasks (its hard limit is %[3]s), and %[4]s of that user can be seen from here; every thread of every program counts",
-			"RLIMIT_NPROC 只允许用户 %[1]d 拥有 %[2]s 个任务（硬限制为 %[3]s），而从这里可见该用户已有 %[4]s 个；所有程序的每个线程都计入",
-			s.User, s.Processes.Soft, s.Processes.Hard, s.UserTasks),
+		ID: "rlimit-nproc", Limit: s.User.Processes.Soft, Used: s.User.Tasks, Where: "RLIMIT_NPROC",
+		Why: say("RLIMIT_NPROC lets user %[1]d have %[2]s tasks (hard limit: %[3]s), and from here %[4]s can be seen; every thread of every program of that user counts",
+			"RLIMIT_NPROC 只允许用户 %[1]d 拥有 %[2]s 个任务（硬限制为 %[3]s），从这里可以看到该用户已有 %[4]s 个；该用户所有程序的每个线程都计入",
+			s.User.ID, s.User.Processes.Soft, s.User.Processes.Hard, s.User.Tasks),
 		Raise: raiseProcesses(s),
 	}
 }
 
+// allTasks judges kernel.threads-max.
 func allTasks(e Evidence) (Cause, bool) {
 	s := e.State
-	if !s.Tasks.AtLeast(s.ThreadsMax) {
+	if !s.Tasks.Count.AtLeast(s.Tasks.Max) {
 		return Cause{}, false
 	}
 	return Cause{
-		ID: "threads-max", Limit: s.ThreadsMax, Used: s.Tasks, Where: "/proc/sys/kernel/threads-max",
-		Why: say("the machine may have %[1]s tasks (kernel.threads-max) and has %[2]s, those of all users and containers; this holds for root too",
-			"整台机器最多允许 %[1]s 个任务（kernel.threads-max），现有 %[2]s 个，包括所有用户和容器；对 root 同样有效", s.ThreadsMax, s.Tasks),
-		Raise: []Remedy{sysctl("kernel.threads-max", double(s.Tasks.N))},
+		ID: "threads-max", Limit: s.Tasks.Max, Used: s.Tasks.Count, Where: "/proc/sys/kernel/threads-max",
+		Why: say("the machine may have %[1]s tasks (kernel.threads-max) and has %[2]s, of all users and containers together; this holds for root too",
+			"整台机器最多允许 %[1]s 个任务（kernel.threads-max），现有 %[2]s 个，包括所有用户和容器；对 root 同样有效", s.Tasks.Max, s.Tasks.Count),
+		Raise: []Remedy{sysctl("kernel.threads-max", double(s.Tasks.Count.N))},
 	}, true
 }
 
+// deadline judges the scheduling policy SCHED_DEADLINE (sched_fork in
+// kernel/sched/core.c).
 func deadline(e Evidence) (Cause, bool) {
 	s := e.State
 	if s.Policy != census.Known(census.Deadline) {
@@ -69,39 +75,40 @@ func deadline(e Evidence) (Cause, bool) {
 	}
 	return Cause{
 		ID: "sched-deadline", Where: "SCHED_DEADLINE",
-		Why: say("the thread %[1]d has the scheduling policy SCHED_DEADLINE, and may not make others, root's included",
+		Why: say("thread %[1]d has the scheduling policy SCHED_DEADLINE; such a thread may not make tasks, not even as root",
 			"线程 %[1]d 的调度策略是 SCHED_DEADLINE，不能创建其他任务，root 也不例外", s.TID),
 		Raise: []Remedy{
-			run(say("its children then begin with the ordinary policy: SCHED_FLAG_RESET_ON_FORK", "其子任务将以普通策略开始：SCHED_FLAG_RESET_ON_FORK"),
+			run(say("sets SCHED_FLAG_RESET_ON_FORK: new tasks then begin with the ordinary policy", "设置 SCHED_FLAG_RESET_ON_FORK：新任务将以普通策略开始"),
 				"chrt --reset-on-fork --deadline --sched-runtime NS --sched-deadline NS --sched-period NS --pid 0 %d", s.TID),
 		},
 	}, true
 }
 
+// numbers judges kernel.pid_max.
 func numbers(e Evidence) (Cause, bool) {
 	s := e.State
-	if s.PIDMax.N < census.Reserved || !s.IDs.AtLeast(census.Known(s.PIDMax.N-census.Reserved)) || s.PIDMax.State != census.Exact {
+	if s.Tasks.PIDMax.N < census.Reserved || !s.Tasks.IDs.AtLeast(census.Known(s.Tasks.PIDMax.N-census.Reserved)) || s.Tasks.PIDMax.State != census.Exact {
 		return Cause{}, false
 	}
 	return Cause{
-		ID: "pid-max", Limit: s.PIDMax, Used: s.IDs, Where: "/proc/sys/kernel/pid_max",
-		Why: say("every number for a task below kernel.pid_max, %[1]s, is taken: %[2]s of them from %[3]d upwards",
-			"kernel.pid_max（%[1]s）以下的任务编号已用尽：从 %[3]d 起已占用 %[2]s 个", s.PIDMax, s.IDs, census.Reserved),
-		Raise: []Remedy{sysctl("kernel.pid_max", 4<<20)}, // PID_MAX_LIMIT of 64 bits
+		ID: "pid-max", Limit: s.Tasks.PIDMax, Used: s.Tasks.IDs, Where: "/proc/sys/kernel/pid_max",
+		Why: say("all task numbers below kernel.pid_max (%[1]s) are taken: %[2]s from %[3]d upwards",
+			"kernel.pid_max（%[1]s）以下的任务编号已用尽：从 %[3]d 起已占用 %[2]s 个", s.Tasks.PIDMax, s.Tasks.IDs, census.Reserved),
+		Raise: []Remedy{sysctl("kernel.pid_max", 4<<20)}, // PID_MAX_LIMIT of 64-bit machines
 	}, true
 }
 
-// group is a control group that is full. It is also one when its counter says
-// that it refused, though tasks have ended since.
+// group judges control groups. One that is full refuses. One that counted a refusal
+// did too, even if tasks have ended since.
 func group(e Evidence) (Cause, bool) {
-	for i, g := range e.State.Pids {
+	for i, g := range e.State.Groups.Pids {
 		if g.Current.AtLeast(g.Max) {
 			return pids(e, i), true
 		}
 	}
 	g := grown(e)
-	for i, limited := range e.State.Pids {
-		// Old kernels count in the program's own group, the limit may be above.
+	for i, limited := range e.State.Groups.Pids {
+		// Old kernels count in the program's own group. The limit may be in one above.
 		if g != nil && limited.Max.State == census.Exact {
 			return pids(e, i), true
 		}
@@ -109,10 +116,10 @@ func group(e Evidence) (Cause, bool) {
 	return Cause{}, false
 }
 
-// grown is a group that counted refusals since the program began.
+// grown returns a group that counted refusals since the program began.
 func grown(e Evidence) *census.PidsGroup {
-	for _, now := range e.State.Pids {
-		for _, was := range e.Before.Pids {
+	for _, now := range e.State.Groups.Pids {
+		for _, was := range e.Before.Groups.Pids {
 			if was.Path == now.Path && now.Refused.AtLeast(census.Known(was.Refused.N+1)) && was.Refused.State == census.Exact {
 				return &now
 			}
@@ -121,8 +128,9 @@ func grown(e Evidence) *census.PidsGroup {
 	return nil
 }
 
+// pids makes the cause of a control group.
 func pids(e Evidence, at int) Cause {
-	s, g := e.State, e.State.Pids[at]
+	s, g := e.State, e.State.Groups.Pids[at]
 	return Cause{
 		ID: "cgroup-pids", Limit: g.Max, Used: g.Current, Where: g.MaxFile(),
 		Why: say("the control group %[1]s may have %[2]s tasks and has %[3]s, with those of the groups below it; this holds for root too",
@@ -131,7 +139,7 @@ func pids(e Evidence, at int) Cause {
 	}
 }
 
-// runtimeSets says that a container's runtime sets the limits of a group.
+// runtimeSets says that the container runtime sets the limit of a group.
 func runtimeSets(s census.Census, group string) Text {
 	if !ofContainer(s, group) {
 		return Text{}
@@ -139,39 +147,39 @@ func runtimeSets(s census.Census, group string) Text {
 	return say("; the container runtime (%[1]s) sets it", "；由容器运行时（%[1]s）设置", s.Container)
 }
 
-// unexplained is what can give EAGAIN although nothing that can be seen is used
+// unexplained names what can give EAGAIN although no limit that can be read is used
 // up.
 func unexplained(e Evidence) (causes []Cause) {
 	s := e.State
-	if s.Exempt == "" && s.Processes.Soft.State == census.Exact {
+	if s.User.Exempt == "" && s.User.Processes.Soft.State == census.Exact {
 		c := nproc(e)
 		c.Certainty = MayBe
-		if !s.InitialPIDs || !s.InitialUsers {
+		if !s.Namespaces.InitialPIDs || !s.Namespaces.InitialUsers {
 			c.Why = c.Why.and(say("; tasks of the same user in other containers count too, and are not seen here",
 				"；同一用户在其他容器中的任务也计入，而从这里看不到"))
 			causes = append(causes, c)
-		} else if e.Failure.Attempts == 0 || s.Processes.Soft.N <= 2*s.UserTasks.N {
+		} else if e.Failure.Attempts == 0 || s.User.Processes.Soft.N <= 2*s.User.Tasks.N {
 			causes = append(causes, c)
 		}
 	}
-	if s.Above {
+	if s.Groups.Hidden {
 		causes = append(causes, Cause{
 			ID: "cgroup-hidden", Certainty: MayBe, Where: "pids.max",
-			Why: say("a control group above those that this container shows may be full: a container's, pod's or service's",
-				"该容器看不到的上层控制组（容器、Pod 或服务的）可能已满"),
+			Why: say("a control group above those that this container shows may be full: that of the container, the pod or the service",
+				"在该容器中看不到的上层控制组（容器、Pod 或服务的控制组）可能已满"),
 			Raise: raiseOutside(s),
 		})
 	}
 	if e.Failure.Attempts == 0 {
 		return append(causes, Cause{
 			ID: "passing", Certainty: MayBe,
-			Why: say("limits were read only when the program had said so, and some of its threads may have ended by then (%[1]s of %[2]s tasks of the machine are left)",
-				"各项限制在程序输出之后才读取，此时它的部分线程可能已结束（整机任务现为 %[1]s/%[2]s）", s.Tasks, s.ThreadsMax),
+			Why: say("limits were read only after the program had said so, and some of its threads may have ended by then (the machine now has %[1]s of %[2]s tasks)",
+				"各项限制在程序输出之后才读取，此时它的部分线程可能已结束（整机现有 %[1]s 个任务，上限 %[2]s）", s.Tasks.Count, s.Tasks.Max),
 		})
 	}
 	return append(causes, Cause{
 		ID: "passing", Certainty: MayBe,
-		Why: say("a limit was reached for a moment only: nothing that can be read is used up (%[1]s of %[2]s tasks of the machine); or another thread of the program was in execve at that moment",
-			"某个限制只在瞬间达到：可读取的限制均未用尽（整机任务 %[1]s/%[2]s）；或当时程序的另一线程正在执行 execve", s.Tasks, s.ThreadsMax),
+		Why: say("a limit was reached for a moment only: no limit that can be read is used up (the machine has %[1]s of %[2]s tasks). Or another thread of the program was in execve at that moment",
+			"某个限制只是瞬间达到，可读取的限制均未用尽（整机现有 %[1]s 个任务，上限 %[2]s）；也可能当时程序的另一线程正在执行 execve", s.Tasks.Count, s.Tasks.Max),
 	})
 }

@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// ownThreads is more than a diagnosis ever needs at once: two that run Go, and
-// those that trace, wait for the program, wait for signals, and start others.
+// ownThreads is more than a diagnosis ever needs at once. Two run Go; others trace,
+// wait for the program, wait for signals, and start threads.
 const ownThreads = 10
 
-// warm makes the threads that this process will need, before a program uses up a
-// limit that holds for both: the one that diagnoses would otherwise die of what
-// it is to tell. The runtime keeps threads that have nothing to do.
+// warm makes the threads that this process will need. Later the program may have
+// used up a limit that counts both, and this process would die for want of a thread
+// itself. The runtime keeps idle threads.
 func warm() {
-	runtime.GOMAXPROCS(2) // each more may need another thread
+	runtime.GOMAXPROCS(2) // each further one may need another thread
 	var up, down sync.WaitGroup
 	up.Add(ownThreads)
 	down.Add(1)

@@ -1,23 +1,23 @@
-// Package progress carries what the harness is doing to whoever shows it.
 package progress
 
-// Stage is a step in the life of a cell or of a shared artefact.
+// Stage is a step of the work on a cell, or on a file that cells share.
 type Stage string
 
+// Stages, in the order in which a cell goes through them.
 const (
 	Resolve  Stage = "resolve"  // reading package indexes
-	Download Stage = "download" // bytes from a mirror; Done and Total count them
+	Download Stage = "download" // fetching from a mirror; Done and Total count bytes
 	Unpack   Stage = "unpack"   // decompressing or unpacking
 	Build    Stage = "build"    // compiling guest programs
 	Boot     Stage = "boot"     // QEMU started, waiting for the agent
 	Probe    Stage = "probe"    // a probe is running; Done and Total count probes
-	Finished Stage = "finished" // the cell is over; Err says how, nil for well
-	Warning  Stage = "warning"  // something a reader must know; nothing failed
+	Finished Stage = "finished" // the cell is done; Err is nil when it went well
+	Warning  Stage = "warning"  // something the user must know; nothing failed
 )
 
 // Event is one thing that happened.
 type Event struct {
-	Cell  string // cell name, or "" for artefacts that cells share
+	Cell  string // the cell's name, or "" for files that cells share
 	Stage Stage
 	What  string // the package, probe or file concerned
 	Done  int64  // bytes for Download, probes for Probe

@@ -12,8 +12,8 @@ import (
 	"testing/fstest"
 )
 
-// recorded is what a kernel shows of a service on a machine with systemd, with
-// what the census does not read left out.
+// recorded is what a kernel shows of a service on a machine with systemd. It has only
+// the files and lines that the census reads.
 func recorded() fstest.MapFS {
 	tree := fstest.MapFS{}
 	for name, text := range map[string]string{
@@ -76,21 +76,28 @@ func TestEveryLimitIsRead(t *testing.T) {
 	c := take(t, recorded())
 	unlimited := Amount{State: Unlimited}
 	want := Census{
-		PID: 70, TID: 71, Name: "app one", Threads: Known(14), User: 1000,
-		Processes: Limit{Known(20), Known(4096)}, UserTasks: Known(20),
-		Pids: []PidsGroup{
-			{Path: "/sys/fs/cgroup/system.slice/app.service/sub", Version: 2, Max: unlimited, Current: Known(14), Refused: Known(0)},
-			{Path: "/sys/fs/cgroup/system.slice/app.service", Version: 2, Max: Known(14), Current: Known(14), Refused: Known(20)},
+		Thread: Thread{PID: 70, TID: 71, Name: "app one", Threads: Known(14)},
+		User:   User{ID: 1000, Processes: Limit{Known(20), Known(4096)}, Tasks: Known(20)},
+		Groups: Groups{
+			Pids: []PidsGroup{
+				{Path: "/sys/fs/cgroup/system.slice/app.service/sub", Version: 2, Max: unlimited, Current: Known(14), Refused: Known(0)},
+				{Path: "/sys/fs/cgroup/system.slice/app.service", Version: 2, Max: Known(14), Current: Known(14), Refused: Known(20)},
+			},
+			Memory: []MemoryGroup{{Path: "/sys/fs/cgroup/system.slice/app.service", Version: 2,
+				Max: Known(1000000), Current: Known(9000), Hits: Known(3), Killed: Known(1)}},
 		},
-		Memory: []MemoryGroup{{Path: "/sys/fs/cgroup/system.slice/app.service", Version: 2,
-			Max: Known(1000000), Current: Known(9000), Hits: Known(3), Killed: Known(1)}},
-		ThreadsMax: Known(5000), Tasks: Known(345), PIDMax: Known(4194304), IDs: Known(20),
-		Space: Limit{Known(1 << 20), unlimited}, SpaceIn: Known(200 << 10), Data: Limit{unlimited, unlimited}, DataIn: Known(100 << 10),
-		MapCount: Known(65530), Maps: Known(2), Overcommit: Known(0),
-		CommitLimit: Known(7 << 10), Committed: Known(6 << 10), Available: Known(5 << 10),
-		Seccomp: Known(2), Filters: Known(3), Policy: Known(Deadline), InitialPIDs: true, InitialUsers: true,
+		Tasks: Tasks{Max: Known(5000), Count: Known(345), PIDMax: Known(4194304), IDs: Known(20)},
+		Space: Space{
+			Limit: Limit{Known(1 << 20), unlimited}, Size: Known(200 << 10),
+			DataLimit: Limit{unlimited, unlimited}, Data: Known(100 << 10),
+			MaxMappings: Known(65530), Mappings: Known(2),
+		},
+		Memory:     Memory{Overcommit: Known(0), CommitLimit: Known(7 << 10), Committed: Known(6 << 10), Available: Known(5 << 10)},
+		Seccomp:    Seccomp{Mode: Known(2), Filters: Known(3)},
+		Policy:     Known(Deadline),
+		Namespaces: Namespaces{InitialPIDs: true, InitialUsers: true},
 	}
-	// 24 tasks are seen; 70, 80, 90 and 1 have low numbers, 400 has not.
+	// 24 tasks are listed. Of these 1, 70, 80 and 90 have numbers below Reserved.
 	got, _ := json.MarshalIndent(c, "", " ")
 	expected, _ := json.MarshalIndent(want, "", " ")
 	if string(got) != string(expected) {
@@ -98,8 +105,8 @@ func TestEveryLimitIsRead(t *testing.T) {
 	}
 }
 
-// TestWhoIsNotLimitedIsKnown fails if RLIMIT_NPROC were blamed for root, or not
-// for root of a user namespace.
+// TestWhoIsNotLimitedIsKnown fails if RLIMIT_NPROC is thought to hold for root, or
+// not to hold for root of a user namespace.
 func TestWhoIsNotLimitedIsKnown(t *testing.T) {
 	for _, c := range []struct{ name, uid, caps, users, uidMap, want string }{
 		{"a user", "1000", "0", firstUsers, "", ""},
@@ -114,14 +121,14 @@ func TestWhoIsNotLimitedIsKnown(t *testing.T) {
 		put(tree, "proc/70/task/71/status", "Uid:\t"+c.uid+"\t0\t0\t0\nCapEff:\t"+c.caps+"\n")
 		put(tree, "proc/70/uid_map", c.uidMap+"\n")
 		link(tree, "ns/user", c.users)
-		if got := take(t, tree).Exempt; got != c.want {
+		if got := take(t, tree).User.Exempt; got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
 }
 
-// TestGroupsAreFoundWhereverTheyAreMounted has the layouts of hosts and
-// containers, with both versions.
+// TestGroupsAreFoundWhereverTheyAreMounted fails if the layout of a host or of a
+// container, with either version, hides a group.
 func TestGroupsAreFoundWhereverTheyAreMounted(t *testing.T) {
 	for _, c := range []struct {
 		name, cgroup, mounts, file, want string
@@ -143,11 +150,11 @@ func TestGroupsAreFoundWhereverTheyAreMounted(t *testing.T) {
 		put(tree, c.file, "9\n")
 		var got []string
 		census := take(t, tree)
-		for _, g := range census.Pids {
+		for _, g := range census.Groups.Pids {
 			got = append(got, fmt.Sprintf("%s v%d", g.Path, g.Version))
 		}
-		if strings.Join(got, ",") != c.want || census.Above != c.above {
-			t.Errorf("%s: %q, above %t; unknown %v", c.name, got, census.Above, census.Unknown)
+		if strings.Join(got, ",") != c.want || census.Groups.Hidden != c.above {
+			t.Errorf("%s: %q, above %t; unknown %v", c.name, got, census.Groups.Hidden, census.Unknown)
 		}
 		if _, told := census.Unknown["pids"]; told != (c.want == "") {
 			t.Errorf("%s: unknown %v", c.name, census.Unknown)
@@ -158,21 +165,21 @@ func TestGroupsAreFoundWhereverTheyAreMounted(t *testing.T) {
 func TestAnotherNamespaceOfChildrenIsSeen(t *testing.T) {
 	tree := recorded()
 	link(tree, "ns/pid_for_children", "pid:[4026532001]")
-	if !take(t, tree).ChildPIDs {
-		t.Error("it is not")
+	if !take(t, tree).Namespaces.ChildPIDs {
+		t.Error("pid_for_children is not seen")
 	}
 	delete(tree, "proc/70/task/71/ns/pid_for_children") // nobody is in it yet
-	if !take(t, tree).ChildPIDs {
-		t.Error("it is not, without a first process")
+	if !take(t, tree).Namespaces.ChildPIDs {
+		t.Error("a namespace without a first process is not seen")
 	}
 	link(tree, "ns/time_for_children", "time:[2]")
-	if !take(t, tree).ChildTime {
-		t.Error("that of time is not")
+	if !take(t, tree).Namespaces.ChildTime {
+		t.Error("time_for_children is not seen")
 	}
 }
 
-// TestWhatCannotBeReadIsSaid fails if something missing were taken for a number,
-// or ended the diagnosis.
+// TestWhatCannotBeReadIsSaid fails if a missing file is taken for a number, or ends
+// the diagnosis.
 func TestWhatCannotBeReadIsSaid(t *testing.T) {
 	for name := range maps.Clone(recorded()) {
 		tree := recorded()
@@ -187,7 +194,8 @@ func TestWhatCannotBeReadIsSaid(t *testing.T) {
 		if err != nil {
 			t.Errorf("without %s: %v", name, err)
 		}
-		// Those that may be missing anywhere, other programs, and what their lack means.
+		// These may be missing: namespaces, other programs, and files of groups without
+		// a limit.
 		quiet := []string{"/ns/", "/status", "pids.max", "memory.max"}
 		if len(c.Unknown) == 0 && !slices.ContainsFunc(quiet, func(s string) bool { return strings.Contains(name, s) }) {
 			t.Errorf("without %s nothing is unknown", name)
@@ -200,17 +208,19 @@ func TestThisMachineCanBeRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Threads.N < 1 || c.UserTasks.N < c.Threads.N || c.ThreadsMax.N < 1 || c.Maps.N < 3 || c.User != uint32(os.Getuid()) {
+	if c.Threads.N < 1 || c.User.Tasks.N < c.Threads.N || c.Tasks.Max.N < 1 || c.Space.Mappings.N < 3 || c.User.ID != uint32(os.Getuid()) {
 		t.Errorf("%+v", c)
 	}
 }
 
-// FuzzTake fails if a file that is not as the kernel writes it could crash or
-// hang who diagnoses.
+// FuzzTake fails if a file that is not as the kernel writes it crashes or hangs the
+// diagnosis.
 func FuzzTake(f *testing.F) {
 	for name, file := range recorded() {
 		f.Add(name, file.Data)
 	}
+	// The way up from a group once missed this mount point, and never ended.
+	f.Add("proc/self/mountinfo", []byte("30 1 0:26 / x/ rw - cgroup2 cgroup rw\n"))
 	f.Fuzz(func(t *testing.T, name string, data []byte) {
 		tree := recorded()
 		if old := tree[name]; old == nil || old.Mode != 0 {

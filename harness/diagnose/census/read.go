@@ -10,12 +10,42 @@ import (
 	"strings"
 )
 
-// maxFile bounds what is read of one file, bytes. /proc/PID/maps is the
+// reader reads the files of one thread.
+type reader struct {
+	root     fs.FS
+	pid, tid int
+	unknown  map[string]string // why something could not be read, by JSON name
+}
+
+// note keeps why something could not be read; nil is no reason.
+func (r reader) note(key string, err error) {
+	if err != nil {
+		r.unknown[key] = err.Error()
+	}
+}
+
+// inThread returns the name of a file of the thread.
+func (r reader) inThread(file string) string {
+	return fmt.Sprintf("proc/%d/task/%d/%s", r.pid, r.tid, file)
+}
+
+// inProcess returns the name of a file of the thread's process.
+func (r reader) inProcess(file string) string { return fmt.Sprintf("proc/%d/%s", r.pid, file) }
+
+// sysctl reads a number below /proc/sys.
+func (r reader) sysctl(name, key string) Amount {
+	a, err := number(r.root, "proc/sys/"+name)
+	r.note(key, err)
+	return a
+}
+
+// maxFile bounds how much of one file is read, bytes. /proc/PID/maps is the
 // longest: a program may have 65530 mappings, and files have long names.
 const maxFile = 64 << 20
 
-// lines calls f with each line of a file until f is done. A line that is longer
-// than a page ends it with an error: no file that is read here has one.
+// lines calls f with each line of a file until f reports that it is done. It
+// fails on a line of more than 64 KiB (bufio.MaxScanTokenSize): no file that is
+// read here has one.
 func lines(root fs.FS, name string, f func(line string) (done bool)) error {
 	file, err := root.Open(name)
 	if err != nil {
@@ -34,7 +64,7 @@ func lines(root fs.FS, name string, f func(line string) (done bool)) error {
 	return nil
 }
 
-// first is the first line of a file.
+// first returns the first line of a file.
 func first(root fs.FS, name string) (text string, err error) {
 	err = lines(root, name, func(line string) bool { text = line; return true })
 	return strings.TrimSpace(text), err
@@ -61,8 +91,8 @@ func amount(text string) (Amount, error) {
 	return Known(n), nil
 }
 
-// keyed reads a line "key value" of a file; the value is 0 of a file that has no
-// such line.
+// keyed reads a line "key value" of a file. The value stays unread where there is
+// no such line.
 func keyed(root fs.FS, name, key string) (Amount, error) {
 	var found Amount
 	var bad error

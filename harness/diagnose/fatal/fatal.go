@@ -1,5 +1,5 @@
-// Package fatal recognises the texts with which the Go runtime ends a program
-// that got no thread or no memory.
+// Package fatal recognises what the Go runtime prints when it ends a program that
+// got no thread or no memory.
 package fatal
 
 import (
@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// Kind is what the runtime says it could not get.
+// Kind says what the runtime could not get.
 type Kind string
 
 // Kinds of texts.
@@ -30,16 +30,16 @@ const (
 type Text struct {
 	Kind Kind   `json:"kind"`
 	Line string `json:"line"` // without the end of the line
-	// Have is how many threads the runtime counts, or its own limit; 0 when the
+	// Have is how many threads the runtime counts, or its own limit. It is 0 when the
 	// text has no number.
 	Have uint64 `json:"have,omitempty"`
-	// Errno is the architecture's own number; 0 when the text has none.
+	// Errno is the number on this architecture; 0 when the text has none.
 	Errno int `json:"errno,omitempty"`
-	// Reason is the message of a C library in place of the number.
+	// Reason is the message of a C library, which stands in place of the number.
 	Reason string `json:"reason,omitempty"`
 }
 
-// Reader recognises a text in a stream of bytes, however it is cut: the runtime
+// Reader recognises a text in a stream of bytes that may be cut anywhere: the runtime
 // writes a line in pieces.
 type Reader struct {
 	line  []byte
@@ -47,9 +47,9 @@ type Reader struct {
 }
 
 const (
-	// maxLine bounds a line that is kept, bytes; the longest text has 120.
+	// maxLine bounds how much of a line is kept, bytes; the longest text has 120.
 	maxLine = 512
-	// maxTexts bounds what is kept of a program that prints texts without end.
+	// maxTexts bounds how many texts are kept.
 	maxTexts = 16
 )
 
@@ -78,7 +78,7 @@ func (r *Reader) finish() {
 	r.line = r.line[:0]
 }
 
-// Last is the last text that was found, so far. A line needs its end.
+// Last returns the last text so far. A line counts once its end was read.
 func (r *Reader) Last() (Text, bool) {
 	if len(r.found) == 0 {
 		return Text{}, false
@@ -86,8 +86,8 @@ func (r *Reader) Last() (Text, bool) {
 	return r.found[len(r.found)-1], true
 }
 
-// Recognise reads one line. Texts may have something before them: a logger's
-// time, or a container's name.
+// Recognise reads one line. A text may follow the time of a logger, or the name of a
+// container.
 func Recognise(line []byte) (Text, bool) {
 	for _, p := range patterns {
 		m := p.line.FindSubmatch(line)
@@ -115,7 +115,7 @@ type pattern struct {
 	line *regexp.Regexp
 }
 
-// patterns are never changed.
+// patterns are tried in this order.
 var patterns = []pattern{
 	{Thread, regexp.MustCompile(`runtime: failed to create new OS thread \(have (?P<have>\d{1,9}) already; errno=(?P<errno>\d{1,4})\)`)},
 	// runtime/cgo/gcc_libinit.c and gcc_linux*.c

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestTheRuntimesOwnWordsAreRecognised has each text as a Go program printed it.
+// TestTheRuntimesOwnWordsAreRecognised fails if a text is missed that a Go program
+// printed, however the stream is cut.
 func TestTheRuntimesOwnWordsAreRecognised(t *testing.T) {
 	for _, c := range []struct {
 		text string

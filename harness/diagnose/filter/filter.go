@@ -1,5 +1,5 @@
 // Package filter runs seccomp filters on a system call, as the kernel does, and
-// says what they answer. So a refusal can be laid at a filter's door, or not.
+// returns their answer. It shows whether a filter refused the call.
 package filter
 
 import (
@@ -21,29 +21,29 @@ type Call struct {
 // such as an errno, in the lower.
 type Answer uint32
 
-// Actions beside those of poc/trace (include/uapi/linux/seccomp.h).
+// Actions besides those of poc/trace (include/uapi/linux/seccomp.h).
 const (
 	KillProcess = 0x80000000
 	KillThread  = 0x00000000
 	Trap        = 0x00030000
 )
 
-// Action is the upper half.
+// Action returns the upper half.
 func (a Answer) Action() uint32 { return uint32(a) & 0xffff0000 }
 
-// Errno is the error that a call gets instead of being made; 0 when the answer
-// is another one.
+// Errno returns the error that the call gets in place of being made. It is 0 for
+// other actions.
 func (a Answer) Errno() int {
-	const most = 4095 // MAX_ERRNO: the kernel cuts larger ones (kernel/seccomp.c)
+	const most = 4095 // MAX_ERRNO: the kernel lowers larger ones to it (kernel/seccomp.c)
 	if a.Action() != trace.Error {
 		return 0
 	}
 	return min(int(a&0xffff), most)
 }
 
-// Decide runs all filters of a thread and returns the answer that wins: the one
-// whose action, as a signed number, is least, and of equals the one that comes
-// first. The kernel runs the newest first.
+// Decide runs all filters of a thread, the newest first, and returns the answer that
+// wins. That is the one with the least action as a signed number, and the first of
+// equal ones.
 func Decide(filters [][]trace.Instruction, c Call, order binary.ByteOrder) (Answer, error) {
 	winner := Answer(trace.Allow)
 	for i, f := range filters {
@@ -59,7 +59,7 @@ func Decide(filters [][]trace.Instruction, c Call, order binary.ByteOrder) (Answ
 }
 
 // Instructions that seccomp allows (seccomp_check_filter in kernel/seccomp.c),
-// by class and by what is in the class (include/uapi/linux/bpf_common.h).
+// by class and mode (include/uapi/linux/bpf_common.h).
 const (
 	classLoad, classLoadX, classStore, classStoreX = 0, 1, 2, 3
 	classALU, classJump, classReturn, classMisc    = 4, 5, 6, 7
@@ -67,11 +67,11 @@ const (
 	modeImmediate, modeAbsolute, modeMemory, modeLength = 0x00, 0x20, 0x60, 0x80
 
 	sourceX = 0x08
-	// returnA, of a return: what is in the accumulator.
+	// returnA makes a return give the accumulator.
 	returnA = 0x10
 )
 
-// size is that of struct seccomp_data, bytes.
+// size is the size of struct seccomp_data, bytes.
 const size = 64
 
 func (c Call) bytes(order binary.ByteOrder) (b [size]byte) {
@@ -92,8 +92,8 @@ type machine struct {
 	memory [16]uint32 // BPF_MEMWORDS
 }
 
-// Run runs one filter. Every jump leads forward, so it ends. It fails on an
-// instruction that the kernel would not have accepted.
+// Run runs one filter. It ends because every jump leads forward. It fails on an
+// instruction that the kernel does not accept.
 func Run(program []trace.Instruction, c Call, order binary.ByteOrder) (Answer, error) {
 	m := machine{data: c.bytes(order), order: order}
 	for pc := 0; pc < len(program); pc++ {
@@ -200,7 +200,7 @@ func (m *machine) compute(i trace.Instruction) (uint32, error) {
 	return 0, fmt.Errorf("it computes by code %#x", i.Code)
 }
 
-// jump returns how many instructions are left out.
+// jump returns how many instructions to skip.
 func (m *machine) jump(i trace.Instruction) (uint32, error) {
 	v, taken := m.operand(i), false
 	switch i.Code & 0xf0 {

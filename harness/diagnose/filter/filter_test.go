@@ -9,11 +9,11 @@ import (
 
 const denied = trace.Error | 1
 
-// thread is a call whose flags ask for a thread.
+// thread is a call of clone on amd64 with these flags.
 func thread(flags uint64) Call { return Call{Number: 56, Arch: 0xc000003e, Args: [6]uint64{flags}} }
 
-// onThreads refuses calls of one number and architecture whose flags have a bit,
-// as profiles of container runtimes do: it looks at a word of an argument.
+// onThreads refuses clone on amd64 when its flags have CLONE_THREAD. Like the profiles
+// of container runtimes it looks at one word of an argument, which begins at low.
 func onThreads(low uint32) []trace.Instruction {
 	return []trace.Instruction{
 		{Code: trace.LoadWord, K: 4},
@@ -27,8 +27,8 @@ func onThreads(low uint32) []trace.Instruction {
 	}
 }
 
-// TestAFilterIsBlamedForItsOwnCallsOnly fails if a limit were taken for a filter,
-// or a filter for a limit.
+// TestAFilterIsBlamedForItsOwnCallsOnly fails if a limit is taken for a filter, or a
+// filter for a limit.
 func TestAFilterIsBlamedForItsOwnCallsOnly(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -78,8 +78,8 @@ func TestTheStrictestFilterWins(t *testing.T) {
 	}
 }
 
-// TestEveryInstructionIsRun fails if one does something else than the kernel's
-// interpreter: each program leaves 7.
+// TestEveryInstructionIsRun fails if an instruction does not do what it does in the
+// kernel. Each program returns 7.
 func TestEveryInstructionIsRun(t *testing.T) {
 	const loadA, loadX, back = 0x00, 0x01, 0x16
 	i := func(code uint16, k uint32) trace.Instruction { return trace.Instruction{Code: code, K: k} }
@@ -118,7 +118,7 @@ func TestWhatIsNoFilterIsRefused(t *testing.T) {
 	}
 }
 
-// FuzzRun fails if a filter could crash or hang who diagnoses.
+// FuzzRun fails if a filter crashes or hangs the diagnosis.
 func FuzzRun(f *testing.F) {
 	f.Add([]byte{0x20, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 1, 0, 5, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -18,26 +18,17 @@ type change struct {
 	status syscall.WaitStatus
 }
 
-// farewell is how long threads have to stand before they are let go. One that
-// waits for a device that does not answer never does.
+// farewell is how long threads have to stop so that they can be let go. A thread
+// that waits for a dead device never stops.
 const farewell = 5 * time.Second
 
-// follow handles what happens until the program has ended or is let go. Waiting
-// is done by another thread: wait4 cannot be told to stop.
+// follow handles what happens until the program has ended or is let go. Another
+// thread waits for changes, because wait4 cannot be told to stop.
 func (t *tracer) follow(ctx context.Context) (syscall.WaitStatus, error) {
 	changes, over := make(chan change), make(chan struct{})
 	defer close(over)
 	go wait(changes, over)
-	var timeout <-chan time.Time
 	done := ctx.Done()
-	leave := func() {
-		done, t.leaving = nil, true
-		timer := time.NewTimer(farewell)
-		timeout = timer.C
-		for tid := range t.calls {
-			_, _ = trace.Ptrace(unix.PTRACE_INTERRUPT, uintptr(tid), 0, 0)
-		}
-	}
 	for {
 		select {
 		case c, more := <-changes:
@@ -48,34 +39,49 @@ func (t *tracer) follow(ctx context.Context) (syscall.WaitStatus, error) {
 				return 0, fmt.Errorf("thread %d: %w", c.tid, err)
 			}
 			if t.ended && !t.leaving {
-				leave() // of children that it left behind
+				done = nil
+				t.leave() // the children that it left behind
 			}
 			if t.leaving && len(t.calls) == 0 && (t.ended || !t.mine) {
 				return t.status, nil
 			}
 		case <-done:
+			done = nil
 			if t.mine {
-				done = nil
-				for tid := range t.calls {
-					_ = syscall.Kill(tid, syscall.SIGKILL) // of any thread, it ends the process
-				}
-				continue
+				t.kill()
+			} else {
+				t.leave()
 			}
-			leave()
 		case s := <-t.Signals:
 			if number, ok := s.(syscall.Signal); ok && t.mine && !t.ended {
 				_ = syscall.Kill(t.main, number)
 			}
 		case <-t.Wake:
 			t.Observer.Woke()
-		case <-timeout:
+		case <-t.timeout:
 			return t.status, nil
 		}
 	}
 }
 
-// wait tells what happens to all traced threads. wait4 of one thread takes what
-// another one traces.
+// leave stops every thread, so that it can be let go.
+func (t *tracer) leave() {
+	t.leaving = true
+	t.timeout = time.NewTimer(farewell).C
+	for tid := range t.calls {
+		_, _ = trace.Ptrace(unix.PTRACE_INTERRUPT, uintptr(tid), 0, 0)
+	}
+}
+
+// kill ends every process that is traced: SIGKILL to any thread ends its process.
+func (t *tracer) kill() {
+	for tid := range t.calls {
+		_ = syscall.Kill(tid, syscall.SIGKILL)
+	}
+}
+
+// wait reports what happens to all traced threads. wait4 also returns what another
+// thread of this process traces.
 func wait(changes chan<- change, over <-chan struct{}) {
 	for {
 		var c change
@@ -126,10 +132,10 @@ func (t *tracer) stopped(c change) syscall.Errno {
 			return errno
 		}
 	case event == unix.PTRACE_EVENT_STOP && signal != syscall.SIGTRAP:
-		request = unix.PTRACE_LISTEN // its user stopped it: it stays stopped
+		request = unix.PTRACE_LISTEN // its user stopped it, and it stays stopped
 	case event == unix.PTRACE_EVENT_EXEC:
-		t.calls[c.tid] = nil // it was the old program's
-		// The thread has taken the number of its process and left its own.
+		t.calls[c.tid] = nil // the call was of the old program
+		// execve gave the thread the number of its process. Its own is gone.
 		if former, err := syscall.PtraceGetEventMsg(c.tid); err == nil && int(former) != c.tid {
 			delete(t.calls, int(former))
 		}
@@ -142,38 +148,4 @@ func (t *tracer) stopped(c change) syscall.Errno {
 	}
 	_, errno := trace.Ptrace(request, uintptr(c.tid), 0, pass)
 	return errno
-}
-
-// atCall is a thread at the beginning or the end of a system call.
-func (t *tracer) atCall(tid int) syscall.Errno {
-	info, errno := trace.SyscallInfo(tid)
-	if errno != 0 {
-		return errno
-	}
-	switch info.Operation {
-	case trace.Entry:
-		if t.calls[tid] = t.interesting(tid, info); t.calls[tid] == nil {
-			t.written(tid, info)
-		}
-	case trace.Exit:
-		if a := t.calls[tid]; a != nil {
-			t.calls[tid] = nil
-			t.finished(a, info)
-		}
-	}
-	return 0
-}
-
-// written tells what is about to be written to standard error.
-func (t *tracer) written(tid int, i *trace.Info) {
-	// What a text needs, bytes: of one write no more is read.
-	const most = 4096
-	args := i.Arguments()
-	if i.Arch != t.audit || i.Number() != syscall.SYS_WRITE || args[0] != uint64(syscall.Stderr) {
-		return
-	}
-	p := make([]byte, min(args[2], most))
-	if n, err := syscall.PtracePeekData(tid, uintptr(args[1]), p); err == nil {
-		t.Observer.Wrote(processOf(tid), p[:n])
-	}
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// options of a watch: threads and children are followed from their first
-// instruction, and stops at calls are told from signals.
+// options make the kernel trace new threads and children from their first
+// instruction, and mark stops at system calls so that they differ from signals.
 const options = trace.OptionGoodSyscall | trace.OptionFork | trace.OptionVfork | trace.OptionClone | trace.OptionExec
 
-// launch starts the program and stops it before its first instruction. It is
-// first traced as ptrace always could, which stops it there, then seized, which
-// alone tells a program that is stopped by its user from one that is traced.
+// launch starts the program and stops it before its first instruction. PTRACE_TRACEME
+// stops it there. Then it is seized, because only PTRACE_SEIZE tells a stop by the
+// user from one by the tracer.
 func (t *tracer) launch(c Command) error {
 	files := make([]uintptr, len(c.Files))
 	for i, f := range c.Files {
@@ -29,8 +29,8 @@ func (t *tracer) launch(c Command) error {
 		Sys: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
 	})
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
-		// Either ptrace was refused, or the program itself; starting it without
-		// ptrace will tell.
+		// Either ptrace or the program itself was refused. A start without ptrace
+		// shows which.
 		return fmt.Errorf("%w: start %s traced: %w", ErrForbidden, c.Path, err)
 	}
 	if err != nil {
@@ -70,16 +70,16 @@ func (t *tracer) seizeNew(pid int) error {
 	return nil
 }
 
-// attach seizes every thread that there is, until there are no new ones: each
-// new one of a seized thread is followed by itself.
+// attach seizes every thread, until there are no new ones: a new thread of a
+// seized one is followed by itself.
 func (t *tracer) attach(pid int) error {
 	t.main = pid
 	for more := true; more; {
-		more = false
 		tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 		if err != nil {
 			return fmt.Errorf("find the threads of process %d: %w", pid, err)
 		}
+		more = false
 		for _, task := range tasks {
 			tid, err := strconv.Atoi(task.Name())
 			if err != nil {
@@ -88,20 +88,11 @@ func (t *tracer) attach(pid int) error {
 			if _, known := t.calls[tid]; known {
 				continue
 			}
-			switch errno := seize(tid, options); errno {
-			case 0:
-				// It runs; what is stopped can be told to stop at calls.
-				_, _ = trace.Ptrace(unix.PTRACE_INTERRUPT, uintptr(tid), 0, 0)
-				t.calls[tid] = nil
-				more = true
-			case syscall.ESRCH: // it has ended
-			case syscall.EPERM, syscall.EACCES, syscall.ENOSYS, syscall.EIO:
-				// A thread that was seized is let go when this one ends, or at once
-				// where none was.
-				return fmt.Errorf("%w: PTRACE_SEIZE of thread %d: %w", ErrForbidden, tid, errno)
-			default:
-				return fmt.Errorf("PTRACE_SEIZE of thread %d: %w", tid, errno)
+			seized, err := t.seizeRunning(tid)
+			if err != nil {
+				return err
 			}
+			more = more || seized
 		}
 	}
 	if len(t.calls) == 0 {
@@ -109,6 +100,24 @@ func (t *tracer) attach(pid int) error {
 	}
 	t.Observer.Started(pid)
 	return nil
+}
+
+// seizeRunning seizes a thread that runs, and stops it: only a thread that is
+// stopped can be told to stop at calls. It reports false for one that has ended.
+func (t *tracer) seizeRunning(tid int) (bool, error) {
+	switch errno := seize(tid, options); errno {
+	case 0:
+		_, _ = trace.Ptrace(unix.PTRACE_INTERRUPT, uintptr(tid), 0, 0)
+		t.calls[tid] = nil
+		return true, nil
+	case syscall.ESRCH:
+		return false, nil
+	case syscall.EPERM, syscall.EACCES, syscall.ENOSYS, syscall.EIO:
+		// Threads that were seized before are let go when this one ends.
+		return false, fmt.Errorf("%w: PTRACE_SEIZE of thread %d: %w", ErrForbidden, tid, errno)
+	default:
+		return false, fmt.Errorf("PTRACE_SEIZE of thread %d: %w", tid, errno)
+	}
 }
 
 func seize(tid, options int) syscall.Errno {

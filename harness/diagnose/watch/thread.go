@@ -14,8 +14,8 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// processOf is the process that a thread belongs to; the thread itself when that
-// cannot be told any more.
+// processOf returns the process that a thread belongs to. It returns the thread
+// itself when the thread has ended.
 func processOf(tid int) int {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil {
@@ -30,19 +30,18 @@ func processOf(tid int) int {
 	return pid
 }
 
-// ErrFilters is in what Filters returns when they may not be read.
+// ErrFilters is wrapped by the errors of Filters.
 var ErrFilters = errors.New("the seccomp filters cannot be read")
 
 const (
-	// maxFilters bounds how many filters are read: the kernel allows about eight
-	// of the longest, or thousands of short ones.
+	// maxFilters bounds how many filters are read. The kernel allows about eight of
+	// the longest, or thousands of short ones.
 	maxFilters = 1024
-	// maxInstructions is BPF_MAXINSNS.
+	// maxInstructions is BPF_MAXINSNS (include/uapi/linux/bpf_common.h).
 	maxInstructions = 4096
 )
 
-// Filters are the seccomp filters of the thread, the newest first. Reading them
-// needs CAP_SYS_ADMIN, a tracer without filters of its own, and
+// Filters returns the seccomp filters of the thread, the newest first. It needs CAP_SYS_ADMIN, a tracer without filters of its own, and
 // CONFIG_CHECKPOINT_RESTORE.
 func (t Thread) Filters() ([][]trace.Instruction, error) {
 	var all [][]trace.Instruction

@@ -1,10 +1,10 @@
-// Package watch follows a program by ptrace, with its threads and children, and
-// tells each call that makes a thread or a process or maps memory as it ends,
-// and what the program writes to its standard error.
+// Package watch follows a program, its threads and its children by ptrace. It
+// reports each call that makes a thread or a process, each mapping that fails, and
+// what the program writes to its standard error.
 //
-// It stops every system call and not, by a seccomp filter, those alone that
-// matter: where the program's own filter refuses a call, no other filter's
-// answer is heard, and just that refusal would be missed.
+// It stops at every system call. A seccomp filter that stops only at the calls that
+// matter would be faster, but would miss the refusals of the program's own filters:
+// the strictest answer wins, and the tracer is not told.
 package watch
 
 import (
@@ -13,58 +13,34 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"syscall"
 	"time"
 
 	"github.com/mapstack/conformance/harness/matrix/arch"
-	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/sys"
-	"github.com/mapstack/conformance/poc/trace"
 )
 
-// ErrForbidden is in what Run and Attach return when the program may not, or
-// cannot, be traced from here; nothing has run then. Other means may do.
+// ErrForbidden is wrapped by the errors of Run and Attach when the program may not,
+// or cannot, be traced from here. The program has not run then; Listen may work.
 var ErrForbidden = errors.New("tracing is not possible")
 
-// Attempt is a call that makes a thread or a process, or that maps memory, at
-// its end. Mappings that succeed are not told.
-type Attempt struct {
-	Call  string // "clone", "clone3" or "mmap"
-	PID   int
-	TID   int
-	Flags uint64 // CLONE_* or MAP_*
-	// Length is of a mapping, bytes.
-	Length uint64
-	// Errno is 0 of a call that succeeded.
-	Errno int
-	// Raw is what a seccomp filter sees of the call.
-	Number      uint64
-	Arch        uint32
-	Instruction uint64
-	Args        [6]uint64
-}
-
-// Thread reports whether the call is for a thread, not for a process.
-func (a Attempt) Thread() bool { return a.Call != "mmap" && a.Flags&cloneThread != 0 }
-
-// Observer is told what happens. The thread stands still while it is; other
-// threads go on. All calls come from one goroutine.
+// Observer is told what happens. The thread concerned stands still during the call;
+// other threads go on. All calls come from one goroutine.
 type Observer interface {
-	// Started is told once, when the program is there and has not run yet, or has
-	// been attached to.
+	// Started is called once: before the program runs, or after it was attached to.
 	Started(pid int)
+	// Attempt is called when a call ends.
 	Attempt(a Attempt, t Thread)
-	// Wrote is what the program is about to write to its standard error.
+	// Wrote is called with what a process is about to write to its standard error.
 	Wrote(pid int, p []byte)
-	// Woke is told after a wish of Wake.
+	// Woke is called after a value from Options.Wake.
 	Woke()
 }
 
 // Thread is a thread that stands still.
 type Thread struct{ tid int }
 
-// Options are what a watch needs beside its program.
+// Options are what a watch needs besides its program.
 type Options struct {
 	Observer Observer
 	// Signals are passed to a program that was started. May be nil.
@@ -75,7 +51,7 @@ type Options struct {
 
 // Command is a program to start.
 type Command struct {
-	Path string // of the file
+	Path string // of the executable file
 	Args []string
 	Env  []string
 	// Files are its standard input, output and error.
@@ -83,11 +59,11 @@ type Command struct {
 }
 
 // Run starts a program and follows it to its end. The program dies with this
-// process, and with the context. While it runs, this process must start no
-// other: the watch waits for every child. The error is ErrForbidden when the
-// program could not be traced, and was ended before it did anything.
+// process, and with the context. This process must start no other program meanwhile,
+// because the watch waits for every child. The error is ErrForbidden when the
+// program could not be traced; it was ended before its first instruction then.
 func Run(ctx context.Context, c Command, o Options) (syscall.WaitStatus, error) {
-	// ptrace is between two threads.
+	// Only the thread that traces may make calls of ptrace.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	t, err := newTracer(o)
@@ -100,9 +76,9 @@ func Run(ctx context.Context, c Command, o Options) (syscall.WaitStatus, error) 
 	return t.follow(ctx)
 }
 
-// Attach follows a program that runs already, until it ends or the context does;
-// it then goes on without being followed. It returns how the program ended, and
-// whether it did.
+// Attach follows a program that runs already, until it ends or the context does.
+// After the context the program goes on alone. Attach returns whether the program
+// ended, and how.
 func Attach(ctx context.Context, pid int, o Options) (status syscall.WaitStatus, ended bool, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -117,19 +93,20 @@ func Attach(ctx context.Context, pid int, o Options) (status syscall.WaitStatus,
 	return status, t.ended, err
 }
 
-// tracer is the one thread that traces, and what it knows of those it traces.
+// tracer is the thread that traces, and what it knows of the threads it traces.
 type tracer struct {
 	Options
 	kernel *sys.Kernel
 	audit  uint32
-	// calls are the calls that threads are in: nil when none matters.
-	calls map[int]*Attempt
-	main  int
-	mine  bool // the program was started, and is to die with this process
-	ended bool
-	// leaving: every thread is let go as soon as it stands.
-	leaving bool
+	// calls has every traced thread, with the call that it is in; nil for a call that
+	// does not matter.
+	calls   map[int]*Attempt
+	main    int
+	mine    bool // the program was started here, and must die with this process
+	ended   bool
+	leaving bool // every thread is let go as soon as it stops
 	status  syscall.WaitStatus
+	timeout <-chan time.Time // ends leaving
 }
 
 func newTracer(o Options) (*tracer, error) {
@@ -144,7 +121,7 @@ func newTracer(o Options) (*tracer, error) {
 	return &tracer{Options: o, kernel: kernel, audit: auditArch(rec), calls: map[int]*Attempt{}}, nil
 }
 
-// auditArch is AUDIT_ARCH_* of include/uapi/linux/audit.h.
+// auditArch returns AUDIT_ARCH_* (include/uapi/linux/audit.h) of an architecture.
 func auditArch(r arch.Record) uint32 {
 	const wide, little = 0x80000000, 0x40000000
 	audit := uint32(r.ELF) | wide
@@ -152,45 +129,4 @@ func auditArch(r arch.Record) uint32 {
 		audit |= little
 	}
 	return audit
-}
-
-// Flags of clone (include/uapi/linux/sched.h).
-const cloneThread = 0x10000
-
-// interesting makes the record of a call that begins, nil of one that does not
-// matter.
-func (t *tracer) interesting(tid int, i *trace.Info) *Attempt {
-	if i.Arch != t.audit {
-		return nil // a program of another architecture: its numbers mean other calls
-	}
-	a := &Attempt{TID: tid, Number: i.Number(), Arch: i.Arch, Instruction: i.Instruction, Args: i.Arguments()}
-	switch number := i.Number(); {
-	case number == t.kernel.Syscall.Clone:
-		a.Call, a.Flags = "clone", a.Args[slices.Index(t.kernel.CloneOrder[:], abi.CloneFlags)]
-	case number == t.kernel.Syscall.Clone3 && number != 0:
-		a.Call = "clone3"
-		a.Flags, _ = trace.Peek(tid, a.Args[0]) // the first of struct clone_args; 0 where it has no memory
-	case number == t.kernel.Syscall.Mmap:
-		a.Call = "mmap"
-		if args, err := trace.MmapArguments(t.kernel.Table, tid, a.Args); err == nil {
-			a.Length, a.Flags = args[1], args[3]
-		}
-	default:
-		return nil
-	}
-	return a
-}
-
-// lastRestart is ERESTART_RESTARTBLOCK (include/linux/errno.h). The kernel shows
-// a tracer these numbers where the program sees the call begin again.
-const firstRestart, lastRestart = 512, 516
-
-// finished tells an attempt that ended.
-func (t *tracer) finished(a *Attempt, i *trace.Info) {
-	_, a.Errno = i.Result()
-	if a.Errno >= firstRestart && a.Errno <= lastRestart || a.Call == "mmap" && a.Errno == 0 {
-		return
-	}
-	a.PID = processOf(a.TID)
-	t.Observer.Attempt(*a, Thread{a.TID})
 }

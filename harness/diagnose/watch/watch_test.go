@@ -22,8 +22,8 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// roles are what this binary is when a test starts it. A watch takes every
-// child of its process, so that each runs in one of its own.
+// roles are what this binary does when a test starts it. A watch waits for every
+// child of its process, so each runs in a process of its own.
 var roles = map[string]func(){
 	"threads": threads, "quiet": func() {}, "status": func() { os.Exit(7) }, "refused": refused,
 	"speak": func() { fmt.Fprint(os.Stderr, "one ", "two\n") },
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// threads makes four, one after another, and a process.
+// threads makes four threads, one after another, and a process.
 func threads() {
 	for range 4 {
 		up := make(chan bool)
@@ -55,8 +55,8 @@ func threads() {
 	_ = child.Run()
 }
 
-// refused has a filter refuse the call for a thread, made by hand so that the
-// runtime survives it.
+// refused installs a filter that refuses clone, and calls clone itself, because the
+// runtime would not survive the refusal.
 func refused() {
 	runtime.LockOSThread()
 	k, err := sys.Running()
@@ -73,7 +73,7 @@ func refused() {
 	fmt.Println("errno", int(errno))
 }
 
-// waitForEnd makes a thread whenever it is told to, until its input ends.
+// waitForEnd makes threads for each byte of its input, until that ends.
 func waitForEnd() {
 	var b [1]byte
 	for {
@@ -95,7 +95,7 @@ type log struct {
 	Status   uint32
 	Ended    bool
 	Error    string
-	// Forbidden is whether the error is ErrForbidden.
+	// Forbidden reports that the error is ErrForbidden.
 	Forbidden bool
 	onStart   func()
 }
@@ -221,8 +221,8 @@ func TestEveryThreadAndProcessIsSeen(t *testing.T) {
 	}
 }
 
-// TestAFiltersRefusalIsSeen fails if calls were watched by a filter: that of the
-// program answers first.
+// TestAFiltersRefusalIsSeen fails if calls are watched by a filter, which misses what
+// the program's own filter refuses.
 func TestAFiltersRefusalIsSeen(t *testing.T) {
 	l, out, _ := run(t, "run", "refused")
 	k, err := sys.Running()
@@ -255,8 +255,8 @@ func TestTheProgramsEndIsKept(t *testing.T) {
 	}
 }
 
-// TestStandardErrorIsHeardAndPassedOn fails if the program's own output were
-// lost, or its text not recognised.
+// TestStandardErrorIsHeardAndPassedOn fails if the output of the program is lost, or
+// not reported.
 func TestStandardErrorIsHeardAndPassedOn(t *testing.T) {
 	for _, how := range []string{"run", "listen"} {
 		if l, _, stderr := run(t, how, "speak"); l.Said != "one two\n" || stderr != "one two\n" {
@@ -265,8 +265,8 @@ func TestStandardErrorIsHeardAndPassedOn(t *testing.T) {
 	}
 }
 
-// TestSignalsReachTheProgram fails if a program outlived the signal that its
-// watcher got, or the watcher's own end.
+// TestSignalsReachTheProgram fails if a program outlives a signal that its watcher
+// got.
 func TestSignalsReachTheProgram(t *testing.T) {
 	for _, how := range []string{"run", "listen"} {
 		cmd := role(t, how, "WATCH_TEST_CHILD=wait")
@@ -282,14 +282,14 @@ func TestSignalsReachTheProgram(t *testing.T) {
 	}
 }
 
-// TestAProgramIsLeftAsItWas fails if one that was attached to misses its calls,
-// or does not go on after the watch.
+// TestAProgramIsLeftAsItWas fails if the calls of a program that was attached to are
+// missed, or if it does not go on after the watch.
 func TestAProgramIsLeftAsItWas(t *testing.T) {
 	program := role(t, "wait")
 	in, out := start(t, program)
 	tell(t, in, out)
 	watcher := role(t, "attach", fmt.Sprint("WATCH_TEST_PID=", program.Process.Pid))
-	// Yama lets only a parent trace, where it is on: the watcher skips then.
+	// Where Yama is on, only a parent may trace, and the test skips.
 	stop, seen := start(t, watcher)
 	if line, _ := seen.ReadString('\n'); line != "ATTACHED\n" {
 		heard(t, append([]byte(line), rest(t, seen)...))
@@ -323,7 +323,7 @@ func TestNoProcessIsAnError(t *testing.T) {
 	}
 }
 
-// start starts a program whose input and output are this test's.
+// start starts a program and returns its input and output.
 func start(t *testing.T, cmd *exec.Cmd) (in io.WriteCloser, out *bufio.Reader) {
 	t.Helper()
 	in, err := cmd.StdinPipe()
@@ -341,7 +341,7 @@ func start(t *testing.T, cmd *exec.Cmd) (in io.WriteCloser, out *bufio.Reader) {
 	return in, bufio.NewReader(stdout)
 }
 
-// tell makes a waiting program make threads, and waits until it has.
+// tell makes a waiting program make threads, and waits until that is done.
 func tell(t *testing.T, in io.Writer, out *bufio.Reader) {
 	t.Helper()
 	if _, err := in.Write([]byte{'.'}); err != nil {

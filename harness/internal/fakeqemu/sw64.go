@@ -10,15 +10,14 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// sw64 is how the names of scripts begin that play the public port of QEMU to sw64.
+// sw64 begins the names of the scripts that play the public port of QEMU to sw64.
 const sw64 = "sw64 "
 
-// noAgent is the script of a guest in which stage 0 finds no agent to become, and
-// ends.
+// noAgent is the script of a guest in which stage 0 finds no agent to run, and ends.
 const noAgent = sw64 + "has no agent"
 
-// asSW64 does what that port does before its guest runs: it chats on its standard
-// output, and refuses what it does not find with one line.
+// asSW64 does what that port does before its guest runs: it prints to its standard
+// output, and ends with one line of error when something is missing.
 func asSW64(name string) {
 	refuse := func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "qemu-system-sw64: "+format+"\n", args...)
@@ -40,7 +39,7 @@ func asSW64(name string) {
 	case "sw64 cannot load":
 		refuse("could not load kernel '%s'", value("-kernel"))
 	}
-	value("-initrd") // which the board leaves aside
+	value("-initrd") // the board ignores it, but the harness must give it
 	if words := value("-append"); !strings.Contains(words, "root=/dev/vda") || !strings.Contains(words, "init=/init") {
 		refuse("the kernel is told no root: %s", words)
 	}
@@ -53,14 +52,12 @@ func asSW64(name string) {
 		refuse("the disk %s holds no ext4: %v", path, err)
 	}
 	fmt.Print("configure accelerator core3 start\nmachine init start\nreset all devices\n")
-	hello = wire.Record{Kind: wire.KindHello, Hello: &wire.Hello{
-		Protocol: wire.Protocol, Arch: "sw64", Go: "go1.16.4", Release: "0.0.0-fake", Probes: []string{"p"}}}
 	if name == noAgent {
 		alone()
 	}
 }
 
-// alone plays a guest of stage 0 without an agent: it says what it saw, and ends.
+// alone plays stage 0 without an agent: it prints what it observed, and ends.
 func alone() {
 	for i, r := range []wire.Record{
 		{Kind: wire.KindObservation, Observation: &wire.Observation{Step: "mmap.anonymous-0x10", Ret: "0x4000000000"}},

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// system is how the names of scripts begin that play a whole operating system with a
+// system begins the names of the scripts that play a whole operating system with a
 // login on its console.
 const system = "system "
 
-// endOfInput is what a terminal takes for the end of the input.
+// endOfInput is the byte that ends the input of a terminal (^D).
 const endOfInput = 4
 
-// system plays a login as root with the password "secret", a shell, and agents that
-// the shell starts.
+// system plays a login as root with the password "secret", then a shell, then the
+// agents that the shell starts.
 func (g *fake) system(name string) {
 	ask := func(prompt string) string {
 		fmt.Print(prompt)
