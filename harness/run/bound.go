@@ -31,8 +31,10 @@ type place interface {
 	// start gives a pristine guest, or an agent in a system that runs already, and
 	// says how it was had.
 	start(ctx context.Context, log io.Writer) (target.Agent, string, error)
-	// early returns what stage 0 observed; false if it observed nothing.
-	early(ctx context.Context) (wire.Transcript, bool)
+	// ask has stage 0 run where it has not: in guests it is PID 1 before any agent.
+	ask(ctx context.Context)
+	// early returns what stage 0 observed so far; false if it observed nothing.
+	early() (wire.Transcript, bool)
 	// describe fills in what is known of the cell, also after an error of open.
 	describe(c *evidence.CellRun)
 	// unchanged compares the place with what it was before the probes.

@@ -10,9 +10,10 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// stage0 returns what stage 0 observed. It ran once, before any probe was asked for.
+// stage0 returns what stage 0 observed. It runs once, before any probe.
 func (o *Opened) stage0(ctx context.Context) (wire.Transcript, evidence.ProbeRun) {
-	t, spoke := o.place.early(ctx)
+	o.place.ask(ctx)
+	t, spoke := o.place.early()
 	if !spoke {
 		return t, evidence.ProbeRun{Failure: &failure.Failure{Kind: failure.Protocol,
 			Message: "the guest's console shows nothing of stage 0, which every guest starts with where harness/guest/assembler can assemble it; read console/boot.log"}}
@@ -20,20 +21,20 @@ func (o *Opened) stage0(ctx context.Context) (wire.Transcript, evidence.ProbeRun
 	return t, evidence.ProbeRun{}
 }
 
-// keepEarly files what stage 0 observed, also in a guest that then did not boot.
+// keepEarly files what stage 0 observed, also unasked, and also in a guest that then did
+// not boot. Silence is a failure only if stage 0 was asked.
 func (o *Opened) keepEarly(ctx context.Context, result *evidence.CellRun, asked bool, err error) {
 	var failed *failure.Failure
 	if errors.As(err, &failed) && failed.Early != nil {
 		result.Transcripts[stage0.Probe] = *failed.Early
 		return
 	}
-	if !asked || err != nil {
+	if err != nil {
 		return // the cell's failure says why there is nothing
 	}
-	t, run := o.stage0(ctx)
-	if run.Failure != nil {
-		result.Runs[stage0.Probe] = run
-		return
+	if t, spoke := o.place.early(); spoke {
+		result.Transcripts[stage0.Probe] = t
+	} else if asked {
+		_, result.Runs[stage0.Probe] = o.stage0(ctx)
 	}
-	result.Transcripts[stage0.Probe] = t
 }

@@ -116,9 +116,12 @@ func (f *factory) lend(ctx context.Context, run func() error) error {
 // unchanged returns nil: nobody meets a guest again.
 func (f *factory) unchanged(context.Context) error { return nil }
 
+// ask does nothing: stage 0 runs in every guest.
+func (f *factory) ask(context.Context) {}
+
 // early returns what stage 0 observed in the guest that was booted for the cell. It ran
 // once, before any probe was asked for.
-func (f *factory) early(context.Context) (wire.Transcript, bool) {
+func (f *factory) early() (wire.Transcript, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.first == nil {

@@ -179,7 +179,7 @@ func (e *Engine) cell(ctx context.Context, subject Bound, result *evidence.CellR
 		return err
 	}
 	if early {
-		o.place.early(ctx) // stage 0 runs before any probe, also in a system that runs already
+		o.place.ask(ctx) // before any probe, also in a system that runs already
 	}
 	r := runs{engine: e, opened: o, folder: folder, result: result, total: len(probes)}
 	result.Runs = map[string]evidence.ProbeRun{}

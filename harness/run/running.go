@@ -44,10 +44,8 @@ type running struct {
 	mu   sync.Mutex
 	last wire.Hello // of the agent that started last
 
-	// Stage 0 runs once, before any probe.
 	asked sync.Once
-	first wire.Transcript
-	spoke bool
+	first *wire.Transcript // of stage 0; nil if it was not asked or observed nothing
 }
 
 // lend calls run alone. The system's memory is there already.
@@ -67,9 +65,20 @@ func (r *running) start(ctx context.Context, log io.Writer) (target.Agent, strin
 	return a, how, err
 }
 
-func (r *running) early(ctx context.Context) (wire.Transcript, bool) {
-	r.asked.Do(func() { r.first, r.spoke = r.System.Early(ctx) })
-	return r.first, r.spoke
+// ask runs stage 0, once.
+func (r *running) ask(ctx context.Context) {
+	r.asked.Do(func() {
+		if t, spoke := r.System.Early(ctx); spoke {
+			r.first = &t
+		}
+	})
+}
+
+func (r *running) early() (wire.Transcript, bool) {
+	if r.first == nil {
+		return wire.Transcript{}, false
+	}
+	return *r.first, true
 }
 
 func (r *running) unchanged(ctx context.Context) error { return r.System.Unchanged(ctx) }
