@@ -9,6 +9,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
@@ -100,31 +101,42 @@ func hasBeyond(a abi.Table) string {
 
 func spaceClaims() []claim.Claim {
 	return []claim.Claim{
-		must("AD-012",
-			"User memory can be mapped at every address that was tried below one power of two, up to its last page but one, and nothing above it; no kernel gives more bits than its architecture has.",
-			"在某个 2 的幂以下（直至倒数第二页）的每个被尝试的地址都能映射用户内存，其上则一个也不能；任何内核给出的位数都不超过本架构所具有的。",
-			"TASK_SIZE of arch/*/include/asm/processor.h; observed: 40 bits (mips64le), 47 (amd64 without LA57, loong64), 48 and 52 (arm64), 52 (ppc64le with 64 KiB pages), 56 (riscv64 sv57), 64 (s390x)",
-			checkReach),
-		should("AD-013",
-			"Without a hint mmap stays in the default window, a power of two below the end of the address space on most architectures, as long as that has room.",
-			"没有提示地址时，只要默认窗口（在多数架构上是低于地址空间末端的 2 的幂）仍有空间，mmap 就不会越出该窗口。",
-			"DEFAULT_MAP_WINDOW of arch/*/include/asm; row AD-13 says that only a hint reaches further, which is not so on riscv64 and s390x, see AD-107",
-			checkWindow),
-		should("AD-107",
-			"When the default window is full, a mapping without a hint fails with ENOMEM, or reaches above the window on riscv64 and s390x.",
-			"默认窗口占满后，没有提示地址的映射以 ENOMEM 失败；在 riscv64 和 s390x 上则延伸到窗口之上。",
-			"split from row AD-13; arch_get_mmap_end of riscv, check_asce_limit in arch/s390/mm/mmap.c; observed on every booted kernel",
-			checkFullWindow),
-		should("AD-105",
-			"A hint above the default window is honoured exactly wherever the address space reaches, and elsewhere gives another address and no error.",
-			"默认窗口之上的提示地址，凡地址空间所及之处均被精确采纳；超出之处则给出另一地址而不报错。",
-			"split from row AD-13; mmap(2), Documentation/arch/x86/x86_64/5level-paging.rst; observed on every booted kernel",
-			checkHighHints),
-		claim.Where(must("AD-014",
-			"A fixed mapping beyond the end of the address space is refused with ENOMEM, or with EINVAL on loong64, mips64le and sw64.",
-			"超出地址空间末端的固定映射以 ENOMEM 拒绝，在 loong64、mips64le 和 sw64 上以 EINVAL 拒绝。",
-			"get_unmapped_area in mm/mmap.c; arch_get_unmapped_area_common of loongarch and mips; row AD-14 for sw64, not booted",
-			checkBeyond), hasBeyond),
+		{
+			ID: "AD-012", Level: verdict.Must,
+			English: "User memory can be mapped at every address that was tried below one power of two, up to its last page but one, and nothing above it; no kernel gives more bits than its architecture has.",
+			Chinese: "在某个 2 的幂以下（直至倒数第二页）的每个被尝试的地址都能映射用户内存，其上则一个也不能；任何内核给出的位数都不超过本架构所具有的。",
+			Source:  "TASK_SIZE of arch/*/include/asm/processor.h; observed: 40 bits (mips64le), 47 (amd64 without LA57, loong64), 48 and 52 (arm64), 52 (ppc64le with 64 KiB pages), 56 (riscv64 sv57), 64 (s390x)",
+			Check:   checkReach,
+		},
+		{
+			ID: "AD-013", Level: verdict.Should,
+			English: "Without a hint mmap stays in the default window, a power of two below the end of the address space on most architectures, as long as that has room.",
+			Chinese: "没有提示地址时，只要默认窗口（在多数架构上是低于地址空间末端的 2 的幂）仍有空间，mmap 就不会越出该窗口。",
+			Source:  "DEFAULT_MAP_WINDOW of arch/*/include/asm; row AD-13 says that only a hint reaches further, which is not so on riscv64 and s390x, see AD-107",
+			Check:   checkWindow,
+		},
+		{
+			ID: "AD-107", Level: verdict.Should,
+			English: "When the default window is full, a mapping without a hint fails with ENOMEM, or reaches above the window on riscv64 and s390x.",
+			Chinese: "默认窗口占满后，没有提示地址的映射以 ENOMEM 失败；在 riscv64 和 s390x 上则延伸到窗口之上。",
+			Source:  "split from row AD-13; arch_get_mmap_end of riscv, check_asce_limit in arch/s390/mm/mmap.c; observed on every booted kernel",
+			Check:   checkFullWindow,
+		},
+		{
+			ID: "AD-105", Level: verdict.Should,
+			English: "A hint above the default window is honoured exactly wherever the address space reaches, and elsewhere gives another address and no error.",
+			Chinese: "默认窗口之上的提示地址，凡地址空间所及之处均被精确采纳；超出之处则给出另一地址而不报错。",
+			Source:  "split from row AD-13; mmap(2), Documentation/arch/x86/x86_64/5level-paging.rst; observed on every booted kernel",
+			Check:   checkHighHints,
+		},
+		{
+			ID: "AD-014", Level: verdict.Must,
+			English:     "A fixed mapping beyond the end of the address space is refused with ENOMEM, or with EINVAL on loong64, mips64le and sw64.",
+			Chinese:     "超出地址空间末端的固定映射以 ENOMEM 拒绝，在 loong64、mips64le 和 sw64 上以 EINVAL 拒绝。",
+			Source:      "get_unmapped_area in mm/mmap.c; arch_get_unmapped_area_common of loongarch and mips; row AD-14 for sw64, not booted",
+			Unsupported: claim.Where(hasBeyond),
+			Check:       checkBeyond,
+		},
 	}
 }
 

@@ -126,13 +126,13 @@ func TestErrorsAreComparedByTheArchitecturesNumber(t *testing.T) {
 func TestClone3ClaimsDoNotApplyWithoutTheCall(t *testing.T) {
 	table := mustTable(t, "amd64")
 	for _, c := range clone3Claims() {
-		if reason := c.Unsupported(matrix.Cell{}, table); reason != "" {
+		if reason := c.Inapplicable(matrix.Cell{}, table); reason != "" {
 			t.Errorf("%s does not apply to amd64: %s", c.ID, reason)
 		}
 	}
 	table.Syscall.Clone3 = 0
 	for _, c := range clone3Claims() {
-		if c.Unsupported(matrix.Cell{}, table) == "" {
+		if c.Inapplicable(matrix.Cell{}, table) == "" {
 			t.Errorf("%s applies where there is no clone3", c.ID)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
@@ -29,7 +30,7 @@ func processClaims() []claim.Claim {
 	const user = "nproc.user."
 	return []claim.Claim{
 		{
-			ID:      "LM-001",
+			ID: "LM-001", Level: verdict.Must,
 			English: "A user without privilege can have exactly as many processes and threads as RLIMIT_NPROC says, and clone refuses the next one with EAGAIN.",
 			Chinese: "无特权用户的进程和线程总数恰好可以达到 RLIMIT_NPROC，clone 以 EAGAIN 拒绝再多一个。",
 			Source:  "copy_process in kernel/fork.c; getrlimit(2)",
@@ -43,7 +44,7 @@ func processClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-101",
+			ID: "LM-101", Level: verdict.Must,
 			English: "When one process of a user at RLIMIT_NPROC has gone, exactly one clone succeeds again.",
 			Chinese: "达到 RLIMIT_NPROC 的用户有一个进程消失后，恰好可以再成功 clone 一次。",
 			Source:  "split from LM-01; release_task in kernel/exit.c",
@@ -55,7 +56,7 @@ func processClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-102",
+			ID: "LM-102", Level: verdict.Must,
 			English: "A process that has ended counts against RLIMIT_NPROC until it is waited for.",
 			Chinese: "已结束的进程在被 wait 之前仍计入 RLIMIT_NPROC。",
 			Source:  "split from LM-01; release_task in kernel/exit.c uncounts, not exit_notify",
@@ -70,7 +71,7 @@ func processClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-024",
+			ID: "LM-024", Level: verdict.Must,
 			English: "The clone by which os/exec starts programs (CLONE_VFORK|CLONE_VM) is refused at RLIMIT_NPROC with EAGAIN as well, and works again when a process has gone.",
 			Chinese: "os/exec 启动程序所用的 clone（CLONE_VFORK|CLONE_VM）在 RLIMIT_NPROC 处同样以 EAGAIN 被拒绝，有进程消失后恢复正常。",
 			Source:  "copy_process in kernel/fork.c; Go syscall/exec_linux.go",
@@ -83,7 +84,7 @@ func processClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-025",
+			ID: "LM-025", Level: verdict.Must,
 			English: "A process that becomes a user with more processes than RLIMIT_NPROC is told so by execve, with EAGAIN.",
 			Chinese: "进程切换到进程数已超过 RLIMIT_NPROC 的用户后，由 execve 以 EAGAIN 报告。",
 			Source:  "PF_NPROC_EXCEEDED in kernel/sys.c and fs/exec.c; execve(2)",
@@ -97,7 +98,7 @@ func processClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-121",
+			ID: "LM-121", Level: verdict.Must,
 			English: "An execve that was refused for RLIMIT_NPROC succeeds when the user's other processes have gone.",
 			Chinese: "因 RLIMIT_NPROC 被拒绝的 execve，在该用户的其他进程消失后成功。",
 			Source:  "split from LM-25; do_execveat_common in fs/exec.c",
@@ -126,7 +127,7 @@ func exempted(g gomega.Gomega, t claim.Transcript, prefix string) {
 func exemptionClaims() []claim.Claim {
 	return []claim.Claim{
 		{
-			ID:      "LM-002",
+			ID: "LM-002", Level: verdict.Must,
 			English: "RLIMIT_NPROC does not concern real root, not even without any capability.",
 			Chinese: "RLIMIT_NPROC 不约束真正的 root，即使它没有任何 capability。",
 			Source:  "copy_process in kernel/fork.c: real_cred->user != INIT_USER",
@@ -138,7 +139,7 @@ func exemptionClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-003",
+			ID: "LM-003", Level: verdict.Must,
 			English: "CAP_SYS_RESOURCE alone, and CAP_SYS_ADMIN alone, exempt another user from RLIMIT_NPROC.",
 			Chinese: "单独的 CAP_SYS_RESOURCE 或单独的 CAP_SYS_ADMIN 都能使其他用户不受 RLIMIT_NPROC 约束。",
 			Source:  "copy_process in kernel/fork.c; capabilities(7)",
@@ -157,7 +158,7 @@ func exemptionClaims() []claim.Claim {
 func deadlineClaims() []claim.Claim {
 	return []claim.Claim{
 		{
-			ID:      "LM-026",
+			ID: "LM-026", Level: verdict.Must,
 			English: "clone refuses a thread of SCHED_DEADLINE with EAGAIN, root included and under no limit, and works again under another policy.",
 			Chinese: "clone 以 EAGAIN 拒绝 SCHED_DEADLINE 线程，即使是 root 且未受任何限制；换成其他调度策略后恢复正常。",
 			Source:  "sched_fork in kernel/sched/core.c; sched(7)",
@@ -169,7 +170,7 @@ func deadlineClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-122",
+			ID: "LM-122", Level: verdict.Must,
 			English: "With SCHED_FLAG_RESET_ON_FORK a thread of SCHED_DEADLINE can clone.",
 			Chinese: "带 SCHED_FLAG_RESET_ON_FORK 的 SCHED_DEADLINE 线程可以 clone。",
 			Source:  "split from LM-26; sched_fork in kernel/sched/core.c",

@@ -14,18 +14,19 @@ import (
 func hugePageClaims() []claim.Claim {
 	return []claim.Claim{
 		{
-			ID:      "MS-017",
-			English: "Either every mapping with MAP_STACK carries nh or none does, one that does is not eligible for huge pages, and a mapping without MAP_STACK never carries it.",
-			Chinese: "带 MAP_STACK 的映射要么全部带有 nh，要么全部没有；带 nh 的映射不能使用透明大页；不带 MAP_STACK 的映射从不带 nh。",
-			Source:  "include/linux/mman.h calc_vm_flag_bits; mm/huge_memory.c; observed on every booted kernel",
-			Check:   checkNoHugepage,
+			ID: "MS-017", Level: verdict.Must,
+			English:  "Either every mapping with MAP_STACK carries nh or none does, one that does is not eligible for huge pages, and a mapping without MAP_STACK never carries it.",
+			Chinese:  "带 MAP_STACK 的映射要么全部带有 nh，要么全部没有；带 nh 的映射不能使用透明大页；不带 MAP_STACK 的映射从不带 nh。",
+			Source:   "include/linux/mman.h calc_vm_flag_bits; mm/huge_memory.c; observed on every booted kernel",
+			UserMode: claim.HostMaps,
+			Check:    checkNoHugepage,
 		},
 		{
-			ID:      "MS-010",
-			Level:   verdict.Should, // the change is back-ported
-			English: "MAP_STACK sets VM_NOHUGEPAGE (nh in smaps) from Linux 6.8 (stable 6.7.6) on where transparent huge pages are configured, without them until 6.15 (stable 6.12.31) too, and never before.",
-			Chinese: "自 Linux 6.8（稳定版 6.7.6）起，在配置了透明大页的内核上，MAP_STACK 使映射带有 VM_NOHUGEPAGE（smaps 中的 nh）；未配置透明大页的内核到 6.15（稳定版 6.12.31）之前也是如此；更早的内核从不如此。",
-			Source:  "commits c4608d1bf7c6 (6.8, 6.7.6) and 7190b3c8bd2b (6.15, 6.12.31); include/linux/mman.h calc_vm_flag_bits",
+			ID: "MS-010", Level: verdict.Should, // the change is back-ported
+			English:  "MAP_STACK sets VM_NOHUGEPAGE (nh in smaps) from Linux 6.8 (stable 6.7.6) on where transparent huge pages are configured, without them until 6.15 (stable 6.12.31) too, and never before.",
+			Chinese:  "自 Linux 6.8（稳定版 6.7.6）起，在配置了透明大页的内核上，MAP_STACK 使映射带有 VM_NOHUGEPAGE（smaps 中的 nh）；未配置透明大页的内核到 6.15（稳定版 6.12.31）之前也是如此；更早的内核从不如此。",
+			Source:   "commits c4608d1bf7c6 (6.8, 6.7.6) and 7190b3c8bd2b (6.15, 6.12.31); include/linux/mman.h calc_vm_flag_bits",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := t.Step("compare.stack")
 				expect.OK(g, o)
@@ -34,10 +35,11 @@ func hugePageClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "MS-015",
-			English: "MADV_HUGEPAGE gives a MAP_STACK mapping hg and takes nh away, and MADV_NOHUGEPAGE does the opposite; without transparent huge pages both are EINVAL.",
-			Chinese: "MADV_HUGEPAGE 为 MAP_STACK 映射加上 hg 并去掉 nh，MADV_NOHUGEPAGE 则相反；未配置透明大页时两者都返回 EINVAL。",
-			Source:  "mm/khugepaged.c hugepage_madvise, mm/madvise.c madvise_behavior_valid; observed on every booted kernel",
+			ID: "MS-015", Level: verdict.Must,
+			English:  "MADV_HUGEPAGE gives a MAP_STACK mapping hg and takes nh away, and MADV_NOHUGEPAGE does the opposite; without transparent huge pages both are EINVAL.",
+			Chinese:  "MADV_HUGEPAGE 为 MAP_STACK 映射加上 hg 并去掉 nh，MADV_NOHUGEPAGE 则相反；未配置透明大页时两者都返回 EINVAL。",
+			Source:   "mm/khugepaged.c hugepage_madvise, mm/madvise.c madvise_behavior_valid; observed on every booted kernel",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				huge, none := t.Step("thp.hugepage"), t.Step("thp.nohugepage")
 				if !f.THP {

@@ -1,5 +1,5 @@
-// Package mapstack is the claims about MAP_STACK and about the protections of
-// thread stacks, decided from what poc/mapstack observed.
+// Package mapstack claims what MAP_STACK does to a mapping, and how the
+// protections of thread stacks behave.
 package mapstack
 
 import (
@@ -7,27 +7,22 @@ import (
 
 	"github.com/onsi/gomega"
 
-	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// probe is the one whose transcript every claim here reads.
+// probe is the probe that every claim here reads.
 const probe = "mapstack"
 
 // Suite returns the claims of this suite.
 func Suite() claim.Suite {
-	claims := append(flagClaims(), hugePageClaims()...)
-	claims = append(claims, numberClaims()...)
-	claims = append(claims, protectionClaims()...)
-	claims = append(claims, threadClaims()...)
-	for i := range claims {
-		claims[i].Probe = probe
-		if claims[i].Level == "" {
-			claims[i].Level = verdict.Must
-		}
-	}
-	return claim.Suite{Name: "mapstack", Claims: claims}
+	return claim.Suite{
+		Name: "mapstack", Prefix: "MS", Probe: probe,
+		About: claim.Text{
+			English: "What MAP_STACK does to a mapping, and the protections of thread stacks.",
+			Chinese: "MAP_STACK 对映射有何作用，以及线程栈的保护属性。",
+		},
+	}.Join(flagClaims(), hugePageClaims(), numberClaims(), protectionClaims(), threadClaims())
 }
 
 // equal expects a value as text.

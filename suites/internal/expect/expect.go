@@ -21,6 +21,12 @@ func Table(f facts.Facts) abi.Table {
 	return t
 }
 
+// WithTable makes a check of one that also takes the constants of the target's
+// architecture.
+func WithTable(check func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts)) func(gomega.Gomega, claim.Transcript, facts.Facts) {
+	return func(g gomega.Gomega, t claim.Transcript, f facts.Facts) { check(g, t, Table(f), f) }
+}
+
 // Errno expects the call of a step to have failed with an error, by its number
 // on the architecture: the same name is another number elsewhere.
 func Errno(g gomega.Gomega, a abi.Table, o claim.Observation, name string) {
