@@ -52,7 +52,7 @@ func layoutClaims() []claim.Claim {
 			ID: "AD-102", Level: verdict.Should,
 			English: "With the personality ADDR_COMPAT_LAYOUT at exec a program's mappings are laid out from the bottom up.",
 			Chinese: "exec 时设置 ADDR_COMPAT_LAYOUT personality 的程序，其映射自底向上排列。",
-			Source:  "split from row AD-06; personality(2), mmap_is_legacy in mm/util.c and arch/*/mm/mmap.c",
+			Source:  "personality(2), mmap_is_legacy in mm/util.c and arch/*/mm/mmap.c; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for n := 1; n <= runs; n++ {
 					grows(g, persona(t, "compat", n, compatLayout), "up")
@@ -78,7 +78,7 @@ func layoutClaims() []claim.Claim {
 			ID: "AD-106", Level: verdict.Should,
 			English: "With the personality ADDR_NO_RANDOMIZE at exec stack, vDSO and the top of the mappings are at the same addresses in every run.",
 			Chinese: "exec 时设置 ADDR_NO_RANDOMIZE personality 后，每次运行中栈、vDSO 和映射区顶端的地址都相同。",
-			Source:  "split from row AD-15; personality(2), PF_RANDOMIZE in fs/binfmt_elf.c",
+			Source:  "personality(2), PF_RANDOMIZE in fs/binfmt_elf.c; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				places := []string{"stack", "top"}
 				if expect.Table(f).Lacks(abi.VDSO) == "" {
@@ -178,7 +178,7 @@ func alignClaims() []claim.Claim {
 			ID: "AD-008", Level: verdict.Should,
 			English: "Anonymous mappings whose length is no multiple of a huge page are not aligned to huge pages, but from 6.7 until 6.12 those longer than one are.",
 			Chinese: "长度不是大页整数倍的匿名映射不按大页对齐；仅从 6.7 到 6.12 之前，长于一个大页的会对齐。",
-			Source:  "commits efa7df3e3bb5 (6.7) and d4148aeab412 (6.12); row AD-08 (no alignment up to 6.1) is this claim and AD-009; 6.7 to 6.11 not booted",
+			Source:  "commits efa7df3e3bb5 (6.7) and d4148aeab412 (6.12); observed on 5.10, 6.1 and 6.12 to 7.3; 6.7 to 6.11 not booted",
 			Needs:   []abi.Feature{abi.HugePages},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				aligned(g, alignment(t, f, "plain"), "longer", history.AlignsLongMappings(f))
@@ -198,7 +198,7 @@ func alignClaims() []claim.Claim {
 			ID: "AD-103", Level: verdict.Should,
 			English: "MAP_STACK does not change how a mapping is aligned, although it keeps huge pages out of it.",
 			Chinese: "MAP_STACK 不改变映射的对齐方式，尽管它使该映射不用大页。",
-			Source:  "split from row AD-09; get_unmapped_area in mm/mmap.c does not look at MAP_STACK",
+			Source:  "get_unmapped_area in mm/mmap.c does not look at MAP_STACK; observed on 5.10 to 7.3",
 			Needs:   []abi.Feature{abi.HugePages},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := alignment(t, f, "stack")

@@ -108,7 +108,7 @@ func legacyClaims() []claim.Claim {
 			ID: "CL-021", Level: verdict.Should,
 			English: "While another thread of the process is inside execve, clone refuses CLONE_FS, and nothing else, with EAGAIN, although no limit is reached; it accepts it before, and again after execve has failed.",
 			Chinese: "当进程的另一线程正处于 execve 中时，即使没有达到任何限制，clone 也以 EAGAIN 拒绝 CLONE_FS（仅拒绝它）；此前以及 execve 失败之后均接受。",
-			Source:  "copy_fs in kernel/fork.c, check_unsafe_exec in fs/exec.c; golang.org/issue/49438; the row calls it not deterministic, a lease on a script's interpreter makes it so",
+			Source:  "copy_fs in kernel/fork.c of 5.10, 6.1 and 7.3, check_unsafe_exec in fs/exec.c; golang.org/issue/49438; a lease on a script's interpreter holds execve until clone was tried",
 			Needs:   []abi.Feature{abi.Trace},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				t.Step("exec.lease").Result()

@@ -36,7 +36,7 @@ func refusalClaims() []claim.Claim {
 			ID: "GR-101", Level: verdict.Must,
 			English:      "The clone by which the Go runtime makes a thread is refused with EAGAIN at RLIMIT_NPROC, at pids.max of the group or of an outer one, at kernel.threads-max and at kernel.pid_max.",
 			Chinese:      "Go 运行时创建线程的 clone，在达到 RLIMIT_NPROC、所在控制组或外层组的 pids.max、kernel.threads-max 以及 kernel.pid_max 时，均以 EAGAIN 被拒绝。",
-			Source:       "rows LM-01, LM-06, LM-07, LM-09, LM-11; copy_process in kernel/fork.c, alloc_pid in kernel/pid.c, pids_can_fork in kernel/cgroup/pids.c",
+			Source:       "copy_process in kernel/fork.c, alloc_pid in kernel/pid.c, pids_can_fork in kernel/cgroup/pids.c; the limits of LM-001, LM-006, LM-007, LM-009 and LM-011; observed on 5.10 to 7.3",
 			Needs:        []abi.Feature{abi.GoPort},
 			Uninjectable: tracesItself,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
@@ -49,7 +49,7 @@ func refusalClaims() []claim.Claim {
 			ID: "GR-102", Level: verdict.Must,
 			English:      "A Go program that got no more threads gets them all when it is run again without the cause, as the same user and in the same control group.",
 			Chinese:      "因得不到线程而终止的 Go 程序，在原因消除后以同一用户、在同一控制组中再次运行时，可得到全部线程。",
-			Source:       "rows LM-01 to LM-11; a limit counts what lives, and nothing of the program that died is left",
+			Source:       "copy_process in kernel/fork.c, alloc_pid in kernel/pid.c, pids_can_fork in kernel/cgroup/pids.c: a limit counts what lives, and nothing of the program that died is left; observed on 5.10 to 7.3",
 			Needs:        []abi.Feature{abi.GoPort},
 			Uninjectable: tracesItself,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
@@ -62,7 +62,7 @@ func refusalClaims() []claim.Claim {
 			ID: "GR-103", Level: verdict.Should,
 			English: "A seccomp filter that refuses clone with CLONE_THREAD gives the Go runtime the number that it was built with.",
 			Chinese: "拒绝带 CLONE_THREAD 的 clone 的 seccomp 过滤器，把其中所定的错误号交给 Go 运行时。",
-			Source:  "split from IN-06; SECCOMP_RET_ERRNO in kernel/seccomp.c; SHOULD because a kernel may have no filters",
+			Source:  "SECCOMP_RET_ERRNO in kernel/seccomp.c; observed on 5.10 to 7.3; SHOULD because a kernel may have no filters",
 			Needs:   []abi.Feature{abi.GoPort},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				for _, name := range refusals() {
@@ -83,7 +83,7 @@ func refusalClaims() []claim.Claim {
 			ID: "GR-109", Level: verdict.May,
 			English:     "Between the first and the last of the 20 attempts 190 ms or more go by, from Go 1.20 on.",
 			Chinese:     "自 Go 1.20 起，20 次尝试从第一次到最后一次至少历时 190 毫秒。",
-			Source:      "split from GR-09; a finding of the runtime and never of the kernel, so MAY: runtime.usleep of Go's sys_linux_mips64x.s and sys_linux_mipsx.s passes microseconds for nanoseconds in every release up to 1.26, and the attempts are over before any limit can be raised",
+			Source:      "retryOnEAGAIN in Go's runtime/retry.go; a finding of the runtime and never of the kernel, so MAY: runtime.usleep of Go's sys_linux_mips64x.s and sys_linux_mipsx.s passes microseconds for nanoseconds in every release up to 1.26, and the attempts are over before any limit can be raised",
 			Needs:       []abi.Feature{abi.GoPort},
 			Unsupported: claim.Where(silent),
 			Check:       told(expect.WithTable(checkPauses)),
@@ -92,7 +92,7 @@ func refusalClaims() []claim.Claim {
 			ID: "GR-104", Level: verdict.Should,
 			English:     "A Go program goes on when its limit is raised while the runtime still asks for the thread, from Go 1.20 on.",
 			Chinese:     "自 Go 1.20 起，若在运行时仍在重试期间提高限制，Go 程序得以继续运行。",
-			Source:      "split from GR-09 and D10; retryOnEAGAIN in Go's runtime/retry.go",
+			Source:      "retryOnEAGAIN in Go's runtime/retry.go; golang/go#49438; observed on 5.10 to 7.3",
 			Needs:       []abi.Feature{abi.GoPort},
 			Unsupported: claim.Where(silent),
 			Check:       told(expect.WithTable(checkLifted)),

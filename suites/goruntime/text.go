@@ -60,7 +60,7 @@ func textClaims() []claim.Claim {
 			ID: "GR-105", Level: verdict.Should,
 			English:     "The number of threads that the Go runtime says it has is not below the number of those that live.",
 			Chinese:     "Go 运行时所报的已有线程数不小于存活的线程数。",
-			Source:      "split from GR-06; mcount in Go's runtime/proc.go counts threads that are being made as well",
+			Source:      "newosproc in Go's runtime/os_linux.go; mcount in Go's runtime/proc.go counts threads that are being made as well; observed on 5.10 to 7.3",
 			Needs:       []abi.Feature{abi.GoPort},
 			Unsupported: claim.Where(silent),
 			Check: told(func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
@@ -87,7 +87,7 @@ func textClaims() []claim.Claim {
 			ID: "IN-006", Level: verdict.Should,
 			English:     "Whatever error clone is refused with, EAGAIN, ENOMEM, EPERM, EINVAL, ENOSYS or EOPNOTSUPP, the Go runtime says its number of this architecture.",
 			Chinese:     "无论 clone 以 EAGAIN、ENOMEM、EPERM、EINVAL、ENOSYS 还是 EOPNOTSUPP 被拒绝，Go 运行时都给出其在本架构上的数值。",
-			Source:      "row D7; newosproc in Go's runtime/os_linux.go; arch/*/include/uapi/asm/errno.h",
+			Source:      "newosproc in Go's runtime/os_linux.go; SECCOMP_RET_ERRNO in kernel/seccomp.c; arch/*/include/uapi/asm/errno.h; observed on 5.10 to 7.3",
 			Needs:       []abi.Feature{abi.GoPort},
 			Unsupported: claim.Where(silent),
 			Check: told(expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
@@ -145,7 +145,7 @@ func memoryClaims() []claim.Claim {
 			ID: "GR-106", Level: verdict.Should,
 			English: "A Go program that gets no memory for a thread, by RLIMIT_AS or vm.max_map_count, does not say 'failed to create new OS thread': it speaks of memory, or lives.",
 			Chinese: "因 RLIMIT_AS 或 vm.max_map_count 而得不到线程所需内存的 Go 程序不会报 'failed to create new OS thread'：它报告内存不足，或继续运行。",
-			Source:  "rows LM-16 and LM-21; sysMap and sysReserve in Go's runtime; it may hang after it said so",
+			Source:  "sysMap and sysReserve in Go's runtime; observed on 5.10 to 7.3: it says 'out of memory' or 'cannot allocate memory', and may hang after it said so",
 			Needs:   []abi.Feature{abi.GoPort},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, cause := range []string{"as", "max_map_count"} {
@@ -165,7 +165,7 @@ func memoryClaims() []claim.Claim {
 			ID: "GR-107", Level: verdict.Should,
 			English: "A Go program that fills its control group's memory with threads is killed, and says nothing.",
 			Chinese: "以线程耗尽控制组内存的 Go 程序被直接杀死，不给出任何信息。",
-			Source:  "row LM-22; mem_cgroup_out_of_memory in mm/memcontrol.c",
+			Source:  "mem_cgroup_out_of_memory in mm/memcontrol.c; observed on 5.10 to 7.3",
 			Needs:   []abi.Feature{abi.GoPort},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				bound(t, "memory")

@@ -58,7 +58,7 @@ func memoryClaims() []claim.Claim {
 			ID: "LM-114", Level: verdict.Must,
 			English: "RLIMIT_DATA does not count MAP_GROWSDOWN, read-only, PROT_NONE and shared mappings.",
 			Chinese: "RLIMIT_DATA 不统计 MAP_GROWSDOWN、只读、PROT_NONE 和共享映射。",
-			Source:  "split from LM-18; is_data_mapping in mm/mmap.c (mm/vma.h since 6.12)",
+			Source:  "is_data_mapping in mm/mmap.c (mm/vma.h since 6.12); observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "data.limit")
 				refusals(g, t, f, "data.", noMemory, "plain")

@@ -47,7 +47,7 @@ func processClaims() []claim.Claim {
 			ID: "LM-101", Level: verdict.Must,
 			English: "When one process of a user at RLIMIT_NPROC has gone, exactly one clone succeeds again.",
 			Chinese: "达到 RLIMIT_NPROC 的用户有一个进程消失后，恰好可以再成功 clone 一次。",
-			Source:  "split from LM-01; release_task in kernel/exit.c",
+			Source:  "copy_process in kernel/fork.c (user->processes in 5.10, is_rlimit_overlimit from 6.1 on), release_task in kernel/exit.c; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				unprivileged(t, user+"who")
 				prepared(t, user+"limit")
@@ -59,7 +59,7 @@ func processClaims() []claim.Claim {
 			ID: "LM-102", Level: verdict.Must,
 			English: "A process that has ended counts against RLIMIT_NPROC until it is waited for.",
 			Chinese: "已结束的进程在被 wait 之前仍计入 RLIMIT_NPROC。",
-			Source:  "split from LM-01; release_task in kernel/exit.c uncounts, not exit_notify",
+			Source:  "release_task in kernel/exit.c uncounts, not exit_notify; copy_process in kernel/fork.c; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				unprivileged(t, user+"who")
 				prepared(t, user+"limit")
@@ -101,7 +101,7 @@ func processClaims() []claim.Claim {
 			ID: "LM-121", Level: verdict.Must,
 			English: "An execve that was refused for RLIMIT_NPROC succeeds when the user's other processes have gone.",
 			Chinese: "因 RLIMIT_NPROC 被拒绝的 execve，在该用户的其他进程消失后成功。",
-			Source:  "split from LM-25; do_execveat_common in fs/exec.c",
+			Source:  "do_execveat_common in fs/exec.c of 5.10 and 7.3; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "setuid.limit")
 				errno(g, f, t.Step("setuid.exec"), full)
@@ -173,7 +173,7 @@ func deadlineClaims() []claim.Claim {
 			ID: "LM-122", Level: verdict.Must,
 			English: "With SCHED_FLAG_RESET_ON_FORK a thread of SCHED_DEADLINE can clone.",
 			Chinese: "带 SCHED_FLAG_RESET_ON_FORK 的 SCHED_DEADLINE 线程可以 clone。",
-			Source:  "split from LM-26; sched_fork in kernel/sched/core.c",
+			Source:  "sched_fork in kernel/sched/core.c of 5.10 to 7.3; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				prepared(t, "deadline.reset")
 				expect.OK(g, t.Step("deadline.reset.clone"))

@@ -93,7 +93,7 @@ func growthClaims() []claim.Claim {
 			ID: "MF-110", Level: verdict.Must,
 			English:  "RLIMIT_STACK limits growth only: mmap gives memory of twice its size with MAP_STACK or MAP_GROWSDOWN, and all of it is usable.",
 			Chinese:  "RLIMIT_STACK 只限制增长：带 MAP_STACK 或 MAP_GROWSDOWN 的 mmap 可给出其两倍大小的内存，且全部可用。",
-			Source:   "split from MF-30; may_expand_vm in mm/mmap.c does not ask for RLIMIT_STACK",
+			Source:   "may_expand_vm in mm/mmap.c (mm/vma.c since 6.12) does not ask for RLIMIT_STACK, acct_stack_growth does; observed on 5.10 to 7.3",
 			UserMode: claim.HostGrowth,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				t.Step("full.limit").Result()

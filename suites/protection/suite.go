@@ -40,7 +40,7 @@ func sharedClaims() []claim.Claim {
 			ID: "PR-107", Level: verdict.Must,
 			English: "A page that was only read stays the page of zeroes that all programs share when mprotect lets it be written: it is not counted as the program's own.",
 			Chinese: "只被读过的页在 mprotect 使其可写之后仍是所有程序共享的零页：不计为该程序自己的页。",
-			Source:  "not in the catalogue; pte_modify must keep pte_special, for vm_normal_page in mm/memory.c. Linux on MIPS up to 6.1 loses it (_PAGE_CHG_MASK in arch/mips/include/asm/pgtable-bits.h), frees the shared page at the first write or unmap, and any program can so end the machine; right in 6.12",
+			Source:  "pte_modify must keep pte_special, for vm_normal_page in mm/memory.c. Linux on MIPS up to 6.1 loses it (_PAGE_CHG_MASK in arch/mips/include/asm/pgtable-bits.h), frees the shared page at the first write or unmap, and any program can so end the machine; right in 6.12",
 			Probe:   zeropage,
 			Check:   checkShared,
 		},
@@ -105,7 +105,7 @@ func singleClaims() []claim.Claim {
 			ID: "PR-101", Level: verdict.Must,
 			English: "Reading memory that has PROT_WRITE alone gives what was written, or faults where the CPU can keep it from being read.",
 			Chinese: "读取只有 PROT_WRITE 的内存，得到所写的内容，或在 CPU 能禁止读取时触发故障。",
-			Source:  "split from row PR-04, which expects a fault on mips64le with RIXI (Loongson-3A4000): right after a write the page reads there too; observed: the content on every booted kernel",
+			Source:  "arch/mips/mm/fault.c of 6.1: with RIXI (Loongson-3A4000) the CPU can refuse the read, but right after a write the page reads there too; observed: the content on every booted kernel",
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				t.Ended("write")
 				equal(g, t.Step("write.mprotect"), "filled", ok)
@@ -136,7 +136,7 @@ func singleClaims() []claim.Claim {
 			ID: "PR-106", Level: verdict.Must,
 			English:     "Reading memory that has PROT_EXEC alone gives its content, or faults where the CPU can keep it from being read.",
 			Chinese:     "读取只有 PROT_EXEC 的内存，得到其内容，或在 CPU 能禁止读取时触发故障。",
-			Source:      "split from row PR-05, which expects a fault on loong64 and mips64le with RIXI: 7.2 and 6.1 fault there for a page that was never touched and read one that was; s390x reads, the others fault",
+			Source:      "protection_map of arch/*/mm; observed: loong64 7.2 and mips64le 6.1 with RIXI fault for a page that was never touched and read one that was; s390x reads, the others fault",
 			Unsupported: harmed,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				t.Ended("execute")
@@ -152,7 +152,7 @@ func singleClaims() []claim.Claim {
 			ID: "PR-102", Level: verdict.Should,
 			English:     "On amd64 memory with PROT_EXEC alone cannot be read where the CPU has protection keys, and can be read where it has not.",
 			Chinese:     "在 amd64 上，CPU 具备保护键时不能读取只有 PROT_EXEC 的内存，不具备时则可以。",
-			Source:      "split from row PR-05; execute_only_pkey in arch/x86/mm/pkeys.c, \"ospke\" in /proc/cpuinfo",
+			Source:      "execute_only_pkey in arch/x86/mm/pkeys.c, \"ospke\" in /proc/cpuinfo; observed on amd64 5.10 and 7.3",
 			Unsupported: claim.Where(only("amd64", "protection keys are a feature of amd64 CPUs")),
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				t.Ended("execute")
@@ -209,7 +209,7 @@ func bitClaims() []claim.Claim {
 			ID: "PR-103", Level: verdict.Should,
 			English: "mmap ignores every protection bit that the architecture does not define, but ppc64le refuses them with EINVAL.",
 			Chinese: "mmap 忽略本架构未定义的每个保护位，但 ppc64le 以 EINVAL 拒绝它们。",
-			Source:  "split from row PR-08; do_mmap in mm/mmap.c; do_mmap2 in arch/powerpc/kernel/syscalls.c asks arch_validate_prot first",
+			Source:  "do_mmap in mm/mmap.c; do_mmap2 in arch/powerpc/kernel/syscalls.c asks arch_validate_prot first; observed on 5.10 to 7.3",
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				o := t.Step("unknown bits in mmap")
 				for _, bit := range unknown(o, a) {
@@ -226,7 +226,7 @@ func bitClaims() []claim.Claim {
 			ID: "PR-104", Level: verdict.Must,
 			English: "The architecture's PROT_SEM is accepted by mmap and mprotect and changes nothing.",
 			Chinese: "本架构的 PROT_SEM 被 mmap 和 mprotect 接受，且不改变任何东西。",
-			Source:  "split from row PR-08; arch_validate_prot in include/linux/mman.h; 0x10 on mips, 0x8 elsewhere",
+			Source:  "arch_validate_prot in include/linux/mman.h; 0x10 on mips, 0x8 elsewhere; observed on 5.10 to 7.3",
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				for _, step := range []string{"sem in mmap", "sem in mprotect"} {
 					o := t.Step(step)
@@ -240,7 +240,7 @@ func bitClaims() []claim.Claim {
 			ID: "PR-105", Level: verdict.Should,
 			English:     "On arm64 mprotect accepts PROT_BTI and PROT_MTE where the CPU has the feature, and refuses them with EINVAL where it has not; mmap ignores them there.",
 			Chinese:     "在 arm64 上，CPU 具备相应特性时 mprotect 接受 PROT_BTI 和 PROT_MTE，不具备时以 EINVAL 拒绝；此时 mmap 则忽略它们。",
-			Source:      "split from row PR-08; arch_validate_prot and arch_calc_vm_prot_bits in arch/arm64/include/asm/mman.h",
+			Source:      "arch_validate_prot and arch_calc_vm_prot_bits in arch/arm64/include/asm/mman.h; observed on arm64 6.12",
 			Unsupported: claim.Where(only("arm64", "the bits are defined on arm64 alone")),
 			Check:       expect.WithTable(checkOptional),
 		},

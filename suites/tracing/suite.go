@@ -68,7 +68,7 @@ func claims() []claim.Claim {
 			ID: "SG-102", Level: verdict.Should,
 			English: "PTRACE_GET_SYSCALL_INFO tells the error of a system call at its end, as the program then sees it.",
 			Chinese: "PTRACE_GET_SYSCALL_INFO 在系统调用结束时给出其错误，与程序随后所见一致。",
-			Source:  "split from SG-06; ptrace_get_syscall_info_exit in kernel/ptrace.c; ptrace(2)",
+			Source:  "ptrace_get_syscall_info_exit in kernel/ptrace.c; ptrace(2); observed on 5.10 to 7.3",
 			Needs:   []abi.Feature{abi.Trace},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				seen := t.Step("traced.watched")
@@ -100,7 +100,7 @@ func claims() []claim.Claim {
 			ID: "SG-103", Level: verdict.Should,
 			English: "PTRACE_SET_SYSCALL_INFO refuses flags, of which there are none, with EINVAL from 6.16 on, and leaves the call as it was.",
 			Chinese: "从 6.16 起 PTRACE_SET_SYSCALL_INFO 以 EINVAL 拒绝任何标志（尚未定义任何标志），并保持调用不变。",
-			Source:  "split from SG-07; ptrace_set_syscall_info in kernel/ptrace.c; before 6.16 the request itself is refused with EIO",
+			Source:  "ptrace_set_syscall_info in kernel/ptrace.c; before 6.16 the request itself is refused with EIO; observed on 5.10 to 7.3",
 			Needs:   []abi.Feature{abi.Trace},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
 				want := "EIO"
@@ -127,7 +127,7 @@ func claims() []claim.Claim {
 			ID: "SG-104", Level: verdict.Should,
 			English: "A system call that a seccomp listener answers with a value returns that value to the thread.",
 			Chinese: "seccomp 监听者以某个值应答的系统调用，会把该值返回给线程。",
-			Source:  "split from SG-08; seccomp_do_user_notification in kernel/seccomp.c, syscall_set_return_value in arch/*/include/asm/syscall.h; observed on every booted kernel but ppc64le 7.2, whose system_call_exception (arch/powerpc/kernel/syscall.c) returns the error alone, 0 for none",
+			Source:  "seccomp_do_user_notification in kernel/seccomp.c, syscall_set_return_value in arch/*/include/asm/syscall.h; observed on every booted kernel but ppc64le 7.2, whose system_call_exception (arch/powerpc/kernel/syscall.c) returns the error alone, 0 for none",
 			Needs:   []abi.Feature{abi.Trace},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				listens(g, t)
