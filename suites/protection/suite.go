@@ -1,6 +1,6 @@
-// Package protection claims what the protections give that CPUs and kernels
-// differ in, and that no security module looks at MAP_STACK. The protections
-// of thread stacks are in mapstack.
+// Package protection claims what memory protections do where CPUs and kernels
+// differ, and that no security module looks at MAP_STACK. The protections of
+// thread stacks are in mapstack.
 package protection
 
 import (
@@ -28,8 +28,8 @@ func Suite() claim.Suite {
 	return claim.Suite{
 		Name: "protection", Prefix: "PR", Probe: probe,
 		About: claim.Text{
-			English: "What the protections that CPUs and kernels differ in allow, and that no security module looks at MAP_STACK.",
-			Chinese: "因 CPU 和内核而异的保护属性允许什么，以及没有安全模块检查 MAP_STACK。",
+			English: "Protections in which CPUs and kernels differ, and security modules, none of which looks at MAP_STACK.",
+			Chinese: "因 CPU 和内核而异的保护属性，以及安全模块（均不检查 MAP_STACK）。",
 		},
 	}.Join(singleClaims(), bitClaims(), moduleClaims(), sharedClaims())
 }

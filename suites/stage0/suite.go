@@ -1,6 +1,6 @@
 // Package stage0 claims what every runtime takes for granted before its first
-// line runs: that the numbers of the architecture's ABI are the kernel's. A
-// program without a runtime asks, so that the answer is there where no other
+// line runs: that the kernel uses the numbers of the architecture's ABI. A
+// program without a runtime asks, so there is an answer even where no other
 // program starts.
 package stage0
 
@@ -23,8 +23,8 @@ func Suite() claim.Suite {
 	return claim.Suite{
 		Name: "stage0", Prefix: "SZ", Probe: stage0.Probe,
 		About: claim.Text{
-			English: "Whether the numbers of the architecture's ABI are the kernel's, asked by a program without a runtime before anything else starts.",
-			Chinese: "架构 ABI 的数值是否与内核一致，由一个不带运行时的程序在其他程序启动之前检验。",
+			English: "Whether the kernel uses the numbers of the architecture's ABI. A program without a runtime asks, before anything else starts.",
+			Chinese: "内核是否使用本架构 ABI 的数值，由一个不带运行时的程序在其他程序启动之前检验。",
 		},
 	}.Join(claims())
 }

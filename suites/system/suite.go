@@ -1,4 +1,4 @@
-// Package system claims what an operating system's own settings leave for Go
+// Package system claims what an operating system's own settings allow Go
 // programs, on cells that have such settings.
 package system
 
@@ -27,8 +27,8 @@ func Suite() claim.Suite {
 	return claim.Suite{
 		Name: "system", Prefix: "OS", Probe: probe,
 		About: claim.Text{
-			English: "What an operating system's own settings leave for Go programs, on cells that have such settings.",
-			Chinese: "在带有操作系统设置的 cell 上，这些设置为 Go 程序留下多少余地。",
+			English: "What an operating system's own settings allow Go programs, on cells that have such settings.",
+			Chinese: "操作系统自身的设置允许 Go 程序做什么（限于带有此类设置的单元）。",
 		},
 	}.Join(claims())
 }
