@@ -52,8 +52,8 @@ func claimsOf(suites []claim.Suite) []report.Claim {
 	return list
 }
 
-// Probes returns the probes to run on each cell, by the name of the cell; see
-// ProbesFor.
+// Probes returns the probes to run on each cell, by cell name. They are in the order
+// of ProbesFor.
 func Probes(cells []matrix.Cell, focus string) (map[string][]string, error) {
 	probes := map[string][]string{}
 	for _, c := range cells {
@@ -63,7 +63,7 @@ func Probes(cells []matrix.Cell, focus string) (map[string][]string, error) {
 		}
 		table, known := abi.Lookup(c.Arch)
 		for i := range suites {
-			// What is not judged need not be observed.
+			// A probe that only inapplicable claims read need not run.
 			suites[i].Claims = slices.DeleteFunc(suites[i].Claims, func(cl claim.Claim) bool {
 				return known && cl.Inapplicable(c, table) != ""
 			})
@@ -74,8 +74,8 @@ func Probes(cells []matrix.Cell, focus string) (map[string][]string, error) {
 }
 
 // ProbesFor returns the probes that the claims of a focus read, in the order to
-// run them: what the target is comes first, because no claim can be judged
-// without it.
+// run them. The probes that say what the target is come first, because no claim
+// can be judged without them.
 func ProbesFor(focus string) ([]string, error) {
 	suites, err := focused(All(), focus)
 	if err != nil {
@@ -117,8 +117,8 @@ func asked(focus string, cell matrix.Cell) ([]claim.Suite, error) {
 	return suites, nil
 }
 
-// Deviations reads the recorded deviations. cells is the whole matrix, so that
-// a deviation that can never apply is found.
+// Deviations reads the recorded deviations. cells must be the whole matrix: a
+// deviation that matches no cell is an error.
 func Deviations(fixtures fs.FS, cells []matrix.Cell) ([]claim.Deviation, error) {
 	devs, err := collect.Deviations(fixtures)
 	if err != nil {
@@ -153,10 +153,10 @@ func JudgeAll(cells []evidence.CellRun, focus string, devs []claim.Deviation) ([
 	return outcomes, nil
 }
 
-// RunGinkgo shows outcomes to Ginkgo inside this process, which writes a JUnit
-// report to junit and its own output to log. It reports whether Ginkgo's suite
-// succeeded, which it does exactly when the verdict on the outcomes is
-// conformant. Calls must not overlap.
+// RunGinkgo shows outcomes to Ginkgo inside this process. Ginkgo writes a JUnit
+// report to junit and its own output to log. RunGinkgo reports whether Ginkgo's
+// suite succeeded, which is so exactly when the verdict is conformant. Calls must
+// not overlap.
 func RunGinkgo(outcomes []verdict.Outcome, cells []evidence.CellRun, junit string, log io.Writer) (bool, error) {
 	arch := map[string]string{}
 	for _, c := range cells {
@@ -211,8 +211,8 @@ func known(suites []claim.Suite) string {
 	return strings.Join(names, ", ")
 }
 
-// prefixes returns what the IDs of a suite's claims begin with: the suite's own
-// prefix first, then those of claims older than the rule of one prefix.
+// prefixes returns the prefixes of a suite's claims: the suite's own first, then
+// those of claims that are older than the rule of one prefix.
 func prefixes(a claim.Suite) []string {
 	var all []string
 	for _, c := range a.Claims {

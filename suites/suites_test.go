@@ -77,7 +77,7 @@ func TestWordingChangesOnPurpose(t *testing.T) {
 	golden(t, "claims.golden", b.String())
 }
 
-// golden compares what is with what was agreed on, or with -update agrees.
+// golden compares a text with a golden file. With -update it writes the file.
 func golden(t *testing.T, file, got string) {
 	t.Helper()
 	if *update {
@@ -158,7 +158,7 @@ func TestFocusNamesSuitesAndClaims(t *testing.T) {
 	}
 }
 
-// dead is two cells that gave nothing.
+// dead returns two cells without any transcript.
 func dead() []evidence.CellRun {
 	return []evidence.CellRun{
 		{Cell: matrix.Cell{Name: "b", Arch: "amd64"}, Failure: &failure.Failure{Kind: failure.Panic, Message: "it died"}},
@@ -211,8 +211,8 @@ func TestGinkgoGetsEveryOutcome(t *testing.T) {
 	}
 }
 
-// TestNothingIsSkipped keeps the word out of the suites: a skipped spec says
-// neither that the claim holds nor why it was not tried.
+// TestNothingIsSkipped fails if a suite skips a spec, which says neither that the
+// claim holds nor why it was not tried.
 func TestNothingIsSkipped(t *testing.T) {
 	word := "Skip" + "("
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -248,7 +248,7 @@ func TestTheArticleNamesClaimsThatExist(t *testing.T) {
 		if c.Tier != matrix.Model {
 			continue
 		}
-		// What the article's models show is what their cell is asked, no less and no more.
+		// The cell of the article's models must be asked exactly their claims.
 		claims, err := ClaimsFor(c.Focus)
 		if err != nil {
 			t.Fatal(err)

@@ -100,8 +100,8 @@ func floorClaims() []claim.Claim {
 	}
 }
 
-// raisedTo returns what vm.mmap_min_addr was raised to. The check stops when it
-// was not: no right to write it says nothing of mmap.
+// raisedTo returns the value that vm.mmap_min_addr was raised to. It stops the
+// check if the sysctl could not be written, which says nothing about mmap.
 func raisedTo(t claim.Transcript) uint64 {
 	t.Ended("floor")
 	const wanted = 1 << 24
@@ -139,11 +139,10 @@ func checkNoHint(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 	for _, step := range []string{"floor.less than a page", "floor.one page"} {
 		o := t.Step(step)
 		if o.Uint("asked") >= uint64(f.PageSize) {
-			continue // AD-002 is about these
+			continue // AD-002 is about such hints
 		}
 		expect.OK(g, o)
-		// Two pages that may go anywhere have at most all other mappings
-		// between them.
+		// Between two pages without a hint lie at most all other mappings.
 		between := o.Uint("vmsize") * uint64(f.PageSize)
 		distance := max(o.Result(), o.Uint("plain")) - min(o.Result(), o.Uint("plain"))
 		g.Expect(distance).To(gomega.BeNumerically("<=", between), "step %s: from %#x, without a hint, to %#x", step, o.Uint("plain"), o.Result())
@@ -187,7 +186,7 @@ func checkRaisedLimit(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 	exact(g, o, "store")
 }
 
-// refusedLow expects what cap_mmap_addr answers.
+// refusedLow expects the error of cap_mmap_addr.
 func refusedLow(g gomega.Gomega, f facts.Facts, o claim.Observation) {
 	expect.Errno(g, expect.Table(f), o, "EPERM")
 }

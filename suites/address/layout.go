@@ -13,7 +13,7 @@ import (
 	"github.com/mapstack/conformance/suites/internal/history"
 )
 
-// Bits of personality(2), and how many runs of a kind there are.
+// Bits of personality(2), and the number of runs of each kind.
 const (
 	noRandomize  = 0x40000
 	compatLayout = 0x200000
@@ -96,7 +96,7 @@ func layoutClaims() []claim.Claim {
 	}
 }
 
-// run is one program started to look at its layout.
+// run is one program that was started to look at its layout.
 type run struct {
 	t    claim.Transcript
 	name string
@@ -107,8 +107,8 @@ func (r run) step(name string) claim.Observation {
 	return r.t.Step(r.name + "." + name)
 }
 
-// ordinary returns a run under the usual conditions. The check stops when they
-// are not the usual ones.
+// ordinary returns a run under the default conditions. It stops the check if
+// they were others.
 func ordinary(t claim.Transcript, n int) run {
 	r := run{t, fmt.Sprintf("run %d", n)}
 	o := r.step("conditions")
@@ -118,7 +118,8 @@ func ordinary(t claim.Transcript, n int) run {
 	return r
 }
 
-// persona returns a run of a child that set a personality.
+// persona returns a run of a child that set a personality. It stops the check if
+// the personality was not in force.
 func persona(t claim.Transcript, how string, n int, bit uint64) run {
 	t.Step(how + ".set").Result()
 	r := run{t, fmt.Sprintf("%s.run %d", how, n)}
@@ -128,8 +129,8 @@ func persona(t claim.Transcript, how string, n int, bit uint64) run {
 	return r
 }
 
-// grows expects the second of two large mappings wholly below the first, or
-// wholly above.
+// grows expects the second of two large mappings wholly below the first
+// ("down"), or wholly above it ("up").
 func grows(g gomega.Gomega, r run, direction string) {
 	const block = 1 << 30
 	first, second := r.step("first"), r.step("second")
@@ -209,15 +210,16 @@ func alignClaims() []claim.Claim {
 	}
 }
 
-// alignment returns the step with mappings as long as a huge page. The check
-// stops when the machine says that its huge pages are others.
+// alignment returns the step whose mappings are as long as a huge page. It stops
+// the check if the machine's huge pages have another size.
 func alignment(t claim.Transcript, f facts.Facts, kind string) claim.Observation {
 	t.Ended("align")
 	_, p := of(f)
 	if p.hugePage == 0 {
 		missing("facts", "arch", "%s has no huge pages", f.Arch)
 	}
-	// Absent where the machine has none; the kernel aligns all the same.
+	// The size is absent where the machine has no huge pages; the kernel aligns
+	// all the same.
 	huge := t.Step("align.huge page")
 	if size, told := huge.Values["size"]; told && huge.Uint("size") != p.hugePage {
 		missing(huge.Step, "size", "huge pages have %s bytes, not %d", size, p.hugePage)
@@ -225,9 +227,9 @@ func alignment(t claim.Transcript, f facts.Facts, kind string) claim.Observation
 	return t.Step(fmt.Sprintf("align.%s %#x", kind, p.hugePage))
 }
 
-// aligned expects all mappings of a kind to be aligned, or not all: between two
-// of a kind the probe maps one page too many, so that one of them at most is
-// aligned by itself where they follow each other.
+// aligned expects all mappings of a kind to be aligned, or at least one not to
+// be. Between two of a kind the probe maps one extra page, so that at most one of
+// two neighbours is aligned by chance.
 func aligned(g gomega.Gomega, o claim.Observation, kind string, all bool) {
 	made := o.Int("rounds")
 	if made < 2 {

@@ -15,25 +15,26 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// layout is how an architecture lays out its address space.
+// layout describes the address space of an architecture.
 type layout struct {
 	// beyond is the error for a fixed address outside of the address space:
 	// ENOMEM from mm/mmap.c, unless the architecture's own
-	// arch_get_unmapped_area looks first. Empty where nothing is outside.
+	// arch_get_unmapped_area checks first. Empty where no address is outside.
 	beyond string
-	// overflows: mappings without a hint go on above the window when that is
-	// full.
+	// overflows reports that mappings without a hint go above the window when
+	// the window is full.
 	overflows bool
-	// ignoresStackLimit: an unlimited stack does not make the layout bottom-up.
+	// ignoresStackLimit reports that an unlimited stack does not make the layout
+	// bottom-up.
 	ignoresStackLimit bool
 	pages             map[int]pages // by page size, bytes
 }
 
-// pages is what follows from a page size.
+// pages holds what depends on the page size.
 type pages struct {
-	window   int    // log2 of the end of what mmap uses without a hint
+	window   int    // log2 of the end of the range that mmap uses without a hint
 	most     int    // log2 of the largest address space any CPU gives
-	hugePage uint64 // what a PMD maps, bytes; 0 for no huge pages
+	hugePage uint64 // bytes that a PMD maps; 0 for no huge pages
 }
 
 // layoutOf returns the layout of an architecture, if it is known.
@@ -63,7 +64,8 @@ func layoutOf(goarch string) (layout, bool) {
 	return l, ok
 }
 
-// of returns what is known of the target's architecture and page size.
+// of returns the layout of the target's architecture and what depends on its page
+// size. It stops the check if one of them is unknown.
 func of(f facts.Facts) (layout, pages) {
 	l, ok := layoutOf(f.Arch)
 	if !ok {
@@ -76,8 +78,8 @@ func of(f facts.Facts) (layout, pages) {
 	return l, p
 }
 
-// window returns log2 of the end of what mmap uses without a hint: less than
-// usual on a CPU with fewer bits.
+// window returns log2 of the end of the range that mmap uses without a hint. It is
+// smaller than usual on a CPU with fewer bits.
 func window(f facts.Facts) int {
 	_, p := of(f)
 	return min(p.window, bits(f))
@@ -91,7 +93,7 @@ func bits(f facts.Facts) int {
 	return f.VABits
 }
 
-// hasBeyond excludes architectures whose address space has no outside.
+// hasBeyond excludes architectures whose address space holds every address.
 func hasBeyond(a abi.Table) string {
 	if l, ok := layoutOf(a.GOARCH); ok && l.beyond == "" {
 		return "every address of 64 bits belongs to the user's address space"
@@ -157,8 +159,8 @@ func checkReach(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 	exact(g, t.Step("space.highest"), "store")
 }
 
-// reach is the answer to a mapping near a power of two: its last page but one,
-// its last page, or beyond.
+// reach is the answer to a mapping near a power of two: at the last page but one
+// below it, at the last page, or beyond it.
 type reach struct {
 	bits          int
 	where, answer string
@@ -201,18 +203,18 @@ func checkFullWindow(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 		return
 	}
 	expect.OK(g, o)
-	// It may begin in what was left of the window.
+	// The mapping may begin in the rest of the window.
 	g.Expect(o.Result()+o.Uint("length")).To(gomega.BeNumerically(">", uint64(1)<<window(f)), "%s: its end", o.Call)
 }
 
-// full is the step in which the window was filled.
+// full returns the step that filled the window.
 func full(t claim.Transcript) claim.Observation {
 	t.Ended("window")
 	return t.Step("window.full")
 }
 
 // roomBelow lists the free ranges below an address in which another mapping
-// would surely have fitted: by some guard gaps longer than one.
+// would surely have fitted: they are longer than it by some guard gaps.
 func roomBelow(o claim.Observation, limit uint64) []string {
 	const gaps = 1 << 30
 	var room []string
@@ -225,7 +227,7 @@ func roomBelow(o claim.Observation, limit uint64) []string {
 			room = append(room, r)
 		}
 	}
-	// Above the highest mapping nothing is mapped either.
+	// The range above the highest mapping is free too.
 	if from := o.Uint("highest"); from < limit && limit-from >= o.Uint("length")+gaps {
 		room = append(room, fmt.Sprintf("%#x and up", from))
 	}

@@ -28,7 +28,7 @@ func Suite() claim.Suite {
 	}.Join(hintClaims(), floorClaims(), layoutClaims(), alignClaims(), spaceClaims())
 }
 
-// missing stops a check: what was seen says nothing about the claim.
+// missing stops a check, because what was seen says nothing about the claim.
 func missing(step, value, format string, args ...any) {
 	panic(claim.Missing{Probe: probe, Step: step, Value: value, Reason: fmt.Sprintf(format, args...)})
 }
@@ -54,5 +54,5 @@ func usable(g gomega.Gomega, o claim.Observation, stores ...string) {
 	}
 }
 
-// stored is the byte that the probe writes where it writes one.
+// stored is the byte that the probe writes.
 const stored = "165"

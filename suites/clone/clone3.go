@@ -8,7 +8,7 @@ import (
 )
 
 // tooBig is the answer to a struct clone_args that is longer than the kernel
-// can understand.
+// understands.
 const tooBig = "E2BIG"
 
 func clone3Claims() []claim.Claim {

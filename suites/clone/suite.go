@@ -1,4 +1,4 @@
-// Package clone claims how clone and clone3 validate what they are asked.
+// Package clone claims how clone and clone3 validate their flags and arguments.
 package clone
 
 import (
@@ -28,15 +28,15 @@ func Suite() claim.Suite {
 	}.Join(legacyClaims(), namespaceClaims(), clone3Claims())
 }
 
-// The two answers of a call that cannot succeed: the flags were accepted and
-// the limit of 0 processes refused it, or the flags were refused before that
-// (copy_process in kernel/fork.c checks in this order).
+// The two answers of a call that cannot succeed, because the limit is 0 processes.
+// Either the flags were accepted and the limit refused the call, or the flags were
+// refused first (copy_process in kernel/fork.c checks in this order).
 const (
 	accepted = "EAGAIN"
 	refused  = "EINVAL"
 )
 
-// want is the error that each step must end with, by step.
+// want holds the error that each step must end with, by step.
 type want map[string]string
 
 // in is the prefix of the steps that ran under the limit.
@@ -56,7 +56,7 @@ func answers(steps func(facts.Facts) want) func(gomega.Gomega, claim.Transcript,
 // always returns the same expectation for every kernel.
 func always(w want) func(facts.Facts) want { return func(facts.Facts) want { return w } }
 
-// since chooses between what a kernel answers with and without a feature.
+// since returns the answer of a kernel that has a feature, or of one without it.
 func since(has bool, with, without string) string {
 	if has {
 		return with

@@ -14,8 +14,8 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// chainClaims are about the calls of a Go program that makes threads, as a
-// tracer sees them.
+// chainClaims returns the claims about the calls of a Go program that makes
+// threads, as a tracer sees them.
 func chainClaims() []claim.Claim {
 	return []claim.Claim{
 		{
@@ -97,7 +97,8 @@ func chainClaims() []claim.Claim {
 	}
 }
 
-// traced stops the check unless the traced program ran to its end.
+// traced returns a step of a traced program. It stops the check unless the program
+// ran to its end.
 func traced(t claim.Transcript, program, step string) claim.Observation {
 	t.Ended(program)
 	if end := t.Step(program + ".end"); end.Value("exit") != "0" {
@@ -106,8 +107,8 @@ func traced(t claim.Transcript, program, step string) claim.Observation {
 	return t.Step(program + "." + step)
 }
 
-// checkFrames wants the functions in their order. What stands between them, a
-// closure or the runtime's retries, differs between releases.
+// checkFrames expects the functions in their order. What stands between them, such
+// as a closure or the runtime's retries, differs between releases.
 func checkFrames(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 	cloning, started := traced(t, "chain", "cloning"), traced(t, "chain", "started")
 	makes := []string{"runtime.clone", "runtime.newosproc", "runtime.newm1", "runtime.newm"}
@@ -116,7 +117,7 @@ func checkFrames(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 	g.Expect(among(plain(started.Words("frames")), begins)).To(gomega.Equal(begins), "functions of step %s, of %q", started.Step, started.Value("frames"))
 }
 
-// plain names the functions that closures belong to.
+// plain returns the frames with each closure named after its function.
 func plain(frames []string) []string {
 	names := make([]string, 0, len(frames))
 	for _, name := range frames {
@@ -128,8 +129,8 @@ func plain(frames []string) []string {
 	return names
 }
 
-// among is the functions that are asked for, in the order of their calls, each
-// once.
+// among returns those of the wanted functions that are in the frames, in the order
+// of the frames, each once.
 func among(frames, wanted []string) (found []string) {
 	for _, name := range frames {
 		if slices.Contains(wanted, name) && !slices.Contains(found, name) {

@@ -13,23 +13,24 @@ import (
 )
 
 const (
-	// tries is how often the runtime asks again after EAGAIN, sleeping for 1 ms,
-	// 2 ms and so on, from retries on (runtime/retry.go; golang/go#49438).
+	// tries is the number of attempts after EAGAIN. Between them the runtime sleeps
+	// for 1 ms, 2 ms and so on. retries is the first release that tries again
+	// (runtime/retry.go; golang/go#49438).
 	tries   = 20
 	retries = "go1.20"
-	// asked is how long it asks, milliseconds, from the first time to the last:
-	// the sleeps between them.
+	// asked is the time from the first attempt to the last, in milliseconds: the
+	// sum of the sleeps between them.
 	asked = (tries - 1) * tries / 2
 )
 
-// retrying reports whether the guest's Go asks again. A version that is no
-// release is newer than all of them.
+// retrying reports whether the guest's Go tries again after EAGAIN. A version that
+// is no release counts as newer than every release.
 func retrying(f facts.Facts) bool {
 	return !version.IsValid(f.Go) || version.Compare(f.Go, retries) >= 0
 }
 
-// refusalClaims are about what the kernel answers to the runtime's clone, as a
-// tracer sees it.
+// refusalClaims returns the claims about the kernel's answer to the runtime's
+// clone, as a tracer sees it.
 func refusalClaims() []claim.Claim {
 	return []claim.Claim{
 		{
@@ -118,7 +119,8 @@ func refusalClaims() []claim.Claim {
 	}
 }
 
-// recovers expects that the program of a cause runs to its end without it.
+// recovers expects that the program of a cause runs to its end when the cause is
+// gone.
 func recovers(g gomega.Gomega, t claim.Transcript, cause string) {
 	bound(t, cause)
 	end := t.Step(cause + ".again.end")

@@ -1,7 +1,7 @@
-// Package goruntime claims what becomes of a Go program when the kernel makes no
-// more threads for it, and by which calls the Go runtime makes one. What the
-// kernel answers is a MUST. What the runtime says of that is a SHOULD: another
-// release of Go may say it otherwise, and no kernel is to blame.
+// Package goruntime claims what becomes of a Go program that gets no more threads,
+// and by which calls the Go runtime makes one. What the kernel answers is a MUST.
+// What the runtime makes of it is a SHOULD: another release of Go may behave
+// otherwise, and no kernel is to blame.
 package goruntime
 
 import (
@@ -20,7 +20,7 @@ const probe = "newosproc"
 // full is the error of clone at every limit of processes and threads.
 const full = "EAGAIN"
 
-// Why no defect model makes a claim of this suite fail.
+// The reasons why no defect model makes a claim of this suite fail.
 const (
 	tracesItself  = "the probe traces the Go runtime's calls itself, and a thread has one tracer; changed answers turn it red in suites/goruntime"
 	injectsItself = "the probe injects defects itself, and a thread has one tracer; changed answers turn it red in suites/goruntime"
@@ -39,8 +39,8 @@ func Suite() claim.Suite {
 	}.Join(refusalClaims(), textClaims(), memoryClaims(), chainClaims(), threadClaims(), variantClaims(), flagClaims())
 }
 
-// told makes a check of one that needs a runtime that notices a failed clone:
-// the stock one, or one that was mended.
+// told makes a check of one that needs a runtime which notices that clone failed:
+// the stock runtime, or a mended one where the stock one does not.
 func told(check func(gomega.Gomega, claim.Transcript, facts.Facts)) func(gomega.Gomega, claim.Transcript, facts.Facts) {
 	return func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 		o := t.Step("runtime")
@@ -60,24 +60,26 @@ func silent(a abi.Table) string {
 	return ""
 }
 
-// limits are the causes at which the kernel has no room for another thread.
+// limits returns the causes for which the kernel has no room for another thread.
 func limits() []string { return []string{"nproc", "pids", "nested", "threads-max", "pid_max"} }
 
-// refusals are what filters answer instead of the kernel; the first is full.
+// refusals returns the errors that filters answer instead of the kernel; the first
+// is full.
 func refusals() []string {
 	return []string{full, "ENOMEM", "EPERM", "EINVAL", "ENOSYS", "EOPNOTSUPP"}
 }
 
 func filter(name string) string { return "seccomp " + name }
 
-// bound stops the check unless a cause was tried and its limit set: what follows
-// would be about no limit.
+// bound stops the check unless a cause was tried and its limit was set. Otherwise
+// what follows would be about no limit.
 func bound(t claim.Transcript, cause string) {
 	t.Ended(cause)
 	t.Step(cause + ".limit").Result()
 }
 
-// watched stops the check unless the tracer counted the clones of a cause.
+// watched returns the step with the clones of a cause. It stops the check unless
+// the tracer counted them.
 func watched(t claim.Transcript, cause string) claim.Observation {
 	bound(t, cause)
 	o := t.Step(cause + ".clone")
@@ -85,7 +87,7 @@ func watched(t claim.Transcript, cause string) claim.Observation {
 	return o
 }
 
-// equal expects a value.
+// equal expects a value of a step.
 func equal(g gomega.Gomega, o claim.Observation, key, want string) {
 	g.Expect(o.Value(key)).To(gomega.Equal(want), "%s of step %s", key, o.Step)
 }

@@ -18,13 +18,14 @@ const (
 	fatal = "fatal error: newosproc\n"
 )
 
-// said is the reason that the runtime gives.
+// said is the message of the runtime, taken apart.
 type said struct {
 	have, errno int
 	rest        string // after the first line
 }
 
-// saysIn reads the reason from a cause's text, which must begin with it.
+// saysIn returns the message in a cause's text. It expects the text to begin with
+// the message.
 func saysIn(g gomega.Gomega, t claim.Transcript, cause string) said {
 	bound(t, cause)
 	o := t.Step(cause + ".end")
@@ -38,7 +39,7 @@ func saysIn(g gomega.Gomega, t claim.Transcript, cause string) said {
 	return said{have, errno, m[3]}
 }
 
-// textClaims are about what the runtime says when clone failed.
+// textClaims returns the claims about what the runtime says when clone failed.
 func textClaims() []claim.Claim {
 	return []claim.Claim{
 		{
@@ -138,7 +139,8 @@ func textClaims() []claim.Claim {
 	}
 }
 
-// memoryClaims are about what is taken for the same and is not.
+// memoryClaims returns the claims about failures that look like a lack of threads
+// and are a lack of memory.
 func memoryClaims() []claim.Claim {
 	return []claim.Claim{
 		{

@@ -11,11 +11,11 @@ import (
 	"github.com/mapstack/conformance/suites/internal/claim"
 )
 
-// signalStack is the size of the signal stack that the runtime gives each
-// thread, bytes (mpreinit in runtime/os_linux.go).
+// signalStack is the size of the signal stack of each thread, in bytes (mpreinit in
+// runtime/os_linux.go).
 const signalStack = "32768"
 
-// threadClaims are about threads that the runtime has.
+// threadClaims returns the claims about the threads of the runtime.
 func threadClaims() []claim.Claim {
 	return []claim.Claim{
 		{

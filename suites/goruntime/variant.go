@@ -13,8 +13,8 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// variants is the probe that runs each runtime on the kernel as it is, and as it
-// would be with a defect.
+// variants is the probe that runs each runtime variant on the kernel as it is, and
+// under injected defects.
 const variants = "variants"
 
 const (
@@ -23,19 +23,20 @@ const (
 	noMemory = "stack-enomem"
 )
 
-// unsupported are the defects that refuse MAP_STACK as something unknown or
-// forbidden, with the error of each.
+// unsupported returns the defects that refuse MAP_STACK as unknown or forbidden,
+// with the error of each.
 func unsupported() map[string]string {
 	return map[string]string{"stack-eperm": "EPERM", "stack-einval": "EINVAL", "stack-eopnotsupp": "EOPNOTSUPP"}
 }
 
-// threads is how many threads the programs start, beside the runtime's own.
+// threads is the number of threads that the programs start, without the runtime's
+// own.
 const threads = 40
 
 // injection is the exit status of the injector when nothing was injected.
 const injection = "70"
 
-// variantClaims are about what a runtime that uses MAP_STACK would do.
+// variantClaims returns the claims about runtimes that use MAP_STACK.
 func variantClaims() []claim.Claim {
 	return []claim.Claim{
 		{
@@ -54,9 +55,10 @@ func variantClaims() []claim.Claim {
 		},
 		{
 			ID: "IN-001", Level: verdict.Must,
-			English:      "A detector that maps a page with MAP_STACK, reads its protection and has the kernel write to it says that MAP_STACK can be used.",
-			Chinese:      "探测器以 MAP_STACK 映射一页、读取其保护属性并让内核写入该页，得出 MAP_STACK 可用的结论。",
-			Source:       "poc/stackprobe; do_mmap in mm/mmap.c of 5.10 to 7.3 has no error path for MAP_STACK, see MS-001 and MS-002; observed on 5.10 to 7.3",
+			English: "A detector that maps a page with MAP_STACK, reads its protection and has the kernel write to it says that MAP_STACK can be used.",
+			Chinese: "探测器以 MAP_STACK 映射一页、读取其保护属性并让内核写入该页，得出 MAP_STACK 可用的结论。",
+			Source:  "poc/stackprobe; do_mmap in mm/mmap.c of 5.10 to 7.3 has no error path for MAP_STACK, see MS-001 and MS-002; observed on 5.10 to 7.3",
+			// It needs no GoPort: the detector asks the kernel alone.
 			Probe:        variants,
 			UserMode:     claim.HostMaps,
 			Uninjectable: injectsItself,
@@ -158,7 +160,8 @@ func variantClaims() []claim.Claim {
 	}
 }
 
-// flagClaims are about the calls of those runtimes, as a tracer sees them.
+// flagClaims returns the claims about the calls of those runtimes, as a tracer sees
+// them.
 func flagClaims() []claim.Claim {
 	return []claim.Claim{
 		{
@@ -187,8 +190,8 @@ func defects() []string {
 	return []string{asItIs, "stack-eperm", "stack-einval", "stack-eopnotsupp", noMemory, readOnly}
 }
 
-// ended is how a program ended that was really run, below its injector if it has
-// one, which must be with a status.
+// ended returns the end of a program and expects its exit status. It stops the
+// check if the program's injector injected nothing.
 func ended(g gomega.Gomega, t claim.Transcript, step, status string) claim.Observation {
 	o := t.Step(step)
 	if o.Has("exit") && o.Value("exit") == injection {
@@ -200,8 +203,8 @@ func ended(g gomega.Gomega, t claim.Transcript, step, status string) claim.Obser
 	return o
 }
 
-// stands expects that a program's threads start, each on a mapping of its own
-// with a guard, or on the heap.
+// stands expects that a program's threads start: each on a mapping of its own with
+// a guard (mapped), or all on the heap.
 func stands(g gomega.Gomega, t claim.Transcript, step string, mapped bool) {
 	ended(g, t, step, "0")
 	o := t.Step(step + ".generation 0")
@@ -215,7 +218,7 @@ func stands(g gomega.Gomega, t claim.Transcript, step string, mapped bool) {
 	g.Expect(o.Int("guarded")).To(gomega.Equal(found), "threads of step %s with a guard", step)
 }
 
-// dies expects the end of a program whose runtime got no stack.
+// dies expects that a program ends because its runtime got no stack.
 func dies(g gomega.Gomega, t claim.Transcript, step string, a abi.Table, name string) {
 	o := ended(g, t, step, "2")
 	text := o.Value("stderr")
@@ -224,7 +227,7 @@ func dies(g gomega.Gomega, t claim.Transcript, step string, a abi.Table, name st
 	g.Expect(text).To(gomega.ContainSubstring(fatal), "what step %s says", step)
 }
 
-// detects expects that the detector says no, and why.
+// detects expects that the detector answers "no" with a finding.
 func detects(g gomega.Gomega, t claim.Transcript, defect, finding string) {
 	o := t.Step(defect + ".detector.detect")
 	equal(g, o, "answer", "no")

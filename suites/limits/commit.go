@@ -75,7 +75,8 @@ func commitClaims() []claim.Claim {
 	}
 }
 
-// crowdedMap is a process whose mappings are one more than vm.max_map_count.
+// crowdedMap returns the step of a process that has one mapping more than
+// vm.max_map_count.
 func crowdedMap(t claim.Transcript) claim.Observation {
 	prepared(t, "mapcount.set")
 	return t.Step("mapcount.refused")

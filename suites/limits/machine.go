@@ -32,8 +32,8 @@ func threadsMaxClaims() []claim.Claim {
 			Source:  "set_max_threads in kernel/fork.c; observed: a thread for each 132 to 163 KiB, on ppc64le 7.2 for each 247",
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("defaults")
-				// MemTotal leaves out what the kernel itself occupies, which the
-				// kernel counts when it sets the limit: an eighth is plenty.
+				// MemTotal leaves out the memory of the kernel itself, which counts
+				// when the kernel sets the limit. One eighth more is plenty.
 				memory := o.Int("memtotal") * 9 / 8
 				const stack = 16 // KiB, the smallest THREAD_SIZE of the architectures in poc/abi
 				g.Expect(o.Int("threads-max")).To(gomega.And(
@@ -123,7 +123,7 @@ func pidMaxClaims() []claim.Claim {
 	}
 }
 
-// possible is the number of CPUs in a list like "0-1" or "0".
+// possible returns the number of CPUs in a list like "0-1" or "0".
 func possible(o claim.Observation) int {
 	list := o.Value("possible")
 	_, last, isRange := strings.Cut(list, "-")

@@ -94,7 +94,7 @@ func memoryClaims() []claim.Claim {
 	}
 }
 
-// line is the name of a limit in /proc/self/limits (fs/proc/base.c lnames).
+// line returns the name of a limit in /proc/self/limits (fs/proc/base.c lnames).
 func line(limit string) string {
 	return map[string]string{
 		"RLIMIT_FSIZE": "Max file size", "RLIMIT_DATA": "Max data size", "RLIMIT_STACK": "Max stack size",

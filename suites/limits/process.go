@@ -12,15 +12,15 @@ import (
 // full is the error of clone at every limit of processes and threads.
 const full = "EAGAIN"
 
-// unprivileged stops the check unless a child ran as a user whom RLIMIT_NPROC
-// concerns.
+// unprivileged stops the check unless a child ran as a user to whom RLIMIT_NPROC
+// applies.
 func unprivileged(t claim.Transcript, step string) {
 	o := t.Step(step)
 	unless(o.Value("uid") == "0" || o.Uint("capeff") != 0, o, "capeff", "the child is privileged")
 }
 
-// own is how many threads the limited process had itself. Had one come or gone
-// meanwhile, a count would mean nothing.
+// own returns the number of threads of the limited process itself. It stops the
+// check if that number changed meanwhile: a count would mean nothing.
 func own(o claim.Observation) int {
 	unless(o.Int("threads") != o.Int("threads.after"), o, "threads.after", "the probe's own threads changed meanwhile")
 	return o.Int("threads")
@@ -114,7 +114,7 @@ func processClaims() []claim.Claim {
 }
 
 // exempted expects that a child made all the processes it tried, each alive,
-// although its limit was below what there already was.
+// although its limit was exceeded already.
 func exempted(g gomega.Gomega, t claim.Transcript, prefix string) {
 	prepared(t, prefix+"limit")
 	o := t.Step(prefix + "filled")

@@ -36,22 +36,22 @@ func count(g gomega.Gomega, o claim.Observation, key string, want int) {
 	g.Expect(o.Int(key)).To(gomega.Equal(want), "%s of step %s", key, o.Step)
 }
 
-// prepared stops the check unless the step that sets a limit succeeded: what
-// follows would be about another limit.
+// prepared returns the step that sets a limit. It stops the check if that failed:
+// what follows would be about another limit.
 func prepared(t claim.Transcript, step string) claim.Observation {
 	o := t.Step(step)
 	o.Result()
 	return o
 }
 
-// unless stops the check when a circumstance makes an answer mean nothing.
+// unless stops the check if a circumstance makes the answers meaningless.
 func unless(circumstance bool, o claim.Observation, key, reason string) {
 	if circumstance {
 		panic(claim.Missing{Probe: probe, Step: o.Step, Value: key, Reason: reason})
 	}
 }
 
-// recovers expects that after one has gone exactly one more is possible.
+// recovers expects that exactly one more is possible after one has gone.
 func recovers(g gomega.Gomega, t claim.Transcript, f facts.Facts, prefix, name string) {
 	errno(g, f, t.Step(prefix+"refused"), name)
 	again := t.Step(prefix + "again")
@@ -60,23 +60,22 @@ func recovers(g gomega.Gomega, t claim.Transcript, f facts.Facts, prefix, name s
 	errno(g, f, t.Step(prefix+"full"), name)
 }
 
-// lived expects that every child lived until it was killed: a limit of
-// processes that counted nothing alive would be no limit.
+// lived expects that every child lived until it was killed. A limit that was
+// reached by dead processes would be no limit.
 func lived(g gomega.Gomega, t claim.Transcript, step string) {
 	o := t.Step(step)
 	g.Expect(o.Int("children")).To(gomega.BeNumerically(">", 0), "children at the end of step %s", step)
 	count(g, o, "killed", o.Int("children"))
 }
 
-// refusals expects an error from each of some steps.
+// refusals expects the same error from each of some steps.
 func refusals(g gomega.Gomega, t claim.Transcript, f facts.Facts, prefix, name string, steps ...string) {
 	for _, step := range steps {
 		errno(g, f, t.Step(prefix+step), name)
 	}
 }
 
-// successes expects each of some steps to succeed, and what they wrote to be
-// there.
+// successes expects each of some steps to succeed and to read back what it wrote.
 func successes(g gomega.Gomega, t claim.Transcript, prefix string, steps ...string) {
 	for _, step := range steps {
 		o := t.Step(prefix + step)

@@ -12,7 +12,8 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// flagClaims are about what MAP_STACK does to a mapping, but for huge pages.
+// flagClaims returns the claims about what MAP_STACK does to a mapping, without
+// those about huge pages.
 func flagClaims() []claim.Claim {
 	return []claim.Claim{
 		{
@@ -181,7 +182,8 @@ func flagClaims() []claim.Claim {
 
 func sizes() []string { return []string{"map.1p", "map.8p", "map.8m"} }
 
-// stackMappings are the steps that map with MAP_STACK what is allowed without.
+// stackMappings returns the steps that map with MAP_STACK what is allowed without
+// it.
 func stackMappings() []string {
 	steps := append(sizes(), "unprivileged.map.1p", "unprivileged.map.8p", "unprivileged.map.8m",
 		"compare.stack", "merge.stack", "file.shared", "file.private", "file.shared_validate",
@@ -230,7 +232,7 @@ func checkCombinations(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 			"VmFlags of %s, nh left out, against %s", stack.Call, plain.Call)
 		equal(g, stack, "resident", plain.Value("resident"))
 	}
-	// Each flag is seen to work, so that two failures are not called agreement.
+	// Each flag must be seen to work: two failures are no agreement.
 	if huge := t.Step("with.hugetlb.stack"); huge.OK() {
 		flagged(g, huge, "vmflags", "ht", true)
 	}

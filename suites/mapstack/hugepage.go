@@ -10,7 +10,7 @@ import (
 	"github.com/mapstack/conformance/suites/internal/history"
 )
 
-// hugePageClaims are about the one effect that MAP_STACK has.
+// hugePageClaims returns the claims about the one effect that MAP_STACK has.
 func hugePageClaims() []claim.Claim {
 	return []claim.Claim{
 		{
@@ -69,8 +69,8 @@ func checkNoHugepage(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 		flagged(g, o, key, "nh", want)
 	}
 	if want {
-		// 8 MiB hold a huge page on every architecture but those of 16 KiB
-		// pages; eligible they must not be on any.
+		// 8 MiB hold a huge page unless pages have 16 KiB. The mapping must not be
+		// eligible anywhere.
 		equal(g, t.Step("map.8m"), "thpeligible", "0")
 	}
 	flagged(g, t.Step("compare.plain"), "vmflags", "nh", false)

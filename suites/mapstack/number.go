@@ -12,7 +12,8 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// numberClaims are about the numbers that other architectures call MAP_STACK.
+// numberClaims returns the claims about the numbers that other architectures call
+// MAP_STACK.
 func numberClaims() []claim.Claim {
 	return []claim.Claim{
 		{
@@ -74,12 +75,12 @@ func checkNumbers(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				flagged(g, o, "vmflags", "ht", true)
 			}
 		default:
-			panic(fmt.Sprintf("nobody said what %#x, which is %q on %s, is expected to do", flag, meaning, own.GOARCH))
+			panic(fmt.Sprintf("the check has no expectation for %#x, which is %q on %s; add one", flag, meaning, own.GOARCH))
 		}
 	}
 }
 
-// meaningOf is the name of a flag on an architecture, "" if it has none.
+// meaningOf returns the name of a flag on an architecture, or "" if it has none.
 func meaningOf(own abi.Table, flag uint64) string {
 	for _, c := range own.Map.Named() {
 		if c.Value == flag {

@@ -13,7 +13,8 @@ import (
 	"github.com/mapstack/conformance/suites/internal/history"
 )
 
-// protectionClaims are about protections as such, with MAP_STACK and without.
+// protectionClaims returns the claims about protections, with MAP_STACK and
+// without.
 func protectionClaims() []claim.Claim {
 	return []claim.Claim{
 		{
@@ -136,7 +137,7 @@ func checkMprotect(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 }
 
 func checkDeaths(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
-	// As the Go runtime prints the signal that ends a program.
+	// The Go runtime prints the signal that ends a program in this form.
 	signal := regexp.MustCompile(`\[signal SIGSEGV: [a-z ]*code=(0x[0-9a-f]+)`)
 	for _, death := range []struct{ how, code string }{
 		{"none", "0x2"}, {"readonly", "0x2"}, {"unmapped", "0x1"},

@@ -30,7 +30,7 @@ func equal(g gomega.Gomega, o claim.Observation, key, want string) {
 	g.Expect(o.Value(key)).To(gomega.Equal(want), "%s: %s of %s", o.Step, key, o.Call)
 }
 
-// flagged expects a flag among the words of VmFlags, or not.
+// flagged expects that the words of VmFlags hold a flag, or that they do not.
 func flagged(g gomega.Gomega, o claim.Observation, key, flag string, want bool) {
 	g.Expect(has(o, key, flag)).To(gomega.Equal(want),
 		"%s: flag %s among %s %q of %s", o.Step, flag, key, o.Value(key), o.Call)
@@ -45,7 +45,7 @@ func has(o claim.Observation, key, flag string) bool {
 	return false
 }
 
-// without is the words of VmFlags but for some, as text.
+// without returns the words of VmFlags without some of them, as text.
 func without(o claim.Observation, key string, flags ...string) string {
 	var kept []string
 	for _, word := range o.Words(key) {

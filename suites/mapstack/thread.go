@@ -9,7 +9,7 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// threadClaims are about how C libraries make thread stacks.
+// threadClaims returns the claims about how C libraries make thread stacks.
 func threadClaims() []claim.Claim {
 	return []claim.Claim{
 		{

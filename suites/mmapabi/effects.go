@@ -12,16 +12,16 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// pages is how many pages the mappings of the bit steps have.
+// pages is the number of pages of the mappings in the bit steps.
 const pages = 16
 
-// noHugePages is what MAP_HUGETLB must answer when no huge page is reserved;
-// by how the kernel says that there are none at all.
+// noHugePages returns the errors that MAP_HUGETLB may give when no huge page is
+// reserved. They depend on whether the kernel has huge pages at all.
 func noHugePages(t claim.Transcript) (errnos []string) {
 	o := t.Step("environment")
 	if !o.Has("hugepages") {
-		// No size of huge page: the machine has none (s390x without EDAT, where
-		// hugetlb_file_setup finds no mount), or the kernel was built without.
+		// Without a size of huge pages the machine has none (s390x without EDAT,
+		// where hugetlb_file_setup finds no mount), or the kernel is built without.
 		return []string{"ENOENT", invalid}
 	}
 	if n := o.Int("hugepages"); n != 0 {

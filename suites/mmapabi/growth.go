@@ -137,14 +137,14 @@ func growthClaims() []claim.Claim {
 	}
 }
 
-// unlimited stops the check unless RLIMIT_STACK was out of the way.
+// unlimited stops the check unless RLIMIT_STACK was raised out of the way.
 func unlimited(t claim.Transcript) { t.Step("grow.limit").Result() }
 
 // mapError is SEGV_MAPERR (include/uapi/asm-generic/siginfo.h).
 const mapError = 1
 
-// fault expects that the child which went beyond the limit died of a SIGSEGV,
-// and returns the code and the address that its runtime printed.
+// fault expects that the child that went beyond the limit died of a SIGSEGV. It
+// returns the code and the address that the child's runtime printed.
 func fault(g gomega.Gomega, t claim.Transcript) (code, addr uint64) {
 	o := t.Step("full")
 	if o.Value("timedout") != "false" {

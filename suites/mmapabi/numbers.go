@@ -19,8 +19,8 @@ const (
 	lastBit  = 26
 )
 
-// each calls body for every number whose mapping must exist: all but
-// MAP_HUGETLB's, which has a claim of its own.
+// each calls body for every number whose mapping must exist. MAP_HUGETLB is left
+// out: it has a claim of its own.
 func each(g gomega.Gomega, t claim.Transcript, a abi.Table, body func(o claim.Observation, bit uint64)) {
 	for n := firstBit; n <= lastBit; n++ {
 		bit := uint64(1) << n
@@ -121,7 +121,7 @@ func numberClaims() []claim.Claim {
 			UserMode: claim.HostMemory,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				anyErrno(g, a, t.Step(bitStep(a.Map.HugeTLB)), noHugePages(t))
-				each(g, t, a, func(claim.Observation, uint64) {}) // which expects success
+				each(g, t, a, func(claim.Observation, uint64) {}) // each expects success
 			}),
 		},
 		{

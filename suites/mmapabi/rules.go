@@ -20,8 +20,8 @@ const (
 	notSupported = "EOPNOTSUPP"
 )
 
-// all expects the same answer in every row of a table. A table without rows
-// decides nothing.
+// all expects the same answer in every row of a table, without some. It stops the
+// check if the table has no rows.
 func all(g gomega.Gomega, o claim.Observation, answer string, except ...string) {
 	skip := map[string]bool{}
 	for _, key := range except {
@@ -42,7 +42,7 @@ func all(g gomega.Gomega, o claim.Observation, answer string, except ...string) 
 	}
 }
 
-// rows expects answers by row.
+// rows expects the same answer in some rows of a table.
 func rows(g gomega.Gomega, o claim.Observation, answer string, keys ...string) {
 	for _, key := range keys {
 		g.Expect(o.Value(key)).To(gomega.Equal(answer), "step %s, %s", o.Step, key)

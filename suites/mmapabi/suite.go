@@ -1,6 +1,6 @@
-// Package mmapabi claims that the numbers which an architecture gives to mmap
-// do what their names say there, that the numbers of other architectures do
-// not, and which combinations mmap accepts.
+// Package mmapabi claims that an architecture's numbers for mmap do what their
+// names say, that those of other architectures do not, and which combinations
+// mmap accepts.
 package mmapabi
 
 import (
@@ -42,8 +42,8 @@ func namesHugeTLB(a abi.Table) string {
 	return ""
 }
 
-// bitStep names a number as the steps of the probe do.
+// bitStep returns the name of the probe's step for a number.
 func bitStep(bit uint64) string { return fmt.Sprintf("bit %#x", bit) }
 
-// stored is the byte that the probe writes where it writes one.
+// stored is the byte that the probe writes.
 const stored = "165"

@@ -100,8 +100,8 @@ func claims() []claim.Claim {
 // disabled is SS_DISABLE (include/uapi/linux/signal.h).
 const disabled = 2
 
-// parents is the signal stack of the thread that makes the others. It must have
-// one: what does not exist cannot be inherited.
+// parents returns the signal stack of the thread that makes the others. It stops
+// the check if that thread has none: nothing could be inherited.
 func parents(t claim.Transcript) claim.Observation {
 	o := t.Step(in + "runtime")
 	if o.Result(); o.Int("flags") != 0 || o.Uint("size") == 0 {
@@ -110,8 +110,8 @@ func parents(t claim.Transcript) claim.Observation {
 	return o
 }
 
-// inThread makes a check of one about the steps of the thread whose signal stack
-// was changed. It stops unless they ran to their end.
+// inThread makes a check of one about the thread whose signal stack was changed. It
+// stops the check unless the thread's steps ran to their end.
 func inThread(check func(gomega.Gomega, claim.Transcript, abi.Table)) func(gomega.Gomega, claim.Transcript, facts.Facts) {
 	return func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 		t.Ended("thread")
@@ -129,7 +129,7 @@ func checkAreas(g gomega.Gomega, t claim.Transcript, _ abi.Table) {
 		if before := o.Int("resident before"); before != 0 {
 			panic(claim.Missing{Probe: probe, Step: in + step, Value: "resident before", Reason: "the memory was in use already"})
 		}
-		// The frame of the signal is the first thing in it.
+		// The first thing written to it must be the frame of the signal.
 		g.Expect(o.Value("handled")).To(gomega.Equal("true"), "step %s: the signal was handled", step)
 		g.Expect(o.Int("resident after")).To(gomega.BeNumerically(">", 0), "step %s: pages of it in use after the signal", step)
 		g.Expect(o.Value("restored")).To(gomega.Equal("true"), "step %s: it was the signal stack until it was replaced", step)

@@ -15,7 +15,7 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// early is why no defect model makes a claim of this suite fail.
+// early is the reason why no defect model makes a claim of this suite fail.
 const early = "stage 0 is PID 1 before any injector can be; changed answers turn it red in suites/stage0"
 
 // Suite returns the claims.
@@ -26,10 +26,11 @@ func Suite() claim.Suite {
 			English: "Whether the kernel uses the numbers of the architecture's ABI. A program without a runtime asks, before anything else starts.",
 			Chinese: "内核是否使用本架构 ABI 的数值，由一个不带运行时的程序在其他程序启动之前检验。",
 		},
-	}.Join(claims())
+	}.Join(memoryClaims(), callClaims(), cloneClaims(), worldClaims())
 }
 
-func claims() []claim.Claim {
+// memoryClaims returns the claims about mmap and munmap.
+func memoryClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "SZ-001", Level: verdict.Must,
@@ -100,6 +101,12 @@ func claims() []claim.Claim {
 				killed(g, a, t.Step(stage0.ReadOnly))
 			}),
 		},
+	}
+}
+
+// callClaims returns the claims about the numbers of errors and signals.
+func callClaims() []claim.Claim {
+	return []claim.Claim{
 		{
 			ID: "SZ-006", Level: verdict.Must,
 			English:      "A system call that does not exist fails with the architecture's number for ENOSYS.",
@@ -142,6 +149,12 @@ func claims() []claim.Claim {
 				}
 			}),
 		},
+	}
+}
+
+// cloneClaims returns the claims about clone and its limit.
+func cloneClaims() []claim.Claim {
+	return []claim.Claim{
 		{
 			ID: "SZ-009", Level: verdict.Must,
 			English:      "clone with the flags of the Go runtime makes a thread that runs on a mapped stack, shares memory, and whose end clears the word given with CLONE_CHILD_CLEARTID.",
@@ -190,6 +203,13 @@ func claims() []claim.Claim {
 				}
 			}),
 		},
+	}
+}
+
+// worldClaims returns the claims about what the kernel tells a new program, and
+// about calls that only older ABIs have.
+func worldClaims() []claim.Claim {
+	return []claim.Claim{
 		{
 			ID: "SZ-012", Level: verdict.Must,
 			English:      "The kernel tells a new program its page size, a power of two from 4 KiB to 64 KiB.",
@@ -220,7 +240,7 @@ func claims() []claim.Claim {
 // unassembled excludes architectures that stage 0 has no assembly for.
 func unassembled(a abi.Table) string { return stage0.Unassembled(a.GOARCH) }
 
-// oldWorld excludes architectures that have a getrlimit, too.
+// oldWorld also excludes architectures that have a getrlimit.
 func oldWorld(a abi.Table) string {
 	if !stage0.AsksOldLimits(a) {
 		return "the architecture has a getrlimit"
@@ -240,12 +260,13 @@ func usable(g gomega.Gomega, t claim.Transcript, step string) {
 
 // killed expects a child to have ended with SIGSEGV.
 func killed(g gomega.Gomega, a abi.Table, o claim.Observation) {
-	const signal = 0x7f // of a status of wait4, the bits with the signal; the next one says that there is a core file
+	// The bits of the signal in a status of wait4. The next bit tells of a core file.
+	const signal = 0x7f
 	expect.OK(g, o)
 	g.Expect(o.Uint("status")&signal).To(gomega.Equal(a.Signal.Segv), "step %s: the signal that ended the child", o.Step)
 }
 
-// limited stops a check when the limit was not set: then its clone says nothing.
+// limited stops a check if the limit was not set: the clone then says nothing.
 func limited(o claim.Observation) {
 	if got := o.Value("prlimit64"); got != "0x0" {
 		panic(claim.Missing{Probe: stage0.Probe, Step: o.Step, Value: "prlimit64", Reason: "the limit could not be set: " + got})

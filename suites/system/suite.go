@@ -18,7 +18,7 @@ import (
 // probe is the probe that every claim here reads.
 const probe = "oslimits"
 
-// threads is how many the program of the probe makes.
+// threads is the number of threads that the probe's program makes.
 const threads = 1000
 
 // Suite returns the claims of this suite. They are no MUST: what an operating system
@@ -70,7 +70,7 @@ func unset(c matrix.Cell, _ abi.Table) string {
 	return ""
 }
 
-// noSysctls excludes cells whose operating system sets no sysctl, too.
+// noSysctls also excludes cells whose operating system sets no sysctl.
 func noSysctls(c matrix.Cell, a abi.Table) string {
 	if why := unset(c, a); why != "" {
 		return why
@@ -86,8 +86,8 @@ func thousand(g gomega.Gomega, t claim.Transcript, of string) {
 	limits, end := t.Step(of+".limits"), t.Step(of)
 	refused := t.Step(of + ".events").Int("pids")
 	for _, o := range t.Observations {
-		// Errors of the program are told below; those before it, of setting a limit or
-		// of becoming the program, are the answer already.
+		// An error before the program starts, of setting a limit or of execve, is
+		// already the answer. Errors of the program itself come below.
 		if name, ok := strings.CutPrefix(o.Step, of+"."); ok && o.Errno != 0 {
 			g.Expect(o.Error).To(gomega.BeEmpty(), "%s of a %s, whose limits are %s", name, of, told(limits))
 		}
@@ -99,7 +99,7 @@ func thousand(g gomega.Gomega, t claim.Transcript, of string) {
 	g.Expect(t.Step(of+".up").Int("threads")).To(gomega.BeNumerically(">", threads), "threads of the program")
 }
 
-// told is the limits of a step with where they are set.
+// told returns the limits of a step, each with the place where it is set.
 func told(o claim.Observation) string {
 	var all []string
 	for _, name := range []string{"tasks", "nproc", "as", "data", "stack", "memlock"} {
@@ -113,9 +113,9 @@ func told(o claim.Observation) string {
 	return strings.Join(all, ", ")
 }
 
-// sysctls expects each to be what was asked.
+// sysctls expects each sysctl to have the value that the system sets.
 func sysctls(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
-	t.Step("service.limits") // what follows the sysctls: these are all
+	t.Step("service.limits") // follows the sysctls, so the transcript holds all of them
 	for _, o := range t.Observations {
 		if name, ok := strings.CutPrefix(o.Step, "sysctl "); ok {
 			o := t.Step(o.Step)

@@ -1,5 +1,5 @@
-// Package tracing claims what tracers of system calls rely on, and injectors of
-// defects: seccomp filters, ptrace at system calls, tracepoints. A kernel may be
+// Package tracing claims what tracers of system calls and injectors of defects
+// rely on: seccomp filters, ptrace at system calls, tracepoints. A kernel may be
 // built without any of them, so nothing here is a MUST.
 package tracing
 
@@ -19,15 +19,15 @@ import (
 // probe is the probe that all claims of this suite read.
 const probe = "tracing"
 
-// answer is the error that the probe's filters and its listener give, invalid
-// what the kernel gives to the calls that the probe lets be traced.
+// answer is the error that the probe's filters and its listener give. invalid is
+// the error that the kernel gives to the traced calls.
 const (
 	answer  = "EOVERFLOW"
 	invalid = "EINVAL"
 )
 
-// Suite returns the claims. Those of today have the prefix of package signal,
-// because an ID never changes.
+// Suite returns the claims. Those so far have the prefix of package signal, because
+// an ID never changes; new ones have TR.
 func Suite() claim.Suite {
 	return claim.Suite{
 		Name: "tracing", Prefix: "TR", Probe: probe,
@@ -35,10 +35,11 @@ func Suite() claim.Suite {
 			English: "What tracers of system calls and injectors of defects rely on: seccomp filters, ptrace at system calls, tracepoints.",
 			Chinese: "系统调用跟踪器和缺陷注入器所依赖的机制：seccomp 过滤器、系统调用处的 ptrace、跟踪点。",
 		},
-	}.Join(claims())
+	}.Join(filterClaims(), ptraceClaims(), listenerClaims(), tracepointClaims())
 }
 
-func claims() []claim.Claim {
+// filterClaims returns the claims about seccomp filters.
+func filterClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "SG-005", Level: verdict.Should,
@@ -48,6 +49,12 @@ func claims() []claim.Claim {
 			Needs:   []abi.Feature{abi.Trace},
 			Check:   expect.WithTable(checkThreads),
 		},
+	}
+}
+
+// ptraceClaims returns the claims about ptrace at system calls.
+func ptraceClaims() []claim.Claim {
+	return []claim.Claim{
 		{
 			ID: "SG-006", Level: verdict.Should,
 			English: "PTRACE_GET_SYSCALL_INFO tells the number and all six arguments of a system call at its entry, in the same form on every architecture.",
@@ -111,6 +118,12 @@ func claims() []claim.Claim {
 				expect.Errno(g, a, t.Step("traced.reserved"), invalid)
 			}),
 		},
+	}
+}
+
+// listenerClaims returns the claims about seccomp listeners.
+func listenerClaims() []claim.Claim {
+	return []claim.Claim{
 		{
 			ID: "SG-008", Level: verdict.Should,
 			English: "A seccomp listener, fetched with pidfd_getfd, decides whether a thread's system call fails: the thread gets the error that the listener sends, or with SECCOMP_USER_NOTIF_FLAG_CONTINUE the kernel's own result.",
@@ -134,6 +147,12 @@ func claims() []claim.Claim {
 				gets(g, t.Step("listener.replaced"), 0x12345678)
 			},
 		},
+	}
+}
+
+// tracepointClaims returns the claims about tracepoints.
+func tracepointClaims() []claim.Claim {
+	return []claim.Claim{
 		{
 			ID: "SG-010", Level: verdict.Should,
 			English: "The scheduler has the tracepoints sched_process_fork and sched_switch, and none named sched_thread_load.",
@@ -157,7 +176,7 @@ func claims() []claim.Claim {
 // be traced (include/linux/sched/coredump.h).
 const dumpable = 1
 
-// arguments are what the probe gives to the call that is watched.
+// arguments returns the arguments of the watched call.
 func arguments() [6]uint64 {
 	return [6]uint64{0x6d730001, 0x1111, 0x2222, 0x3333, 0x4444, 0x5555}
 }
@@ -175,14 +194,14 @@ func checkThreads(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Fact
 	g.Expect(o.Int("restricted")).To(gomega.Equal(o.Int("all")), "threads with a filter and no_new_privs")
 }
 
-// listens expects that there is a listener.
+// listens expects that the listener was installed and fetched.
 func listens(g gomega.Gomega, t claim.Transcript) {
 	for _, step := range []string{"filter", "getfd"} {
 		expect.OK(g, t.Step("listener."+step))
 	}
 }
 
-// gets expects what a call returned to the thread.
+// gets expects the value that a call returned to the thread.
 func gets(g gomega.Gomega, o claim.Observation, want uint64) {
 	expect.OK(g, o)
 	g.Expect(o.Result()).To(gomega.Equal(want), "step %s: what the thread gets", o.Step)

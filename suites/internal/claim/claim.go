@@ -81,7 +81,7 @@ type Suite struct {
 	Claims []Claim
 }
 
-// Text is the same text in both languages.
+// Text holds one text in both languages.
 type Text struct{ English, Chinese string }
 
 // Join returns the suite with the claims of several groups, in their order. A
@@ -96,26 +96,27 @@ func (a Suite) Join(groups ...[]Claim) Suite {
 	return a
 }
 
-// Evidence is all that is known of one cell after a run.
+// Evidence holds all that is known of one cell after a run.
 type Evidence struct {
 	Cell        matrix.Cell
 	Facts       *facts.Facts               // nil when the target never said what it is
 	Transcripts map[string]wire.Transcript // by probe
-	// Lost is why transcripts are missing: the kernel did not boot, the host
-	// ran out of disk. LostBy is the same for single probes, by probe.
+	// Lost says why transcripts are missing: the kernel did not boot, or the host
+	// ran out of disk. LostBy says the same for single probes, by probe.
 	Lost   Loss
 	LostBy map[string]Loss
 }
 
-// Loss is why something was not observed. The zero Loss is none.
+// Loss says why something was not observed. The zero Loss means that nothing was
+// lost.
 type Loss struct {
 	Why string
-	// Status is what a claim becomes that needs it: NotRun when the kernel is
-	// to blame, Error when we are.
+	// Status is the status of the claims that need it: NotRun when the kernel is
+	// to blame, Error when the harness is.
 	Status verdict.Status
 }
 
-// lost says why a probe left nothing, or not what it should.
+// lost returns the loss of a probe, or else the loss of the whole cell.
 func (ev Evidence) lost(probe string) Loss {
 	if l, ok := ev.LostBy[probe]; ok {
 		return l
@@ -123,7 +124,7 @@ func (ev Evidence) lost(probe string) Loss {
 	return ev.Lost
 }
 
-// Transcript gives checks access to observations. A step or value that is not
-// there is never a kernel's fault: its accessors stop the check, and the
-// outcome is an error, not a failure.
+// Transcript gives checks access to observations. A missing step or value is never
+// a kernel's fault: the accessors stop the check, and the outcome is an error, not
+// a failure.
 type Transcript struct{ wire.Transcript }

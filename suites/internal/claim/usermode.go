@@ -2,9 +2,9 @@ package claim
 
 import "slices"
 
-// UserMode says who decides a claim below a user-mode emulator: the emulator
-// itself (Emulated), or nobody, and then why. The zero value gives the reason
-// below: the answer would be the host kernel's. A new claim has it by default.
+// UserMode says whether a user-mode emulator decides a claim (Emulated), or why it
+// does not. With the zero value, which a new claim has, it does not: the answer
+// would be that of the host's kernel.
 type UserMode string
 
 // Emulated marks a claim that a user-mode emulator decides itself: the numbers
@@ -24,7 +24,7 @@ const (
 	NoInjection UserMode = "defects are injected by seccomp and ptrace, which a user-mode emulator does not have"
 )
 
-// below is the reason of the zero value.
+// below is the reason that the zero value stands for.
 const below = "the kernel below a user-mode emulator is the host's, and the answer would be that kernel's"
 
 // valid reports whether u is the zero value or one of the constants.

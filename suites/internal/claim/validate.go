@@ -63,7 +63,7 @@ func (a Suite) validate(fault func(string, ...any)) {
 	}
 }
 
-// oneLine faults a text that is blank or longer than a line.
+// oneLine reports a text that is blank or longer than a line.
 func oneLine(fault func(string, ...any), name, text string) {
 	if strings.TrimSpace(text) == "" {
 		fault("%s is empty", name)
@@ -73,7 +73,7 @@ func oneLine(fault func(string, ...any), name, text string) {
 	}
 }
 
-// chinese faults a text without Chinese characters.
+// chinese reports a text without Chinese characters.
 func chinese(fault func(string, ...any), name, text string) {
 	if !strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
 		fault("%s holds no Chinese", name)
@@ -118,8 +118,8 @@ func (c Claim) validateNeeds(fault func(string, ...any)) {
 	oneLine(fault, "Uninjectable", c.Uninjectable)
 }
 
-// Unreachable lists the claims that apply to none of the cells: a claim that
-// nothing can decide is worth nothing.
+// Unreachable lists the claims that apply to none of the cells: a claim that no
+// cell can decide proves nothing.
 func Unreachable(suites []Suite, cells []matrix.Cell) []string {
 	var ids []string
 	for _, a := range suites {
