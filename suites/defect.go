@@ -8,11 +8,10 @@ import (
 	"github.com/mapstack/conformance/poc/defect"
 	"github.com/mapstack/conformance/suites/internal/collect"
 	"github.com/mapstack/conformance/suites/internal/history"
-	"github.com/mapstack/conformance/suites/stage0"
 )
 
-// Target is what decides which defect models mean something on a cell's
-// kernel, from what the kernel says of itself.
+// Target returns what decides which defect models mean something on a cell's
+// kernel, as the kernel itself reported it.
 func Target(cell evidence.CellRun) (defect.Target, error) {
 	t := defect.Target{GOARCH: cell.Cell.Arch}
 	ev := collect.FromCells([]evidence.CellRun{cell})[0]
@@ -23,18 +22,16 @@ func Target(cell evidence.CellRun) (defect.Target, error) {
 	return t, nil
 }
 
-// Excused is the MUST claims that no defect model makes fail, each with the
+// Excused returns the MUST claims that no defect model makes fail, each with the
 // reason why none can.
 func Excused() map[string]string {
-	const (
-		traced  = "the probe traces the Go runtime's calls itself, and a thread has one tracer; changed answers turn it red in suites/goruntime"
-		injects = "the probe injects defects itself, and a thread has one tracer; changed answers turn it red in suites/goruntime"
-		runtime = "poc/inject leaves the calls of the Go runtime alone; changed answers turn it red in suites/goruntime"
-	)
-	excused := map[string]string{"GR-101": traced, "GR-102": traced, "GR-012": runtime, "GR-014": runtime,
-		"GR-110": injects, "IN-001": injects}
-	for _, c := range stage0.Suite().Claims {
-		excused[c.ID] = "stage 0 is PID 1 before any injector can be; changed answers turn it red in suites/stage0"
+	excused := map[string]string{}
+	for _, a := range All() {
+		for _, c := range a.Claims {
+			if c.Uninjectable != "" {
+				excused[c.ID] = c.Uninjectable
+			}
+		}
 	}
 	return excused
 }

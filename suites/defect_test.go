@@ -23,8 +23,8 @@ func TestExcusesAreForMustClaims(t *testing.T) {
 	}
 }
 
-// TestATargetThatSaidNothingIsNoTarget fails if a dead cell decided which
-// defects mean something.
+// TestATargetThatSaidNothingIsNoTarget fails if a cell that reported nothing
+// decides which defects mean something.
 func TestATargetThatSaidNothingIsNoTarget(t *testing.T) {
 	cell := evidence.CellRun{Cell: matrix.Cell{Name: "c", Arch: "amd64"}}
 	if target, err := Target(cell); err == nil {

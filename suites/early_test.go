@@ -11,8 +11,8 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// TestAKernelThatStartsNoAgentIsJudgedOnStage0 fails if what stage 0 saw decides
-// nothing because nothing else came, or decides what it is not about.
+// TestAKernelThatStartsNoAgentIsJudgedOnStage0 fails if the observations of stage 0
+// decide nothing when the agent never starts, or decide claims of other suites.
 func TestAKernelThatStartsNoAgentIsJudgedOnStage0(t *testing.T) {
 	said := wire.Transcript{Probe: stage0.Probe, Observations: []wire.Observation{
 		{Step: stage0.Unknown, Errno: 38, Error: "ENOSYS"}, {Step: stage0.WouldBlock, Errno: 35}}}

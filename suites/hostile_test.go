@@ -16,8 +16,8 @@ import (
 	"github.com/mapstack/conformance/suites/internal/collect"
 )
 
-// FuzzHostileObservations changes one observation of each recorded probe to whatever
-// a guest may send. Checks may fail or not know, but must not crash.
+// FuzzHostileObservations changes one observation of each recorded probe to
+// anything that a guest may send. A check may fail or stop, but must not crash.
 func FuzzHostileObservations(f *testing.F) {
 	_, cells, err := evidence.LoadFS(fixtures.Recorded())
 	if err != nil {

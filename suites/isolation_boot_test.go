@@ -51,9 +51,9 @@ func observed(t *testing.T, fresh bool, suite string) evidence.CellRun {
 	return results[0]
 }
 
-// steady is what every run from one snapshot says again: each step in its
-// order, the error, and which values there were. Addresses, IDs and counts go
-// with the guest's clock.
+// steady returns what every run from one snapshot must repeat: the steps in their
+// order, the errors, and the names of the values. Addresses, IDs and counts may
+// differ.
 func steady(t wire.Transcript) []string {
 	var lines []string
 	for _, o := range t.Observations {

@@ -13,8 +13,8 @@ import (
 )
 
 // TestJudgementsChangeOnPurpose judges the recorded kernels with every claim,
-// and fails when a judgement changes without outcomes.golden. A recording that
-// says nothing of what a claim asks is too old to judge.
+// and fails when a judgement changes without outcomes.golden. It also fails when a
+// recording is too old to decide a claim.
 func TestJudgementsChangeOnPurpose(t *testing.T) {
 	run, recorded, err := evidence.LoadFS(fixtures.Recorded())
 	if err != nil {
@@ -38,7 +38,7 @@ func TestJudgementsChangeOnPurpose(t *testing.T) {
 		line := fmt.Sprintln(o.Claim, o.Cell, o.Status, o.Reason+o.Deviation)
 		b.WriteString(strings.Join(strings.Fields(line), " ") + "\n")
 		if (o.Status == verdict.Error || o.Status == verdict.NotRun) && o.Claim != undecided {
-			undecided = o.Claim // of all cells one is enough
+			undecided = o.Claim // one cell for each claim is enough
 			t.Error(line)
 		}
 	}

@@ -1,4 +1,4 @@
-// Package suites is all claims: it lists them, says which probes they need,
+// Package suites holds all claims: it lists them, says which probes they need,
 // judges them on the evidence of a run, and shows the outcomes to Ginkgo.
 package suites
 
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 
@@ -31,9 +30,12 @@ import (
 	"github.com/mapstack/conformance/suites/tracing"
 )
 
-// Suites returns every suite, sorted by name.
+// All returns every suite, sorted by name.
 func All() []claim.Suite {
-	return []claim.Suite{address.Suite(), clone.Suite(), goruntime.Suite(), limits.Suite(), mapstack.Suite(), mmapabi.Suite(), protection.Suite(), signal.Suite(), stage0.Suite(), system.Suite(), tracing.Suite()}
+	return []claim.Suite{
+		address.Suite(), clone.Suite(), goruntime.Suite(), limits.Suite(), mapstack.Suite(), mmapabi.Suite(),
+		protection.Suite(), signal.Suite(), stage0.Suite(), system.Suite(), tracing.Suite(),
+	}
 }
 
 // Claims returns every claim as reports list it.
@@ -50,7 +52,8 @@ func claimsOf(suites []claim.Suite) []report.Claim {
 	return list
 }
 
-// Probes returns the probes to run on each cell, by its name; see ProbesFor.
+// Probes returns the probes to run on each cell, by cell name. They are in the order
+// of ProbesFor.
 func Probes(cells []matrix.Cell, focus string) (map[string][]string, error) {
 	probes := map[string][]string{}
 	for _, c := range cells {
@@ -60,7 +63,7 @@ func Probes(cells []matrix.Cell, focus string) (map[string][]string, error) {
 		}
 		table, known := abi.Lookup(c.Arch)
 		for i := range suites {
-			// What is not judged need not be observed.
+			// A probe that only inapplicable claims read need not run.
 			suites[i].Claims = slices.DeleteFunc(suites[i].Claims, func(cl claim.Claim) bool {
 				return known && cl.Inapplicable(c, table) != ""
 			})
@@ -71,8 +74,8 @@ func Probes(cells []matrix.Cell, focus string) (map[string][]string, error) {
 }
 
 // ProbesFor returns the probes that the claims of a focus read, in the order to
-// run them: what the target is comes first, because no claim can be judged
-// without it.
+// run them. The probes that say what the target is come first, because no claim
+// can be judged without them.
 func ProbesFor(focus string) ([]string, error) {
 	suites, err := focused(All(), focus)
 	if err != nil {
@@ -81,6 +84,7 @@ func ProbesFor(focus string) ([]string, error) {
 	return read(abi.Table{}, suites), nil
 }
 
+// read returns the probes that the claims of suites read on an architecture.
 func read(a abi.Table, suites []claim.Suite) []string {
 	var probes []string
 	for _, suite := range suites {
@@ -92,7 +96,8 @@ func read(a abi.Table, suites []claim.Suite) []string {
 	return collect.Probes(a, slices.Compact(probes)...)
 }
 
-// asked is the claims of a focus that a cell is asked.
+// asked returns the claims of a focus that a cell is judged on: a cell may have
+// a focus of its own.
 func asked(focus string, cell matrix.Cell) ([]claim.Suite, error) {
 	suites, err := focused(All(), focus)
 	if err != nil || cell.Focus == "" {
@@ -112,8 +117,8 @@ func asked(focus string, cell matrix.Cell) ([]claim.Suite, error) {
 	return suites, nil
 }
 
-// Deviations reads the recorded deviations. cells is the whole matrix, so that
-// a deviation that can never apply is found.
+// Deviations reads the recorded deviations. cells must be the whole matrix: a
+// deviation that matches no cell is an error.
 func Deviations(fixtures fs.FS, cells []matrix.Cell) ([]claim.Deviation, error) {
 	devs, err := collect.Deviations(fixtures)
 	if err != nil {
@@ -148,10 +153,10 @@ func JudgeAll(cells []evidence.CellRun, focus string, devs []claim.Deviation) ([
 	return outcomes, nil
 }
 
-// RunGinkgo shows outcomes to Ginkgo inside this process, which writes a JUnit
-// report to junit and its own output to log. It reports whether Ginkgo's suite
-// succeeded, which it does exactly when the verdict on the outcomes is
-// conformant. Calls must not overlap.
+// RunGinkgo shows outcomes to Ginkgo inside this process. Ginkgo writes a JUnit
+// report to junit and its own output to log. RunGinkgo reports whether Ginkgo's
+// suite succeeded, which is so exactly when the verdict is conformant. Calls must
+// not overlap.
 func RunGinkgo(outcomes []verdict.Outcome, cells []evidence.CellRun, junit string, log io.Writer) (bool, error) {
 	arch := map[string]string{}
 	for _, c := range cells {
@@ -160,29 +165,27 @@ func RunGinkgo(outcomes []verdict.Outcome, cells []evidence.CellRun, junit strin
 	return spec.Run(spec.Cases(All(), outcomes, arch), junit, log)
 }
 
-// focused narrows suites to a comma-separated list of suites and claims. The
-// empty list is everything.
+// focused narrows suites to a comma-separated list of suites and claims, in
+// capitals or not. The empty list is everything.
 func focused(suites []claim.Suite, focus string) ([]claim.Suite, error) {
-	wanted := map[string]bool{}
-	for _, name := range strings.FieldsFunc(focus, func(r rune) bool { return r == ',' || r == ' ' }) {
-		wanted[strings.ToUpper(name)] = false
-	}
-	if len(wanted) == 0 {
+	names := strings.FieldsFunc(focus, func(r rune) bool { return r == ',' || r == ' ' })
+	if len(names) == 0 {
 		return suites, nil
 	}
+	wanted := map[string]bool{}
+	for _, name := range names {
+		wanted[strings.ToUpper(name)] = true
+	}
+	found := map[string]bool{}
 	var kept []claim.Suite
 	for _, a := range suites {
-		narrowed := claim.Suite{Name: a.Name}
-		_, whole := wanted[strings.ToUpper(a.Name)]
-		if whole {
-			wanted[strings.ToUpper(a.Name)] = true
-		}
+		narrowed := a
+		narrowed.Claims = nil
+		whole := strings.ToUpper(a.Name)
+		found[whole] = true
 		for _, c := range a.Claims {
-			_, asked := wanted[c.ID]
-			if asked {
-				wanted[c.ID] = true
-			}
-			if whole || asked {
+			found[c.ID] = true
+			if wanted[whole] || wanted[c.ID] {
 				narrowed.Claims = append(narrowed.Claims, c)
 			}
 		}
@@ -190,24 +193,36 @@ func focused(suites []claim.Suite, focus string) ([]claim.Suite, error) {
 			kept = append(kept, narrowed)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		if !wanted[name] {
-			return nil, fmt.Errorf("focus %q: %q is neither a suite nor a claim; suites and their claims are: %s",
+	for _, name := range names {
+		if !found[strings.ToUpper(name)] {
+			return nil, fmt.Errorf("focus %q: %q is neither a suite nor a claim; the suites, with the prefixes of their claims, are: %s",
 				focus, name, known(suites))
 		}
 	}
 	return kept, nil
 }
 
-// known lists the valid names, claims as a range because there are dozens.
+// known lists the suites, each with the prefixes of its claims.
 func known(suites []claim.Suite) string {
 	var names []string
 	for _, a := range suites {
-		first, last := a.Claims[0].ID, a.Claims[0].ID
-		for _, c := range a.Claims {
-			first, last = min(first, c.ID), max(last, c.ID)
-		}
-		names = append(names, fmt.Sprintf("%s (%s to %s)", a.Name, first, last))
+		names = append(names, fmt.Sprintf("%s (%s)", a.Name, strings.Join(prefixes(a), ", ")))
 	}
 	return strings.Join(names, ", ")
+}
+
+// prefixes returns the prefixes of a suite's claims: the suite's own first, then
+// those of claims that are older than the rule of one prefix.
+func prefixes(a claim.Suite) []string {
+	var all []string
+	for _, c := range a.Claims {
+		prefix, _, _ := strings.Cut(c.ID, "-")
+		all = append(all, prefix)
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	if i := slices.Index(all, a.Prefix); i > 0 {
+		all = slices.Insert(slices.Delete(all, i, i+1), 0, a.Prefix)
+	}
+	return all
 }

@@ -14,15 +14,15 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// TestTablesOfTheRuntime writes what became of Go programs on the recorded
-// kernels, for people.
+// TestTablesOfTheRuntime fails if fixtures/goruntime.md differs from what became of
+// Go programs on the recorded kernels. With -update it writes the page.
 func TestTablesOfTheRuntime(t *testing.T) {
 	_, recorded, err := evidence.LoadFS(fixtures.Recorded())
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Programs that gccgo compiled have another runtime, which the tables are not about,
-	// and a cell that is asked something else has none.
+	// Programs of gccgo have another runtime, which the tables leave out. A cell with
+	// a focus of its own ran no such programs.
 	recorded = slices.DeleteFunc(recorded, func(c evidence.CellRun) bool {
 		table, _ := abi.Lookup(c.Cell.Arch)
 		return table.Lacks(abi.GoPort) != "" || c.Cell.Focus != ""
@@ -74,8 +74,8 @@ func byStep(t wire.Transcript) map[string]wire.Observation {
 
 var saidErrno = regexp.MustCompile(`errno=(\d+)\)`)
 
-// said is the errno in the runtime's text, else the text's first line without its
-// numbers.
+// said returns the errno in the runtime's text, or else the text's first line
+// without its numbers.
 func said(text string) string {
 	if m := saidErrno.FindStringSubmatch(text); m != nil {
 		if strings.Contains(text, "ulimit -u") {
@@ -87,7 +87,7 @@ func said(text string) string {
 	return strings.TrimSpace(regexp.MustCompile(`\(?[0-9].*`).ReplaceAllString(line, ""))
 }
 
-// ended is what became of a program of newosproc.
+// ended returns what became of a program of newosproc.
 func ended(steps map[string]wire.Observation, cause string) string {
 	end, ran := steps[cause+".end"]
 	if !ran {
@@ -110,7 +110,7 @@ func ended(steps map[string]wire.Observation, cause string) string {
 	return strings.Join(append(parts, end.Values["signal"]+end.Values["exit"]), "; ")
 }
 
-// stood is what became of a program of variants.
+// stood returns what became of a program of variants.
 func stood(steps map[string]wire.Observation, step string) string {
 	if d, asked := steps[step+".detect"]; asked {
 		return d.Values["answer"] + ": " + d.Values["finding"]

@@ -14,16 +14,16 @@ import (
 	"github.com/mapstack/conformance/suites/internal/claim"
 )
 
-// hosts is whether the kernel below an emulator says a value, by its name in an
-// observation: maps, smaps, and the settings of the machine.
+// hosts reports whether a value of an observation comes from the kernel below an
+// emulator: from maps, smaps or the settings of the machine.
 func hosts(key string) bool {
 	last := key[strings.LastIndexByte(key, '.')+1:]
 	return slices.Contains([]string{"start", "end", "mapped", "name", "perms", "vmflags", "thpeligible", "resident", "overcommit", "hugepages", "capeff"}, last)
 }
 
-// TestAnEmulatorDecidesNoClaimThatReadsTheHostsKernel judges recorded kernels as if an
-// emulator had said it, without anything that the host's kernel says: what cannot be
-// decided then must not be among the claims that are.
+// TestAnEmulatorDecidesNoClaimThatReadsTheHostsKernel fails if an emulator decides a
+// claim that needs a value of the host's kernel. It judges the recordings as those
+// of an emulator, with all such values taken away.
 func TestAnEmulatorDecidesNoClaimThatReadsTheHostsKernel(t *testing.T) {
 	_, recorded, err := evidence.LoadFS(fixtures.Recorded())
 	if err != nil {
@@ -69,8 +69,8 @@ func TestAnEmulatorDecidesNoClaimThatReadsTheHostsKernel(t *testing.T) {
 	}
 }
 
-// TestAnEmulatorIsAskedNothingOfTheHostsKernel fails if probes run below an emulator
-// whose claims it does not decide.
+// TestAnEmulatorIsAskedNothingOfTheHostsKernel fails if a probe runs below an
+// emulator that decides none of its claims.
 func TestAnEmulatorIsAskedNothingOfTheHostsKernel(t *testing.T) {
 	for goarch, want := range map[string]string{"arm64": "facts sysconf mapstack mmapabi stage0", "alpha": "facts mapstack mmapabi stage0"} {
 		cell := matrix.Cell{Name: "user-" + goarch, Arch: goarch, Host: matrix.UserMode}
@@ -84,8 +84,8 @@ func TestAnEmulatorIsAskedNothingOfTheHostsKernel(t *testing.T) {
 	}
 }
 
-// TestEveryClaimOfAnEmulatedProbeIsThoughtOf fails if a claim whose probe an emulator can
-// run is neither decided nor left out for a reason of its own.
+// TestEveryClaimOfAnEmulatedProbeIsThoughtOf fails if a claim has the default reason
+// although an emulator can run its probe.
 func TestEveryClaimOfAnEmulatedProbeIsThoughtOf(t *testing.T) {
 	table, _ := abi.Lookup("arm64")
 	below := claim.Claim{ID: "XX-001"}.Inapplicable(matrix.Cell{Host: matrix.UserMode}, table)

@@ -6,17 +6,19 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
 func hintClaims() []claim.Claim {
 	return []claim.Claim{
-		must("AD-003",
-			"A hint that is page-aligned, free for the whole length and inside the default window is honoured exactly, also next to another mapping.",
-			"页对齐、整个长度均空闲且位于默认窗口内的提示地址会被精确采纳，紧邻其他映射时亦然。",
-			"arch_get_unmapped_area_topdown in mm/mmap.c and its architectures; observed on every booted kernel",
-			func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+		{
+			ID: "AD-003", Level: verdict.Must,
+			English: "A hint that is page-aligned, free for the whole length and inside the default window is honoured exactly, also next to another mapping.",
+			Chinese: "页对齐、整个长度均空闲且位于默认窗口内的提示地址会被精确采纳，紧邻其他映射时亦然。",
+			Source:  "arch_get_unmapped_area_topdown in mm/mmap.c and its architectures; observed on every booted kernel",
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, step := range []string{
 					"hint free", "hint free below 2^31", "hint free just above a mapping", "hint free just below a mapping",
 				} {
@@ -24,12 +26,15 @@ func hintClaims() []claim.Claim {
 					free(o)
 					exact(g, o, "first", "last")
 				}
-			}),
-		must("AD-004",
-			"A hint whose range is occupied, wholly or at either end, gives another address and no error, and what is mapped there keeps its content.",
-			"提示地址的范围被占用（全部或任一端）时给出另一地址而不报错，原有映射的内容保持不变。",
-			"arch_get_unmapped_area_topdown in mm/mmap.c; mmap(2)",
-			checkOccupied),
+			},
+		},
+		{
+			ID: "AD-004", Level: verdict.Must,
+			English: "A hint whose range is occupied, wholly or at either end, gives another address and no error, and what is mapped there keeps its content.",
+			Chinese: "提示地址的范围被占用（全部或任一端）时给出另一地址而不报错，原有映射的内容保持不变。",
+			Source:  "arch_get_unmapped_area_topdown in mm/mmap.c; mmap(2)",
+			Check:   checkOccupied,
+		},
 	}
 }
 
@@ -53,40 +58,50 @@ func checkOccupied(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 
 func floorClaims() []claim.Claim {
 	return []claim.Claim{
-		must("AD-002",
-			"A hint below vm.mmap_min_addr is not returned as it is: mmap moves it up to exactly that address, and leaves one at or above it alone.",
-			"低于 vm.mmap_min_addr 的提示地址不会原样返回：mmap 将其精确上移到该地址，而不改动等于或高于它的提示地址。",
-			"round_hint_to_min in mm/mmap.c, 5.10 to 7.3; row AD-02 gives what hint 0x1000 becomes on Debian, but the security modules' part of the floor (CONFIG_LSM_MMAP_MIN_ADDR) is shown by no file, so the exact address is claimed with the sysctl raised above it",
-			checkFloor),
-		must("AD-101",
-			"A hint that rounds down to page 0 is no hint: the mapping goes where one without a hint goes.",
-			"向下取整到第 0 页的提示地址等于没有提示：映射放在没有提示时所放之处。",
-			"split from row AD-02; round_hint_to_min in mm/mmap.c: with pages of 16 KiB and more 0x1000 is such a hint",
-			checkNoHint),
-		should("AD-010",
-			"vm.mmap_min_addr is above 0 and keeps users from page 0, where null pointers lead.",
-			"vm.mmap_min_addr 大于 0，使普通用户无法映射空指针所指的第 0 页。",
-			"mm/Kconfig DEFAULT_MMAP_MIN_ADDR; row AD-10 gives Debian's values, 65536 on amd64 and 4096 elsewhere",
-			func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+		{
+			ID: "AD-002", Level: verdict.Must,
+			English: "A hint below vm.mmap_min_addr is not returned as it is: mmap moves it up to exactly that address, and leaves one at or above it alone.",
+			Chinese: "低于 vm.mmap_min_addr 的提示地址不会原样返回：mmap 将其精确上移到该地址，而不改动等于或高于它的提示地址。",
+			Source:  "round_hint_to_min in mm/mmap.c of 5.10 to 7.3; observed on Debian: hint 0x1000 becomes 0x10000 on amd64 and 0x8000 on other kernels with pages of 4 KiB. No file shows the security modules' part of that floor (CONFIG_LSM_MMAP_MIN_ADDR), so the exact address is claimed with the sysctl raised above it",
+			Check:   checkFloor,
+		},
+		{
+			ID: "AD-101", Level: verdict.Must,
+			English: "A hint that rounds down to page 0 is no hint: the mapping goes where one without a hint goes.",
+			Chinese: "向下取整到第 0 页的提示地址等于没有提示：映射放在没有提示时所放之处。",
+			Source:  "round_hint_to_min in mm/mmap.c of 5.10 to 7.3: with pages of 16 KiB and more 0x1000 is such a hint; observed with pages of 16 and 64 KiB",
+			Check:   checkNoHint,
+		},
+		{
+			ID: "AD-010", Level: verdict.Should,
+			English: "vm.mmap_min_addr is above 0 and keeps users from page 0, where null pointers lead.",
+			Chinese: "vm.mmap_min_addr 大于 0，使普通用户无法映射空指针所指的第 0 页。",
+			Source:  "mm/Kconfig DEFAULT_MMAP_MIN_ADDR; observed on Debian: 65536 on amd64 and 4096 elsewhere",
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				t.Ended("user")
 				g.Expect(t.Step("user.who").Uint("floor")).To(gomega.BeNumerically(">", 0), "vm.mmap_min_addr")
 				refusedLow(g, f, t.Step("user.fixed 0x0"))
-			}),
-		must("AD-011",
-			"A fixed mapping below vm.mmap_min_addr is refused with EPERM to a user and granted to root, page 0 included; at or above it both get the address.",
-			"低于 vm.mmap_min_addr 的固定映射对普通用户以 EPERM 拒绝，对 root 则允许（包括第 0 页）；等于或高于它时两者都得到该地址。",
-			"cap_mmap_addr in security/commoncap.c: CAP_SYS_RAWIO; observed on every booted kernel",
-			checkLow),
-		must("AD-104",
-			"The limit for users is vm.mmap_min_addr to the page, also after it was changed: the page below is refused with EPERM, and to root granted.",
-			"普通用户的下限精确到页地等于 vm.mmap_min_addr，修改后亦然：其下一页以 EPERM 拒绝，而对 root 允许。",
-			"split from row AD-11; cap_mmap_addr in security/commoncap.c, mmap_min_addr_handler in security/min_addr.c",
-			checkRaisedLimit),
+			},
+		},
+		{
+			ID: "AD-011", Level: verdict.Must,
+			English: "A fixed mapping below vm.mmap_min_addr is refused with EPERM to a user and granted to root, page 0 included; at or above it both get the address.",
+			Chinese: "低于 vm.mmap_min_addr 的固定映射对普通用户以 EPERM 拒绝，对 root 则允许（包括第 0 页）；等于或高于它时两者都得到该地址。",
+			Source:  "cap_mmap_addr in security/commoncap.c: CAP_SYS_RAWIO; observed on every booted kernel",
+			Check:   checkLow,
+		},
+		{
+			ID: "AD-104", Level: verdict.Must,
+			English: "The limit for users is vm.mmap_min_addr to the page, also after it was changed: the page below is refused with EPERM, and to root granted.",
+			Chinese: "普通用户的下限精确到页地等于 vm.mmap_min_addr，修改后亦然：其下一页以 EPERM 拒绝，而对 root 允许。",
+			Source:  "cap_mmap_addr in security/commoncap.c: CAP_SYS_RAWIO; mmap_min_addr_handler in security/min_addr.c; observed on 5.10 to 7.3",
+			Check:   checkRaisedLimit,
+		},
 	}
 }
 
-// raisedTo returns what vm.mmap_min_addr was raised to. The check stops when it
-// was not: no right to write it says nothing of mmap.
+// raisedTo returns the value that vm.mmap_min_addr was raised to. It stops the
+// check if the sysctl could not be written, which says nothing about mmap.
 func raisedTo(t claim.Transcript) uint64 {
 	t.Ended("floor")
 	const wanted = 1 << 24
@@ -124,11 +139,10 @@ func checkNoHint(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 	for _, step := range []string{"floor.less than a page", "floor.one page"} {
 		o := t.Step(step)
 		if o.Uint("asked") >= uint64(f.PageSize) {
-			continue // AD-002 is about these
+			continue // AD-002 is about such hints
 		}
 		expect.OK(g, o)
-		// Two pages that may go anywhere have at most all other mappings
-		// between them.
+		// Between two pages without a hint lie at most all other mappings.
 		between := o.Uint("vmsize") * uint64(f.PageSize)
 		distance := max(o.Result(), o.Uint("plain")) - min(o.Result(), o.Uint("plain"))
 		g.Expect(distance).To(gomega.BeNumerically("<=", between), "step %s: from %#x, without a hint, to %#x", step, o.Uint("plain"), o.Result())
@@ -172,7 +186,7 @@ func checkRaisedLimit(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 	exact(g, o, "store")
 }
 
-// refusedLow expects what cap_mmap_addr answers.
+// refusedLow expects the error of cap_mmap_addr.
 func refusedLow(g gomega.Gomega, f facts.Facts, o claim.Observation) {
 	expect.Errno(g, expect.Table(f), o, "EPERM")
 }

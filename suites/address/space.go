@@ -9,30 +9,32 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// layout is how an architecture lays out its address space.
+// layout describes the address space of an architecture.
 type layout struct {
 	// beyond is the error for a fixed address outside of the address space:
 	// ENOMEM from mm/mmap.c, unless the architecture's own
-	// arch_get_unmapped_area looks first. Empty where nothing is outside.
+	// arch_get_unmapped_area checks first. Empty where no address is outside.
 	beyond string
-	// overflows: mappings without a hint go on above the window when that is
-	// full.
+	// overflows reports that mappings without a hint go above the window when
+	// the window is full.
 	overflows bool
-	// ignoresStackLimit: an unlimited stack does not make the layout bottom-up.
+	// ignoresStackLimit reports that an unlimited stack does not make the layout
+	// bottom-up.
 	ignoresStackLimit bool
 	pages             map[int]pages // by page size, bytes
 }
 
-// pages is what follows from a page size.
+// pages holds what depends on the page size.
 type pages struct {
-	window   int    // log2 of the end of what mmap uses without a hint
+	window   int    // log2 of the end of the range that mmap uses without a hint
 	most     int    // log2 of the largest address space any CPU gives
-	hugePage uint64 // what a PMD maps, bytes; 0 for no huge pages
+	hugePage uint64 // bytes that a PMD maps; 0 for no huge pages
 }
 
 // layoutOf returns the layout of an architecture, if it is known.
@@ -62,7 +64,8 @@ func layoutOf(goarch string) (layout, bool) {
 	return l, ok
 }
 
-// of returns what is known of the target's architecture and page size.
+// of returns the layout of the target's architecture and what depends on its page
+// size. It stops the check if one of them is unknown.
 func of(f facts.Facts) (layout, pages) {
 	l, ok := layoutOf(f.Arch)
 	if !ok {
@@ -75,8 +78,8 @@ func of(f facts.Facts) (layout, pages) {
 	return l, p
 }
 
-// window returns log2 of the end of what mmap uses without a hint: less than
-// usual on a CPU with fewer bits.
+// window returns log2 of the end of the range that mmap uses without a hint. It is
+// smaller than usual on a CPU with fewer bits.
 func window(f facts.Facts) int {
 	_, p := of(f)
 	return min(p.window, bits(f))
@@ -90,7 +93,7 @@ func bits(f facts.Facts) int {
 	return f.VABits
 }
 
-// hasBeyond excludes architectures whose address space has no outside.
+// hasBeyond excludes architectures whose address space holds every address.
 func hasBeyond(a abi.Table) string {
 	if l, ok := layoutOf(a.GOARCH); ok && l.beyond == "" {
 		return "every address of 64 bits belongs to the user's address space"
@@ -100,31 +103,42 @@ func hasBeyond(a abi.Table) string {
 
 func spaceClaims() []claim.Claim {
 	return []claim.Claim{
-		must("AD-012",
-			"User memory can be mapped at every address that was tried below one power of two, up to its last page but one, and nothing above it; no kernel gives more bits than its architecture has.",
-			"在某个 2 的幂以下（直至倒数第二页）的每个被尝试的地址都能映射用户内存，其上则一个也不能；任何内核给出的位数都不超过本架构所具有的。",
-			"TASK_SIZE of arch/*/include/asm/processor.h; observed: 40 bits (mips64le), 47 (amd64 without LA57, loong64), 48 and 52 (arm64), 52 (ppc64le with 64 KiB pages), 56 (riscv64 sv57), 64 (s390x)",
-			checkReach),
-		should("AD-013",
-			"Without a hint mmap stays in the default window, a power of two below the end of the address space on most architectures, as long as that has room.",
-			"没有提示地址时，只要默认窗口（在多数架构上是低于地址空间末端的 2 的幂）仍有空间，mmap 就不会越出该窗口。",
-			"DEFAULT_MAP_WINDOW of arch/*/include/asm; row AD-13 says that only a hint reaches further, which is not so on riscv64 and s390x, see AD-107",
-			checkWindow),
-		should("AD-107",
-			"When the default window is full, a mapping without a hint fails with ENOMEM, or reaches above the window on riscv64 and s390x.",
-			"默认窗口占满后，没有提示地址的映射以 ENOMEM 失败；在 riscv64 和 s390x 上则延伸到窗口之上。",
-			"split from row AD-13; arch_get_mmap_end of riscv, check_asce_limit in arch/s390/mm/mmap.c; observed on every booted kernel",
-			checkFullWindow),
-		should("AD-105",
-			"A hint above the default window is honoured exactly wherever the address space reaches, and elsewhere gives another address and no error.",
-			"默认窗口之上的提示地址，凡地址空间所及之处均被精确采纳；超出之处则给出另一地址而不报错。",
-			"split from row AD-13; mmap(2), Documentation/arch/x86/x86_64/5level-paging.rst; observed on every booted kernel",
-			checkHighHints),
-		claim.Where(must("AD-014",
-			"A fixed mapping beyond the end of the address space is refused with ENOMEM, or with EINVAL on loong64, mips64le and sw64.",
-			"超出地址空间末端的固定映射以 ENOMEM 拒绝，在 loong64、mips64le 和 sw64 上以 EINVAL 拒绝。",
-			"get_unmapped_area in mm/mmap.c; arch_get_unmapped_area_common of loongarch and mips; row AD-14 for sw64, not booted",
-			checkBeyond), hasBeyond),
+		{
+			ID: "AD-012", Level: verdict.Must,
+			English: "User memory can be mapped at every address that was tried below one power of two, up to its last page but one, and nothing above it; no kernel gives more bits than its architecture has.",
+			Chinese: "在某个 2 的幂以下（直至倒数第二页）的每个被尝试的地址都能映射用户内存，其上则一个也不能；任何内核给出的位数都不超过本架构所具有的。",
+			Source:  "TASK_SIZE of arch/*/include/asm/processor.h; observed: 40 bits (mips64le), 47 (amd64 without LA57, loong64), 48 and 52 (arm64), 52 (ppc64le with 64 KiB pages), 56 (riscv64 sv57), 64 (s390x)",
+			Check:   checkReach,
+		},
+		{
+			ID: "AD-013", Level: verdict.Should,
+			English: "Without a hint mmap stays in the default window, a power of two below the end of the address space on most architectures, as long as that has room.",
+			Chinese: "没有提示地址时，只要默认窗口（在多数架构上是低于地址空间末端的 2 的幂）仍有空间，mmap 就不会越出该窗口。",
+			Source:  "DEFAULT_MAP_WINDOW of arch/*/include/asm; observed on 5.10 to 7.3; a hint reaches further, and so does a full window on riscv64 and s390x, see AD-107",
+			Check:   checkWindow,
+		},
+		{
+			ID: "AD-107", Level: verdict.Should,
+			English: "When the default window is full, a mapping without a hint fails with ENOMEM, or reaches above the window on riscv64 and s390x.",
+			Chinese: "默认窗口占满后，没有提示地址的映射以 ENOMEM 失败；在 riscv64 和 s390x 上则延伸到窗口之上。",
+			Source:  "arch_get_mmap_end of riscv, check_asce_limit in arch/s390/mm/mmap.c; observed on every booted kernel",
+			Check:   checkFullWindow,
+		},
+		{
+			ID: "AD-105", Level: verdict.Should,
+			English: "A hint above the default window is honoured exactly wherever the address space reaches, and elsewhere gives another address and no error.",
+			Chinese: "默认窗口之上的提示地址，凡地址空间所及之处均被精确采纳；超出之处则给出另一地址而不报错。",
+			Source:  "mmap(2), Documentation/arch/x86/x86_64/5level-paging.rst; observed on every booted kernel",
+			Check:   checkHighHints,
+		},
+		{
+			ID: "AD-014", Level: verdict.Must,
+			English:     "A fixed mapping beyond the end of the address space is refused with ENOMEM, or with EINVAL on loong64, mips64le and sw64.",
+			Chinese:     "超出地址空间末端的固定映射以 ENOMEM 拒绝，在 loong64、mips64le 和 sw64 上以 EINVAL 拒绝。",
+			Source:      "get_unmapped_area in mm/mmap.c; arch_get_unmapped_area_common of loongarch and mips; arch/sw_64/mm/mmap.c of openEuler for sw64, not booted",
+			Unsupported: claim.Where(hasBeyond),
+			Check:       checkBeyond,
+		},
 	}
 }
 
@@ -145,8 +159,8 @@ func checkReach(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 	exact(g, t.Step("space.highest"), "store")
 }
 
-// reach is the answer to a mapping near a power of two: its last page but one,
-// its last page, or beyond.
+// reach is the answer to a mapping near a power of two: at the last page but one
+// below it, at the last page, or beyond it.
 type reach struct {
 	bits          int
 	where, answer string
@@ -189,18 +203,18 @@ func checkFullWindow(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 		return
 	}
 	expect.OK(g, o)
-	// It may begin in what was left of the window.
+	// The mapping may begin in the rest of the window.
 	g.Expect(o.Result()+o.Uint("length")).To(gomega.BeNumerically(">", uint64(1)<<window(f)), "%s: its end", o.Call)
 }
 
-// full is the step in which the window was filled.
+// full returns the step that filled the window.
 func full(t claim.Transcript) claim.Observation {
 	t.Ended("window")
 	return t.Step("window.full")
 }
 
 // roomBelow lists the free ranges below an address in which another mapping
-// would surely have fitted: by some guard gaps longer than one.
+// would surely have fitted: they are longer than it by some guard gaps.
 func roomBelow(o claim.Observation, limit uint64) []string {
 	const gaps = 1 << 30
 	var room []string
@@ -213,7 +227,7 @@ func roomBelow(o claim.Observation, limit uint64) []string {
 			room = append(room, r)
 		}
 	}
-	// Above the highest mapping nothing is mapped either.
+	// The range above the highest mapping is free too.
 	if from := o.Uint("highest"); from < limit && limit-from >= o.Uint("length")+gaps {
 		room = append(room, fmt.Sprintf("%#x and up", from))
 	}

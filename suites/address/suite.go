@@ -7,48 +7,28 @@ import (
 
 	"github.com/onsi/gomega"
 
-	"github.com/mapstack/conformance/harness/judge/facts"
-	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// probe is the probe run all claims of this suite read.
+// probe is the probe that all claims of this suite read.
 const probe = "address"
 
 // Suite returns the claims. AD-001, about the size of a page, is in mmapabi.
-func Suite() claim.Suite {
-	var claims []claim.Claim
-	for _, group := range [][]claim.Claim{
-		hintClaims(), floorClaims(), layoutClaims(), alignClaims(), spaceClaims(),
-	} {
-		claims = append(claims, group...)
-	}
-	for i := range claims {
-		claims[i].Probe = probe
-	}
-	claims = claim.NeedEach(claims, abi.Layouts, "AD-005", "AD-006", "AD-015")
-	claims = claim.NeedEach(claims, abi.HugePages, "AD-008", "AD-009", "AD-103")
-	return claim.Suite{Name: "address", Claims: claims}
-}
-
-// check is what decides a claim.
-type check func(g gomega.Gomega, t claim.Transcript, f facts.Facts)
-
-func must(id, english, chinese, source string, c check) claim.Claim {
-	return claim.Claim{ID: id, Level: verdict.Must, English: english, Chinese: chinese, Source: source, Check: c}
-}
-
-// should is for what a kernel may do otherwise without breaking a program that
+//
+// A SHOULD is what a kernel may do otherwise without breaking a program that
 // keeps to the manual: layouts, alignment, defaults.
-func should(id, english, chinese, source string, c check) claim.Claim {
-	made := must(id, english, chinese, source, c)
-	made.Level = verdict.Should
-	return made
+func Suite() claim.Suite {
+	return claim.Suite{
+		Name: "address", Prefix: "AD", Probe: probe,
+		About: claim.Text{
+			English: "Where mmap puts mappings: what it makes of a hint, the ends of the address space, its direction, alignment and randomness.",
+			Chinese: "mmap 把映射放在哪里：如何对待提示地址，以及地址空间的边界、方向、对齐与随机化。",
+		},
+	}.Join(hintClaims(), floorClaims(), layoutClaims(), alignClaims(), spaceClaims())
 }
 
-// missing stops a check: what was seen says nothing about the claim.
+// missing stops a check, because what was seen says nothing about the claim.
 func missing(step, value, format string, args ...any) {
 	panic(claim.Missing{Probe: probe, Step: step, Value: value, Reason: fmt.Sprintf(format, args...)})
 }
@@ -74,5 +54,5 @@ func usable(g gomega.Gomega, o claim.Observation, stores ...string) {
 	}
 }
 
-// stored is the byte that the probe writes where it writes one.
+// stored is the byte that the probe writes.
 const stored = "165"

@@ -27,9 +27,9 @@ var (
 // asked makes a step return the address it asked for.
 func asked(o *wire.Observation) { success(o.Values["asked"])(o) }
 
-// wrong is, by recorded cell, what must turn a claim red. The cells that are not
-// the usual one have what it has none of: a space above the window, and windows
-// that overflow.
+// wrong returns, by recorded cell, the answers that must turn a claim red. The
+// other cells have what the usual one lacks: a space above the window, and
+// windows that overflow.
 func wrong() map[string][]recorded.Wrong {
 	const elsewhere = "0x7f0000000000"
 	return map[string][]recorded.Wrong{
@@ -128,7 +128,8 @@ func TestEveryClaimCanFail(t *testing.T) {
 	recorded.EveryClaimCanFail(t, Suite(), probe, wrong(), "AD-015")
 }
 
-// TestPlacesThatNeverChangeAreNoticed gives every ordinary run the places of one.
+// TestPlacesThatNeverChangeAreNoticed fails if a kernel that does not randomize
+// passes: every ordinary run gets the places of one.
 func TestPlacesThatNeverChangeAreNoticed(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	i := slices.IndexFunc(tr.Observations, func(o wire.Observation) bool { return o.Step == "run 1.places" })
@@ -141,8 +142,8 @@ func TestPlacesThatNeverChangeAreNoticed(t *testing.T) {
 	}
 }
 
-// TestBitsBeyondTheArchitectureAreNoticed fails if a kernel that hands out
-// non-canonical addresses is believed.
+// TestBitsBeyondTheArchitectureAreNoticed fails if a kernel passes that hands out
+// non-canonical addresses.
 func TestBitsBeyondTheArchitectureAreNoticed(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	f.VABits = 57
@@ -179,8 +180,8 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 	}
 }
 
-// TestOtherConditionsAreNoVerdict fails if a machine that is set up otherwise
-// is blamed for what follows from that.
+// TestOtherConditionsAreNoVerdict fails if a kernel is blamed for how its machine
+// is set up.
 func TestOtherConditionsAreNoVerdict(t *testing.T) {
 	recorded.Judged(t, Suite(), usual, probe, verdict.Error, []recorded.Wrong{
 		{"AD-002", "floor.raise", value("value", "65536")},
@@ -215,8 +216,8 @@ func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 	recorded.SilenceIsNoFault(t, Suite(), usual, probe)
 }
 
-// TestEveryArchitectureHasALayout fails if an architecture is added to poc/abi
-// and nobody thought about its address space.
+// TestEveryArchitectureHasALayout fails if an architecture of poc/abi has no
+// layout here.
 func TestEveryArchitectureHasALayout(t *testing.T) {
 	for _, a := range abi.All() {
 		l, ok := layoutOf(a.GOARCH)

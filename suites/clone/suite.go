@@ -1,4 +1,4 @@
-// Package clone claims how clone and clone3 validate what they are asked.
+// Package clone claims how clone and clone3 validate their flags and arguments.
 package clone
 
 import (
@@ -7,7 +7,6 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
-	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/release"
 	"github.com/mapstack/conformance/poc/abi"
@@ -15,52 +14,49 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// probe is the probe run all claims of this suite read.
+// probe is the probe that all claims of this suite read.
 const probe = "cloneflags"
 
 // Suite returns the claims.
 func Suite() claim.Suite {
-	var claims []claim.Claim
-	for _, group := range [][]claim.Claim{legacyClaims(), namespaceClaims(), clone3Claims()} {
-		claims = append(claims, group...)
-	}
-	claims = claim.NeedEach(claims, abi.Trace, "CL-021")
-	return claim.Suite{Name: "clone", Claims: claims}
+	return claim.Suite{
+		Name: "clone", Prefix: "CL", Probe: probe,
+		About: claim.Text{
+			English: "How clone and clone3 validate their flags and arguments.",
+			Chinese: "clone 和 clone3 如何校验标志与参数。",
+		},
+	}.Join(legacyClaims(), namespaceClaims(), clone3Claims())
 }
 
-// The two answers of a call that cannot succeed: the flags were accepted and
-// the limit of 0 processes refused it, or the flags were refused before that
-// (copy_process in kernel/fork.c checks in this order).
+// The two answers of a call that cannot succeed, because the limit is 0 processes.
+// Either the flags were accepted and the limit refused the call, or the flags were
+// refused first (copy_process in kernel/fork.c checks in this order).
 const (
 	accepted = "EAGAIN"
 	refused  = "EINVAL"
 )
 
-// want is the error that each step must end with, by step.
+// want holds the error that each step must end with, by step.
 type want map[string]string
 
 // in is the prefix of the steps that ran under the limit.
 const in = "dry."
 
-// decides makes a claim out of steps of the table that ran without a process
-// to spare.
-func decides(id string, level verdict.Level, english, chinese, source string, steps func(facts.Facts) want) claim.Claim {
-	return claim.Claim{
-		ID: id, Level: level, English: english, Chinese: chinese, Source: source, Probe: probe,
-		Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
-			limited(t, in)
-			a := expect.Table(f)
-			for _, step := range sorted(steps(f)) {
-				expect.Errno(g, a, t.Step(in+step.name), step.errno)
-			}
-		},
-	}
+// answers makes a check of the errors that steps must end with. The steps ran
+// without a process to spare.
+func answers(steps func(facts.Facts) want) func(gomega.Gomega, claim.Transcript, facts.Facts) {
+	return expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
+		limited(t, in)
+		for _, step := range sorted(steps(f)) {
+			expect.Errno(g, a, t.Step(in+step.name), step.errno)
+		}
+	})
 }
 
-// always is the same expectation for every kernel.
+// always returns the same expectation for every kernel.
 func always(w want) func(facts.Facts) want { return func(facts.Facts) want { return w } }
 
-// since chooses between what a kernel answers with and without a feature.
+// since returns the answer of a kernel that has a feature, or of one without it.
 func since(has bool, with, without string) string {
 	if has {
 		return with
@@ -72,10 +68,7 @@ func since(has bool, with, without string) string {
 // would mean something else.
 func limited(t claim.Transcript, prefix string) { t.Step(prefix + "limit").Result() }
 
-// must is the level of what programs and libraries rely on.
-const must = verdict.Must
-
-// hasClone3 excludes kernels whose table has no clone3.
+// hasClone3 excludes kernels whose system call table has no clone3.
 func hasClone3(c matrix.Cell, a abi.Table) string {
 	if a.Syscall.Clone3 == 0 {
 		return "the architecture's system call table has no clone3"

@@ -15,8 +15,8 @@ import (
 // usual is the recorded cell that wrong answers are given on.
 const usual = "amd64-debian13bpo-newest"
 
-// TestEveryAnswerDecidesAClaimAndEveryClaimCanFail turns each answer of the
-// kernel round, one at a time.
+// TestEveryAnswerDecidesAClaimAndEveryClaimCanFail fails if an answer of the kernel
+// could be another without a claim noticing. It changes one answer at a time.
 func TestEveryAnswerDecidesAClaimAndEveryClaimCanFail(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	failed := map[string]bool{}
@@ -57,8 +57,8 @@ func TestForkMustReallyMakeAChild(t *testing.T) {
 	})
 }
 
-// TestMissingEvidenceIsNeverTheKernelsFault also covers a probe that did not
-// run as root, where no answer means anything.
+// TestMissingEvidenceIsNeverTheKernelsFault also covers a probe that did not run as
+// root: none of its answers counts.
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	recorded.SilenceIsNoFault(t, Suite(), usual, probe)
@@ -74,8 +74,8 @@ func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 	}
 }
 
-// TestCloneRecoversFromExecve fails if EAGAIN for ever, or for any child, were
-// taken for that of CLONE_FS.
+// TestCloneRecoversFromExecve fails if a kernel passes that answers EAGAIN for
+// ever, or for every child, and not only for CLONE_FS during execve.
 func TestCloneRecoversFromExecve(t *testing.T) {
 	eagain := recorded.Errno(11, "EAGAIN")
 	recorded.Judged(t, Suite(), usual, probe, verdict.Fail, []recorded.Wrong{
@@ -113,8 +113,8 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 	}
 }
 
-// TestErrorsAreComparedByTheArchitecturesNumber: 11 is EAGAIN here and EDEADLK
-// on alpha, whatever name the guest gives it.
+// TestErrorsAreComparedByTheArchitecturesNumber fails if errors are compared by
+// the name that the guest gives them: 11 is EAGAIN here and EDEADLK on alpha.
 func TestErrorsAreComparedByTheArchitecturesNumber(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	f.Arch = "alpha"
@@ -126,13 +126,13 @@ func TestErrorsAreComparedByTheArchitecturesNumber(t *testing.T) {
 func TestClone3ClaimsDoNotApplyWithoutTheCall(t *testing.T) {
 	table := mustTable(t, "amd64")
 	for _, c := range clone3Claims() {
-		if reason := c.Unsupported(matrix.Cell{}, table); reason != "" {
+		if reason := c.Inapplicable(matrix.Cell{}, table); reason != "" {
 			t.Errorf("%s does not apply to amd64: %s", c.ID, reason)
 		}
 	}
 	table.Syscall.Clone3 = 0
 	for _, c := range clone3Claims() {
-		if c.Unsupported(matrix.Cell{}, table) == "" {
+		if c.Inapplicable(matrix.Cell{}, table) == "" {
 			t.Errorf("%s applies where there is no clone3", c.ID)
 		}
 	}

@@ -4,7 +4,8 @@ import "sort"
 
 type wanted struct{ name, errno string }
 
-// sorted makes the first failure of a check the same one every time.
+// sorted returns the steps by name, so that a check always reports the same first
+// failure.
 func sorted(w want) []wanted {
 	list := make([]wanted, 0, len(w))
 	for name, errno := range w {

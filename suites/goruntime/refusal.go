@@ -13,72 +13,98 @@ import (
 )
 
 const (
-	// tries is how often the runtime asks again after EAGAIN, sleeping for 1 ms,
-	// 2 ms and so on, from retries on (runtime/retry.go; golang/go#49438).
+	// tries is the number of attempts after EAGAIN. Between them the runtime sleeps
+	// for 1 ms, 2 ms and so on. retries is the first release that tries again
+	// (runtime/retry.go; golang/go#49438).
 	tries   = 20
 	retries = "go1.20"
-	// asked is how long it asks, milliseconds, from the first time to the last:
-	// the sleeps between them.
+	// asked is the time from the first attempt to the last, in milliseconds: the
+	// sum of the sleeps between them.
 	asked = (tries - 1) * tries / 2
 )
 
-// retrying reports whether the guest's Go asks again. A version that is no
-// release is newer than all of them.
+// retrying reports whether the guest's Go tries again after EAGAIN. A version that
+// is no release counts as newer than every release.
 func retrying(f facts.Facts) bool {
 	return !version.IsValid(f.Go) || version.Compare(f.Go, retries) >= 0
 }
 
-// refusalClaims are about what the kernel answers to the runtime's clone, as a
-// tracer sees it.
+// refusalClaims returns the claims about the kernel's answer to the runtime's
+// clone, as a tracer sees it.
 func refusalClaims() []claim.Claim {
 	return []claim.Claim{
-		must("GR-101",
-			"The clone by which the Go runtime makes a thread is refused with EAGAIN at RLIMIT_NPROC, at pids.max of the group or of an outer one, at kernel.threads-max and at kernel.pid_max.",
-			"Go 运行时创建线程的 clone，在达到 RLIMIT_NPROC、所在控制组或外层组的 pids.max、kernel.threads-max 以及 kernel.pid_max 时，均以 EAGAIN 被拒绝。",
-			"rows LM-01, LM-06, LM-07, LM-09, LM-11; copy_process in kernel/fork.c, alloc_pid in kernel/pid.c, pids_can_fork in kernel/cgroup/pids.c",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		{
+			ID: "GR-101", Level: verdict.Must,
+			English:      "The clone by which the Go runtime makes a thread is refused with EAGAIN at RLIMIT_NPROC, at pids.max of the group or of an outer one, at kernel.threads-max and at kernel.pid_max.",
+			Chinese:      "Go 运行时创建线程的 clone，在达到 RLIMIT_NPROC、所在控制组或外层组的 pids.max、kernel.threads-max 以及 kernel.pid_max 时，均以 EAGAIN 被拒绝。",
+			Source:       "copy_process in kernel/fork.c, alloc_pid in kernel/pid.c, pids_can_fork in kernel/cgroup/pids.c; the limits of LM-001, LM-006, LM-007, LM-009 and LM-011; observed on 5.10 to 7.3",
+			Needs:        []abi.Feature{abi.GoPort},
+			Uninjectable: tracesItself,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				for _, cause := range limits() {
 					expect.Errno(g, a, watched(t, cause), full)
 				}
 			}),
-		must("GR-102",
-			"A Go program that got no more threads gets them all when it is run again without the cause, as the same user and in the same control group.",
-			"因得不到线程而终止的 Go 程序，在原因消除后以同一用户、在同一控制组中再次运行时，可得到全部线程。",
-			"rows LM-01 to LM-11; a limit counts what lives, and nothing of the program that died is left",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "GR-102", Level: verdict.Must,
+			English:      "A Go program that got no more threads gets them all when it is run again without the cause, as the same user and in the same control group.",
+			Chinese:      "因得不到线程而终止的 Go 程序，在原因消除后以同一用户、在同一控制组中再次运行时，可得到全部线程。",
+			Source:       "copy_process in kernel/fork.c, alloc_pid in kernel/pid.c, pids_can_fork in kernel/cgroup/pids.c: a limit counts what lives, and nothing of the program that died is left; observed on 5.10 to 7.3",
+			Needs:        []abi.Feature{abi.GoPort},
+			Uninjectable: tracesItself,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, cause := range append(limits(), "max_map_count", "memory") {
 					recovers(g, t, cause)
 				}
-			}),
-		should("GR-103",
-			"A seccomp filter that refuses clone with CLONE_THREAD gives the Go runtime the number that it was built with.",
-			"拒绝带 CLONE_THREAD 的 clone 的 seccomp 过滤器，把其中所定的错误号交给 Go 运行时。",
-			"split from IN-06; SECCOMP_RET_ERRNO in kernel/seccomp.c; SHOULD because a kernel may have no filters",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "GR-103", Level: verdict.Should,
+			English: "A seccomp filter that refuses clone with CLONE_THREAD gives the Go runtime the number that it was built with.",
+			Chinese: "拒绝带 CLONE_THREAD 的 clone 的 seccomp 过滤器，把其中所定的错误号交给 Go 运行时。",
+			Source:  "SECCOMP_RET_ERRNO in kernel/seccomp.c; observed on 5.10 to 7.3; SHOULD because a kernel may have no filters",
+			Needs:   []abi.Feature{abi.GoPort},
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				for _, name := range refusals() {
 					expect.Errno(g, a, watched(t, filter(name)), name)
 				}
 			}),
-		told(should("GR-009",
-			"The Go runtime asks for a thread 20 times when the answer is EAGAIN, from Go 1.20 on, and once when it is another error.",
-			"自 Go 1.20 起，clone 返回 EAGAIN 时 Go 运行时共尝试 20 次；返回其他错误时只尝试一次。",
-			"retryOnEAGAIN in Go's runtime/retry.go; golang/go#49438; asked once up to 1.19",
-			checkTries)),
-		told(define("GR-109", verdict.May,
-			"Between the first and the last of the 20 attempts 190 ms or more go by, from Go 1.20 on.",
-			"自 Go 1.20 起，20 次尝试从第一次到最后一次至少历时 190 毫秒。",
-			"split from GR-09; a finding of the runtime and never of the kernel, so MAY: runtime.usleep of Go's sys_linux_mips64x.s and sys_linux_mipsx.s passes microseconds for nanoseconds in every release up to 1.26, and the attempts are over before any limit can be raised",
-			checkPauses)),
-		told(should("GR-104",
-			"A Go program goes on when its limit is raised while the runtime still asks for the thread, from Go 1.20 on.",
-			"自 Go 1.20 起，若在运行时仍在重试期间提高限制，Go 程序得以继续运行。",
-			"split from GR-09 and D10; retryOnEAGAIN in Go's runtime/retry.go",
-			checkLifted)),
-		define("GR-010", verdict.May,
-			"The Go runtime notices that clone failed: the program says so and ends.",
-			"Go 运行时能察觉 clone 失败：程序给出信息并终止。",
-			"a finding of the runtime and never of the kernel, so MAY: runtime.clone of Go's sys_linux_riscv64.s stores zero over the error in every release up to 1.26, and the program hangs without a word",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "GR-009", Level: verdict.Should,
+			English:     "The Go runtime asks for a thread 20 times when the answer is EAGAIN, from Go 1.20 on, and once when it is another error.",
+			Chinese:     "自 Go 1.20 起，clone 返回 EAGAIN 时 Go 运行时共尝试 20 次；返回其他错误时只尝试一次。",
+			Source:      "retryOnEAGAIN in Go's runtime/retry.go; golang/go#49438; asked once up to 1.19",
+			Needs:       []abi.Feature{abi.GoPort},
+			Unsupported: claim.Where(silent),
+			Check:       told(checkTries),
+		},
+		{
+			ID: "GR-109", Level: verdict.May,
+			English:     "Between the first and the last of the 20 attempts 190 ms or more go by, from Go 1.20 on.",
+			Chinese:     "自 Go 1.20 起，20 次尝试从第一次到最后一次至少历时 190 毫秒。",
+			Source:      "retryOnEAGAIN in Go's runtime/retry.go; a finding of the runtime and never of the kernel, so MAY: runtime.usleep of Go's sys_linux_mips64x.s and sys_linux_mipsx.s passes microseconds for nanoseconds in every release up to 1.26, and the attempts are over before any limit can be raised",
+			Needs:       []abi.Feature{abi.GoPort},
+			Unsupported: claim.Where(silent),
+			Check:       told(expect.WithTable(checkPauses)),
+		},
+		{
+			ID: "GR-104", Level: verdict.Should,
+			English:     "A Go program goes on when its limit is raised while the runtime still asks for the thread, from Go 1.20 on.",
+			Chinese:     "自 Go 1.20 起，若在运行时仍在重试期间提高限制，Go 程序得以继续运行。",
+			Source:      "retryOnEAGAIN in Go's runtime/retry.go; golang/go#49438; observed on 5.10 to 7.3",
+			Needs:       []abi.Feature{abi.GoPort},
+			Unsupported: claim.Where(silent),
+			Check:       told(expect.WithTable(checkLifted)),
+		},
+		{
+			ID: "GR-010", Level: verdict.May,
+			English: "The Go runtime notices that clone failed: the program says so and ends.",
+			Chinese: "Go 运行时能察觉 clone 失败：程序给出信息并终止。",
+			Source:  "a finding of the runtime and never of the kernel, so MAY: runtime.clone of Go's sys_linux_riscv64.s stores zero over the error in every release up to 1.26, and the program hangs without a word",
+			Needs:   []abi.Feature{abi.GoPort},
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				cause := "nproc"
 				if t.Step("runtime").Value("mended") == "true" {
 					cause = "stock"
@@ -89,10 +115,12 @@ func refusalClaims() []claim.Claim {
 					"the kernel refused a thread as it should; that the program hangs is a defect of Go's runtime on %s, not of this kernel. The other claims about what the runtime says are decided with a runtime that was mended", a.GOARCH)
 				g.Expect(o.Value("text")).NotTo(gomega.BeEmpty(), "the kernel refused a thread as it should; what the runtime says")
 			}),
+		},
 	}
 }
 
-// recovers expects that the program of a cause runs to its end without it.
+// recovers expects that the program of a cause runs to its end when the cause is
+// gone.
 func recovers(g gomega.Gomega, t claim.Transcript, cause string) {
 	bound(t, cause)
 	end := t.Step(cause + ".again.end")
@@ -103,7 +131,7 @@ func recovers(g gomega.Gomega, t claim.Transcript, cause string) {
 	g.Expect(up.Int("threads")).To(gomega.BeNumerically(">", up.Int("started")), "threads of step %s", up.Step)
 }
 
-func checkTries(g gomega.Gomega, t claim.Transcript, _ abi.Table, f facts.Facts) {
+func checkTries(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 	again := 1
 	if retrying(f) {
 		again = tries

@@ -12,11 +12,11 @@ import (
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 
-// Recorded cells: one whose runtime is as it should be, and those whose is not.
+// Recorded cells: one whose Go runtime has no defect, and two whose runtime has one.
 const (
 	usual = "amd64-debian13bpo-newest"
-	lost  = "riscv64-debian14-newest"     // the error of clone
-	hasty = "mips64le-debian12-6.1-malta" // the pauses between attempts
+	lost  = "riscv64-debian14-newest"     // the runtime loses the error of clone
+	hasty = "mips64le-debian12-6.1-malta" // the pauses between attempts are too short
 )
 
 // TestEveryClaimCanFail fails if a check does not notice what it is about.
@@ -31,7 +31,7 @@ func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 }
 
 // TestWhatCouldNotBeToldIsNoVerdict fails if a kernel is judged by a limit that
-// was not set, or by a program that nobody watched to its end.
+// was not set, or by a program that was not watched to its end.
 func TestWhatCouldNotBeToldIsNoVerdict(t *testing.T) {
 	value := recorded.Value
 	recorded.Judged(t, recorded.Of(Suite(), probe), usual, probe, verdict.Error, []recorded.Wrong{
@@ -55,9 +55,8 @@ func TestWhatCouldNotBeToldIsNoVerdict(t *testing.T) {
 	})
 }
 
-// TestADefectOfTheRuntimeIsNotTheKernels fails if a kernel that answers as it
-// should is not conformant because of what the runtime makes of it, or if nobody
-// learns of that.
+// TestADefectOfTheRuntimeIsNotTheKernels fails if a defect of the Go runtime makes
+// a right kernel non-conformant, or if it is not reported at all.
 func TestADefectOfTheRuntimeIsNotTheKernels(t *testing.T) {
 	for cell, finding := range map[string]struct{ claim, says string }{
 		lost:  {"GR-010", "defect of Go's runtime on riscv64, not of this kernel"},
@@ -80,15 +79,12 @@ func TestADefectOfTheRuntimeIsNotTheKernels(t *testing.T) {
 	}
 }
 
-// TestWhatTheKernelAnswersIsAskedEverywhere fails if a defect of the runtime
-// hides what the kernel does.
+// TestWhatTheKernelAnswersIsAskedEverywhere fails if a defect of the Go runtime
+// keeps a claim about the kernel from being judged.
 func TestWhatTheKernelAnswersIsAskedEverywhere(t *testing.T) {
 	for _, c := range Suite().Claims {
 		for _, table := range abi.All() {
-			reason := ""
-			if c.Unsupported != nil {
-				reason = c.Unsupported(matrix.Cell{}, table)
-			}
+			reason := c.Inapplicable(matrix.Cell{}, table)
 			if table.Lacks(abi.GoPort) != "" {
 				if (reason == "") != (c.ID == "IN-001") {
 					t.Errorf("%s is asked of another runtime on %s, or not of the kernel: %q", c.ID, table.GOARCH, reason)
@@ -103,7 +99,7 @@ func TestWhatTheKernelAnswersIsAskedEverywhere(t *testing.T) {
 }
 
 // TestRetriesFollowTheRelease fails if a program of Go 1.19, which asks once, is
-// taken for a defect, or one of 1.20 that does.
+// taken for a defect, or if one of Go 1.20 that asks once is not.
 func TestRetriesFollowTheRelease(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	once := tr

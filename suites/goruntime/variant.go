@@ -7,13 +7,14 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// variants is the probe that runs each runtime on the kernel as it is, and as it
-// would be with a defect.
+// variants is the probe that runs each runtime variant on the kernel as it is, and
+// under injected defects.
 const variants = "variants"
 
 const (
@@ -22,112 +23,154 @@ const (
 	noMemory = "stack-enomem"
 )
 
-// unsupported are the defects that refuse MAP_STACK as something unknown or
-// forbidden, with the error of each.
+// unsupported returns the defects that refuse MAP_STACK as unknown or forbidden,
+// with the error of each.
 func unsupported() map[string]string {
 	return map[string]string{"stack-eperm": "EPERM", "stack-einval": "EINVAL", "stack-eopnotsupp": "EOPNOTSUPP"}
 }
 
-// threads is how many threads the programs start, beside the runtime's own.
+// threads is the number of threads that the programs start, without the runtime's
+// own.
 const threads = 40
 
 // injection is the exit status of the injector when nothing was injected.
 const injection = "70"
 
-// variantClaims are about what a runtime that uses MAP_STACK would do.
+// variantClaims returns the claims about runtimes that use MAP_STACK.
 func variantClaims() []claim.Claim {
-	claims := []claim.Claim{
-		must("GR-110",
-			"A Go runtime that maps the stack of every thread with MAP_STACK, and a guard below it, works: 40 threads stand on mappings of their own.",
-			"以 MAP_STACK 映射每个线程的栈并在其下设保护页的 Go 运行时可正常工作：40 个线程各自使用独立的映射。",
-			"a runtime made from Go's own source (harness/guest/runtimevariant, strict); rows MS-01, MS-02, IN-01",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+	return []claim.Claim{
+		{
+			ID: "GR-110", Level: verdict.Must,
+			English:      "A Go runtime that maps the stack of every thread with MAP_STACK, and a guard below it, works: 40 threads stand on mappings of their own.",
+			Chinese:      "以 MAP_STACK 映射每个线程的栈并在其下设保护页的 Go 运行时可正常工作：40 个线程各自使用独立的映射。",
+			Source:       "a runtime made from Go's own source (harness/guest/runtimevariant, strict); do_mmap in mm/mmap.c of 5.10 to 7.3 has no error path for MAP_STACK, see MS-001 and MS-002; observed on 5.10 to 7.3",
+			Needs:        []abi.Feature{abi.GoPort},
+			Probe:        variants,
+			UserMode:     claim.HostMaps,
+			Uninjectable: injectsItself,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				stands(g, t, asItIs+".strict", true)
 				stands(g, t, asItIs+".fallback", true)
-			}),
-		must("IN-001",
-			"A detector that maps a page with MAP_STACK, reads its protection and has the kernel write to it says that MAP_STACK can be used.",
-			"探测器以 MAP_STACK 映射一页、读取其保护属性并让内核写入该页，得出 MAP_STACK 可用的结论。",
-			"poc/stackprobe; rows MS-01 and MS-02",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "IN-001", Level: verdict.Must,
+			English: "A detector that maps a page with MAP_STACK, reads its protection and has the kernel write to it says that MAP_STACK can be used.",
+			Chinese: "探测器以 MAP_STACK 映射一页、读取其保护属性并让内核写入该页，得出 MAP_STACK 可用的结论。",
+			Source:  "poc/stackprobe; do_mmap in mm/mmap.c of 5.10 to 7.3 has no error path for MAP_STACK, see MS-001 and MS-002; observed on 5.10 to 7.3",
+			// It needs no GoPort: the detector asks the kernel alone.
+			Probe:        variants,
+			UserMode:     claim.HostMaps,
+			Uninjectable: injectsItself,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				ended(g, t, asItIs+".detector", "0")
 				equal(g, t.Step(asItIs+".detector.detect"), "answer", "yes")
-			}),
-		should("IN-008",
-			"The stock Go runtime, which never gives MAP_STACK, makes threads on its heap under every defect of the flag.",
-			"从不使用 MAP_STACK 的原版 Go 运行时，在该标志的任何缺陷下都能在堆上创建线程。",
-			"the control of the injection: what is not under test works; row GR-03",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "IN-008", Level: verdict.Should,
+			English:  "The stock Go runtime, which never gives MAP_STACK, makes threads on its heap under every defect of the flag.",
+			Chinese:  "从不使用 MAP_STACK 的原版 Go 运行时，在该标志的任何缺陷下都能在堆上创建线程。",
+			Source:   "the control of the injection: what is not under test works; Go's runtime/mem_linux.go never gives MAP_STACK, see GR-003; observed on 5.10 to 7.3",
+			Needs:    []abi.Feature{abi.GoPort},
+			Probe:    variants,
+			UserMode: claim.HostMaps,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, defect := range defects() {
 					stands(g, t, defect+".stock", false)
 				}
-			}),
-		should("GR-111",
-			"Where MAP_STACK is refused, a runtime that insists on it ends with status 2 and says 'failed to create new OS thread' with the error of mmap.",
-			"在 MAP_STACK 被拒绝之处，坚持使用它的运行时以状态 2 终止，并输出带有 mmap 错误号的 'failed to create new OS thread'。",
-			"rows D1 to D4; harness/guest/runtimevariant, strict",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "GR-111", Level: verdict.Should,
+			English:  "Where MAP_STACK is refused, a runtime that insists on it ends with status 2 and says 'failed to create new OS thread' with the error of mmap.",
+			Chinese:  "在 MAP_STACK 被拒绝之处，坚持使用它的运行时以状态 2 终止，并输出带有 mmap 错误号的 'failed to create new OS thread'。",
+			Source:   "harness/guest/runtimevariant, strict; the defects stack-eperm, stack-einval, stack-eopnotsupp and stack-enomem of poc/defect; observed on 5.10 to 7.3",
+			Needs:    []abi.Feature{abi.GoPort},
+			Probe:    variants,
+			UserMode: claim.NoInjection,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				for defect, name := range unsupported() {
 					dies(g, t, defect+".strict", a, name)
 				}
 				dies(g, t, noMemory+".strict", a, "ENOMEM")
 			}),
-		should("GR-112",
-			"Where MAP_STACK silently takes PROT_WRITE away, a runtime that insists on it dies of SIGSEGV.",
-			"在 MAP_STACK 悄然去掉 PROT_WRITE 之处，坚持使用它的运行时因 SIGSEGV 而死。",
-			"row D5; harness/guest/runtimevariant, strict",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "GR-112", Level: verdict.Should,
+			English:  "Where MAP_STACK silently takes PROT_WRITE away, a runtime that insists on it dies of SIGSEGV.",
+			Chinese:  "在 MAP_STACK 悄然去掉 PROT_WRITE 之处，坚持使用它的运行时因 SIGSEGV 而死。",
+			Source:   "harness/guest/runtimevariant, strict; the defect stack-read-only of poc/defect; observed on 5.10 to 7.3",
+			Needs:    []abi.Feature{abi.GoPort},
+			Probe:    variants,
+			UserMode: claim.NoInjection,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := ended(g, t, readOnly+".strict", "2")
 				g.Expect(o.Value("stderr")).To(gomega.ContainSubstring("SIGSEGV"), "what step %s says", o.Step)
-			}),
-		should("IN-002",
-			"Where MAP_STACK is refused with EPERM, EINVAL or EOPNOTSUPP, a runtime that asks before takes its threads' stacks from the heap, and they start.",
-			"在 MAP_STACK 以 EPERM、EINVAL 或 EOPNOTSUPP 被拒绝之处，事先探测的运行时改从堆中取得线程栈，线程照常启动。",
-			"rows D1 to D3; harness/guest/runtimevariant, fallback; poc/stackfallback",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "IN-002", Level: verdict.Should,
+			English:  "Where MAP_STACK is refused with EPERM, EINVAL or EOPNOTSUPP, a runtime that asks before takes its threads' stacks from the heap, and they start.",
+			Chinese:  "在 MAP_STACK 以 EPERM、EINVAL 或 EOPNOTSUPP 被拒绝之处，事先探测的运行时改从堆中取得线程栈，线程照常启动。",
+			Source:   "harness/guest/runtimevariant, fallback; poc/stackfallback; the defects stack-eperm, stack-einval and stack-eopnotsupp of poc/defect; observed on 5.10 to 7.3",
+			Needs:    []abi.Feature{abi.GoPort},
+			Probe:    variants,
+			UserMode: claim.NoInjection,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				for defect, name := range unsupported() {
 					stands(g, t, defect+".fallback", false)
 					detects(g, t, defect, "refused")
 					expect.Errno(g, a, t.Step(defect+".detector.detect.stack"), name)
 				}
 			}),
-		should("IN-003",
-			"Where MAP_STACK silently takes PROT_WRITE away, a runtime that asks before notices it without a signal, and its threads start on the heap; mprotect gives the page back its PROT_WRITE.",
-			"在 MAP_STACK 悄然去掉 PROT_WRITE 之处，事先探测的运行时无需信号即可发现，其线程在堆上启动；mprotect 可恢复该页的 PROT_WRITE。",
-			"row D5; harness/guest/runtimevariant, fallback; poc/stackfallback",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "IN-003", Level: verdict.Should,
+			English:  "Where MAP_STACK silently takes PROT_WRITE away, a runtime that asks before notices it without a signal, and its threads start on the heap; mprotect gives the page back its PROT_WRITE.",
+			Chinese:  "在 MAP_STACK 悄然去掉 PROT_WRITE 之处，事先探测的运行时无需信号即可发现，其线程在堆上启动；mprotect 可恢复该页的 PROT_WRITE。",
+			Source:   "harness/guest/runtimevariant, fallback; poc/stackfallback; the defect stack-read-only of poc/defect; observed on 5.10 to 7.3",
+			Needs:    []abi.Feature{abi.GoPort},
+			Probe:    variants,
+			UserMode: claim.NoInjection,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				stands(g, t, readOnly+".fallback", false)
 				detects(g, t, readOnly, "read-only")
 				g.Expect(t.Step(readOnly+".detector.detect.stack").Value("perms")).To(gomega.Equal("r--p"), "what the injector left of the page")
 				o := t.Step(readOnly + ".detector.detect.stack mended")
 				equal(g, o, "perms", "rw-p")
 				equal(g, o, "write", "ok")
-			}),
-		should("IN-004",
-			"ENOMEM on MAP_STACK is not taken for lack of support: a runtime that asks before ends with that error, and hides it behind no other kind of stack.",
-			"MAP_STACK 返回 ENOMEM 不被当作不支持：事先探测的运行时以该错误终止，而不以其他栈掩盖它。",
-			"row D4; harness/guest/runtimevariant, fallback; poc/stackfallback",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "IN-004", Level: verdict.Should,
+			English:  "ENOMEM on MAP_STACK is not taken for lack of support: a runtime that asks before ends with that error, and hides it behind no other kind of stack.",
+			Chinese:  "MAP_STACK 返回 ENOMEM 不被当作不支持：事先探测的运行时以该错误终止，而不以其他栈掩盖它。",
+			Source:   "harness/guest/runtimevariant, fallback; poc/stackfallback; the defect stack-enomem of poc/defect; observed on 5.10 to 7.3",
+			Needs:    []abi.Feature{abi.GoPort},
+			Probe:    variants,
+			UserMode: claim.NoInjection,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				dies(g, t, noMemory+".fallback", a, "ENOMEM")
 				ended(g, t, noMemory+".detector", "0")
 				equal(g, t.Step(noMemory+".detector.detect"), "answer", "could not tell")
 				dies(g, t, noMemory+".detector.fallback", a, "ENOMEM")
 			}),
+		},
 	}
-	for i := range claims {
-		claims[i].Probe = variants
-	}
-	return claims
 }
 
-// flagClaims are about the calls of those runtimes, as a tracer sees them.
+// flagClaims returns the claims about the calls of those runtimes, as a tracer sees
+// them.
 func flagClaims() []claim.Claim {
 	return []claim.Claim{
-		should("IN-005",
-			"A runtime that uses MAP_STACK gives mmap this architecture's number of it, for every thread, and no other flag that the stock runtime does not give.",
-			"使用 MAP_STACK 的运行时对每个线程都以本架构的数值传给 mmap，且不使用原版运行时不用的其他标志。",
-			"row D6; arch/*/include/uapi/asm/mman.h; mmap's words in the tracer's log",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		{
+			ID: "IN-005", Level: verdict.Should,
+			English: "A runtime that uses MAP_STACK gives mmap this architecture's number of it, for every thread, and no other flag that the stock runtime does not give.",
+			Chinese: "使用 MAP_STACK 的运行时对每个线程都以本架构的数值传给 mmap，且不使用原版运行时不用的其他标志。",
+			Source:  "arch/*/include/uapi/asm/mman.h: 0x20000 is MAP_NONBLOCK on mips, MAP_POPULATE on alpha and sw64; mmap's words in the tracer's log; observed on 5.10 to 7.3",
+			Needs:   []abi.Feature{abi.GoPort},
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				private := a.Map.Private | a.Map.Anonymous
 				for _, variant := range []string{"strict", "fallback"} {
 					o := traced(t, variant, "mmap")
@@ -139,6 +182,7 @@ func flagClaims() []claim.Claim {
 					g.Expect(o.Int("marked")).To(gomega.BeNumerically(">=", traced(t, variant, "clone").Int("threads")), "calls of mmap with MAP_STACK in step %s", o.Step)
 				}
 			}),
+		},
 	}
 }
 
@@ -146,8 +190,8 @@ func defects() []string {
 	return []string{asItIs, "stack-eperm", "stack-einval", "stack-eopnotsupp", noMemory, readOnly}
 }
 
-// ended is how a program ended that was really run, below its injector if it has
-// one, which must be with a status.
+// ended returns the end of a program and expects its exit status. It stops the
+// check if the program's injector injected nothing.
 func ended(g gomega.Gomega, t claim.Transcript, step, status string) claim.Observation {
 	o := t.Step(step)
 	if o.Has("exit") && o.Value("exit") == injection {
@@ -159,8 +203,8 @@ func ended(g gomega.Gomega, t claim.Transcript, step, status string) claim.Obser
 	return o
 }
 
-// stands expects that a program's threads start, each on a mapping of its own
-// with a guard, or on the heap.
+// stands expects that a program's threads start: each on a mapping of its own with
+// a guard (mapped), or all on the heap.
 func stands(g gomega.Gomega, t claim.Transcript, step string, mapped bool) {
 	ended(g, t, step, "0")
 	o := t.Step(step + ".generation 0")
@@ -174,7 +218,7 @@ func stands(g gomega.Gomega, t claim.Transcript, step string, mapped bool) {
 	g.Expect(o.Int("guarded")).To(gomega.Equal(found), "threads of step %s with a guard", step)
 }
 
-// dies expects the end of a program whose runtime got no stack.
+// dies expects that a program ends because its runtime got no stack.
 func dies(g gomega.Gomega, t claim.Transcript, step string, a abi.Table, name string) {
 	o := ended(g, t, step, "2")
 	text := o.Value("stderr")
@@ -183,7 +227,7 @@ func dies(g gomega.Gomega, t claim.Transcript, step string, a abi.Table, name st
 	g.Expect(text).To(gomega.ContainSubstring(fatal), "what step %s says", step)
 }
 
-// detects expects that the detector says no, and why.
+// detects expects that the detector answers "no" with a finding.
 func detects(g gomega.Gomega, t claim.Transcript, defect, finding string) {
 	o := t.Step(defect + ".detector.detect")
 	equal(g, o, "answer", "no")

@@ -4,15 +4,15 @@ import "github.com/mapstack/conformance/suites/internal/recorded"
 
 var all, becomes, shows = recorded.All, recorded.Fails, recorded.Shows
 
-// fine is how another program ended.
+// fine shows that the program of a cause ended with status 0.
 func fine(cause string) recorded.Answer { return shows(cause+".end", "exit", "0") }
 
-// says is another text of the runtime.
+// says gives the program of a cause another text.
 func says(cause, text string) recorded.Answer { return shows(cause+".end", "text", text) }
 
 const first = "runtime: failed to create new OS thread (have 15 already; errno="
 
-// wrong is, for each claim, what must turn it red.
+// wrong returns, by claim, the answers that must turn it red.
 func wrong() recorded.Defects {
 	return recorded.Defects{
 		"GR-101": {
@@ -158,7 +158,7 @@ func wrong() recorded.Defects {
 	}
 }
 
-// wrongVariants is the same for what runtimes make of MAP_STACK.
+// wrongVariants returns the same for the claims of the variants probe.
 func wrongVariants() recorded.Defects {
 	const died = "runtime: failed to create new OS thread (have 2 already; errno="
 	return recorded.Defects{

@@ -29,11 +29,11 @@ func threadsMaxClaims() []claim.Claim {
 			ID: "LM-105", Level: verdict.Should,
 			English: "By default kernel.threads-max lets the stacks of all threads, of at least 16 KiB each, take at most an eighth of memory.",
 			Chinese: "kernel.threads-max 的默认值使所有线程的内核栈（每个至少 16 KiB）最多占用内存的八分之一。",
-			Source:  "split from LM-05; set_max_threads in kernel/fork.c; observed: a thread for each 132 to 163 KiB, on ppc64le 7.2 for each 247",
+			Source:  "set_max_threads in kernel/fork.c; observed: a thread for each 132 to 163 KiB, on ppc64le 7.2 for each 247",
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("defaults")
-				// MemTotal leaves out what the kernel itself occupies, which the
-				// kernel counts when it sets the limit: an eighth is plenty.
+				// MemTotal leaves out the memory of the kernel itself, which counts
+				// when the kernel sets the limit. One eighth more is plenty.
 				memory := o.Int("memtotal") * 9 / 8
 				const stack = 16 // KiB, the smallest THREAD_SIZE of the architectures in poc/abi
 				g.Expect(o.Int("threads-max")).To(gomega.And(
@@ -42,7 +42,7 @@ func threadsMaxClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-006",
+			ID: "LM-006", Level: verdict.Must,
 			English: "The machine can have exactly as many threads as kernel.threads-max says, and clone refuses the next one with EAGAIN, root included.",
 			Chinese: "全系统线程数恰好可以达到 kernel.threads-max，clone 以 EAGAIN 拒绝再多一个，对 root 也是如此。",
 			Source:  "copy_process in kernel/fork.c: nr_threads >= max_threads; /proc/loadavg shows nr_threads",
@@ -54,10 +54,10 @@ func threadsMaxClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-106",
+			ID: "LM-106", Level: verdict.Must,
 			English: "kernel.threads-max accepts 1, after which nobody can clone, and rejects 0 with EINVAL.",
 			Chinese: "kernel.threads-max 接受 1（此后谁也不能 clone），以 EINVAL 拒绝 0。",
-			Source:  "split from LM-06; sysctl_max_threads in kernel/fork.c",
+			Source:  "sysctl_max_threads in kernel/fork.c; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				errno(g, f, t.Step("threadsmax.zero"), "EINVAL")
 				expect.OK(g, t.Step("threadsmax.one"))
@@ -65,10 +65,10 @@ func threadsMaxClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-107",
+			ID: "LM-107", Level: verdict.Must,
 			English: "When one thread of a machine at kernel.threads-max has gone, exactly one clone succeeds again, and any number once the limit is raised.",
 			Chinese: "达到 kernel.threads-max 后，有一个线程消失就恰好可以再成功 clone 一次；提高该限制后即恢复正常。",
-			Source:  "split from LM-06; __unhash_process in kernel/exit.c",
+			Source:  "__unhash_process in kernel/exit.c; copy_process in kernel/fork.c of 6.1 and 7.3; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				recovers(g, t, f, "threadsmax.", full)
 				expect.OK(g, t.Step("threadsmax.recovered"))
@@ -80,7 +80,7 @@ func threadsMaxClaims() []claim.Claim {
 func pidMaxClaims() []claim.Claim {
 	return []claim.Claim{
 		{
-			ID:      "LM-007",
+			ID: "LM-007", Level: verdict.Must,
 			English: "clone gives IDs below kernel.pid_max until none is free from 300 on, and then refuses with EAGAIN, root included.",
 			Chinese: "clone 分配小于 kernel.pid_max 的 ID，直到 300 以上没有空闲，此后以 EAGAIN 拒绝，对 root 也是如此。",
 			Source:  "alloc_pid in kernel/pid.c: RESERVED_PIDS, and ENOSPC turned into EAGAIN",
@@ -94,10 +94,10 @@ func pidMaxClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-108",
+			ID: "LM-108", Level: verdict.Must,
 			English: "When one process has gone on a machine without a free ID, exactly one clone succeeds again, and it gets that ID.",
 			Chinese: "系统没有空闲 ID 时，有一个进程消失就恰好可以再成功 clone 一次，并获得该 ID。",
-			Source:  "split from LM-07; free_pid and alloc_pid in kernel/pid.c",
+			Source:  "free_pid and alloc_pid in kernel/pid.c; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "pidmax.set")
 				recovers(g, t, f, "pidmax.", full)
@@ -107,10 +107,10 @@ func pidMaxClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-109",
+			ID: "LM-109", Level: verdict.Must,
 			English: "The smallest kernel.pid_max is 301 on machines of up to 37 CPUs: 301 is accepted and 300 is EINVAL.",
 			Chinese: "在不超过 37 个 CPU 的机器上，kernel.pid_max 的最小值是 301：接受 301，300 返回 EINVAL。",
-			Source:  "split from LM-07; pid_max_min in kernel/pid.c: RESERVED_PIDS + 1, or 8 for each possible CPU",
+			Source:  "pid_max_min in kernel/pid.c: RESERVED_PIDS + 1, or 8 for each possible CPU; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				errno(g, f, t.Step("pidmax.300"), "EINVAL")
 				if possible(t.Step("defaults")) > 37 {
@@ -123,7 +123,7 @@ func pidMaxClaims() []claim.Claim {
 	}
 }
 
-// possible is the number of CPUs in a list like "0-1" or "0".
+// possible returns the number of CPUs in a list like "0-1" or "0".
 func possible(o claim.Observation) int {
 	list := o.Value("possible")
 	_, last, isRange := strings.Cut(list, "-")

@@ -4,6 +4,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
@@ -11,15 +12,15 @@ import (
 // full is the error of clone at every limit of processes and threads.
 const full = "EAGAIN"
 
-// unprivileged stops the check unless a child ran as a user whom RLIMIT_NPROC
-// concerns.
+// unprivileged stops the check unless a child ran as a user to whom RLIMIT_NPROC
+// applies.
 func unprivileged(t claim.Transcript, step string) {
 	o := t.Step(step)
 	unless(o.Value("uid") == "0" || o.Uint("capeff") != 0, o, "capeff", "the child is privileged")
 }
 
-// own is how many threads the limited process had itself. Had one come or gone
-// meanwhile, a count would mean nothing.
+// own returns the number of threads of the limited process itself. It stops the
+// check if that number changed meanwhile: a count would mean nothing.
 func own(o claim.Observation) int {
 	unless(o.Int("threads") != o.Int("threads.after"), o, "threads.after", "the probe's own threads changed meanwhile")
 	return o.Int("threads")
@@ -29,7 +30,7 @@ func processClaims() []claim.Claim {
 	const user = "nproc.user."
 	return []claim.Claim{
 		{
-			ID:      "LM-001",
+			ID: "LM-001", Level: verdict.Must,
 			English: "A user without privilege can have exactly as many processes and threads as RLIMIT_NPROC says, and clone refuses the next one with EAGAIN.",
 			Chinese: "无特权用户的进程和线程总数恰好可以达到 RLIMIT_NPROC，clone 以 EAGAIN 拒绝再多一个。",
 			Source:  "copy_process in kernel/fork.c; getrlimit(2)",
@@ -43,10 +44,10 @@ func processClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-101",
+			ID: "LM-101", Level: verdict.Must,
 			English: "When one process of a user at RLIMIT_NPROC has gone, exactly one clone succeeds again.",
 			Chinese: "达到 RLIMIT_NPROC 的用户有一个进程消失后，恰好可以再成功 clone 一次。",
-			Source:  "split from LM-01; release_task in kernel/exit.c",
+			Source:  "copy_process in kernel/fork.c (user->processes in 5.10, is_rlimit_overlimit from 6.1 on), release_task in kernel/exit.c; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				unprivileged(t, user+"who")
 				prepared(t, user+"limit")
@@ -55,10 +56,10 @@ func processClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-102",
+			ID: "LM-102", Level: verdict.Must,
 			English: "A process that has ended counts against RLIMIT_NPROC until it is waited for.",
 			Chinese: "已结束的进程在被 wait 之前仍计入 RLIMIT_NPROC。",
-			Source:  "split from LM-01; release_task in kernel/exit.c uncounts, not exit_notify",
+			Source:  "release_task in kernel/exit.c uncounts, not exit_notify; copy_process in kernel/fork.c; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				unprivileged(t, user+"who")
 				prepared(t, user+"limit")
@@ -70,7 +71,7 @@ func processClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-024",
+			ID: "LM-024", Level: verdict.Must,
 			English: "The clone by which os/exec starts programs (CLONE_VFORK|CLONE_VM) is refused at RLIMIT_NPROC with EAGAIN as well, and works again when a process has gone.",
 			Chinese: "os/exec 启动程序所用的 clone（CLONE_VFORK|CLONE_VM）在 RLIMIT_NPROC 处同样以 EAGAIN 被拒绝，有进程消失后恢复正常。",
 			Source:  "copy_process in kernel/fork.c; Go syscall/exec_linux.go",
@@ -83,7 +84,7 @@ func processClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-025",
+			ID: "LM-025", Level: verdict.Must,
 			English: "A process that becomes a user with more processes than RLIMIT_NPROC is told so by execve, with EAGAIN.",
 			Chinese: "进程切换到进程数已超过 RLIMIT_NPROC 的用户后，由 execve 以 EAGAIN 报告。",
 			Source:  "PF_NPROC_EXCEEDED in kernel/sys.c and fs/exec.c; execve(2)",
@@ -97,10 +98,10 @@ func processClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-121",
+			ID: "LM-121", Level: verdict.Must,
 			English: "An execve that was refused for RLIMIT_NPROC succeeds when the user's other processes have gone.",
 			Chinese: "因 RLIMIT_NPROC 被拒绝的 execve，在该用户的其他进程消失后成功。",
-			Source:  "split from LM-25; do_execveat_common in fs/exec.c",
+			Source:  "do_execveat_common in fs/exec.c of 5.10 and 7.3; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "setuid.limit")
 				errno(g, f, t.Step("setuid.exec"), full)
@@ -113,7 +114,7 @@ func processClaims() []claim.Claim {
 }
 
 // exempted expects that a child made all the processes it tried, each alive,
-// although its limit was below what there already was.
+// although its limit was exceeded already.
 func exempted(g gomega.Gomega, t claim.Transcript, prefix string) {
 	prepared(t, prefix+"limit")
 	o := t.Step(prefix + "filled")
@@ -126,7 +127,7 @@ func exempted(g gomega.Gomega, t claim.Transcript, prefix string) {
 func exemptionClaims() []claim.Claim {
 	return []claim.Claim{
 		{
-			ID:      "LM-002",
+			ID: "LM-002", Level: verdict.Must,
 			English: "RLIMIT_NPROC does not concern real root, not even without any capability.",
 			Chinese: "RLIMIT_NPROC 不约束真正的 root，即使它没有任何 capability。",
 			Source:  "copy_process in kernel/fork.c: real_cred->user != INIT_USER",
@@ -138,7 +139,7 @@ func exemptionClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-003",
+			ID: "LM-003", Level: verdict.Must,
 			English: "CAP_SYS_RESOURCE alone, and CAP_SYS_ADMIN alone, exempt another user from RLIMIT_NPROC.",
 			Chinese: "单独的 CAP_SYS_RESOURCE 或单独的 CAP_SYS_ADMIN 都能使其他用户不受 RLIMIT_NPROC 约束。",
 			Source:  "copy_process in kernel/fork.c; capabilities(7)",
@@ -157,7 +158,7 @@ func exemptionClaims() []claim.Claim {
 func deadlineClaims() []claim.Claim {
 	return []claim.Claim{
 		{
-			ID:      "LM-026",
+			ID: "LM-026", Level: verdict.Must,
 			English: "clone refuses a thread of SCHED_DEADLINE with EAGAIN, root included and under no limit, and works again under another policy.",
 			Chinese: "clone 以 EAGAIN 拒绝 SCHED_DEADLINE 线程，即使是 root 且未受任何限制；换成其他调度策略后恢复正常。",
 			Source:  "sched_fork in kernel/sched/core.c; sched(7)",
@@ -169,10 +170,10 @@ func deadlineClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "LM-122",
+			ID: "LM-122", Level: verdict.Must,
 			English: "With SCHED_FLAG_RESET_ON_FORK a thread of SCHED_DEADLINE can clone.",
 			Chinese: "带 SCHED_FLAG_RESET_ON_FORK 的 SCHED_DEADLINE 线程可以 clone。",
-			Source:  "split from LM-26; sched_fork in kernel/sched/core.c",
+			Source:  "sched_fork in kernel/sched/core.c of 5.10 to 7.3; observed on 5.10 to 7.3",
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				prepared(t, "deadline.reset")
 				expect.OK(g, t.Step("deadline.reset.clone"))

@@ -22,24 +22,25 @@ func TestEveryClaimCanFail(t *testing.T) {
 	recorded.EveryDefectIsCaught(t, Suite(), usual, probe, wrong())
 }
 
-// TestOlderKernelsCanFail is about what has another meaning on the usual kernel.
+// TestOlderKernelsCanFail covers answers that mean something else on the usual
+// kernel.
 func TestOlderKernelsCanFail(t *testing.T) {
 	value := recorded.Value
 	recorded.Judged(t, Suite(), older, probe, verdict.Fail, []recorded.Wrong{
 		{"LM-008", "pidns.outside", value("after", "32768")},
 		{"LM-112", "pids.nested.events", value("inner", "0")},
 		{"LM-112", "pids.nested.events", value("outer", "2")},
-		{"LM-112", "pids.nested.events", value("outer.local", "2")}, // a file that is to come
+		{"LM-112", "pids.nested.events", value("outer.local", "2")}, // a file that comes with 6.11
 	})
 }
 
-// TestEveryAnswerDecidesAClaim fails if the probe observes an error, or a
-// success, that could be any other without anybody noticing.
+// TestEveryAnswerDecidesAClaim fails if an error or a success that the probe
+// observes could be another without a claim noticing.
 func TestEveryAnswerDecidesAClaim(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
-	// Which limit this is, other claims ask of the same code outside the namespace.
+	// Other claims ask the same code outside the namespace which limit this is.
 	unjudged := []string{"again", "full"}
-	// What version 1 has in common with version 2.
+	// These are the same in versions 1 and 2.
 	version1 := []string{"text.negative", "text.max", "leaf.raised", "lowered", "zero.enter", "zero.clone", "zero.left",
 		"nested.again", "nested.full"}
 	for _, o := range tr.Observations {
@@ -71,7 +72,7 @@ func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 }
 
 // TestWhatCouldNotBeToldIsNoVerdict fails if a kernel is judged by children that
-// were not what they should be.
+// were not prepared as they should be.
 func TestWhatCouldNotBeToldIsNoVerdict(t *testing.T) {
 	value := recorded.Value
 	recorded.Judged(t, Suite(), usual, probe, verdict.Error, []recorded.Wrong{
@@ -92,8 +93,8 @@ func TestWhatCouldNotBeToldIsNoVerdict(t *testing.T) {
 	})
 }
 
-// TestVersionIsACrossCheck fails if a kernel that behaves as another version
-// goes unnoticed: that is a back-port, and a deviation has to say so.
+// TestVersionIsACrossCheck fails if nobody notices a kernel that behaves as another
+// version does: that is a back-port, and a deviation must say so.
 func TestVersionIsACrossCheck(t *testing.T) {
 	for _, tc := range []struct {
 		recording string
@@ -117,8 +118,8 @@ func TestVersionIsACrossCheck(t *testing.T) {
 	}
 }
 
-// TestErrorsAreComparedByTheArchitecturesNumber: 11 is EAGAIN here and EDEADLK
-// on alpha, whatever name the guest gives it.
+// TestErrorsAreComparedByTheArchitecturesNumber fails if errors are compared by
+// the name that the guest gives them: 11 is EAGAIN here and EDEADLK on alpha.
 func TestErrorsAreComparedByTheArchitecturesNumber(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	f.Arch = "sw64"
@@ -128,7 +129,8 @@ func TestErrorsAreComparedByTheArchitecturesNumber(t *testing.T) {
 	}
 }
 
-// TestDebiansSysctlMayBeAbsent: other distributions do not have it.
+// TestDebiansSysctlMayBeAbsent fails if a distribution without Debian's sysctl is
+// blamed.
 func TestDebiansSysctlMayBeAbsent(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	tr = recorded.Change(t, tr, "userns.debian", func(o *wire.Observation) {
@@ -140,7 +142,8 @@ func TestDebiansSysctlMayBeAbsent(t *testing.T) {
 	}
 }
 
-// TestManyCPUsRaiseTheSmallestPIDMax: 8 IDs are kept for each possible CPU.
+// TestManyCPUsRaiseTheSmallestPIDMax fails if a large machine is blamed: the kernel
+// keeps 8 IDs for each possible CPU.
 func TestManyCPUsRaiseTheSmallestPIDMax(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	tr = recorded.Change(t, tr, "defaults", recorded.Value("possible", "0-63"))

@@ -8,7 +8,7 @@ var (
 	succeeds = func(step string) recorded.Answer { return recorded.Succeeds(step, "0x63") }
 )
 
-// wrong is, for each claim, what must turn it red.
+// wrong returns, by claim, the answers that must turn it red.
 func wrong() recorded.Defects {
 	const user = "nproc.user."
 	return recorded.Defects{

@@ -12,14 +12,16 @@ import (
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// flagClaims are about what MAP_STACK does to a mapping, but for huge pages.
+// flagClaims returns the claims about what MAP_STACK does to a mapping, without
+// those about huge pages.
 func flagClaims() []claim.Claim {
 	return []claim.Claim{
 		{
-			ID:      "MS-001",
-			English: "mmap of private anonymous memory with MAP_STACK succeeds for one page, eight pages and 8 MiB.",
-			Chinese: "带 MAP_STACK 的私有匿名 mmap 对 1 页、8 页和 8 MiB 都成功。",
-			Source:  "mm/mmap.c do_mmap: no error path mentions MAP_STACK (5.10 to 7.3); observed on every booted kernel",
+			ID: "MS-001", Level: verdict.Must,
+			English:  "mmap of private anonymous memory with MAP_STACK succeeds for one page, eight pages and 8 MiB.",
+			Chinese:  "带 MAP_STACK 的私有匿名 mmap 对 1 页、8 页和 8 MiB 都成功。",
+			Source:   "mm/mmap.c do_mmap: no error path mentions MAP_STACK (5.10 to 7.3); observed on every booted kernel",
+			UserMode: claim.Emulated,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				for _, step := range sizes() {
 					o := t.Step(step)
@@ -30,10 +32,11 @@ func flagClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "MS-002",
-			English: "A mapping made with MAP_STACK keeps the protection that was asked for, and its first and last byte can be written and read back.",
-			Chinese: "带 MAP_STACK 的映射保持所请求的保护属性，其首字节和末字节均可写入并读回。",
-			Source:  "mm/mmap.c do_mmap; /proc/self/smaps and real writes on every booted kernel",
+			ID: "MS-002", Level: verdict.Must,
+			English:  "A mapping made with MAP_STACK keeps the protection that was asked for, and its first and last byte can be written and read back.",
+			Chinese:  "带 MAP_STACK 的映射保持所请求的保护属性，其首字节和末字节均可写入并读回。",
+			Source:   "mm/mmap.c do_mmap; /proc/self/smaps and real writes on every booted kernel",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				for _, step := range sizes() {
 					usable(g, t.Step(step))
@@ -41,17 +44,19 @@ func flagClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "MS-003",
-			English: "MAP_STACK needs no privilege: a process of user 65534 without capabilities gets usable memory.",
-			Chinese: "MAP_STACK 不需要特权：用户 65534 且没有任何 capability 的进程也能得到可用内存。",
-			Source:  "mm/mmap.c do_mmap: no capability check depends on MAP_STACK; observed on every booted kernel",
-			Check:   checkUnprivileged,
+			ID: "MS-003", Level: verdict.Must,
+			English:  "MAP_STACK needs no privilege: a process of user 65534 without capabilities gets usable memory.",
+			Chinese:  "MAP_STACK 不需要特权：用户 65534 且没有任何 capability 的进程也能得到可用内存。",
+			Source:   "mm/mmap.c do_mmap: no capability check depends on MAP_STACK; observed on every booted kernel",
+			UserMode: claim.HostMaps,
+			Check:    checkUnprivileged,
 		},
 		{
-			ID:      "MS-004",
-			English: "No mapping with MAP_STACK that would be allowed without it is refused as unsupported (EOPNOTSUPP) or unimplemented (ENOSYS).",
-			Chinese: "凡不带 MAP_STACK 时允许的映射，加上 MAP_STACK 后都不会以 EOPNOTSUPP 或 ENOSYS 被拒绝。",
-			Source:  "include/linux/mman.h LEGACY_MAP_MASK contains MAP_STACK (4.19 to 7.3)",
+			ID: "MS-004", Level: verdict.Must,
+			English:  "No mapping with MAP_STACK that would be allowed without it is refused as unsupported (EOPNOTSUPP) or unimplemented (ENOSYS).",
+			Chinese:  "凡不带 MAP_STACK 时允许的映射，加上 MAP_STACK 后都不会以 EOPNOTSUPP 或 ENOSYS 被拒绝。",
+			Source:   "include/linux/mman.h LEGACY_MAP_MASK contains MAP_STACK (4.19 to 7.3)",
+			UserMode: claim.Emulated,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				errnos := expect.Table(f)
 				for _, step := range stackMappings() {
@@ -62,10 +67,11 @@ func flagClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "MS-005",
-			English: "Adding MAP_STACK changes nothing of a mapping's permissions, name, resident pages and VmFlags but, at most, the flag nh.",
-			Chinese: "加上 MAP_STACK 后，映射的权限、名称、驻留页数和 VmFlags 除 nh 标志外没有任何变化。",
-			Source:  "include/linux/mman.h calc_vm_flag_bits; observed on every booted kernel",
+			ID: "MS-005", Level: verdict.Must,
+			English:  "Adding MAP_STACK changes nothing of a mapping's permissions, name, resident pages and VmFlags but, at most, the flag nh.",
+			Chinese:  "加上 MAP_STACK 后，映射的权限、名称、驻留页数和 VmFlags 除 nh 标志外没有任何变化。",
+			Source:   "include/linux/mman.h calc_vm_flag_bits; observed on every booted kernel",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				plain, stack := t.Step("compare.plain"), t.Step("compare.stack")
 				expect.OK(g, plain)
@@ -78,11 +84,11 @@ func flagClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "MS-006",
-			Level:   verdict.Should, // no interface promises that mappings merge
-			English: "A MAP_STACK mapping merges with an equal plain neighbour exactly when it does not carry nh.",
-			Chinese: "当且仅当 MAP_STACK 映射不带 nh 时，它与属性相同的相邻普通映射合并。",
-			Source:  "mm/vma.c vma_merge compares vm_flags; observed merged on 5.10 and 6.1, not merged from 6.12 on",
+			ID: "MS-006", Level: verdict.Should, // no interface promises that mappings merge
+			English:  "A MAP_STACK mapping merges with an equal plain neighbour exactly when it does not carry nh.",
+			Chinese:  "当且仅当 MAP_STACK 映射不带 nh 时，它与属性相同的相邻普通映射合并。",
+			Source:   "mm/vma.c vma_merge compares vm_flags; observed merged on 5.10 and 6.1, not merged from 6.12 on",
+			UserMode: claim.HostPlaces,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				control, stack := t.Step("merge.plain"), t.Step("merge.stack")
 				expect.OK(g, control)
@@ -95,10 +101,11 @@ func flagClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "MS-007",
-			English: "Files can be mapped with MAP_STACK as MAP_SHARED, MAP_PRIVATE and MAP_SHARED_VALIDATE, and a shared mapping writes to the file while a private one does not.",
-			Chinese: "文件可以带 MAP_STACK 以 MAP_SHARED、MAP_PRIVATE 和 MAP_SHARED_VALIDATE 方式映射；共享映射写入文件，私有映射不写入。",
-			Source:  "mm/mmap.c do_mmap with LEGACY_MAP_MASK; observed on every booted kernel",
+			ID: "MS-007", Level: verdict.Must,
+			English:  "Files can be mapped with MAP_STACK as MAP_SHARED, MAP_PRIVATE and MAP_SHARED_VALIDATE, and a shared mapping writes to the file while a private one does not.",
+			Chinese:  "文件可以带 MAP_STACK 以 MAP_SHARED、MAP_PRIVATE 和 MAP_SHARED_VALIDATE 方式映射；共享映射写入文件，私有映射不写入。",
+			Source:   "mm/mmap.c do_mmap with LEGACY_MAP_MASK; observed on every booted kernel",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, kind := range []struct{ step, perms, file string }{
 					{"file.shared", "rw-s", "165"},
@@ -115,10 +122,11 @@ func flagClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "MS-008",
-			English: "Every protection from PROT_NONE to PROT_READ|PROT_WRITE|PROT_EXEC is accepted with MAP_STACK and shown unchanged in maps; riscv64 may add reading to writing.",
-			Chinese: "从 PROT_NONE 到 PROT_READ|PROT_WRITE|PROT_EXEC 的每种保护属性都可与 MAP_STACK 同用，并在 maps 中原样显示；riscv64 可为可写映射加上可读。",
-			Source:  "mm/mmap.c do_mmap; riscv64 from 7.0 shows write as read and write (arch/riscv/include/asm/mman.h)",
+			ID: "MS-008", Level: verdict.Must,
+			English:  "Every protection from PROT_NONE to PROT_READ|PROT_WRITE|PROT_EXEC is accepted with MAP_STACK and shown unchanged in maps; riscv64 may add reading to writing.",
+			Chinese:  "从 PROT_NONE 到 PROT_READ|PROT_WRITE|PROT_EXEC 的每种保护属性都可与 MAP_STACK 同用，并在 maps 中原样显示；riscv64 可为可写映射加上可读。",
+			Source:   "mm/mmap.c do_mmap; riscv64 from 7.0 shows write as read and write (arch/riscv/include/asm/mman.h)",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				for prot := uint64(0); prot < 8; prot++ {
 					o := t.Step(fmt.Sprintf("prot.%d", prot))
@@ -128,10 +136,11 @@ func flagClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "MS-009",
-			English: "MAP_STACK does not relax the mapping types: anonymous memory may be MAP_SHARED, but MAP_SHARED_VALIDATE or no type at all is EINVAL.",
-			Chinese: "MAP_STACK 不放宽映射类型规则：匿名内存可用 MAP_SHARED，而 MAP_SHARED_VALIDATE 或不给类型则返回 EINVAL。",
-			Source:  "mm/mmap.c do_mmap, the switch on MAP_TYPE; observed on every booted kernel",
+			ID: "MS-009", Level: verdict.Must,
+			English:  "MAP_STACK does not relax the mapping types: anonymous memory may be MAP_SHARED, but MAP_SHARED_VALIDATE or no type at all is EINVAL.",
+			Chinese:  "MAP_STACK 不放宽映射类型规则：匿名内存可用 MAP_SHARED，而 MAP_SHARED_VALIDATE 或不给类型则返回 EINVAL。",
+			Source:   "mm/mmap.c do_mmap, the switch on MAP_TYPE; observed on every booted kernel",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				expect.OK(g, t.Step("type.shared"))
 				equal(g, t.Step("type.shared"), "perms", "rw-s")
@@ -140,24 +149,27 @@ func flagClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "MS-011",
-			English: "A MAP_STACK mapping is neither populated nor locked, and does not grow: touching the byte below it faults.",
-			Chinese: "MAP_STACK 映射既不预先填充也不锁定，也不会向下增长：访问其下方一个字节会触发异常。",
-			Source:  "mm/mmap.c: only MAP_POPULATE, MAP_LOCKED and MAP_GROWSDOWN do; observed on every booted kernel",
-			Check:   checkGrowth,
+			ID: "MS-011", Level: verdict.Must,
+			English:  "A MAP_STACK mapping is neither populated nor locked, and does not grow: touching the byte below it faults.",
+			Chinese:  "MAP_STACK 映射既不预先填充也不锁定，也不会向下增长：访问其下方一个字节会触发异常。",
+			Source:   "mm/mmap.c: only MAP_POPULATE, MAP_LOCKED and MAP_GROWSDOWN do; observed on every booted kernel",
+			UserMode: claim.HostMaps,
+			Check:    checkGrowth,
 		},
 		{
-			ID:      "MS-012",
-			English: "MAP_STACK does not change what MAP_NORESERVE, MAP_POPULATE, MAP_NONBLOCK, MAP_GROWSDOWN and MAP_HUGETLB do.",
-			Chinese: "MAP_STACK 不改变 MAP_NORESERVE、MAP_POPULATE、MAP_NONBLOCK、MAP_GROWSDOWN 和 MAP_HUGETLB 的作用。",
-			Source:  "mm/mmap.c do_mmap; observed on every booted kernel",
-			Check:   checkCombinations,
+			ID: "MS-012", Level: verdict.Must,
+			English:  "MAP_STACK does not change what MAP_NORESERVE, MAP_POPULATE, MAP_NONBLOCK, MAP_GROWSDOWN and MAP_HUGETLB do.",
+			Chinese:  "MAP_STACK 不改变 MAP_NORESERVE、MAP_POPULATE、MAP_NONBLOCK、MAP_GROWSDOWN 和 MAP_HUGETLB 的作用。",
+			Source:   "mm/mmap.c do_mmap; observed on every booted kernel",
+			UserMode: claim.HostMaps,
+			Check:    checkCombinations,
 		},
 		{
-			ID:      "MS-013",
-			English: "A MAP_STACK mapping has no name in maps.",
-			Chinese: "MAP_STACK 映射在 maps 中没有名字。",
-			Source:  "fs/proc/task_mmu.c show_map_vma: [stack:tid] is gone since 4.5; observed on every booted kernel",
+			ID: "MS-013", Level: verdict.Must,
+			English:  "A MAP_STACK mapping has no name in maps.",
+			Chinese:  "MAP_STACK 映射在 maps 中没有名字。",
+			Source:   "fs/proc/task_mmu.c show_map_vma: [stack:tid] is gone since 4.5; observed on every booted kernel",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, step := range sizes() {
 					expect.OK(g, t.Step(step))
@@ -170,7 +182,8 @@ func flagClaims() []claim.Claim {
 
 func sizes() []string { return []string{"map.1p", "map.8p", "map.8m"} }
 
-// stackMappings are the steps that map with MAP_STACK what is allowed without.
+// stackMappings returns the steps that map with MAP_STACK what is allowed without
+// it.
 func stackMappings() []string {
 	steps := append(sizes(), "unprivileged.map.1p", "unprivileged.map.8p", "unprivileged.map.8m",
 		"compare.stack", "merge.stack", "file.shared", "file.private", "file.shared_validate",
@@ -219,7 +232,7 @@ func checkCombinations(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 			"VmFlags of %s, nh left out, against %s", stack.Call, plain.Call)
 		equal(g, stack, "resident", plain.Value("resident"))
 	}
-	// Each flag is seen to work, so that two failures are not called agreement.
+	// Each flag must be seen to work: two failures are no agreement.
 	if huge := t.Step("with.hugetlb.stack"); huge.OK() {
 		flagged(g, huge, "vmflags", "ht", true)
 	}

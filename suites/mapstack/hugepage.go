@@ -10,22 +10,23 @@ import (
 	"github.com/mapstack/conformance/suites/internal/history"
 )
 
-// hugePageClaims are about the one effect that MAP_STACK has.
+// hugePageClaims returns the claims about the one effect that MAP_STACK has.
 func hugePageClaims() []claim.Claim {
 	return []claim.Claim{
 		{
-			ID:      "MS-017",
-			English: "Either every mapping with MAP_STACK carries nh or none does, one that does is not eligible for huge pages, and a mapping without MAP_STACK never carries it.",
-			Chinese: "带 MAP_STACK 的映射要么全部带有 nh，要么全部没有；带 nh 的映射不能使用透明大页；不带 MAP_STACK 的映射从不带 nh。",
-			Source:  "include/linux/mman.h calc_vm_flag_bits; mm/huge_memory.c; observed on every booted kernel",
-			Check:   checkNoHugepage,
+			ID: "MS-017", Level: verdict.Must,
+			English:  "Either every mapping with MAP_STACK carries nh or none does, one that does is not eligible for huge pages, and a mapping without MAP_STACK never carries it.",
+			Chinese:  "带 MAP_STACK 的映射要么全部带有 nh，要么全部没有；带 nh 的映射不能使用透明大页；不带 MAP_STACK 的映射从不带 nh。",
+			Source:   "include/linux/mman.h calc_vm_flag_bits; mm/huge_memory.c; observed on every booted kernel",
+			UserMode: claim.HostMaps,
+			Check:    checkNoHugepage,
 		},
 		{
-			ID:      "MS-010",
-			Level:   verdict.Should, // the change is back-ported
-			English: "MAP_STACK sets VM_NOHUGEPAGE (nh in smaps) from Linux 6.8 (stable 6.7.6) on where transparent huge pages are configured, without them until 6.15 (stable 6.12.31) too, and never before.",
-			Chinese: "自 Linux 6.8（稳定版 6.7.6）起，在配置了透明大页的内核上，MAP_STACK 使映射带有 VM_NOHUGEPAGE（smaps 中的 nh）；未配置透明大页的内核到 6.15（稳定版 6.12.31）之前也是如此；更早的内核从不如此。",
-			Source:  "commits c4608d1bf7c6 (6.8, 6.7.6) and 7190b3c8bd2b (6.15, 6.12.31); include/linux/mman.h calc_vm_flag_bits",
+			ID: "MS-010", Level: verdict.Should, // the change is back-ported
+			English:  "MAP_STACK sets VM_NOHUGEPAGE (nh in smaps) from Linux 6.8 (stable 6.7.6) on where transparent huge pages are configured, without them until 6.15 (stable 6.12.31) too, and never before.",
+			Chinese:  "自 Linux 6.8（稳定版 6.7.6）起，在配置了透明大页的内核上，MAP_STACK 使映射带有 VM_NOHUGEPAGE（smaps 中的 nh）；未配置透明大页的内核到 6.15（稳定版 6.12.31）之前也是如此；更早的内核从不如此。",
+			Source:   "commits c4608d1bf7c6 (6.8, 6.7.6) and 7190b3c8bd2b (6.15, 6.12.31); include/linux/mman.h calc_vm_flag_bits",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := t.Step("compare.stack")
 				expect.OK(g, o)
@@ -34,10 +35,11 @@ func hugePageClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "MS-015",
-			English: "MADV_HUGEPAGE gives a MAP_STACK mapping hg and takes nh away, and MADV_NOHUGEPAGE does the opposite; without transparent huge pages both are EINVAL.",
-			Chinese: "MADV_HUGEPAGE 为 MAP_STACK 映射加上 hg 并去掉 nh，MADV_NOHUGEPAGE 则相反；未配置透明大页时两者都返回 EINVAL。",
-			Source:  "mm/khugepaged.c hugepage_madvise, mm/madvise.c madvise_behavior_valid; observed on every booted kernel",
+			ID: "MS-015", Level: verdict.Must,
+			English:  "MADV_HUGEPAGE gives a MAP_STACK mapping hg and takes nh away, and MADV_NOHUGEPAGE does the opposite; without transparent huge pages both are EINVAL.",
+			Chinese:  "MADV_HUGEPAGE 为 MAP_STACK 映射加上 hg 并去掉 nh，MADV_NOHUGEPAGE 则相反；未配置透明大页时两者都返回 EINVAL。",
+			Source:   "mm/khugepaged.c hugepage_madvise, mm/madvise.c madvise_behavior_valid; observed on every booted kernel",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				huge, none := t.Step("thp.hugepage"), t.Step("thp.nohugepage")
 				if !f.THP {
@@ -67,8 +69,8 @@ func checkNoHugepage(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 		flagged(g, o, key, "nh", want)
 	}
 	if want {
-		// 8 MiB hold a huge page on every architecture but those of 16 KiB
-		// pages; eligible they must not be on any.
+		// 8 MiB hold a huge page unless pages have 16 KiB. The mapping must not be
+		// eligible anywhere.
 		equal(g, t.Step("map.8m"), "thpeligible", "0")
 	}
 	flagged(g, t.Step("compare.plain"), "vmflags", "nh", false)

@@ -10,9 +10,9 @@ import (
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 
-// TestProbeSaysWhatTheClaimsAsk fails if the probe and the claims no longer
-// speak of the same steps and values. It judges this host's kernel, which may be
-// any, so only an error is a defect of ours.
+// TestProbeSaysWhatTheClaimsAsk fails if the probe and the claims no longer agree
+// on steps and values. It judges this host's kernel, which may be any kernel, so
+// only an error is a defect of ours.
 func TestProbeSaysWhatTheClaimsAsk(t *testing.T) {
 	f, err := facts.Parse(recorded.Here(t, "facts"), nil)
 	if err != nil {

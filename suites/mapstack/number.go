@@ -6,26 +6,30 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// numberClaims are about the numbers that other architectures call MAP_STACK.
+// numberClaims returns the claims about the numbers that other architectures call
+// MAP_STACK.
 func numberClaims() []claim.Claim {
 	return []claim.Claim{
 		{
-			ID:      "MS-014",
-			English: "The numbers that other architectures use for MAP_STACK do what they mean on this one: nothing, population, huge pages or synchronous faults, never a stack.",
-			Chinese: "其他架构的 MAP_STACK 数值在本架构上只起其本来的作用：无作用、预填充、大页或同步缺页，而不表示栈。",
-			Source:  "arch/{alpha,mips,sw_64}/include/uapi/asm/mman.h against include/uapi/asm-generic/mman.h; poc/abi",
-			Check:   checkNumbers,
+			ID: "MS-014", Level: verdict.Must,
+			English:  "The numbers that other architectures use for MAP_STACK do what they mean on this one: nothing, population, huge pages or synchronous faults, never a stack.",
+			Chinese:  "其他架构的 MAP_STACK 数值在本架构上只起其本来的作用：无作用、预填充、大页或同步缺页，而不表示栈。",
+			Source:   "arch/{alpha,mips,sw_64}/include/uapi/asm/mman.h against include/uapi/asm-generic/mman.h; poc/abi",
+			UserMode: claim.HostMaps,
+			Check:    checkNumbers,
 		},
 		{
-			ID:      "MS-016",
-			English: "The whole flag word MAP_PRIVATE|MAP_ANONYMOUS|MAP_STACK of an architecture with another MAP_ANONYMOUS asks for a file here and is EBADF with descriptor -1.",
-			Chinese: "MAP_ANONYMOUS 数值不同的架构上的整个标志字 MAP_PRIVATE|MAP_ANONYMOUS|MAP_STACK 在本架构上表示映射文件，描述符为 -1 时返回 EBADF。",
-			Source:  "mm/mmap.c ksys_mmap_pgoff: fget before anything else when MAP_ANONYMOUS is absent; observed on mips64le",
+			ID: "MS-016", Level: verdict.Must,
+			English:  "The whole flag word MAP_PRIVATE|MAP_ANONYMOUS|MAP_STACK of an architecture with another MAP_ANONYMOUS asks for a file here and is EBADF with descriptor -1.",
+			Chinese:  "MAP_ANONYMOUS 数值不同的架构上的整个标志字 MAP_PRIVATE|MAP_ANONYMOUS|MAP_STACK 在本架构上表示映射文件，描述符为 -1 时返回 EBADF。",
+			Source:   "mm/mmap.c ksys_mmap_pgoff: fget before anything else when MAP_ANONYMOUS is absent; observed on mips64le",
+			UserMode: claim.Emulated,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				own := expect.Table(f)
 				for _, other := range abi.All() {
@@ -71,12 +75,12 @@ func checkNumbers(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				flagged(g, o, "vmflags", "ht", true)
 			}
 		default:
-			panic(fmt.Sprintf("nobody said what %#x, which is %q on %s, is expected to do", flag, meaning, own.GOARCH))
+			panic(fmt.Sprintf("the check has no expectation for %#x, which is %q on %s; add one", flag, meaning, own.GOARCH))
 		}
 	}
 }
 
-// meaningOf is the name of a flag on an architecture, "" if it has none.
+// meaningOf returns the name of a flag on an architecture, or "" if it has none.
 func meaningOf(own abi.Table, flag uint64) string {
 	for _, c := range own.Map.Named() {
 		if c.Value == flag {

@@ -13,35 +13,40 @@ import (
 	"github.com/mapstack/conformance/suites/internal/history"
 )
 
-// protectionClaims are about protections as such, with MAP_STACK and without.
+// protectionClaims returns the claims about protections, with MAP_STACK and
+// without.
 func protectionClaims() []claim.Claim {
 	return []claim.Claim{
 		{
-			ID:      "PR-001",
-			English: "Reading and writing memory succeeds or faults as its protection says: PROT_NONE neither, PROT_READ with or without PROT_EXEC only reading, PROT_READ|PROT_WRITE both, with MAP_STACK and without.",
-			Chinese: "内存的读写成败与其保护属性一致：PROT_NONE 均不可，PROT_READ（无论是否带 PROT_EXEC）只可读，PROT_READ|PROT_WRITE 均可；带与不带 MAP_STACK 相同。",
-			Source:  "mmap(2), POSIX mmap; real accesses on every booted kernel",
-			Check:   checkAccess,
+			ID: "PR-001", Level: verdict.Must,
+			English:  "Reading and writing memory succeeds or faults as its protection says: PROT_NONE neither, PROT_READ with or without PROT_EXEC only reading, PROT_READ|PROT_WRITE both, with MAP_STACK and without.",
+			Chinese:  "内存的读写成败与其保护属性一致：PROT_NONE 均不可，PROT_READ（无论是否带 PROT_EXEC）只可读，PROT_READ|PROT_WRITE 均可；带与不带 MAP_STACK 相同。",
+			Source:   "mmap(2), POSIX mmap; real accesses on every booted kernel",
+			UserMode: claim.Emulated,
+			Check:    checkAccess,
 		},
 		{
-			ID:      "PR-002",
-			English: "mprotect takes a MAP_STACK mapping through every protection; maps shows each as asked, the memory works again afterwards, and nh stays as it was.",
-			Chinese: "mprotect 可让 MAP_STACK 映射经历各种保护属性；maps 按所请求的显示，之后内存仍可用，nh 始终不变。",
-			Source:  "mm/mprotect.c; observed on every booted kernel",
-			Check:   checkMprotect,
+			ID: "PR-002", Level: verdict.Must,
+			English:  "mprotect takes a MAP_STACK mapping through every protection; maps shows each as asked, the memory works again afterwards, and nh stays as it was.",
+			Chinese:  "mprotect 可让 MAP_STACK 映射经历各种保护属性；maps 按所请求的显示，之后内存仍可用，nh 始终不变。",
+			Source:   "mm/mprotect.c; observed on every booted kernel",
+			UserMode: claim.HostMaps,
+			Check:    checkMprotect,
 		},
 		{
-			ID:      "PR-003",
-			English: "A bad access raises SIGSEGV with SEGV_ACCERR (2) where a mapping forbids it and SEGV_MAPERR (1) where nothing is mapped.",
-			Chinese: "非法访问触发 SIGSEGV：映射不允许时代码为 SEGV_ACCERR (2)，无映射时为 SEGV_MAPERR (1)。",
-			Source:  "arch/*/mm/fault.c bad_area and bad_area_access_error; observed on every booted kernel",
-			Check:   checkDeaths,
+			ID: "PR-003", Level: verdict.Must,
+			English:  "A bad access raises SIGSEGV with SEGV_ACCERR (2) where a mapping forbids it and SEGV_MAPERR (1) where nothing is mapped.",
+			Chinese:  "非法访问触发 SIGSEGV：映射不允许时代码为 SEGV_ACCERR (2)，无映射时为 SEGV_MAPERR (1)。",
+			Source:   "arch/*/mm/fault.c bad_area and bad_area_access_error; observed on every booted kernel",
+			UserMode: claim.Emulated,
+			Check:    checkDeaths,
 		},
 		{
-			ID:      "PR-006",
-			English: "Without a policy that forbids it, a stack mapping that is writable and executable is granted.",
-			Chinese: "在没有禁止策略的情况下，可写且可执行的栈映射会被允许。",
-			Source:  "mm/mmap.c do_mmap: no W^X without PR_SET_MDWE or an LSM; observed on every booted kernel",
+			ID: "PR-006", Level: verdict.Must,
+			English:  "Without a policy that forbids it, a stack mapping that is writable and executable is granted.",
+			Chinese:  "在没有禁止策略的情况下，可写且可执行的栈映射会被允许。",
+			Source:   "mm/mmap.c do_mmap: no W^X without PR_SET_MDWE or an LSM; observed on every booted kernel",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("access.stack.7")
 				expect.OK(g, o)
@@ -50,10 +55,11 @@ func protectionClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "PR-007",
-			English: "With the personality READ_IMPLIES_EXEC a readable stack mapping becomes executable, by mmap and by mprotect.",
-			Chinese: "设置 READ_IMPLIES_EXEC personality 后，可读的栈映射经 mmap 和 mprotect 都会变为可执行。",
-			Source:  "mm/mmap.c do_mmap and mm/mprotect.c do_mprotect_pkey; observed on every booted kernel",
+			ID: "PR-007", Level: verdict.Must,
+			English:  "With the personality READ_IMPLIES_EXEC a readable stack mapping becomes executable, by mmap and by mprotect.",
+			Chinese:  "设置 READ_IMPLIES_EXEC personality 后，可读的栈映射经 mmap 和 mprotect 都会变为可执行。",
+			Source:   "mm/mmap.c do_mmap and mm/mprotect.c do_mprotect_pkey; observed on every booted kernel",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				t.Ended("implied")
 				expect.OK(g, t.Step("implied.personality"))
@@ -64,18 +70,19 @@ func protectionClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "PR-013",
-			English: "After PR_SET_MDWE no mapping can be writable and executable nor become executable, with MAP_STACK and without; a kernel that does not know it refuses PR_GET_MDWE with EINVAL.",
-			Chinese: "PR_SET_MDWE 之后，无论是否带 MAP_STACK，映射不能既可写又可执行，也不能变为可执行；不支持它的内核以 EINVAL 拒绝 PR_GET_MDWE。",
-			Source:  "commit b507808ebce2; tools/testing/selftests/mm/mdwe_test.c",
-			Check:   checkDenyWriteExecute,
+			ID: "PR-013", Level: verdict.Must,
+			English:  "After PR_SET_MDWE no mapping can be writable and executable nor become executable, with MAP_STACK and without; a kernel that does not know it refuses PR_GET_MDWE with EINVAL.",
+			Chinese:  "PR_SET_MDWE 之后，无论是否带 MAP_STACK，映射不能既可写又可执行，也不能变为可执行；不支持它的内核以 EINVAL 拒绝 PR_GET_MDWE。",
+			Source:   "commit b507808ebce2; tools/testing/selftests/mm/mdwe_test.c",
+			UserMode: claim.HostRelease,
+			Check:    checkDenyWriteExecute,
 		},
 		{
-			ID:      "PR-015",
-			Level:   verdict.Should, // features are back-ported
-			English: "The kernel knows PR_SET_MDWE from Linux 6.3 on and MADV_GUARD_INSTALL from 6.13 on, and neither before.",
-			Chinese: "内核自 Linux 6.3 起支持 PR_SET_MDWE，自 6.13 起支持 MADV_GUARD_INSTALL，此前均不支持。",
-			Source:  "commits b507808ebce2 and 662df3e5c376; observed on 5.10 to 7.3",
+			ID: "PR-015", Level: verdict.Should, // features are back-ported
+			English:  "The kernel knows PR_SET_MDWE from Linux 6.3 on and MADV_GUARD_INSTALL from 6.13 on, and neither before.",
+			Chinese:  "内核自 Linux 6.3 起支持 PR_SET_MDWE，自 6.13 起支持 MADV_GUARD_INSTALL，此前均不支持。",
+			Source:   "commits b507808ebce2 and 662df3e5c376; observed on 5.10 to 7.3",
+			UserMode: claim.HostRelease,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				t.Ended("mdwe")
 				g.Expect(t.Step("mdwe.get").OK()).To(gomega.Equal(history.DenyWriteExecute(f)), "PR_GET_MDWE is known to Linux %s", f.UnameRelease)
@@ -130,7 +137,7 @@ func checkMprotect(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 }
 
 func checkDeaths(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
-	// As the Go runtime prints the signal that ends a program.
+	// The Go runtime prints the signal that ends a program in this form.
 	signal := regexp.MustCompile(`\[signal SIGSEGV: [a-z ]*code=(0x[0-9a-f]+)`)
 	for _, death := range []struct{ how, code string }{
 		{"none", "0x2"}, {"readonly", "0x2"}, {"unmapped", "0x1"},

@@ -1,5 +1,5 @@
-// Package mapstack is the claims about MAP_STACK and about the protections of
-// thread stacks, decided from what poc/mapstack observed.
+// Package mapstack claims what MAP_STACK does to a mapping, and how the
+// protections of thread stacks behave.
 package mapstack
 
 import (
@@ -7,27 +7,22 @@ import (
 
 	"github.com/onsi/gomega"
 
-	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// probe is the one whose transcript every claim here reads.
+// probe is the probe that every claim here reads.
 const probe = "mapstack"
 
 // Suite returns the claims of this suite.
 func Suite() claim.Suite {
-	claims := append(flagClaims(), hugePageClaims()...)
-	claims = append(claims, numberClaims()...)
-	claims = append(claims, protectionClaims()...)
-	claims = append(claims, threadClaims()...)
-	for i := range claims {
-		claims[i].Probe = probe
-		if claims[i].Level == "" {
-			claims[i].Level = verdict.Must
-		}
-	}
-	return claim.Suite{Name: "mapstack", Claims: claims}
+	return claim.Suite{
+		Name: "mapstack", Prefix: "MS", Probe: probe,
+		About: claim.Text{
+			English: "What MAP_STACK does to a mapping, and the protections of thread stacks.",
+			Chinese: "MAP_STACK 对映射有何作用，以及线程栈的保护属性。",
+		},
+	}.Join(flagClaims(), hugePageClaims(), numberClaims(), protectionClaims(), threadClaims())
 }
 
 // equal expects a value as text.
@@ -35,7 +30,7 @@ func equal(g gomega.Gomega, o claim.Observation, key, want string) {
 	g.Expect(o.Value(key)).To(gomega.Equal(want), "%s: %s of %s", o.Step, key, o.Call)
 }
 
-// flagged expects a flag among the words of VmFlags, or not.
+// flagged expects that the words of VmFlags hold a flag, or that they do not.
 func flagged(g gomega.Gomega, o claim.Observation, key, flag string, want bool) {
 	g.Expect(has(o, key, flag)).To(gomega.Equal(want),
 		"%s: flag %s among %s %q of %s", o.Step, flag, key, o.Value(key), o.Call)
@@ -50,7 +45,7 @@ func has(o claim.Observation, key, flag string) bool {
 	return false
 }
 
-// without is the words of VmFlags but for some, as text.
+// without returns the words of VmFlags without some of them, as text.
 func without(o claim.Observation, key string, flags ...string) string {
 	var kept []string
 	for _, word := range o.Words(key) {

@@ -59,8 +59,8 @@ func TestWhatCouldNotBeToldIsNoVerdict(t *testing.T) {
 	}
 }
 
-// TestVersionIsACrossCheck fails if a kernel that behaves as another version
-// goes unnoticed: that is a back-port, and a deviation has to say so.
+// TestVersionIsACrossCheck fails if nobody notices a kernel that behaves as another
+// version does: that is a back-port, and a deviation must say so.
 func TestVersionIsACrossCheck(t *testing.T) {
 	want := []string{"MS-010", "PR-015"}
 	newest, now := recorded.Kernel(t, usual, probe)
@@ -73,8 +73,8 @@ func TestVersionIsACrossCheck(t *testing.T) {
 	}
 }
 
-// TestOnlyRISCVMayAddReadToWrite fails if the one architecture that adds a
-// permission is refused for it, or another is not.
+// TestOnlyRISCVMayAddReadToWrite fails if riscv64, which may add a permission, is
+// blamed for it, or if another architecture is not.
 func TestOnlyRISCVMayAddReadToWrite(t *testing.T) {
 	for cell, added := range map[string]verdict.Status{"riscv64-debian14-newest": verdict.Pass, "loong64-debian14-newest": verdict.Fail} {
 		for perms, want := range map[string]verdict.Status{"-w-p": verdict.Pass, "rw-p": added, "r--p": verdict.Fail, "-wxp": verdict.Fail} {
@@ -83,8 +83,8 @@ func TestOnlyRISCVMayAddReadToWrite(t *testing.T) {
 	}
 }
 
-// TestNumbersHaveAMeaningEverywhere fails if an architecture is added whose
-// MAP_STACK nobody thought about on the others.
+// TestNumbersHaveAMeaningEverywhere fails if the check has no expectation for an
+// architecture's MAP_STACK on another architecture.
 func TestNumbersHaveAMeaningEverywhere(t *testing.T) {
 	for _, arch := range []string{"alpha", "amd64", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x", "sw64"} {
 		f := facts.Facts{Arch: arch}
@@ -99,8 +99,8 @@ func TestNumbersHaveAMeaningEverywhere(t *testing.T) {
 }
 
 // TestGenericStackPopulatesOnAlpha fails if 0x20000 may be anything but
-// MAP_POPULATE where alpha's numbers hold: that mix-up is what the project is
-// about. No alpha was booted for it; the answers are put together from amd64's.
+// MAP_POPULATE with alpha's numbers: the project is about that mix-up. The
+// answers are made from those of amd64.
 func TestGenericStackPopulatesOnAlpha(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	flags := map[string]string{}

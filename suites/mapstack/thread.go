@@ -4,18 +4,20 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// threadClaims are about how C libraries make thread stacks.
+// threadClaims returns the claims about how C libraries make thread stacks.
 func threadClaims() []claim.Claim {
 	return []claim.Claim{
 		{
-			ID:      "PR-009",
-			English: "The thread stack of glibc works: 8 MiB mapped PROT_NONE with MAP_STACK, all but a guard page opened by mprotect, both ends usable, the guard faulting, nh unchanged, and gone after munmap.",
-			Chinese: "glibc 的线程栈流程有效：带 MAP_STACK 以 PROT_NONE 映射 8 MiB，用 mprotect 打开保护页以外的部分，两端可用，保护页触发异常，nh 不变，munmap 后消失。",
-			Source:  "glibc 2.36 nptl/allocatestack.c; replayed on every booted kernel",
+			ID: "PR-009", Level: verdict.Must,
+			English:  "The thread stack of glibc works: 8 MiB mapped PROT_NONE with MAP_STACK, all but a guard page opened by mprotect, both ends usable, the guard faulting, nh unchanged, and gone after munmap.",
+			Chinese:  "glibc 的线程栈流程有效：带 MAP_STACK 以 PROT_NONE 映射 8 MiB，用 mprotect 打开保护页以外的部分，两端可用，保护页触发异常，nh 不变，munmap 后消失。",
+			Source:   "glibc 2.36 nptl/allocatestack.c; replayed on every booted kernel",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				checkThreadStack(g, t, "glibc")
 				nh := has(t.Step("glibc.mmap"), "vmflags", "nh")
@@ -24,10 +26,11 @@ func threadClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "PR-010",
-			English: "The thread stack of musl works: mapped PROT_NONE without MAP_STACK, all but a guard page opened by mprotect, both ends usable, the guard faulting, never nh, and gone after munmap.",
-			Chinese: "musl 的线程栈流程有效：不带 MAP_STACK 以 PROT_NONE 映射，用 mprotect 打开保护页以外的部分，两端可用，保护页触发异常，从不带 nh，munmap 后消失。",
-			Source:  "musl 1.2.3 src/thread/pthread_create.c; replayed on every booted kernel",
+			ID: "PR-010", Level: verdict.Must,
+			English:  "The thread stack of musl works: mapped PROT_NONE without MAP_STACK, all but a guard page opened by mprotect, both ends usable, the guard faulting, never nh, and gone after munmap.",
+			Chinese:  "musl 的线程栈流程有效：不带 MAP_STACK 以 PROT_NONE 映射，用 mprotect 打开保护页以外的部分，两端可用，保护页触发异常，从不带 nh，munmap 后消失。",
+			Source:   "musl 1.2.3 src/thread/pthread_create.c; replayed on every booted kernel",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				checkThreadStack(g, t, "musl")
 				flagged(g, t.Step("musl.mmap"), "vmflags", "nh", false)
@@ -35,10 +38,11 @@ func threadClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "PR-011",
-			English: "MADV_DONTNEED empties a stack mapping: its pages are given back and read as zero, it stays writable, and its flags stay.",
-			Chinese: "MADV_DONTNEED 清空栈映射：页面被归还且读出为零，映射仍可写，标志不变。",
-			Source:  "mm/madvise.c madvise_dontneed_single_vma; observed on every booted kernel",
+			ID: "PR-011", Level: verdict.Must,
+			English:  "MADV_DONTNEED empties a stack mapping: its pages are given back and read as zero, it stays writable, and its flags stay.",
+			Chinese:  "MADV_DONTNEED 清空栈映射：页面被归还且读出为零，映射仍可写，标志不变。",
+			Source:   "mm/madvise.c madvise_dontneed_single_vma; observed on every booted kernel",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				before, after := t.Step("dontneed.map"), t.Step("dontneed")
 				expect.OK(g, before)
@@ -52,10 +56,11 @@ func threadClaims() []claim.Claim {
 			},
 		},
 		{
-			ID:      "PR-014",
-			English: "MADV_GUARD_INSTALL makes one page of a stack mapping fault while its neighbours work and maps still shows one mapping; a kernel that does not know it refuses it with EINVAL.",
-			Chinese: "MADV_GUARD_INSTALL 使栈映射中的一页触发异常，其相邻页正常，maps 仍显示为一个映射；不支持它的内核以 EINVAL 拒绝。",
-			Source:  "commit 662df3e5c376; observed absent up to 6.12 and present from 6.16 on",
+			ID: "PR-014", Level: verdict.Must,
+			English:  "MADV_GUARD_INSTALL makes one page of a stack mapping fault while its neighbours work and maps still shows one mapping; a kernel that does not know it refuses it with EINVAL.",
+			Chinese:  "MADV_GUARD_INSTALL 使栈映射中的一页触发异常，其相邻页正常，maps 仍显示为一个映射；不支持它的内核以 EINVAL 拒绝。",
+			Source:   "commit 662df3e5c376; observed absent up to 6.12 and present from 6.16 on",
+			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := t.Step("guard.install")
 				if !o.OK() {

@@ -27,7 +27,7 @@ func flag(step, key, word string) recorded.Answer {
 	}}
 }
 
-// wrong is, for each claim, what must turn it red.
+// wrong returns, by claim, the answers that must turn it red.
 func wrong() recorded.Defects {
 	return recorded.Defects{
 		"MS-001": {

@@ -6,21 +6,22 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 )
 
-// pages is how many pages the mappings of the bit steps have.
+// pages is the number of pages of the mappings in the bit steps.
 const pages = 16
 
-// noHugePages is what MAP_HUGETLB must answer when no huge page is reserved;
-// by how the kernel says that there are none at all.
+// noHugePages returns the errors that MAP_HUGETLB may give when no huge page is
+// reserved. They depend on whether the kernel has huge pages at all.
 func noHugePages(t claim.Transcript) (errnos []string) {
 	o := t.Step("environment")
 	if !o.Has("hugepages") {
-		// No size of huge page: the machine has none (s390x without EDAT, where
-		// hugetlb_file_setup finds no mount), or the kernel was built without.
+		// Without a size of huge pages the machine has none (s390x without EDAT,
+		// where hugetlb_file_setup finds no mount), or the kernel is built without.
 		return []string{"ENOENT", invalid}
 	}
 	if n := o.Int("hugepages"); n != 0 {
@@ -32,11 +33,13 @@ func noHugePages(t claim.Transcript) (errnos []string) {
 
 func effectClaims() []claim.Claim {
 	return []claim.Claim{
-		must("MF-020",
-			"MAP_POPULATE puts all pages into memory at once, and with MAP_NONBLOCK none.",
-			"MAP_POPULATE 立即将所有页放入内存，与 MAP_NONBLOCK 并用时一页也不放。",
-			"do_mmap in mm/mmap.c: populate; mincore(2)",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		{
+			ID: "MF-020", Level: verdict.Must,
+			English:  "MAP_POPULATE puts all pages into memory at once, and with MAP_NONBLOCK none.",
+			Chinese:  "MAP_POPULATE 立即将所有页放入内存，与 MAP_NONBLOCK 并用时一页也不放。",
+			Source:   "do_mmap in mm/mmap.c: populate; mincore(2)",
+			UserMode: claim.HostMaps,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				g.Expect(t.Step("plain").Int("resident")).To(gomega.BeZero(), "resident without MAP_POPULATE")
 				o := t.Step(bitStep(a.Map.Populate))
 				expect.OK(g, o)
@@ -45,11 +48,14 @@ func effectClaims() []claim.Claim {
 				expect.OK(g, o)
 				g.Expect(o.Int("resident")).To(gomega.BeZero(), "resident with MAP_POPULATE and MAP_NONBLOCK")
 			}),
-		must("MF-021",
-			"MAP_LOCKED beyond RLIMIT_MEMLOCK is refused for a user with EAGAIN, and with EPERM when the limit is 0; root is granted it in both cases, and its pages are in memory.",
-			"普通用户的 MAP_LOCKED 超出 RLIMIT_MEMLOCK 时以 EAGAIN 拒绝，限制为 0 时以 EPERM 拒绝；root 在两种情况下均被允许，且页驻留内存。",
-			"do_mmap and mlock_future_ok in mm/mmap.c; can_do_mlock in mm/mlock.c",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-021", Level: verdict.Must,
+			English:  "MAP_LOCKED beyond RLIMIT_MEMLOCK is refused for a user with EAGAIN, and with EPERM when the limit is 0; root is granted it in both cases, and its pages are in memory.",
+			Chinese:  "普通用户的 MAP_LOCKED 超出 RLIMIT_MEMLOCK 时以 EAGAIN 拒绝，限制为 0 时以 EPERM 拒绝；root 在两种情况下均被允许，且页驻留内存。",
+			Source:   "do_mmap and mlock_future_ok in mm/mmap.c; can_do_mlock in mm/mlock.c",
+			UserMode: claim.HostMemory,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				for _, step := range []string{"locked.root over the limit", "locked.root with limit 0"} {
 					o := t.Step(step)
 					expect.OK(g, o)
@@ -59,11 +65,14 @@ func effectClaims() []claim.Claim {
 				expect.Errno(g, a, t.Step("locked.user over the limit"), "EAGAIN")
 				expect.Errno(g, a, t.Step("locked.user with limit 0"), "EPERM")
 			}),
-		must("MF-022",
-			"MAP_NONBLOCK, MAP_DENYWRITE, MAP_EXECUTABLE and MAP_UNINITIALIZED change nothing about a private anonymous mapping.",
-			"MAP_NONBLOCK、MAP_DENYWRITE、MAP_EXECUTABLE 和 MAP_UNINITIALIZED 不改变私有匿名映射的任何性质。",
-			"calc_vm_flag_bits in include/linux/mman.h; mmap(2)",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-022", Level: verdict.Must,
+			English:  "MAP_NONBLOCK, MAP_DENYWRITE, MAP_EXECUTABLE and MAP_UNINITIALIZED change nothing about a private anonymous mapping.",
+			Chinese:  "MAP_NONBLOCK、MAP_DENYWRITE、MAP_EXECUTABLE 和 MAP_UNINITIALIZED 不改变私有匿名映射的任何性质。",
+			Source:   "calc_vm_flag_bits in include/linux/mman.h; mmap(2)",
+			UserMode: claim.HostMaps,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				plain := t.Step("plain")
 				expect.OK(g, plain)
 				for _, bit := range []uint64{a.Map.NonBlock, a.Map.DenyWrite, a.Map.Executable, a.Map.Uninitialized} {
@@ -77,11 +86,14 @@ func effectClaims() []claim.Claim {
 					g.Expect(o.Int("resident")).To(gomega.Equal(plain.Int("resident")), "%s: resident", o.Step)
 				}
 			}),
-		must("MF-023",
-			"MAP_NORESERVE marks a mapping nr and takes it out of the accounting (ac), unless vm.overcommit_memory is 2.",
-			"除非 vm.overcommit_memory 为 2，MAP_NORESERVE 将映射标记为 nr 并将其排除在记账（ac）之外。",
-			"mmap_region and do_mmap in mm/mmap.c",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-023", Level: verdict.Must,
+			English:  "MAP_NORESERVE marks a mapping nr and takes it out of the accounting (ac), unless vm.overcommit_memory is 2.",
+			Chinese:  "除非 vm.overcommit_memory 为 2，MAP_NORESERVE 将映射标记为 nr 并将其排除在记账（ac）之外。",
+			Source:   "mmap_region and do_mmap in mm/mmap.c",
+			UserMode: claim.HostMaps,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				g.Expect(t.Step("plain").Words("vmflags")).To(gomega.ContainElement("ac"), "VmFlags without MAP_NORESERVE")
 				o := t.Step(bitStep(a.Map.NoReserve))
 				expect.OK(g, o)
@@ -92,27 +104,36 @@ func effectClaims() []claim.Claim {
 				g.Expect(o.Words("vmflags")).To(gomega.ContainElement("nr"), "VmFlags")
 				g.Expect(o.Words("vmflags")).NotTo(gomega.ContainElement("ac"), "VmFlags")
 			}),
-		must("MF-024",
-			"MAP_HUGETLB with no huge page reserved is refused with ENOMEM, or with ENOENT where the machine has none, and a size that no page has with EINVAL.",
-			"没有预留大页时 MAP_HUGETLB 以 ENOMEM 拒绝，机器没有大页时以 ENOENT 拒绝；不存在的页大小以 EINVAL 拒绝。",
-			"ksys_mmap_pgoff in mm/mmap.c; hugetlb_file_setup in fs/hugetlbfs/inode.c; observed on 5.10 to 7.3",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-024", Level: verdict.Must,
+			English:  "MAP_HUGETLB with no huge page reserved is refused with ENOMEM, or with ENOENT where the machine has none, and a size that no page has with EINVAL.",
+			Chinese:  "没有预留大页时 MAP_HUGETLB 以 ENOMEM 拒绝，机器没有大页时以 ENOENT 拒绝；不存在的页大小以 EINVAL 拒绝。",
+			Source:   "ksys_mmap_pgoff in mm/mmap.c; hugetlb_file_setup in fs/hugetlbfs/inode.c; observed on 5.10 to 7.3",
+			UserMode: claim.HostMemory,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				o := t.Step("hugetlb")
 				anyErrno(g, a, o, noHugePages(t))
 				expect.Errno(g, a, t.Step("hugetlb of 32 bytes"), invalid)
 			}),
-		must("MF-025",
-			"MAP_HUGETLB of an ordinary file is refused with EINVAL.",
-			"对普通文件使用 MAP_HUGETLB 以 EINVAL 拒绝。",
-			"ksys_mmap_pgoff in mm/mmap.c",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-025", Level: verdict.Must,
+			English:  "MAP_HUGETLB of an ordinary file is refused with EINVAL.",
+			Chinese:  "对普通文件使用 MAP_HUGETLB 以 EINVAL 拒绝。",
+			Source:   "ksys_mmap_pgoff in mm/mmap.c",
+			UserMode: claim.HostMemory,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				expect.Errno(g, a, t.Step("hugetlb file"), invalid)
 			}),
-		must("MF-109",
-			"The architecture's MADV_DONTNEED throws pages away, and the numbers it has on other architectures do not.",
-			"本架构的 MADV_DONTNEED 丢弃页面，它在其他架构上的数值则不会。",
-			"arch/*/include/uapi/asm/mman.h; madvise(2)",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-109", Level: verdict.Must,
+			English:  "The architecture's MADV_DONTNEED throws pages away, and the numbers it has on other architectures do not.",
+			Chinese:  "本架构的 MADV_DONTNEED 丢弃页面，它在其他架构上的数值则不会。",
+			Source:   "arch/*/include/uapi/asm/mman.h; madvise(2)",
+			UserMode: claim.Emulated,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				for _, other := range abi.All() {
 					advice := other.Madv.DontNeed
 					o := t.Step(fmt.Sprintf("madvise %d", advice))
@@ -124,6 +145,7 @@ func effectClaims() []claim.Claim {
 					}
 				}
 			}),
+		},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
@@ -14,11 +15,13 @@ import (
 
 func growthClaims() []claim.Claim {
 	return []claim.Claim{
-		must("MF-026",
-			"MAP_GROWSDOWN gives a private anonymous mapping that grows (gd) and is refused with EINVAL for shared memory and for files.",
-			"MAP_GROWSDOWN 给出可向下增长（gd）的私有匿名映射；对共享内存和文件以 EINVAL 拒绝。",
-			"do_mmap in mm/mmap.c",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		{
+			ID: "MF-026", Level: verdict.Must,
+			English:  "MAP_GROWSDOWN gives a private anonymous mapping that grows (gd) and is refused with EINVAL for shared memory and for files.",
+			Chinese:  "MAP_GROWSDOWN 给出可向下增长（gd）的私有匿名映射；对共享内存和文件以 EINVAL 拒绝。",
+			Source:   "do_mmap in mm/mmap.c",
+			UserMode: claim.HostGrowth,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				o := t.Step(bitStep(a.Map.GrowsDown))
 				expect.OK(g, o)
 				g.Expect(o.Words("vmflags")).To(gomega.ContainElement("gd"), "VmFlags")
@@ -26,11 +29,14 @@ func growthClaims() []claim.Claim {
 					expect.Errno(g, a, t.Step("growsdown "+step), invalid)
 				}
 			}),
-		must("MF-027",
-			"Touching a page below a MAP_GROWSDOWN mapping, next to it or 100 pages away, extends it to exactly that page.",
-			"触碰 MAP_GROWSDOWN 映射下方的页（相邻或相距 100 页），会将映射恰好扩展到该页。",
-			"expand_downwards in mm/mmap.c; observed on 5.10 to 7.3",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-027", Level: verdict.Must,
+			English:  "Touching a page below a MAP_GROWSDOWN mapping, next to it or 100 pages away, extends it to exactly that page.",
+			Chinese:  "触碰 MAP_GROWSDOWN 映射下方的页（相邻或相距 100 页），会将映射恰好扩展到该页。",
+			Source:   "expand_downwards in mm/mmap.c; observed on 5.10 to 7.3",
+			UserMode: claim.HostGrowth,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				unlimited(t)
 				for _, step := range []string{"grow.1 page", "grow.100 pages"} {
 					o := t.Step(step)
@@ -38,69 +44,87 @@ func growthClaims() []claim.Claim {
 					g.Expect(o.Uint("start")).To(gomega.Equal(o.Uint("touched")), "%s: where the mapping begins", step)
 					g.Expect(o.Words("vmflags")).To(gomega.ContainElement("gd"), "%s: VmFlags", step)
 				}
-			}),
-		should("MF-028",
-			"A growing mapping keeps 256 pages from an accessible mapping below, to the page, and no distance from an inaccessible one.",
-			"增长的映射与其下方可访问的映射精确保持 256 页的间距，与不可访问的映射则不保持间距。",
-			"stack_guard_gap (256 by default, Documentation/admin-guide/kernel-parameters.txt) and expand_downwards in mm/mmap.c; observed on 5.10 to 7.3",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "MF-028", Level: verdict.Should,
+			English:  "A growing mapping keeps 256 pages from an accessible mapping below, to the page, and no distance from an inaccessible one.",
+			Chinese:  "增长的映射与其下方可访问的映射精确保持 256 页的间距，与不可访问的映射则不保持间距。",
+			Source:   "stack_guard_gap (256 by default, Documentation/admin-guide/kernel-parameters.txt) and expand_downwards in mm/mmap.c; observed on 5.10 to 7.3",
+			UserMode: claim.HostGrowth,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				unlimited(t)
 				rows(g, t.Step("grow.at the gap"), ok, "touch")
 				rows(g, t.Step("grow.inside the gap"), "fault", "touch")
 				rows(g, t.Step("grow.next to an inaccessible page"), ok, "touch")
-			}),
-		should("MF-029",
-			"mmap does not honour a hint that would leave less than 256 pages below a growing mapping, and honours one that leaves them.",
-			"若提示地址会使增长映射下方不足 256 页，mmap 不采纳该提示；若留足则采纳。",
-			"vm_start_gap in include/linux/mm.h; observed on 5.10 to 7.3",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "MF-029", Level: verdict.Should,
+			English:  "mmap does not honour a hint that would leave less than 256 pages below a growing mapping, and honours one that leaves them.",
+			Chinese:  "若提示地址会使增长映射下方不足 256 页，mmap 不采纳该提示；若留足则采纳。",
+			Source:   "vm_start_gap in include/linux/mm.h; observed on 5.10 to 7.3",
+			UserMode: claim.HostGrowth,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("grow.hint inside the gap")
 				expect.OK(g, o)
 				g.Expect(o.Result()).NotTo(gomega.Equal(o.Uint("asked")), "%s: the address", o.Step)
 				o = t.Step("grow.hint at the gap")
 				expect.OK(g, o)
 				g.Expect(o.Result()).To(gomega.Equal(o.Uint("asked")), "%s: the address", o.Step)
-			}),
-		must("MF-030",
-			"A growing mapping grows to RLIMIT_STACK, to the page, and a touch one page below raises SIGSEGV.",
-			"增长映射可增长到 RLIMIT_STACK，精确到页；再往下一页的访问引发 SIGSEGV。",
-			"acct_stack_growth in mm/mmap.c, mm/vma.c; setrlimit(2)",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "MF-030", Level: verdict.Must,
+			English:  "A growing mapping grows to RLIMIT_STACK, to the page, and a touch one page below raises SIGSEGV.",
+			Chinese:  "增长映射可增长到 RLIMIT_STACK，精确到页；再往下一页的访问引发 SIGSEGV。",
+			Source:   "acct_stack_growth in mm/mmap.c, mm/vma.c; setrlimit(2)",
+			UserMode: claim.HostGrowth,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				t.Step("full.limit").Result()
 				o := t.Step("full.at the limit")
 				rows(g, o, ok, "store")
 				g.Expect(o.Uint("start")).To(gomega.Equal(o.Uint("touched")), "%s: where the mapping begins", o.Step)
 				rows(g, t.Step("full.beyond the limit"), ok, "store")
 				fault(g, t)
-			}),
-		must("MF-110",
-			"RLIMIT_STACK limits growth only: mmap gives memory of twice its size with MAP_STACK or MAP_GROWSDOWN, and all of it is usable.",
-			"RLIMIT_STACK 只限制增长：带 MAP_STACK 或 MAP_GROWSDOWN 的 mmap 可给出其两倍大小的内存，且全部可用。",
-			"split from MF-30; may_expand_vm in mm/mmap.c does not ask for RLIMIT_STACK",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "MF-110", Level: verdict.Must,
+			English:  "RLIMIT_STACK limits growth only: mmap gives memory of twice its size with MAP_STACK or MAP_GROWSDOWN, and all of it is usable.",
+			Chinese:  "RLIMIT_STACK 只限制增长：带 MAP_STACK 或 MAP_GROWSDOWN 的 mmap 可给出其两倍大小的内存，且全部可用。",
+			Source:   "may_expand_vm in mm/mmap.c (mm/vma.c since 6.12) does not ask for RLIMIT_STACK, acct_stack_growth does; observed on 5.10 to 7.3",
+			UserMode: claim.HostGrowth,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				t.Step("full.limit").Result()
 				for _, step := range []string{"full.longer stack", "full.longer growing"} {
 					o := t.Step(step)
 					expect.OK(g, o)
 					rows(g, o, ok, "first", "last")
 				}
-			}),
-		must("SG-011",
-			"The SIGSEGV of a touch below a growing mapping that is full has the code of unmapped memory, SEGV_MAPERR, and the address that was touched.",
-			"触碰已满的增长映射之下的内存时，SIGSEGV 的代码为未映射内存的 SEGV_MAPERR，地址为被触碰的地址。",
-			"bad_area in arch/*/mm/fault.c; sigaction(2); as the Go runtime prints them, to whom the address is an unexpected one",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "SG-011", Level: verdict.Must,
+			English:  "The SIGSEGV of a touch below a growing mapping that is full has the code of unmapped memory, SEGV_MAPERR, and the address that was touched.",
+			Chinese:  "触碰已满的增长映射之下的内存时，SIGSEGV 的代码为未映射内存的 SEGV_MAPERR，地址为被触碰的地址。",
+			Source:   "bad_area in arch/*/mm/fault.c; sigaction(2); as the Go runtime prints them, to whom the address is an unexpected one",
+			UserMode: claim.HostGrowth,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				t.Step("full.limit").Result()
 				touched := t.Step("full.beyond the limit").Uint("touched")
 				code, addr := fault(g, t)
 				g.Expect(code).To(gomega.BeEquivalentTo(mapError), "si_code of the signal")
 				g.Expect(addr).To(gomega.Equal(touched), "si_addr of the signal")
-			}),
-		must("MF-032",
-			"mprotect with PROT_GROWSDOWN changes a growing mapping from its start, and is refused with EINVAL on any other.",
-			"带 PROT_GROWSDOWN 的 mprotect 从增长映射的起始处开始更改，对其他映射以 EINVAL 拒绝。",
-			"do_mprotect_pkey in mm/mprotect.c",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "MF-032", Level: verdict.Must,
+			English:  "mprotect with PROT_GROWSDOWN changes a growing mapping from its start, and is refused with EINVAL on any other.",
+			Chinese:  "带 PROT_GROWSDOWN 的 mprotect 从增长映射的起始处开始更改，对其他映射以 EINVAL 拒绝。",
+			Source:   "do_mprotect_pkey in mm/mprotect.c",
+			UserMode: claim.HostGrowth,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				o := t.Step("prot_growsdown on a plain mapping")
 				expect.Errno(g, a, o, invalid)
 				rows(g, o, "rw-p", "first.perms", "asked.perms", "after.perms")
@@ -109,17 +133,18 @@ func growthClaims() []claim.Claim {
 				rows(g, o, "r--p", "first.perms", "asked.perms")
 				rows(g, o, "rw-p", "after.perms")
 			}),
+		},
 	}
 }
 
-// unlimited stops the check unless RLIMIT_STACK was out of the way.
+// unlimited stops the check unless RLIMIT_STACK was raised out of the way.
 func unlimited(t claim.Transcript) { t.Step("grow.limit").Result() }
 
 // mapError is SEGV_MAPERR (include/uapi/asm-generic/siginfo.h).
 const mapError = 1
 
-// fault expects that the child which went beyond the limit died of a SIGSEGV,
-// and returns the code and the address that its runtime printed.
+// fault expects that the child that went beyond the limit died of a SIGSEGV. It
+// returns the code and the address that the child's runtime printed.
 func fault(g gomega.Gomega, t claim.Transcript) (code, addr uint64) {
 	o := t.Step("full")
 	if o.Value("timedout") != "false" {

@@ -6,6 +6,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
@@ -18,8 +19,8 @@ const (
 	lastBit  = 26
 )
 
-// each calls body for every number whose mapping must exist: all but
-// MAP_HUGETLB's, which has a claim of its own.
+// each calls body for every number whose mapping must exist. MAP_HUGETLB is left
+// out: it has a claim of its own.
 func each(g gomega.Gomega, t claim.Transcript, a abi.Table, body func(o claim.Observation, bit uint64)) {
 	for n := firstBit; n <= lastBit; n++ {
 		bit := uint64(1) << n
@@ -32,28 +33,29 @@ func each(g gomega.Gomega, t claim.Transcript, a abi.Table, body func(o claim.Ob
 	}
 }
 
-// marks claims that a mapping carries a flag in VmFlags with one of the
+// marks makes a check that a mapping carries a flag in VmFlags with one of the
 // architecture's numbers and with no other.
-func marks(flag string, number func(m abi.Map) uint64, id, english, chinese, source string) claim.Claim {
-	return must(id, english, chinese, source,
-		func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
-			g.Expect(t.Step("plain").Words("vmflags")).NotTo(gomega.ContainElement(flag), "VmFlags without any flag")
-			each(g, t, a, func(o claim.Observation, bit uint64) {
-				marked := slices.Contains(o.Words("vmflags"), flag)
-				g.Expect(marked).To(gomega.Equal(bit == number(a.Map)), "%s: %s among VmFlags %q", o.Step, flag, o.Value("vmflags"))
-			})
+func marks(flag string, number func(m abi.Map) uint64) func(gomega.Gomega, claim.Transcript, facts.Facts) {
+	return expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		g.Expect(t.Step("plain").Words("vmflags")).NotTo(gomega.ContainElement(flag), "VmFlags without any flag")
+		each(g, t, a, func(o claim.Observation, bit uint64) {
+			marked := slices.Contains(o.Words("vmflags"), flag)
+			g.Expect(marked).To(gomega.Equal(bit == number(a.Map)), "%s: %s among VmFlags %q", o.Step, flag, o.Value("vmflags"))
 		})
+	})
 }
 
 const uapi = "arch/*/include/uapi/asm/mman.h; "
 
 func numberClaims() []claim.Claim {
 	return []claim.Claim{
-		must("MF-101",
-			"The architecture's MAP_ANONYMOUS makes memory without a file, and no other number does: EBADF.",
-			"本架构的 MAP_ANONYMOUS 给出没有文件的内存，其他数值都不会：EBADF。",
-			uapi+"ksys_mmap_pgoff in mm/mmap.c",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		{
+			ID: "MF-101", Level: verdict.Must,
+			English:  "The architecture's MAP_ANONYMOUS makes memory without a file, and no other number does: EBADF.",
+			Chinese:  "本架构的 MAP_ANONYMOUS 给出没有文件的内存，其他数值都不会：EBADF。",
+			Source:   uapi + "ksys_mmap_pgoff in mm/mmap.c",
+			UserMode: claim.Emulated,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				rows(g, t.Step("plain"), "EBADF", "bare")
 				each(g, t, a, func(o claim.Observation, bit uint64) {
 					want := "EBADF"
@@ -63,11 +65,14 @@ func numberClaims() []claim.Claim {
 					rows(g, o, want, "bare")
 				})
 			}),
-		must("MF-102",
-			"The architecture's MAP_POPULATE and MAP_LOCKED put all pages into memory, and every other number none.",
-			"本架构的 MAP_POPULATE 和 MAP_LOCKED 将所有页放入内存，其他数值一页也不放。",
-			uapi+"do_mmap in mm/mmap.c; 0x20000 is MAP_POPULATE on alpha and sw64",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-102", Level: verdict.Must,
+			English:  "The architecture's MAP_POPULATE and MAP_LOCKED put all pages into memory, and every other number none.",
+			Chinese:  "本架构的 MAP_POPULATE 和 MAP_LOCKED 将所有页放入内存，其他数值一页也不放。",
+			Source:   uapi + "do_mmap in mm/mmap.c; 0x20000 is MAP_POPULATE on alpha and sw64",
+			UserMode: claim.HostMaps,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				g.Expect(t.Step("plain").Int("resident")).To(gomega.BeZero(), "resident without any flag")
 				each(g, t, a, func(o claim.Observation, bit uint64) {
 					want := 0
@@ -77,40 +82,55 @@ func numberClaims() []claim.Claim {
 					g.Expect(o.Int("resident")).To(gomega.Equal(want), "%s: resident", o.Step)
 				})
 			}),
-		marks("lo", func(m abi.Map) uint64 { return m.Locked },
-			"MF-103",
-			"The architecture's MAP_LOCKED locks a mapping (lo), and no other number does.",
-			"本架构的 MAP_LOCKED 锁定映射（lo），其他数值都不会。",
-			uapi+"calc_vm_flag_bits in include/linux/mman.h"),
-		marks("gd", func(m abi.Map) uint64 { return m.GrowsDown },
-			"MF-105",
-			"The architecture's MAP_GROWSDOWN makes a mapping grow (gd), and no other number does.",
-			"本架构的 MAP_GROWSDOWN 使映射可增长（gd），其他数值都不会。",
-			uapi+"calc_vm_flag_bits in include/linux/mman.h"),
-		must("MF-104",
-			"No number but the architecture's MAP_NORESERVE takes a mapping out of the accounting (nr).",
-			"除本架构的 MAP_NORESERVE 外，没有数值会使映射脱离记账（nr）。",
-			uapi+"do_mmap in mm/mmap.c",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-103", Level: verdict.Must,
+			English:  "The architecture's MAP_LOCKED locks a mapping (lo), and no other number does.",
+			Chinese:  "本架构的 MAP_LOCKED 锁定映射（lo），其他数值都不会。",
+			Source:   uapi + "calc_vm_flag_bits in include/linux/mman.h",
+			UserMode: claim.HostMaps,
+			Check:    marks("lo", func(m abi.Map) uint64 { return m.Locked }),
+		},
+		{
+			ID: "MF-105", Level: verdict.Must,
+			English:  "The architecture's MAP_GROWSDOWN makes a mapping grow (gd), and no other number does.",
+			Chinese:  "本架构的 MAP_GROWSDOWN 使映射可增长（gd），其他数值都不会。",
+			Source:   uapi + "calc_vm_flag_bits in include/linux/mman.h",
+			UserMode: claim.HostMaps,
+			Check:    marks("gd", func(m abi.Map) uint64 { return m.GrowsDown }),
+		},
+		{
+			ID: "MF-104", Level: verdict.Must,
+			English:  "No number but the architecture's MAP_NORESERVE takes a mapping out of the accounting (nr).",
+			Chinese:  "除本架构的 MAP_NORESERVE 外，没有数值会使映射脱离记账（nr）。",
+			Source:   uapi + "do_mmap in mm/mmap.c",
+			UserMode: claim.HostMaps,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				each(g, t, a, func(o claim.Observation, bit uint64) {
 					if bit != a.Map.NoReserve {
 						g.Expect(o.Words("vmflags")).NotTo(gomega.ContainElement("nr"), "%s: VmFlags", o.Step)
 					}
 				})
 			}),
-		must("MF-106",
-			"The architecture's MAP_HUGETLB asks for huge pages, of which there are none, and every other number is accepted.",
-			"本架构的 MAP_HUGETLB 请求大页（此处没有），其他数值均被接受。",
-			uapi+"ksys_mmap_pgoff in mm/mmap.c",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-106", Level: verdict.Must,
+			English:  "The architecture's MAP_HUGETLB asks for huge pages, of which there are none, and every other number is accepted.",
+			Chinese:  "本架构的 MAP_HUGETLB 请求大页（此处没有），其他数值均被接受。",
+			Source:   uapi + "ksys_mmap_pgoff in mm/mmap.c",
+			UserMode: claim.HostMemory,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				anyErrno(g, a, t.Step(bitStep(a.Map.HugeTLB)), noHugePages(t))
-				each(g, t, a, func(claim.Observation, uint64) {}) // which expects success
+				each(g, t, a, func(claim.Observation, uint64) {}) // each expects success
 			}),
-		must("MF-107",
-			"On an occupied address the architecture's MAP_FIXED replaces, its MAP_FIXED_NOREPLACE refuses with EEXIST, and every other number leaves what is there.",
-			"地址被占用时，本架构的 MAP_FIXED 替换它，MAP_FIXED_NOREPLACE 以 EEXIST 拒绝，其他数值都保留原有内容。",
-			uapi+"do_mmap in mm/mmap.c",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-107", Level: verdict.Must,
+			English:  "On an occupied address the architecture's MAP_FIXED replaces, its MAP_FIXED_NOREPLACE refuses with EEXIST, and every other number leaves what is there.",
+			Chinese:  "地址被占用时，本架构的 MAP_FIXED 替换它，MAP_FIXED_NOREPLACE 以 EEXIST 拒绝，其他数值都保留原有内容。",
+			Source:   uapi + "do_mmap in mm/mmap.c",
+			UserMode: claim.Emulated,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				each(g, t, a, func(o claim.Observation, bit uint64) {
 					occupied, kept := "elsewhere", stored
 					switch bit {
@@ -124,11 +144,14 @@ func numberClaims() []claim.Claim {
 					rows(g, o, kept, "kept")
 				})
 			}),
-		must("MF-108",
-			"No number but the architecture's MAP_STACK keeps a mapping from huge pages (nh), whatever it means on other architectures.",
-			"除本架构的 MAP_STACK 外，没有数值会使映射避开大页（nh），无论它在其他架构上是什么含义。",
-			uapi+"commit c4608d1bf7c6; MAP_STACK is 0x20000, 0x40000 or 0x80000",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-108", Level: verdict.Must,
+			English:  "No number but the architecture's MAP_STACK keeps a mapping from huge pages (nh), whatever it means on other architectures.",
+			Chinese:  "除本架构的 MAP_STACK 外，没有数值会使映射避开大页（nh），无论它在其他架构上是什么含义。",
+			Source:   uapi + "commit c4608d1bf7c6; MAP_STACK is 0x20000, 0x40000 or 0x80000",
+			UserMode: claim.HostMaps,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				expect.OK(g, t.Step(bitStep(a.Map.Stack)))
 				each(g, t, a, func(o claim.Observation, bit uint64) {
 					if bit != a.Map.Stack {
@@ -136,5 +159,6 @@ func numberClaims() []claim.Claim {
 					}
 				})
 			}),
+		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
@@ -11,11 +12,14 @@ import (
 
 func placeClaims() []claim.Claim {
 	return []claim.Claim{
-		must("AD-001",
-			"mmap counts in the pages that sysconf(_SC_PAGESIZE) promises: a mapping begins at a multiple of their size, and one byte takes one.",
-			"mmap 以 sysconf(_SC_PAGESIZE) 所报告的页为单位：映射起始地址是页大小的整数倍，映射一个字节占一页。",
-			"arch/*/include/asm/page.h; sysconf(3); observed with 4k, 16k and 64k pages",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, f facts.Facts) {
+		{
+			ID: "AD-001", Level: verdict.Must,
+			English:  "mmap counts in the pages that sysconf(_SC_PAGESIZE) promises: a mapping begins at a multiple of their size, and one byte takes one.",
+			Chinese:  "mmap 以 sysconf(_SC_PAGESIZE) 所报告的页为单位：映射起始地址是页大小的整数倍，映射一个字节占一页。",
+			Source:   "arch/*/include/asm/page.h; sysconf(3); observed with 4k, 16k and 64k pages",
+			Needs:    []abi.Feature{abi.Sysconf},
+			UserMode: claim.HostMaps,
+			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				promised, told := f.Sysconf["SC_PAGESIZE"]
 				if !told {
 					panic(claim.Missing{Probe: "sysconf", Step: "sysconf", Value: "SC_PAGESIZE", Reason: "never reported"})
@@ -26,12 +30,15 @@ func placeClaims() []claim.Claim {
 				expect.OK(g, o)
 				g.Expect(o.Result()%page).To(gomega.BeZero(), "the address %#x in pages of %d bytes", o.Result(), page)
 				g.Expect(o.Uint("end")-o.Uint("start")).To(gomega.Equal(page), "bytes that one byte takes")
-			}),
-		must("MF-013",
-			"MAP_FIXED_NOREPLACE maps a free address exactly, refuses an occupied one with EEXIST, also with MAP_FIXED, and an unaligned one with EINVAL, and harms nothing.",
-			"MAP_FIXED_NOREPLACE 精确映射空闲地址；地址被占用时以 EEXIST 拒绝（与 MAP_FIXED 并用时亦然），未对齐时以 EINVAL 拒绝，且不损坏已有内容。",
-			"do_mmap in mm/mmap.c; mmap(2)",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "MF-013", Level: verdict.Must,
+			English:  "MAP_FIXED_NOREPLACE maps a free address exactly, refuses an occupied one with EEXIST, also with MAP_FIXED, and an unaligned one with EINVAL, and harms nothing.",
+			Chinese:  "MAP_FIXED_NOREPLACE 精确映射空闲地址；地址被占用时以 EEXIST 拒绝（与 MAP_FIXED 并用时亦然），未对齐时以 EINVAL 拒绝，且不损坏已有内容。",
+			Source:   "do_mmap in mm/mmap.c; mmap(2)",
+			UserMode: claim.Emulated,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				o := t.Step("noreplace free")
 				expect.OK(g, o)
 				g.Expect(o.Result()).To(gomega.Equal(o.Uint("asked")), "the address asked for")
@@ -46,22 +53,28 @@ func placeClaims() []claim.Claim {
 					rows(g, o, stored, "kept")
 				}
 			}),
-		must("MF-015",
-			"MAP_FIXED replaces what is mapped at the address with fresh, zero-filled memory.",
-			"MAP_FIXED 用全新的、以零填充的内存替换该地址上已有的映射。",
-			"mmap_region in mm/mmap.c; mmap(2)",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-015", Level: verdict.Must,
+			English:  "MAP_FIXED replaces what is mapped at the address with fresh, zero-filled memory.",
+			Chinese:  "MAP_FIXED 用全新的、以零填充的内存替换该地址上已有的映射。",
+			Source:   "mmap_region in mm/mmap.c; mmap(2)",
+			UserMode: claim.Emulated,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("fixed occupied")
 				expect.OK(g, o)
 				g.Expect(o.Result()).To(gomega.Equal(o.Uint("asked")), "the address asked for")
 				rows(g, o, stored, "before")
 				rows(g, o, "0", "after")
-			}),
-		must("MF-016",
-			"MAP_FIXED refuses an unaligned address with EINVAL; without it an unaligned or occupied address is only a hint.",
-			"MAP_FIXED 以 EINVAL 拒绝未对齐的地址；没有它时，未对齐或被占用的地址只是提示。",
-			"get_unmapped_area in mm/mmap.c; mmap(2)",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "MF-016", Level: verdict.Must,
+			English:  "MAP_FIXED refuses an unaligned address with EINVAL; without it an unaligned or occupied address is only a hint.",
+			Chinese:  "MAP_FIXED 以 EINVAL 拒绝未对齐的地址；没有它时，未对齐或被占用的地址只是提示。",
+			Source:   "get_unmapped_area in mm/mmap.c; mmap(2)",
+			UserMode: claim.HostPlaces,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				expect.Errno(g, a, t.Step("fixed unaligned"), invalid)
 				for _, step := range []string{"hint occupied", "hint unaligned"} {
 					o := t.Step(step)
@@ -71,46 +84,58 @@ func placeClaims() []claim.Claim {
 					rows(g, o, stored, "kept")
 				}
 			}),
-		must("MF-031",
-			"The architecture's MAP_32BIT places a mapping below 2 GiB, and no other number does.",
-			"本架构的 MAP_32BIT 将映射置于 2 GiB 以下，其他数值都不会。",
-			"arch/x86/kernel/sys_x86_64.c: find_start_end",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-031", Level: verdict.Must,
+			English:  "The architecture's MAP_32BIT places a mapping below 2 GiB, and no other number does.",
+			Chinese:  "本架构的 MAP_32BIT 将映射置于 2 GiB 以下，其他数值都不会。",
+			Source:   "arch/x86/kernel/sys_x86_64.c: find_start_end",
+			UserMode: claim.HostPlaces,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				const limit = 2 << 30
 				each(g, t, a, func(o claim.Observation, bit uint64) {
 					g.Expect(o.Result() < limit).To(gomega.Equal(bit == a.Map.Bit32), "%s: below 2 GiB, at %#x", o.Step, o.Result())
 				})
 			}),
+		},
 	}
 }
 
 func argumentClaims() []claim.Claim {
 	return []claim.Claim{
-		must("MF-017",
-			"mmap refuses a length of 0 and an unaligned offset with EINVAL and a length beyond the address space with ENOMEM.",
-			"mmap 以 EINVAL 拒绝长度 0 和未对齐的偏移，以 ENOMEM 拒绝超出地址空间的长度。",
-			"do_mmap in mm/mmap.c; sys_mmap of each architecture",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		{
+			ID: "MF-017", Level: verdict.Must,
+			English:  "mmap refuses a length of 0 and an unaligned offset with EINVAL and a length beyond the address space with ENOMEM.",
+			Chinese:  "mmap 以 EINVAL 拒绝长度 0 和未对齐的偏移，以 ENOMEM 拒绝超出地址空间的长度。",
+			Source:   "do_mmap in mm/mmap.c; sys_mmap of each architecture",
+			UserMode: claim.HostPlaces,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				expect.Errno(g, a, t.Step("length 0"), invalid)
 				expect.Errno(g, a, t.Step("length 2^64-1"), "ENOMEM")
 				expect.Errno(g, a, t.Step("length 2^63"), "ENOMEM")
 				expect.Errno(g, a, t.Step("offset unaligned"), invalid)
 			}),
-		must("MF-018",
-			"Without MAP_ANONYMOUS a descriptor that is not open is refused with EBADF; with it the descriptor is ignored.",
-			"没有 MAP_ANONYMOUS 时，mmap 以 EBADF 拒绝未打开的描述符；有它时忽略描述符。",
-			"ksys_mmap_pgoff in mm/mmap.c",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-018", Level: verdict.Must,
+			English:  "Without MAP_ANONYMOUS a descriptor that is not open is refused with EBADF; with it the descriptor is ignored.",
+			Chinese:  "没有 MAP_ANONYMOUS 时，mmap 以 EBADF 拒绝未打开的描述符；有它时忽略描述符。",
+			Source:   "ksys_mmap_pgoff in mm/mmap.c",
+			UserMode: claim.Emulated,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				expect.Errno(g, a, t.Step("no file"), "EBADF")
 				expect.Errno(g, a, t.Step("file that is not open"), "EBADF")
 				expect.OK(g, t.Step("anonymous with no file"))
 				expect.OK(g, t.Step("anonymous with a file that is not open"))
 			}),
-		must("MF-019",
-			"A file opened for reading is refused with EACCES as shared and writable, also by mprotect later, and accepted as private and writable.",
-			"以只读方式打开的文件不能以共享可写方式映射（EACCES；之后用 mprotect 改为可写亦然），但可以以私有可写方式映射。",
-			"do_mmap in mm/mmap.c; mprotect_fixup in mm/mprotect.c",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-019", Level: verdict.Must,
+			English:  "A file opened for reading is refused with EACCES as shared and writable, also by mprotect later, and accepted as private and writable.",
+			Chinese:  "以只读方式打开的文件不能以共享可写方式映射（EACCES；之后用 mprotect 改为可写亦然），但可以以私有可写方式映射。",
+			Source:   "do_mmap in mm/mmap.c; mprotect_fixup in mm/mprotect.c",
+			UserMode: claim.HostFiles,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				expect.Errno(g, a, t.Step("read-only file shared writable"), "EACCES")
 				expect.OK(g, t.Step("read-only file private writable"))
 				expect.OK(g, t.Step("read-only file shared readable"))
@@ -118,5 +143,6 @@ func argumentClaims() []claim.Claim {
 				expect.Errno(g, a, o, "EACCES")
 				rows(g, o, "fault", "write")
 			}),
+		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
@@ -19,8 +20,8 @@ const (
 	notSupported = "EOPNOTSUPP"
 )
 
-// all expects the same answer in every row of a table. A table without rows
-// decides nothing.
+// all expects the same answer in every row of a table, without some. It stops the
+// check if the table has no rows.
 func all(g gomega.Gomega, o claim.Observation, answer string, except ...string) {
 	skip := map[string]bool{}
 	for _, key := range except {
@@ -41,7 +42,7 @@ func all(g gomega.Gomega, o claim.Observation, answer string, except ...string) 
 	}
 }
 
-// rows expects answers by row.
+// rows expects the same answer in some rows of a table.
 func rows(g gomega.Gomega, o claim.Observation, answer string, keys ...string) {
 	for _, key := range keys {
 		g.Expect(o.Value(key)).To(gomega.Equal(answer), "step %s, %s", o.Step, key)
@@ -50,11 +51,13 @@ func rows(g gomega.Gomega, o claim.Observation, answer string, keys ...string) {
 
 func ruleClaims() []claim.Claim {
 	return []claim.Claim{
-		must("MF-001",
-			"mmap has the architecture's number and takes all six arguments: memory is writable, a file is mapped from the offset given, and munmap takes it away.",
-			"mmap 使用本架构的调用号并接收全部六个参数：内存可写，文件从给定偏移处映射，munmap 能将其撤销。",
-			"arch syscall tables; arch/s390/kernel/syscall.c for the argument block",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+		{
+			ID: "MF-001", Level: verdict.Must,
+			English:  "mmap has the architecture's number and takes all six arguments: memory is writable, a file is mapped from the offset given, and munmap takes it away.",
+			Chinese:  "mmap 使用本架构的调用号并接收全部六个参数：内存可写，文件从给定偏移处映射，munmap 能将其撤销。",
+			Source:   "arch syscall tables; arch/s390/kernel/syscall.c for the argument block",
+			UserMode: claim.Emulated,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("mmap")
 				expect.OK(g, o)
 				rows(g, o, ok, "first", "last")
@@ -65,21 +68,27 @@ func ruleClaims() []claim.Claim {
 				expect.OK(g, o)
 				g.Expect(o.Int("byte")).To(gomega.Equal(2), "what the file holds at the offset")
 				rows(g, o, "fault", "write")
-			}),
-		must("MF-002",
-			"An anonymous mapping is accepted as MAP_SHARED and MAP_PRIVATE and refused with EINVAL for every other type but MAP_DROPPABLE.",
-			"匿名映射接受 MAP_SHARED 和 MAP_PRIVATE；除 MAP_DROPPABLE 外的其他类型均以 EINVAL 拒绝。",
-			"do_mmap in mm/mmap.c",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "MF-002", Level: verdict.Must,
+			English:  "An anonymous mapping is accepted as MAP_SHARED and MAP_PRIVATE and refused with EINVAL for every other type but MAP_DROPPABLE.",
+			Chinese:  "匿名映射接受 MAP_SHARED 和 MAP_PRIVATE；除 MAP_DROPPABLE 外的其他类型均以 EINVAL 拒绝。",
+			Source:   "do_mmap in mm/mmap.c",
+			UserMode: claim.Emulated,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("types anonymous")
 				rows(g, o, ok, "1", "2")
 				rows(g, o, invalid, "0", "3", "4", "5", "6", "7", "9", "10", "11", "12", "13", "14", "15")
-			}),
-		should("MF-003",
-			"From 6.11 on MAP_DROPPABLE gives an anonymous mapping that is wiped on fork, never dumped and not accounted; before it is refused with EINVAL, and with a file always.",
-			"从 6.11 起，MAP_DROPPABLE 给出在 fork 时清空、不转储、不计账的匿名映射；此前以 EINVAL 拒绝，用于文件时始终拒绝。",
-			"commit 9651fcedf7b9; observed on 5.10 to 7.3",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
+			},
+		},
+		{
+			ID: "MF-003", Level: verdict.Should,
+			English:  "From 6.11 on MAP_DROPPABLE gives an anonymous mapping that is wiped on fork, never dumped and not accounted; before it is refused with EINVAL, and with a file always.",
+			Chinese:  "从 6.11 起，MAP_DROPPABLE 给出在 fork 时清空、不转储、不计账的匿名映射；此前以 EINVAL 拒绝，用于文件时始终拒绝。",
+			Source:   "commit 9651fcedf7b9; observed on 5.10 to 7.3",
+			UserMode: claim.HostRelease,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
 				rows(g, t.Step("types file"), invalid, "8")
 				o := t.Step("droppable")
 				if !history.Droppable(f) {
@@ -90,51 +99,67 @@ func ruleClaims() []claim.Claim {
 				g.Expect(o.Words("vmflags")).To(gomega.ContainElements("dp", "wf", "dd", "nr"), "VmFlags")
 				rows(g, o, ok, "store")
 			}),
-		must("MF-004",
-			"A mapping of a file is accepted as MAP_SHARED, MAP_PRIVATE and MAP_SHARED_VALIDATE and refused with EINVAL for every other type.",
-			"文件映射接受 MAP_SHARED、MAP_PRIVATE 和 MAP_SHARED_VALIDATE，其他类型均以 EINVAL 拒绝。",
-			"do_mmap in mm/mmap.c",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-004", Level: verdict.Must,
+			English:  "A mapping of a file is accepted as MAP_SHARED, MAP_PRIVATE and MAP_SHARED_VALIDATE and refused with EINVAL for every other type.",
+			Chinese:  "文件映射接受 MAP_SHARED、MAP_PRIVATE 和 MAP_SHARED_VALIDATE，其他类型均以 EINVAL 拒绝。",
+			Source:   "do_mmap in mm/mmap.c",
+			UserMode: claim.Emulated,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("types file")
 				rows(g, o, ok, "1", "2", "3")
 				all(g, o, invalid, "1", "2", "3")
-			}),
-		must("MF-005",
-			"MAP_PRIVATE and MAP_SHARED ignore every bit that has no meaning on the architecture.",
-			"MAP_PRIVATE 和 MAP_SHARED 忽略在本架构上没有含义的所有位。",
-			"do_mmap in mm/mmap.c: only MAP_SHARED_VALIDATE looks at LEGACY_MAP_MASK",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "MF-005", Level: verdict.Must,
+			English:  "MAP_PRIVATE and MAP_SHARED ignore every bit that has no meaning on the architecture.",
+			Chinese:  "MAP_PRIVATE 和 MAP_SHARED 忽略在本架构上没有含义的所有位。",
+			Source:   "do_mmap in mm/mmap.c: only MAP_SHARED_VALIDATE looks at LEGACY_MAP_MASK",
+			UserMode: claim.Emulated,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, step := range []string{"private anonymous", "private file", "shared file"} {
 					all(g, t.Step("unknown bits "+step), ok)
 				}
-			}),
-		must("MF-012",
-			"No combination of protections is refused, with or without MAP_STACK: arch_validate_flags does not look at them.",
-			"无论是否带 MAP_STACK，任何保护组合都不会被拒绝：arch_validate_flags 不检查它们。",
-			"arch_validate_flags in include/linux/mman.h, overridden only by arm64 and sparc",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "MF-012", Level: verdict.Must,
+			English:  "No combination of protections is refused, with or without MAP_STACK: arch_validate_flags does not look at them.",
+			Chinese:  "无论是否带 MAP_STACK，任何保护组合都不会被拒绝：arch_validate_flags 不检查它们。",
+			Source:   "arch_validate_flags in include/linux/mman.h, overridden only by arm64 and sparc",
+			UserMode: claim.Emulated,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("protections")
 				for _, prot := range []string{"0", "1", "2", "3", "4", "5", "6", "7"} {
 					rows(g, o, ok, prot, prot+" stack")
 				}
-			}),
+			},
+		},
 	}
 }
 
 func validateClaims() []claim.Claim {
 	return []claim.Claim{
-		claim.Where(must("MF-006",
-			"MAP_SHARED_VALIDATE refuses MAP_SYNC with EOPNOTSUPP on a file that is not on persistent memory.",
-			"对于不在持久内存上的文件，MAP_SHARED_VALIDATE 以 EOPNOTSUPP 拒绝 MAP_SYNC。",
-			"do_mmap in mm/mmap.c; mmap(2)",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		{
+			ID: "MF-006", Level: verdict.Must,
+			English:     "MAP_SHARED_VALIDATE refuses MAP_SYNC with EOPNOTSUPP on a file that is not on persistent memory.",
+			Chinese:     "对于不在持久内存上的文件，MAP_SHARED_VALIDATE 以 EOPNOTSUPP 拒绝 MAP_SYNC。",
+			Source:      "do_mmap in mm/mmap.c; mmap(2)",
+			Unsupported: claim.Where(definesSync),
+			UserMode:    claim.Emulated,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				expect.Errno(g, a, t.Step("sync validated"), notSupported)
-			}), definesSync),
-		must("MF-007",
-			"MAP_SHARED_VALIDATE treats the number 0x80000 as what it is on the architecture: MAP_SYNC (EOPNOTSUPP), MAP_HUGETLB (EINVAL on such a file) or MAP_STACK (accepted).",
-			"MAP_SHARED_VALIDATE 按本架构的含义处理数值 0x80000：MAP_SYNC（EOPNOTSUPP）、MAP_HUGETLB（对此类文件为 EINVAL）或 MAP_STACK（接受）。",
-			"arch/*/include/uapi/asm/mman.h; observed on all but alpha and sw64",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+			}),
+		},
+		{
+			ID: "MF-007", Level: verdict.Must,
+			English:  "MAP_SHARED_VALIDATE treats the number 0x80000 as what it is on the architecture: MAP_SYNC (EOPNOTSUPP), MAP_HUGETLB (EINVAL on such a file) or MAP_STACK (accepted).",
+			Chinese:  "MAP_SHARED_VALIDATE 按本架构的含义处理数值 0x80000：MAP_SYNC（EOPNOTSUPP）、MAP_HUGETLB（对此类文件为 EINVAL）或 MAP_STACK（接受）。",
+			Source:   "arch/*/include/uapi/asm/mman.h; observed on all but alpha and sw64",
+			UserMode: claim.Emulated,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				o := t.Step("validated 0x80000")
 				switch uint64(0x80000) {
 				case a.Map.HugeTLB:
@@ -145,47 +170,60 @@ func validateClaims() []claim.Claim {
 					expect.Errno(g, a, o, notSupported)
 				}
 			}),
-		claim.Where(must("MF-008",
-			"MAP_SHARED and MAP_PRIVATE ignore MAP_SYNC.",
-			"MAP_SHARED 和 MAP_PRIVATE 忽略 MAP_SYNC。",
-			"do_mmap in mm/mmap.c",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-008", Level: verdict.Must,
+			English:     "MAP_SHARED and MAP_PRIVATE ignore MAP_SYNC.",
+			Chinese:     "MAP_SHARED 和 MAP_PRIVATE 忽略 MAP_SYNC。",
+			Source:      "do_mmap in mm/mmap.c",
+			Unsupported: claim.Where(definesSync),
+			UserMode:    claim.Emulated,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				expect.OK(g, t.Step("sync shared"))
 				expect.OK(g, t.Step("sync private"))
-			}), definesSync),
-		claim.Where(must("MF-009",
-			"Where 0x80000 is MAP_HUGETLB, it is refused for an ordinary file with EINVAL, as the generic MAP_SYNC would not be.",
-			"在 0x80000 为 MAP_HUGETLB 的架构上，对普通文件使用它会以 EINVAL 拒绝，而通用的 MAP_SYNC 不会。",
-			"arch/mips/include/uapi/asm/mman.h; observed on mips64le 6.1",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+			},
+		},
+		{
+			ID: "MF-009", Level: verdict.Must,
+			English:     "Where 0x80000 is MAP_HUGETLB, it is refused for an ordinary file with EINVAL, as the generic MAP_SYNC would not be.",
+			Chinese:     "在 0x80000 为 MAP_HUGETLB 的架构上，对普通文件使用它会以 EINVAL 拒绝，而通用的 MAP_SYNC 不会。",
+			Source:      "arch/mips/include/uapi/asm/mman.h; observed on mips64le 6.1",
+			Unsupported: claim.Where(namesHugeTLB),
+			UserMode:    claim.Emulated,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				expect.Errno(g, a, t.Step("private 0x80000 file"), invalid)
-			}), func(a abi.Table) string {
-			if a.Map.HugeTLB != 0x80000 {
-				return "0x80000 is not MAP_HUGETLB on the architecture"
-			}
-			return ""
-		}),
-		must("MF-010",
-			"MAP_SHARED_VALIDATE refuses every bit that has no meaning on the architecture with EOPNOTSUPP.",
-			"MAP_SHARED_VALIDATE 以 EOPNOTSUPP 拒绝在本架构上没有含义的每一位。",
-			"LEGACY_MAP_MASK in include/linux/mman.h; do_mmap in mm/mmap.c",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
-				all(g, t.Step("unknown bits validated file"), notSupported)
 			}),
-		must("MF-011",
-			"MAP_SHARED_VALIDATE accepts MAP_STACK, MAP_POPULATE, MAP_NORESERVE and MAP_LOCKED with a file and refuses anonymous memory with EINVAL.",
-			"MAP_SHARED_VALIDATE 对文件接受 MAP_STACK、MAP_POPULATE、MAP_NORESERVE 和 MAP_LOCKED，对匿名内存以 EINVAL 拒绝。",
-			"LEGACY_MAP_MASK in include/linux/mman.h; do_mmap in mm/mmap.c",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-010", Level: verdict.Must,
+			English:  "MAP_SHARED_VALIDATE refuses every bit that has no meaning on the architecture with EOPNOTSUPP.",
+			Chinese:  "MAP_SHARED_VALIDATE 以 EOPNOTSUPP 拒绝在本架构上没有含义的每一位。",
+			Source:   "LEGACY_MAP_MASK in include/linux/mman.h; do_mmap in mm/mmap.c",
+			UserMode: claim.Emulated,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				all(g, t.Step("unknown bits validated file"), notSupported)
+			},
+		},
+		{
+			ID: "MF-011", Level: verdict.Must,
+			English:  "MAP_SHARED_VALIDATE accepts MAP_STACK, MAP_POPULATE, MAP_NORESERVE and MAP_LOCKED with a file and refuses anonymous memory with EINVAL.",
+			Chinese:  "MAP_SHARED_VALIDATE 对文件接受 MAP_STACK、MAP_POPULATE、MAP_NORESERVE 和 MAP_LOCKED，对匿名内存以 EINVAL 拒绝。",
+			Source:   "LEGACY_MAP_MASK in include/linux/mman.h; do_mmap in mm/mmap.c",
+			UserMode: claim.Emulated,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				rows(g, t.Step("validated legacy flags"), ok, "none", "stack", "populate", "noreserve", "locked")
 				expect.Errno(g, a, t.Step("validated anonymous"), invalid)
 			}),
-		should("MF-014",
-			"MAP_SHARED_VALIDATE refuses MAP_FIXED_NOREPLACE with EOPNOTSUPP.",
-			"MAP_SHARED_VALIDATE 以 EOPNOTSUPP 拒绝 MAP_FIXED_NOREPLACE。",
-			"LEGACY_MAP_MASK in include/linux/mman.h lacks it, 5.10 to 7.3",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "MF-014", Level: verdict.Should,
+			English:  "MAP_SHARED_VALIDATE refuses MAP_FIXED_NOREPLACE with EOPNOTSUPP.",
+			Chinese:  "MAP_SHARED_VALIDATE 以 EOPNOTSUPP 拒绝 MAP_FIXED_NOREPLACE。",
+			Source:   "LEGACY_MAP_MASK in include/linux/mman.h lacks it, 5.10 to 7.3",
+			UserMode: claim.Emulated,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				expect.Errno(g, a, t.Step("validated noreplace"), notSupported)
 			}),
+		},
 	}
 }

@@ -20,7 +20,7 @@ var (
 	value   = recorded.Value
 )
 
-// wrong is, by recorded cell, what must turn a claim red.
+// wrong returns, by recorded cell, the answers that must turn a claim red.
 func wrong() map[string][]recorded.Wrong {
 	return map[string][]recorded.Wrong{
 		usual: {
@@ -155,9 +155,8 @@ func TestEveryClaimCanFail(t *testing.T) {
 	recorded.EveryClaimCanFail(t, Suite(), probe, wrong())
 }
 
-// TestConstantsOfAnotherArchitectureAreNoticed judges the recording as if its
-// constants were another architecture's, which is what a program built with the
-// wrong table meets.
+// TestConstantsOfAnotherArchitectureAreNoticed fails if a program that was built
+// with the table of another architecture passes.
 func TestConstantsOfAnotherArchitectureAreNoticed(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	for goarch, want := range map[string][]string{
@@ -186,8 +185,8 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 	}
 }
 
-// TestSysconfIsHeldAgainstTheKernel gives sysconf another view of the page
-// size, and none.
+// TestSysconfIsHeldAgainstTheKernel fails if a wrong or missing page size of
+// sysconf passes.
 func TestSysconfIsHeldAgainstTheKernel(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	for pageSize, want := range map[int64]verdict.Status{4096: verdict.Pass, 16384: verdict.Fail, 1000: verdict.Fail, 0: verdict.Fail, -1: verdict.Fail} {

@@ -13,8 +13,8 @@ import (
 // usual is the recorded cell that most wrong answers are given on.
 const usual = "amd64-debian13bpo-newest"
 
-// TestReadsThatHarmTheMachineAreNotAskedFor fails if malta is judged by a read
-// that its probe leaves out.
+// TestReadsThatHarmTheMachineAreNotAskedFor fails if malta is judged by a read that
+// the probe leaves out there.
 func TestReadsThatHarmTheMachineAreNotAskedFor(t *testing.T) {
 	a, _ := abi.Lookup("mips64le")
 	for _, c := range Suite().Claims {
@@ -22,7 +22,7 @@ func TestReadsThatHarmTheMachineAreNotAskedFor(t *testing.T) {
 			continue
 		}
 		for machine, want := range map[string]bool{"malta": false, "loongson3": true} {
-			if got := c.Unsupported(matrix.Cell{Arch: "mips64le", Machine: machine}, a) == ""; got != want {
+			if got := c.Inapplicable(matrix.Cell{Arch: "mips64le", Machine: machine}, a) == ""; got != want {
 				t.Errorf("PR-106 applies to %s: %t", machine, got)
 			}
 		}
@@ -36,7 +36,7 @@ var (
 	eperm   = recorded.Errno(1, "EPERM")
 )
 
-// wrong is, by recorded cell, what must turn a claim red.
+// wrong returns, by recorded cell, the answers that must turn a claim red.
 func wrong() map[string][]recorded.Wrong {
 	return map[string][]recorded.Wrong{
 		usual: {
@@ -100,7 +100,7 @@ func TestEveryClaimCanFail(t *testing.T) {
 	}})
 }
 
-// TestTheSharedPageIsLostOnMIPS is a defect that real kernels have.
+// TestTheSharedPageIsLostOnMIPS fails if the claim misses a defect of real kernels.
 func TestTheSharedPageIsLostOnMIPS(t *testing.T) {
 	for _, cell := range []string{"mips64le-debian12-6.1-malta", "mips64le-debian12-6.1-loongson3"} {
 		f, tr := recorded.Kernel(t, cell, zeropage)
@@ -110,8 +110,8 @@ func TestTheSharedPageIsLostOnMIPS(t *testing.T) {
 	}
 }
 
-// TestCPUsWithoutTheFeatureMayRead fails if the CPU's part is taken for the
-// kernel's.
+// TestCPUsWithoutTheFeatureMayRead fails if a kernel is blamed for a feature that
+// its CPU lacks.
 func TestCPUsWithoutTheFeatureMayRead(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	tr = recorded.Change(t, tr, "processor", value("ospke", "false"))

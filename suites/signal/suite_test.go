@@ -10,14 +10,14 @@ import (
 // usual is the recorded cell that wrong answers are given on.
 const usual = "amd64-debian13bpo-newest"
 
-// wrong is, by recorded cell, what must turn a claim red.
+// wrong returns, by recorded cell, the answers that must turn a claim red.
 func wrong() map[string][]recorded.Wrong {
 	value, einval := recorded.Value, recorded.Errno(22, "EINVAL")
 	return map[string][]recorded.Wrong{usual: {
 		{"SG-001", "thread.stack", einval}, // only some memory, as on OpenBSD
 		{"SG-001", "thread.plain", recorded.Errno(12, "ENOMEM")},
 		{"SG-001", "thread.stack", value("handled", "false")},
-		{"SG-001", "thread.stack", value("resident after", "0")}, // handled elsewhere
+		{"SG-001", "thread.stack", value("resident after", "0")}, // handled on another stack
 		{"SG-001", "thread.stack", value("sp", "0x7f0000000000")},
 		{"SG-001", "thread.plain", value("size", "0x1000")},
 		{"SG-001", "thread.stack", value("restored", "false")},

@@ -15,7 +15,7 @@ import (
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 
-// said is what stage 0 observed: on kernels of the matrix, and for alpha and
+// said returns what stage 0 observed: on kernels of the matrix, and for alpha and
 // sw64 below a user-mode emulator.
 func said(t testing.TB, name string) (tr wire.Transcript) {
 	t.Helper()
@@ -116,9 +116,9 @@ func TestEveryClaimCanFail(t *testing.T) {
 	}
 }
 
-// TestAnEmulatorWithAnotherABIFails is the public sw64 user-mode emulator, which
-// has the errors of sw64, and the flags and limits of asm-generic; and the same
-// one built with alpha's flags of mmap, whose limits are still not sw64's.
+// TestAnEmulatorWithAnotherABIFails fails if the public sw64 user-mode emulator
+// passes, which has the errors of sw64 but the flags and limits of asm-generic. It
+// also covers a build with alpha's flags of mmap, whose limits are still wrong.
 func TestAnEmulatorWithAnotherABIFails(t *testing.T) {
 	for name, want := range map[string][]string{
 		"sw64-generic-user":   {"SZ-001", "SZ-002", "SZ-003", "SZ-004", "SZ-005", "SZ-009"},
@@ -130,8 +130,8 @@ func TestAnEmulatorWithAnotherABIFails(t *testing.T) {
 	}
 }
 
-// TestSilenceIsNoFault fails if a kernel is blamed for a frame that printk cut, or
-// for a limit that could not be set.
+// TestSilenceIsNoFault fails if a kernel is blamed for a frame that printk cut off,
+// or for a limit that could not be set.
 func TestSilenceIsNoFault(t *testing.T) {
 	tr := said(t, "loong64")
 	for _, o := range tr.Observations {

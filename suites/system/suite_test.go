@@ -36,8 +36,8 @@ func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 	recorded.SilenceIsNoFault(t, Suite(), usual, probe)
 }
 
-// TestNoSysctlIsNoError fails if a system that sets limits alone ends a run with an
-// error of ours, because nothing was there to compare.
+// TestNoSysctlIsNoError fails if a system that sets only limits ends a run with an
+// error, because it has no sysctl to compare.
 func TestNoSysctlIsNoError(t *testing.T) {
 	limits := matrix.Setting{Of: matrix.OfSession, Name: "nproc", Value: "-:500", Source: "/etc/security/limits.conf:1"}
 	sysctl := matrix.Setting{Of: matrix.OfSysctl, Name: "kernel.pid_max", Value: "4096", Source: "/etc/sysctl.conf:1"}

@@ -1,5 +1,5 @@
-// Package tracing claims what tracers of system calls rely on, and injectors of
-// defects: seccomp filters, ptrace at system calls, tracepoints. A kernel may be
+// Package tracing claims what tracers of system calls and injectors of defects
+// rely on: seccomp filters, ptrace at system calls, tracepoints. A kernel may be
 // built without any of them, so nothing here is a MUST.
 package tracing
 
@@ -16,34 +16,52 @@ import (
 	"github.com/mapstack/conformance/suites/internal/history"
 )
 
-// probe is the probe run all claims of this suite read.
+// probe is the probe that all claims of this suite read.
 const probe = "tracing"
 
-// answer is the error that the probe's filters and its listener give, invalid
-// what the kernel gives to the calls that the probe lets be traced.
+// answer is the error that the probe's filters and its listener give. invalid is
+// the error that the kernel gives to the traced calls.
 const (
 	answer  = "EOVERFLOW"
 	invalid = "EINVAL"
 )
 
-// Suite returns the claims.
+// Suite returns the claims. Those so far have the prefix of package signal, because
+// an ID never changes; new ones have TR.
 func Suite() claim.Suite {
-	all := claim.NeedEach(claims(), abi.Tracepoints, "SG-010")
-	return claim.Suite{Name: "tracing", Claims: claim.NeedEach(all, abi.Trace, "SG-005", "SG-006", "SG-007", "SG-008", "SG-102", "SG-103", "SG-104")}
+	return claim.Suite{
+		Name: "tracing", Prefix: "TR", Probe: probe,
+		About: claim.Text{
+			English: "What tracers of system calls and injectors of defects rely on: seccomp filters, ptrace at system calls, tracepoints.",
+			Chinese: "系统调用跟踪器和缺陷注入器所依赖的机制：seccomp 过滤器、系统调用处的 ptrace、跟踪点。",
+		},
+	}.Join(filterClaims(), ptraceClaims(), listenerClaims(), tracepointClaims())
 }
 
-func claims() []claim.Claim {
+// filterClaims returns the claims about seccomp filters.
+func filterClaims() []claim.Claim {
 	return []claim.Claim{
-		should("SG-005",
-			"A seccomp filter that one thread installs with SECCOMP_FILTER_FLAG_TSYNC binds all threads of the process, and those that come later, together with no_new_privs.",
-			"一个线程以 SECCOMP_FILTER_FLAG_TSYNC 安装的 seccomp 过滤器连同 no_new_privs 一起约束进程的所有线程，包括之后创建的线程。",
-			"seccomp_sync_threads and seccomp_set_mode_filter in kernel/seccomp.c; seccomp(2)",
-			checkThreads),
-		should("SG-006",
-			"PTRACE_GET_SYSCALL_INFO tells the number and all six arguments of a system call at its entry, in the same form on every architecture.",
-			"PTRACE_GET_SYSCALL_INFO 在系统调用入口处给出调用号和全部六个参数，各架构形式相同。",
-			"ptrace_get_syscall_info_entry in kernel/ptrace.c; ptrace(2)",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		{
+			ID: "SG-005", Level: verdict.Should,
+			English: "A seccomp filter that one thread installs with SECCOMP_FILTER_FLAG_TSYNC binds all threads of the process, and those that come later, together with no_new_privs.",
+			Chinese: "一个线程以 SECCOMP_FILTER_FLAG_TSYNC 安装的 seccomp 过滤器连同 no_new_privs 一起约束进程的所有线程，包括之后创建的线程。",
+			Source:  "seccomp_sync_threads and seccomp_set_mode_filter in kernel/seccomp.c; seccomp(2)",
+			Needs:   []abi.Feature{abi.Trace},
+			Check:   expect.WithTable(checkThreads),
+		},
+	}
+}
+
+// ptraceClaims returns the claims about ptrace at system calls.
+func ptraceClaims() []claim.Claim {
+	return []claim.Claim{
+		{
+			ID: "SG-006", Level: verdict.Should,
+			English: "PTRACE_GET_SYSCALL_INFO tells the number and all six arguments of a system call at its entry, in the same form on every architecture.",
+			Chinese: "PTRACE_GET_SYSCALL_INFO 在系统调用入口处给出调用号和全部六个参数，各架构形式相同。",
+			Source:  "ptrace_get_syscall_info_entry in kernel/ptrace.c; ptrace(2)",
+			Needs:   []abi.Feature{abi.Trace},
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				o := t.Step("traced.entry")
 				expect.OK(g, o)
 				g.Expect(o.Uint("number")).To(gomega.Equal(a.Syscall.Prctl), "the number of prctl")
@@ -52,22 +70,28 @@ func claims() []claim.Claim {
 					g.Expect(o.Uint(key)).To(gomega.Equal(want), key)
 				}
 			}),
-		should("SG-102",
-			"PTRACE_GET_SYSCALL_INFO tells the error of a system call at its end, as the program then sees it.",
-			"PTRACE_GET_SYSCALL_INFO 在系统调用结束时给出其错误，与程序随后所见一致。",
-			"split from SG-06; ptrace_get_syscall_info_exit in kernel/ptrace.c; ptrace(2)",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "SG-102", Level: verdict.Should,
+			English: "PTRACE_GET_SYSCALL_INFO tells the error of a system call at its end, as the program then sees it.",
+			Chinese: "PTRACE_GET_SYSCALL_INFO 在系统调用结束时给出其错误，与程序随后所见一致。",
+			Source:  "ptrace_get_syscall_info_exit in kernel/ptrace.c; ptrace(2); observed on 5.10 to 7.3",
+			Needs:   []abi.Feature{abi.Trace},
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				seen := t.Step("traced.watched")
 				if seen.OK() || seen.Errno != a.Errno(invalid) {
 					panic(claim.Missing{Probe: probe, Step: seen.Step, Value: "ret", Reason: "the call does not end with " + invalid})
 				}
 				expect.Errno(g, a, t.Step("traced.exit"), invalid)
 			}),
-		should("SG-007",
-			"PTRACE_SET_SYSCALL_INFO makes a system call another one at its entry from 6.16 on, and is refused with EIO before.",
-			"从 6.16 起 PTRACE_SET_SYSCALL_INFO 可在入口处把一个系统调用改为另一个，此前以 EIO 拒绝。",
-			"commit 26bb32768fe6 (6.16), kernel/ptrace.c",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
+		},
+		{
+			ID: "SG-007", Level: verdict.Should,
+			English: "PTRACE_SET_SYSCALL_INFO makes a system call another one at its entry from 6.16 on, and is refused with EIO before.",
+			Chinese: "从 6.16 起 PTRACE_SET_SYSCALL_INFO 可在入口处把一个系统调用改为另一个，此前以 EIO 拒绝。",
+			Source:  "commit 26bb32768fe6 (6.16), kernel/ptrace.c",
+			Needs:   []abi.Feature{abi.Trace},
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
 				if !history.SetSyscallInfo(f) {
 					expect.Errno(g, a, t.Step("traced.set"), "EIO")
 					expect.Errno(g, a, t.Step("traced.changed"), invalid)
@@ -78,11 +102,14 @@ func claims() []claim.Claim {
 				expect.OK(g, o)
 				g.Expect(o.Result()).To(gomega.BeEquivalentTo(dumpable), "what the changed call, PR_GET_DUMPABLE, gives the program")
 			}),
-		should("SG-103",
-			"PTRACE_SET_SYSCALL_INFO refuses flags, of which there are none, with EINVAL from 6.16 on, and leaves the call as it was.",
-			"从 6.16 起 PTRACE_SET_SYSCALL_INFO 以 EINVAL 拒绝任何标志（尚未定义任何标志），并保持调用不变。",
-			"split from SG-07; ptrace_set_syscall_info in kernel/ptrace.c; before 6.16 the request itself is refused with EIO",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
+		},
+		{
+			ID: "SG-103", Level: verdict.Should,
+			English: "PTRACE_SET_SYSCALL_INFO refuses flags, of which there are none, with EINVAL from 6.16 on, and leaves the call as it was.",
+			Chinese: "从 6.16 起 PTRACE_SET_SYSCALL_INFO 以 EINVAL 拒绝任何标志（尚未定义任何标志），并保持调用不变。",
+			Source:  "ptrace_set_syscall_info in kernel/ptrace.c; before 6.16 the request itself is refused with EIO; observed on 5.10 to 7.3",
+			Needs:   []abi.Feature{abi.Trace},
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
 				want := "EIO"
 				if history.SetSyscallInfo(f) {
 					want = invalid
@@ -90,28 +117,49 @@ func claims() []claim.Claim {
 				expect.Errno(g, a, t.Step("traced.set reserved"), want)
 				expect.Errno(g, a, t.Step("traced.reserved"), invalid)
 			}),
-		should("SG-008",
-			"A seccomp listener, fetched with pidfd_getfd, decides whether a thread's system call fails: the thread gets the error that the listener sends, or with SECCOMP_USER_NOTIF_FLAG_CONTINUE the kernel's own result.",
-			"经 pidfd_getfd 取得的 seccomp 监听者决定线程的系统调用是否失败：线程得到监听者发送的错误；若给出 SECCOMP_USER_NOTIF_FLAG_CONTINUE，则得到内核自己的结果。",
-			"seccomp_do_user_notification in kernel/seccomp.c; seccomp_unotify(2); FLAG_CONTINUE since 5.5, pidfd_getfd since 5.6",
-			func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		},
+	}
+}
+
+// listenerClaims returns the claims about seccomp listeners.
+func listenerClaims() []claim.Claim {
+	return []claim.Claim{
+		{
+			ID: "SG-008", Level: verdict.Should,
+			English: "A seccomp listener, fetched with pidfd_getfd, decides whether a thread's system call fails: the thread gets the error that the listener sends, or with SECCOMP_USER_NOTIF_FLAG_CONTINUE the kernel's own result.",
+			Chinese: "经 pidfd_getfd 取得的 seccomp 监听者决定线程的系统调用是否失败：线程得到监听者发送的错误；若给出 SECCOMP_USER_NOTIF_FLAG_CONTINUE，则得到内核自己的结果。",
+			Source:  "seccomp_do_user_notification in kernel/seccomp.c; seccomp_unotify(2); FLAG_CONTINUE since 5.5, pidfd_getfd since 5.6",
+			Needs:   []abi.Feature{abi.Trace},
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				listens(g, t)
 				expect.Errno(g, a, t.Step("listener.refused"), answer)
 				gets(g, t.Step("listener.continued"), t.Step("listener.session").Uint("own"))
 			}),
-		should("SG-104",
-			"A system call that a seccomp listener answers with a value returns that value to the thread.",
-			"seccomp 监听者以某个值应答的系统调用，会把该值返回给线程。",
-			"split from SG-08; seccomp_do_user_notification in kernel/seccomp.c, syscall_set_return_value in arch/*/include/asm/syscall.h; observed on every booted kernel but ppc64le 7.2, whose system_call_exception (arch/powerpc/kernel/syscall.c) returns the error alone, 0 for none",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+		},
+		{
+			ID: "SG-104", Level: verdict.Should,
+			English: "A system call that a seccomp listener answers with a value returns that value to the thread.",
+			Chinese: "seccomp 监听者以某个值应答的系统调用，会把该值返回给线程。",
+			Source:  "seccomp_do_user_notification in kernel/seccomp.c, syscall_set_return_value in arch/*/include/asm/syscall.h; observed on every booted kernel but ppc64le 7.2, whose system_call_exception (arch/powerpc/kernel/syscall.c) returns the error alone, 0 for none",
+			Needs:   []abi.Feature{abi.Trace},
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				listens(g, t)
 				gets(g, t.Step("listener.replaced"), 0x12345678)
-			}),
-		should("SG-010",
-			"The scheduler has the tracepoints sched_process_fork and sched_switch, and none named sched_thread_load.",
-			"调度器有 sched_process_fork 和 sched_switch 跟踪点，而没有名为 sched_thread_load 的跟踪点。",
-			"include/trace/events/sched.h of 5.10 to 7.3; without tracefs a kernel has none of them",
-			func(g gomega.Gomega, t claim.Transcript, _ abi.Table, _ facts.Facts) {
+			},
+		},
+	}
+}
+
+// tracepointClaims returns the claims about tracepoints.
+func tracepointClaims() []claim.Claim {
+	return []claim.Claim{
+		{
+			ID: "SG-010", Level: verdict.Should,
+			English: "The scheduler has the tracepoints sched_process_fork and sched_switch, and none named sched_thread_load.",
+			Chinese: "调度器有 sched_process_fork 和 sched_switch 跟踪点，而没有名为 sched_thread_load 的跟踪点。",
+			Source:  "include/trace/events/sched.h of 5.10 to 7.3; without tracefs a kernel has none of them",
+			Needs:   []abi.Feature{abi.Tracepoints},
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				expect.OK(g, t.Step("tracefs.mount"))
 				o := t.Step("tracefs.events")
 				for _, event := range []struct{ name, there string }{
@@ -119,14 +167,8 @@ func claims() []claim.Claim {
 				} {
 					g.Expect(o.Value(event.name)).To(gomega.Equal(event.there), "there is a tracepoint %s", event.name)
 				}
-			}),
-	}
-}
-
-func should(id, english, chinese, source string, check func(gomega.Gomega, claim.Transcript, abi.Table, facts.Facts)) claim.Claim {
-	return claim.Claim{
-		ID: id, Level: verdict.Should, English: english, Chinese: chinese, Source: source, Probe: probe,
-		Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) { check(g, t, expect.Table(f), f) },
+			},
+		},
 	}
 }
 
@@ -134,7 +176,7 @@ func should(id, english, chinese, source string, check func(gomega.Gomega, claim
 // be traced (include/linux/sched/coredump.h).
 const dumpable = 1
 
-// arguments are what the probe gives to the call that is watched.
+// arguments returns the arguments of the watched call.
 func arguments() [6]uint64 {
 	return [6]uint64{0x6d730001, 0x1111, 0x2222, 0x3333, 0x4444, 0x5555}
 }
@@ -152,14 +194,14 @@ func checkThreads(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Fact
 	g.Expect(o.Int("restricted")).To(gomega.Equal(o.Int("all")), "threads with a filter and no_new_privs")
 }
 
-// listens expects that there is a listener.
+// listens expects that the listener was installed and fetched.
 func listens(g gomega.Gomega, t claim.Transcript) {
 	for _, step := range []string{"filter", "getfd"} {
 		expect.OK(g, t.Step("listener."+step))
 	}
 }
 
-// gets expects what a call returned to the thread.
+// gets expects the value that a call returned to the thread.
 func gets(g gomega.Gomega, o claim.Observation, want uint64) {
 	expect.OK(g, o)
 	g.Expect(o.Result()).To(gomega.Equal(want), "step %s: what the thread gets", o.Step)

@@ -11,7 +11,7 @@ import (
 )
 
 // TestBootConformance judges the claims on real kernels, or on the evidence of
-// a finished run: see collect.Env.
+// a finished run: see boot.Env.
 func TestBootConformance(t *testing.T) {
 	if err := conformance.Build(t.Context(), Suite()); err != nil {
 		t.Fatal(err)

@@ -8,14 +8,14 @@ import (
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 
-// usual is the recorded cell that most wrong answers are given on, old one from
-// before PTRACE_SET_SYSCALL_INFO.
+// usual is the recorded cell that most wrong answers are given on. old is a cell
+// without PTRACE_SET_SYSCALL_INFO.
 const (
 	usual = "amd64-debian13bpo-newest"
 	old   = "amd64-debian11-5.10"
 )
 
-// wrong is, by recorded cell, what must turn a claim red.
+// wrong returns, by recorded cell, the answers that must turn a claim red.
 func wrong() map[string][]recorded.Wrong {
 	value, success := recorded.Value, recorded.Success
 	einval, enosys, eio := recorded.Errno(22, "EINVAL"), recorded.Errno(38, "ENOSYS"), recorded.Errno(5, "EIO")

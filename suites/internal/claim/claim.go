@@ -14,10 +14,9 @@ import (
 )
 
 // Claim is one numbered, sourced sentence about behaviour, and the check that
-// decides it.
+// decides it. Everything about a claim is in its literal.
 type Claim struct {
-	// ID is stable for ever: two letters and three digits, "MS-003" for row
-	// MS-03 of the claim catalogue.
+	// ID never changes: two letters and three digits, such as "MS-003".
 	ID      string
 	Level   verdict.Level
 	English string // one sentence, present tense, names the behaviour
@@ -25,78 +24,99 @@ type Claim struct {
 	// Source says where the expectation comes from: kernel file, man page,
 	// or the kernels it was observed on.
 	Source string
-	// Probe is the probe run whose transcript the check reads.
+	// Probe is the probe whose transcript the check reads; empty means the
+	// probe of the suite.
 	Probe string
-	// Unsupported decides from data, before anything runs, that the claim
-	// does not apply to a cell; it returns the reason, or "" when it applies.
-	// nil means it applies everywhere.
+	// Needs lists what the architecture must have for the claim to apply.
+	Needs []abi.Feature
+	// Unsupported decides before anything runs that the claim does not apply to
+	// a cell. It returns the reason, or "" when the claim applies. It is for
+	// what Needs cannot say; nil means that there is nothing more to say.
 	Unsupported func(c matrix.Cell, a abi.Table) string
-	// Factless: of the facts the check reads the architecture alone, so that it
-	// also decides where nothing came to tell the others.
+	// UserMode says whether a user-mode emulator decides the claim, or why not.
+	UserMode UserMode
+	// Uninjectable is the reason why no defect model can make a MUST fail;
+	// empty means that one can.
+	Uninjectable string
+	// Factless marks a check that reads only the architecture from the facts, so
+	// that it also decides a target that reported no facts.
 	Factless bool
 	// Check decides the claim from what was observed and nothing else.
 	Check func(g gomega.Gomega, t Transcript, f facts.Facts)
 }
 
-// Where narrows a claim to the architectures for which reason returns "".
-func Where(c Claim, reason func(a abi.Table) string) Claim {
-	c.Unsupported = func(_ matrix.Cell, a abi.Table) string { return reason(a) }
-	return c
+// Where makes an Unsupported that looks at the architecture alone.
+func Where(reason func(a abi.Table) string) func(matrix.Cell, abi.Table) string {
+	return func(_ matrix.Cell, a abi.Table) string { return reason(a) }
 }
 
-// Needs narrows a claim further, to the architectures that have every feature.
-func Needs(c Claim, features ...abi.Feature) Claim {
-	narrower := c.Unsupported
-	c.Unsupported = func(cell matrix.Cell, a abi.Table) string {
-		for _, f := range features {
-			if reason := a.Lacks(f); reason != "" {
-				return reason
-			}
-		}
-		if narrower == nil {
-			return ""
-		}
-		return narrower(cell, a)
-	}
-	return c
-}
-
-// NeedEach narrows the claims with the given IDs as Needs does.
-func NeedEach(claims []Claim, feature abi.Feature, ids ...string) []Claim {
-	for i, c := range claims {
-		if slices.Contains(ids, c.ID) {
-			claims[i] = Needs(c, feature)
+// Inapplicable returns the reason why a claim does not apply to a cell, known
+// before anything runs, or "" when the claim applies.
+func (c Claim) Inapplicable(cell matrix.Cell, a abi.Table) string {
+	for _, f := range c.Needs {
+		if reason := a.Lacks(f); reason != "" {
+			return reason
 		}
 	}
-	return claims
+	if c.Unsupported != nil {
+		if reason := c.Unsupported(cell, a); reason != "" {
+			return reason
+		}
+	}
+	if cell.Host == matrix.UserMode {
+		return c.UserMode.undecided()
+	}
+	return ""
 }
 
 // Suite holds the claims of one folder under suites/.
 type Suite struct {
-	Name   string // the suite's folder under suites/
+	Name string // the suite's folder under suites/
+	// Prefix is the two letters that the IDs of the suite's claims begin with.
+	Prefix string
+	// Probe is the probe of every claim that names no other.
+	Probe string
+	// About says in one line what the suite is about.
+	About  Text
 	Claims []Claim
 }
 
-// Evidence is all that is known of one cell after a run.
+// Text holds one text in both languages.
+type Text struct{ English, Chinese string }
+
+// Join returns the suite with the claims of several groups, in their order. A
+// claim without a probe gets the suite's.
+func (a Suite) Join(groups ...[]Claim) Suite {
+	a.Claims = slices.Concat(append([][]Claim{a.Claims}, groups...)...)
+	for i := range a.Claims {
+		if a.Claims[i].Probe == "" {
+			a.Claims[i].Probe = a.Probe
+		}
+	}
+	return a
+}
+
+// Evidence holds all that is known of one cell after a run.
 type Evidence struct {
 	Cell        matrix.Cell
 	Facts       *facts.Facts               // nil when the target never said what it is
 	Transcripts map[string]wire.Transcript // by probe
-	// Lost is why transcripts are missing: the kernel did not boot, the host
-	// ran out of disk. LostBy is the same for single probes, by probe.
+	// Lost says why transcripts are missing: the kernel did not boot, or the host
+	// ran out of disk. LostBy says the same for single probes, by probe.
 	Lost   Loss
 	LostBy map[string]Loss
 }
 
-// Loss is why something was not observed. The zero Loss is none.
+// Loss says why something was not observed. The zero Loss means that nothing was
+// lost.
 type Loss struct {
 	Why string
-	// Status is what a claim becomes that needs it: NotRun when the kernel is
-	// to blame, Error when we are.
+	// Status is the status of the claims that need it: NotRun when the kernel is
+	// to blame, Error when the harness is.
 	Status verdict.Status
 }
 
-// lost says why a probe left nothing, or not what it should.
+// lost returns the loss of a probe, or else the loss of the whole cell.
 func (ev Evidence) lost(probe string) Loss {
 	if l, ok := ev.LostBy[probe]; ok {
 		return l
@@ -104,7 +124,7 @@ func (ev Evidence) lost(probe string) Loss {
 	return ev.Lost
 }
 
-// Transcript gives checks access to observations. A step or value that is not
-// there is never a kernel's fault: its accessors stop the check, and the
-// outcome is an error, not a failure.
+// Transcript gives checks access to observations. A missing step or value is never
+// a kernel's fault: the accessors stop the check, and the outcome is an error, not
+// a failure.
 type Transcript struct{ wire.Transcript }

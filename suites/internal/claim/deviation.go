@@ -18,7 +18,7 @@ type Deviation struct {
 	Source string   `yaml:"source"` // where the reason can be checked
 }
 
-// deviationsFile is the whole of fixtures/deviations.yaml.
+// deviationsFile is the content of fixtures/deviations.yaml.
 type deviationsFile struct {
 	Deviations []Deviation `yaml:"deviations"`
 }
@@ -106,9 +106,8 @@ func (d Deviation) covers(id, cell string) bool {
 	return false
 }
 
-// applyDeviation turns an expected failure into a pass, and an expected
-// failure that did not happen into a failure: a deviation that outlives its
-// reason would hide the next one.
+// applyDeviation turns an expected failure into a pass. An expected failure that
+// did not happen becomes a failure: a stale deviation would hide the next defect.
 func applyDeviation(out verdict.Outcome, devs []Deviation) verdict.Outcome {
 	for _, d := range devs {
 		if !d.covers(out.Claim, out.Cell) {

@@ -11,8 +11,8 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// TestASystemThatRunsAlreadyIsNotAccusedOfItsUsersRights fails if a kernel does not
-// conform because its probes were not root's, or if root's failures are lost.
+// TestASystemThatRunsAlreadyIsNotAccusedOfItsUsersRights fails if a kernel is
+// blamed because its probes did not run as root, or if failures of root are lost.
 func TestASystemThatRunsAlreadyIsNotAccusedOfItsUsersRights(t *testing.T) {
 	refused := Claim{ID: "XX-001", Probe: "p", Check: func(g gomega.Gomega, _ Transcript, _ facts.Facts) { g.Expect(1).To(gomega.Equal(2)) }}
 	absent := Claim{ID: "XX-002", Probe: "p", Check: func(gomega.Gomega, Transcript, facts.Facts) { panic(Missing{Step: "s"}) }}

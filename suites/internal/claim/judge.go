@@ -12,9 +12,8 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Judge decides one claim on one cell. It is pure: the same evidence always
-// gives the same outcome, whoever asks. Outcome.Suite is left to the caller,
-// who knows the suite.
+// Judge decides one claim on one cell. It is pure: the same evidence always gives
+// the same outcome. It leaves Outcome.Suite to the caller, who knows the suite.
 func Judge(c Claim, ev Evidence, devs []Deviation) verdict.Outcome {
 	out := verdict.Outcome{Cell: ev.Cell.Name, Claim: c.ID, Level: c.Level}
 	out.Status, out.Reason = decide(c, ev)
@@ -32,8 +31,8 @@ func (a Suite) Judge(ev Evidence, devs []Deviation) []verdict.Outcome {
 	return outcomes
 }
 
-// decide is Judge before deviations. Applicability comes first: it does not
-// depend on the run, so a cell that never booted still says "unsupported".
+// decide judges a claim without deviations. Applicability comes first: it does not
+// depend on the run, so a claim on a cell that never booted is still unsupported.
 func decide(c Claim, ev Evidence) (verdict.Status, string) {
 	table, known := abi.Lookup(ev.Cell.Arch)
 	if !known {
@@ -55,18 +54,18 @@ func decide(c Claim, ev Evidence) (verdict.Status, string) {
 	}
 	status, reason, missing := check(c, t, *f)
 	if missing && ev.Cell.Host != "" {
-		// A guest is as we made it; a system that runs already may lack what a
-		// probe needs, and its user may lack the right to it.
+		// Guests have all that probes need. A system that runs already may lack it,
+		// or its user may lack the right to it.
 		return verdict.NotRun, reason + unprivileged(*f) + exitState(t.Exit)
 	}
 	if status == verdict.Fail && ev.Cell.Host != "" && f.UID != 0 {
-		// Expectations are root's, as in guests: a user may be refused by right
-		// (mmap_min_addr, RLIMIT_MEMLOCK), and a kernel must not be accused of it.
+		// Claims expect root, as in guests. A user may rightly be refused
+		// (mmap_min_addr, RLIMIT_MEMLOCK), which is no fault of the kernel.
 		return verdict.NotRun, reason + fmt.Sprintf("\nthis does not hold for user %d, which proves nothing: it is expected of root; run as root to decide it", f.UID)
 	}
 	if status == verdict.Pass && !t.Exit.Clean() {
-		// What it saw may be all it should have seen, but something went wrong
-		// that nobody looked at. A failure stays one: it was observed.
+		// The observations may be right, but something else went wrong that no
+		// check looked at. A failure stays a failure: it was observed.
 		status, reason = verdict.Error, "the check holds, but the probe did not end well"
 	}
 	if status == verdict.Error {
@@ -75,7 +74,7 @@ func decide(c Claim, ev Evidence) (verdict.Status, string) {
 	return status, reason
 }
 
-// unprivileged says what more there would be as root.
+// unprivileged tells a user other than root that root may see more.
 func unprivileged(f facts.Facts) string {
 	if f.UID == 0 {
 		return ""
@@ -83,7 +82,7 @@ func unprivileged(f facts.Facts) string {
 	return fmt.Sprintf("\nthe probes ran as user %d; root may see more", f.UID)
 }
 
-// missingProbe is the outcome of a claim whose probe left no transcript.
+// missingProbe returns the outcome of a claim whose probe left no transcript.
 func missingProbe(c Claim, ev Evidence) (verdict.Status, string) {
 	lost := ev.lost(c.Probe)
 	switch {
@@ -92,7 +91,7 @@ func missingProbe(c Claim, ev Evidence) (verdict.Status, string) {
 	case lost.Status == verdict.Error:
 		return verdict.Error, lost.Why
 	}
-	// A failure may lose a claim or break the tools; it can never decide one.
+	// A loss never decides a claim, whatever its status says.
 	return verdict.NotRun, lost.Why
 }
 
@@ -103,11 +102,12 @@ func withLoss(reason string, lost Loss) string {
 	return reason + "\n" + lost.Why
 }
 
-// failed stops a check at its first failed expectation: what follows would
-// read results that the expectation made meaningless.
+// failed is the panic that stops a check at its first failed expectation. What
+// follows would read results that are meaningless by then.
 type failed struct{ message string }
 
-// check runs the claim's check and turns how it ended into a status.
+// check runs the claim's check and returns a status for how it ended. missing
+// reports that the transcript lacks something that the check needs.
 func check(c Claim, t wire.Transcript, f facts.Facts) (status verdict.Status, reason string, missing bool) {
 	defer func() {
 		switch r := recover().(type) {
@@ -118,13 +118,13 @@ func check(c Claim, t wire.Transcript, f facts.Facts) (status verdict.Status, re
 			status, reason = verdict.Error, r.Error()
 			missing = true
 		default:
-			// A defect of the check must not take the other claims with it,
-			// and must never be taken for the kernel's.
+			// A defect of the check must not end the other claims, nor be taken
+			// for a defect of the kernel.
 			status, reason = verdict.Error, fmt.Sprintf("the check of %s panicked: %v", c.ID, r)
 		}
 	}()
-	// A matcher that could not be applied reports through the same handler as
-	// one that did not match: a check has to use its matchers correctly.
+	// Gomega reports a matcher that does not fit its value as a failure too, so
+	// a check must use its matchers correctly.
 	asserted := false
 	g := counting{gomega.NewGomega(func(message string, _ ...int) {
 		panic(failed{strings.TrimSpace(message)})
@@ -136,8 +136,8 @@ func check(c Claim, t wire.Transcript, f facts.Facts) (status verdict.Status, re
 	return verdict.Pass, "", false
 }
 
-// counting notices whether a check asserted anything: a loop over nothing must
-// not be a pass.
+// counting records whether a check asserted anything: a loop over nothing must not
+// pass.
 type counting struct {
 	gomega.Gomega
 	asserted *bool
@@ -175,8 +175,8 @@ func exitState(e wire.Exit) string {
 	return b.String()
 }
 
-// stderrLines is how much of a probe's standard error a reason quotes; all of
-// it is in the evidence.
+// stderrLines is the number of lines that a reason quotes of a probe's standard
+// error. The evidence holds all of it.
 const stderrLines = 12
 
 func lastLines(s string, n int) string {

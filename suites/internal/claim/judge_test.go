@@ -13,7 +13,7 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// sample is a claim that one value of one step is "yes".
+// sample returns a claim that one value of one step is "yes".
 func sample() Claim {
 	return Claim{
 		ID: "XX-001", Level: verdict.Must, English: "It is.", Chinese: "是的。", Source: "here", Probe: "p",

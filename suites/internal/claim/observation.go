@@ -10,8 +10,8 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Missing is what the accessors panic with when a transcript does not hold
-// what a check needs. Judge turns it into an error outcome.
+// Missing is the panic of the accessors when a transcript lacks what a check needs.
+// Judge turns it into an error outcome.
 type Missing struct {
 	Probe  string
 	Step   string
@@ -46,8 +46,8 @@ func (t Transcript) Step(name string) Observation {
 	return Observation{Observation: t.Observations[found], probe: t.Probe}
 }
 
-// Ended stops a check unless the child that a step started ran to its end: what
-// it did not say then is no kernel's fault.
+// Ended stops a check unless the child that a step started ran to its end. What a
+// stopped child did not say is no kernel's fault.
 func (t Transcript) Ended(step string) {
 	o := t.Step(step)
 	if o.Value("timedout") != "false" || !o.Has("exit") || o.Value("exit") != "0" {
@@ -55,16 +55,16 @@ func (t Transcript) Ended(step string) {
 	}
 }
 
-// Observation is one step's outcome with accessors that cannot be misread: a
-// value that could not be determined stops the check.
+// Observation is one step's outcome with accessors that stop the check when a value
+// could not be determined.
 type Observation struct {
 	wire.Observation
 	probe string
 }
 
-// OK reports whether the call came back without an errno. A step that called
-// nothing, because what it needs could not be made, stops the check: it has
-// neither succeeded nor failed.
+// OK reports whether the call returned without an errno. A step that called
+// nothing, because it could not prepare what it needs, stops the check: it neither
+// succeeded nor failed.
 func (o Observation) OK() bool {
 	if o.Errno == 0 && o.Ret == "" {
 		var why []string
@@ -115,7 +115,7 @@ func (o Observation) Uint(key string) uint64 {
 // Words returns a value split at white space, such as the flags of VmFlags.
 func (o Observation) Words(key string) []string { return strings.Fields(o.Value(key)) }
 
-// Result returns what the call returned. A call that failed returned nothing.
+// Result returns what the call returned. It stops the check if the call failed.
 func (o Observation) Result() uint64 {
 	if !o.OK() {
 		panic(o.missing("ret", "the call failed with "+o.Failure()))
@@ -127,7 +127,7 @@ func (o Observation) Result() uint64 {
 	return n
 }
 
-// Failure describes the errno, "none" when there is none.
+// Failure describes the errno; it returns "none" when there is none.
 func (o Observation) Failure() string {
 	switch {
 	case o.OK():

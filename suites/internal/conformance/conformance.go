@@ -1,5 +1,5 @@
-// Package conformance makes a suite of a suite's claims runnable by Ginkgo: it
-// obtains the evidence, judges it, and builds the tree before any spec runs.
+// Package conformance lets Ginkgo run the claims of a suite: it obtains the
+// evidence, judges it, and builds the tree before any spec runs.
 package conformance
 
 import (
@@ -20,8 +20,8 @@ import (
 	"github.com/mapstack/conformance/suites/internal/spec"
 )
 
-// Build registers the specs of a suite. What it runs on is said by the
-// environment, see boot.Env.
+// Build registers the specs of a suite. The environment says what they run on; see
+// boot.Env.
 func Build(ctx context.Context, suite claim.Suite) error {
 	source := boot.Env(os.Getenv)
 	if config, _ := ginkgo.GinkgoConfiguration(); config.ParallelTotal > 1 && source.Evidence == "" {
@@ -54,8 +54,8 @@ func probes(suite claim.Suite) []string {
 	return slices.Compact(names)
 }
 
-// printer writes one line for each thing that ended. Nothing else shows that a
-// suite without specs yet is at work.
+// printer returns a sink that writes one line for each event that ended. Nothing
+// else shows progress before there are specs.
 func printer() progress.Sink {
 	var mu sync.Mutex
 	return func(e progress.Event) {

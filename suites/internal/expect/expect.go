@@ -1,5 +1,4 @@
-// Package expect holds the expectations that the checks of several suites
-// share.
+// Package expect holds the expectations that several suites share.
 package expect
 
 import (
@@ -21,13 +20,20 @@ func Table(f facts.Facts) abi.Table {
 	return t
 }
 
-// Errno expects the call of a step to have failed with an error, by its number
-// on the architecture: the same name is another number elsewhere.
+// WithTable makes a check of one that also takes the constants of the target's
+// architecture.
+func WithTable(check func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts)) func(gomega.Gomega, claim.Transcript, facts.Facts) {
+	return func(g gomega.Gomega, t claim.Transcript, f facts.Facts) { check(g, t, Table(f), f) }
+}
+
+// Errno expects that the call of a step failed with an error. It compares the
+// error's number on the architecture, because the same name is another number
+// elsewhere.
 func Errno(g gomega.Gomega, a abi.Table, o claim.Observation, name string) {
 	g.Expect(outcome(a, o)).To(gomega.Equal(numbered(a, a.Errno(name))), call(o))
 }
 
-// OK expects the call of a step to have succeeded.
+// OK expects that the call of a step succeeded.
 func OK(g gomega.Gomega, o claim.Observation) {
 	g.Expect(o.Failure()).To(gomega.Equal("none"), call(o))
 }
@@ -39,7 +45,7 @@ func outcome(a abi.Table, o claim.Observation) string {
 	return numbered(a, o.Errno)
 }
 
-// numbered names an error number.
+// numbered returns an error number with its name.
 func numbered(a abi.Table, number int) string {
 	if name := a.ErrnoName(number); name != "" {
 		return fmt.Sprintf("%s (%d)", name, number)
@@ -54,7 +60,7 @@ func call(o claim.Observation) string {
 	return fmt.Sprintf("step %s: %s", o.Step, o.Call)
 }
 
-// Permitted expects maps to show a private mapping as it was asked for with prot.
+// Permitted expects that maps shows a private mapping with the protection prot.
 func Permitted(g gomega.Gomega, a abi.Table, o claim.Observation, prot uint64) {
 	shown := []string{letters(a.Prot, prot)}
 	if a.WriteMayRead && prot&a.Prot.Write != 0 {
@@ -63,7 +69,7 @@ func Permitted(g gomega.Gomega, a abi.Table, o claim.Observation, prot uint64) {
 	g.Expect(o.Value("perms")).To(gomega.BeElementOf(shown), "%s: permissions", call(o))
 }
 
-// letters is a protection as maps writes it.
+// letters returns a protection as maps writes it.
 func letters(p abi.Prot, prot uint64) string {
 	shown := []byte("---p")
 	for i, bit := range []uint64{p.Read, p.Write, p.Exec} {

@@ -1,7 +1,7 @@
-// Package history is what released kernels are known to do differently, each
-// change with the commit it began with. A check uses it only as a cross-check:
-// what a kernel shows decides, and one that shows what its version should not
-// have carries a back-port, which is a deviation with a reason.
+// Package history knows what released kernels do differently, each change with
+// its first commit. A check uses it only as a cross-check: what a kernel shows
+// decides. A kernel that shows what its version should not have carries a
+// back-port, which is a deviation with a reason.
 package history
 
 import (

@@ -8,7 +8,7 @@ import (
 )
 
 // TestStackNoHugepageFollowsTheStableTrees fails if a stable series is taken for
-// mainline: 6.6.y never had the commit, 6.7.y got it in the middle.
+// mainline: 6.6.y never had the commit, and 6.7.y got it in the middle.
 func TestStackNoHugepageFollowsTheStableTrees(t *testing.T) {
 	for _, tt := range []struct {
 		release       string
@@ -69,8 +69,8 @@ func TestChangesBeginWithTheirRelease(t *testing.T) {
 	}
 }
 
-// TestAlignmentOfLongMappingsCameAndWent fails if 6.7 to 6.11 are taken for what
-// came before or after.
+// TestAlignmentOfLongMappingsCameAndWent fails if 6.7 to 6.11 are expected to align
+// as the kernels before or after them.
 func TestAlignmentOfLongMappingsCameAndWent(t *testing.T) {
 	for _, tt := range []struct {
 		minor       int
