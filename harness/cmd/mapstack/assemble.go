@@ -21,7 +21,7 @@ const version = "0.1.0"
 // header is what the report says of the run as a whole.
 func header(r evidence.Run, cells []evidence.CellRun) report.Header {
 	h := report.Header{
-		Tool:    report.Tool{Version: version, Revision: r.Revision, Go: runtime.Version(), Alone: prebuilt.Images() != nil},
+		Tool:    report.Tool{Version: version, Revision: r.Revision, Go: runtime.Version(), Standalone: prebuilt.Images() != nil},
 		Started: r.Started, Finished: r.Finished,
 		Host:     report.Host(r.Host),
 		Seconds:  map[string]float64{},

@@ -15,6 +15,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/article"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/judge/summary"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/run/workbench"
@@ -131,7 +132,7 @@ func run(ctx context.Context, w io.Writer, s selection, at aim, own given, whole
 	if err := writeReports(folder.Path(), r, results, focus); err != nil {
 		return err
 	}
-	if err := r.WriteTable(w); err != nil {
+	if err := summary.Write(w, r); err != nil {
 		return err
 	}
 	if err := altered(results); err != nil {
