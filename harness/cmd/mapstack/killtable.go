@@ -116,7 +116,7 @@ func killTable(ctx context.Context, s selection, focus string, all, again bool, 
 		if err != nil {
 			return t, fmt.Errorf("kill table of cell %s: %w", c.Name, err)
 		}
-		t.Cells = append(t.Cells, result)
+		t.Kernels = append(t.Kernels, result)
 	}
 	return t, nil
 }
