@@ -4,6 +4,7 @@ import (
 	"debug/buildinfo"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,10 @@ import (
 // judge builds the program of testdata/judge.
 func judge(t *testing.T) string {
 	t.Helper()
+	// Read here as well, so that a change there runs a cached test again.
+	if _, err := os.ReadDir(filepath.Join("testdata", "judge")); err != nil {
+		t.Fatal(err)
+	}
 	program := filepath.Join(t.TempDir(), "judge")
 	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", program, "./testdata/judge")
 	if out, err := build.CombinedOutput(); err != nil {

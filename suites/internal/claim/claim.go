@@ -107,4 +107,7 @@ func (ev Evidence) lost(probe string) Loss {
 // Transcript gives checks access to observations. A step or value that is not
 // there is never a kernel's fault: its accessors stop the check, and the
 // outcome is an error, not a failure.
-type Transcript struct{ wire.Transcript }
+type Transcript struct {
+	wire.Transcript
+	seen func(step, key string) // see Watched; nil for nobody
+}
