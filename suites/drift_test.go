@@ -111,7 +111,7 @@ func TestChecksReadWhatProbesReport(t *testing.T) {
 	}
 	for i, e := range excuses {
 		if !used[i] && runtime.GOARCH == "amd64" { // on others fewer kernels are recorded
-			t.Errorf("no check reads what this row excuses: %s, step %q, value %q", e.probe, e.step, e.key)
+			t.Errorf("no check reads what a row excuses: %s, step %q, value %q: %s; delete the row", e.probe, e.step, e.key, e.why)
 		}
 	}
 }

@@ -52,8 +52,8 @@ func TestEvidenceReadsBackAsItWasWritten(t *testing.T) {
 	}
 }
 
-// TestTheCommandLineToRepeatByHandStarts fails if qemu.txt asks for what only a
-// run can give, which is the monitor's socket.
+// TestTheCommandLineToRepeatByHandStarts fails if the command in qemu.txt needs the
+// monitor's socket, which exists only during a run.
 func TestTheCommandLineToRepeatByHandStarts(t *testing.T) {
 	rec, err := arch.Lookup("amd64")
 	if err != nil {
@@ -77,8 +77,8 @@ func TestTheCommandLineToRepeatByHandStarts(t *testing.T) {
 	}
 }
 
-// TestKeptEvidenceNamesNoHost fails if evidence that is kept for ever names the
-// machine that made it, or is more than the last run.
+// TestKeptEvidenceNamesNoHost fails if recorded evidence names the machine that made
+// it, or still has files of an earlier recording.
 func TestKeptEvidenceNamesNoHost(t *testing.T) {
 	_, run, c := save(t)
 	run.Cells, run.Warnings = run.Cells[:1], []string{"a mirror is old"}
@@ -159,8 +159,8 @@ func TestEvidenceThatWasTamperedWithIsRefused(t *testing.T) {
 	}
 }
 
-// TestAnInjectedDefectCannotBeHidden fails if deleting a line of run.json turns
-// the evidence of an injected defect into a kernel's.
+// TestAnInjectedDefectCannotBeHidden fails if deleting a line of run.json makes
+// evidence of an injected defect pass for evidence of a kernel.
 func TestAnInjectedDefectCannotBeHidden(t *testing.T) {
 	for _, c := range []struct {
 		run, transcript string

@@ -39,8 +39,8 @@ func golden(t *testing.T, got []byte) {
 	}
 }
 
-// parts is a run with one cell of each kind; shuffled when asked, as maps and
-// goroutines would deliver it.
+// parts returns the parts of a report with one cell of each kind. shuffle puts them in
+// another order, as maps and goroutines would.
 func parts(shuffle bool) (Header, []CellReport, []Claim, []verdict.Outcome) {
 	h := Header{
 		Tool:     Tool{Version: "v0.1.0", Revision: "0123abc", Go: "go1.26.8"},

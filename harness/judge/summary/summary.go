@@ -19,7 +19,7 @@ func Write(w io.Writer, r report.Report) error {
 	var b strings.Builder
 	if r.Defect != nil {
 		fmt.Fprintf(&b, "DEFECT INJECTED: %s\n    %s\n    %s\n"+
-			"What follows is how a kernel with this defect is judged. It says nothing of the kernels named, and certifies nothing.\n\n",
+			"Below is how a kernel with this defect is judged. It says nothing of the kernels that are named, and certifies nothing.\n\n",
 			r.Defect.Name, r.Defect.English, r.Defect.Chinese)
 		for _, where := range r.Defect.Unseen {
 			b.WriteString("The defect cannot show " + where + ".\n\n")

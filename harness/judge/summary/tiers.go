@@ -51,7 +51,7 @@ func sideBySide(r report.Report) string {
 			t.AppendRow(table.Row{a.ID, a.English, a.Real, a.Twin, orDash(strings.TrimSpace(a.Model + " " + strings.Join(a.ModelClaims, " ")))})
 		}
 	}
-	b.WriteString(t.Render() + "\n\nDecided by reading, which no kernel replaces:\n")
+	b.WriteString(t.Render() + "\n\nDecided by reading sources, where no kernel can decide:\n")
 	for _, a := range r.Tiers.Assertions {
 		if a.Read != nil {
 			fmt.Fprintf(&b, "    %-6s %s\n           %s\n", a.ID, a.English, a.Read.English)

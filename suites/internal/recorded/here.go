@@ -19,9 +19,9 @@ func Here(t testing.TB, probe string) wire.Transcript {
 	return Run(t, Build(t, probe), probe)
 }
 
-// Build builds programs as guests are built, into one folder, and returns it. A
-// runtime variant of a program is the program with the stock runtime: it reports the
-// same steps, and builds in no time.
+// Build builds programs as guests are built, and returns their folder. In place of
+// runtime variants it has the program with the stock runtime: that reports the same
+// steps, and no standard library must be compiled for it.
 func Build(t testing.TB, programs ...string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()

@@ -1,5 +1,5 @@
-// Package recorded gives tests of claims the transcripts of real probe runs,
-// and changed copies of them.
+// Package recorded gives the tests of claims transcripts of real probe runs, recorded
+// or made on this machine, and changed copies of them.
 package recorded
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/mapstack/conformance/suites/internal/claim"
 )
 
-// Evidence is what a finished cell with this one transcript leaves.
+// Evidence returns the evidence of a finished cell with these transcripts alone.
 func Evidence(f facts.Facts, transcripts ...wire.Transcript) claim.Evidence {
 	ev := claim.Evidence{
 		Cell:        matrix.Cell{Name: "recorded", Arch: f.Arch, PageSize: f.PageSize},
@@ -28,7 +28,7 @@ func Evidence(f facts.Facts, transcripts ...wire.Transcript) claim.Evidence {
 	return ev
 }
 
-// Of is the claims of a suite that a probe decides.
+// Of narrows a suite to the claims that read one probe.
 func Of(suite claim.Suite, probe string) claim.Suite {
 	suite.Claims = slices.DeleteFunc(suite.Claims, func(c claim.Claim) bool { return c.Probe != probe })
 	return suite
