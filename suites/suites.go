@@ -1,10 +1,9 @@
-// Package suites holds all claims: it lists them, says which probes they need,
-// judges them on the evidence of a run, and shows the outcomes to Ginkgo.
+// Package suites holds all claims: it lists them, says which probes they need, and
+// judges them on the evidence of a run.
 package suites
 
 import (
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -19,7 +18,6 @@ import (
 	"github.com/mapstack/conformance/suites/goruntime"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/collect"
-	"github.com/mapstack/conformance/suites/internal/spec"
 	"github.com/mapstack/conformance/suites/limits"
 	"github.com/mapstack/conformance/suites/mapstack"
 	"github.com/mapstack/conformance/suites/mmapabi"
@@ -151,18 +149,6 @@ func JudgeAll(cells []evidence.CellRun, focus string, devs []claim.Deviation) ([
 	}
 	verdict.Sort(outcomes)
 	return outcomes, nil
-}
-
-// RunGinkgo shows outcomes to Ginkgo inside this process. Ginkgo writes a JUnit
-// report to junit and its own output to log. RunGinkgo reports whether Ginkgo's
-// suite succeeded, which is so exactly when the verdict is conformant. Calls must
-// not overlap.
-func RunGinkgo(outcomes []verdict.Outcome, cells []evidence.CellRun, junit string, log io.Writer) (bool, error) {
-	arch := map[string]string{}
-	for _, c := range cells {
-		arch[c.Cell.Name] = c.Cell.Arch
-	}
-	return spec.Run(spec.Cases(All(), outcomes, arch), junit, log)
 }
 
 // focused narrows suites to a comma-separated list of suites and claims, in

@@ -192,25 +192,6 @@ func TestCellsThatGaveNothingStillHaveEveryOutcome(t *testing.T) {
 	}
 }
 
-func TestGinkgoGetsEveryOutcome(t *testing.T) {
-	outcomes, err := JudgeAll(dead(), "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "junit.xml")
-	passed, err := RunGinkgo(outcomes, dead(), path, &bytes.Buffer{})
-	if err != nil || passed {
-		t.Fatalf("passed %v, %v", passed, err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := bytes.Count(text, []byte("<testcase ")); got != len(outcomes) {
-		t.Errorf("%d test cases for %d outcomes", got, len(outcomes))
-	}
-}
-
 // TestNothingIsSkipped fails if a suite skips a spec, which says neither that the
 // claim holds nor why it was not tried.
 func TestNothingIsSkipped(t *testing.T) {

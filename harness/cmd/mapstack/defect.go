@@ -4,11 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mapstack/conformance/harness/judge/evidence"
-	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/poc/defect"
-	"github.com/mapstack/conformance/suites"
 )
 
 // injectable refuses a defect model that is unknown, or that means nothing on
@@ -32,26 +29,4 @@ func injectable(name string, cells []matrix.Cell) error {
 		}
 	}
 	return nil
-}
-
-// injected is what a report says of the defect of its run, nil for none.
-func injected(name string, cells []evidence.CellRun) *report.Defect {
-	if name == "" {
-		return nil
-	}
-	m, ok := defect.Lookup(name)
-	if !ok { // evidence of another revision
-		return &report.Defect{Name: name}
-	}
-	d := &report.Defect{Name: m.Name, English: m.English, Chinese: m.Chinese}
-	for _, c := range cells {
-		t, err := suites.Target(c)
-		if err != nil {
-			continue // the cell's outcomes say it
-		}
-		if why := m.Why(t); why != "" {
-			d.Unseen = append(d.Unseen, fmt.Sprintf("on %s: %s", c.Cell.Name, why))
-		}
-	}
-	return d
 }

@@ -89,7 +89,7 @@ func install(ctx context.Context, mirror, dir string) error {
 		func() error {
 			return run("", "mke2fs", "-q", "-t", "ext4", "-d", root, filepath.Join(dir, "volume"), "1500M")
 		},
-		func() error { return assemble(dir, root, run) },
+		func() error { return bootable(dir, root, run) },
 		func() error { return os.RemoveAll(root) },
 		func() error { return os.Remove(filepath.Join(dir, "volume")) },
 	} {
@@ -102,7 +102,7 @@ func install(ctx context.Context, mirror, dir string) error {
 
 // assemble makes a disk with a partition and a boot loader before it, where an
 // installation of GRUB puts them.
-func assemble(dir, root string, run func(input, name string, args ...string) error) error {
+func bootable(dir, root string, run func(input, name string, args ...string) error) error {
 	disk := filepath.Join(dir, "synthetic-debian12.img")
 	if err := os.WriteFile(disk, nil, 0o644); err != nil {
 		return err

@@ -4,16 +4,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/google/renameio/v2"
 
 	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/guest/prebuilt"
 	"github.com/mapstack/conformance/harness/judge/article"
+	"github.com/mapstack/conformance/harness/judge/assemble"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/suites"
+	"github.com/mapstack/conformance/suites/junit"
 )
 
 // Files of a run, beside its evidence.
@@ -23,27 +27,21 @@ const (
 	ginkgoFile = "ginkgo.log"
 )
 
+// version is this tool's own, printed in every report.
+const version = "0.1.0"
+
 // judge decides every claim from evidence alone.
 func judge(asked evidence.Run, cells []evidence.CellRun) (report.Report, error) {
 	outcomes, err := decide(asked.Focus, cells)
 	if err != nil {
 		return report.Report{}, err
 	}
-	r := report.New(header(asked, cells), asked.Focus, reportCells(cells), suites.Claims(), outcomes)
-	if emulated(cells) {
-		r.Verdict = uncertified(r.Verdict)
-		for i := range r.Cells {
-			r.Cells[i].Verdict = uncertified(r.Cells[i].Verdict)
-		}
-		r.Header.Warnings = append(r.Header.Warnings, report.UserModeNote)
-	}
-	r.Defect = injected(asked.Defect, cells)
 	text, err := article.Load(fixtures.FS())
 	if err != nil {
 		return report.Report{}, err
 	}
-	r.Tiers = text.Judge(asked.Cells, outcomes)
-	return r, nil
+	tool := report.Tool{Version: version, Go: runtime.Version(), Standalone: prebuilt.Images() != nil}
+	return assemble.Report(assemble.Inputs{Tool: tool, Run: asked, Cells: cells, Claims: suites.Claims(), Outcomes: outcomes, Article: text, Target: suites.Target}), nil
 }
 
 // decide gives every outcome of the focus, with the recorded deviations.
@@ -71,7 +69,7 @@ func writeReports(dir string, r report.Report, cells []evidence.CellRun) error {
 	if err := file.CloseAtomicallyReplace(); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	if r.Defect != nil || emulated(cells) {
+	if r.Defect != nil || r.Emulated() {
 		return nil // JUnit has no place to say that these are no test results
 	}
 	log, err := os.Create(filepath.Join(dir, ginkgoFile))
@@ -79,7 +77,7 @@ func writeReports(dir string, r report.Report, cells []evidence.CellRun) error {
 		return fmt.Errorf("write Ginkgo's log: %w", err)
 	}
 	defer log.Close()
-	passed, err := suites.RunGinkgo(r.Outcomes, cells, filepath.Join(dir, junitFile), log)
+	passed, err := junit.Write(r.Outcomes, cells, filepath.Join(dir, junitFile), log)
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func (f killTableFlags) table(ctx context.Context, log io.Writer) (killtable.Tab
 		if err != nil {
 			return t, fmt.Errorf("kill table of cell %s: %w", subject.Cell.Name, err)
 		}
-		t.Cells = append(t.Cells, result)
+		t.Kernels = append(t.Kernels, result)
 	}
 	return t, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/summary"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/run/subject"
@@ -42,14 +43,14 @@ func (f *runFlags) run(ctx context.Context, w io.Writer) error {
 	if err := writeReports(folder.Path(), r, results); err != nil {
 		return err
 	}
-	if err := r.WriteTable(w); err != nil {
+	if err := summary.Write(w, r); err != nil {
 		return err
 	}
 	if err := altered(results); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "\nReport:   %s\n", filepath.Join(folder.Path(), reportFile))
-	if f.defect == "" && !emulated(results) {
+	if f.defect == "" && !r.Emulated() {
 		fmt.Fprintf(w, "JUnit:    %s\n", filepath.Join(folder.Path(), junitFile))
 	}
 	fmt.Fprintf(w, "Evidence: %s\n", filepath.Join(folder.Path(), "cells"))

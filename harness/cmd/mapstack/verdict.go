@@ -11,6 +11,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/judge/summary"
 )
 
 func verdictCommand() *cobra.Command {
@@ -29,7 +30,7 @@ func verdictCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := r.WriteTable(cmd.OutOrStdout()); err != nil {
+			if err := summary.Write(cmd.OutOrStdout(), r); err != nil {
 				return err
 			}
 			if err := compare(filepath.Join(args[0], reportFile), r); err != nil {

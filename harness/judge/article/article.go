@@ -1,6 +1,6 @@
-// Package article sets what an article says of an architecture beside what each
-// tier of cells decided: a real kernel of the architecture, its twin, and models
-// of the defects that the article asserts. Pure but for reading the fixtures.
+// Package article compares what an article asserts of an architecture with what each
+// tier of cells decided. The tiers are real kernels of the architecture, its twin,
+// and models of the defects that the article asserts.
 package article
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 )
 
-// Article is what is asserted of one architecture.
+// Article is what an article asserts of one architecture.
 type Article struct {
 	Title      string      `yaml:"title"` // as published
 	URL        string      `yaml:"url"`
@@ -25,20 +25,20 @@ type Article struct {
 	Assertions []Assertion `yaml:"assertions"`
 }
 
-// Assertion is one sentence of the article, and what decides it: claims that hold
-// exactly where it is wrong, or right, or a source that was read.
+// Assertion is one sentence of the article, and what decides it. That is claims which
+// refute it where they hold, claims which confirm it, or a source that was read.
 type Assertion struct {
 	ID          string   `yaml:"id"`
 	English     string   `yaml:"en"`
 	Chinese     string   `yaml:"zh"`
 	RefutedBy   []string `yaml:"refutedBy"`
 	ConfirmedBy []string `yaml:"confirmedBy"`
-	// Model is claims that show what programs would do if it were right.
+	// Model lists claims that show what programs would do if it were right.
 	Model []string `yaml:"model"`
 	Read  *Reading `yaml:"read"`
 }
 
-// Reading is what a source says, where no kernel can be asked.
+// Reading is what a source says, where no kernel can decide.
 type Reading struct {
 	English string `yaml:"en"`
 	Chinese string `yaml:"zh"`
@@ -70,7 +70,7 @@ func parse(data []byte) (Article, error) {
 			problems = append(problems, fmt.Errorf("fixtures/%s: assertion %q: %s", file, s.ID, problem))
 		}
 		if seen[s.ID] {
-			problems = append(problems, fmt.Errorf("fixtures/%s: assertion %q stands there twice", file, s.ID))
+			problems = append(problems, fmt.Errorf("fixtures/%s: assertion %q is there twice", file, s.ID))
 		}
 		seen[s.ID] = true
 	}
@@ -97,8 +97,8 @@ func (s Assertion) problem() string {
 	return ""
 }
 
-// Judge says what each tier decided of every assertion, nil when no real kernel of
-// the article's architecture was asked for: a twin alone is a kernel of its own.
+// Judge returns what each tier decided of every assertion. It returns nil when no
+// real kernel of the architecture was asked for: a twin alone is a kernel of its own.
 func (a Article) Judge(cells []matrix.Cell, outcomes []verdict.Outcome) *report.Tiers {
 	if !slices.ContainsFunc(cells, func(c matrix.Cell) bool { return c.For == a.Arch && c.Tier == matrix.Real }) {
 		return nil
@@ -128,7 +128,7 @@ func (a Article) Judge(cells []matrix.Cell, outcomes []verdict.Outcome) *report.
 	return &tiers
 }
 
-// missing is why nothing of a tier was decided, "" when something was.
+// missing says why a tier decided nothing, "" when it decided something.
 func missing(outcomes []verdict.Outcome) string {
 	counts := verdict.Count(outcomes)
 	if counts.Pass+counts.Fail > 0 {
@@ -161,8 +161,8 @@ func (s Assertion) judge(byTier map[matrix.Tier][]verdict.Outcome) report.Assert
 	return row
 }
 
-// say puts the outcomes of claims into a word, and names those that keep it from
-// being the first.
+// say puts the outcomes of claims into words: holds when every claim holds, fails when
+// one fails. It names the claims that decide when they are not all.
 func say(outcomes []verdict.Outcome, claims []string, holds, fails string) string {
 	// The worst comes first: one failure outweighs what did not run.
 	worst := []struct {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/mapstack/conformance/harness/failure"
@@ -52,8 +53,8 @@ func TestEvidenceReadsBackAsItWasWritten(t *testing.T) {
 	}
 }
 
-// TestTheCommandLineToRepeatByHandStarts fails if qemu.txt asks for what only a
-// run can give, which is the monitor's socket.
+// TestTheCommandLineToRepeatByHandStarts fails if the command in qemu.txt needs the
+// monitor's socket, which exists only during a run.
 func TestTheCommandLineToRepeatByHandStarts(t *testing.T) {
 	rec, err := arch.Lookup("amd64")
 	if err != nil {
@@ -77,8 +78,8 @@ func TestTheCommandLineToRepeatByHandStarts(t *testing.T) {
 	}
 }
 
-// TestKeptEvidenceNamesNoHost fails if evidence that is kept for ever names the
-// machine that made it, or is more than the last run.
+// TestKeptEvidenceNamesNoHost fails if recorded evidence names the machine that made
+// it, or still has files of an earlier recording.
 func TestKeptEvidenceNamesNoHost(t *testing.T) {
 	_, run, c := save(t)
 	run.Cells, run.Warnings = run.Cells[:1], []string{"a mirror is old"}
@@ -159,8 +160,8 @@ func TestEvidenceThatWasTamperedWithIsRefused(t *testing.T) {
 	}
 }
 
-// TestAnInjectedDefectCannotBeHidden fails if deleting a line of run.json turns
-// the evidence of an injected defect into a kernel's.
+// TestAnInjectedDefectCannotBeHidden fails if deleting a line of run.json makes
+// evidence of an injected defect pass for evidence of a kernel.
 func TestAnInjectedDefectCannotBeHidden(t *testing.T) {
 	for _, c := range []struct {
 		run, transcript string
@@ -192,4 +193,37 @@ func TestAnInjectedDefectCannotBeHidden(t *testing.T) {
 			t.Errorf("%+v %+v", run, cells)
 		}
 	}
+}
+
+// FuzzLoadFS reads run.json, cell.json and a transcript as a vendor may send them.
+// What is accepted must be safe to use as the name of a folder or a probe.
+func FuzzLoadFS(f *testing.F) {
+	const run, cell = `{"schema": "1", "cells": [{"name": "a"}]}`, `{"schema": "1", "cell": {"name": "a"}}`
+	f.Add("a", "p", run, cell, `{"probe": "p"}`)
+	f.Add("a", "p", `{"schema": "1", "cells": [{"name": "../a"}]}`, cell, `{"probe": "q"}`)
+	f.Add("a", "p", `{"schema": "1", "cells": [{"name": "a"}, {"name": "a"}]}`, "{", `{"defect": "d"}`)
+	f.Fuzz(func(t *testing.T, name, probe, run, cell, transcript string) {
+		dir := fstest.MapFS{
+			"run.json":                     {Data: []byte(run)},
+			"cells/" + name + "/cell.json": {Data: []byte(cell)},
+			"cells/" + name + "/transcripts/" + probe + ".json": {Data: []byte(transcript)},
+		}
+		asked, cells, err := LoadFS(dir)
+		if err != nil {
+			return
+		}
+		if len(cells) != len(asked.Cells) {
+			t.Errorf("%d cells of %d", len(cells), len(asked.Cells))
+		}
+		for _, c := range cells {
+			if c.Cell.Name == ".." || strings.Contains(c.Cell.Name, "/") {
+				t.Errorf("a cell is named %q", c.Cell.Name)
+			}
+			for p, tr := range c.Transcripts {
+				if tr.Probe != p || strings.Contains(p, "/") || tr.Defect != "" && tr.Defect != asked.Defect {
+					t.Errorf("probe %q: %+v", p, tr)
+				}
+			}
+		}
+	})
 }

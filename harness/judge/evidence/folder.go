@@ -16,7 +16,7 @@ import (
 // Folder is the evidence of one run.
 type Folder struct{ path string }
 
-// Create makes the folder of a new run below out, named by the time.
+// Create makes the folder of a new run below out. Its name is the time.
 func Create(out string, started time.Time) (Folder, error) {
 	base := filepath.Join(out, started.UTC().Format("20060102-150405"))
 	path := base
@@ -35,16 +35,16 @@ func Create(out string, started time.Time) (Folder, error) {
 	}
 }
 
-// Path is where the folder is.
+// Path returns the path of the folder.
 func (f Folder) Path() string { return f.path }
 
-// Cell makes the folder of a cell and returns its path.
+// cell returns the path of a cell's folder.
 func (f Folder) cell(name string) string { return filepath.Join(f.path, "cells", name) }
 
 // BootConsole names the console log of the guest that was booted for the cell.
 const BootConsole = "boot"
 
-// Console opens a console log of a cell: BootConsole, or that of a probe's run.
+// Console creates a console log of a cell. name is BootConsole, or a probe.
 func (f Folder) Console(cell, name string) (*os.File, error) {
 	dir := filepath.Join(f.cell(cell), "console")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -81,13 +81,12 @@ func (f Folder) WriteCell(c CellRun) error {
 			return unwritten(err)
 		}
 	}
-	// Last: a cell.json says that the rest is there.
+	// It is written last, because its presence says that the rest is complete.
 	return write(filepath.Join(dir, "cell.json"), c)
 }
 
-// Keep writes a finished run in place of the one that path holds, without what
-// judges nothing and speaks of the host: logs, command lines, and warnings,
-// which name mirrors.
+// Keep replaces the run in path by a finished one. It leaves out what no claim needs
+// and what describes the host: logs, command lines, and warnings, which name mirrors.
 func Keep(path string, r Run, cells []CellRun) error {
 	f := Folder{path}
 	if err := os.RemoveAll(filepath.Join(path, "cells")); err != nil {
@@ -106,8 +105,8 @@ func Keep(path string, r Run, cells []CellRun) error {
 	return f.WriteRun(r)
 }
 
-// byHand is the command line without the monitor: it is a socket that only a
-// run can hand to QEMU, which does not start without it.
+// byHand returns the command line without the monitor. Its socket exists only during
+// a run, and QEMU does not start without it.
 func byHand(argv []string) []string {
 	var words []string
 	for i := 0; i < len(argv); i++ {
@@ -120,7 +119,7 @@ func byHand(argv []string) []string {
 	return words
 }
 
-// quoted makes words safe to paste into a shell.
+// quoted quotes words for a shell.
 func quoted(argv []string) []string {
 	var words []string
 	for _, w := range argv {
@@ -137,7 +136,7 @@ func write(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	// Told where, it need not try on every file whether another folder would do.
+	// Without a folder, renameio would test for each file which folder it can use.
 	here := renameio.WithTempDir(filepath.Dir(path))
 	if err := renameio.WriteFile(path, append(b, '\n'), 0o644, here); err != nil {
 		return unwritten(err)
@@ -145,8 +144,7 @@ func write(path string, v any) error {
 	return nil
 }
 
-// unwritten says what to do about evidence that the disk did not take; err
-// names the file.
+// unwritten says what to do when evidence cannot be written. err names the file.
 func unwritten(err error) error {
 	return fmt.Errorf("write the evidence: %w; make room or get write access there, or give another folder with --out", err)
 }

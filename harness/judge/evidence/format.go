@@ -1,11 +1,11 @@
-// Package evidence keeps what a run observed on disk, in a form from which
-// every verdict can be computed again:
+// Package evidence stores what a run observed. Every verdict can be computed again
+// from it:
 //
-//	out/<run>/run.json                         what was asked for, and of whom
+//	out/<run>/run.json                         the cells, claims and host of the run
 //	out/<run>/cells/<cell>/cell.json           kernel, QEMU, guest, how it ended
 //	out/<run>/cells/<cell>/transcripts/*.json  one probe run each; facts is one
-//	out/<run>/cells/<cell>/console/*.log       all that the guests wrote: as one booted, and by probe
-//	out/<run>/cells/<cell>/qemu.txt            the command line, to repeat by hand
+//	out/<run>/cells/<cell>/console/*.log       what the guests wrote: one log of the boot, one for each probe
+//	out/<run>/cells/<cell>/qemu.txt            the command line, to repeat a boot by hand
 package evidence
 
 import (
@@ -25,16 +25,16 @@ type Run struct {
 	Schema   string `json:"schema"`
 	Revision string `json:"revision"` // of git, of the tool that ran
 	Focus    string `json:"focus,omitempty"`
-	// Defect is the defect model that was injected; such a run says how a
-	// defective kernel would be judged and nothing of the kernels that ran.
+	// Defect is the defect model that was injected. Such a run shows how a defective
+	// kernel would be judged. It says nothing of the kernels that ran.
 	Defect   string        `json:"defect,omitempty"`
 	Cells    []matrix.Cell `json:"cells"` // everything that was asked for
 	Host     Host          `json:"host"`
 	Started  time.Time     `json:"started"`
 	Finished time.Time     `json:"finished"`
 	Warnings []string      `json:"warnings,omitempty"`
-	// CPUSeconds is the time of this host's CPUs that the run's own process
-	// took, ResidentBytes the most memory that it had. Guests are not in it.
+	// CPUSeconds and ResidentBytes are the CPU time and the largest resident set of
+	// mapstack itself, without its guests.
 	CPUSeconds    float64 `json:"cpuSeconds"`
 	ResidentBytes int64   `json:"residentBytes"`
 }
@@ -55,10 +55,9 @@ type CellRun struct {
 	QEMU    *QEMU            `json:"qemu,omitempty"`
 	Guest   *Guest           `json:"guest,omitempty"`
 	Failure *failure.Failure `json:"failure,omitempty"` // why no probe ran, or no further one
-	// Runs is how each probe run went, by probe.
+	// Runs says how each probe run went, by probe.
 	Runs map[string]ProbeRun `json:"runs,omitempty"`
-	// Seconds is the time that the cell's guests took, without their waiting for
-	// a free core.
+	// Seconds is how long the cell's guests ran. Waiting for a free core is not in it.
 	Seconds float64 `json:"seconds"`
 
 	Transcripts map[string]wire.Transcript `json:"-"` // by probe
@@ -67,12 +66,12 @@ type CellRun struct {
 // Kernel is the kernel that a cell booted.
 type Kernel struct {
 	Format string `json:"format"`
-	// Layers lists what was taken off the file, outermost first: "bzImage", "xz".
+	// Layers lists the formats that were unpacked, outermost first: "bzImage", "xz".
 	Layers []string `json:"layers,omitempty"`
 	// Release is uname -r.
 	Release string `json:"release"`
-	// Banner is the image's own "Linux version ..." line; empty where the image
-	// stays compressed (MIPS, s390x).
+	// Banner is the "Linux version ..." line in the image; empty where the image stays
+	// compressed (MIPS, s390x).
 	Banner       string     `json:"banner,omitempty"`
 	ConfigSHA256 string     `json:"configSha256,omitempty"`
 	ImageSHA256  string     `json:"imageSha256"` // of the plain image
@@ -89,24 +88,24 @@ type Provenance struct {
 	Filename string `json:"filename"`
 	SHA256   string `json:"sha256"`
 	Size     int64  `json:"size"` // bytes
-	// Config is the package that the configuration was read from, if it is not
-	// the image's.
+	// Config is the package of the kernel configuration; nil when it is the package of
+	// the image.
 	Config *Package `json:"config,omitempty"`
-	// Chain is the way to the kernel in what somebody supplied, outermost first.
-	// Entries lists what the boot loader there offers, the default first.
+	// Chain lists what a supplied kernel was wrapped in, outermost first. Entries
+	// lists what the boot loader there offers, the default first.
 	Chain   []string `json:"chain,omitempty"`
 	Entries []string `json:"entries,omitempty"`
-	// Policy lists what the system that the kernel came with sets for its programs.
+	// Policy lists what the kernel's system sets for its programs.
 	Policy []PolicyLine `json:"policy,omitempty"`
-	// Compiler built the kernel; empty for one that was built elsewhere.
+	// Compiler is set when the kernel was built here.
 	Compiler string `json:"compiler,omitempty"`
-	// Locked reports whether kernels.lock decided, and not the suite's present state.
+	// Locked reports whether kernels.lock chose the version, and not the archive.
 	Locked bool `json:"locked"`
-	// Warning is what a reader must know of this resolution; empty for nothing.
+	// Warning tells what a reader must know of the choice; empty for nothing.
 	Warning string `json:"warning,omitempty"`
 }
 
-// Package is one package of an archive, exactly enough to fetch it again.
+// Package is one package of an archive. It is enough to fetch the same bytes again.
 type Package struct {
 	Package  string `json:"package"`
 	Version  string `json:"version"`
@@ -115,12 +114,12 @@ type Package struct {
 	SHA256   string `json:"sha256"`
 }
 
-// PolicyLine is one line by which an operating system sets something for its programs.
+// PolicyLine is one setting that an operating system makes for its programs.
 type PolicyLine struct {
 	Name   string `json:"name"` // "vm.max_map_count", "DefaultTasksMax", "* soft nproc", "SELINUX"
 	Value  string `json:"value"`
-	Source string `json:"source"` // the file and the line that win
-	// Left is why the guest was not given the setting; empty if it was.
+	Source string `json:"source"` // the file and line that take effect
+	// Left says why the guest was not given the setting; empty when it was.
 	Left string `json:"left,omitempty"`
 }
 
@@ -129,48 +128,49 @@ type QEMU struct {
 	Version string `json:"version"`
 	Source  string `json:"source"` // PATH, or the package it came in
 	Build   string `json:"build"`  // hash that identifies it
-	// Argv goes to qemu.txt alone: it is full of this host's paths, which
-	// evidence that travels need not have.
+	// Argv is written to qemu.txt alone. It names folders of this host, which others
+	// who get the evidence need not see.
 	Argv []string `json:"-"`
-	// Command is a user-mode emulator's, without the folder it is in; empty for a
-	// machine's.
+	// Command is the command line of a user-mode emulator without its folder; empty
+	// where QEMU emulated a machine.
 	Command string `json:"command,omitempty"`
-	// Accelerator is what QEMU itself says; AcceleratorReason why no better one.
+	// Accelerator is what QEMU reports. AcceleratorReason says why no faster one was
+	// used.
 	Accelerator       string       `json:"accelerator"`
 	AcceleratorReason string       `json:"acceleratorReason,omitempty"`
 	Machine           string       `json:"machine"`
 	Params            []arch.Param `json:"params"`
 }
 
-// Guest is what ran inside.
+// Guest describes the programs that ran in the cell.
 type Guest struct {
 	Image string     `json:"image"` // key of the guest image
-	Go    string     `json:"go"`    // toolchain of its programs
+	Go    string     `json:"go"`    // version of the toolchain of its programs
 	Hello wire.Hello `json:"hello"`
-	// Snapshot is the key of the booted guest that every run was restored from,
-	// empty for none; then BootReason says why guests were booted.
+	// Snapshot is the key of the snapshot that every run was restored from. When it is
+	// empty, BootReason says why guests were booted instead.
 	Snapshot   string `json:"snapshot,omitempty"`
 	BootReason string `json:"bootReason,omitempty"`
-	// BootSeconds is the time from QEMU's start to the agent's hello, of the
-	// boot that the snapshot was made of or of the last one.
+	// BootSeconds is the time from QEMU's start to the agent's hello. It is that of the
+	// boot behind the snapshot, or without one that of the last boot.
 	BootSeconds float64 `json:"bootSeconds"`
 }
 
-// ProbeRun is one probe run, in a guest of its own.
+// ProbeRun says how one probe run went, in a guest of its own.
 type ProbeRun struct {
-	Guest string `json:"guest"` // Restored or Booted
-	// StartSeconds is the time from QEMU's start to the agent's first answer,
-	// Seconds the time from there to QEMU's end.
+	Guest string `json:"guest"` // Restored, Booted or Started
+	// StartSeconds is the time from QEMU's start to the agent's first answer. Seconds
+	// is the time from there to QEMU's end.
 	StartSeconds float64 `json:"startSeconds"`
 	Seconds      float64 `json:"seconds"`
-	// CPUSeconds is the host's time that QEMU took, ResidentBytes the most that
-	// it had resident.
+	// CPUSeconds and ResidentBytes are the CPU time and the largest resident set of
+	// QEMU on the host.
 	CPUSeconds    float64          `json:"cpuSeconds"`
 	ResidentBytes int64            `json:"residentBytes"`
 	Failure       *failure.Failure `json:"failure,omitempty"` // why there is no transcript
 }
 
-// Err is the run's failure as an error, nil for none.
+// Err returns the failure as an error, nil for none.
 func (r ProbeRun) Err() error {
 	if r.Failure == nil {
 		return nil
@@ -178,9 +178,9 @@ func (r ProbeRun) Err() error {
 	return r.Failure
 }
 
-// What ProbeRun.Guest can be.
+// Values of ProbeRun.Guest.
 const (
-	Restored = "restored"
+	Restored = "restored" // from a snapshot
 	Booted   = "booted"
-	Started  = "started"
+	Started  = "started" // a program in a system that ran already
 )

@@ -16,8 +16,8 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// maxFile bounds one evidence file that is read back, in bytes: evidence comes
-// from vendors too.
+// maxFile is the largest evidence file that is read, in bytes. Evidence also comes
+// from vendors, and must not exhaust the memory of the reader.
 const maxFile = 64 << 20
 
 // Load reads the evidence of a finished run from a folder.
@@ -29,8 +29,8 @@ func Load(folder string) (Run, []CellRun, error) {
 	return run, cells, nil
 }
 
-// LoadFS reads the evidence of a finished run. A cell that run.json names and
-// that left nothing behind has a Failure that says so.
+// LoadFS reads the evidence of a finished run. A cell of run.json without a folder
+// has a Failure that says so.
 func LoadFS(dir fs.FS) (Run, []CellRun, error) {
 	var run Run
 	switch err := read(dir, "run.json", &run); {
@@ -61,8 +61,8 @@ func LoadFS(dir fs.FS) (Run, []CellRun, error) {
 	return run, cells, nil
 }
 
-// honest refuses a transcript of a probe that a defect was injected into in a
-// run that does not say so, or that says another.
+// honest refuses a cell with a transcript of an injected defect that run.json does
+// not name.
 func honest(run Run, cell CellRun) error {
 	for probe, t := range cell.Transcripts {
 		if t.Defect != "" && t.Defect != run.Defect {

@@ -10,7 +10,7 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// recorded is what the probe said on an amd64 host with Linux 6.18.
+// recorded returns what a probe reported on an amd64 host with Linux 6.18.
 func recorded(t testing.TB, name string) wire.Transcript {
 	t.Helper()
 	b, err := os.ReadFile("testdata/" + name + ".json")
@@ -149,8 +149,8 @@ func TestUntrueSysconfIsRefused(t *testing.T) {
 	}
 }
 
-// TestUnknownFactsStayUnknown fails if what a target could not tell is taken for
-// a zero that it told.
+// TestUnknownFactsStayUnknown fails if a fact that a target could not determine is
+// read as a zero.
 func TestUnknownFactsStayUnknown(t *testing.T) {
 	transcript := recorded(t, "facts")
 	set("va", "bits", "")(&transcript)

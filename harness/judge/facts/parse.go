@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// maxText bounds each value, bytes; /proc/cmdline is the longest honest one.
+	// maxText is the longest value, in bytes. /proc/cmdline is the longest real one.
 	maxText = 4 << 10
-	// maxValues bounds the values of one step; a step has dozens.
+	// maxValues is the most values of one step. Real steps have dozens.
 	maxValues = 512
 )
 
-// Parse reads the transcripts of the probes facts and, where it ran, sysconf.
-// The error lists everything that is missing or cannot be true.
+// Parse reads the transcripts of the probes facts and sysconf; sysconf is nil where
+// it did not run. The error lists every value that is missing or impossible.
 func Parse(t wire.Transcript, sysconf *wire.Transcript) (Facts, error) {
 	if !t.Exit.Clean() {
 		return Facts{}, fmt.Errorf("the facts probe did not run to its end: exit %d, signal %q, timed out %t",
@@ -75,14 +75,14 @@ func Parse(t wire.Transcript, sysconf *wire.Transcript) (Facts, error) {
 	return f, nil
 }
 
-// parser collects every fault, so that one run of a broken guest tells all.
+// parser collects every fault, so that one run of a broken guest shows all of them.
 type parser struct {
 	steps   map[string]wire.Observation
 	unknown map[string]string
 	errs    []error
 }
 
-// index takes over the steps of a transcript after checking their bytes.
+// index checks the bytes of every step and stores the steps by name.
 func (p *parser) index(t wire.Transcript) {
 	for _, o := range t.Observations {
 		if _, twice := p.steps[o.Step]; twice {
@@ -120,7 +120,7 @@ func (p *parser) fault(step, key, what string) {
 	p.errs = append(p.errs, fmt.Errorf("fact %s of step %s: %s", quote(key), quote(step), what))
 }
 
-// text is a value that every target must tell.
+// text returns a value that every target must report.
 func (p *parser) text(step, key string) string {
 	o := p.steps[step]
 	value, ok := o.Values[key]
@@ -136,7 +136,7 @@ func (p *parser) text(step, key string) string {
 	return value
 }
 
-// number is a value that is 0 when the target could not tell.
+// number returns a value of at most max, 0 when the target could not determine it.
 func (p *parser) number(step, key string, max uint64) uint64 {
 	o := p.steps[step]
 	if _, unknown := o.Unknown[key]; unknown {
@@ -162,7 +162,7 @@ func (p *parser) flag(step, key string) bool {
 	return value == "true"
 }
 
-// kib is a value like "24684084 kB", in bytes.
+// kib reads a value such as "24684084 kB" and returns bytes, 0 when it is missing.
 func (p *parser) kib(step, key string) int64 {
 	value, told := p.steps[step].Values[key]
 	if !told {
@@ -176,7 +176,8 @@ func (p *parser) kib(step, key string) int64 {
 	return n << 10
 }
 
-// pageSize is told twice: by the Go runtime and by the kernel at exec.
+// pageSize returns the page size. The Go runtime and the kernel both report it, the
+// kernel in the auxiliary vector, and they must agree.
 func (p *parser) pageSize() int {
 	size := p.number("program", "pagesize", 1<<20)
 	if size < 4<<10 || size&(size-1) != 0 {
@@ -212,7 +213,7 @@ func (p *parser) limit(key string) uint64 {
 	return p.number("limits", key, math.MaxUint64)
 }
 
-// texts is a copy of all values of a step.
+// texts returns a copy of all values of a step.
 func (p *parser) texts(step string) map[string]string {
 	texts := map[string]string{}
 	for key, value := range p.steps[step].Values {
@@ -242,21 +243,22 @@ func (p *parser) sysconf(t wire.Transcript) map[string]int64 {
 	return values
 }
 
-// name accepts what our probes call their steps and values.
+// name reports whether a string can be the name of a fact's step or value.
 func name(s string) bool {
 	return s != "" && len(s) <= 128 && !strings.ContainsFunc(s, func(r rune) bool {
 		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("._-", r)
 	})
 }
 
-// printable accepts text with tabs and line ends, which /proc files have.
+// printable reports whether a string is printable text. Tabs and line ends are, as
+// files of /proc have them.
 func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
 		return !unicode.IsPrint(r) && r != '\n' && r != '\t'
 	})
 }
 
-// quote shows hostile bytes harmlessly and shortly.
+// quote makes the bytes of a guest safe to print, and short.
 func quote(s string) string {
 	const limit = 80
 	if len(s) > limit {

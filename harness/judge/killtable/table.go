@@ -1,5 +1,5 @@
-// Package killtable says which claims catch which defects: the proof that each
-// claim can fail and that each defect is noticed. Pure.
+// Package killtable shows which claims catch which defects. It proves that each
+// claim can fail and that each defect is noticed.
 package killtable
 
 import (
@@ -14,38 +14,38 @@ import (
 	"github.com/mapstack/conformance/poc/defect"
 )
 
-// Table is claims against defects, on some cells.
+// Table sets claims against defects, on some kernels.
 type Table struct {
-	Claims []report.Claim
-	Models []defect.Model
-	Cells  []Kernel
-	// Excused is why no injector can make a claim fail, by claim.
+	Claims  []report.Claim
+	Models  []defect.Model
+	Kernels []Kernel
+	// Excused says why no injector can make a claim fail, by claim.
 	Excused map[string]string
-	// Probes is the probe that each claim reads.
+	// Probes names the probe whose transcript a claim reads, by claim.
 	Probes map[string]string
-	// Partial: only some claims were judged, so that a defect which none of
-	// them catches may be for the others to catch.
+	// Partial reports that only some claims were judged. The others may catch a
+	// defect that none of these catches.
 	Partial bool
 }
 
-// Kernel is what one kernel gave.
+// Kernel is what the claims said of one kernel.
 type Kernel struct {
-	Name    string
+	Name    string            // of the cell that booted it
 	Control []verdict.Outcome // without a defect
 	Trials  []Trial           // in the order of Table.Models
 }
 
-// Trial is one defect on one cell.
+// Trial is one defect on one kernel.
 type Trial struct {
 	Defect   string
 	Unserved string // why the defect was not tried; no outcomes then
 	Outcomes []verdict.Outcome
 }
 
-// unsound tells of the MUST claims that do not hold without a defect.
-func (c Kernel) unsound() string {
+// unsound lists the MUST claims that do not hold without a defect.
+func (k Kernel) unsound() string {
 	var b strings.Builder
-	for _, o := range c.Control {
+	for _, o := range k.Control {
 		if o.Level == verdict.Must && (o.Status == verdict.Fail || o.Status == verdict.Error) {
 			fmt.Fprintf(&b, "\n  %s %s: %s", o.Claim, o.Status, o.Reason)
 		}
@@ -54,9 +54,9 @@ func (c Kernel) unsound() string {
 }
 
 // caught lists the claims of a level that fail under the defect and pass without.
-func (c Kernel) caught(t Trial, level verdict.Level) []string {
+func (k Kernel) caught(t Trial, level verdict.Level) []string {
 	sound := map[string]bool{}
-	for _, o := range c.Control {
+	for _, o := range k.Control {
 		sound[o.Claim] = o.Status == verdict.Pass
 	}
 	var ids []string
@@ -69,12 +69,12 @@ func (c Kernel) caught(t Trial, level verdict.Level) []string {
 	return ids
 }
 
-// Killers lists, for each claim, the defects that make it fail on the cell.
-func (c Kernel) Killers() map[string][]string {
+// Killers returns the defects that make each claim fail on the kernel, by claim.
+func (k Kernel) Killers() map[string][]string {
 	by := map[string][]string{}
-	for _, t := range c.Trials {
+	for _, t := range k.Trials {
 		for _, level := range []verdict.Level{verdict.Must, verdict.Should, verdict.May} {
-			for _, id := range c.caught(t, level) {
+			for _, id := range k.caught(t, level) {
 				by[id] = append(by[id], t.Defect)
 			}
 		}
@@ -82,28 +82,29 @@ func (c Kernel) Killers() map[string][]string {
 	return by
 }
 
-// Problems lists what the table does not prove, "" for none: a control that is
-// not clean, a defect that no MUST claim catches, a MUST claim that no defect
-// makes fail and nobody excused, and a defect that makes claims of a probe fail
-// that should not notice it, without an explanation.
+// Problems lists what the table does not prove, sorted:
+//   - a control that is not conformant,
+//   - a defect that no MUST claim catches,
+//   - a MUST claim that no defect makes fail and that is not excused,
+//   - a defect that makes claims of another subject fail without an explanation.
 func (t Table) Problems() []string {
 	var problems []string
 	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	killed := map[string]bool{}
-	for _, c := range t.Cells {
-		if d := verdict.Decide(c.Control); d.Verdict != verdict.Conformant {
-			say("%s: the control, without a defect, is %s: %s%s", c.Name, d.Verdict, d.Reason, c.unsound())
+	for _, k := range t.Kernels {
+		if d := verdict.Decide(k.Control); d.Verdict != verdict.Conformant {
+			say("%s: the control, without a defect, is %s: %s%s", k.Name, d.Verdict, d.Reason, k.unsound())
 		}
-		for i, trial := range c.Trials {
-			for _, probe := range t.surprised(c, i) {
-				say("%s: defect %s makes claims of probe %s fail, which is not about it: mend the model or the claim, or say why in the Echoes of its record in poc/catalog", c.Name, trial.Defect, probe)
+		for i, trial := range k.Trials {
+			for _, probe := range t.surprised(k, i) {
+				say("%s: defect %s makes claims of probe %s fail, which is not about it: mend the model or the claim, or say why in the Echoes of its record in poc/catalog", k.Name, trial.Defect, probe)
 			}
-			if !t.Partial && trial.Unserved == "" && len(c.caught(trial, verdict.Must)) == 0 {
-				say("%s: no MUST claim catches defect %s%s", c.Name, trial.Defect, lost(trial))
+			if !t.Partial && trial.Unserved == "" && len(k.caught(trial, verdict.Must)) == 0 {
+				say("%s: no MUST claim catches defect %s%s", k.Name, trial.Defect, lost(trial))
 			}
 		}
-		by := c.Killers()
-		for _, o := range sorted(c.Control) {
+		by := k.Killers()
+		for _, o := range sorted(k.Control) {
 			if o.Level != verdict.Must || o.Status != verdict.Pass {
 				continue
 			}
@@ -111,7 +112,7 @@ func (t Table) Problems() []string {
 			case len(by[o.Claim]) > 0:
 				killed[o.Claim] = true
 			case !excused:
-				say("%s: no defect makes MUST claim %s fail", c.Name, o.Claim)
+				say("%s: no defect makes MUST claim %s fail", k.Name, o.Claim)
 			case why == "":
 				say("MUST claim %s is excused without a reason", o.Claim)
 			}
@@ -126,12 +127,13 @@ func (t Table) Problems() []string {
 	return slices.Compact(problems)
 }
 
-// surprised lists the probes that should not notice a trial's defect and do.
-func (t Table) surprised(c Kernel, trial int) []string {
+// surprised lists the probes whose claims fail although the trial's defect is not
+// their subject.
+func (t Table) surprised(k Kernel, trial int) []string {
 	model := t.Models[trial]
 	var probes []string
 	for _, level := range []verdict.Level{verdict.Must, verdict.Should, verdict.May} {
-		for _, id := range c.caught(c.Trials[trial], level) {
+		for _, id := range k.caught(k.Trials[trial], level) {
 			probe := t.Probes[id]
 			if program, _ := catalog.Lookup(probe); !program.About(model) && program.Echoes[model.Name] == "" {
 				probes = append(probes, probe)
@@ -142,7 +144,8 @@ func (t Table) surprised(c Kernel, trial int) []string {
 	return slices.Compact(probes)
 }
 
-// lost says how many claims could not be decided under a defect, as a hint.
+// lost says how many claims the defect left undecided. It is a hint for whoever
+// asks why no claim caught the defect.
 func lost(t Trial) string {
 	n, why := 0, ""
 	for _, o := range t.Outcomes {

@@ -13,7 +13,7 @@ func outcome(claim string, level verdict.Level, status verdict.Status) verdict.O
 	return verdict.Outcome{Cell: "c", Suite: "s", Claim: claim, Level: level, Status: status}
 }
 
-// sound is a table that proves what it should.
+// sound returns a table without problems.
 func sound() Table {
 	control := []verdict.Outcome{
 		outcome("MS-001", verdict.Must, verdict.Pass), outcome("MS-002", verdict.Must, verdict.Pass),
@@ -26,7 +26,7 @@ func sound() Table {
 			{Name: "b", English: "B.", Chinese: "乙。", Subject: defect.Stack}},
 		Excused: map[string]string{},
 		Probes:  map[string]string{"MS-001": "mapstack", "MS-002": "mapstack", "MS-003": "mapstack", "MS-006": "mapstack"},
-		Cells: []Kernel{{Name: "c", Control: control, Trials: []Trial{
+		Kernels: []Kernel{{Name: "c", Control: control, Trials: []Trial{
 			{Defect: "a", Outcomes: []verdict.Outcome{
 				outcome("MS-001", verdict.Must, verdict.Fail), outcome("MS-002", verdict.Must, verdict.Fail)}},
 			{Defect: "b", Unserved: "not here"},
@@ -41,25 +41,25 @@ func TestProblemsAreWhatIsNotProven(t *testing.T) {
 		expect string // "" for no problem
 	}{
 		{"nothing", func(*Table) {}, ""},
-		{"a control that fails", func(t *Table) { t.Cells[0].Control[1].Status = verdict.Fail }, "the control, without a defect, is non-conformant"},
-		{"a control that decided nothing", func(t *Table) { t.Cells[0].Control = nil }, "the control, without a defect, is incomplete"},
-		{"a defect that nothing catches", func(t *Table) { t.Cells[0].Trials[1].Unserved = "" }, "no MUST claim catches defect b"},
-		{"the same among some of the claims", func(t *Table) { t.Cells[0].Trials[1].Unserved, t.Partial = "", true }, ""},
+		{"a control that fails", func(t *Table) { t.Kernels[0].Control[1].Status = verdict.Fail }, "the control, without a defect, is non-conformant"},
+		{"a control that decided nothing", func(t *Table) { t.Kernels[0].Control = nil }, "the control, without a defect, is incomplete"},
+		{"a defect that nothing catches", func(t *Table) { t.Kernels[0].Trials[1].Unserved = "" }, "no MUST claim catches defect b"},
+		{"the same among some of the claims", func(t *Table) { t.Kernels[0].Trials[1].Unserved, t.Partial = "", true }, ""},
 		{"a defect that only a SHOULD catches", func(t *Table) {
-			t.Cells[0].Trials[1] = Trial{Defect: "b", Outcomes: []verdict.Outcome{outcome("MS-006", verdict.Should, verdict.Fail)}}
+			t.Kernels[0].Trials[1] = Trial{Defect: "b", Outcomes: []verdict.Outcome{outcome("MS-006", verdict.Should, verdict.Fail)}}
 		}, "no MUST claim catches defect b"},
 		{"a defect that only loses claims", func(t *Table) {
-			t.Cells[0].Trials[1] = Trial{Defect: "b", Outcomes: []verdict.Outcome{outcome("MS-001", verdict.Must, verdict.Error)}}
+			t.Kernels[0].Trials[1] = Trial{Defect: "b", Outcomes: []verdict.Outcome{outcome("MS-001", verdict.Must, verdict.Error)}}
 		}, "1 claims could not be decided"},
-		{"a claim that nothing makes fail", func(t *Table) { t.Cells[0].Trials[0].Outcomes[1].Status = verdict.Pass }, "no defect makes MUST claim MS-002 fail"},
+		{"a claim that nothing makes fail", func(t *Table) { t.Kernels[0].Trials[0].Outcomes[1].Status = verdict.Pass }, "no defect makes MUST claim MS-002 fail"},
 		{"the same with an excuse", func(t *Table) {
-			t.Cells[0].Trials[0].Outcomes[1].Status = verdict.Pass
+			t.Kernels[0].Trials[0].Outcomes[1].Status = verdict.Pass
 			t.Excused["MS-002"] = "no injector can"
 		}, ""},
 		{"a defect that is noticed by what is not about it", func(t *Table) { t.Probes["MS-002"] = "cloneflags" },
 			"defect a makes claims of probe cloneflags fail"},
 		{"an excuse without a reason", func(t *Table) {
-			t.Cells[0].Trials[0].Outcomes[1].Status = verdict.Pass
+			t.Kernels[0].Trials[0].Outcomes[1].Status = verdict.Pass
 			t.Excused["MS-002"] = ""
 		}, "excused without a reason"},
 		{"an excuse that is not needed", func(t *Table) { t.Excused["MS-001"] = "no injector can" }, "drop the excuse"},
@@ -82,7 +82,7 @@ func TestTheWrittenTablesSayWhoCatchesWhat(t *testing.T) {
 	if err := table.WriteMarkdown(&markdown); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"  2  MS-001 MS-002\n", "not tried: not here\n", "2 defects on 1 cells: each is caught"} {
+	for _, want := range []string{"  2  MS-001 MS-002\n", "not tried: not here\n", "2 defects on 1 kernels: a MUST claim catches each"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}

@@ -9,17 +9,17 @@ import (
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
-// shown is how many claims a line of WriteText names.
+// shown is the most claims that a line of WriteText names.
 const shown = 6
 
-// WriteText writes, for a terminal, which claims catch each defect on each
-// cell, and what the table does not prove.
+// WriteText writes for a terminal which claims catch each defect on each kernel,
+// and what the table does not prove.
 func (t Table) WriteText(w io.Writer) error {
 	var b strings.Builder
-	for _, c := range t.Cells {
-		fmt.Fprintf(&b, "%s\n", c.Name)
-		for _, trial := range c.Trials {
-			fmt.Fprintf(&b, "  %-30s %s\n", trial.Defect, c.catchers(trial))
+	for _, k := range t.Kernels {
+		fmt.Fprintf(&b, "%s\n", k.Name)
+		for _, trial := range k.Trials {
+			fmt.Fprintf(&b, "  %-30s %s\n", trial.Defect, k.catchers(trial))
 		}
 		b.WriteString("\n")
 	}
@@ -28,26 +28,26 @@ func (t Table) WriteText(w io.Writer) error {
 		fmt.Fprintf(&b, "PROBLEM %s\n", p)
 	}
 	if len(problems) == 0 {
-		fmt.Fprintf(&b, "%d defects on %d cells: %s.\n", len(t.Models), len(t.Cells), t.proven())
+		fmt.Fprintf(&b, "%d defects on %d kernels: %s.\n", len(t.Models), len(t.Kernels), t.proven())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// proven says what a table without problems proves.
+// proven states what a table without problems proves.
 func (t Table) proven() string {
 	if t.Partial {
-		return "each of the MUST claims that was asked for fails under one"
+		return "each MUST claim that was asked for fails under at least one of them"
 	}
-	return "each is caught by a MUST claim where it means something, and each MUST claim fails under one"
+	return "a MUST claim catches each defect that was tried, and each MUST claim fails under at least one of them"
 }
 
-// catchers says which MUST claims catch a defect.
-func (c Kernel) catchers(t Trial) string {
+// catchers counts and names the MUST claims that catch a defect.
+func (k Kernel) catchers(t Trial) string {
 	if t.Unserved != "" {
 		return "not tried: " + t.Unserved
 	}
-	ids := c.caught(t, verdict.Must)
+	ids := k.caught(t, verdict.Must)
 	text := fmt.Sprintf("%3d  ", len(ids))
 	if len(ids) > shown {
 		return text + strings.Join(ids[:shown], " ") + " ..."
@@ -55,8 +55,8 @@ func (c Kernel) catchers(t Trial) string {
 	return text + strings.Join(ids, " ")
 }
 
-// WriteMarkdown writes the table for readers: what catches each defect, and
-// what each claim catches.
+// WriteMarkdown writes the table as a page: how many claims catch each defect, and
+// which defects each claim catches.
 func (t Table) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# Kill table\n\n" +
@@ -65,21 +65,21 @@ func (t Table) WriteMarkdown(w io.Writer) error {
 		"nothing, and a defect that no claim catches would be certified.\n\nSuites: " + strings.Join(t.suites(), ", ") + ".\n\n## Defects\n\n" +
 		"The last columns: how many MUST claims catch the defect on the cell, or why it was not tried there.\n\n")
 	b.WriteString("| defect | what the kernel does wrong |")
-	for _, c := range t.Cells {
-		b.WriteString(" " + c.Name + " |")
+	for _, k := range t.Kernels {
+		b.WriteString(" " + k.Name + " |")
 	}
-	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(t.Cells)) + "\n")
+	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(t.Kernels)) + "\n")
 	for i, m := range t.Models {
 		b.WriteString("| `" + m.Name + "` | " + m.English + " " + m.Chinese + " |")
-		for _, c := range t.Cells {
-			b.WriteString(" " + c.count(i) + " |")
+		for _, k := range t.Kernels {
+			b.WriteString(" " + k.count(i) + " |")
 		}
 		b.WriteString("\n")
 	}
 	b.WriteString("\n## Claims\n\n| claim | level | caught defects |\n|---|---|---|\n")
-	killers := make([]map[string][]string, len(t.Cells))
-	for i, c := range t.Cells {
-		killers[i] = c.Killers()
+	killers := make([]map[string][]string, len(t.Kernels))
+	for i, k := range t.Kernels {
+		killers[i] = k.Killers()
 	}
 	for _, claim := range t.Claims {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", claim.ID, claim.Level, t.catches(claim.ID, killers))
@@ -91,17 +91,17 @@ func (t Table) WriteMarkdown(w io.Writer) error {
 	return err
 }
 
-func (c Kernel) count(trial int) string {
-	t := c.Trials[trial]
+// count is the cell of the Markdown table for one trial.
+func (k Kernel) count(trial int) string {
+	t := k.Trials[trial]
 	if t.Unserved != "" {
 		return t.Unserved
 	}
-	return fmt.Sprint(len(c.caught(t, verdict.Must)))
+	return fmt.Sprint(len(k.caught(t, verdict.Must)))
 }
 
-// catches lists the defects that a claim catches, with the cells where it does
-// not do so on all that the defect was tried on.
-// killers is of each cell.
+// catches lists the defects that a claim catches. It names the kernels where a
+// defect was tried on others too. killers has the Killers of each kernel.
 func (t Table) catches(claim string, killers []map[string][]string) string {
 	if why, excused := t.Excused[claim]; excused {
 		return "none: " + why
@@ -109,12 +109,12 @@ func (t Table) catches(claim string, killers []map[string][]string) string {
 	var list []string
 	for i, m := range t.Models {
 		var on, tried []string
-		for at, c := range t.Cells {
-			if c.Trials[i].Unserved == "" {
-				tried = append(tried, c.Name)
+		for at, k := range t.Kernels {
+			if k.Trials[i].Unserved == "" {
+				tried = append(tried, k.Name)
 			}
 			if slices.Contains(killers[at][claim], m.Name) {
-				on = append(on, c.Name)
+				on = append(on, k.Name)
 			}
 		}
 		switch {

@@ -1,5 +1,5 @@
-// Package report is the versioned result document of a run, and its writers.
-// Pure: it is handed what it says and reads no clock, file or environment.
+// Package report is the versioned result document of a run. It is a leaf: whoever
+// reads a result needs the standard library and package verdict alone.
 package report
 
 import (
@@ -18,27 +18,27 @@ import (
 // meaning or goes away; a new field does not change it.
 const Schema = "1"
 
-// Report is the whole document. Two runs with the same result differ in
-// nothing but Header.
+// Report is the whole document. Two runs with the same result differ only in
+// Header.
 type Report struct {
 	Schema string `json:"schema"`
 	Header Header `json:"header"`
-	// Focus is the claims and suites that were asked for; empty for all. The
-	// verdict is about no other.
+	// Focus lists the claims and suites that were asked for; empty for all. The
+	// verdict is about these alone.
 	Focus string `json:"focus,omitempty"`
-	// Defect is what was injected into the kernels. A report with one shows how
-	// a defective kernel is judged; it certifies nothing.
+	// Defect was injected into the kernels; nil for none. A report with one shows how
+	// a defective kernel is judged, and certifies nothing.
 	Defect   *Defect           `json:"defect,omitempty"`
 	Verdict  verdict.Decision  `json:"verdict"`
 	Cells    []CellReport      `json:"cells"`
 	Claims   []Claim           `json:"claims"`
 	Outcomes []verdict.Outcome `json:"outcomes"`
-	// Tiers is there when the run was about an architecture whose kernels nobody
-	// can download.
+	// Tiers is set when the run was about an architecture whose kernels nobody can
+	// download.
 	Tiers *Tiers `json:"tiers,omitempty"`
 }
 
-// Header is what differs from run to run: tool, host and times.
+// Header holds what differs from run to run: tool, host and times.
 type Header struct {
 	Tool     Tool      `json:"tool"`
 	Started  time.Time `json:"started"`
@@ -48,7 +48,7 @@ type Header struct {
 	// Seconds is how long each cell took, by name, without the downloads that
 	// cells share.
 	Seconds map[string]float64 `json:"seconds"`
-	// Warnings are what a reader must know about the run as a whole.
+	// Warnings tell what a reader must know about the run as a whole.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -57,18 +57,18 @@ type Defect struct {
 	Name    string `json:"name"`
 	English string `json:"en"`
 	Chinese string `json:"zh"`
-	// Unseen is where the defect cannot show, and why: no outcome there says
-	// whether the claims would catch it.
+	// Unseen lists the cells where the defect cannot have an effect, and why. Their
+	// outcomes do not say whether the claims would catch it.
 	Unseen []string `json:"unseen,omitempty"`
 }
 
-// Tool is this project.
+// Tool is the program that made the report.
 type Tool struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision"` // of git, with "-dirty" when files were changed
 	Go       string `json:"go"`
-	// Alone is that there is no checkout, and no make, where the report was made.
-	Alone bool `json:"alone,omitempty"`
+	// Standalone reports that the binary ran without a checkout, and so without make.
+	Standalone bool `json:"alone,omitempty"`
 }
 
 // Host is the machine that ran the guests.
@@ -83,17 +83,18 @@ type Host struct {
 type QEMU struct {
 	Arch    string `json:"arch"`
 	Version string `json:"version"`
-	Source  string `json:"source"` // where it came from: PATH, or the package
+	Source  string `json:"source"` // PATH, or the package that it came from
 	Build   string `json:"build"`  // hash that identifies it
-	// Command is what ran the programs under a user-mode emulator, empty for a machine's.
+	// Command is the command line of a user-mode emulator; empty where QEMU emulated
+	// a machine.
 	Command string `json:"command,omitempty"`
 }
 
-// CellReport is one point of the matrix as it was run.
+// CellReport is one cell of the matrix as it was run.
 type CellReport struct {
 	Name         string           `json:"name"`
 	Arch         string           `json:"arch"`
-	Target       string           `json:"target,omitempty"` // native, ssh or user; empty for a QEMU guest
+	Target       string           `json:"target,omitempty"` // native, ssh, full-boot or user; empty for a QEMU guest
 	Tier         string           `json:"tier,omitempty"`   // real, twin or model, see Tiers
 	OS           string           `json:"os"`
 	Machine      string           `json:"machine"`
@@ -110,7 +111,7 @@ type CellReport struct {
 
 // Kernel is the kernel under test.
 type Kernel struct {
-	Release      string     `json:"release"` // as the guest says; from the image when it never booted
+	Release      string     `json:"release"` // uname -r of the guest; from the image when it never booted
 	Format       string     `json:"format"`
 	ImageSHA256  string     `json:"imageSha256"`
 	ConfigSHA256 string     `json:"configSha256,omitempty"`
@@ -126,24 +127,23 @@ type Provenance struct {
 	Filename string `json:"filename,omitempty"`
 	SHA256   string `json:"sha256,omitempty"`
 	Size     int64  `json:"size,omitempty"`
-	// Chain is the way to a kernel in what somebody supplied; Entries what the boot
-	// loader there offers, the default first.
+	// Chain lists what a supplied kernel was wrapped in, outermost first. Entries
+	// lists what the boot loader there offers, the default first.
 	Chain   []string `json:"chain,omitempty"`
 	Entries []string `json:"entries,omitempty"`
-	// Policy is what the system that the kernel came with sets for its programs,
-	// each with the file and line that says so; what could be given to the guest
-	// is among the kernel's parameters.
+	// Policy lists what the kernel's system sets for its programs, each with the file
+	// and line that says so. The guest was given every line without a reason in Left.
 	Policy   []PolicyLine `json:"policy,omitempty"`
-	Compiler string       `json:"compiler,omitempty"` // that built it, where that was done here
+	Compiler string       `json:"compiler,omitempty"` // set when the kernel was built here
 	Warning  string       `json:"warning,omitempty"`
 }
 
-// PolicyLine is one thing that a system sets.
+// PolicyLine is one setting of a system.
 type PolicyLine struct {
 	Name   string `json:"name"`
 	Value  string `json:"value"`
 	Source string `json:"source"`
-	// Left is why the guest was not given it, empty when it was.
+	// Left says why the guest was not given the setting; empty when it was.
 	Left string `json:"left,omitempty"`
 }
 
@@ -153,23 +153,23 @@ type Param struct {
 	Reason string `json:"reason"`
 }
 
-// Guest is the programs that ran in the cell.
+// Guest describes the programs that ran in the cell.
 type Guest struct {
 	Image string `json:"image"` // key of the guest image, which changes when its programs could
 	Go    string `json:"go"`    // version of the toolchain that compiled them
-	// Start is how each probe run came by its pristine guest: "restored" from a
-	// snapshot, "booted", or how many of each; BootReason is why any was booted.
+	// Start says how each probe run got its fresh guest: "restored" from a snapshot,
+	// "booted", or how many of each. BootReason says why any was booted.
 	Start      string `json:"start"`
 	BootReason string `json:"bootReason,omitempty"`
 }
 
-// Failure is why a cell did not finish.
+// Failure says why a cell did not finish.
 type Failure struct {
 	Kind    string `json:"kind"`
 	Message string `json:"message"`
 }
 
-// Suite is what one suite says of the cell.
+// Suite is what one suite decided on the cell.
 type Suite struct {
 	Name string `json:"name"`
 	verdict.Decision
@@ -185,8 +185,8 @@ type Claim struct {
 	Source  string        `json:"source"`
 }
 
-// New assembles a report: it fills in the verdicts from the outcomes and puts
-// everything into its fixed order. What it is given stays as it is.
+// New makes a report: it computes the verdicts from the outcomes and sorts every
+// list. It does not change its arguments.
 func New(h Header, focus string, cells []CellReport, claims []Claim, outcomes []verdict.Outcome) Report {
 	r := Report{
 		Schema:   Schema,
@@ -223,8 +223,18 @@ func New(h Header, focus string, cells []CellReport, claims []Claim, outcomes []
 	return r
 }
 
-// list copies a slice so that JSON has [] where there is nothing: readers then
-// need not tell it from null.
+// The note on a report of a user-mode emulator, in both languages.
+const (
+	UserModeNote        = "what is decided here is how the emulator translates; this certifies no kernel"
+	UserModeNoteChinese = "此处判定的只是模拟器如何翻译调用；不认证任何内核"
+)
+
+// Emulated reports whether a cell was a user-mode emulator and not a kernel.
+func (r Report) Emulated() bool {
+	return slices.ContainsFunc(r.Cells, func(c CellReport) bool { return c.Target == "user" })
+}
+
+// list copies a slice. JSON then has [] where there is nothing, and never null.
 func list[T any](s []T) []T { return append([]T{}, s...) }
 
 // WriteJSON writes the report as indented JSON. The same report always gives

@@ -2,7 +2,7 @@ package verdict
 
 import "fmt"
 
-// Verdict is what outcomes amount to.
+// Verdict is what all outcomes together mean.
 type Verdict string
 
 const (
@@ -19,7 +19,7 @@ const (
 	ExitInfrastructure = 69 // EX_UNAVAILABLE of sysexits.h
 )
 
-// Decision is a verdict with what it follows from.
+// Decision is a verdict and the counts that it follows from.
 type Decision struct {
 	Verdict  Verdict `json:"verdict"`
 	ExitCode int     `json:"exitCode"`
@@ -30,17 +30,17 @@ type Decision struct {
 // Decide turns outcomes into a verdict. The strongest statement that the
 // outcomes prove wins:
 //
-//  1. A MUST that fails is non-conformance (1), whatever else went wrong: no
-//     missing answer can take it back.
-//  2. Otherwise an error leaves the verdict incomplete, and because it is ours
-//     to repair the exit code says infrastructure (69).
-//  3. Otherwise anything that did not run, or nothing decided at all, is
-//     incomplete (2).
-//  4. What is left is conformant (0).
+//  1. A MUST that fails is non-conformant (1), whatever else went wrong. No missing
+//     answer can change that.
+//  2. Otherwise an error makes the verdict incomplete. The exit code says
+//     infrastructure (69), because the error is in the tests.
+//  3. Otherwise the verdict is incomplete (2) when a claim did not run, or when no
+//     claim was decided.
+//  4. Everything else is conformant (0).
 //
-// A SHOULD or MAY that fails is counted and shown, and changes no verdict. One
-// that did not run or ended in an error does: it was asked for. Unsupported
-// claims neither help nor harm, so a run of nothing else is incomplete.
+// A SHOULD or MAY that fails is counted and shown, and changes no verdict. One that
+// did not run or ended in an error does, because it was asked for. Unsupported claims
+// do not count, so a run with no others is incomplete.
 func Decide(outcomes []Outcome) Decision {
 	d := Decision{Counts: Count(outcomes)}
 	failedMust := 0

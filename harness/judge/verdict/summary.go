@@ -14,8 +14,8 @@ type Counts struct {
 // Total is the number of outcomes counted.
 func (c Counts) Total() int { return c.Pass + c.Fail + c.Error + c.Unsupported + c.NotRun }
 
-// Count counts outcomes. A status that is none of the known ones is an error:
-// evidence of another version must not become a pass by being overlooked.
+// Count counts outcomes. An unknown status counts as an error, so that evidence of
+// another version does not pass unnoticed.
 func Count(outcomes []Outcome) Counts {
 	var c Counts
 	for _, o := range outcomes {
@@ -35,14 +35,14 @@ func Count(outcomes []Outcome) Counts {
 	return c
 }
 
-// Summary is what one suite says of one cell.
+// Summary is what one suite decided on one cell.
 type Summary struct {
 	Cell  string
 	Suite string
 	Decision
 }
 
-// Summarise decides every cell and suite on its own, sorted by cell, then suite.
+// Summarise decides each suite on each cell, sorted by cell, then suite.
 func Summarise(outcomes []Outcome) []Summary {
 	type key struct{ cell, suite string }
 	groups := map[key][]Outcome{}
@@ -63,7 +63,7 @@ func Summarise(outcomes []Outcome) []Summary {
 	return summaries
 }
 
-// Cells decides every cell on its own, by name.
+// Cells decides each cell, by name.
 func Cells(outcomes []Outcome) map[string]Decision {
 	groups := map[string][]Outcome{}
 	for _, o := range outcomes {

@@ -1,4 +1,4 @@
-// Package verdict turns outcomes into a verdict. Pure.
+// Package verdict turns outcomes into a verdict. It reads nothing else.
 package verdict
 
 // Level is how binding a claim is.
@@ -10,28 +10,28 @@ const (
 	May    Level = "MAY"
 )
 
-// Status is what became of one claim on one cell.
+// Status is the result of one claim on one cell.
 type Status string
 
 const (
 	Pass        Status = "pass"
 	Fail        Status = "fail"        // the kernel did otherwise
-	Error       Status = "error"       // ours, or the infrastructure's; says nothing of the kernel
+	Error       Status = "error"       // of the tests or their infrastructure; it says nothing of the kernel
 	Unsupported Status = "unsupported" // the claim does not apply here, known before the run
 	NotRun      Status = "not-run"     // it should have run and did not
 )
 
-// Outcome is one claim on one cell.
+// Outcome is the result of one claim on one cell, with its reason.
 type Outcome struct {
 	Cell   string `json:"cell"`
 	Suite  string `json:"suite"`
 	Claim  string `json:"claim"`
 	Level  Level  `json:"level"`
 	Status Status `json:"status"`
-	// Reason explains every status but pass: what was expected and seen, or
-	// why nothing was. One or more lines.
+	// Reason explains every status except pass: what was expected and what was seen,
+	// or why nothing was seen. It has one line or more.
 	Reason string `json:"reason,omitempty"`
-	// Deviation is the recorded reason why a disagreement was expected; the
-	// status is then pass.
+	// Deviation is set when the claim failed as fixtures/deviations.yaml expects. It
+	// has the recorded reason, and the status is pass.
 	Deviation string `json:"deviation,omitempty"`
 }

@@ -127,4 +127,7 @@ func (ev Evidence) lost(probe string) Loss {
 // Transcript gives checks access to observations. A missing step or value is never
 // a kernel's fault: the accessors stop the check, and the outcome is an error, not
 // a failure.
-type Transcript struct{ wire.Transcript }
+type Transcript struct {
+	wire.Transcript
+	seen func(step, key string) // see Watched; nil for nobody
+}

@@ -129,7 +129,7 @@ func check(c Claim, t wire.Transcript, f facts.Facts) (status verdict.Status, re
 	g := counting{gomega.NewGomega(func(message string, _ ...int) {
 		panic(failed{strings.TrimSpace(message)})
 	}), &asserted}
-	c.Check(g, Transcript{t}, f)
+	c.Check(g, Transcript{Transcript: t}, f)
 	if !asserted {
 		return verdict.Error, fmt.Sprintf("the check of %s expected nothing, so it decided nothing", c.ID), false
 	}

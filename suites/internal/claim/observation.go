@@ -30,6 +30,9 @@ func (m Missing) Error() string {
 // Step returns the observation with that name. A step that is absent, or
 // reported twice, stops the check.
 func (t Transcript) Step(name string) Observation {
+	if t.seen != nil {
+		t.seen(name, "")
+	}
 	found := -1
 	for i, o := range t.Observations {
 		if o.Step != name {
@@ -43,7 +46,7 @@ func (t Transcript) Step(name string) Observation {
 	if found < 0 {
 		panic(Missing{Probe: t.Probe, Step: name, Reason: "never reported"})
 	}
-	return Observation{Observation: t.Observations[found], probe: t.Probe}
+	return Observation{Observation: t.Observations[found], probe: t.Probe, seen: t.seen}
 }
 
 // Ended stops a check unless the child that a step started ran to its end. What a
@@ -60,6 +63,7 @@ func (t Transcript) Ended(step string) {
 type Observation struct {
 	wire.Observation
 	probe string
+	seen  func(step, key string) // see Watched; nil for nobody
 }
 
 // OK reports whether the call returned without an errno. A step that called
@@ -79,6 +83,9 @@ func (o Observation) OK() bool {
 // Has reports whether a value was seen. One that could not be determined stops
 // the check: it is neither present nor absent.
 func (o Observation) Has(key string) bool {
+	if o.seen != nil {
+		o.seen(o.Step, key)
+	}
 	if why, unknown := o.Unknown[key]; unknown {
 		panic(o.missing(key, "could not be determined: "+why))
 	}

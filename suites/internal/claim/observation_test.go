@@ -8,7 +8,7 @@ import (
 )
 
 func TestAccessorsRefuseWhatIsNotThere(t *testing.T) {
-	tr := Transcript{wire.Transcript{Probe: "p", Observations: []wire.Observation{{
+	tr := Transcript{Transcript: wire.Transcript{Probe: "p", Observations: []wire.Observation{{
 		Step: "s", Ret: "0x1000", Errno: 0,
 		Values:  map[string]string{"n": "12", "x": "0xff", "flags": "rd wr  nh", "junk": "12.5"},
 		Unknown: map[string]string{"u": "no permission"},

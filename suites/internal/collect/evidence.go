@@ -1,4 +1,4 @@
-// Package collect turns what a run left behind into what claims are judged on.
+// Package collect turns the evidence of a run into what claims are judged on.
 package collect
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/mapstack/conformance/suites/internal/claim"
 )
 
-// FromCells reads the facts of every cell and says why what is missing is
-// missing. Unreadable facts are an error of that cell alone.
+// FromCells reads the facts of every cell, and says why transcripts are missing.
+// Facts that cannot be read are an error of their cell alone.
 func FromCells(cells []evidence.CellRun) []claim.Evidence {
 	all := make([]claim.Evidence, 0, len(cells))
 	for _, c := range cells {
@@ -56,7 +56,7 @@ func fromCell(c evidence.CellRun) claim.Evidence {
 	return ev
 }
 
-// loss is what a failure makes of the claims that it took the ground from.
+// loss says what becomes of a claim whose transcript a failure prevented.
 func loss(f *failure.Failure) claim.Loss {
 	switch {
 	case f == nil:
@@ -67,7 +67,7 @@ func loss(f *failure.Failure) claim.Loss {
 	return claim.Loss{Why: f.Error(), Status: verdict.NotRun}
 }
 
-// Deviations reads the recorded deviations, of which every suite uses its own.
+// Deviations reads the recorded deviations of every suite.
 func Deviations(data fs.FS) ([]claim.Deviation, error) {
 	const file = "deviations.yaml"
 	text, err := fs.ReadFile(data, file)
@@ -77,8 +77,8 @@ func Deviations(data fs.FS) ([]claim.Deviation, error) {
 	return claim.ParseDeviations("fixtures/"+file, text)
 }
 
-// Probes puts before the probes that claims read the ones that say what the
-// target is, without which no claim can be judged. a is the target's architecture.
+// Probes puts the probes that describe the target before the claimed ones. Without
+// them no claim can be judged. a is the table of the target's architecture.
 func Probes(a abi.Table, claimed ...string) []string {
 	if a.Lacks(abi.Sysconf) != "" {
 		return append([]string{catalog.Facts}, claimed...)

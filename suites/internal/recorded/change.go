@@ -8,8 +8,8 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Change returns a copy in which one observation is changed. The step must be
-// there: a change that changes nothing tests nothing.
+// Change returns a copy in which one observation is changed. The test fails without
+// the step, because it would then test nothing.
 func Change(t testing.TB, tr wire.Transcript, step string, change func(*wire.Observation)) wire.Transcript {
 	t.Helper()
 	i := slices.IndexFunc(tr.Observations, func(o wire.Observation) bool { return o.Step == step })
@@ -35,7 +35,7 @@ func Answered(t testing.TB, tr wire.Transcript, answers ...Answer) wire.Transcri
 	return tr
 }
 
-// Without returns a copy that lacks one step.
+// Without returns a copy without one step. The test fails when there is no such step.
 func Without(t testing.TB, tr wire.Transcript, step string) wire.Transcript {
 	t.Helper()
 	left := slices.DeleteFunc(slices.Clone(tr.Observations), func(o wire.Observation) bool { return o.Step == step })
@@ -46,17 +46,17 @@ func Without(t testing.TB, tr wire.Transcript, step string) wire.Transcript {
 	return tr
 }
 
-// Errno makes a call end with an error.
+// Errno returns a change that makes a call fail.
 func Errno(number int, name string) func(*wire.Observation) {
 	return func(o *wire.Observation) { o.Errno, o.Error, o.Ret = number, name, "" }
 }
 
-// Success makes a call return a value.
+// Success returns a change that makes a call return a value.
 func Success(ret string) func(*wire.Observation) {
 	return func(o *wire.Observation) { o.Errno, o.Error, o.Ret = 0, "", ret }
 }
 
-// Value sets what was seen.
+// Value returns a change that sets an observed value.
 func Value(key, value string) func(*wire.Observation) {
 	return func(o *wire.Observation) { o.Values[key] = value }
 }

@@ -11,8 +11,7 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Kernel returns what the kernel of a recorded cell said of itself, and its
-// transcript of a probe.
+// Kernel returns the facts of a recorded cell, and its transcript of a probe.
 func Kernel(t testing.TB, cell, probe string) (facts.Facts, wire.Transcript) {
 	t.Helper()
 	sysconf := transcript(t, cell, "sysconf")

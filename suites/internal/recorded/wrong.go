@@ -11,16 +11,16 @@ import (
 	"github.com/mapstack/conformance/suites/internal/claim"
 )
 
-// Wrong is one answer of a kernel that is not as a claim expects it. It has no
-// type of its own, so that vet allows tables without field names.
+// Wrong is one answer of a kernel that violates a claim. It is an alias, because vet
+// would want field names in tables of a defined type.
 type Wrong = struct {
 	Claim, Step string
 	Change      func(*wire.Observation)
 }
 
-// EveryClaimCanFail fails unless each wrong answer, given in the place of a
-// recorded one, turns its claim red, and every claim of the suite but those that
-// are tested elsewhere has one. The wrong answers are by recorded cell.
+// EveryClaimCanFail puts each wrong answer in the place of a recorded one, and fails
+// unless its claim then fails. Every claim of the suite needs a wrong answer, except
+// those that are tested elsewhere. wrong is by recorded cell.
 func EveryClaimCanFail(t testing.TB, suite claim.Suite, probe string, wrong map[string][]Wrong, elsewhere ...string) {
 	t.Helper()
 	for cell, list := range wrong {
@@ -36,8 +36,8 @@ func EveryClaimCanFail(t testing.TB, suite claim.Suite, probe string, wrong map[
 	}
 }
 
-// Judged fails unless each answer, given in the place of a recorded one, makes
-// its claim what is wanted.
+// Judged puts each answer in the place of a recorded one, and fails unless its claim
+// then has the wanted status.
 func Judged(t testing.TB, suite claim.Suite, cell, probe string, want verdict.Status, list []Wrong) {
 	t.Helper()
 	f, tr := Kernel(t, cell, probe)
@@ -48,29 +48,29 @@ func Judged(t testing.TB, suite claim.Suite, cell, probe string, want verdict.St
 	}
 }
 
-// Answer is what a kernel answers in one step instead.
+// Answer is another answer of a kernel in one step.
 type Answer struct {
 	Step   string
 	Change func(*wire.Observation)
 }
 
-// Fails is a call that ends with an error.
+// Fails returns the answer of a call that fails.
 func Fails(step string, number int, name string) Answer { return Answer{step, Errno(number, name)} }
 
-// Succeeds is a call that returns a value.
+// Succeeds returns the answer of a call that returns a value.
 func Succeeds(step, ret string) Answer { return Answer{step, Success(ret)} }
 
-// Shows is something else being seen.
+// Shows returns an answer with another observed value.
 func Shows(step, key, value string) Answer { return Answer{step, Value(key, value)} }
 
-// All is the answers of one defect.
+// All lists the answers of one defect.
 func All(answers ...Answer) []Answer { return answers }
 
-// Defects are, by claim, what a defective kernel does wrong, and what it then
-// answers in one step or several.
+// Defects has the answers of defective kernels, by claim and by the name of the
+// defect.
 type Defects map[string]map[string][]Answer
 
-// EveryDefectIsCaught is EveryClaimCanFail for defects that have a name.
+// EveryDefectIsCaught does the same as EveryClaimCanFail for defects with a name.
 func EveryDefectIsCaught(t testing.TB, suite claim.Suite, cell, probe string, defects Defects) {
 	t.Helper()
 	f, tr := Kernel(t, cell, probe)
@@ -88,8 +88,8 @@ func EveryDefectIsCaught(t testing.TB, suite claim.Suite, cell, probe string, de
 	}
 }
 
-// SilenceIsNoFault fails if a kernel is blamed for what its transcript lacks: a
-// step, what was seen in it, or everything.
+// SilenceIsNoFault fails if a claim fails because its transcript lacks a step, the
+// values of a step, or everything.
 func SilenceIsNoFault(t testing.TB, suite claim.Suite, cell, probe string) {
 	t.Helper()
 	f, tr := Kernel(t, cell, probe)
@@ -111,7 +111,7 @@ func SilenceIsNoFault(t testing.TB, suite claim.Suite, cell, probe string) {
 	}
 }
 
-// untold makes everything that was seen unknown.
+// untold makes every value of an observation unknown.
 func untold(o *wire.Observation) {
 	o.Unknown = map[string]string{}
 	for key := range o.Values {

@@ -33,7 +33,7 @@ func Run(cases []Case, junit string, log io.Writer) (bool, error) {
 		written = writeJUnit(r, junit)
 	})
 	suite, reporter := ginkgo.GinkgoConfiguration()
-	suite.RandomSeed = 1 // nothing is left to chance, and the report says so
+	suite.RandomSeed = 1 // the report shows it, and equal runs must give equal reports
 	suite.ParallelTotal, suite.ParallelProcess = 1, 1
 	reporter.NoColor = true
 	reporter.Succinct = true
@@ -52,8 +52,8 @@ type ignored struct{}
 
 func (ignored) Fail() {}
 
-// writeJUnit keeps the names of test cases stable: only the texts of the tree,
-// no labels, no node types.
+// writeJUnit writes the report. The name of a test case has only the texts of the
+// tree, so that it stays the same when labels change.
 func writeJUnit(r types.Report, path string) error {
 	r = withReasons(r)
 	r.SuitePath = "suites" // not where the process happened to be started

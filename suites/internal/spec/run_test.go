@@ -100,8 +100,8 @@ func TestJUnitSaysWhatTheOutcomesSay(t *testing.T) {
 	}
 }
 
-// TestGinkgoSucceedsExactlyWhenTheVerdictIsConformant fails if the two ways to
-// run the suites could disagree.
+// TestGinkgoSucceedsExactlyWhenTheVerdictIsConformant fails if the JUnit report could
+// contradict the verdict.
 func TestGinkgoSucceedsExactlyWhenTheVerdictIsConformant(t *testing.T) {
 	pass := given("a", "MS-001", verdict.Pass, "")
 	for _, status := range []verdict.Status{verdict.Pass, verdict.Unsupported, verdict.Fail, verdict.Error, verdict.NotRun, "maybe"} {
@@ -146,8 +146,8 @@ func TestOrderOfSpecsDoesNotDependOnTheOrderOfCases(t *testing.T) {
 	}
 }
 
-// A bad name must be an error of ours: Ginkgo would end the process, and with
-// it the run whose results are being written.
+// TestBadInputIsAnErrorAndNotTheEndOfTheProcess fails if Ginkgo ends the process when
+// a name is bad, and with it the run whose results are being written.
 func TestBadInputIsAnErrorAndNotTheEndOfTheProcess(t *testing.T) {
 	good := filepath.Join(t.TempDir(), "junit.xml")
 	for name, tc := range map[string]struct {

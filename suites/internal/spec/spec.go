@@ -1,6 +1,6 @@
-// Package spec is the one bridge from judged claims to Ginkgo: a tree with a
-// spec for every claim on every cell. It decides nothing: Ginkgo succeeds
-// exactly when the verdict is conformant.
+// Package spec shows judged claims to Ginkgo, as a tree with a spec for every claim
+// on every cell. It decides nothing: Ginkgo succeeds exactly when the verdict is
+// conformant.
 package spec
 
 import (
@@ -15,15 +15,15 @@ import (
 	"github.com/mapstack/conformance/suites/internal/claim"
 )
 
-// Case is one claim on one cell, judged.
+// Case is a judged claim on one cell.
 type Case struct {
 	Arch     string // GOARCH of the cell
 	Sentence string // the claim in English
 	Outcome  verdict.Outcome
 }
 
-// Cases joins outcomes with what the claims say and the architecture of each
-// cell.
+// Cases joins outcomes with the sentences of the claims and the architecture of each
+// cell, which is by name.
 func Cases(suites []claim.Suite, outcomes []verdict.Outcome, arch map[string]string) []Case {
 	sentence := map[string]string{}
 	for _, a := range suites {
@@ -46,11 +46,11 @@ func Tree(cases []Case) error {
 			return err
 		}
 	}
-	// One container around everything: Ginkgo shuffles what is at the top and
-	// sorts what is below, and a report should never change its order.
+	// One container is around everything. Ginkgo shuffles top-level containers and
+	// keeps the order below them, and the order of a report must not change.
 	ginkgo.Describe("", func() {
 		if !decided(cases) {
-			// Ginkgo is content with a tree in which nothing ran.
+			// For Ginkgo, a tree in which nothing ran is a success.
 			ginkgo.It("decides a claim", func() {
 				ginkgo.Fail(string(verdict.Incomplete) + ": no claim applies, so nothing was decided")
 			})
@@ -67,12 +67,12 @@ func Tree(cases []Case) error {
 	return nil
 }
 
-// decided reports whether any claim was to be decided at all.
+// decided reports whether any claim applies.
 func decided(cases []Case) bool {
 	return slices.ContainsFunc(cases, func(c Case) bool { return c.Outcome.Status != verdict.Unsupported })
 }
 
-// group is what cases of one container share.
+// group names the container that a case is in.
 func (c Case) group() string { return c.Outcome.Cell + " " + c.Outcome.Suite }
 
 func container(cases []Case) {
@@ -91,8 +91,8 @@ func leaf(c Case) {
 	o := c.Outcome
 	args := []any{ginkgo.Label("claim:"+o.Claim, "level:"+string(o.Level))}
 	if o.Status == verdict.Unsupported {
-		// Known before the run, so it is no skip: nothing was tried and given
-		// up. A pending spec has no body; its reason travels as a label.
+		// Pending and not skipped: nothing was tried. A pending spec has no body, so
+		// that a label must carry the reason.
 		args = append(args, ginkgo.Pending, ginkgo.Label(unsupportedLabel(o.Reason)))
 	}
 	args = append(args, func() {
@@ -102,7 +102,7 @@ func leaf(c Case) {
 		switch {
 		case o.Status == verdict.Pass:
 		case o.Status == verdict.Fail && o.Level != verdict.Must:
-			// It is shown and changes no verdict, so it must not fail the suite.
+			// It changes no verdict, so that it must not fail the suite.
 			ginkgo.AddReportEntry(fmt.Sprintf("%s (%s)", o.Status, o.Level), o.Reason)
 		default:
 			ginkgo.Fail(fmt.Sprintf("%s: %s", o.Status, o.Reason))
@@ -111,8 +111,8 @@ func leaf(c Case) {
 	ginkgo.It(o.Claim+" "+c.Sentence, args...)
 }
 
-// reserved are the characters that Ginkgo's label filters use; a label that
-// holds one stops the whole tree.
+// reserved are the characters of Ginkgo's label filters. A label with one of them
+// is an error of the whole tree.
 const reserved = `&|!,()/"`
 
 const unsupportedPrefix = "unsupported:"
@@ -130,7 +130,7 @@ func unsupportedLabel(reason string) string {
 	return unsupportedPrefix + strings.Join(strings.Fields(plain), " ")
 }
 
-// validate refuses what would make Ginkgo end the process while it builds the
+// validate refuses names that would make Ginkgo end the process while it builds the
 // tree.
 func (c Case) validate() error {
 	for _, part := range []struct{ name, value string }{
@@ -145,8 +145,7 @@ func (c Case) validate() error {
 	return nil
 }
 
-// withReasons adds to every pending spec why it is pending: its body, which
-// could have said so, never runs.
+// withReasons adds its reason to every pending spec, which has no body to report it.
 func withReasons(r types.Report) types.Report {
 	specs := make(types.SpecReports, len(r.SpecReports))
 	copy(specs, r.SpecReports)

@@ -1,0 +1,100 @@
+// Package assemble makes the report of a run from its evidence and the outcomes
+// that were judged on it. It boots nothing and judges nothing.
+package assemble
+
+import (
+	"fmt"
+
+	"github.com/mapstack/conformance/harness/judge/article"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/poc/defect"
+)
+
+// Inputs is all that a report is made of.
+type Inputs struct {
+	// Tool is the program that makes the report. Its Revision is taken from Run: it
+	// is the revision that observed the kernels.
+	Tool     report.Tool
+	Run      evidence.Run
+	Cells    []evidence.CellRun
+	Claims   []report.Claim    // every claim, also those outside the focus
+	Outcomes []verdict.Outcome // of the claims on Cells
+	Article  article.Article
+	// Target returns what decides whether a defect has an effect on a cell. It is
+	// called only when Run names a defect, and must not be nil then.
+	Target func(evidence.CellRun) (defect.Target, error)
+}
+
+// Report makes the report of a run.
+func Report(in Inputs) report.Report {
+	r := report.New(header(in.Tool, in.Run, in.Cells), in.Run.Focus, cells(in.Cells), in.Claims, in.Outcomes)
+	if r.Emulated() {
+		r.Verdict = uncertified(r.Verdict)
+		for i := range r.Cells {
+			r.Cells[i].Verdict = uncertified(r.Cells[i].Verdict)
+		}
+		r.Header.Warnings = append(r.Header.Warnings, report.UserModeNote)
+	}
+	r.Defect = in.injected()
+	r.Tiers = in.Article.Judge(in.Run.Cells, in.Outcomes)
+	return r
+}
+
+// header describes the run as a whole.
+func header(tool report.Tool, run evidence.Run, cells []evidence.CellRun) report.Header {
+	tool.Revision = run.Revision
+	h := report.Header{
+		Tool:    tool,
+		Started: run.Started, Finished: run.Finished,
+		Host:     report.Host(run.Host),
+		Seconds:  map[string]float64{},
+		Warnings: append([]string(nil), run.Warnings...),
+	}
+	seen := map[string]bool{}
+	for _, c := range cells {
+		if c.Guest != nil {
+			h.Seconds[c.Cell.Name] = c.Seconds
+		}
+		if c.QEMU != nil && !seen[c.Cell.Arch] {
+			seen[c.Cell.Arch] = true
+			h.QEMU = append(h.QEMU, report.QEMU{Arch: c.Cell.Arch, Version: c.QEMU.Version, Source: c.QEMU.Source, Build: c.QEMU.Build, Command: c.QEMU.Command})
+		}
+	}
+	return h
+}
+
+// uncertified turns a decision into one that neither certifies a kernel nor accuses
+// one: under a user-mode emulator, claims are about the emulator.
+func uncertified(d verdict.Decision) verdict.Decision {
+	if d.ExitCode != verdict.ExitInfrastructure {
+		d.ExitCode = verdict.ExitIncomplete
+	}
+	d.Verdict = verdict.Incomplete
+	d.Reason += "; this is user-mode emulation, and no kernel was tested"
+	return d
+}
+
+// injected describes the defect of the run, nil for none.
+func (in Inputs) injected() *report.Defect {
+	name := in.Run.Defect
+	if name == "" {
+		return nil
+	}
+	m, ok := defect.Lookup(name)
+	if !ok { // the evidence was made by another revision
+		return &report.Defect{Name: name}
+	}
+	d := &report.Defect{Name: m.Name, English: m.English, Chinese: m.Chinese}
+	for _, c := range in.Cells {
+		t, err := in.Target(c)
+		if err != nil {
+			continue // the outcomes of the cell report it
+		}
+		if why := m.Why(t); why != "" {
+			d.Unseen = append(d.Unseen, fmt.Sprintf("on %s: %s", c.Cell.Name, why))
+		}
+	}
+	return d
+}
