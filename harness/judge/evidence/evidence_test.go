@@ -10,9 +10,7 @@ import (
 	"time"
 
 	"github.com/mapstack/conformance/harness/failure"
-	"github.com/mapstack/conformance/harness/machine/qemu"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -50,31 +48,6 @@ func TestEvidenceReadsBackAsItWasWritten(t *testing.T) {
 	line, err := os.ReadFile(filepath.Join(f.Path(), "cells/a-1/qemu.txt"))
 	if err != nil || string(line) != "qemu -append 'a b'\n" {
 		t.Errorf("qemu.txt %q, %v", line, err)
-	}
-}
-
-// TestTheCommandLineToRepeatByHandStarts fails if the command in qemu.txt needs the
-// monitor's socket, which exists only during a run.
-func TestTheCommandLineToRepeatByHandStarts(t *testing.T) {
-	rec, err := arch.Lookup("amd64")
-	if err != nil {
-		t.Fatal(err)
-	}
-	machine, err := rec.Machine("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	argv, err := qemu.Config{Prefix: []string{"qemu"}, Arch: rec, Machine: machine, Accel: qemu.TCG,
-		CPUs: 1, Memory: 512, Kernel: "image", Initrd: "initrd"}.Argv()
-	if err != nil {
-		t.Fatal(err)
-	}
-	line := strings.Join(byHand(argv), " ")
-	if strings.Contains(line, "fd=") || strings.Contains(line, "monitor") {
-		t.Errorf("needs a descriptor: %s", line)
-	}
-	if want := "-kernel image -initrd initrd -append"; !strings.Contains(line, want) || !strings.Contains(line, "-chardev stdio,") {
-		t.Errorf("no %q or no console in %s", want, line)
 	}
 }
 

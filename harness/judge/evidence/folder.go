@@ -76,7 +76,7 @@ func (f Folder) WriteCell(c CellRun) error {
 		}
 	}
 	if c.QEMU != nil && len(c.QEMU.Argv) > 0 {
-		line := strings.Join(quoted(byHand(c.QEMU.Argv)), " ") + "\n"
+		line := strings.Join(quoted(c.QEMU.Argv), " ") + "\n"
 		if err := os.WriteFile(filepath.Join(dir, "qemu.txt"), []byte(line), 0o644); err != nil {
 			return unwritten(err)
 		}
@@ -103,20 +103,6 @@ func Keep(path string, r Run, cells []CellRun) error {
 	}
 	r.Warnings = nil
 	return f.WriteRun(r)
-}
-
-// byHand returns the command line without the monitor. Its socket exists only during
-// a run, and QEMU does not start without it.
-func byHand(argv []string) []string {
-	var words []string
-	for i := 0; i < len(argv); i++ {
-		if i+1 < len(argv) && (argv[i] == "-mon" || argv[i] == "-chardev" && strings.HasPrefix(argv[i+1], "socket,id=monitor,")) {
-			i++
-			continue
-		}
-		words = append(words, argv[i])
-	}
-	return words
 }
 
 // quoted quotes words for a shell.
