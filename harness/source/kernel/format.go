@@ -57,6 +57,9 @@ func goarch(m elf.Machine, big bool) string {
 	return fmt.Sprintf("%s (%s-endian)", m, order)
 }
 
+// bzImageLayer is the name of a bzImage among the layers of a kernel.
+const bzImageLayer = "bzImage"
+
 // bzImageVersion is the boot protocol that introduced payload_offset.
 const bzImageVersion = 0x0208
 
@@ -88,7 +91,7 @@ func bzImage(data []byte) (content, error) {
 	if len(body) < 4 {
 		return content{}, errors.New("the bzImage's payload is empty")
 	}
-	p := &payload{layer: "bzImage", format: f, data: body, size: int64(binary.LittleEndian.Uint32(body[len(body)-4:]))}
+	p := &payload{layer: bzImageLayer, format: f, data: body, size: int64(binary.LittleEndian.Uint32(body[len(body)-4:]))}
 	if f != decompress.Gzip {
 		p.data = body[:len(body)-4]
 	}
@@ -165,5 +168,6 @@ func elfFile(data []byte) (content, error) {
 	if loads == 0 {
 		return content{}, errors.New("the ELF file has nothing to load")
 	}
-	return content{format: ELF, goarch: goarch(f.Machine, f.Data == elf.ELFDATA2MSB)}, nil
+	return content{format: ELF, goarch: goarch(f.Machine, f.Data == elf.ELFDATA2MSB),
+		indirect: f.Machine == elf.EM_X86_64 && !entersPVH(f, data)}, nil
 }

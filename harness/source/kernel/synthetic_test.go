@@ -21,13 +21,30 @@ import (
 
 const tinyBanner = "Linux version 6.1.0-50-test (builder@host) (gcc) #1 SMP"
 
-// tinyELF is a bootable-looking vmlinux of a few kilobytes.
+// tinyELF is a vmlinux that names itself and that QEMU starts directly, on amd64 by PVH.
 func tinyELF(t testing.TB, m elf.Machine, order binary.ByteOrder) []byte {
 	t.Helper()
-	text := append([]byte("Linux version %s\x00"+tinyBanner+"\n\x00"), make([]byte, 2048)...)
+	return elfWith(t, m, order, pvhNote(order, "Xen", xenPhys32Entry), "Error: Missing xen PVH initialization\n\x00")
+}
+
+// pvhNote is an ELF note with a description of eight bytes.
+func pvhNote(order binary.ByteOrder, owner string, kind uint32) []byte {
+	name := append([]byte(owner), 0)
+	var b bytes.Buffer
+	for _, v := range []any{[3]uint32{uint32(len(name)), 8, kind}, name, make([]byte, (4-len(name)%4)%4), make([]byte, 8)} {
+		_ = binary.Write(&b, order, v) // a buffer takes everything
+	}
+	return b.Bytes()
+}
+
+// elfWith is a vmlinux with notes and a text of its own.
+func elfWith(t testing.TB, m elf.Machine, order binary.ByteOrder, notes []byte, own string) []byte {
+	t.Helper()
+	const phdrs, headers = 2, 64 + 2*56
+	text := append([]byte("Linux version %s\x00"+tinyBanner+"\n\x00"+own), make([]byte, 2048)...)
 	head := elf.Header64{
 		Type: uint16(elf.ET_EXEC), Machine: uint16(m), Version: 1,
-		Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: 1, Shentsize: 64,
+		Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: phdrs, Shentsize: 64,
 	}
 	copy(head.Ident[:], elf.ELFMAG)
 	head.Ident[elf.EI_CLASS] = byte(elf.ELFCLASS64)
@@ -36,14 +53,15 @@ func tinyELF(t testing.TB, m elf.Machine, order binary.ByteOrder) []byte {
 		head.Ident[elf.EI_DATA] = byte(elf.ELFDATA2MSB)
 	}
 	head.Ident[elf.EI_VERSION] = 1
-	load := elf.Prog64{Type: uint32(elf.PT_LOAD), Off: 120, Filesz: uint64(len(text)), Memsz: uint64(len(text))}
+	load := elf.Prog64{Type: uint32(elf.PT_LOAD), Off: headers + uint64(len(notes)), Filesz: uint64(len(text)), Memsz: uint64(len(text))}
+	note := elf.Prog64{Type: uint32(elf.PT_NOTE), Off: headers, Filesz: uint64(len(notes))}
 	var b bytes.Buffer
-	for _, v := range []any{head, load} {
+	for _, v := range []any{head, load, note} {
 		if err := binary.Write(&b, order, v); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return append(b.Bytes(), text...)
+	return append(append(b.Bytes(), notes...), text...)
 }
 
 // tinyImage is an Image with magic at 0x38 and a PE header with one section.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/source/decompress"
@@ -18,6 +19,9 @@ const (
 	ELF       Format = "elf"        // a vmlinux
 	RawImage  Format = "image"      // Image of arm64, riscv64 and loong64
 	S390Image Format = "s390-image" // decompresses itself; QEMU loads it as it is
+	// BzImage is loaded as a boot loader does it, and decompresses itself. It is for
+	// amd64 kernels that QEMU cannot start directly.
+	BzImage Format = "bzimage"
 )
 
 // maxPlain bounds the output of a layer, in bytes. The largest image of Debian has
@@ -29,7 +33,7 @@ const maxPlain = 256 << 20
 const maxLayers = 4
 
 // unwrapVersion is part of the cache key. Raise it when the output changes.
-const unwrapVersion = "1"
+const unwrapVersion = "2"
 
 // Plain is a kernel without its containers and compressions.
 type Plain struct {
@@ -41,7 +45,8 @@ type Plain struct {
 }
 
 // Unwrap turns a kernel file as distributions ship it (bzImage, EFI zboot,
-// compressed or plain Image, vmlinux) into the image that QEMU boots. file may be
+// compressed or plain Image, vmlinux) into the image that QEMU boots: without its
+// wrappings wherever it starts so, else as a boot loader would load it. file may be
 // hostile. If the kernel is for another architecture than want, the error is a
 // *WrongArchError.
 func Unwrap(ctx context.Context, file []byte, want arch.Record) (Plain, error) {
@@ -50,6 +55,7 @@ func Unwrap(ctx context.Context, file []byte, want arch.Record) (Plain, error) {
 
 func unwrap(ctx context.Context, file []byte, want arch.Record, limit int64) (Plain, error) {
 	var p Plain
+	var loadable Plain // the bzImage on the way, if there is one
 	data := file
 	for range maxLayers + 1 {
 		c, err := identify(data)
@@ -61,7 +67,13 @@ func unwrap(ctx context.Context, file []byte, want arch.Record, limit int64) (Pl
 				return Plain{}, &WrongArchError{Want: want.GOARCH, Got: c.goarch}
 			}
 			p.Data, p.Format, p.GOARCH, p.Banner = data, c.format, c.goarch, banner(data)
+			if c.indirect {
+				return loadable.instead(p)
+			}
 			return p, nil
+		}
+		if c.wrapped.layer == bzImageLayer {
+			loadable = Plain{Data: data, Format: BzImage, Layers: slices.Clone(p.Layers)}
 		}
 		if c.wrapped.layer != "" {
 			p.Layers = append(p.Layers, c.wrapped.layer)
@@ -72,6 +84,15 @@ func unwrap(ctx context.Context, file []byte, want arch.Record, limit int64) (Pl
 		}
 	}
 	return Plain{}, fmt.Errorf("the kernel is wrapped in more than %d layers", maxLayers)
+}
+
+// instead returns the bzImage that held a vmlinux which QEMU cannot start directly.
+func (p Plain) instead(vmlinux Plain) (Plain, error) {
+	if p.Data == nil {
+		return Plain{}, inLayers(vmlinux.Layers, errors.New("this vmlinux has no PVH entry (CONFIG_PVH), so nothing can start it directly; give the bzImage that was built with it, as /boot has it under the name vmlinuz"))
+	}
+	p.GOARCH, p.Banner = vmlinux.GOARCH, vmlinux.Banner
+	return p, nil
 }
 
 func inLayers(layers []string, err error) error {
@@ -96,6 +117,9 @@ type content struct {
 	format  Format
 	goarch  string
 	wrapped *payload
+	// indirect means that QEMU cannot start the kernel directly: a boot loader's format
+	// must be kept.
+	indirect bool
 }
 
 // payload is a compressed kernel inside a file.
