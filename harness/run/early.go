@@ -10,7 +10,7 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// stage0 returns what stage 0 observed. It ran once, before any probe was asked for.
+// stage0 returns what stage 0 observed. Stage 0 ran once, before any probe.
 func (o *Opened) stage0(ctx context.Context) (wire.Transcript, evidence.ProbeRun) {
 	t, spoke := o.place.early(ctx)
 	if !spoke {
@@ -20,7 +20,7 @@ func (o *Opened) stage0(ctx context.Context) (wire.Transcript, evidence.ProbeRun
 	return t, evidence.ProbeRun{}
 }
 
-// keepEarly files what stage 0 observed, also in a guest that then did not boot.
+// keepEarly stores what stage 0 observed, also if the guest then did not boot.
 func (o *Opened) keepEarly(ctx context.Context, result *evidence.CellRun, asked bool, err error) {
 	var failed *failure.Failure
 	if errors.As(err, &failed) && failed.Early != nil {
@@ -28,7 +28,7 @@ func (o *Opened) keepEarly(ctx context.Context, result *evidence.CellRun, asked 
 		return
 	}
 	if !asked || err != nil {
-		return // the cell's failure says why there is nothing
+		return // stage 0 was not asked for, or the cell's failure says why nothing is known
 	}
 	t, run := o.stage0(ctx)
 	if run.Failure != nil {
