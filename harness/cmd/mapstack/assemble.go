@@ -15,10 +15,10 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 )
 
-// version is this tool's own, printed in every report.
+// version is the version of mapstack. Every report has it.
 const version = "0.1.0"
 
-// header is what the report says of the run as a whole.
+// header returns what the report says about the run as a whole.
 func header(r evidence.Run, cells []evidence.CellRun) report.Header {
 	h := report.Header{
 		Tool:    report.Tool{Version: version, Revision: r.Revision, Go: runtime.Version(), Alone: prebuilt.Images() != nil},
@@ -40,11 +40,11 @@ func header(r evidence.Run, cells []evidence.CellRun) report.Header {
 	return h
 }
 
-// hostNames is what stands for the accelerator of a system that runs already.
+// hostNames are the words that reports show as the accelerator of a running system.
 var hostNames = map[matrix.Host]string{matrix.Native: "native", matrix.SSH: "ssh", matrix.UserMode: "user-mode"}
 
-// uncertified is a decision that neither certifies a kernel nor accuses one: what
-// holds or does not under a user-mode emulator is the emulator's.
+// uncertified turns a decision into one that neither certifies nor accuses a kernel. Under a
+// user-mode emulator the claims hold, or fail, because of the emulator.
 func uncertified(d verdict.Decision) verdict.Decision {
 	if d.ExitCode != verdict.ExitInfrastructure {
 		d.ExitCode = verdict.ExitIncomplete
@@ -54,18 +54,18 @@ func uncertified(d verdict.Decision) verdict.Decision {
 	return d
 }
 
-// emulated is whether any cell is a user-mode emulator.
+// emulated reports whether any cell is a user-mode emulator.
 func emulated(cells []evidence.CellRun) bool {
 	return slices.ContainsFunc(cells, func(c evidence.CellRun) bool { return c.Cell.Host == matrix.UserMode })
 }
 
-// refused says of the sysctls that a kernel did not take why it did not: the agent
-// notes "set sysctl NAME: why" (poc/agent/sysctl.go).
+// refused fills in why a kernel did not accept a sysctl. The agent notes it as
+// "set sysctl NAME: why" (poc/agent/sysctl.go).
 func refused(policy []report.PolicyLine, notes []string) {
 	for i := range policy {
 		s := &policy[i]
 		for _, n := range notes {
-			// A cell of fixtures says of what a setting is before its name.
+			// In a cell of the fixtures, the name begins with what the setting is of.
 			if why, ok := strings.CutPrefix(n, "set sysctl "+strings.TrimPrefix(s.Name, matrix.OfSysctl+" ")+": "); ok && s.Left == "" {
 				s.Left = "the kernel refuses it: " + why
 			}
@@ -73,7 +73,7 @@ func refused(policy []report.PolicyLine, notes []string) {
 	}
 }
 
-// reportCells is what the report says of each cell.
+// reportCells returns what the report says about each cell.
 func reportCells(cells []evidence.CellRun) []report.CellReport {
 	var all []report.CellReport
 	for _, c := range cells {
@@ -91,7 +91,7 @@ func reportCells(cells []evidence.CellRun) []report.CellReport {
 				rc.Kernel.Provenance.Policy = append(rc.Kernel.Provenance.Policy, report.PolicyLine(s))
 			}
 		}
-		if len(rc.Kernel.Provenance.Policy) == 0 { // else they are there, with those that were left out
+		if len(rc.Kernel.Provenance.Policy) == 0 { // the provenance also has the settings that were left out
 			for _, s := range c.Cell.Policy {
 				rc.Kernel.Provenance.Policy = append(rc.Kernel.Provenance.Policy, report.PolicyLine{Name: s.Of + " " + s.Name, Value: s.Value, Source: s.Source})
 			}
@@ -120,7 +120,7 @@ func reportCells(cells []evidence.CellRun) []report.CellReport {
 	return all
 }
 
-// starts says how the guests of a cell's runs were had.
+// starts says whether the guests of a cell's runs were restored, booted or started.
 func starts(runs map[string]evidence.ProbeRun) string {
 	restored, booted, started := 0, 0, 0
 	for _, r := range runs {
@@ -146,7 +146,7 @@ func starts(runs map[string]evidence.ProbeRun) string {
 	return fmt.Sprintf("%d %s, %d %s", restored, evidence.Restored, booted, evidence.Booted)
 }
 
-// firstFailure is the cell's own failure, or its first probe's; nil for none.
+// firstFailure returns the cell's own failure, or that of its first failed probe; nil for none.
 func firstFailure(c evidence.CellRun) *failure.Failure {
 	if c.Failure != nil {
 		return c.Failure

@@ -8,8 +8,8 @@ import (
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
-// TestAnEmulatorCertifiesNothing fails if user-mode emulation ends as conformant,
-// or accuses a kernel.
+// TestAnEmulatorCertifiesNothing fails if a run under user-mode emulation is conformant, or
+// accuses a kernel.
 func TestAnEmulatorCertifiesNothing(t *testing.T) {
 	for _, status := range []verdict.Status{verdict.Pass, verdict.Fail, verdict.NotRun} {
 		d := uncertified(verdict.Decide([]verdict.Outcome{{Level: verdict.Must, Status: status}}))

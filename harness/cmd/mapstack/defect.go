@@ -11,8 +11,8 @@ import (
 	"github.com/mapstack/conformance/suites"
 )
 
-// injectable refuses a defect model that is unknown, or that means nothing on
-// an architecture that was asked for. "" is no defect.
+// injectable refuses a defect model that is unknown, or that means nothing on one of the
+// cells. "" is no defect.
 func injectable(name string, cells []matrix.Cell) error {
 	if name == "" {
 		return nil
@@ -23,10 +23,10 @@ func injectable(name string, cells []matrix.Cell) error {
 		for _, m := range defect.Models() {
 			names = append(names, m.Name)
 		}
-		return fmt.Errorf("unknown defect %q; there are %s", name, strings.Join(names, ", "))
+		return fmt.Errorf("unknown defect %q; known are %s", name, strings.Join(names, ", "))
 	}
 	for _, c := range cells {
-		// What depends on the kernel is known only when it has run.
+		// Here a kernel is assumed to have everything. What it lacks is known after the run.
 		if why := model.Why(defect.Target{GOARCH: c.Arch, MarksStacks: true}); why != "" {
 			return fmt.Errorf("defect %s cannot be shown on cell %s: %s; leave that cell out", name, c.Name, why)
 		}
@@ -34,7 +34,7 @@ func injectable(name string, cells []matrix.Cell) error {
 	return nil
 }
 
-// injected is what a report says of the defect of its run, nil for none.
+// injected returns what a report says about the defect of its run; nil for none.
 func injected(name string, cells []evidence.CellRun) *report.Defect {
 	if name == "" {
 		return nil
@@ -47,7 +47,7 @@ func injected(name string, cells []evidence.CellRun) *report.Defect {
 	for _, c := range cells {
 		t, err := suites.Target(c)
 		if err != nil {
-			continue // the cell's outcomes say it
+			continue // the cell's outcomes say what is missing
 		}
 		if why := m.Why(t); why != "" {
 			d.Unseen = append(d.Unseen, fmt.Sprintf("on %s: %s", c.Cell.Name, why))

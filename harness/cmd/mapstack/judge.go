@@ -23,7 +23,7 @@ const (
 	ginkgoFile = "ginkgo.log"
 )
 
-// judge decides every claim from evidence alone.
+// judge makes the report of a run from its evidence alone.
 func judge(asked evidence.Run, cells []evidence.CellRun) (report.Report, error) {
 	outcomes, err := decide(asked.Focus, cells)
 	if err != nil {
@@ -46,7 +46,7 @@ func judge(asked evidence.Run, cells []evidence.CellRun) (report.Report, error) 
 	return r, nil
 }
 
-// decide gives every outcome of the focus, with the recorded deviations.
+// decide returns the outcomes of all claims in the focus. It knows the recorded deviations.
 func decide(focus string, cells []evidence.CellRun) ([]verdict.Outcome, error) {
 	all, err := matrix.Load(fixtures.FS())
 	if err != nil {
