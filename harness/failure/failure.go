@@ -9,7 +9,7 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Kind is how a target failed.
+// Kind says how a target failed.
 type Kind string
 
 const (

@@ -18,8 +18,8 @@ type Cell struct {
 	Memory   int    `yaml:"memoryMiB" json:"memoryMiB"`
 	Notes    string `yaml:"notes,omitempty" json:"notes,omitempty"` // why the cell is as it is
 
-	// Policy is what the operating system sets for its programs. A guest gets the same
-	// settings. Empty for a cell that tests the kernel alone.
+	// Policy holds the settings that the operating system has for its programs. A guest gets
+	// the same ones. Empty for a cell that tests the kernel alone.
 	Policy []Setting `yaml:"policy,omitempty" json:"policy,omitempty"`
 
 	// Host is the kind of running system where the probes run; empty for a QEMU guest.
@@ -40,8 +40,8 @@ type Cell struct {
 type Setting struct {
 	// Of is OfSysctl, OfService or OfSession.
 	Of string `yaml:"of" json:"of"`
-	// Name is that of a sysctl, or "tasks" for pids.max, or the name that limits.conf gives
-	// a limit of setrlimit(2).
+	// Name names a sysctl. It may also be "tasks" for pids.max, or the name that limits.conf
+	// gives a limit of setrlimit(2).
 	Name string `yaml:"name" json:"name"`
 	// Value of a sysctl is a number. Value of a limit is SOFT:HARD, each a number (bytes for
 	// memory), "max", or "-" for the kernel's own value. Value of "tasks" is a number, "max",

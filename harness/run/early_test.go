@@ -9,7 +9,7 @@ import (
 )
 
 // TestStage0IsInTheEvidence fails if an agent is asked to run stage 0, which it does not
-// know, or if its transcript is lost in guests that are restored, booted or fail.
+// know. It also fails if the transcript is lost, however the guest was started or failed.
 func TestStage0IsInTheEvidence(t *testing.T) {
 	for name, c := range map[string]struct {
 		script string

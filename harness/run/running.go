@@ -14,7 +14,7 @@ import (
 // Running is the Where of a system that runs before the run and after it.
 type Running struct {
 	System System
-	// Programs is what the evidence says of agent and probes.
+	// Programs describes the agent and the probes in the evidence.
 	Programs evidence.Guest
 	// Kernel and QEMU describe a system that QEMU booted for the run, or a user-mode
 	// emulator. They are nil for every other system.

@@ -43,12 +43,12 @@ type saved struct {
 	savedRecord
 }
 
-// savedRecord is what a snapshot's folder says about the guest.
+// savedRecord describes the guest in a snapshot's folder.
 type savedRecord struct {
 	Hello       wire.Hello `json:"hello"`
 	Accel       qemu.Accel `json:"accel"`
 	BootSeconds float64    `json:"bootSeconds"`
-	// Early is what stage 0 observed while the guest booted; nil if it observed nothing.
+	// Early holds what stage 0 observed while the guest booted; nil if it observed nothing.
 	Early *wire.Transcript `json:"early,omitempty"`
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/evidence"
 )
 
-// Costs is what a run of many cells cost.
+// Costs holds the costs of a run of many cells.
 type Costs struct {
 	Cells        int     `json:"cells"`
 	Runs         int     `json:"runs"` // of probes

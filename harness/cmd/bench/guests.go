@@ -161,7 +161,7 @@ func (b *bare) boot(ctx context.Context, cfg qemu.Config) (float64, error) {
 	}
 }
 
-// word is what the init of the bare guest says.
+// word is the text that the init of the bare guest writes.
 const word = "mapstack floor\n"
 
 // initAMD64 returns a program that writes word and waits for ever. It has an ELF header, one

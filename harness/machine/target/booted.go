@@ -175,7 +175,7 @@ func (b *Booted) expect(ctx context.Context, limit time.Duration, quiet func() e
 	}
 }
 
-// quietConsole is how long a console may be silent before its prompt is taken for lost.
+// quietConsole bounds the silence of a console. After it, the prompt is taken for lost.
 const quietConsole = 20 * time.Second
 
 // script runs a command in the system and returns what it printed, and its status.

@@ -60,8 +60,8 @@ func TestAgentsFollowOneAnotherInOneSystem(t *testing.T) {
 	}
 }
 
-// TestASystemThatCannotBeUsedSaysWhy fails if a system that refuses the login, or lacks what
-// probes need, is taken for a defect of its kernel, or gets no reason.
+// TestASystemThatCannotBeUsedSaysWhy fails if a refused login, or a missing need of the
+// probes, is taken for a defect of the kernel or is not explained.
 func TestASystemThatCannotBeUsedSaysWhy(t *testing.T) {
 	brief := patient()
 	brief.Boot = 100 * time.Millisecond

@@ -23,7 +23,7 @@ type Guest struct {
 	Hello wire.Hello
 	// Accel is the accelerator that QEMU reports.
 	Accel qemu.Accel
-	// Started is how long it took from QEMU's start to the agent's first answer.
+	// Started is the time from QEMU's start to the agent's first answer.
 	Started time.Duration
 
 	machine  *qemu.Machine

@@ -10,7 +10,7 @@ import (
 )
 
 // Held is a probe: a copy of the test binary under this name. It connects to the socket of
-// its argument, leaves a process behind that also holds the connection, and exits with 0
+// its argument, and leaves a process behind that also holds the connection. It exits with 0
 // once it is sent a byte. So a test knows that the probe runs. The end of the connection
 // tells it that nothing of the probe runs any more.
 const Held = "held"

@@ -287,7 +287,7 @@ func (h *Hosted) Start(ctx context.Context, log io.Writer) (Agent, string, error
 	return a, Started, nil
 }
 
-// attempts is how often something is tried if the connection breaks.
+// attempts bounds the tries on a connection that breaks.
 const attempts = 3
 
 func (h *Hosted) start(ctx context.Context, log io.Writer) (*hostedAgent, error) {

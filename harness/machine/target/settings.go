@@ -17,7 +17,7 @@ var watched = []string{
 	"vm/legacy_va_layout", "vm/max_map_count", "vm/mmap_min_addr", "vm/overcommit_kbytes", "vm/overcommit_memory", "vm/overcommit_ratio", "vm/user_reserve_kbytes",
 }
 
-// settings is what a system says of itself, by name: sysctls, the limits of a new process,
+// settings holds what a system says of itself, by name: sysctls, the limits of a new process,
 // and the control groups and mounts that probes may leave behind.
 type settings map[string]string
 

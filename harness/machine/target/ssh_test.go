@@ -182,7 +182,7 @@ func (p *proxy) drop(told bool) {
 // patience bounds every wait for an event, and is never reached.
 const patience = 2 * time.Minute
 
-// listener is what the probe target.Held connects to.
+// listener is the socket that the probe target.Held connects to.
 type listener struct{ *net.UnixListener }
 
 func listen(t *testing.T) listener {

@@ -81,7 +81,7 @@ type row struct {
 type opened struct {
 	target.Target
 	goarch string
-	how    string // what Start says of its agents
+	how    string // the word that Start returns for its agents
 	// hosted is the target itself if it is a system that runs already and has other users.
 	hosted *target.Hosted
 }
@@ -174,7 +174,7 @@ func gone(t *testing.T, folder string) {
 // scripted is QEMU guests that follow a script, for the table without a kernel.
 type scripted struct{ config qemu.Config }
 
-// booted is what Start says of a guest's agents.
+// booted is the word that Start returns for a guest's agents.
 const booted = "booted"
 
 func (s scripted) Start(ctx context.Context, log io.Writer) (target.Agent, string, error) {

@@ -44,7 +44,7 @@ func (p *Parts) parts() []part {
 	}
 }
 
-// goroot is how the variable of the Go toolchain ends.
+// goroot ends the name of the Go toolchain's variable.
 const goroot = "GOROOT"
 
 // Variable returns the name of the environment variable for a part of an architecture.

@@ -1,6 +1,6 @@
 // Package subject has the five kinds of subject that a run can test: a cell of the matrix, a
-// kernel that somebody holds, the kernel on a disk image, a whole system booted from its
-// disk, and a system that runs already. Each binds itself to the place where its probes run.
+// kernel that somebody holds, the kernel on a disk image, a whole system booted from disk, and
+// a running system. Each binds itself to the place where its probes run.
 package subject
 
 import (

@@ -32,7 +32,7 @@ import (
 	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
-// Options are what a command line asks for. They are fixed once a bench is open.
+// Options holds what a command line asks for. It is fixed once a bench is open.
 type Options struct {
 	// Dir is a folder inside the checkout. It is not used if this program has the guest
 	// programs inside.
@@ -57,7 +57,7 @@ type Options struct {
 	Fresh bool
 }
 
-// Bench is everything that a run needs from this machine.
+// Bench holds everything that a run needs from this machine.
 type Bench struct {
 	Cache   *cache.Cache
 	Client  *debian.Client
