@@ -1,14 +1,13 @@
-# Targets call the mapstack command and the go command; the logic is there.
-# GNU make has one exit status for every failure, 2; the number that the README
-# explains is the one after "Error" in make's last line, and the exit status of
-# bin/mapstack itself.
+# The targets call the mapstack command and the go command, which hold the logic.
+# GNU make exits with 2 after every failure. The exit status that the README explains
+# is the number after "Error" in make's last line. bin/mapstack itself exits with it.
 
 # One static program on every host, as make dist's are; no C compiler is needed.
 export CGO_ENABLED := 0
 
 .PHONY: help conformance kill-table bench record suites list fetch twin doctor test test-boot lint fuzz dist bin/mapstack
 
-# What narrows the matrix, empty for all of it.
+# Variables that narrow or change a run. All empty: the whole matrix, as it is.
 ARCH ?=
 CELL ?=
 KERNEL ?=
@@ -25,25 +24,30 @@ select = $(if $(ARCH),--arch '$(ARCH)') $(if $(CELL),--cell '$(CELL)') $(if $(KE
 
 help:
 	@echo 'make conformance   boot the cells, run the probes, judge the claims'
-	@echo '                   narrowed by ARCH=loong64 CELL=amd64-debian12-6.1 KERNEL=6.1 FOCUS=MS-003;'
-	@echo '                   ARCH=sw64 needs a kernel that you have, and runs its twin beside; ALLOW_TWIN=1 exits as the twin does'
+	@echo '                   ARCH=loong64 CELL=amd64-debian12-6.1 KERNEL=6.1 FOCUS=MS-003 narrow the run'
+	@echo '                   ARCH=sw64 needs a kernel that you supply, and also runs its twin, an Alpha kernel'
+	@echo '                   ALLOW_TWIN=1 exits as the twin and the models decide if there is no real kernel'
 	@echo '                   LOCKED=1 accepts no kernel but the one in fixtures/kernels.lock'
-	@echo '                   TARGET=native, ssh://user@host or user runs the probes there instead'
-	@echo 'make suites        the same through go tool ginkgo, narrowed by ARCH, CELL, KERNEL and LOCKED'
-	@echo 'make kill-table    show which claims catch which injected defects; CELL and FOCUS narrow it'
+	@echo '                   TARGET=native, TARGET=ssh://user@host or TARGET=user runs the probes there, not in guests'
+	@echo '                   DESTRUCTIVE=1 also runs probes that can disrupt other users of the target'
+	@echo '                   DEFECT=stack-read-only injects a defect; such a run certifies nothing'
+	@echo '                   OUT=out is the folder for evidence and reports'
+	@echo 'make suites        run the suites through go tool ginkgo; ARCH, CELL, KERNEL and LOCKED narrow them'
+	@echo 'make kill-table    show which claims catch which injected defects; CELL and FOCUS narrow the table'
 	@echo 'make bench         measure restores, boots and a whole run, and write fixtures/benchmarks.md'
-	@echo 'make record        run the cells of fixtures/recorded and keep what they say, for make test'
+	@echo 'make record        run the cells of fixtures/recorded again and keep their evidence for make test'
 	@echo 'make list          show the cells'
 	@echo 'make fetch         download and prepare everything, boot nothing'
-	@echo 'make twin          build the kernel with sw64'\''s numbers; make doctor ARCH=alpha says what that needs'
-	@echo 'make doctor        say what this machine lacks, and the command that supplies it'
-	@echo 'make dist          make static programs with everything inside, for HOSTS (amd64 arm64 loong64 riscv64), in dist/'
+	@echo 'make twin          build the kernel of sw64'\''s twin; make doctor ARCH=alpha lists the compilers it needs'
+	@echo 'make doctor        list what this machine lacks, with the command that supplies it'
+	@echo 'make dist          write static programs with the guest programs inside to dist/,'
+	@echo '                   for HOSTS (amd64 arm64 loong64 riscv64)'
 	@echo 'make test          run the tests of mapstack itself; boots nothing'
 	@echo 'make test-boot     run the tests that boot real kernels'
 	@echo 'make lint          gofmt, go vet, staticcheck'
 	@echo 'make fuzz          run every fuzz target for FUZZTIME (10s)'
 
-# The go command knows what has changed.
+# This target always runs: the go command knows what has changed.
 bin/mapstack:
 	@test -d bin || echo 'compiling mapstack; the first time takes a minute or two'
 	@go build -trimpath -o $@ ./harness/cmd/mapstack
@@ -53,26 +57,26 @@ conformance: bin/mapstack
 		$(if $(TARGET),--target '$(TARGET)') $(if $(filter-out 0,$(DESTRUCTIVE)),--destructive) \
 		$(if $(filter-out 0,$(ALLOW_TWIN)),--allow-twin) --out '$(OUT)'
 
-# The cells of the table in fixtures/: generic numbers, those of MIPS, 64k pages.
-# CELL asks for others, and writes no file.
+# The cells of fixtures/kill-table.md: generic numbers, those of MIPS, and 64k pages.
+# With CELL or FOCUS the table is only printed.
 tabled = amd64-debian12-6.1,arm64-debian12-6.1,mips64le-debian12bpo-6.12-malta,ppc64le-debian12-6.1
 
 kill-table: bin/mapstack
 	@bin/mapstack kill-table --cell '$(or $(CELL),$(tabled))' $(if $(FOCUS),--focus '$(FOCUS)') \
 		$(if $(CELL)$(FOCUS),,--write fixtures/kill-table.md)
 
-# What a run may end with beside 0: a kernel that does not conform is evidence, too.
+# Also accepts exit status 1 of a run: a kernel that does not conform is evidence, too.
 judged = [ $$? -eq 1 ]
 
-# The run is the second of two: kernels and snapshots are in the cache then.
+# The second of two runs is measured: kernels and snapshots are in the cache by then.
 bench: bin/mapstack
 	@dir=$$(mktemp -d) && { bin/mapstack run --out "$$dir/cold" >/dev/null || $(judged); } && \
 		{ bin/mapstack run --out "$$dir/warm" >/dev/null || $(judged); } && \
 		go run ./harness/cmd/bench --run "$$dir"/warm/* --write fixtures/benchmarks && rm -r "$$dir"
 	@go test -run '^$$' -bench Scale -benchtime 1x ./harness/run
 
-# The cells of fixtures/recorded, which make test judges again: the oldest kernel
-# and the newest ones, every architecture's numbers, each size of a page.
+# The cells of fixtures/recorded, which make test judges again: the oldest kernel and the
+# newest ones, the numbers of every architecture, every page size.
 recorded = alpha-6.1,amd64-debian11-5.10,amd64-debian12-6.1-settings,amd64-debian13bpo-newest,arm64-debian13-6.12-16k,loong64-debian14-newest,$\
 	mips64le-debian12-6.1-malta,mips64le-debian12-6.1-loongson3,ppc64le-debian14-newest-64k,$\
 	riscv64-debian14-newest,s390x-debian14-newest
@@ -82,21 +86,21 @@ record: bin/mapstack
 		bin/mapstack verdict "$$dir"/* --record fixtures/recorded >/dev/null && rm -r "$$dir"
 	@go test ./suites -run TestJudgementsChangeOnPurpose -update
 
-# Every folder that has a suite which boots.
+# Runs every folder whose suite can boot cells.
 suites:
 	MAPSTACK_ARCH='$(ARCH)' MAPSTACK_CELL='$(CELL)' MAPSTACK_KERNEL='$(KERNEL)' \
 	MAPSTACK_OUT='$(abspath $(OUT))' LOCKED='$(if $(filter-out 0,$(LOCKED)),1)' \
 		go tool ginkgo --tags boot --keep-going --timeout 3h \
 		$(patsubst %,./%,$(dir $(wildcard suites/*/suite_boot_test.go)))
 
-# The kernel of the twin, and all that its cell needs.
+# Prepares the kernel of the twin and everything else that its cell needs.
 twin: bin/mapstack
 	@bin/mapstack fetch --arch alpha
 
 HOSTS ?= amd64 arm64 loong64 riscv64
 DIST ?= dist
 
-# The guests' programs are made once; they are the same in the program of every host.
+# The guest programs are built once. The program of every host contains the same ones.
 dist:
 	@go run ./harness/cmd/prebuild harness/guest/prebuilt/images
 	@mkdir -p '$(DIST)' && rm -f '$(DIST)'/mapstack-linux-* '$(DIST)/SHA256SUMS'
@@ -111,8 +115,8 @@ list fetch doctor: bin/mapstack
 test:
 	go test ./...
 
-# One package at a time: each has guests of its own. The suites have their own
-# target, and so have all cells.
+# One package at a time, because each boots guests of its own. The suites and the whole
+# matrix have targets of their own.
 test-boot:
 	go test -tags boot -p 1 -count 1 -timeout 30m -run '^Test(Boot|RealArchive|Toolbox)' \
 		./harness/cmd/mapstack ./harness/machine/diskreader ./harness/machine/target ./harness/machine/toolbox ./harness/run/workbench ./harness/source/debian ./suites

@@ -296,33 +296,3 @@ func TestEveryCommandAndFlagOfTheProgramExists(t *testing.T) {
 		t.Error("no page has a command of the program, so nothing was checked")
 	}
 }
-
-var (
-	claimLine = regexp.MustCompile(`(?m)^([A-Z]{2})-[0-9]{3} ([a-z0-9]+) (?:MUST|SHOULD|MAY)$`)
-	suiteRow  = regexp.MustCompile("(?m)^\\| `([a-z0-9]+)` \\| ([A-Z]{2}(?:(?:, |、)[A-Z]{2})*) \\|")
-)
-
-func TestTheTableOfSuitesNamesEverySuiteAndPrefix(t *testing.T) {
-	want := map[string][]string{}
-	for _, m := range claimLine.FindAllStringSubmatch(read(t, "suites/claims.golden"), -1) {
-		if !slices.Contains(want[m[2]], m[1]) {
-			want[m[2]] = append(want[m[2]], m[1])
-		}
-	}
-	if len(want) == 0 {
-		t.Fatal("suites/claims.golden has no claim, so nothing is checked")
-	}
-	for _, name := range []string{"docs/architecture.md", "docs/architecture" + chinese} {
-		got := map[string][]string{}
-		for _, m := range suiteRow.FindAllStringSubmatch(read(t, name), -1) {
-			got[m[1]] = strings.Split(strings.ReplaceAll(m[2], "、", ", "), ", ")
-		}
-		for suite, prefixes := range want {
-			slices.Sort(prefixes)
-			slices.Sort(got[suite])
-			if !slices.Equal(prefixes, got[suite]) {
-				t.Errorf("%s: suite %s has claims %v, and the table has %v", name, suite, prefixes, got[suite])
-			}
-		}
-	}
-}

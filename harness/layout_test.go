@@ -1,11 +1,17 @@
-// Package harness_test holds the rules about which package may know which.
+// Package harness_test checks which package may import which, and that every wing says what
+// it holds.
 package harness_test
 
 import (
 	"encoding/json"
 	"errors"
+	"go/parser"
+	"go/token"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +22,7 @@ const module = "github.com/mapstack/conformance/"
 // wing is a part of the module that is built on the wings after it.
 type wing struct {
 	folder string
-	// skips is the wings below that it must not know either.
+	// skips lists the wings below that it must not import either.
 	skips []string
 	why   string
 }
@@ -33,8 +39,8 @@ const (
 	matrix   = "harness/matrix"
 )
 
-// wings is the house from top to bottom. A package may import the packages of its
-// own wing and those of the wings below, but for the ones that its wing skips.
+// wings lists the wings from top to bottom. A package may import the packages of its own wing
+// and those of the wings below, except the wings that its own skips.
 var wings = []wing{
 	{"harness/cmd", nil, "a main joins everything"},
 	{suites, []string{machine, guest, source, diagnose}, "claims read a finished run, and run has the cells run"},
@@ -54,7 +60,7 @@ var wings = []wing{
 	{"poc", nil, "guests know nothing of the host"},
 }
 
-// wingOf is the index of the wing that a package of this module is in, -1 for none.
+// wingOf returns the index of the wing that a package of this module is in; -1 for none.
 func wingOf(name string) int {
 	return slices.IndexFunc(wings, func(w wing) bool { return name == w.folder || strings.HasPrefix(name, w.folder+"/") })
 }
@@ -118,6 +124,60 @@ func TestImportsRunDownTheWings(t *testing.T) {
 			t.Errorf("no package is in %s any more: mend its row", w.folder)
 		}
 	}
+}
+
+// TestEveryWingNamesItsRooms fails if the doc.go of a wing leaves out a room, or names one
+// that is gone. A reader finds the rooms there, each with its job.
+func TestEveryWingNamesItsRooms(t *testing.T) {
+	harness := os.DirFS(".")
+	for _, w := range wings {
+		folder, inside := strings.CutPrefix(w.folder, "harness/")
+		if !inside {
+			continue
+		}
+		there := rooms(t, harness, folder)
+		if len(there) == 0 {
+			continue // the package comment says its job
+		}
+		if named := namedRooms(t, folder+"/doc.go"); !slices.Equal(named, there) {
+			t.Errorf("%s/doc.go names the rooms %q, and the folder has %q: give each one line, in this order", w.folder, named, there)
+		}
+	}
+}
+
+// rooms returns the folders with Go files below a wing, by their paths in it, sorted.
+func rooms(t *testing.T, harness fs.FS, wing string) []string {
+	t.Helper()
+	var found []string
+	err := fs.WalkDir(harness, wing, func(name string, e fs.DirEntry, err error) error {
+		room, below := strings.CutPrefix(path.Dir(name), wing+"/")
+		if err == nil && below && !e.IsDir() && path.Ext(name) == ".go" && !slices.Contains(found, room) {
+			found = append(found, room)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(found)
+	return found
+}
+
+// namedRooms returns the first word of every indented line in a file's package comment.
+func namedRooms(t *testing.T, file string) []string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.PackageClauseOnly|parser.ParseComments)
+	if err != nil {
+		t.Errorf("read the rooms of a wing: %v", err)
+		return nil
+	}
+	var named []string
+	for line := range strings.Lines(parsed.Doc.Text()) {
+		if words := strings.Fields(line); len(words) > 0 && strings.HasPrefix(line, "\t") {
+			named = append(named, words[0])
+		}
+	}
+	return named
 }
 
 // TestSuitesDoNotKnowEachOther fails if a suite borrows from another instead of

@@ -1,10 +1,14 @@
-// Package diagnose says why a program on this host got no thread.
+// Package diagnose says why a program on this host got no thread. Judge names the causes
+// from what its rooms observed, and from that alone. A Report tells them in English and
+// Chinese, or as JSON.
 //
-// It follows the program (watch), reads every limit when a call fails (census),
-// runs the program's seccomp filters on the call (filter), and recognises the last
-// words of the Go runtime (fatal). Judge then names the causes from that evidence
-// alone. A Report tells them in English and Chinese, or as JSON.
+// Its rooms:
 //
-// Only commands may import it: it needs no cell, no guest and no kernel image. It
-// imports matrix/arch for architectures, and poc for system calls and tracing.
+//	census  reads how much of everything that can refuse a thread is used
+//	fatal   recognises the texts with which the Go runtime ends a program
+//	filter  runs seccomp filters on a system call, as the kernel does
+//	watch   follows a program by ptrace
+//
+// Only harness/cmd may import this wing. It runs on any host and knows no cell: it imports
+// matrix/arch for architectures, and poc for system calls and tracing.
 package diagnose

@@ -1,6 +1,5 @@
-// Package failure says why something was not observed, and who is to blame for
-// that. Machines report failures, evidence keeps them, and judges read them, so it
-// knows none of these.
+// Package failure says why something was not observed, and who is to blame. Machines report
+// failures, evidence stores them, and judges read them, so the package imports none of these.
 package failure
 
 import (
@@ -10,13 +9,13 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Kind is how a target failed.
+// Kind says how a target failed.
 type Kind string
 
 const (
-	Panic       Kind = "panic"       // the kernel said so itself
-	Oops        Kind = "oops"        // likewise
-	Lockup      Kind = "lockup"      // likewise
+	Panic       Kind = "panic"       // the kernel reported a panic
+	Oops        Kind = "oops"        // the kernel reported an oops
+	Lockup      Kind = "lockup"      // the kernel reported a lockup
 	NoInit      Kind = "no-init"     // the kernel could not start the agent
 	Reboot      Kind = "reboot"      // the guest reset itself without a word
 	Hang        Kind = "hang"        // no record within the limit
@@ -25,8 +24,8 @@ const (
 	Protocol    Kind = "protocol"    // the agent's records make no sense
 	Infra       Kind = "infra"       // QEMU, the toolchain, a mirror, the disk
 	Missing     Kind = "missing"     // a part that no archive has was not supplied, or cannot be built here
-	Refused     Kind = "refused"     // the probe could do harm there, or could decide nothing
-	Altered     Kind = "altered"     // a setting of the system is not what it was
+	Refused     Kind = "refused"     // the probe could harm others on the target, or could decide nothing there
+	Altered     Kind = "altered"     // a setting of the system is not what it was before the probes
 	Interrupted Kind = "interrupted" // the run was stopped from outside
 )
 
@@ -49,8 +48,8 @@ func (f *Failure) Error() string {
 	return text
 }
 
-// Ours reports whether the infrastructure or the cell's description is to blame,
-// and not the kernel.
+// Ours reports whether the infrastructure or the cell's description is to blame, and not
+// the kernel.
 func (f *Failure) Ours() bool {
 	switch f.Kind {
 	case Infra, Protocol, WrongArch, Mismatch, Altered:

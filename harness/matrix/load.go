@@ -13,7 +13,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// Bounds of a cell. A guest outside them is a typing error, not a wish.
+// Bounds of a cell. A value outside them is taken for a typing error.
 const (
 	minMemoryMiB, maxMemoryMiB = 128, 16384
 	maxCPUs                    = 64
@@ -24,10 +24,10 @@ var (
 	series   = regexp.MustCompile(`^([0-9]+\.[0-9]+|newest)$`)
 )
 
-// file is the matrix among the fixtures.
+// file is the name of the matrix in the fixtures.
 const file = "cells.yaml"
 
-// Load reads the matrix of the fixtures.
+// Load reads the matrix from the fixtures.
 func Load(fixtures fs.FS) ([]Cell, error) {
 	data, err := fs.ReadFile(fixtures, file)
 	if err != nil {
@@ -36,8 +36,8 @@ func Load(fixtures fs.FS) ([]Cell, error) {
 	return Parse("fixtures/"+file, data)
 }
 
-// Parse reads a cells file. file names it in errors, which also give the line
-// and what is allowed there.
+// Parse reads a cells file. Its errors give the file's name, the line, and what is allowed
+// there.
 func Parse(file string, data []byte) ([]Cell, error) {
 	var doc struct {
 		Cells []Cell `yaml:"cells"`
@@ -62,7 +62,7 @@ func Parse(file string, data []byte) ([]Cell, error) {
 	return doc.Cells, errors.Join(problems...)
 }
 
-// problems says what is wrong with a cell, each with what is allowed.
+// problems returns everything that is wrong with a cell. Each text says what is allowed.
 func (c Cell) problems() (found []string) {
 	bad := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 	if !cellName.MatchString(c.Name) {
@@ -81,7 +81,7 @@ func (c Cell) problems() (found []string) {
 		}
 	case Supplied:
 		if k != (Kernel{From: Supplied}) {
-			bad("a kernel that is supplied has no suite, package or series: nobody knows which it will be")
+			bad("a supplied kernel must have no suite, package or series: nobody knows which kernel it will be")
 		}
 	default:
 		bad("kernel from %q must be %s or %s, or left out", k.From, Source, Supplied)
@@ -124,7 +124,7 @@ func (c Cell) problems() (found []string) {
 	return found
 }
 
-// at says in which line of the file cell number i stands.
+// at returns a problem of cell number i as an error with the file and the cell's line.
 func at(file string, data []byte, i int, problem string) error {
 	path, err := yaml.PathString(fmt.Sprintf("$.cells[%d]", i))
 	if err != nil {

@@ -9,18 +9,18 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// Selection narrows the matrix. Each field is a comma-separated list; an empty
-// one narrows nothing.
+// Selection narrows the matrix. Each text is a comma-separated list. An empty one narrows
+// nothing.
 type Selection struct {
 	Arch   string // any name of an architecture
 	Cell   string // cell names
 	Kernel string // kernel series
-	Tiered bool   // also cells with a tier when nothing asks for them
+	Tiered bool   // also select cells with a tier that neither Arch nor Cell asks for
 }
 
-// Select returns the cells that every field of s allows, in the file's order;
-// those with a tier only when their architecture or name is asked for. A name
-// that matches nothing is an error that lists the valid ones.
+// Select returns the cells that every field of s allows, in the file's order. It leaves out
+// cells with a tier if s has no architecture, no name and not Tiered. A name that matches
+// nothing is an error that lists the valid names.
 func Select(cells []Cell, s Selection) ([]Cell, error) {
 	asked := split(s.Arch)
 	for i, name := range asked {
@@ -48,7 +48,7 @@ func Select(cells []Cell, s Selection) ([]Cell, error) {
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("no cell is arch %q and cell %q and kernel %q at once; `mapstack list` shows the cells", s.Arch, s.Cell, s.Kernel)
+		return nil, fmt.Errorf("no cell matches arch %q, cell %q and kernel %q together; `mapstack list` shows the cells", s.Arch, s.Cell, s.Kernel)
 	}
 	return chosen, nil
 }

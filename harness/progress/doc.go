@@ -1,7 +1,10 @@
-// Package progress carries what the harness is doing, such as a download or a
-// boot, to whoever shows it.
+// Package progress carries what the harness is doing, such as a download or a boot, to
+// whoever shows it. A package that does work sends each Event to a Sink that it was given;
+// the command decides how to show it.
 //
-// Every wing of the harness but matrix may import it, and it imports nothing. A
-// package that does work sends each Event to a Sink that it was given; the command
-// decides how to show it.
+// It has one room:
+//
+//	display  shows a run as it happens, on a terminal or as plain lines
+//
+// Every wing above it may import it, except matrix and fixtures.
 package progress

@@ -10,8 +10,8 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// observe runs a probe in a guest, below a defect model unless defect is empty,
-// and files what it saw under the probe's own name.
+// observe runs a probe in a guest, below a defect model unless defect is empty. The
+// transcript has the probe's own name.
 func observe(ctx context.Context, g target.Agent, probe, defect string, policy []matrix.Setting) (wire.Transcript, error) {
 	var args []string
 	if probe == catalog.OSLimits {

@@ -8,15 +8,15 @@ import (
 	"github.com/mapstack/conformance/poc/stage0"
 )
 
-// TestStage0IsInTheEvidence fails if it is asked of an agent, which does not know
-// it, or lost in one of the ways that a cell has its guests.
+// TestStage0IsInTheEvidence fails if an agent is asked to run stage 0, which it does not
+// know. It also fails if the transcript is lost, however the guest was started or failed.
 func TestStage0IsInTheEvidence(t *testing.T) {
 	for name, c := range map[string]struct {
 		script string
 		fresh  bool
 		boots  bool
 		steps  int
-		missed bool // told as the failure of its run
+		missed bool // its run has a failure
 	}{
 		"restored":       {"speaks early", false, true, 2, false},
 		"booted":         {"speaks early", true, true, 2, false},
@@ -55,8 +55,8 @@ func TestStage0IsInTheEvidence(t *testing.T) {
 	}
 }
 
-// TestTheSnapshotKeepsWhatStage0Saw: the guest that is restored tomorrow is not
-// the one that said it.
+// TestTheSnapshotKeepsWhatStage0Saw fails if a later run, which restores the guest without
+// a boot, does not know what stage 0 observed.
 func TestTheSnapshotKeepsWhatStage0Saw(t *testing.T) {
 	e, events := scripted(t, "speaks early")
 	for range 2 {
@@ -81,7 +81,7 @@ func TestTheSnapshotKeepsWhatStage0Saw(t *testing.T) {
 	}
 }
 
-// written completes the evidence of a run.
+// written completes the evidence of a run on disk, and returns its folder.
 func written(t *testing.T, folder evidence.Folder, cells []evidence.CellRun) string {
 	t.Helper()
 	var r evidence.Run

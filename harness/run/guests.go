@@ -31,12 +31,12 @@ type factory struct {
 	parts    parts
 	config   qemu.Config
 	timeouts qemu.Timeouts
-	// slow is why nothing faster executes the guest.
+	// slow says why the accelerator is not a faster one.
 	slow string
 
 	mu    sync.Mutex
-	last  evidence.Guest   // as the last boot found it
-	accel qemu.Accel       // what QEMU says it uses
+	last  evidence.Guest   // what the guest that started last said of itself
+	accel qemu.Accel       // the accelerator that QEMU reports
 	first *wire.Transcript // of stage 0 in the guest that was booted; nil if it observed nothing
 }
 
@@ -49,7 +49,7 @@ type parts struct {
 	guest    guestimage.Image
 }
 
-// open gets what the guests are made of, and a snapshot where the machine can have one.
+// open gets what the guests are made of, and a snapshot if the machine can have one.
 // The error may be a *failure.Failure.
 func (g Guests) open(ctx context.Context, e *Engine, cell matrix.Cell, log io.Writer) (place, error) {
 	f := &factory{engine: e, cell: cell}
@@ -68,7 +68,7 @@ func (f *factory) gather(ctx context.Context, boots func(context.Context) (kerne
 	}
 	name := f.cell.Machine
 	if p.rec.Supplied {
-		// Asked at once, so that everything that is missing is told at once.
+		// All parts are looked up together, so that the error lists all that are missing.
 		parts, err := e.Supplies.Parts(p.rec)
 		if err != nil {
 			return err
@@ -96,8 +96,8 @@ func (f *factory) gather(ctx context.Context, boots func(context.Context) (kerne
 	return nil
 }
 
-// sysctls returns the kernel parameters by which a guest gets what its system sets. The
-// kernel takes them since 5.8; in an older one the agent sets them.
+// sysctls returns the kernel parameters that set the sysctls of the guest's system. Kernels
+// accept them since 5.8. In an older one the agent sets them.
 func sysctls(policy []matrix.Setting) []arch.Param {
 	var params []arch.Param
 	for _, s := range policy {
@@ -113,7 +113,7 @@ func (f *factory) lend(ctx context.Context, run func() error) error {
 	return f.engine.room(ctx, int64(f.cell.Memory), run)
 }
 
-// unchanged returns nil: nobody meets a guest again.
+// unchanged returns nil, because no guest is used again.
 func (f *factory) unchanged(context.Context) error { return nil }
 
 // ask does nothing: stage 0 runs in every guest.
@@ -140,19 +140,19 @@ func (f *factory) describe(c *evidence.CellRun) {
 		return
 	}
 	p := f.parts
-	arguments, _ := f.config.Arguments() // what is wrong with them ends every start
+	arguments, _ := f.config.Arguments() // an error here also fails every start
 	c.QEMU = &evidence.QEMU{Version: p.emulator.Version, Source: p.emulator.Source, Build: p.emulator.Build,
 		Machine: p.machine.Name, Params: f.config.Params(), Argv: arguments.ByHand(), AcceleratorReason: f.slow}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.last.Hello.Arch == "" {
-		return // none ever answered
+		return // no guest ever answered
 	}
 	guest := f.last
 	c.QEMU.Accelerator, c.Guest = string(f.accel), &guest
 }
 
-// boot starts a guest afresh.
+// boot boots a guest.
 func (f *factory) boot(ctx context.Context, cfg qemu.Config, log io.Writer) (*target.Guest, error) {
 	began := progress.Event{Cell: f.cell.Name, Stage: progress.Boot, What: cfg.Machine.Name}
 	f.engine.Sink(began)
@@ -165,8 +165,8 @@ func (f *factory) boot(ctx context.Context, cfg qemu.Config, log io.Writer) (*ta
 	return g, err
 }
 
-// bare says of a guest that had stage 0 alone, and therefore no agent to wait for,
-// what was missing. A guest that stage 0 did not run in failed by itself.
+// bare returns why a guest had stage 0 alone, and so no agent to wait for: which parts were
+// missing. If not even stage 0 ran, the error stays as it is.
 func (f *factory) bare(err error) error {
 	var failed *failure.Failure
 	if !errors.As(err, &failed) || failed.Early == nil {
@@ -180,7 +180,7 @@ func (f *factory) bare(err error) error {
 		Message: fmt.Sprintf("stage 0 ran, and nothing else could: %v", problem)}
 }
 
-// start boots a guest and keeps what it said of itself.
+// start boots a guest and records what it said of itself.
 func (f *factory) start(ctx context.Context, log io.Writer) (*target.Guest, error) {
 	g, err := f.boot(ctx, f.config, log)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/evidence"
 )
 
-// MeasureHost asks go-sysconf what this machine has. It decides how many
+// MeasureHost returns the cores, memory and page size of this machine. They decide how many
 // guests run at once.
 func MeasureHost() (evidence.Host, error) {
 	h := evidence.Host{Arch: runtime.GOARCH}
@@ -33,6 +33,6 @@ func MeasureHost() (evidence.Host, error) {
 	return h, nil
 }
 
-// guestShare is the part of the host's memory that guests may have at once, as
-// a fraction: the rest is for the page cache, the compiler and everyone else.
+// guestShareNum / guestShareDen is the part of the host's memory that all guests together
+// may have. The rest is for the page cache, the compiler and other programs.
 const guestShareNum, guestShareDen = 3, 4

@@ -19,23 +19,22 @@ type Opened struct {
 	place  place
 }
 
-// Open makes a bound subject ready for probes: it gets what its guests are made of, and a
-// snapshot where the machine can have one. What the guest wrote to its console when it
-// booted goes to log. The error may be a *failure.Failure.
+// Open gets a bound subject ready for probes: what its guests are made of, and a snapshot if
+// the machine can have one. The console of the guest's boot goes to log. The error may be a
+// *failure.Failure.
 func (e *Engine) Open(ctx context.Context, b Bound, log io.Writer) (*Opened, error) {
 	p, err := b.Where.open(ctx, e, b.Cell, log)
 	return &Opened{engine: e, cell: b.Cell, place: p}, err
 }
 
-// Start gives a pristine guest, or an agent in a system that runs already, and says how it
-// was had. It waits for no room; With does.
+// Start returns the agent of a pristine guest, or an agent in a running system. The text
+// says how it was made. Start does not wait for room on this host; With does.
 func (o *Opened) Start(ctx context.Context, log io.Writer) (target.Agent, string, error) {
 	return o.place.start(ctx, log)
 }
 
-// With lets use have a guest that nothing ran in, and ends it. What it writes to
-// its console goes to log. An error means that there was no guest; what use met
-// is in the run.
+// With calls use with a pristine guest and ends the guest. The guest's console goes to log.
+// An error means that there was no guest. An error of use is in the run.
 func (o *Opened) With(ctx context.Context, log io.Writer, use func(target.Agent) error) (run evidence.ProbeRun, err error) {
 	err = o.place.lend(ctx, func() error {
 		g, how, err := o.Start(ctx, log)
@@ -46,7 +45,7 @@ func (o *Opened) With(ctx context.Context, log io.Writer, use func(target.Agent)
 		run.Guest, run.StartSeconds = how, took.Seconds()
 		began := time.Now()
 		err = use(g)
-		// A failed guest is gone already; why it failed is what counts.
+		// A failed guest has ended already, and the reason why it failed counts.
 		if stopErr := g.Stop(); err == nil && stopErr != nil {
 			return stopErr
 		}
@@ -58,14 +57,13 @@ func (o *Opened) With(ctx context.Context, log io.Writer, use func(target.Agent)
 		return nil
 	})
 	if err == nil && ctx.Err() != nil {
-		err, run.Failure = run.Err(), nil // the run of all cells was stopped, not this probe's
+		err, run.Failure = run.Err(), nil // not this probe was stopped, but the whole run
 	}
 	return run, err
 }
 
-// Observe runs one probe, below a defect model unless defect is empty, in a
-// guest of its own. The transcript is filed under the probe's own name; a run
-// that failed has none.
+// Observe runs one probe in a guest of its own, below a defect model unless defect is empty.
+// The transcript has the probe's own name. A failed run has no transcript.
 func (o *Opened) Observe(ctx context.Context, log io.Writer, probe, defect string) (wire.Transcript, evidence.ProbeRun, error) {
 	if probe == stage0.Probe {
 		t, run := o.stage0(ctx)

@@ -15,19 +15,19 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// trialKind is the cache's name for what Recall keeps, with its version.
+// trialKind is the cache's name for what Recall keeps, with the version of its format.
 const trialKind = "trial-1"
 
 const transcriptFile = "transcript.json"
 
-// errLost is why a trial is not kept: a guest that a busy host made late may
-// answer the next time, and a probe that died may live (malta's floating point
-// registers are lost now and then: "fatal error: float64nan3").
+// errLost means that a trial is not kept, because the next one may end otherwise. A busy host
+// can make a guest too late. A probe can die by chance: malta loses its floating point
+// registers now and then ("fatal error: float64nan3").
 var errLost = errors.New("the run has no whole transcript")
 
-// Recall is Observe below a defect, but what a guest of the same snapshot said
-// below it before is not asked again. It is for proofs about claims, which need
-// not see a kernel twice; a verdict on a kernel is never made of it.
+// Recall is Observe with a cache: it returns what a guest of the same snapshot said below
+// the same defect before. Without a defect or a snapshot it caches nothing. It is for proofs
+// about claims. A verdict on a kernel is never based on it.
 func (o *Opened) Recall(ctx context.Context, probe, defect string) (t wire.Transcript, run evidence.ProbeRun, err error) {
 	snapshot := o.place.snapshot()
 	if snapshot == "" || defect == "" {

@@ -5,7 +5,7 @@ import (
 	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
-// kernelEvidence writes down a kernel image as evidence keeps it, without the paths of
+// kernelEvidence returns what evidence keeps of a kernel image. It leaves out the paths of
 // this host.
 func kernelEvidence(k kernel.Image) *evidence.Kernel {
 	p := k.Provenance

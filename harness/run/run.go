@@ -1,5 +1,3 @@
-// Package run schedules cells over the host's cores and memory, runs their
-// probes, and writes the evidence.
 package run
 
 import (
@@ -42,26 +40,26 @@ type Images interface {
 	Image(ctx context.Context, rec arch.Record) (guestimage.Image, error)
 }
 
-// Supplies says what is supplied for an architecture that no archive has. An
-// error that lists what is missing is a *local.MissingError.
+// Supplies gives the parts of an architecture that no archive has. If parts are missing, the
+// error is a *local.MissingError that lists them.
 type Supplies interface {
 	Parts(rec arch.Record) (local.Parts, error)
 }
 
-// Engine runs cells.
+// Engine runs the probes of bound subjects.
 type Engine struct {
 	Emulators Emulators
 	Images    Images
 	Supplies  Supplies
 	Host      evidence.Host
 	Sink      progress.Sink
-	// Params are kernel parameters beside those that every guest gets.
+	// Params are kernel parameters besides those that every guest gets.
 	Params []arch.Param
-	// Defect is the defect model to inject into every probe that is not spared;
-	// empty for none.
+	// Defect is the defect model to inject below every probe that can run below one; "" for
+	// none.
 	Defect string
-	// Snapshots keeps booted guests, from which probe runs are restored. With
-	// Fresh, or without Snapshots, every probe run boots.
+	// Snapshots keeps booted guests, from which probe runs are restored. With Fresh, or
+	// without Snapshots, every probe run boots a guest.
 	Snapshots Snapshots
 	Fresh     bool
 	kvmOnce   sync.Once
@@ -71,22 +69,22 @@ type Engine struct {
 	cores, memory *semaphore.Weighted
 }
 
-// Cells runs on every bound subject its probes, by the name of its cell, and writes each
-// cell's evidence as soon as it is known. One cell's failure is that cell's; the returned
-// error means that the evidence itself could not be written.
+// Cells runs the probes of every bound subject, which probes holds by the name of its cell.
+// It writes the evidence of a cell as soon as the cell has ended. A failed cell has its
+// failure in its result. The returned error means that evidence could not be written.
 func (e *Engine) Cells(ctx context.Context, subjects []Bound, probes map[string][]string, folder evidence.Folder) ([]evidence.CellRun, error) {
 	results := make([]evidence.CellRun, len(subjects))
 	order := make([]int, len(subjects))
 	for i := range order {
 		order[i] = i
 	}
-	// The longest first: a slow cell that starts last would run alone.
+	// The slowest cells start first. A slow cell that starts last would run alone.
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Compare(slowness(subjects[b].Cell), slowness(subjects[a].Cell))
 	})
 
 	var group errgroup.Group
-	// Beyond the guests that run, a few may be downloading or compiling.
+	// While some cells run guests, others may download or compile.
 	group.SetLimit(2 * e.Host.Cores)
 	for _, i := range order {
 		group.Go(func() error {
@@ -117,7 +115,7 @@ func within(ctx context.Context, cores, memory *semaphore.Weighted, need, budget
 	if need > budget {
 		return fmt.Errorf("the cell needs %d MiB of memory and this host lends guests %d MiB at most; run it on a larger one", need, budget)
 	}
-	// A core first: who waits for one must not keep memory from the others.
+	// The core comes first, so that a guest which waits for a core holds no memory.
 	if err := cores.Acquire(ctx, 1); err != nil {
 		return err
 	}
@@ -137,7 +135,8 @@ func slowness(c matrix.Cell) int {
 	return rec.Slowness
 }
 
-// asFailure gives every error of a cell its type. What has none is ours.
+// asFailure turns every error of a cell into a failure. An unknown error is one of the
+// infrastructure.
 func asFailure(ctx context.Context, err error) *failure.Failure {
 	var f *failure.Failure
 	var wrong *kernel.WrongArchError
@@ -148,7 +147,7 @@ func asFailure(ctx context.Context, err error) *failure.Failure {
 		return nil
 	case errors.As(err, &f):
 		if f.Kind == failure.Interrupted {
-			f.Console = "" // it was well when it was stopped; the console logs have it all
+			f.Console = "" // the guest was well when it was stopped, and the console log has it all
 		}
 		return f
 	case ctx.Err() != nil:
@@ -161,8 +160,8 @@ func asFailure(ctx context.Context, err error) *failure.Failure {
 	return &failure.Failure{Kind: failure.Infra, Message: err.Error()}
 }
 
-// cell runs one cell and fills result as it learns. A probe whose run fails
-// loses what it had observed, and no other does.
+// cell runs one cell and fills in its result. A probe whose run fails loses only its own
+// observations.
 func (e *Engine) cell(ctx context.Context, subject Bound, result *evidence.CellRun, probes []string, folder evidence.Folder) (err error) {
 	log, err := folder.Console(result.Cell.Name, evidence.BootConsole)
 	if err != nil {
@@ -184,7 +183,7 @@ func (e *Engine) cell(ctx context.Context, subject Bound, result *evidence.CellR
 	r := runs{engine: e, opened: o, folder: folder, result: result, total: len(probes)}
 	result.Runs = map[string]evidence.ProbeRun{}
 	if len(probes) > 0 && probes[0] == catalog.Facts {
-		// A guest that is not what the cell says is asked nothing more.
+		// If the guest is not what the cell says, no other probe runs.
 		if err := r.probe(ctx, catalog.Facts); err != nil {
 			return err
 		}
@@ -206,7 +205,7 @@ func (e *Engine) cell(ctx context.Context, subject Bound, result *evidence.CellR
 	return err
 }
 
-// runs is the probe runs of a cell.
+// runs collects the probe runs of a cell.
 type runs struct {
 	engine *Engine
 	opened *Opened
@@ -218,7 +217,7 @@ type runs struct {
 	result       *evidence.CellRun
 }
 
-// probe runs one probe when there is room for its guest, and files what it saw.
+// probe runs one probe when there is room for its guest, and stores what it observed.
 func (r *runs) probe(ctx context.Context, probe string) (err error) {
 	log, err := r.folder.Console(r.result.Cell.Name, probe)
 	if err != nil {
@@ -231,7 +230,7 @@ func (r *runs) probe(ctx context.Context, probe string) (err error) {
 		shown.Done = r.count(&r.begun)
 		r.engine.Sink(shown)
 		t, err = observe(ctx, g, probe, r.engine.Defect, r.result.Cell.Policy)
-		// Several run at a time, and end in any order.
+		// Probes run in parallel and end in any order.
 		shown.Done, shown.End, shown.Err = r.count(&r.ended), true, err
 		r.engine.Sink(shown)
 		return err
@@ -249,7 +248,7 @@ func (r *runs) probe(ctx context.Context, probe string) (err error) {
 	return nil
 }
 
-// count adds one to a number of runs.
+// count adds one to n and returns the sum.
 func (r *runs) count(n *int) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -257,10 +256,10 @@ func (r *runs) count(n *int) int64 {
 	return int64(*n)
 }
 
-// uname names what uname -m says.
+// uname names the answer of uname -m.
 const uname = "uname machine"
 
-// agrees checks the guest's own words against the cell's.
+// agrees checks that the guest is what its cell says.
 func agrees(cell matrix.Cell, t wire.Transcript) error {
 	rec, err := arch.Lookup(cell.Arch)
 	if err != nil {
@@ -271,7 +270,7 @@ func agrees(cell matrix.Cell, t wire.Transcript) error {
 		return &failure.Failure{Kind: failure.Protocol, Message: fmt.Sprintf("read the facts of cell %s: %v", cell.Name, err)}
 	}
 	if cell.PageSize == 0 {
-		cell.PageSize = f.PageSize // nobody knew it before
+		cell.PageSize = f.PageSize // the cell does not say
 	}
 	for _, m := range []struct{ what, said, want string }{
 		{"page size", fmt.Sprint(f.PageSize), fmt.Sprint(cell.PageSize)},
@@ -286,7 +285,7 @@ func agrees(cell matrix.Cell, t wire.Transcript) error {
 	return nil
 }
 
-// accelerator decides how a guest is run, and why not better.
+// accelerator returns the accelerator of a guest, and why it is not a faster one.
 func (e *Engine) accelerator(ctx context.Context, cfg qemu.Config) (qemu.Accel, string) {
 	if cfg.Arch.GOARCH != runtime.GOARCH {
 		return qemu.TCG, "the host is " + runtime.GOARCH

@@ -23,7 +23,7 @@ import (
 	"github.com/mapstack/conformance/poc/catalog"
 )
 
-// source answers for kernels, emulators and guest images.
+// source gives fake kernels and emulators.
 type source struct {
 	kernel func(ctx context.Context, cell matrix.Cell) error
 	qemu   []string

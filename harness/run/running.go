@@ -11,13 +11,13 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Running is Where for a system that was there before the run and is there after it.
+// Running is the Where of a system that runs before the run and after it.
 type Running struct {
 	System System
-	// Programs is what the evidence says of agent and probes.
+	// Programs describes the agent and the probes in the evidence.
 	Programs evidence.Guest
-	// Kernel and QEMU are what the evidence says of a system that was booted for the
-	// run. They are nil for one that was there.
+	// Kernel and QEMU describe a system that QEMU booted for the run, or a user-mode
+	// emulator. They are nil for every other system.
 	Kernel *evidence.Kernel
 	QEMU   *evidence.QEMU
 }
@@ -25,10 +25,10 @@ type Running struct {
 // System is a system that runs already.
 type System interface {
 	target.Target
-	// Early returns what stage 0 observes there; false if it says nothing.
+	// Early runs stage 0 and returns what it observed; false if it said nothing.
 	Early(ctx context.Context) (wire.Transcript, bool)
-	// Unchanged compares the system with what it was before the probes; a
-	// difference is a *failure.Failure.
+	// Unchanged compares the system with its state before the probes. A difference is a
+	// *failure.Failure.
 	Unchanged(ctx context.Context) error
 }
 
@@ -39,7 +39,7 @@ func (r Running) open(context.Context, *Engine, matrix.Cell, io.Writer) (place, 
 // running gives agents in a system that runs already.
 type running struct {
 	Running
-	one sync.Mutex // probes of one system would disturb each other
+	one sync.Mutex // held by the probe that runs; two would disturb each other
 
 	mu   sync.Mutex
 	last wire.Hello // of the agent that started last
@@ -48,7 +48,7 @@ type running struct {
 	first *wire.Transcript // of stage 0; nil if it was not asked or observed nothing
 }
 
-// lend calls run alone. The system's memory is there already.
+// lend calls run while no other probe runs. The system has its memory already.
 func (r *running) lend(_ context.Context, run func() error) error {
 	r.one.Lock()
 	defer r.one.Unlock()

@@ -12,9 +12,8 @@ import (
 	"github.com/mapstack/conformance/harness/progress"
 )
 
-// BenchmarkScale runs synthetic cells on a fake QEMU: what the harness itself
-// takes of the CPU for a probe run, and its memory, must not grow with the
-// matrix.
+// BenchmarkScale runs synthetic cells on a fake QEMU. The CPU time of the harness for a
+// probe run, and its memory for a cell, must not grow with the matrix.
 func BenchmarkScale(b *testing.B) {
 	for _, n := range []int{10, 100, 1000, 10000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

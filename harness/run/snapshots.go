@@ -21,7 +21,7 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Snapshots is where booted guests are kept: a cache.
+// Snapshots is the cache that keeps booted guests.
 type Snapshots interface {
 	Dir(ctx context.Context, kind, key string, build func(ctx context.Context, dir string) error) (string, error)
 	Forget(ctx context.Context, kind, key string) error
@@ -32,23 +32,23 @@ type store struct {
 	*factory
 
 	mu      sync.Mutex
-	saved   *saved // nil when guests are booted
-	unsaved string // why they are
+	saved   *saved // nil if guests are booted
+	unsaved string // why guests are booted; "" if they are restored
 }
 
-// saved is a guest that was booted, said hello, and was stopped.
+// saved is a snapshot of a guest that has booted and said hello.
 type saved struct {
 	dir string
 	key string
 	savedRecord
 }
 
-// savedRecord is what a snapshot's folder says of the guest.
+// savedRecord describes the guest in a snapshot's folder.
 type savedRecord struct {
 	Hello       wire.Hello `json:"hello"`
 	Accel       qemu.Accel `json:"accel"`
 	BootSeconds float64    `json:"bootSeconds"`
-	// Early is what stage 0 observed while the guest booted; nil if it observed nothing.
+	// Early holds what stage 0 observed while the guest booted; nil if it observed nothing.
 	Early *wire.Transcript `json:"early,omitempty"`
 }
 
@@ -92,7 +92,8 @@ func (s *store) save(ctx context.Context, log io.Writer) error {
 	})
 	var failed *failure.Failure
 	switch {
-	// A QEMU that fails may lack the disk for a snapshot: a boot will tell.
+	// If the infrastructure failed, the disk may be too full for a snapshot. Then a boot
+	// may still work.
 	case ctx.Err() != nil || errors.As(err, &failed) && failed.Kind != failure.Infra:
 		return err
 	case err != nil:
@@ -115,7 +116,7 @@ func (s *store) save(ctx context.Context, log io.Writer) error {
 	return nil
 }
 
-// key changes with everything that a booted guest is made of.
+// key identifies everything that a booted guest is made of.
 func (s *store) key() (string, error) {
 	argv, err := s.config.Argv()
 	if err != nil {
@@ -167,7 +168,7 @@ func (k *saved) read() error {
 	return nil
 }
 
-// copyConsole writes what the guest said while it booted.
+// copyConsole writes the console log of the guest's boot to log.
 func (k *saved) copyConsole(log io.Writer) error {
 	f, err := os.Open(filepath.Join(k.dir, consoleFile))
 	if err != nil {
@@ -183,14 +184,14 @@ func (s *store) distrust(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unsaved != "" {
-		return // another probe's guest was first to find out
+		return // the guest of another probe has reported it already
 	}
 	s.saved, s.unsaved = nil, err.Error()
 	s.engine.Sink(progress.Event{Cell: s.cell.Name, Stage: progress.Warning, End: true,
 		What: fmt.Sprintf("cell %s boots for every probe: %v", s.cell.Name, err)})
 }
 
-// describe adds to what the factory knows why guests are booted.
+// describe fills in what the factory knows, and why guests are booted.
 func (s *store) describe(c *evidence.CellRun) {
 	s.factory.describe(c)
 	s.mu.Lock()
@@ -215,8 +216,8 @@ func (s *store) trusted() *saved {
 	return s.saved
 }
 
-// start gives a pristine guest and says how it was had. A snapshot that cannot be
-// restored costs a boot, and is not tried again.
+// start returns a pristine guest, and whether it was restored or booted. A snapshot that
+// cannot be restored is given up, and the guest is booted instead.
 func (s *store) start(ctx context.Context, log io.Writer) (target.Agent, string, error) {
 	if kept := s.trusted(); kept != nil {
 		cfg := s.config
@@ -228,12 +229,12 @@ func (s *store) start(ctx context.Context, log io.Writer) (target.Agent, string,
 		case ctx.Err() != nil:
 			return nil, evidence.Restored, err
 		}
-		// The next run makes another: this one would cost it the same wait.
+		// The snapshot is removed. Otherwise the next run would wait for it in vain, too.
 		s.distrust(errors.Join(err, s.engine.Snapshots.Forget(ctx, snapshotKind, kept.key)))
 	}
 	g, err := s.factory.start(ctx, log)
 	if err != nil {
-		return nil, evidence.Booted, err // and no nil of its type
+		return nil, evidence.Booted, err // a nil *target.Guest would be a non-nil Agent
 	}
 	return g, evidence.Booted, nil
 }

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// scripted is an engine whose guests follow a script.
+// scripted returns an engine whose guests follow a script.
 func scripted(t testing.TB, script string) (*Engine, *[]progress.Event) {
 	t.Helper()
 	e, events := engine(source{qemu: fakeqemu.Prefix(script)})
@@ -65,8 +65,8 @@ func TestEveryProbeRunHasAGuestOfItsOwn(t *testing.T) {
 	for _, c := range []struct {
 		script string
 		fresh  bool
-		guest  string // how each run's guest was had
-		reason string // in the evidence, why not restored
+		guest  string // evidence.Restored or evidence.Booted, for every run
+		reason string // why guests were not restored, in the evidence
 		boots  int
 	}{
 		{"behaves", false, evidence.Restored, "", 1},

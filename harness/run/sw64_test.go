@@ -16,7 +16,7 @@ import (
 	"github.com/mapstack/conformance/poc/stage0"
 )
 
-// vendor supplies for sw64 what the test says.
+// vendor supplies the parts of sw64 that the test names.
 type vendor struct{ parts local.Parts }
 
 func (v vendor) Parts(rec arch.Record) (local.Parts, error) { return v.parts, v.parts.Missing(rec) }
@@ -26,8 +26,8 @@ type disked struct{ image guestimage.Image }
 
 func (d disked) Image(context.Context, arch.Record) (guestimage.Image, error) { return d.image, nil }
 
-// TestTheVendorsEmulatorIsDriven plays the public port of QEMU to sw64: no kernel
-// for it can be had.
+// TestTheVendorsEmulatorIsDriven plays the public port of QEMU to sw64, because no kernel
+// for it can be downloaded.
 func TestTheVendorsEmulatorIsDriven(t *testing.T) {
 	whole := local.Parts{Kernel: "/k", QEMU: "/q", GOROOT: "/g"}
 	for name, tc := range map[string]struct {

@@ -6,19 +6,19 @@ import (
 	"github.com/mapstack/conformance/harness/judge/evidence"
 )
 
-// Costs is what a run of many cells cost.
+// Costs holds the costs of a run of many cells.
 type Costs struct {
 	Cells        int     `json:"cells"`
 	Runs         int     `json:"runs"` // of probes
 	Seconds      float64 `json:"seconds"`
 	GuestSeconds float64 `json:"guestSeconds"` // of CPU, in the guests of the probe runs
 	RunSeconds   float64 `json:"runSeconds"`   // of CPU, in the run's own process
-	MeanMiB      float64 `json:"meanMiB"`      // the most that a guest had resident, on average
-	MostMiB      float64 `json:"mostMiB"`
-	RunMiB       float64 `json:"runMiB"` // the most that the run's own process had
+	MeanMiB      float64 `json:"meanMiB"`      // of the largest resident memory of each guest
+	MostMiB      float64 `json:"mostMiB"`      // the largest resident memory of any guest
+	RunMiB       float64 `json:"runMiB"`       // the largest resident memory of the run's own process
 }
 
-// costs reads them from a run's evidence.
+// costs reads the costs from a run's evidence.
 func costs(folder string) (*Costs, error) {
 	r, cells, err := evidence.Load(folder)
 	if err != nil {

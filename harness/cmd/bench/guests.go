@@ -21,8 +21,8 @@ import (
 	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
-// compare measures a cell: its restore against its boot, and for amd64 the
-// boots against those of a bare QEMU.
+// compare measures a cell's restore against its boot. For the first cell, one of amd64, it
+// also measures restores and boots against a bare QEMU.
 func compare(ctx context.Context, bench *workbench.Bench, cell matrix.Cell, times int) ([]Row, error) {
 	restored, booted := bench.Engine(), bench.Engine()
 	booted.Fresh = true
@@ -69,10 +69,10 @@ func compare(ctx context.Context, bench *workbench.Bench, cell matrix.Cell, time
 	return rows, nil
 }
 
-// benchProbe is the probe whose result is waited for: it does next to nothing.
+// benchProbe is the probe that a measured guest runs, because it does next to nothing.
 const benchProbe = "sysconf"
 
-// toResult is the seconds from nothing to a probe's whole transcript.
+// toResult returns the seconds from nothing to a probe's whole transcript.
 func toResult(ctx context.Context, o *run.Opened) (float64, error) {
 	began := time.Now()
 	var took time.Duration
@@ -89,7 +89,7 @@ func toHello(ctx context.Context, o *run.Opened) (float64, error) {
 	return r.StartSeconds, err
 }
 
-// bare boots a cell's kernel without anything of ours in the guest.
+// bare boots a cell's kernel in a guest that has no program of ours but a tiny init.
 type bare struct {
 	dir            string
 	plain, shipped qemu.Config
@@ -137,7 +137,7 @@ func newBare(ctx context.Context, bench *workbench.Bench, cell matrix.Cell) (*ba
 	return b, nil
 }
 
-// boot is the seconds until init says its word.
+// boot returns the seconds until init says its word.
 func (b *bare) boot(ctx context.Context, cfg qemu.Config) (float64, error) {
 	argv, err := cfg.Argv()
 	if err != nil {
@@ -161,11 +161,11 @@ func (b *bare) boot(ctx context.Context, cfg qemu.Config) (float64, error) {
 	}
 }
 
-// word is what the init of the bare guest says.
+// word is the text that the init of the bare guest writes.
 const word = "mapstack floor\n"
 
-// initAMD64 is a program that writes word and waits for ever: an ELF header, one
-// program header, twelve instructions, and the word.
+// initAMD64 returns a program that writes word and waits for ever. It has an ELF header, one
+// program header, a few instructions, and the word.
 func initAMD64() []byte {
 	const base, headers = 0x400000, 120
 	code := []byte{
@@ -196,7 +196,7 @@ func initAMD64() []byte {
 	return append(b.Bytes(), code...)
 }
 
-// listener notices the word.
+// listener closes heard once the word is written to it.
 type listener struct {
 	once  sync.Once
 	b     []byte

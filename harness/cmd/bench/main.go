@@ -1,6 +1,6 @@
-// Command bench measures what the harness costs and writes a table and JSON.
-// It runs in the root of the checkout. Everything is a ratio of two things measured in turns in one run: machines
-// are shared and noisy, and a duration alone says little.
+// Command bench measures what the harness costs, and writes a table and JSON. It must run in
+// the root of the checkout. Every result is a ratio of two things that were measured in turns
+// in one run. A duration alone says little, because machines are shared and noisy.
 package main
 
 import (
@@ -22,10 +22,10 @@ import (
 )
 
 func main() {
-	times := flag.Int("times", 7, "how often each thing is measured")
-	cells := flag.String("cell", strings.Join(machines, ","), "cells whose restores are measured against their boots")
-	run := flag.String("run", "", "evidence of a warm run of the whole matrix, for its costs")
-	write := flag.String("write", "", "write NAME.md and NAME.json")
+	times := flag.Int("times", 7, "how often to measure each thing")
+	cells := flag.String("cell", strings.Join(machines, ","), "cells whose restores are compared with their boots (comma-separated)")
+	run := flag.String("run", "", "also show the costs of this run: the folder of its evidence")
+	write := flag.String("write", "", "write the results to the files `NAME`.md and NAME.json")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -35,7 +35,7 @@ func main() {
 	}
 }
 
-// machines is a cell of every machine, and amd64 with two CPUs.
+// machines names a cell for every machine, and one of amd64 with two CPUs.
 var machines = []string{"amd64-debian12-6.1", "amd64-debian13-6.12", "arm64-debian12-6.1", "loong64-debian14-newest",
 	"mips64le-debian12-6.1-loongson3", "mips64le-debian12-6.1-malta", "ppc64le-debian12-6.1", "riscv64-debian14-newest", "s390x-debian12-6.1"}
 
@@ -47,16 +47,16 @@ type Result struct {
 	Run   *Costs        `json:"run,omitempty"`
 }
 
-// Row compares two things that were measured in turns.
+// Row compares two things that were measured in turns: Of against To.
 type Row struct {
 	What   string  `json:"what"`
 	Of     Spread  `json:"of"`
 	To     Spread  `json:"to"`
 	Ratio  float64 `json:"ratio"`  // of the medians
-	Target float64 `json:"target"` // at most
+	Target float64 `json:"target"` // the largest ratio that is accepted
 }
 
-// Spread is the seconds that a thing took.
+// Spread says how many seconds a thing took.
 type Spread struct {
 	Name   string  `json:"name"`
 	Min    float64 `json:"min"`
@@ -107,7 +107,7 @@ func measure(ctx context.Context, times int, names, run, write string) error {
 	return renameio.WriteFile(write+".md", []byte(result.markdown()), 0o644)
 }
 
-// contest measures two things in turns: what disturbs one disturbs the other.
+// contest measures two things in turns, so that a disturbance affects both.
 func contest(times int, what string, target float64, of, to string, one, other func() (float64, error)) (Row, error) {
 	var a, b []float64
 	for range times {

@@ -15,9 +15,9 @@ func bundleCommand() *cobra.Command {
 	var s selection
 	var to string
 	cmd := &cobra.Command{
-		Use: "bundle", Short: "Make one program of this one and of all that the cells need, for machines without a network",
-		Long: "The bundle is a mapstack that downloads nothing: kernels, QEMU and its libraries come from inside it, with Debian's signatures.\n" +
-			"It runs on machines of this one's architecture.",
+		Use: "bundle", Short: "Write one program with everything that the cells need, for machines without a network",
+		Long: "bundle writes a mapstack that downloads nothing. Kernels, QEMU and its libraries are inside it, with Debian's\n" +
+			"signatures. It runs on machines of the same architecture as this one.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cells, err := makeBundle(cmd.Context(), s, to)
@@ -37,7 +37,7 @@ func bundleCommand() *cobra.Command {
 	return cmd
 }
 
-// makeBundle returns how many cells the bundle has.
+// makeBundle writes the bundle and returns how many cells it has.
 func makeBundle(ctx context.Context, s selection, to string) (int, error) {
 	if err := workbench.CanBundle(); err != nil {
 		return 0, err

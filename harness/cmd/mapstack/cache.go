@@ -14,8 +14,8 @@ import (
 func cacheCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "cache", Short: "Show what the cache holds, or prune it",
-		Long: "cache shows what the cache holds. A run prunes it to its limit, what was used longest ago first,\n" +
-			"if no other run uses it. The limit is " + humanize.IBytes(cache.DefaultLimit) + ", or what MAPSTACK_CACHE_LIMIT says, such as 8GiB.",
+		Long: "cache shows what the cache holds. A run prunes the cache to its limit, if no other run uses it. What was used\n" +
+			"longest ago goes first. The limit is " + humanize.IBytes(cache.DefaultLimit) + ", or the value of MAPSTACK_CACHE_LIMIT, such as 8GiB.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := cache.Inspect("")

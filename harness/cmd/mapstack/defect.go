@@ -8,8 +8,8 @@ import (
 	"github.com/mapstack/conformance/poc/defect"
 )
 
-// injectable refuses a defect model that is unknown, or that means nothing on
-// an architecture that was asked for. "" is no defect.
+// injectable refuses a defect model that is unknown, or that means nothing on one of the
+// cells. "" is no defect.
 func injectable(name string, cells []matrix.Cell) error {
 	if name == "" {
 		return nil
@@ -20,10 +20,10 @@ func injectable(name string, cells []matrix.Cell) error {
 		for _, m := range defect.Models() {
 			names = append(names, m.Name)
 		}
-		return fmt.Errorf("unknown defect %q; there are %s", name, strings.Join(names, ", "))
+		return fmt.Errorf("unknown defect %q; known are %s", name, strings.Join(names, ", "))
 	}
 	for _, c := range cells {
-		// What depends on the kernel is known only when it has run.
+		// Here a kernel is assumed to have everything. What it lacks is known after the run.
 		if why := model.Why(defect.Target{GOARCH: c.Arch, MarksStacks: true}); why != "" {
 			return fmt.Errorf("defect %s cannot be shown on cell %s: %s; leave that cell out", name, c.Name, why)
 		}

@@ -24,9 +24,9 @@ import (
 	"github.com/mapstack/conformance/harness/source/debian"
 )
 
-// owned is PID 1 of a small system that somebody owns alone: Debian's busybox and the
-// program that vendors get. It runs what could harm others, and compares by itself what
-// the system was before with what it is after.
+// owned is PID 1 of a small system with one owner: Debian's busybox and the program that
+// vendors get. It runs probes that could harm others, and compares the system with what it
+// was before.
 const owned = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/root
@@ -50,8 +50,9 @@ diff /root/before /root/after && echo owned-unchanged
 reboot -f
 `
 
-// TestBootDestructiveOnAMachineOfItsOwn runs what could harm others as native on a system
-// that is thrown away: a real kernel, a static mapstack, and no Go, network or QEMU in it.
+// TestBootDestructiveOnAMachineOfItsOwn runs probes that could harm others, as native, on a
+// system that is thrown away. It has a real kernel and a static mapstack, but no Go, network
+// or QEMU.
 func TestBootDestructiveOnAMachineOfItsOwn(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
@@ -114,7 +115,7 @@ func TestBootDestructiveOnAMachineOfItsOwn(t *testing.T) {
 	}
 }
 
-// ownedSystem is an initramfs of the system.
+// ownedSystem makes the initramfs of the system.
 func ownedSystem(ctx context.Context, t *testing.T, client *debian.Client, suite, program string) string {
 	t.Helper()
 	dir := t.TempDir()

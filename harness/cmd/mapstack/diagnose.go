@@ -18,10 +18,10 @@ import (
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
-// exitRefused is what diagnose --pid ends with when a thread was refused.
+// exitRefused is the exit status of diagnose --pid if something was refused.
 const exitRefused = 1
 
-// diagnosis is the command's flags.
+// diagnosis holds the flags of `mapstack diagnose`.
 type diagnosis struct {
 	pid      int
 	json     bool
@@ -33,20 +33,26 @@ func diagnoseCommand() *cobra.Command {
 	var d diagnosis
 	cmd := &cobra.Command{
 		Use: "diagnose {--pid PID | -- CMD [ARGS...]}", Short: "Say why a program on this host gets no thread",
-		Long: "diagnose runs a program, or watches one that runs, by ptrace. When the kernel refuses it a thread or a\n" +
-			"process, it says which limit was hit, where that is set, and the command that raises it. The program is\n" +
-			"slower meanwhile: it stops at every system call. The dozen threads of mapstack count against the same limits,\n" +
-			"unless --pid watches from another user or control group.\n\n" +
-			"The diagnosis goes to standard error, with --pid to standard output. Exit status: with CMD the program's\n" +
-			"own, 128 and the signal's number if a signal ended it. With --pid 0 when nothing was refused until the\n" +
-			"program ended or Ctrl-C, 1 when something was, 2 when that cannot be told. 69 when there is no such program.",
+		Long: "diagnose starts the program CMD, or attaches to the process PID, and watches it by ptrace. When the kernel\n" +
+			"refuses a thread or a process, diagnose says which limit was hit, where the limit is set, and which command\n" +
+			"raises it. If the program cannot be traced, diagnose judges by its error messages or its limits, and says\n" +
+			"what tracing needs.\n\n" +
+			"The program runs slower, because it stops at every system call. The dozen threads of mapstack count against\n" +
+			"the same limits. To avoid this, use --pid as another user or from another control group.\n\n" +
+			"The diagnosis goes to standard error with CMD, and to standard output with --pid.\n\n" +
+			"Exit status with CMD: that of the program, or 128 plus the number of the signal that ended it. 69 if there is\n" +
+			"no such program. Exit status with --pid, once the program has ended or after Ctrl-C:\n\n" +
+			"  0   nothing was refused, or the program recovered\n" +
+			"  1   something was refused\n" +
+			"  2   it could not be determined\n" +
+			"  69  there is no such program",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return d.run(cmd, args) },
 	}
 	cmd.Flags().SetInterspersed(false)
 	cmd.Flags().IntVar(&d.pid, "pid", 0, "watch this process instead of starting one")
-	cmd.Flags().BoolVar(&d.json, "json", false, "write JSON, in both languages")
-	cmd.Flags().StringVar(&d.language, "lang", "", "en or zh; else by LC_ALL, LC_MESSAGES, LANG")
+	cmd.Flags().BoolVar(&d.json, "json", false, "write the diagnosis as JSON, with the text in both languages")
+	cmd.Flags().StringVar(&d.language, "lang", "", "language of the diagnosis, en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)")
 	cmd.Flags().StringVarP(&d.output, "output", "o", "", "write the diagnosis to this file")
 	return cmd
 }
@@ -80,7 +86,7 @@ func (d diagnosis) run(cmd *cobra.Command, args []string) error {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
 	s.Signals = own(signals)
-	// A signal is the program's to act on: its end is this command's.
+	// The program decides what a signal does. This command ends when the program ends.
 	o, err := s.Run(context.WithoutCancel(cmd.Context()), watch.Command{
 		Path: path, Args: args, Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
 	})
@@ -103,8 +109,8 @@ func (d diagnosis) tell(r diagnose.Report, to io.Writer, language diagnose.Langu
 	return r.Write(to, language, d.json)
 }
 
-// own leaves out the signals that a terminal has given the program already: its
-// keys reach all of the foreground.
+// own passes on the signals that the program has not got already. The keys of a terminal
+// send SIGINT and SIGQUIT to all processes in its foreground.
 func own(all <-chan os.Signal) <-chan os.Signal {
 	passed := make(chan os.Signal)
 	go func() {
@@ -128,7 +134,7 @@ func foreground() bool {
 	return err == nil && group == unix.Getpgrp()
 }
 
-// programExit is the program's own end.
+// programExit returns the exit status of the program as an error; nil for 0.
 func programExit(status syscall.WaitStatus) error {
 	switch {
 	case status.Signaled():

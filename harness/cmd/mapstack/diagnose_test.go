@@ -29,8 +29,8 @@ func TestDiagnoseNeedsOneProgram(t *testing.T) {
 	}
 }
 
-// TestTheProgramsExitStatusIsKept fails if a diagnosis could not stand in front
-// of a program in a script.
+// TestTheProgramsExitStatusIsKept fails if a script could not put diagnose in front of a
+// program.
 func TestTheProgramsExitStatusIsKept(t *testing.T) {
 	for status, want := range map[syscall.WaitStatus]int{
 		0: 0, 2 << 8: 2, 69 << 8: 69,

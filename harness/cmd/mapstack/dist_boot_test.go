@@ -23,9 +23,8 @@ import (
 // bundled is the cell that is taken to the machine without a network.
 const bundled = "amd64-debian12-6.1"
 
-// TestBootFromABundleWithoutANetwork makes the program of this host, a bundle of it,
-// and runs a cell where there is no network, no Go, no QEMU, no checkout and nothing
-// cached.
+// TestBootFromABundleWithoutANetwork makes the program of this host and a bundle of it. Then
+// it runs a cell without a network, Go, QEMU, a checkout and a cache.
 func TestBootFromABundleWithoutANetwork(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
@@ -58,7 +57,7 @@ func TestBootFromABundleWithoutANetwork(t *testing.T) {
 		cmd := exec.CommandContext(ctx, bundle, c.args...)
 		cmd.Dir = dir
 		cmd.Env = []string{"HOME=" + dir, "XDG_CACHE_HOME=" + filepath.Join(dir, "cache"), "PATH=/nonexistent"}
-		// A network of its own, in which there is not even a loopback.
+		// A network namespace of its own, in which not even the loopback is up.
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
 			UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}, GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
 			Pdeathsig: syscall.SIGTERM}

@@ -15,7 +15,7 @@ import (
 func doctorCommand() *cobra.Command {
 	var s selection
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "Say what is missing on this machine, and the command that supplies it",
+		Use: "doctor", Short: "List what this machine lacks, with the command that supplies it",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cells, err := s.cells()

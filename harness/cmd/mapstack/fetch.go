@@ -22,14 +22,14 @@ func fetchCommand() *cobra.Command {
 		Use: "fetch", Short: "Download and prepare everything the cells need, without booting them",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s.Tiered = update // the lock is of every kernel that an archive holds
+			s.Tiered = update // the lock pins every kernel that an archive holds
 			cells, err := s.cells()
 			if err != nil {
 				return err
 			}
 			cells = slices.DeleteFunc(cells, func(c matrix.Cell) bool { return c.Kernel.From == matrix.Supplied })
 			if update && prebuilt.Images() != nil {
-				return errors.New("--update-lock writes to a checkout; run the mapstack that make builds there")
+				return errors.New("--update-lock writes to a checkout; use the bin/mapstack that make builds there")
 			}
 			d := display.New(os.Stderr)
 			bench, err := workbench.Open(cmd.Context(), s.options(d.Sink))
@@ -55,10 +55,10 @@ func fetchCommand() *cobra.Command {
 		},
 	}
 	s.flags(cmd)
-	cmd.Flags().BoolVar(&update, "update-lock", false, "write what the whole matrix resolved to into fixtures/kernels.lock")
+	cmd.Flags().BoolVar(&update, "update-lock", false, "write the kernels that the whole matrix resolved to into fixtures/kernels.lock")
 	cmd.MarkFlagsMutuallyExclusive("update-lock", "locked")
 	for _, narrow := range []string{"arch", "cell", "kernel"} {
-		// A lock of a part would drop the rest.
+		// A lock of a part of the matrix would lose the other cells.
 		cmd.MarkFlagsMutuallyExclusive("update-lock", narrow)
 	}
 	return cmd

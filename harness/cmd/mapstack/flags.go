@@ -15,7 +15,7 @@ import (
 	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
-// runFlags is what `mapstack run` is asked for.
+// runFlags holds the flags of `mapstack run`.
 type runFlags struct {
 	selection
 	focus, defect, out        string
@@ -31,29 +31,29 @@ type runFlags struct {
 func (f *runFlags) flags(cmd *cobra.Command) {
 	f.selection.flags(cmd)
 	set := cmd.Flags()
-	set.Lookup("kernel").Usage = "only these kernel series, such as 6.1 or newest; or a kernel that you hold, by a path with a slash: a kernel, a .deb, a .rpm, a yum repository"
+	set.Lookup("kernel").Usage = "only these kernel series, such as 6.1 or newest (comma-separated); or a kernel of yours, by a path with a slash: a kernel file, a .deb, a .rpm or a yum repository"
 	set.StringVar(&f.focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
-	set.StringVar(&f.defect, "defect", "", "run the probes as on a kernel with this defect; certifies nothing")
-	set.BoolVar(&f.fresh, "fresh", false, "boot a guest for every probe instead of restoring one that was booted before")
-	set.BoolVar(&f.allowTwin, "allow-twin", false, "exit as the twin and the models decide where there is no real kernel of the architecture")
+	set.StringVar(&f.defect, "defect", "", "inject this defect below the probes, as if the kernel had it; such a run certifies nothing")
+	set.BoolVar(&f.fresh, "fresh", false, "boot a guest for every probe, instead of restoring one from a snapshot")
+	set.BoolVar(&f.allowTwin, "allow-twin", false, "if there is no real kernel of the architecture, exit as the twin and the models decide")
 	set.BoolVar(&f.offline, "offline", false, "download nothing; a file that the cache lacks is an error that names it. Implies --locked")
-	set.StringVar(&f.programs, "guest-agent", "", "folder of the agent and probes, static programs that you compiled with your own Go, to run instead of ours")
+	set.StringVar(&f.programs, "guest-agent", "", "folder with an agent and probes to run instead of ours: static programs that you compiled with your own Go")
 	set.StringVar(&f.out, "out", "out", "folder for evidence and reports")
 
 	set.StringVar(&f.running.Target, "target", "", "run the probes in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)")
 	set.BoolVar(&f.running.Destructive, "destructive", false, "also run probes that can disrupt other users of the target")
 
-	set.StringVar(&f.image, "os-image", "", "image of a system's disk (raw or qcow2, also compressed): test its kernel with its settings; it is never written to")
-	set.StringVar(&f.os, "os", "", "the system that the kernel belongs to, such as uos, kylin, loongnix, openeuler, deepin or debian")
+	set.StringVar(&f.image, "os-image", "", "image of a system's disk (raw or qcow2, also compressed): test its kernel with its settings; nothing is written to the image")
+	set.StringVar(&f.os, "os", "", "the system that the kernel belongs to, such as uos, kylin, loongnix, openeuler, deepin or debian (default: what the file or the image says)")
 	set.StringVar(&f.keyring, "keyring", "", "file of the OpenPGP keys that may sign the yum repository which --kernel names")
-	set.StringArrayVar(&f.kernelArgs, "kernel-arg", nil, "one more kernel parameter, K or K=V, as it is; reports say so (may be repeated)")
+	set.StringArrayVar(&f.kernelArgs, "kernel-arg", nil, "add this kernel parameter, K or K=V; reports say that it was added (may be repeated)")
 
 	set.BoolVar(&f.fullBoot, "full-boot", false, "boot the system on --os-image by its own boot loader, and run the probes in it; nothing is written to the image")
 	set.StringVar(&f.login, "login", "root", "the user who logs in on the serial console of a full boot")
-	set.StringVar(&f.password, "password-file", "", "file with the password of --login; none for an account without")
-	set.StringVar(&f.firmware, "firmware", "", "firmware that a full boot starts with, such as OVMF.fd; QEMU's own without")
+	set.StringVar(&f.password, "password-file", "", "file with the password of --login; leave it out for an account without one")
+	set.StringVar(&f.firmware, "firmware", "", "firmware that a full boot starts with, such as OVMF.fd (default: QEMU's own)")
 
-	// A system that runs already, or is booted whole, is tested as it is.
+	// A running system, or one that is booted whole, is tested as it is.
 	for _, whole := range []string{"target", "full-boot"} {
 		for _, changes := range []string{"defect", "cell", "kernel", "kernel-arg"} {
 			cmd.MarkFlagsMutuallyExclusive(whole, changes)
@@ -61,12 +61,12 @@ func (f *runFlags) flags(cmd *cobra.Command) {
 	}
 	cmd.MarkFlagsMutuallyExclusive("target", "full-boot")
 	cmd.MarkFlagsMutuallyExclusive("target", "os-image")
-	// What is given makes a cell of its own.
+	// An image makes a cell of its own.
 	cmd.MarkFlagsMutuallyExclusive("cell", "os-image")
 }
 
-// file returns the kernel that --kernel names as a file or a repository: a value with a
-// slash is a path, every other is a series.
+// file returns the file or the repository that --kernel names; "" if it names a series. Only
+// a value with a slash is a path.
 func (f *runFlags) file() string {
 	if strings.ContainsRune(f.Kernel, filepath.Separator) {
 		return f.Kernel
@@ -74,12 +74,12 @@ func (f *runFlags) file() string {
 	return ""
 }
 
-// subjects returns what the run is to ask.
+// subjects returns what the run is to test.
 func (f *runFlags) subjects() ([]subject.Subject, error) {
 	file := f.file()
 	switch {
 	case f.fullBoot && f.image == "":
-		return nil, errors.New("--full-boot boots the system on a disk; --os-image must name the image")
+		return nil, errors.New("--full-boot boots the system on a disk; --os-image must name the image of the disk")
 	case file != "" && f.Cell != "":
 		return nil, fmt.Errorf("--kernel %s makes a cell of its own; leave out --cell", file)
 	case file == "" && f.Kernel != "" && f.image != "":
@@ -111,7 +111,7 @@ func (f *runFlags) subjects() ([]subject.Subject, error) {
 	return subject.Cells(cells), nil
 }
 
-// hint mentions a file that has the name of the series which was asked for.
+// hint mentions a file that has the same name as the series that was asked for.
 func (f *runFlags) hint() string {
 	info, err := os.Stat(f.Kernel)
 	if f.Kernel == "" || f.file() != "" || err != nil || !info.Mode().IsRegular() {
@@ -126,7 +126,7 @@ func (f *runFlags) options(sink progress.Sink) (workbench.Options, error) {
 	o.Offline, o.Programs, o.Defect, o.Fresh = f.offline, f.programs, f.defect, f.fresh
 	for _, a := range f.kernelArgs {
 		if a == "" || strings.ContainsAny(a, " \t\n\"") {
-			return o, fmt.Errorf("--kernel-arg %q is empty or has a character that splits it; give one parameter, K or K=V", a)
+			return o, fmt.Errorf("--kernel-arg %q is empty, or has a space or a quote; give one parameter, K or K=V", a)
 		}
 		o.Params = append(o.Params, arch.Param{Value: a, Reason: "asked for with --kernel-arg; the kernel is not tested as it is shipped"})
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/mapstack/conformance/harness/progress"
 )
 
-// TestAKernelIsASeriesOrAPath fails if what --kernel means depends on what lies in the
-// folder.
+// TestAKernelIsASeriesOrAPath fails if the meaning of --kernel depends on the files in the
+// current folder.
 func TestAKernelIsASeriesOrAPath(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("2.4", nil, 0o644); err != nil {
@@ -43,8 +43,8 @@ func TestAParameterIsOneWord(t *testing.T) {
 	}
 }
 
-// TestFlagsThatExcludeEachOtherSaySo fails if one of two contradicting flags wins without a
-// word, or a missing one is called by another's name.
+// TestFlagsThatExcludeEachOtherSaySo fails if one of two contradicting flags is ignored
+// silently, or if the error for a missing flag names another one.
 func TestFlagsThatExcludeEachOtherSaySo(t *testing.T) {
 	for line, want := range map[string]string{
 		"--full-boot":                                   "--os-image must name the image",

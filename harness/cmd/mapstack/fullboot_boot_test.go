@@ -16,8 +16,8 @@ import (
 	"github.com/mapstack/conformance/harness/source/debian"
 )
 
-// installed is the image of a Debian 12 with systemd, AppArmor and GRUB, as an
-// installer would leave it: what a vendor's image is, of parts that anybody has.
+// installed makes the image of a Debian 12 with systemd, AppArmor and GRUB, as an installer
+// would leave it. It stands for a vendor's image, and is made of parts that anybody has.
 func installed(t *testing.T) string {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -100,7 +100,7 @@ func install(ctx context.Context, mirror, dir string) error {
 	return nil
 }
 
-// assemble makes a disk with a partition and a boot loader before it, where an
+// bootable makes a disk with a partition and a boot loader before it, where an
 // installation of GRUB puts them.
 func bootable(dir, root string, run func(input, name string, args ...string) error) error {
 	disk := filepath.Join(dir, "synthetic-debian12.img")
@@ -125,8 +125,8 @@ func bootable(dir, root string, run func(input, name string, args ...string) err
 	return nil
 }
 
-// TestBootAWholeSystem boots an installed system as it is, and runs probes inside it:
-// below systemd, with its security modules and its settings.
+// TestBootAWholeSystem boots an installed system as it is, and runs probes inside it, below
+// systemd, with the system's security modules and settings.
 func TestBootAWholeSystem(t *testing.T) {
 	image := installed(t)
 	before := state(t, image)

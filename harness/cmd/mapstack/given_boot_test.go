@@ -22,7 +22,7 @@ import (
 	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
-// synthetic makes images of Debian's kernel, as vendors hold theirs.
+// synthetic packs Debian's kernel into the forms in which vendors hold theirs.
 type synthetic struct {
 	t      *testing.T
 	dir    string
@@ -50,7 +50,7 @@ func debianParts(t *testing.T) synthetic {
 	return synthetic{t, t.TempDir(), kernel}
 }
 
-// root is a system with settings, in files by their names.
+// root makes the root folder of a system. settings are its files, by their names.
 func (p synthetic) root(settings map[string]string) string {
 	p.t.Helper()
 	root, err := os.MkdirTemp(p.dir, "root")
@@ -96,7 +96,7 @@ func (p synthetic) ext4(settings map[string]string) string {
 	return path
 }
 
-// qcow2 is a compressed one, of a disk with a GPT and xfs.
+// qcow2 makes a compressed qcow2 image of a disk with a GPT and xfs.
 func (p synthetic) qcow2() string {
 	p.t.Helper()
 	root, proto := p.root(nil), filepath.Join(p.dir, "proto")
@@ -143,8 +143,8 @@ func (p synthetic) rpm() string {
 	return path
 }
 
-// TestBootTheKernelOfWhatAVendorHolds boots Debian's kernel out of an image and a
-// package, and judges it. What is held is as it was.
+// TestBootTheKernelOfWhatAVendorHolds boots Debian's kernel from an image and from a package,
+// and judges it. The vendor's file must not change.
 func TestBootTheKernelOfWhatAVendorHolds(t *testing.T) {
 	p := debianParts(t)
 	for _, c := range []struct{ option, file, chain string }{
@@ -162,8 +162,8 @@ func TestBootTheKernelOfWhatAVendorHolds(t *testing.T) {
 	}
 }
 
-// TestBootUnderTheLimitsOfASystem gives the guest what an image sets: threads are
-// refused by the limit that binds, and a reader is told which, and where it is set.
+// TestBootUnderTheLimitsOfASystem gives the guest the limits that an image sets. The lowest
+// limit must refuse threads, and the report must say which one it is and where it is set.
 func TestBootUnderTheLimitsOfASystem(t *testing.T) {
 	p := debianParts(t)
 	for name, c := range map[string]struct {
@@ -247,7 +247,7 @@ func judged(t *testing.T, exit int, args ...string) report.Report {
 	return r
 }
 
-// state is the content of a file and when it was changed.
+// state returns a hash of a file's content, and when the file was changed.
 func state(t *testing.T, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)

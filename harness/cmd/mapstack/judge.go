@@ -44,7 +44,7 @@ func judge(asked evidence.Run, cells []evidence.CellRun) (report.Report, error) 
 	return assemble.Report(assemble.Inputs{Tool: tool, Run: asked, Cells: cells, Claims: suites.Claims(), Outcomes: outcomes, Article: text, Target: suites.Target}), nil
 }
 
-// decide gives every outcome of the focus, with the recorded deviations.
+// decide returns the outcomes of all claims in the focus. It knows the recorded deviations.
 func decide(focus string, cells []evidence.CellRun) ([]verdict.Outcome, error) {
 	all, err := matrix.Load(fixtures.FS())
 	if err != nil {

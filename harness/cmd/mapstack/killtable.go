@@ -18,7 +18,7 @@ import (
 	"github.com/mapstack/conformance/suites"
 )
 
-// killTableFlags is what `mapstack kill-table` is asked for.
+// killTableFlags holds the flags of `mapstack kill-table`.
 type killTableFlags struct {
 	selection
 	focus, file string
@@ -29,10 +29,12 @@ func killTableCommand() *cobra.Command {
 	var f killTableFlags
 	cmd := &cobra.Command{
 		Use: "kill-table", Short: "Show which claims catch which injected defects", Args: cobra.NoArgs,
-		Long: "kill-table runs the probes of each cell without a defect and then below every defect model, each in a\n" +
-			"guest of its own. It judges all of it and prints which claims catch which defect. It fails if the control\n" +
-			"is not conformant, if no MUST claim catches a defect, if no defect makes a MUST claim fail, or if a defect\n" +
-			"makes claims about something else fail without a recorded reason.",
+		Long: "kill-table runs the probes of each cell first without a defect, as the control, and then below every defect\n" +
+			"model. Every run has a guest of its own. It prints which claims catch which defect. It exits with 1 if\n\n" +
+			"  - the control is not conformant,\n" +
+			"  - a defect is caught by no MUST claim,\n" +
+			"  - a MUST claim fails under no defect, or\n" +
+			"  - a defect makes claims about something else fail without a recorded reason.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := f.table(cmd.Context(), cmd.ErrOrStderr())
 			if err != nil {
@@ -54,7 +56,7 @@ func killTableCommand() *cobra.Command {
 	}
 	f.flags(cmd)
 	cmd.Flags().StringVar(&f.focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
-	cmd.Flags().BoolVar(&f.all, "all", false, "also try each defect on the probes that should not notice it; takes several times as long")
+	cmd.Flags().BoolVar(&f.all, "all", false, "also try each defect on the probes that should not notice it; this takes several times as long")
 	cmd.Flags().BoolVar(&f.again, "again", false, "run everything again. Without it, results are cached per guest, so an interrupted table resumes")
 	cmd.Flags().StringVar(&f.file, "write", "", "also write the table as Markdown to this file")
 	return cmd

@@ -15,12 +15,12 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	// A second signal ends the process the ordinary way.
+	// A second signal has its default action: it ends the process.
 	context.AfterFunc(ctx, stop)
 	os.Exit(exitCode(root().ExecuteContext(ctx)))
 }
 
-// exitCode turns what a command returned into one of the design's numbers.
+// exitCode prints the error of a command and returns the exit status for it.
 func exitCode(err error) int {
 	var code exitError
 	var failed *failure.Failure
@@ -32,12 +32,12 @@ func exitCode(err error) int {
 	}
 	fmt.Fprintln(os.Stderr, "mapstack:", err)
 	if errors.As(err, &failed) && !failed.Ours() {
-		return verdict.ExitIncomplete // the kernel's doing, or whoever stopped it
+		return verdict.ExitIncomplete // the kernel caused it, or somebody stopped the run
 	}
 	return verdict.ExitInfrastructure
 }
 
-// exitError is a result that has been shown already.
+// exitError is the exit status of a command that has shown its result already.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }

@@ -67,7 +67,7 @@ func TestExitStatusIsTheVerdicts(t *testing.T) {
 			t.Errorf("%v: exit status %d, want %d", err, got, want)
 		}
 	}
-	// One probe's guest that died: 69 only when that is not the kernel's doing.
+	// A guest died under one probe. The status is 69 only if the kernel did not cause it.
 	for kind, want := range map[failure.Kind]int{failure.Panic: 2, failure.Hang: 2, failure.Interrupted: 2, failure.Infra: 69, failure.Protocol: 69} {
 		if got := exitCode(fmt.Errorf("probe: %w", &failure.Failure{Kind: kind})); got != want {
 			t.Errorf("%s: exit status %d, want %d", kind, got, want)

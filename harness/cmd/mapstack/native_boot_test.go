@@ -18,15 +18,15 @@ import (
 // unsteady are sysctls that change by themselves.
 var unsteady = []string{"kernel/ns_last_pid", "kernel/pty/nr", "kernel/random/boot_id", "kernel/random/entropy_avail", "kernel/random/uuid"}
 
-// host is what a run must leave as it was, by name: more of it than mapstack compares
-// itself, and read otherwise.
+// host returns what a run must not change, by name. It is more than mapstack itself compares,
+// and is read in another way.
 func host(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for _, top := range []string{"kernel", "user", "vm"} {
 		_ = fs.WalkDir(os.DirFS("/proc/sys"), top, func(name string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() || slices.Contains(unsteady, name) {
-				return nil // what cannot be listed was not there before either
+				return nil // a folder that cannot be listed cannot be compared
 			}
 			if b, err := os.ReadFile(filepath.Join("/proc/sys", name)); err == nil {
 				all["sysctl "+name] = string(b)
@@ -53,8 +53,8 @@ func host(t *testing.T) map[string]string {
 	return all
 }
 
-// TestBootNativeTwice fails if two runs on this host do not say the same, or if anything
-// of it is not as it was: settings, limits, control groups, mounts, files.
+// TestBootNativeTwice fails if two runs on this host have different outcomes, or if they
+// change settings, limits, control groups, mounts or files of it.
 func TestBootNativeTwice(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	statuses := func(r report.Report) map[string]verdict.Status {

@@ -22,7 +22,7 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// probeFlags is what `mapstack probe` is asked for.
+// probeFlags holds the flags of `mapstack probe`.
 type probeFlags struct {
 	locked  bool
 	console string
@@ -33,10 +33,10 @@ func probeCommand() *cobra.Command {
 	var f probeFlags
 	cmd := &cobra.Command{
 		Use: "probe CELL PROBE [ARGS...]", Short: "Run one probe in one cell and print what it observed",
-		Long: "probe boots a cell, runs one probe and prints its observations to stdout, one JSON object a line, then\n" +
-			"how the probe ended. With --target there is no CELL: the probe runs there. It judges nothing. Exit status\n" +
-			"2 means that the probe did not end well. The probe `hostile` misbehaves on purpose, to show how the\n" +
-			"harness reacts.",
+		Long: "probe boots a cell and runs one probe in it. It prints the observations to standard output, one JSON object on\n" +
+			"each line, and then how the probe ended. It judges nothing. With --target the probe runs there, and CELL is\n" +
+			"left out. The exit status is 2 if the probe did not end well. The probe `hostile` misbehaves on purpose, to\n" +
+			"show how the harness reacts.",
 		Example: "  mapstack probe mips64le-debian12-6.1-malta mapstack\n  mapstack probe amd64-debian12-6.1 hostile panic\n  mapstack probe --target ssh://root@board facts",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,9 +51,9 @@ func probeCommand() *cobra.Command {
 			return printTranscript(cmd.OutOrStdout(), t)
 		},
 	}
-	cmd.Flags().SetInterspersed(false) // what follows the probe's name is the probe's
+	cmd.Flags().SetInterspersed(false) // arguments after the probe's name belong to the probe
 	cmd.Flags().BoolVar(&f.locked, "locked", false, "accept no kernel but the one in fixtures/kernels.lock")
-	cmd.Flags().StringVar(&f.running.Target, "target", "", "run the probe in a system that runs already, as run does: native, ssh://user@host[:port], or user")
+	cmd.Flags().StringVar(&f.running.Target, "target", "", "run the probe in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)")
 	cmd.Flags().StringVar(&f.running.Arch, "arch", "", "the architecture that --target user emulates")
 	cmd.Flags().BoolVar(&f.running.Destructive, "destructive", false, "also run a probe that can disrupt other users of the target")
 	cmd.Flags().StringVar(&f.console, "console", os.DevNull, "file for the guest's console log")
@@ -66,7 +66,7 @@ func (f probeFlags) subject(args []string) (subject.Subject, []string, error) {
 		return f.running, args, nil
 	}
 	if f.running.Arch != "" || f.running.Destructive {
-		return nil, nil, errors.New("--arch and --destructive are about a --target; a cell has an architecture, and nobody else uses a guest")
+		return nil, nil, errors.New("--arch and --destructive are about a --target; a cell has its own architecture, and nobody else uses its guest")
 	}
 	if len(args) < 2 {
 		return nil, nil, errors.New("probe needs a cell and a probe; `mapstack list` shows the cells")
@@ -77,12 +77,12 @@ func (f probeFlags) subject(args []string) (subject.Subject, []string, error) {
 		return nil, nil, err
 	}
 	if len(cells) != 1 {
-		return nil, nil, fmt.Errorf("%q is %d cells; a probe runs in one", args[0], len(cells))
+		return nil, nil, fmt.Errorf("%q selects %d cells; name exactly one", args[0], len(cells))
 	}
 	return subject.Cell{Cell: cells[0]}, args[1:], nil
 }
 
-// observe runs the probe and returns what it saw.
+// observe runs the probe and returns its transcript.
 func (f probeFlags) observe(ctx context.Context, asked subject.Subject, probe string, args []string) (t wire.Transcript, failed error) {
 	d := display.New(os.Stderr)
 	defer d.Close()
@@ -115,7 +115,7 @@ func (f probeFlags) observe(ctx context.Context, asked subject.Subject, probe st
 	return t, errors.Join(err, ran.Err())
 }
 
-// printTranscript prints observations, a line each, and how the probe ended.
+// printTranscript prints the observations, one on each line, and how the probe ended.
 func printTranscript(w io.Writer, t wire.Transcript) error {
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)
@@ -133,8 +133,7 @@ func printTranscript(w io.Writer, t wire.Transcript) error {
 	return nil
 }
 
-// known refuses a probe that the guest image does not have, before a minute is
-// spent on booting it.
+// known refuses a probe that the guest image does not have, before the guest is booted.
 func known(ctx context.Context, bench *workbench.Bench, goarch, probe string) error {
 	rec, err := arch.Lookup(goarch)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
-// selection is the flags that narrow the matrix, shared by most commands.
+// selection holds the flags that narrow the matrix. Most commands share them.
 type selection struct {
 	matrix.Selection
 	locked   bool
@@ -36,12 +36,12 @@ func root() *cobra.Command {
 func (s *selection) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.Arch, "arch", "", "only these architectures, by any of their names (comma-separated)")
 	cmd.Flags().StringVar(&s.Cell, "cell", "", "only these cells (comma-separated)")
-	cmd.Flags().StringVar(&s.Kernel, "kernel", "", "only these kernel series, such as 6.1 or newest")
-	cmd.Flags().StringArrayVar(&s.supplied, "supply", nil, "NAME=VALUE of a part that no archive has, such as SW64_KERNEL=FILE; it comes before the environment (may be repeated)")
+	cmd.Flags().StringVar(&s.Kernel, "kernel", "", "only these kernel series, such as 6.1 or newest (comma-separated)")
+	cmd.Flags().StringArrayVar(&s.supplied, "supply", nil, "supply a part that no archive has, as NAME=VALUE, such as SW64_KERNEL=FILE; overrides the environment (may be repeated)")
 	cmd.Flags().BoolVar(&s.locked, "locked", false, "accept no kernel but the one in fixtures/kernels.lock")
 }
 
-// options returns what every command that opens a bench asks for.
+// options returns the options of a bench that all commands share.
 func (s *selection) options(sink progress.Sink) workbench.Options {
 	return workbench.Options{Dir: ".", Data: fixtures.FS(), Sink: sink, Locked: s.locked, Supplied: s.supplied}
 }

@@ -30,7 +30,7 @@ func runCommand() *cobra.Command {
 	return cmd
 }
 
-// run binds the subjects, runs their probes, judges what they saw, and shows the report.
+// run binds the subjects, runs their probes, judges the observations, and shows the report.
 func (f *runFlags) run(ctx context.Context, w io.Writer) error {
 	folder, asked, results, err := f.observe(ctx)
 	if err != nil {
@@ -90,7 +90,7 @@ func (f *runFlags) observe(ctx context.Context) (folder evidence.Folder, asked e
 	return bench.Run(ctx, bound.Bound(), probes, f.focus, f.out)
 }
 
-// altered returns why a system is not what it was before its probes; nil if it is.
+// altered returns how a system differs from what it was before its probes; nil if it does not.
 func altered(cells []evidence.CellRun) error {
 	for _, c := range cells {
 		if c.Failure != nil && c.Failure.Kind == failure.Altered {

@@ -16,9 +16,10 @@ import (
 
 func stage0Command() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "stage0", Short: "Make the program that asks a kernel for its ABI without any runtime, or read what it said",
-		Long: "stage0 makes a static program that needs no toolchain: run it on a board, or under an emulator such as\n" +
-			"\"qemu-sw64 -cpu core3 stage0.sw64\". What it writes is for stage0 read. Every guest starts with it anyway.",
+		Use: "stage0", Short: "Make the program that asks a kernel for its ABI without any runtime, or read its output",
+		Long: "stage0 make writes a static program that asks a kernel for its ABI. It needs no toolchain and no runtime. Run\n" +
+			"it on a board, or under an emulator such as \"qemu-sw64 -cpu core3 stage0.sw64\", and give its output to\n" +
+			"stage0 read. Every guest of a run starts with it anyway.",
 	}
 	cmd.AddCommand(stage0MakeCommand(), stage0ReadCommand())
 	return cmd
@@ -42,10 +43,10 @@ func stage0MakeCommand() *cobra.Command {
 
 func stage0ReadCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "read ARCH", Short: "Print the observations in what the program wrote, from the standard input, as JSON",
-		Long: "read finds the program's frames in a console log or its output, prints the transcript, and says on the\n" +
-			"standard error how the ABI that answered differs from the architecture's. Exit status: 1 where it does, 2 without a\n" +
-			"whole transcript.",
+		Use: "read ARCH", Short: "Read the program's output from standard input, and print its observations as JSON",
+		Long: "read finds the program's records in a console log, or in its own output, and prints the transcript. It says on\n" +
+			"standard error how the ABI that answered differs from the architecture's. Exit status: 0 if it does not differ,\n" +
+			"1 if it does, 2 if the transcript is incomplete.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			goarch := goarchOf(args[0])
@@ -79,8 +80,8 @@ func stage0ReadCommand() *cobra.Command {
 	}
 }
 
-// goarchOf is an architecture's GOARCH by any of its names. One that harness/matrix/arch does not
-// know may still have a table and encodings.
+// goarchOf returns an architecture's GOARCH by any of its names. A name that
+// harness/matrix/arch does not know stays as it is: it may still have a table and encodings.
 func goarchOf(name string) string {
 	if rec, err := arch.Lookup(name); err == nil {
 		return rec.GOARCH

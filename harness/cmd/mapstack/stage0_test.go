@@ -12,7 +12,8 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// saying is a console on which stage 0 said this, between the kernel's lines.
+// saying returns the text of a console on which stage 0 wrote records between the kernel's
+// lines.
 func saying(t *testing.T, records ...wire.Record) string {
 	t.Helper()
 	text := "[    0.1] Run /init as init process\n"

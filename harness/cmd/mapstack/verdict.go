@@ -18,8 +18,8 @@ func verdictCommand() *cobra.Command {
 	var record string
 	cmd := &cobra.Command{
 		Use: "verdict DIR", Short: "Compute a run's verdict again, from its evidence alone",
-		Long: "verdict reads the evidence of a finished run (out/<run>), judges every claim again, and\n" +
-			"compares the answer with the report beside it. It boots nothing and downloads nothing.",
+		Long: "verdict reads the evidence of a finished run (out/<run>), judges every claim again, and compares\n" +
+			"the result with the report beside it. It boots nothing and downloads nothing.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asked, cells, err := evidence.Load(args[0])
@@ -45,12 +45,12 @@ func verdictCommand() *cobra.Command {
 			return verdictError(r.Verdict)
 		},
 	}
-	cmd.Flags().StringVar(&record, "record", "", "keep the evidence of a complete run in this folder, for tests to judge")
+	cmd.Flags().StringVar(&record, "record", "", "copy the evidence of a complete run to this folder, for tests that judge it again")
 	return cmd
 }
 
-// compare refuses the report at path if the evidence beside it gives r instead. A run that
-// was stopped has no report.
+// compare returns an error if the report at path is not r, which the evidence beside it gives.
+// A run that was stopped has no report.
 func compare(path string, r report.Report) error {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

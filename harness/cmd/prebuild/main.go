@@ -1,6 +1,5 @@
-// Command prebuild writes the guest images of all architectures that stock Go
-// compiles for into a folder, from which make dist takes them. It runs in the
-// checkout.
+// Command prebuild writes the guest images of all architectures that stock Go compiles for
+// into a folder. make dist embeds them from there. It must run in the checkout.
 package main
 
 import (
@@ -30,7 +29,7 @@ func main() {
 	}
 }
 
-// prebuild writes the folder anew.
+// prebuild replaces the folder.
 func prebuild(ctx context.Context, dir string) error {
 	c, err := cache.Open("")
 	if err != nil {
@@ -49,7 +48,7 @@ func prebuild(ctx context.Context, dir string) error {
 	guests := guestimage.NewBuilder(c, tools, progress.Discard)
 	for _, rec := range arch.All() {
 		if rec.Supplied || rec.GNU != "" {
-			continue // other compilers, which the user of the program has or has not
+			continue // it needs another compiler, which only some users of the program have
 		}
 		began := time.Now()
 		image, err := guests.Image(ctx, rec)

@@ -19,23 +19,23 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Login is who logs in on the console of a system that was booted.
+// Login is the account that logs in on the console of a booted system.
 type Login struct {
 	User, Password string
 }
 
-// Booted is an operating system that QEMU boots as it is on its disk. Probes run in
-// it as root, by a login on its serial console, from a disk of their own. The machine
-// is thrown away, so that probes may do to it what they like. Use it by one goroutine
-// at a time.
+// Booted is an operating system that QEMU boots from its own disk, unchanged. Probes run in
+// it as root, after a login on its serial console, from a disk of their own. The machine is
+// thrown away afterwards, so probes may change it freely. Only one goroutine at a time may
+// use it.
 type Booted struct {
 	Argv  []string // QEMU's command line, see qemu.Config
 	Arch  arch.Record
 	Login Login
-	// Destructive tells probes that nobody else uses the machine, which the services of
-	// the system do: what they count of it may then be off by a process of theirs.
+	// Destructive tells probes that nobody else uses the machine. The system's own services
+	// do use it, so counts of processes may be off by theirs.
 	Destructive bool
-	// Timeouts are those of a guest; a whole system takes longer to boot.
+	// Timeouts are those of a guest. The wait for a login is slowBoot times longer.
 	Timeouts qemu.Timeouts
 
 	machine *qemu.Machine
@@ -43,17 +43,18 @@ type Booted struct {
 	accel   qemu.Accel
 }
 
-// slowBoot is how much longer a system takes to its login than a kernel to the agent.
+// slowBoot scales a guest's waits for a whole system: it takes longer to its login than a
+// guest to its agent.
 const slowBoot = 4
 
-// mounted is where the disk of programs is mounted.
+// mounted is the mount point of the disk of programs.
 const mounted = "/run/mapstack"
 
-// What the conversation on a console is made of.
+// Patterns of what a console says.
 var (
 	askLogin    = regexp.MustCompile(`(?i)\blogin: `)
 	askPassword = regexp.MustCompile(`(?i)password: ?`)
-	// Not "Last login: ", which greets.
+	// The last branch must not match the greeting "Last login: ".
 	refused  = regexp.MustCompile(`(?i)login incorrect|authentication failure|permission denied|account.*(expired|locked)|[^t] login: ?$`)
 	wantsNew = regexp.MustCompile(`(?i)(current|new|old) .{0,20}password: ?`)
 	prompt   = regexp.MustCompile(`[#$%>] ?(\x1b\[[0-9;?]*[a-zA-Z])*$`)
@@ -61,8 +62,8 @@ var (
 	ended    = regexp.MustCompile(`mapstack-end-([0-9]+)\r?\n`)
 )
 
-// takeOver makes the login's shell one that reads commands and says nothing else. It
-// goes on at an end of input, which is how an agent is ended.
+// takeOver replaces the login's shell by one that reads commands and prints nothing of its
+// own. It survives an end of input, because an end of input is how an agent is ended.
 const takeOver = ` stty -echo -opost; exec sh -c 'dmesg -n 1; printf "mapstack-%s\n" ready; while :; do IFS= read -r l && eval "$l"; done'`
 
 // mountPrograms finds the disk of programs and mounts it.
@@ -71,7 +72,7 @@ const mountPrograms = `[ "$(id -u)" = 0 ] || { echo "the login is not root, who 
 	`[ -n "$d" ] || { echo "the system shows no disk with the serial number ` + qemu.ProgramsSerial + `; its kernel needs virtio_blk"; exit 4; }; ` +
 	`mkdir -p ` + mounted + ` && mount -t ext4 -o ro "$d" ` + mounted
 
-// boot starts the machine and logs in, unless that was done.
+// boot starts the machine and logs in, unless the machine runs already.
 func (b *Booted) boot(ctx context.Context, sink io.Writer) error {
 	if b.machine != nil {
 		select {
@@ -84,7 +85,7 @@ func (b *Booted) boot(ctx context.Context, sink io.Writer) error {
 	b.line = &dialogue{sink: sink, news: make(chan struct{}, 1)}
 	var err error
 	if b.machine, err = qemu.Start(ctx, b.Argv, b.line, b.Timeouts); err != nil {
-		b.machine = nil // which Close would stop
+		b.machine = nil // Close must find nothing to stop
 		return err
 	}
 	b.line.owned(b.machine.Kill)
@@ -105,7 +106,7 @@ func (b *Booted) boot(ctx context.Context, sink io.Writer) error {
 }
 
 func (b *Booted) logIn(ctx context.Context) error {
-	// A system that talks over its prompt says it again when it is asked.
+	// Other output may hide the prompt. A newline makes the system print it again.
 	again := func() error { return b.machine.Send([]byte("\n")) }
 	if _, _, err := b.expect(ctx, b.Timeouts.Boot*slowBoot, nil, askLogin); err != nil {
 		return fmt.Errorf("wait for the login on the serial console; the system must have one (systemd has where the kernel's console= is it): %w", err)
@@ -140,8 +141,9 @@ func (b *Booted) logIn(ctx context.Context) error {
 	return nil
 }
 
-// expect waits until the console has said one of the patterns, and returns which and
-// what came before it.
+// expect waits until the console has said one of the patterns. It returns the pattern's
+// index, and the match as find does. quiet is called when the console is silent; it may be
+// nil.
 func (b *Booted) expect(ctx context.Context, limit time.Duration, quiet func() error, patterns ...*regexp.Regexp) (int, []string, error) {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
@@ -173,7 +175,7 @@ func (b *Booted) expect(ctx context.Context, limit time.Duration, quiet func() e
 	}
 }
 
-// quietConsole is how long a console may say nothing before a prompt is taken for lost.
+// quietConsole bounds the silence of a console. After it, the prompt is taken for lost.
 const quietConsole = 20 * time.Second
 
 // script runs a command in the system and returns what it printed, and its status.
@@ -203,14 +205,14 @@ func (b *Booted) Ask(ctx context.Context, log io.Writer, command string) (string
 	return said, nil
 }
 
-// listen is where the console's bytes go while an agent's session lasts.
+// listen returns a stream that reads the console for a session. s may be nil.
 func (b *Booted) listen(log io.Writer, s *session) *console.Stream {
 	if s == nil {
-		s = newSession(b.Timeouts) // nobody's
+		s = newSession(b.Timeouts) // nobody reads its frames
 	}
 	return console.NewStream(log, s.frame, s.damage, func(console.Crash) {
-		// The kernel of a system need not end by itself, and proves nothing any more; the
-		// rest is to be printed first.
+		// After a crash the kernel may not end by itself, and proves nothing any more. It
+		// gets the time to print the rest first.
 		time.AfterFunc(b.Timeouts.Epitaph, b.line.end)
 	})
 }
@@ -223,7 +225,7 @@ func (b *Booted) Early(ctx context.Context) (wire.Transcript, bool) {
 	return b.observed(ctx)
 }
 
-// observed is what stage 0 says in the system that runs.
+// observed runs stage 0 in the booted system and returns what it observed.
 func (b *Booted) observed(ctx context.Context) (wire.Transcript, bool) {
 	table, known := abi.Lookup(b.Arch.GOARCH)
 	if !known {
@@ -242,13 +244,13 @@ func (b *Booted) observed(ctx context.Context) (wire.Transcript, bool) {
 	return heard.Transcript(table)
 }
 
-// Unchanged says that the system is as it was: what the probes did to it is thrown away.
+// Unchanged returns nil: what the probes change is thrown away with the machine.
 func (b *Booted) Unchanged(context.Context) error { return nil }
 
-// Accel is what QEMU says it uses, once the system was booted.
+// Accel returns the accelerator that QEMU reports, once the system was booted.
 func (b *Booted) Accel() qemu.Accel { return b.accel }
 
-// Start starts an agent, and before it the system, unless that runs.
+// Start boots the system unless it runs, and starts an agent in it.
 func (b *Booted) Start(ctx context.Context, log io.Writer) (Agent, string, error) {
 	began := time.Now()
 	s := newSession(b.Timeouts)
@@ -259,7 +261,7 @@ func (b *Booted) Start(ctx context.Context, log io.Writer) (Agent, string, error
 	b.line.forget()
 	s.peer = newShellPeer(b.machine, b.line.until(endMark))
 	a := &bootedAgent{system: b, session: s, stream: stream}
-	// TMPDIR is the system's own: what it forbids there counts.
+	// TMPDIR stays the system's own, because what the system forbids there counts.
 	command := mounted + "/init --probes " + mounted + "/probes"
 	if b.Destructive {
 		command += " --whole-machine"
@@ -275,7 +277,7 @@ func (b *Booted) Start(ctx context.Context, log io.Writer) (Agent, string, error
 	if err != nil {
 		early, spoke := wire.Transcript{}, false
 		if errors.Is(err, errDead) {
-			early, spoke = b.observed(ctx) // if the system is there still
+			early, spoke = b.observed(ctx) // the system may still run
 		}
 		f := b.fail(ctx, "start the agent", stream, err)
 		if spoke {
@@ -287,8 +289,8 @@ func (b *Booted) Start(ctx context.Context, log io.Writer) (Agent, string, error
 	return a, Started, nil
 }
 
-// fail ends the machine and says why what was attempted did not work. The next start
-// boots another.
+// fail ends the machine and returns why the attempt failed. The next Start boots another
+// machine.
 func (b *Booted) fail(ctx context.Context, attempted string, stream *console.Stream, err error) *failure.Failure {
 	f := &failure.Failure{Kind: failure.Infra, Message: fmt.Sprintf("%s: %v", attempted, err), Console: stream.Tail()}
 	crash, said, alive := stream.Crash(), "", false
@@ -298,7 +300,7 @@ func (b *Booted) fail(ctx context.Context, attempted string, stream *console.Str
 			if b.machine.Err() != nil {
 				said = b.machine.Err().Error()
 			}
-		case <-time.After(b.Timeouts.Quit): // else it may be ending just now
+		case <-time.After(b.Timeouts.Quit): // before that it may be ending just now
 			alive = true
 		}
 	}
@@ -322,7 +324,7 @@ func (b *Booted) fail(ctx context.Context, attempted string, stream *console.Str
 	return f
 }
 
-// Close ends the machine; the system on the disk never ran, as far as the disk knows.
+// Close ends the machine. Nothing was written to the disk.
 func (b *Booted) Close() error {
 	if b.machine == nil {
 		return nil
@@ -332,11 +334,11 @@ func (b *Booted) Close() error {
 	return m.Stop()
 }
 
-// endMark is what the shell says when a command ended.
+// endMark begins what the shell prints when a command has ended.
 const endMark = "mapstack-end-"
 
-// shellPeer is an agent that a shell started: it is gone when the shell says so, or
-// when the machine is.
+// shellPeer is an agent that a shell started. It has exited when the shell prints endMark,
+// or when the machine has exited.
 type shellPeer struct {
 	*qemu.Machine
 	gone chan struct{}
@@ -356,7 +358,7 @@ func newShellPeer(m *qemu.Machine, said <-chan struct{}) shellPeer {
 
 func (p shellPeer) Exited() <-chan struct{} { return p.gone }
 
-// bootedAgent is an agent in a system that was booted.
+// bootedAgent is an agent in a booted system.
 type bootedAgent struct {
 	system  *Booted
 	session *session
@@ -377,7 +379,8 @@ func (a *bootedAgent) Run(ctx context.Context, probe string, args []string) (wir
 	return t, nil
 }
 
-// Stop ends the agent, so that the shell goes on; where it does not end, the machine.
+// Stop ends the agent, so that the shell reads commands again. If the agent does not end,
+// Stop ends the machine.
 func (a *bootedAgent) Stop() error {
 	b := a.system
 	if a.stopped || b.machine == nil {
@@ -394,8 +397,8 @@ func (a *bootedAgent) Stop() error {
 	return errors.Join(err, a.stream.Err())
 }
 
-// endOfInput is what a terminal turns into the end of a program's input (termios(3), VEOF).
+// endOfInput is the character that a terminal turns into an end of input (termios(3), VEOF).
 const endOfInput = 4
 
-// Usage is unknown: one machine runs them all.
+// Usage returns zeros: one machine runs all agents, so their shares are unknown.
 func (a *bootedAgent) Usage() (cpu float64, resident int64) { return 0, 0 }

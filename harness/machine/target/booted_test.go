@@ -15,7 +15,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// system returns one that a fake QEMU plays.
+// system returns a system that a fake QEMU plays.
 func system(t *testing.T, script, password string, timeouts qemu.Timeouts) *Booted {
 	t.Helper()
 	rec, err := arch.Lookup("amd64")
@@ -31,8 +31,8 @@ func system(t *testing.T, script, password string, timeouts qemu.Timeouts) *Boot
 	return b
 }
 
-// TestAgentsFollowOneAnotherInOneSystem fails if the system is booted for each, or if
-// what services say between an agent's words is taken for them.
+// TestAgentsFollowOneAnotherInOneSystem fails if the system is booted for each agent, or if
+// what services print is taken for an agent's records.
 func TestAgentsFollowOneAnotherInOneSystem(t *testing.T) {
 	b := system(t, "system is well", "secret", patient())
 	said, err := b.Ask(t.Context(), io.Discard, "cat /etc/os-release")
@@ -60,8 +60,8 @@ func TestAgentsFollowOneAnotherInOneSystem(t *testing.T) {
 	}
 }
 
-// TestASystemThatCannotBeUsedSaysWhy fails if one that does not let us in, or has not
-// what is needed, is taken for a defect of its kernel, or has no reason.
+// TestASystemThatCannotBeUsedSaysWhy fails if a refused login, or a missing need of the
+// probes, is taken for a defect of the kernel or is not explained.
 func TestASystemThatCannotBeUsedSaysWhy(t *testing.T) {
 	brief := patient()
 	brief.Boot = 100 * time.Millisecond
@@ -97,8 +97,8 @@ func TestASystemThatCannotBeUsedSaysWhy(t *testing.T) {
 	}
 }
 
-// TestAKernelThatDiesTakesOneProbeAlong fails if a panic under a probe is waited for
-// until the probe's time is over, or if the next probe has no machine.
+// TestAKernelThatDiesTakesOneProbeAlong fails if a panic is noticed only when the probe's
+// time is over, or if the next probe has no machine.
 func TestAKernelThatDiesTakesOneProbeAlong(t *testing.T) {
 	timeouts := patient()
 	timeouts.Epitaph = 10 * time.Millisecond

@@ -7,21 +7,20 @@ import (
 	"sync"
 )
 
-// dialogue is a console that is listened to for words, beside whoever takes its
-// bytes.
+// dialogue listens to a console for words, and passes its bytes on to a sink.
 type dialogue struct {
-	news chan struct{} // told when there is something new, one place
+	news chan struct{} // holds one token after new text
 
 	mu   sync.Mutex
 	sink io.Writer
 	text []byte // what was said since the last match
-	kill func() // ends whoever talks, nil while nobody does
-	mark []byte // what closes seen, once it is said
+	kill func() // ends the machine that talks; nil if there is none
+	mark []byte // seen is closed once this is said
 	seen chan struct{}
 }
 
-// until returns a channel that is closed when the mark is said. One is waited for at
-// a time.
+// until returns a channel that is closed when the mark is said. Only one mark can be waited
+// for at a time.
 func (d *dialogue) until(mark string) <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -29,14 +28,14 @@ func (d *dialogue) until(mark string) <-chan struct{} {
 	return d.seen
 }
 
-// owned says how to end whoever talks.
+// owned sets how to end the machine that talks.
 func (d *dialogue) owned(kill func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.kill = kill
 }
 
-// end ends whoever talks.
+// end ends the machine that talks.
 func (d *dialogue) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -66,7 +65,7 @@ func (d *dialogue) Write(p []byte) (int, error) {
 	return d.sink.Write(p)
 }
 
-// to gives what comes from now on to somebody else.
+// to passes everything from now on to another sink.
 func (d *dialogue) to(sink io.Writer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -80,9 +79,9 @@ func (d *dialogue) forget() {
 	d.text = d.text[:0]
 }
 
-// find looks for the patterns in what was said, and returns the one that comes first
-// with the text before it, its match and its groups; nil for none. What was said up
-// to its end is dropped.
+// find searches what was said for the patterns. It returns the index of the one that matches
+// first, and the text before the match, the match and its groups; nil if none matches. It
+// drops everything up to the end of the match.
 func (d *dialogue) find(patterns []*regexp.Regexp) (which int, found []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -98,7 +97,7 @@ func (d *dialogue) find(patterns []*regexp.Regexp) (which int, found []string) {
 	found = append(found, string(d.text[:at[0]]))
 	for i := 0; i < len(at); i += 2 {
 		group := ""
-		if at[i] >= 0 { // else it is in another branch of the pattern
+		if at[i] >= 0 { // negative for a group in another branch of the pattern
 			group = string(d.text[at[i]:at[i+1]])
 		}
 		found = append(found, group)

@@ -30,7 +30,7 @@ func TestAGuestThatDoesNotBootIsDiagnosed(t *testing.T) {
 	}
 }
 
-// TestAGuestThatBootsKeepsWhatStage0Saw fails if the agent's frames push it out.
+// TestAGuestThatBootsKeepsWhatStage0Saw fails if the agent's frames displace stage 0's.
 func TestAGuestThatBootsKeepsWhatStage0Saw(t *testing.T) {
 	var log bytes.Buffer
 	g, err := boot(t, context.Background(), "speaks early", patient(), &log)

@@ -1,7 +1,7 @@
 package target
 
-// Folder is what a system that runs already has of ours, empty for none.
+// Folder returns the folder with our programs on a running system; "" if there is none.
 func (h *Hosted) Folder() string { return h.dir }
 
-// Disconnect kills the program that an agent is talked to through.
+// Disconnect kills the program through which the host talks to an agent.
 func Disconnect(a Agent) { a.(*hostedAgent).process.kill() }

@@ -9,8 +9,8 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// tell adds what stage 0 observed to why an agent did not start. Where the ABI is
-// another one, that is why.
+// tell adds what stage 0 observed to the failure of an agent that did not start. If the ABI
+// is not the architecture's, that is the reason.
 func tell(f *failure.Failure, early wire.Transcript, goarch string) {
 	f.Early = &early
 	if table, known := abi.Lookup(goarch); known {

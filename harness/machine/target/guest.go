@@ -21,7 +21,7 @@ import (
 // Guest is a QEMU guest whose agent answers.
 type Guest struct {
 	Hello wire.Hello
-	// Accel is what QEMU says it uses.
+	// Accel is the accelerator that QEMU reports.
 	Accel qemu.Accel
 	// Started is the time from QEMU's start to the agent's first answer.
 	Started time.Duration
@@ -47,8 +47,8 @@ func Boot(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer) 
 	})
 }
 
-// Restore starts a machine from what Save wrote, and waits until the agent has
-// said once more the hello that it said before. Errors are *Failure.
+// Restore starts a machine from what Save wrote. It waits until the agent repeats the hello
+// that it said before. Errors are *Failure.
 func Restore(ctx context.Context, cfg qemu.Config, state string, hello wire.Hello, t qemu.Timeouts, log io.Writer) (*Guest, error) {
 	return start(ctx, cfg, t, log, "restore", func(g *Guest) error {
 		if err := g.machine.Load(ctx, state, cfg.Machine); err != nil {
@@ -62,21 +62,21 @@ func Restore(ctx context.Context, cfg qemu.Config, state string, hello wire.Hell
 	})
 }
 
-// start starts a machine and gives greet the guest to say hello to.
+// start starts a machine and calls greet to wait for its agent.
 func start(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer, what string, greet func(*Guest) error) (*Guest, error) {
 	argv, err := cfg.Argv()
 	if err != nil {
 		return nil, &failure.Failure{Kind: failure.Infra, Message: err.Error()}
 	}
 	g := &Guest{session: newSession(t), timeouts: t, board: cfg.Machine}
-	panicked := make(chan struct{}, 1) // the stream reports one crash
+	panicked := make(chan struct{}, 1) // never blocks: the stream reports only one crash
 	g.stream = console.NewStream(log, g.session.frame, g.session.damage, func(c console.Crash) {
 		if c.Kind == console.Panic || c.Kind == console.NoInit {
 			panicked <- struct{}{}
 		}
 	})
 	g.stream.HearEarly(g.account.Frame)
-	// Without a table errors have no names.
+	// If there is no table, errors have no names.
 	g.table, _ = abi.Lookup(cfg.Arch.GOARCH)
 	started := time.Now()
 	g.machine, err = qemu.Start(ctx, argv, g.stream, t)
@@ -95,18 +95,18 @@ func start(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer,
 	return g, nil
 }
 
-// Early is what stage 0 observed before the agent came, and false if it said
-// nothing: in a restored guest it was another's boot.
+// Early returns what stage 0 observed before the agent started; false if it said nothing.
+// It says nothing in a restored guest, because another guest was booted.
 func (g *Guest) Early() (wire.Transcript, bool) { return g.account.Transcript(g.table) }
 
-// Save writes the guest's state to the file path, beside its memory in the file
-// that qemu.Config named, and ends the guest.
+// Save writes the guest's state to the file path and ends the guest. Its memory is in the
+// file that qemu.Config named.
 func (g *Guest) Save(ctx context.Context, path string) error {
 	return errors.Join(g.machine.Save(ctx, path, g.board), g.Stop())
 }
 
-// bury ends a guest whose kernel panicked, after the time it takes to print
-// the rest: not every machine can reset itself.
+// bury ends a guest whose kernel panicked, because not every machine can reset itself. The
+// kernel first gets the time to print the rest.
 func (g *Guest) bury(panicked <-chan struct{}) {
 	select {
 	case <-panicked:
@@ -120,7 +120,7 @@ func (g *Guest) bury(panicked <-chan struct{}) {
 	}
 }
 
-// Run runs one probe. Errors are *Failure, and the guest is gone after one.
+// Run runs one probe. Errors are *Failure. The guest has ended after an error.
 func (g *Guest) Run(ctx context.Context, probe string, args []string) (wire.Transcript, error) {
 	t, err := g.session.probe(ctx, probe, args)
 	if err != nil {
@@ -129,21 +129,21 @@ func (g *Guest) Run(ctx context.Context, probe string, args []string) (wire.Tran
 	return t, nil
 }
 
-// Greeting is Hello and Started.
+// Greeting returns Hello and Started.
 func (g *Guest) Greeting() (wire.Hello, time.Duration) { return g.Hello, g.Started }
 
-// Stop ends the guest; again is harmless. It also says whether the console log
-// could not be written: then it is no evidence.
+// Stop ends the guest and may be called again. It also returns an error of writing the
+// console log, because an incomplete log is no evidence.
 func (g *Guest) Stop() error { return errors.Join(g.machine.Stop(), g.stream.Err()) }
 
-// Usage is what a guest that was stopped took of the host: seconds of CPU, and
-// its largest resident memory in bytes.
+// Usage returns what a stopped guest used of the host: seconds of CPU, and its largest
+// resident memory in bytes.
 func (g *Guest) Usage() (cpu float64, resident int64) { return g.machine.Usage() }
 
-// fail stops the guest and says why what was attempted did not work.
+// fail stops the guest and returns why the attempt failed.
 func (g *Guest) fail(ctx context.Context, attempted string, err error) *failure.Failure {
 	if !errors.Is(err, errSilent) && ctx.Err() == nil {
-		// The machine may be ending just now; let it, to know its reason.
+		// The machine may be ending just now. Wait for it, to learn its reason.
 		select {
 		case <-g.machine.Exited():
 		case <-time.After(g.timeouts.Quit):

@@ -19,11 +19,11 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// short waits for scripts that never answer; those that do never reach them.
+// short has the waits for scripts that never answer. A script that answers never uses them up.
 var short = qemu.Timeouts{Boot: 5 * time.Second, Quiet: 200 * time.Millisecond, Probe: time.Second,
 	Watchdog: time.Second, Restore: time.Second, Migrate: 20 * time.Second, Epitaph: 50 * time.Millisecond, Monitor: 20 * time.Second, Quit: time.Second}
 
-// patient waits for scripts that do answer, however loaded the machine is.
+// patient has the waits for scripts that do answer, however loaded the machine is.
 func patient() qemu.Timeouts {
 	t := short
 	t.Boot, t.Restore, t.Probe = time.Minute, time.Minute, time.Minute
@@ -147,7 +147,7 @@ func TestAStoppedRunLeavesNoQEMU(t *testing.T) {
 	}
 }
 
-// saved is the state of a guest whose script says what becomes of it.
+// saved saves a guest that follows the script, and returns the file of its state.
 func saved(t *testing.T, script string) (path string, hello wire.Hello, err error) {
 	t.Helper()
 	var log bytes.Buffer

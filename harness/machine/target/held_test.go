@@ -9,10 +9,10 @@ import (
 	"syscall"
 )
 
-// Held is the probe that a copy of the test binary is under this name: it connects
-// to the socket of its argument, leaves a process behind that holds the connection,
-// too, and ends well once it is sent a byte. So a test knows that it runs, and, by the
-// end of the connection, that nothing of it does any more.
+// Held is a probe: a copy of the test binary under this name. It connects to the socket of
+// its argument, and leaves a process behind that also holds the connection. It exits with 0
+// once it is sent a byte. So a test knows that the probe runs. The end of the connection
+// tells it that nothing of the probe runs any more.
 const Held = "held"
 
 func playHeld() {

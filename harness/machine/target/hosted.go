@@ -24,35 +24,35 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Options say which system probes are to run in, and how.
+// Options say in which system probes run, and how.
 type Options struct {
 	Host     matrix.Host
-	Address  string   // of SSH, an ssh:// URL
-	SSH      []string // begins ssh's command line; nil for ssh in PATH
-	Emulator []string // of UserMode: the command that runs a program
-	// Destructive allows probes that can harm others who use the system.
+	Address  string   // for SSH: an ssh:// URL
+	SSH      []string // the beginning of ssh's command line; nil for ssh in PATH
+	Emulator []string // for UserMode: the command that runs a program
+	// Destructive allows probes that can harm other users of the system.
 	Destructive bool
 }
 
-// Hosted is a system that runs already. Use it by one goroutine at a time.
+// Hosted is a system that runs already. Only one goroutine at a time may use it.
 type Hosted struct {
 	options  Options
 	shell    shell
 	rec      arch.Record
-	agent    []byte // nil when nobody could compile one: stage 0 runs alone
-	stage0   []byte // nil where it has no encodings
+	agent    []byte // nil if none could be compiled; then only stage 0 runs
+	stage0   []byte // nil if the architecture has no encodings
 	probes   map[string][]byte
 	timeouts qemu.Timeouts
 
-	holder *process // keeps the folder over there
-	dir    string   // that folder, empty while there is none
+	holder *process // keeps the folder on the target
+	dir    string   // that folder; "" if there is none
 	before settings
 }
 
-// agentName is the agent's among a guest image's programs.
+// agentName is the agent's name among the programs of a guest image.
 const agentName = "init"
 
-// Connect finds out what a system is. Nothing is left there before the first Start.
+// Connect connects to a system and returns its uname -m. It leaves nothing there.
 func Connect(ctx context.Context, o Options) (*Hosted, string, error) {
 	h := &Hosted{options: o, shell: local(), timeouts: qemu.TimeoutsFor(qemu.KVM, 1)}
 	if o.Host == matrix.SSH {
@@ -72,8 +72,8 @@ func Connect(ctx context.Context, o Options) (*Hosted, string, error) {
 	return h, strings.TrimSpace(machine), nil
 }
 
-// Load says what to run there: an architecture's agent and probes, by their
-// names in the guest image.
+// Load sets what to run on the system: an architecture's agent and probes, by their names in
+// the guest image. It also reads the settings that Unchanged compares.
 func (h *Hosted) Load(ctx context.Context, rec arch.Record, programs map[string][]byte) (err error) {
 	h.rec, h.probes = rec, map[string][]byte{}
 	slowness := 1
@@ -101,8 +101,8 @@ func (h *Hosted) Load(ctx context.Context, rec arch.Record, programs map[string]
 	return err
 }
 
-// hold makes a private folder over there that is gone when nobody holds it any
-// more, however the holder goes. noexec is found out before anything fails by it.
+// hold makes a private folder on the target and removes it when its own input ends. So the
+// folder goes with the connection, however that ends.
 const hold = `trap "" HUP INT TERM PIPE
 d=$(mktemp -d "${TMPDIR:-/tmp}/mapstack.XXXXXXXX") || exit 1
 d=$(cd "$d" && pwd -P) && chmod 711 "$d" && mkdir -m 1777 "$d/tmp" || exit 1
@@ -110,10 +110,10 @@ printf "folder %s\n" "$d"
 cat >/dev/null
 rm -rf "$d"`
 
-// sweep ends what runs from a folder over there, and removes the folder. The system
-// may not have noticed yet that the connection is gone whose end would do both. The
-// agent ends its probes and what they started; who has no agent any more is killed.
-// Its rounds are bounded: nobody would end it on a connection that is lost, too.
+// sweep ends what runs from a folder on the target, and removes the folder. The end of the
+// connection would do both, but the system may not have noticed it yet. The agent ends its
+// probes and what they started. A program without an agent is killed. The rounds are bounded,
+// because nobody would end the script if this connection is lost, too.
 const sweep = `d=%s
 for round in 0 1 2 3 4 5 6 7 8 9; do for again in 0 1 2 3 4 5 6 7 8 9; do
 	left=
@@ -130,21 +130,21 @@ done; done
 echo "left: $d, processes:$left" >&2
 exit 1`
 
-// abandon leaves nothing of a folder whose connection was lost.
+// abandon removes a folder whose connection was lost, and ends what runs from it.
 func (h *Hosted) abandon(ctx context.Context) error {
 	if h.holder == nil {
 		return nil
 	}
 	holder := h.holder
 	h.holder = nil
-	_ = holder.stop(h.timeouts.Quit) // its connection may be gone, too
+	_ = holder.stop(h.timeouts.Quit) // fails if its connection is lost, too
 	if _, err := h.script(ctx, fmt.Sprintf(sweep, quote(h.dir)), nil); err != nil {
 		return fmt.Errorf("end what ran in the folder %s on the target, and remove it: %w; do it by hand", h.dir, err)
 	}
 	return nil
 }
 
-// settle puts agent and probes over there, unless they are there.
+// settle copies agent and probes to the target, unless they are there already.
 func (h *Hosted) settle(ctx context.Context) error {
 	if h.holder != nil {
 		select {
@@ -186,7 +186,7 @@ func (h *Hosted) settle(ctx context.Context) error {
 	return nil
 }
 
-// archive is agent and probes as tar reads them.
+// archive returns stage 0, agent and probes as a tar archive.
 func (h *Hosted) archive() (io.Reader, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -204,7 +204,7 @@ func (h *Hosted) archive() (io.Reader, error) {
 	return &b, errors.Join(err, w.Close())
 }
 
-// script runs a short script over there and returns what it printed.
+// script runs a short script on the target and returns what it printed.
 func (h *Hosted) script(ctx context.Context, script string, input io.Reader) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.timeouts.Boot)
 	defer cancel()
@@ -214,7 +214,7 @@ func (h *Hosted) script(ctx context.Context, script string, input io.Reader) (st
 		return "", err
 	}
 	if input != nil {
-		// The deadline of ctx ends a copy that nobody reads.
+		// If nobody reads the input, the deadline of ctx ends the copy.
 		if _, err := io.Copy(p.stdin, input); err != nil {
 			_ = p.stop(h.timeouts.Quit)
 			return "", fmt.Errorf("%w: %s", err, p.stderr.b)
@@ -228,8 +228,8 @@ func (h *Hosted) script(ctx context.Context, script string, input io.Reader) (st
 	return out.String(), nil
 }
 
-// Early runs stage 0 over there, as a program like any other, and returns what it
-// observed; false when it said nothing, or where it has no encodings.
+// Early runs stage 0 on the target, as an ordinary program, and returns what it observed. It
+// returns false if stage 0 said nothing, or if the architecture has no encodings.
 func (h *Hosted) Early(ctx context.Context) (wire.Transcript, bool) {
 	table, known := abi.Lookup(h.rec.GOARCH)
 	if h.stage0 == nil || !known || h.settle(ctx) != nil {
@@ -239,7 +239,7 @@ func (h *Hosted) Early(ctx context.Context) (wire.Transcript, bool) {
 	for _, w := range h.options.Emulator {
 		words = append(words, quote(w))
 	}
-	// What it says counts, whatever it ends with.
+	// What it prints counts, whatever its exit status.
 	said, _ := h.script(ctx, strings.Join(append(words, h.dir+"/stage0"), " ")+" </dev/null || true", nil)
 	var heard account.Account
 	for line := range strings.Lines(said) {
@@ -250,8 +250,8 @@ func (h *Hosted) Early(ctx context.Context) (wire.Transcript, bool) {
 	return heard.Transcript(table)
 }
 
-// diagnosed adds to why an agent did not start what stage 0 says: where the ABI is
-// another one, the target is to blame and no infrastructure.
+// diagnosed adds what stage 0 says to the failure of an agent that did not start. If the ABI
+// is not the architecture's, the target is to blame and not the infrastructure.
 func (h *Hosted) diagnosed(ctx context.Context, f *failure.Failure) *failure.Failure {
 	t, spoke := h.Early(ctx)
 	if !spoke {
@@ -261,7 +261,7 @@ func (h *Hosted) diagnosed(ctx context.Context, f *failure.Failure) *failure.Fai
 	return f
 }
 
-// name is what errors call the target.
+// name returns what errors call the target.
 func (h *Hosted) name() string {
 	if h.options.Host == matrix.SSH {
 		return h.options.Address
@@ -269,7 +269,7 @@ func (h *Hosted) name() string {
 	return "target " + string(h.options.Host)
 }
 
-// Started is how agents of a system that runs already are had.
+// Started says that the agent was started in a system that runs already.
 const Started = "started"
 
 // Start starts an agent.
@@ -287,7 +287,7 @@ func (h *Hosted) Start(ctx context.Context, log io.Writer) (Agent, string, error
 	return a, Started, nil
 }
 
-// attempts is how often something is tried on a connection that breaks.
+// attempts bounds the tries on a connection that breaks.
 const attempts = 3
 
 func (h *Hosted) start(ctx context.Context, log io.Writer) (*hostedAgent, error) {
@@ -320,14 +320,14 @@ func (h *Hosted) start(ctx context.Context, log io.Writer) (*hostedAgent, error)
 		err = fmt.Errorf("the agent was built for %q", a.hello.Arch)
 	}
 	if err != nil {
-		_ = a.process.stop(h.timeouts.Quit) // why it does not answer is what counts
+		_ = a.process.stop(h.timeouts.Quit) // the first error counts
 		return nil, a.why(err)
 	}
 	a.took = time.Since(began)
 	return a, nil
 }
 
-// blame gives an error its type.
+// blame turns an error into a *failure.Failure.
 func (h *Hosted) blame(ctx context.Context, attempted string, err error) *failure.Failure {
 	var typed *failure.Failure
 	f := &failure.Failure{Kind: failure.Infra, Message: fmt.Sprintf("%s: %s: %v", h.name(), attempted, err)}
@@ -342,7 +342,7 @@ func (h *Hosted) blame(ctx context.Context, attempted string, err error) *failur
 	return f
 }
 
-// Close removes what was put over there.
+// Close removes what was copied to the target.
 func (h *Hosted) Close() error {
 	if h.holder == nil {
 		return nil
@@ -352,7 +352,7 @@ func (h *Hosted) Close() error {
 		return fmt.Errorf("remove the folder %s on the target: %w", h.dir, err)
 	}
 	if holder.err != nil && h.options.Host == matrix.SSH {
-		// The connection went first, and perhaps nobody over there knows.
+		// The connection was lost first, and the target may not have noticed it.
 		return h.abandon(context.Background())
 	}
 	h.holder = nil
@@ -375,7 +375,7 @@ type hostedAgent struct {
 
 func (a *hostedAgent) Greeting() (wire.Hello, time.Duration) { return a.hello, a.took }
 
-// Run runs a probe, again on a new connection where the first is lost.
+// Run runs a probe. If the connection is lost, it runs the probe again on a new one.
 func (a *hostedAgent) Run(ctx context.Context, probe string, args []string) (wire.Transcript, error) {
 	attempted := "run probe " + strings.Join(append([]string{probe}, args...), " ")
 	if f := refusal(a.host.options.Host, probe, a.host.rec.GOARCH, a.host.options.Destructive); f != nil {
@@ -387,7 +387,7 @@ func (a *hostedAgent) Run(ctx context.Context, probe string, args []string) (wir
 		if err == nil {
 			return t, nil
 		}
-		_ = a.process.stop(a.host.timeouts.Quit) // why it failed is what counts
+		_ = a.process.stop(a.host.timeouts.Quit) // the first error counts
 		if ctx.Err() != nil || a.host.options.Host != matrix.SSH || !errors.Is(err, errDead) {
 			return t, a.host.blame(ctx, attempted, a.why(err))
 		}
@@ -400,7 +400,8 @@ func (a *hostedAgent) Run(ctx context.Context, probe string, args []string) (wir
 	return wire.Transcript{}, a.host.blame(ctx, attempted, fmt.Errorf("the connection was lost %d times: %w", attempts, lost))
 }
 
-// resume makes this the agent of another connection; nothing is left of the first.
+// resume replaces the agent by one on another connection. Nothing of the first stays on the
+// target.
 func (a *hostedAgent) resume(ctx context.Context) error {
 	if err := a.host.abandon(ctx); err != nil {
 		return err
@@ -427,10 +428,10 @@ func (a *hostedAgent) Stop() error {
 	return errors.Join(a.process.stop(a.host.timeouts.Monitor), a.stream.Err())
 }
 
-// Usage is unknown: what was used was used by children over there.
+// Usage returns zeros: what the agent's children used on the target is unknown.
 func (a *hostedAgent) Usage() (cpu float64, resident int64) { return 0, 0 }
 
-// firstLine gives away the first line that is written.
+// firstLine sends the first line that is written to a channel.
 type firstLine struct {
 	b    []byte
 	line chan string
@@ -449,7 +450,7 @@ func (f *firstLine) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// bounded keeps what is written, up to a limit in bytes.
+// bounded keeps what is written, and refuses more than limit bytes.
 type bounded struct {
 	bytes.Buffer
 	limit int

@@ -34,8 +34,8 @@ func TestWhatAProbeLeftBehindIsNamed(t *testing.T) {
 	}
 }
 
-// TestHarmIsRefused fails if a probe that could harm others runs without leave, or a
-// user-mode emulator is asked what it cannot know.
+// TestHarmIsRefused fails if a probe that could harm others runs without --destructive, or
+// if a user-mode emulator is asked what it cannot know.
 func TestHarmIsRefused(t *testing.T) {
 	if f := refusal(matrix.Native, "nobody-knows", "amd64", false); f == nil {
 		t.Error("an unknown probe is run")

@@ -14,9 +14,9 @@ import (
 	"github.com/mapstack/conformance/harness/machine/qemu"
 )
 
-// process is a program that is talked to over its standard input and output. It
-// is in a process group of its own. When this process is gone its input ends and it
-// gets SIGTERM, which leaves it the time to clean up.
+// process is a program that the host talks to over its standard input and output. It has a
+// process group of its own. If mapstack dies, the program's input ends and it gets SIGTERM,
+// so that it can clean up.
 type process struct {
 	cmd      *exec.Cmd
 	timeouts qemu.Timeouts
@@ -26,7 +26,8 @@ type process struct {
 	err      error // valid once exited is closed
 }
 
-// launch starts a program. What it writes goes to stdout. It ends with ctx.
+// launch starts a program. What it prints goes to stdout, and its standard error to log. It
+// ends with ctx.
 func launch(ctx context.Context, argv []string, stdout io.Writer, log io.Writer, t qemu.Timeouts) (*process, error) {
 	input, stdin, err := os.Pipe()
 	if err != nil {
@@ -43,7 +44,7 @@ func launch(ctx context.Context, argv []string, stdout io.Writer, log io.Writer,
 		return nil, errors.Join(fmt.Errorf("start %s: %w", argv[0], err), stdin.Close())
 	}
 	stop := context.AfterFunc(ctx, func() {
-		_ = stdin.Close() // a stop may have been first
+		_ = stdin.Close() // stop may have closed it
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
 	})
 	go func() {
@@ -53,7 +54,7 @@ func launch(ctx context.Context, argv []string, stdout io.Writer, log io.Writer,
 	return p, nil
 }
 
-// own starts the program and waits for its end, on one thread: the kernel sends
+// own starts the program and waits for its end on one thread, because the kernel sends
 // Pdeathsig when the thread that started the child ends.
 func (p *process) own(started chan<- error) {
 	runtime.LockOSThread()
@@ -81,14 +82,16 @@ func (p *process) Send(b []byte) error {
 	return nil
 }
 
-// Exited is closed when the program has ended and everything it wrote was read.
+// Exited returns a channel that is closed when the program has ended and all its output was
+// read.
 func (p *process) Exited() <-chan struct{} { return p.exited }
 
 func (p *process) kill() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }
 
-// stop closes the program's input, which ends it, and kills it when it does not.
+// stop closes the program's input, which makes it end. It kills a program that does not end
+// within grace.
 func (p *process) stop(grace time.Duration) error {
-	_ = p.stdin.Close() // closed before, by an earlier stop
+	_ = p.stdin.Close() // an earlier stop may have closed it
 	select {
 	case <-p.exited:
 		return nil
@@ -103,8 +106,8 @@ func (p *process) stop(grace time.Duration) error {
 	}
 }
 
-// ending keeps the last of what a program says on its standard error. It is read
-// once the program has ended.
+// ending keeps the end of what a program writes to its standard error. It must be read only
+// after the program has ended.
 type ending struct {
 	next io.Writer
 	b    []byte
@@ -118,6 +121,6 @@ func (e *ending) Write(p []byte) (int, error) {
 	if over := len(e.b) - endingLimit; over > 0 {
 		e.b = append(e.b[:0], e.b[over:]...)
 	}
-	_, _ = e.next.Write(p) // a log that the disk does not take loses no probe
+	_, _ = e.next.Write(p) // a log that cannot be written must not fail the probe
 	return len(p), nil
 }

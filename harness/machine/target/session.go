@@ -15,8 +15,8 @@ import (
 // window bounds how far ahead of the next expected frame a guest may be.
 const window = 1 << 14
 
-// maxTranscript bounds what one run may report, in bytes of JSON, and with it
-// the memory that a lying guest can make the host use. Real runs stay below 100 kB.
+// maxTranscript bounds what one run may report, in bytes of JSON. This also bounds the host
+// memory that a lying guest can use. Real runs stay below 100 kB.
 const maxTranscript = 16 << 20
 
 // peer is the machine that the agent runs on.
@@ -25,8 +25,8 @@ type peer interface {
 	Exited() <-chan struct{}
 }
 
-// session is the host's side of the conversation with an agent. It puts frames
-// back in order and asks again for what did not arrive whole.
+// session is the host's side of the conversation with an agent. It puts frames back in order
+// and asks again for those that did not arrive whole.
 type session struct {
 	peer     peer
 	timeouts qemu.Timeouts
@@ -40,17 +40,17 @@ type session struct {
 	run     int
 }
 
-// errDead means that the other side is gone; the guest knows why.
+// errDead means that the agent or its machine has ended. The caller finds out why.
 var errDead = errors.New("the guest ended")
 
-// errSilent means that nothing useful came within the limit.
+// errSilent means that no useful answer came within the limit.
 var errSilent = errors.New("no answer")
 
-// newSession returns a session that takes frames at once; it can talk when
-// its peer is set.
+// newSession returns a session that accepts frames at once. It can send requests once its
+// peer is set.
 func newSession(t qemu.Timeouts) *session {
 	return &session{timeouts: t, pending: map[uint32]wire.Record{},
-		// When the host is too slow a frame is lost here and asked for again.
+		// If the host is too slow, a frame is lost here and asked for again.
 		frames: make(chan wire.Frame, 1024), damaged: make(chan struct{}, 1)}
 }
 
@@ -73,12 +73,12 @@ func (s *session) damage() {
 
 // hello waits for the agent's first record.
 func (s *session) hello(ctx context.Context) (wire.Hello, error) {
-	// While firmware or kernel still run, input could stop them. So nothing is
-	// asked before a damaged frame shows that the agent is there, or late.
+	// Input could stop the firmware or the kernel while they boot. So nothing is asked
+	// until a damaged frame shows that the agent runs, or half of the time is over.
 	return s.greet(ctx, s.timeouts.Boot, s.timeouts.Boot/2)
 }
 
-// helloAgain asks a restored agent for the hello that it said before it was saved.
+// helloAgain asks a restored agent to repeat the hello that it said before it was saved.
 func (s *session) helloAgain(ctx context.Context) (wire.Hello, error) {
 	if err := s.request(repeat); err != nil {
 		return wire.Hello{}, err
@@ -86,7 +86,7 @@ func (s *session) helloAgain(ctx context.Context) (wire.Hello, error) {
 	return s.greet(ctx, s.timeouts.Restore, s.timeouts.Quiet)
 }
 
-// repeat asks for everything that the agent still keeps.
+// repeat asks for every record that the agent still keeps.
 var repeat = wire.Request{Op: wire.OpResend}
 
 func (s *session) greet(ctx context.Context, limit, quiet time.Duration) (wire.Hello, error) {
@@ -139,8 +139,8 @@ func (s *session) probe(ctx context.Context, probe string, args []string) (wire.
 	return t, err
 }
 
-// collect hands records to accept in the guest's order until it says that the
-// last one came. again is what to ask while nothing at all has come.
+// collect hands records to accept in the guest's order, until accept says that the last one
+// came. again is the request to repeat as long as nothing has come.
 func (s *session) collect(ctx context.Context, limit, quiet time.Duration, again wire.Request, accept func(wire.Record) (bool, error)) error {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
@@ -157,7 +157,7 @@ func (s *session) collect(ctx context.Context, limit, quiet time.Duration, again
 		case <-s.peer.Exited():
 			return s.lastWords(accept)
 		case <-s.damaged:
-			// Asked at once when nothing else is coming, else with the next pause.
+			// The lost frame is asked for at the next pause of the stream.
 			idle.Reset(soon)
 		case <-idle.C:
 			ask := again
@@ -173,7 +173,7 @@ func (s *session) collect(ctx context.Context, limit, quiet time.Duration, again
 				return err
 			}
 			if len(s.pending) > 0 {
-				// A gap: what is missing is asked for as soon as the stream pauses.
+				// There is a gap. The missing frame is asked for when the stream pauses.
 				idle.Reset(soon)
 			} else {
 				idle.Reset(quiet)
@@ -182,8 +182,8 @@ func (s *session) collect(ctx context.Context, limit, quiet time.Duration, again
 	}
 }
 
-// lastWords accepts what a guest that is gone had still said: a probe whose
-// last record arrived did end.
+// lastWords accepts the frames that arrived before the guest ended. A probe whose last
+// record arrived did end.
 func (s *session) lastWords(accept func(wire.Record) (bool, error)) error {
 	for {
 		select {
@@ -197,8 +197,8 @@ func (s *session) lastWords(accept func(wire.Record) (bool, error)) error {
 	}
 }
 
-// take hands accept the frame's record and those that waited for it, or keeps
-// it until the ones before it have come.
+// take hands accept the frame's record and the records that waited for it. It keeps a record
+// whose predecessors are still missing.
 func (s *session) take(f wire.Frame, accept func(wire.Record) (bool, error)) (done bool, err error) {
 	if f.Seq < s.next || f.Seq-s.next >= window {
 		return false, nil // a repeated frame, or nonsense
@@ -224,8 +224,8 @@ func (s *session) take(f wire.Frame, accept func(wire.Record) (bool, error)) (do
 	return false, nil
 }
 
-// request sends one request. The newline before it ends whatever a damaged
-// earlier request left in the agent's line.
+// request sends one request. The newline before it ends the rest of an earlier, damaged
+// request in the agent's input.
 func (s *session) request(r wire.Request) error {
 	line, err := wire.EncodeJSON(wire.HostPrefix, s.sent, r)
 	if err != nil {

@@ -56,8 +56,8 @@ func done(run int) wire.Record {
 	return wire.Record{Kind: wire.KindDone, Run: run, Exit: &wire.Exit{}}
 }
 
-// A probe that takes nearly all of its time and whose last record is then lost
-// without a trace: the host has asked many times, and must ask once more.
+// A probe takes nearly all of its time, and its last record is then lost without a trace.
+// The host has asked many times, and must ask once more.
 func TestALastRecordLostAfterALongSilenceIsAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started := time.Now()
@@ -139,8 +139,8 @@ func TestAGuestThatReadsNothingIsSilent(t *testing.T) {
 	}
 }
 
-// Whatever frames a guest sends, the conversation ends, and what is taken for
-// the transcript has each step once.
+// Whatever frames a guest sends, the conversation ends, and the transcript has each step
+// once.
 func FuzzSession(f *testing.F) {
 	f.Add(uint32(0), []byte(`{"kind":"observation","run":1,"observation":{"step":"a"}}`), uint32(1), []byte(`{"kind":"done","run":1,"exit":{}}`))
 	f.Add(uint32(1), []byte(`{"kind":"done","run":1}`), uint32(0), []byte(`{"kind":"refused","run":1,"refused":"x"}`))

@@ -10,19 +10,19 @@ import (
 	"github.com/mapstack/conformance/harness/failure"
 )
 
-// watched is what probes may change of a system, by its path below /proc/sys.
+// watched lists the sysctls that probes may change, by their paths below /proc/sys.
 var watched = []string{
 	"kernel/pid_max", "kernel/printk", "kernel/printk_devkmsg", "kernel/randomize_va_space", "kernel/sysrq", "kernel/threads-max",
 	"kernel/unprivileged_userns_clone", "kernel/yama/ptrace_scope", "user/max_user_namespaces",
 	"vm/legacy_va_layout", "vm/max_map_count", "vm/mmap_min_addr", "vm/overcommit_kbytes", "vm/overcommit_memory", "vm/overcommit_ratio", "vm/user_reserve_kbytes",
 }
 
-// settings is what a system says of itself, by name: sysctls, the limits that a
-// new process has, and the control groups and mounts that probes may leave behind.
+// settings holds what a system says of itself, by name: sysctls, the limits of a new process,
+// and the control groups and mounts that probes may leave behind.
 type settings map[string]string
 
-// Prefixes of names, and the script that prints them. Groups of others come and
-// go; those of probes are known by name.
+// readSettings is the script that prints the settings, each as a name, a tab and a value.
+// Control groups of others come and go, so it looks for those of probes by name.
 const (
 	sysctlPrefix = "sysctl "
 	readSettings = `cd /proc/sys && for f in %s; do [ -r "$f" ] && printf "sysctl %%s\t" "$f" && tr "\n\t" "  " <"$f" && echo; done
@@ -50,7 +50,7 @@ func (h *Hosted) settings(ctx context.Context) (settings, error) {
 	return s, nil
 }
 
-// difference is what of a setting changed.
+// difference returns which settings changed, in words; nil if none did.
 func difference(before, after settings) []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(before)) {
@@ -69,8 +69,8 @@ func difference(before, after settings) []string {
 	return all
 }
 
-// Unchanged compares the system with what it was at Load. What is different is
-// put back where it is a sysctl, and is a *Failure all the same.
+// Unchanged compares the system's settings with those at Load. A difference is a *Failure.
+// Changed sysctls are also restored.
 func (h *Hosted) Unchanged(ctx context.Context) error {
 	after, err := h.settings(ctx)
 	if err != nil {

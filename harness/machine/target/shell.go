@@ -8,44 +8,44 @@ import (
 	"strings"
 )
 
-// shell is how a script is run on a system: by argv with the script appended as
-// one more word.
+// shell runs scripts on a system. The command line is argv and the script as one more word.
 type shell struct {
 	argv []string
-	// remote is whether a shell over there takes the words apart once more.
+	// remote says that a shell on the other side splits the words once more.
 	remote bool
 }
 
-// local runs scripts on this system.
+// local returns a shell that runs scripts on this system.
 func local() shell { return shell{argv: []string{"sh", "-c"}} }
 
-// sshOptions let nothing ask a person, and let no connection hang: what was cut
-// is noticed after 15 seconds.
+// sshOptions keep ssh from asking a person, and from hanging: a lost connection is noticed
+// after 15 seconds.
 var sshOptions = []string{"-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10",
 	"-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3", "-o", "ForwardX11=no"}
 
-// A user and a host as ssh takes them, host also an alias of its configuration.
+// The names of users and hosts that ssh accepts. A host may be an alias of its
+// configuration.
 var (
 	sshUser = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@\\-]*$`)
 	sshHost = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_.-]*|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?)$`)
 )
 
-// overSSH runs scripts on the system of an ssh://user@host[:port] URL, by the
-// command that begins with program: the user's own ssh, its configuration, its agent.
+// overSSH returns a shell that runs scripts on the system of an ssh://user@host[:port] URL.
+// program begins the command line. It is the user's own ssh, with its configuration and agent.
 func overSSH(program []string, address string) (shell, error) {
 	bad := func(why string) (shell, error) {
-		return shell{}, fmt.Errorf("%q is no target: %s; give ssh://user@host or ssh://user@host:port, host as your ssh knows it", address, why)
+		return shell{}, fmt.Errorf("%q is not a target: %s; give ssh://user@host or ssh://user@host:port, with a host that your ssh knows", address, why)
 	}
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
 		return bad(errors.Unwrap(err).Error())
 	case u.Scheme != "ssh":
-		return bad("it is no ssh URL")
+		return bad("it is not an ssh URL")
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
-		return bad("it has a path or more")
+		return bad("it has a path, a query or a fragment")
 	case !sshHost.MatchString(u.Hostname()):
-		return bad("the host is no name")
+		return bad("its host is not a valid name")
 	}
 	argv := append(append([]string{}, program...), sshOptions...)
 	if port := u.Port(); port != "" {
@@ -53,17 +53,17 @@ func overSSH(program []string, address string) (shell, error) {
 	}
 	if u.User != nil {
 		if _, has := u.User.Password(); has {
-			return bad("it holds a password; use keys, or your ssh agent")
+			return bad("it contains a password; use keys or your ssh agent")
 		}
 		if !sshUser.MatchString(u.User.Username()) {
-			return bad("the user is no name")
+			return bad("its user is not a valid name")
 		}
 		argv = append(argv, "-l", u.User.Username())
 	}
 	return shell{argv: append(argv, "--", u.Hostname(), "sh", "-c"), remote: true}, nil
 }
 
-// command is the command line that runs a script.
+// command returns the command line that runs a script.
 func (s shell) command(script string) []string {
 	if s.remote {
 		script = quote(script)
@@ -71,5 +71,5 @@ func (s shell) command(script string) []string {
 	return append(append([]string{}, s.argv...), script)
 }
 
-// quote makes one word of any shell's.
+// quote returns text that every shell reads as the one word.
 func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }

@@ -24,17 +24,17 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// server is an sshd of the test's own on loopback.
+// server is an sshd on loopback that the test starts.
 type server struct {
 	pid     int
 	port    int
 	program []string // ssh, with a configuration that reaches it and nobody else
 }
 
-// address is the server's by one of its ports, or by that of a proxy.
+// address returns the ssh:// URL for a port of the server or of a proxy.
 func (s server) address(port int) string { return fmt.Sprintf("ssh://root@127.0.0.1:%d", port) }
 
-// serve starts sshd with a key of its own, or says why it cannot.
+// serve starts sshd with a key of its own, or skips the test with the reason.
 func serve(t *testing.T) server {
 	t.Helper()
 	sshd, err := exec.LookPath("/usr/sbin/sshd")
@@ -44,14 +44,13 @@ func serve(t *testing.T) server {
 	if os.Getuid() != 0 {
 		t.Skip("not run: sshd needs root")
 	}
-	// Its parents must be root's own for sshd to trust the keys in it.
 	dir := t.TempDir()
 	for _, key := range []string{"host", "user"} {
 		if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(dir, key)).CombinedOutput(); err != nil {
 			t.Fatalf("%v %s", err, out)
 		}
 	}
-	_ = os.MkdirAll("/run/sshd", 0o755) // Debian's sshd wants it; its unit makes it
+	_ = os.MkdirAll("/run/sshd", 0o755) // Debian's sshd needs it, and its unit makes it
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +127,7 @@ type proxy struct {
 
 	mu     sync.Mutex
 	pairs  [][2]net.Conn // of a client, and to the server
-	silent bool          // the server is told nothing of what ends
+	silent bool          // the server is not told that a connection ended
 }
 
 func (s server) proxy(t *testing.T) *proxy {
@@ -167,8 +166,7 @@ func (s server) proxy(t *testing.T) *proxy {
 	return p
 }
 
-// drop ends all connections there are, for the server too or, as when a cable is
-// pulled, for its clients alone.
+// drop ends all connections. As with a pulled cable, it may end them for the clients alone.
 func (p *proxy) drop(told bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -184,7 +182,7 @@ func (p *proxy) drop(told bool) {
 // patience bounds every wait for an event, and is never reached.
 const patience = 2 * time.Minute
 
-// listener is what the probe target.Held connects to.
+// listener is the socket that the probe target.Held connects to.
 type listener struct{ *net.UnixListener }
 
 func listen(t *testing.T) listener {
@@ -226,13 +224,13 @@ func over(t *testing.T, probe net.Conn) {
 	}
 }
 
-// ran is what became of a probe.
+// ran is the result of a probe.
 type ran struct {
 	wire.Transcript
 	error
 }
 
-// hold runs the probe target.Held, which is running when the channel is returned.
+// hold starts the probe target.Held. The probe runs when hold returns.
 func hold(t *testing.T, a target.Agent, l listener) (<-chan ran, net.Conn) {
 	t.Helper()
 	result := make(chan ran, 1)
@@ -243,9 +241,9 @@ func hold(t *testing.T, a target.Agent, l listener) (<-chan ran, net.Conn) {
 	return result, l.next(t)
 }
 
-// TestAConnectionCutInTheMiddleOfAProbeIsResumed fails if a probe whose connection is
-// lost while it runs is lost with it, or if what ran over there stays: also where the
-// other side does not notice that the connection is gone.
+// TestAConnectionCutInTheMiddleOfAProbeIsResumed fails if a probe is lost with its
+// connection, or if its programs stay on the target. The target may not even notice that
+// the connection is gone.
 func TestAConnectionCutInTheMiddleOfAProbeIsResumed(t *testing.T) {
 	s := serve(t)
 	for name, cut := range map[string]func(*testing.T, *proxy, target.Agent){
@@ -291,8 +289,8 @@ func TestAConnectionCutInTheMiddleOfAProbeIsResumed(t *testing.T) {
 	}
 }
 
-// TestAConnectionThatStaysCutIsOneClearError fails if a run goes on for ever, or says
-// something else, where each connection is cut, or no other can be made.
+// TestAConnectionThatStaysCutIsOneClearError fails if a run goes on for ever, or gives
+// another reason, if every connection is cut or no second one can be made.
 func TestAConnectionThatStaysCutIsOneClearError(t *testing.T) {
 	s := serve(t)
 	for name, c := range map[string]struct {

@@ -13,7 +13,7 @@ import (
 	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
-// TestBootOneTableForEveryTarget runs the table with a real kernel in a real QEMU, beside
+// TestBootOneTableForEveryTarget runs the table with a real kernel in a real QEMU, and with
 // the systems that run already.
 func TestBootOneTableForEveryTarget(t *testing.T) {
 	guest := row{"qemu", func(t *testing.T) opened {

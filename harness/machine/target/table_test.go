@@ -71,7 +71,7 @@ func connected(t *testing.T, o target.Options, goarch string, probes ...string) 
 	return h
 }
 
-// row is a kind of target. open may skip the test with what the kind needs.
+// row is a kind of target. open may skip the test, and says what the kind needs.
 type row struct {
 	name string
 	open func(*testing.T) opened
@@ -81,8 +81,8 @@ type row struct {
 type opened struct {
 	target.Target
 	goarch string
-	how    string // its agents are had
-	// hosted is the target itself where it runs already, and is not ours alone.
+	how    string // the word that Start returns for its agents
+	// hosted is the target itself if it is a system that runs already and has other users.
 	hosted *target.Hosted
 }
 
@@ -117,8 +117,8 @@ func running() []row {
 	}
 }
 
-// check fails if a kind of target needs its own handling: probes run, a fresh agent
-// each. Where others use the system what could harm is refused, and nothing stays.
+// check fails if a kind of target needs handling of its own. Every probe gets a fresh agent.
+// On a system with other users, harmful probes are refused and nothing stays.
 func (r row) check(t *testing.T) {
 	system := r.open(t)
 	var folder string
@@ -160,7 +160,7 @@ func (r row) check(t *testing.T) {
 	gone(t, folder)
 }
 
-// gone fails if a folder is there.
+// gone fails if a folder still exists.
 func gone(t *testing.T, folder string) {
 	t.Helper()
 	if folder == "" {
@@ -174,7 +174,7 @@ func gone(t *testing.T, folder string) {
 // scripted is QEMU guests that follow a script, for the table without a kernel.
 type scripted struct{ config qemu.Config }
 
-// booted is how its agents are had.
+// booted is the word that Start returns for a guest's agents.
 const booted = "booted"
 
 func (s scripted) Start(ctx context.Context, log io.Writer) (target.Agent, string, error) {
@@ -183,9 +183,8 @@ func (s scripted) Start(ctx context.Context, log io.Writer) (target.Agent, strin
 	return g, booted, err
 }
 
-// TestOneTableForEveryTarget runs the table without a guest: QEMU is a script here. The
-// real one is in TestBootOneTableForEveryTarget and, with a system that was installed on
-// a disk, in TestBootAWholeSystem.
+// TestOneTableForEveryTarget runs the table without a guest: a script plays QEMU. The real
+// QEMU is in TestBootOneTableForEveryTarget. TestBootAWholeSystem boots an installed disk.
 func TestOneTableForEveryTarget(t *testing.T) {
 	script := row{"qemu", func(t *testing.T) opened {
 		rec, err := arch.Lookup("amd64")

@@ -1,5 +1,5 @@
-// Package arch is one record per architecture: every name it has elsewhere,
-// and the machines QEMU can put a kernel of it on. Data and look-up, no I/O.
+// Package arch has one record for each architecture: every name that it has elsewhere, and
+// the QEMU machines that boot its kernels. It is data and look-up, without I/O.
 package arch
 
 import (
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Param is a kernel parameter and why a guest needs it. Nothing else may reach
-// a kernel's command line.
+// Param is a kernel parameter and the reason why a guest needs it. A kernel's command line
+// must hold nothing else.
 type Param struct {
 	Value  string `json:"value"`
 	Reason string `json:"reason"`
@@ -19,62 +19,62 @@ type Param struct {
 // Machine is one QEMU machine that boots kernels of an architecture.
 type Machine struct {
 	Name    string // -machine
-	Options string // more of -machine, "option=value,..."
+	Options string // further options of -machine, "option=value,..."
 	CPU     string // -cpu, empty for the machine's default
 	Icount  string // -icount under TCG, empty for a clock that follows the host's
 	Console string // the kernel's console= device
-	MaxCPUs int    // what the machine, or its kernel under TCG, can take
-	// Firmware is the file that the machine loads first, where whoever has the
-	// emulator supplies it.
+	MaxCPUs int    // the most that the machine, or its kernel under TCG, can use
+	// Firmware is the file that the machine loads first, if the owner of the emulator
+	// supplies it; empty otherwise.
 	Firmware string
-	// Disk is the device that has the guest image as the root file system, where
-	// the machine may not load an initramfs; empty for none.
+	// Disk is the device that holds the guest image as the root file system, if the machine
+	// may be unable to load an initramfs; empty otherwise.
 	Disk string
-	// Unsaved are device registers that QEMU does not save with a guest and that
-	// a restored one needs; they are saved beside it.
+	// Unsaved lists device registers that a restored guest needs and QEMU does not save.
+	// They are saved beside the guest.
 	Unsaved []Register
-	// TimerInput is the interrupt input of a CPU whose timer QEMU does not save,
-	// 0 where it does. A restore raises it once: the kernel then looks at its
-	// clock and programs the timer again.
+	// TimerInput is the interrupt input of a CPU timer that QEMU does not save; 0 if QEMU
+	// saves it. A restore raises the input once. The kernel then reads its clock and
+	// programs the timer again.
 	TimerInput int
-	// BootOnly is why a saved guest does not go on, where nothing here can mend
-	// that; empty where it does.
+	// BootOnly says why a saved guest cannot continue, if nothing here can repair that;
+	// empty if it can continue.
 	BootOnly string
-	// Params are kernel parameters that this machine needs beside the common ones.
+	// Params are kernel parameters that this machine needs besides the common ones.
 	Params []Param
 }
 
-// Register is a device register at physical addresses: many are written
-// elsewhere than they are read.
+// Register is a device register, by its physical addresses. Many registers are written at
+// one address and read at another.
 type Register struct {
 	Read, Write uint64
 	Bytes       int // 1 or 4
 }
 
-// Devices is whether anything of a saved guest is reached beside QEMU's own state.
+// Devices reports whether a saved guest needs device state that QEMU does not save itself.
 func (m Machine) Devices() bool { return len(m.Unsaved) > 0 || m.TimerInput != 0 }
 
 // Record is one architecture. Its name in this project is its GOARCH.
 type Record struct {
 	GOARCH  string
-	GOENV   []string // build settings beside GOARCH, for guests: the port's baseline, whatever the caller's environment says
+	GOENV   []string // build settings of guests besides GOARCH: the port's baseline, not what the caller's environment says
 	Debian  string   // Debian's name
 	Uname   string   // uname -m in the guest
 	QEMU    string   // suffix of qemu-system-
 	Package string   // Debian package that holds that binary
 	Aliases []string // other spellings that Lookup accepts
 	ELF     elf.Machine
-	// OtherELF is more machine numbers that programs of it have been seen with.
+	// OtherELF lists further machine numbers that programs of the architecture were seen with.
 	OtherELF []elf.Machine
 	Big      bool // big-endian
-	// Supplied: no archive has kernels, an emulator or a toolchain for it; whoever
-	// has them says where they are (harness/matrix/local).
+	// Supplied is true if no archive has kernels, an emulator or a toolchain for the
+	// architecture. Their owner says where they are (harness/matrix/local).
 	Supplied bool
-	// GNU is the target of the GNU compilers where no package holds a kernel of it,
-	// so that one is built from source, and Go's own toolchain has no port, so that
-	// gccgo compiles the guest's programs; empty elsewhere.
+	// GNU is the target name of the GNU compilers, if they are needed; empty otherwise. They
+	// build the kernel from source, because no package holds one. Their gccgo compiles the
+	// guest's programs, because Go's own toolchain has no port.
 	GNU string
-	// Slowness scales every wait: TCG of this architecture against amd64's.
+	// Slowness scales every wait: how slow TCG of this architecture is against amd64's.
 	Slowness int
 	// Machines by the short name that cells use; "" is the default.
 	Machines map[string]Machine
@@ -121,8 +121,8 @@ func (r Record) Machine(name string) (Machine, error) {
 		r.GOARCH, name, strings.Join(known, ", "))
 }
 
-// Usual returns the name of the machine that a kernel of the architecture is tried on when
-// nobody names one: "" where the record has a default, else the first by name.
+// Usual returns the name of the machine for a kernel when nobody names one: "" if the
+// record has a default, else the first by name.
 func (r Record) Usual() string {
 	if _, ok := r.Machines[""]; ok {
 		return ""

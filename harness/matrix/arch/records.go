@@ -30,8 +30,8 @@ func All() []Record {
 			QEMU: "riscv64", Package: "qemu-system-riscv",
 			ELF: elf.EM_RISCV, Slowness: 2,
 			Machines: map[string]Machine{
-				// Control transfer records cost a helper call per branch, and nothing
-				// here looks at them (measured: half of the time of a probe).
+				// Nothing here reads control transfer records, and they cost a helper call
+				// for every branch (measured: half of the time of a probe).
 				"": {Name: "virt", CPU: "max,smctr=off,ssctr=off", Console: "ttyS0", MaxCPUs: 64},
 			},
 		},
@@ -58,10 +58,10 @@ func All() []Record {
 						"where 6.12 moves itself, read(2) into a page that may not be written is an oops in __raw_copy_from_user instead of EFAULT (each time; never where it stays)"}}},
 				// With two CPUs under TCG the guest soft-locks in the first child.
 				"loongson3": {Name: "loongson3-virt", CPU: "Loongson-3A4000", Console: "ttyS0", MaxCPUs: 1,
-					// QEMU's CPU writes CP0 Compare while its main loop may be expiring
-					// the timer: an interrupt is lost, and the next comes when Count,
-					// at 400 MHz, has gone round its 32 bits, 10.7 s later (seen up to
-					// four times in a run). A clock of instructions has no such race.
+					// QEMU's CPU writes CP0 Compare while its main loop may be expiring the
+					// timer, and then an interrupt is lost. The next one comes when Count,
+					// 32 bits at 400 MHz, has wrapped: 10.7 s later (seen up to four times
+					// in a run). A clock that counts instructions has no such race.
 					Icount:  "shift=1",
 					Unsaved: liointc(0x3ff01400),
 					Params: []Param{{"nokaslr",
@@ -74,11 +74,11 @@ func All() []Record {
 			Aliases: []string{"powerpc64le"},
 			ELF:     elf.EM_PPC64, Slowness: 2,
 			Machines: map[string]Machine{
-				// VOF is firmware inside QEMU. SLOF, the default, is Forth run by
-				// TCG and takes as long as the kernel's whole boot (measured:
-				// 7.8 s to the agent, 3.8 s with VOF).
-				// With two CPUs a restored guest hangs for most of a minute again and
-				// again (QEMU 10.0; with XICS instead of XIVE it spins).
+				// VOF is firmware inside QEMU. SLOF, the default, is Forth run by TCG and
+				// takes as long as the kernel's whole boot (measured: 7.8 s to the agent,
+				// 3.8 s with VOF).
+				// With two CPUs a restored guest hangs repeatedly, most of a minute each
+				// time (QEMU 10.0). With XICS instead of XIVE it spins.
 				"": {Name: "pseries", Options: "x-vof=on", CPU: "power10", Console: "hvc0", MaxCPUs: 1},
 			},
 		},
@@ -90,7 +90,7 @@ func All() []Record {
 			Machines: map[string]Machine{
 				"": {Name: "clipper", Console: "ttyS0", MaxCPUs: 4,
 					BootOnly: "QEMU saves neither the Typhoon chip set, which enables the interrupts, nor its timers, and a restored guest never answers; it boots in a second"},
-				// For a test: the guest image as a disk, as sw64's boards have it.
+				// For a test of a guest image on a disk, which sw64's boards use.
 				"disk": {Name: "clipper", Console: "ttyS0", MaxCPUs: 4, Disk: "virtio-blk-pci",
 					BootOnly: "as without the disk"},
 			},
@@ -101,8 +101,8 @@ func All() []Record {
 			ELF:     0x9916, OtherELF: []elf.Machine{268}, Slowness: 4,
 			Supplied: true,
 			Machines: map[string]Machine{
-				// The public fork of QEMU (6.2) has no initramfs on its board, later
-				// trees have: the guest image is a disk as well.
+				// The board of QEMU's public fork (6.2) loads no initramfs; that of later
+				// trees does. So the guest image is also given as a disk.
 				"":      {Name: "core3", Firmware: "core3-hmcode", Console: "ttyS0", MaxCPUs: 64, Disk: "virtio-blk-pci"},
 				"core4": {Name: "core4", Firmware: "core4-hmcode", Console: "ttyS0", MaxCPUs: 64, Disk: "virtio-blk-pci"},
 			},
@@ -112,16 +112,17 @@ func All() []Record {
 			QEMU: "s390x", Package: "qemu-system-s390x",
 			ELF: elf.EM_S390, Big: true, Slowness: 2,
 			Machines: map[string]Machine{
-				// ttyS0 does not exist here; the SCLP line-mode console does not take input byte by byte.
+				// ttyS0 does not exist here. The SCLP line-mode console does not take input
+				// byte by byte.
 				"": {Name: "s390-ccw-virtio", CPU: "max", Console: "ttysclp0", MaxCPUs: 64},
 			},
 		},
 	}
 }
 
-// liointc is the registers of Loongson's local interrupt controller: where each
-// of 32 interrupts goes, and which are enabled. QEMU has no VMState for it, and a
-// restored guest would never hear its console.
+// liointc returns the registers of Loongson's local interrupt controller: the route of each
+// of 32 interrupts, and which of them are enabled. QEMU has no VMState for it, so a restored
+// guest would never hear its console.
 func liointc(base uint64) []Register {
 	var registers []Register
 	for i := range uint64(32) {

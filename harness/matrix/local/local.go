@@ -1,5 +1,5 @@
-// Package local is what a vendor supplies for an architecture that nobody can
-// download: a kernel, an emulator with its firmware, and a Go toolchain.
+// Package local finds the parts that a vendor supplies for an architecture whose kernels
+// nobody can download: a kernel, an emulator with its firmware, and a Go toolchain.
 package local
 
 import (
@@ -16,20 +16,20 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// Parts is one architecture's. An empty field was not supplied.
+// Parts holds what was supplied for one architecture. An empty field was not supplied.
 type Parts struct {
 	Kernel   string `yaml:"kernel"`   // path of a kernel file
 	QEMU     string `yaml:"qemu"`     // path of qemu-system-<arch>
-	Firmware string `yaml:"firmware"` // folder that holds what the machine loads first, QEMU's -L
+	Firmware string `yaml:"firmware"` // folder with the file that the machine loads first (QEMU's -L)
 	GOROOT   string `yaml:"goroot"`   // of a Go toolchain with the architecture
 	Machine  string `yaml:"machine"`  // short name in harness/matrix/arch; empty for the cell's
 }
 
-// part is one field, with the end of its variable's name.
+// part is one field of Parts.
 type part struct {
-	variable string
+	variable string // how the name of its environment variable ends
 	value    *string
-	what     string // to say what is missing
+	what     string // what a message about a missing part asks for; "" if it is never missing
 	folder   bool
 	needed   bool
 }
@@ -44,21 +44,20 @@ func (p *Parts) parts() []part {
 	}
 }
 
-// goroot is the end of the variable of the Go toolchain.
+// goroot ends the name of the Go toolchain's variable.
 const goroot = "GOROOT"
 
-// Variable is the name of the environment variable for a part of an architecture.
+// Variable returns the name of the environment variable for a part of an architecture.
 func Variable(rec arch.Record, part string) string {
 	return strings.ToUpper(rec.GOARCH) + "_" + part
 }
 
-// File is where parts can be written down, in the checkout: by GOARCH, the fields
-// of Parts in lower case.
+// File is the file in the checkout that can name parts: for each GOARCH, the fields of
+// Parts in lower case.
 const File = "fixtures/local.yaml"
 
-// Find says what is supplied for an architecture: what the environment names, else
-// what the file in root does, and for QEMU what is in PATH. It checks that what
-// is named is there.
+// Find returns what is supplied for an architecture. The environment comes before the file
+// in root. QEMU may also be in PATH. Find checks that every named part exists.
 func Find(rec arch.Record, env func(string) string, root string) (Parts, error) {
 	p, err := read(rec, filepath.Join(root, File))
 	if err != nil {
@@ -96,8 +95,8 @@ func Find(rec arch.Record, env func(string) string, root string) (Parts, error) 
 	return p, errors.Join(problems...)
 }
 
-// checkFirmware looks into the folder that was named: an emulator without its
-// firmware starts, and says nothing for ever.
+// checkFirmware checks that the named folder has the machine's firmware. Without it the
+// emulator starts and prints nothing, for ever.
 func (p Parts) checkFirmware(rec arch.Record) error {
 	if p.Firmware == "" {
 		return nil // the emulator may have its own
@@ -112,8 +111,8 @@ func (p Parts) checkFirmware(rec arch.Record) error {
 	return nil
 }
 
-// Setting is one NAME=VALUE of the command line, by which a part is named before
-// the environment is asked.
+// Setting parses a NAME=VALUE of the command line, which overrides the environment. NAME
+// must be the variable of a part.
 func Setting(rec arch.Record, text string) (name, value string, err error) {
 	name, value, ok := strings.Cut(text, "=")
 	if ok && value != "" {
@@ -123,7 +122,7 @@ func Setting(rec arch.Record, text string) (name, value string, err error) {
 			}
 		}
 	}
-	return "", "", fmt.Errorf("%q supplies nothing; give NAME=VALUE with one of %s", text, strings.Join(Variables(rec), ", "))
+	return "", "", fmt.Errorf("%q supplies nothing; give NAME=VALUE, where NAME is one of %s", text, strings.Join(Variables(rec), ", "))
 }
 
 // Variables returns the names that Find asks the environment for.
@@ -173,17 +172,19 @@ func (e *MissingError) Error() string {
 		e.Arch.GOARCH, strings.Join(e.Lacks, "\n  "), File)
 }
 
-// Missing is a *MissingError with everything that a guest needs and was not
-// supplied, nil when one can start. Without a Go toolchain only stage 0 runs in it.
+// Missing returns a *MissingError that lists every part which was not supplied; nil if a
+// guest can start. Without a Go toolchain a guest starts, and runs stage 0 only.
 func (p Parts) Missing(rec arch.Record) error {
 	return p.lacking(rec, func(f part) bool { return f.needed })
 }
 
-// Toolchainless is a *MissingError that names the Go toolchain.
+// Toolchainless returns a *MissingError that names the Go toolchain; nil if it was supplied.
 func (p Parts) Toolchainless(rec arch.Record) error {
 	return p.lacking(rec, func(f part) bool { return f.variable == goroot })
 }
 
+// lacking returns a *MissingError that lists every part which was not supplied; nil if no
+// wanted part is among them.
 func (p *Parts) lacking(rec arch.Record, wanted func(part) bool) error {
 	var lacks []string
 	short := false

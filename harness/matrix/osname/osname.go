@@ -1,5 +1,5 @@
-// Package osname knows the operating systems whose kernels are certified, by the
-// names that people type and by those in /etc/os-release. Data and look-up, no I/O.
+// Package osname knows the operating systems whose kernels are certified, by the names that
+// people type and by those in /etc/os-release. It is data and look-up, without I/O.
 package osname
 
 import (
@@ -13,7 +13,7 @@ type Record struct {
 	ID      string // as people type it, lower case
 	English string
 	Chinese string
-	// Release is its IDs in /etc/os-release, and other spellings, lower case.
+	// Release lists its IDs in /etc/os-release and other spellings, in lower case.
 	Release []string
 }
 
@@ -44,8 +44,8 @@ func Lookup(name string) (Record, error) {
 	return Record{}, fmt.Errorf("unknown operating system %q; known are %s", name, strings.Join(ids, ", "))
 }
 
-// Title is the name of a system in both languages, with what it calls itself where
-// that says more.
+// Title returns the name of a system in both languages. It adds own, the name that the
+// system has for itself, if that says more.
 func (r Record) Title(own string) string {
 	both := r.English
 	if r.Chinese != r.English {

@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// maxDigits bounds each number: no kernel has ever needed more, and an int
-// never overflows.
+// maxDigits bounds each number, so that an int never overflows. No kernel has ever needed
+// more digits.
 const maxDigits = 6
 
 // maxLength is the size of utsname.release without its final NUL
 // (__NEW_UTS_LEN, include/uapi/linux/utsname.h).
 const maxLength = 64
 
-// Release is the upstream version a kernel release begins with. What a vendor
-// appends is left out: it has no common order.
+// Release is the upstream version that a kernel release begins with. What a vendor appends
+// is left out, because it has no common order.
 //
-// Debian's stable kernels say 6.1.0-50-amd64 for what upstream calls 6.1.176,
-// so Patch is only as true as the release is.
+// Debian's stable kernels say 6.1.0-50-amd64 for what upstream calls 6.1.176. So Patch is
+// only as true as the release.
 type Release struct {
 	Major, Minor, Patch int
 }
@@ -83,12 +83,12 @@ func (r Release) AtLeast(major, minor, patch int) bool {
 	return !r.Less(Release{Major: major, Minor: minor, Patch: patch})
 }
 
-// Series is the upstream series, such as "6.1".
+// Series returns the upstream series, such as "6.1".
 func (r Release) Series() string {
 	return strconv.Itoa(r.Major) + "." + strconv.Itoa(r.Minor)
 }
 
-// String is the version without any suffix, such as "6.1.0".
+// String returns the version without any suffix, such as "6.1.0".
 func (r Release) String() string {
 	return r.Series() + "." + strconv.Itoa(r.Patch)
 }

@@ -1,4 +1,4 @@
-// Package doctor says what a machine lacks for a run, and the command that supplies it.
+// Package doctor finds out what a machine lacks for a run, and the command that supplies it.
 package doctor
 
 import (
@@ -29,10 +29,10 @@ type Finding struct {
 	Remedy string // the command that supplies it; "" if nothing is missing
 }
 
-// wantDisk is what the default matrix takes in an empty cache, in MiB.
+// wantDisk is the disk space in MiB that the default matrix fills in an empty cache.
 const wantDisk = 4096
 
-// Examine asks this machine for everything that a run of the cells needs. What is missing
+// Examine checks this machine for everything that a run of the cells needs. A missing thing
 // comes with the command that supplies it.
 func Examine(ctx context.Context, cells []matrix.Cell, o workbench.Options) []Finding {
 	inside := prebuilt.Images() != nil
@@ -44,7 +44,7 @@ func Examine(ctx context.Context, cells []matrix.Cell, o workbench.Options) []Fi
 	bench, err := workbench.Open(ctx, o)
 	if err != nil {
 		return append(found, Finding{What: "workbench", State: oneLine(err.Error()),
-			Remedy: "mend what this names, then ask again"})
+			Remedy: "correct what this names, then run doctor again"})
 	}
 	compiler := Finding{What: "Go", State: "not needed: the guest programs are inside this program"}
 	if !inside {
@@ -69,13 +69,13 @@ func mirror(problem string) Finding {
 	return Finding{What: "Debian mirror", State: problem, Remedy: "export MAPSTACK_MIRROR=<URL of a Debian mirror>"}
 }
 
-// resolver says which package holds a cell's kernel.
+// resolver finds the package that holds a cell's kernel.
 type resolver interface {
 	Resolve(ctx context.Context, cell matrix.Cell) (kernel.Pin, error)
 }
 
-// kernels asks for the kernel of every cell. A mirror that cannot be reached
-// is one error: asking it again for each cell would take minutes.
+// kernels finds the kernel of every cell. It stops at a mirror that cannot be reached, since
+// asking it again for each cell would take minutes.
 func kernels(ctx context.Context, from resolver, cells []matrix.Cell) (found []Finding, err error) {
 	for _, cell := range cells {
 		f := Finding{What: "kernel of " + cell.Name}
@@ -92,8 +92,8 @@ func kernels(ctx context.Context, from resolver, cells []matrix.Cell) (found []F
 	return found, nil
 }
 
-// parts are what no archive has: compilers for a kernel that is built here, and
-// what the owner of a kernel supplies.
+// parts checks what no archive has: compilers for a kernel that is built here, and the parts
+// that the owner of a kernel supplies.
 func parts(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) (found []Finding) {
 	seen := map[string]bool{}
 	for _, cell := range cells {
@@ -110,7 +110,7 @@ func parts(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) (fo
 			case errors.As(err, &missing):
 				f.State, f.Remedy = "not in PATH: "+strings.Join(missing.Lacks, ", "), missing.Remedy()
 			case err != nil:
-				f.State, f.Remedy = err.Error(), "mend what this names, then ask again"
+				f.State, f.Remedy = err.Error(), "correct what this names, then run doctor again"
 			default:
 				f.State = tools.Target + "-gcc " + tools.Version
 			}
@@ -121,7 +121,7 @@ func parts(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) (fo
 			if _, err := bench.Parts(rec); errors.As(err, &missing) {
 				f.State, f.Remedy = "no archive has one", "export "+strings.Join(missing.Lacks, "; export ")
 			} else if err != nil {
-				f.State, f.Remedy = oneLine(err.Error()), "correct it, then ask again"
+				f.State, f.Remedy = oneLine(err.Error()), "correct it, then run doctor again"
 			}
 			found = append(found, f)
 		}
@@ -129,7 +129,8 @@ func parts(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) (fo
 	return found
 }
 
-// emulators are never missing: what is not in PATH comes from packages.
+// emulators finds the emulators. None is ever missing, because a run takes those that are not
+// in PATH from packages.
 func emulators(cells []matrix.Cell) (found []Finding) {
 	seen := map[string]bool{}
 	for _, cell := range cells {
@@ -140,14 +141,14 @@ func emulators(cells []matrix.Cell) (found []Finding) {
 		seen[rec.QEMU] = true
 		f := Finding{What: "qemu-system-" + rec.QEMU}
 		if f.State, err = exec.LookPath(f.What); err != nil {
-			f.State = "not in PATH: from Debian packages; mapstack fetch --arch " + rec.GOARCH + " has them before a run"
+			f.State = "not in PATH; a run takes it from Debian packages, which mapstack fetch --arch " + rec.GOARCH + " gets beforehand"
 		}
 		found = append(found, f)
 	}
 	return found
 }
 
-// programs are used when they are there; none is needed.
+// programs finds the programs that a run uses if they are in PATH. None of them is needed.
 func programs(inside bool) (found []Finding) {
 	type program struct{ name, without string }
 	used := []program{{"xz", "the built-in decoder is used, which is half as fast"}}
@@ -179,7 +180,7 @@ func disk(dir string) Finding {
 	return f
 }
 
-// kvm is never missing: without it guests run under TCG.
+// kvm checks KVM. It is never missing, because without it guests run under TCG.
 func kvm() Finding {
 	f := Finding{What: "KVM", State: "/dev/kvm opens; a run tries it before it believes it"}
 	file, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)

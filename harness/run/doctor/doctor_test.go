@@ -17,8 +17,8 @@ type resolve func(cell matrix.Cell) (kernel.Pin, error)
 
 func (r resolve) Resolve(_ context.Context, cell matrix.Cell) (kernel.Pin, error) { return r(cell) }
 
-// TestAMirrorThatCannotBeReachedIsOneFinding fails if doctor waits for a dead
-// mirror once per cell, or blames each kernel for it.
+// TestAMirrorThatCannotBeReachedIsOneFinding fails if doctor waits for a dead mirror once for
+// each cell, or blames every kernel for it.
 func TestAMirrorThatCannotBeReachedIsOneFinding(t *testing.T) {
 	cells := []matrix.Cell{{Name: "a"}, {Name: "b"}}
 	asked := 0

@@ -26,23 +26,23 @@ import (
 // loader. Nothing is written to the image.
 type FullBoot struct {
 	Image string
-	Arch  string // by any of its names; "" for that of the kernel on the disk
-	Login string // who logs in on the serial console
+	Arch  string // by any of its names; "" for the architecture of the kernel on the disk
+	Login string // the user who logs in on the serial console
 	// PasswordFile holds the password of Login; "" for an account without one.
 	PasswordFile string
-	// Firmware is the file that the machine starts with; "" for QEMU's own.
+	// Firmware is the file of the firmware that the machine starts with; "" for QEMU's own.
 	Firmware string
 	// Destructive also runs probes that need the machine for themselves.
 	Destructive bool
 }
 
-// Bounds of the machine that a whole system runs in.
+// The size of the machine that a whole system runs in.
 const (
 	bootedCPUs   = 1
 	bootedMemory = 2048 // MiB
 )
 
-// Bind boots the system up to the login, and asks it what it is.
+// Bind boots the system up to the login, and makes a cell of what the system says of itself.
 func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error) {
 	disk, err := intake.AsDisk(ctx, f.Image)
 	if err != nil {
@@ -57,7 +57,7 @@ func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (Bound, erro
 		return Bound{}, fmt.Errorf("make a folder to unpack in: %w", err)
 	}
 	defer os.RemoveAll(scratch)
-	// What cannot be read of the disk from outside does not keep it from booting.
+	// A disk that cannot be read from outside may boot all the same.
 	found, unread := intake.Open(ctx, f.Image, scratch, reader(bench))
 	rec, err := f.architecture(ctx, found)
 	if err != nil {
@@ -95,8 +95,8 @@ type booted struct {
 	evidence *evidence.QEMU
 }
 
-// machine gets the emulator and the disk with the programs, and decides how the machine is
-// run.
+// machine gets the emulator and the disk with the programs, decides on the accelerator, and
+// makes QEMU's command line.
 func (f FullBoot) machine(ctx context.Context, bench *workbench.Bench, rec arch.Record, disk intake.Disk, found intake.Found) (m booted, err error) {
 	machine, err := rec.Machine("")
 	if err != nil {
@@ -157,18 +157,18 @@ func (f FullBoot) password() (string, error) {
 	return strings.TrimSuffix(line, "\r"), nil
 }
 
-// architecture returns what the disk boots on.
+// architecture returns the architecture that the disk boots on.
 func (f FullBoot) architecture(ctx context.Context, found intake.Found) (arch.Record, error) {
 	if f.Arch != "" {
 		return arch.Lookup(f.Arch)
 	}
 	if found.Kernel == nil {
-		return arch.Record{}, fmt.Errorf("no kernel can be read on %s, so --arch must say what it boots on", f.Image)
+		return arch.Record{}, fmt.Errorf("no kernel can be read on %s; name the architecture that it boots on with --arch", f.Image)
 	}
 	return kernel.Architecture(ctx, found)
 }
 
-// accelerator decides how the machine is run, and why not better.
+// accelerator returns the accelerator of the machine, and why it is not a faster one.
 func (f FullBoot) accelerator(ctx context.Context, bench *workbench.Bench, found intake.Found, cfg qemu.Config) (qemu.Accel, string) {
 	switch {
 	case cfg.Arch.GOARCH != runtime.GOARCH:
@@ -187,8 +187,8 @@ func (f FullBoot) accelerator(ctx context.Context, bench *workbench.Bench, found
 	return qemu.KVM, ""
 }
 
-// asItRuns returns what a system says of itself: its name, its first process and its
-// security modules, a line each.
+// asItRuns describes a system by three lines that it printed: its name, its first process and
+// its security modules.
 func asItRuns(said string) string {
 	lines := strings.Split(strings.TrimSpace(said), "\n")
 	for len(lines) < 3 {

@@ -25,26 +25,27 @@ import (
 // or the newest kernel of a yum repository.
 type Kernel struct {
 	File string // or the folder or URL of a repository
-	// Image is the image of the disk of the kernel's system, whose settings count; "" for none.
+	// Image is a disk image of the kernel's system, whose settings the guest gets; "" for
+	// none.
 	Image string
-	// Arch is the architecture, by any of its names. A repository needs it; for a file
-	// it is "" or must agree with the kernel.
+	// Arch is the architecture, by any of its names. A repository needs it. For a file it is
+	// "" or must agree with the kernel.
 	Arch string
-	// OS names the system that the kernel belongs to; "" to take its own word.
+	// OS names the system that the kernel belongs to; "" for the name in the file.
 	OS string
 	// Keyring is the file of the keys that may sign a repository.
 	Keyring string
 }
 
-// Image is the image of a system's disk: the kernel that its boot loader takes by default,
-// with what the system sets for its programs.
+// Image is the image of a system's disk. The run tests the kernel that its boot loader takes
+// by default, with the settings that the system has for its programs.
 type Image struct {
 	File string
 	Arch string // as in Kernel
 	OS   string // as in Kernel
 }
 
-// Bounds of the guest that a given kernel runs in.
+// The size of the guest that a given kernel runs in.
 const (
 	givenCPUs   = 1
 	givenMemory = 1024 // MiB
@@ -86,7 +87,7 @@ func (k Kernel) open(ctx context.Context, bench *workbench.Bench, scratch string
 	}
 	rec, err := arch.Lookup(k.Arch)
 	if err != nil {
-		return intake.Found{}, fmt.Errorf("a repository has kernels of several architectures; --arch says which: %w", err)
+		return intake.Found{}, fmt.Errorf("a repository has kernels of several architectures; name one with --arch: %w", err)
 	}
 	r := intake.Repository{Where: k.File, Arch: rec.Uname}
 	if k.Keyring != "" {
@@ -111,8 +112,9 @@ func (i Image) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error) 
 	return bind(ctx, bench, filepath.Base(i.File), found, found, i.Arch, i.OS)
 }
 
-// bind makes a cell of a kernel that was found in the file of that name. system is what was
-// found of the system it belongs to; asked and called are what --arch and --os say.
+// bind makes a cell of a kernel that was found in the file called name. system is what was
+// found about the system that the kernel belongs to. asked is the value of --arch, and called
+// that of --os.
 func bind(ctx context.Context, bench *workbench.Bench, name string, found, system intake.Found, asked, called string) (Bound, error) {
 	rec, err := kernel.Architecture(ctx, found)
 	if err != nil {
@@ -138,8 +140,9 @@ func bind(ctx context.Context, bench *workbench.Bench, name string, found, syste
 	return unowned(run.Bound{Cell: cell, Where: run.Guests{Kernel: boots}}), nil
 }
 
-// reader reads disks that no library here reads, in a guest with a kernel of this host's
-// architecture: the newest one that stays in its archive, where there is one.
+// reader returns a helper for disks that no library here reads. It reads them in a guest of
+// this host's architecture. The kernel is the newest one that stays in its archive, if there
+// is one.
 func reader(bench *workbench.Bench) intake.Helper {
 	return func(ctx context.Context, disk, format, to string) error {
 		all, err := bench.Matrix()
@@ -153,15 +156,15 @@ func reader(bench *workbench.Bench) intake.Helper {
 		cell := cells[0]
 		for _, c := range cells {
 			if c.Kernel.Series != "newest" && !strings.Contains(c.Kernel.Suite, "-") && c.Focus == "" {
-				cell = c // they are in the order of their releases
+				cell = c // cells are in the order of their releases
 			}
 		}
 		return bench.Reader(cell)(ctx, disk, format, to)
 	}
 }
 
-// title returns what reports call a system, and a word for it in the cell's name. called
-// is what the user calls it, said what it says of itself.
+// title returns the name of a system in reports, and a word for it in the cell's name. called
+// is the user's name for it, and said is what the system says of itself.
 func title(called string, said intake.OS) (title, id string, err error) {
 	if called != "" {
 		r, err := osname.Lookup(called)
@@ -181,11 +184,11 @@ func title(called string, said intake.OS) (title, id string, err error) {
 	return cmp.Or(said.Name, said.ID), unnameable.ReplaceAllString(said.ID, "-"), nil
 }
 
-// version returns an operating system's version as the name of a cell may have it; "" if
+// version returns an operating system's version in the form that a cell's name allows; "" if
 // it has none.
 func version(text string) string {
 	return strings.Trim(unnameable.ReplaceAllString(strings.ToLower(text), "-"), "-.")
 }
 
-// unnameable matches what the name of a cell cannot have.
+// unnameable matches characters that a cell's name must not have.
 var unnameable = regexp.MustCompile(`[^a-z0-9.-]+`)

@@ -29,8 +29,8 @@ type Running struct {
 	Destructive bool
 }
 
-// options returns what to connect to. It looks for the emulator in the environment and
-// then in PATH.
+// options returns what to connect to. It looks for a user-mode emulator in the environment,
+// and then in PATH.
 func (r Running) options(env func(string) string) (target.Options, error) {
 	o := target.Options{Destructive: r.Destructive}
 	switch {
@@ -41,7 +41,7 @@ func (r Running) options(env func(string) string) (target.Options, error) {
 	case r.Target == string(matrix.UserMode):
 		o.Host = matrix.UserMode
 		if r.Arch == "" {
-			return o, errors.New("--target user needs --arch, the architecture that is emulated")
+			return o, errors.New("--target user needs --arch, the architecture to emulate")
 		}
 		rec, err := arch.Lookup(r.Arch)
 		if err != nil {
@@ -62,7 +62,8 @@ func (r Running) options(env func(string) string) (target.Options, error) {
 	return o, nil
 }
 
-// Bind connects to the system, copies the programs there, and asks it what it is.
+// Bind connects to the system, copies the programs there, and makes a cell of what the system
+// says of itself.
 func (r Running) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error) {
 	o, err := r.options(bench.Getenv)
 	if err != nil {
@@ -111,7 +112,7 @@ func (r Running) load(ctx context.Context, bench *workbench.Bench, o target.Opti
 	return Bound{run.Bound{Cell: cell, Where: running}, system.Unchanged, system.Close}, nil
 }
 
-// emulated returns what evidence says of a user-mode emulator; nil for other systems.
+// emulated returns what evidence says about a user-mode emulator; nil for other systems.
 func emulated(ctx context.Context, bench *workbench.Bench, o target.Options, rec arch.Record) (*evidence.QEMU, error) {
 	if o.Host != matrix.UserMode {
 		return nil, nil
@@ -128,6 +129,6 @@ func emulated(ctx context.Context, bench *workbench.Bench, o target.Options, rec
 	return &evidence.QEMU{Version: q.Version, Source: q.Source, Build: q.Build, Accelerator: "user-mode", Argv: q.Argv, Command: command}, nil
 }
 
-// emulatorVariable names in the environment the command of an architecture's user-mode
-// emulator.
+// emulatorVariable returns the name of the environment variable with the command of an
+// architecture's user-mode emulator.
 func emulatorVariable(rec arch.Record) string { return strings.ToUpper(rec.GOARCH) + "_QEMU_USER" }

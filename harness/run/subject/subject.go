@@ -1,6 +1,6 @@
-// Package subject has the five kinds of thing that a run can ask: a cell of the matrix, a
-// kernel that somebody holds, the kernel on a disk image, a whole system booted from its
-// disk, and a system that runs already. Each binds itself to where its probes run.
+// Package subject has the five kinds of subject that a run can test: a cell of the matrix, a
+// kernel that somebody holds, the kernel on a disk image, a whole system booted from disk, and
+// a running system. Each binds itself to the place where its probes run.
 package subject
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/mapstack/conformance/poc/catalog"
 )
 
-// Subject is something that a run can ask.
+// Subject is something that a run can test.
 type Subject interface {
 	// Bind finds out what the subject is and gets what its probes need. The error says
 	// what is missing. Whoever binds a subject must release it.
@@ -27,13 +27,13 @@ type Subject interface {
 // Bound is a subject that is ready for a run.
 type Bound struct {
 	run.Bound
-	// Unchanged compares a system that others use with what it was before.
+	// Unchanged returns an error if a system that others use is not as it was before.
 	Unchanged func(context.Context) error
 	// Release ends what was started to bind the subject.
 	Release func() error
 }
 
-// unowned is a bound subject that nothing was started for.
+// unowned returns a bound subject for which nothing was started.
 func unowned(b run.Bound) Bound {
 	return Bound{b, func(context.Context) error { return nil }, func() error { return nil }}
 }
@@ -46,7 +46,7 @@ func (c Cell) Bind(_ context.Context, bench *workbench.Bench) (Bound, error) {
 	return unowned(bench.Bind(c.Cell)[0]), nil
 }
 
-// Cells returns the subjects that cells of the matrix are.
+// Cells returns cells of the matrix as subjects.
 func Cells(cells []matrix.Cell) []Subject {
 	subjects := make([]Subject, len(cells))
 	for i, c := range cells {
@@ -55,7 +55,7 @@ func Cells(cells []matrix.Cell) []Subject {
 	return subjects
 }
 
-// Set is bound subjects that are released together.
+// Set is a list of bound subjects that are released together.
 type Set []Bound
 
 // Bind binds every subject. After an error nothing has to be released.

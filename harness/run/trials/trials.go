@@ -1,5 +1,5 @@
-// Package trials runs the probes of a subject below every defect model, for the table that
-// shows which claims catch which defects.
+// Package trials runs the probes of a subject below every defect model. The kill table is
+// made of the results: it shows which claims catch which defects.
 package trials
 
 import (
@@ -23,19 +23,20 @@ import (
 
 // Judge decides the claims that the trials are about.
 type Judge struct {
-	// Decide judges what one cell left.
+	// Decide judges the evidence of one cell.
 	Decide func(evidence.CellRun) ([]verdict.Outcome, error)
-	// Target says what decides which models mean something on the cell's kernel.
+	// Target returns the properties of the cell's kernel that decide which models mean
+	// something on it.
 	Target func(evidence.CellRun) (defect.Target, error)
 }
 
-// Trials are what is tried on a subject.
+// Trials says what is tried on a subject.
 type Trials struct {
 	Probes []string
 	Models []defect.Model
-	// All also tries a defect on the probes that should not notice it.
+	// All also tries each defect on the probes that should not notice it.
 	All bool
-	// Again also runs what the same guest said below the same defect before.
+	// Again runs everything again. Without it, results are cached per guest and defect.
 	Again bool
 	Judge Judge
 	Log   io.Writer // a line for each defect
@@ -46,8 +47,7 @@ type Trials struct {
 	tried   atomic.Int32
 }
 
-// Models returns the models that any of the probes could notice: below other probes a
-// defect says nothing.
+// Models returns the models that at least one of the probes could notice.
 func Models(probes []string) []defect.Model {
 	var models []defect.Model
 	for _, m := range defect.Models() {
@@ -109,8 +109,8 @@ func (t *Trials) observe(ctx context.Context, cell evidence.CellRun, probe, defe
 	return nil
 }
 
-// try runs the probes below a defect. If the guest of a probe ended, what the probe would
-// have told is missing, and its run says why.
+// try runs the probes below a defect. If the guest of a probe ends, its transcript is missing
+// and its run says why.
 func (t *Trials) try(ctx context.Context, m defect.Model) (killtable.Trial, error) {
 	trial := killtable.Trial{Defect: m.Name, Unserved: m.Why(t.target)}
 	if trial.Unserved != "" {

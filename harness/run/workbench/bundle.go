@@ -17,11 +17,11 @@ import (
 	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
-// cellsFile names the cells of a bundle, a line each.
+// cellsFile is the file that lists the cells of a bundle, one on each line.
 const cellsFile = "cells"
 
-// Bundled returns those of the cells that this program can run: all, where it is no
-// bundle.
+// Bundled returns the cells that this program can run. A program that is no bundle can run
+// all of them.
 func Bundled(cells []matrix.Cell) ([]matrix.Cell, error) {
 	if prebuilt.Images() == nil {
 		return cells, nil
@@ -38,21 +38,21 @@ func Bundled(cells []matrix.Cell) ([]matrix.Cell, error) {
 	return slices.DeleteFunc(cells, func(c matrix.Cell) bool { return !slices.Contains(names, c.Name) }), nil
 }
 
-// CanBundle says why this program cannot be made into a bundle, nil when it can.
+// CanBundle returns why this program cannot be made into a bundle; nil if it can.
 func CanBundle() error {
 	if prebuilt.Images() == nil {
-		return errors.New("this mapstack compiles the guests' programs and has none inside; make dist makes one that can be bundled")
+		return errors.New("this mapstack has no guest programs inside, because it compiles them; make dist builds one that can be bundled")
 	}
 	own, err := bundle.Own()
 	if err == nil && own != nil {
-		err = errors.New("this is a bundle already; make another with the program of make dist")
+		err = errors.New("this is a bundle already; make another one with the program that make dist builds")
 	}
 	return err
 }
 
-// Bundle writes to the file a program that runs the cells without a network: this
-// one, the packages that the cells' kernels were resolved to, and those of QEMU for
-// this host's architecture.
+// Bundle writes a program that runs the cells without a network to a file. It consists of
+// this program, the packages of the cells' kernels, and the packages of QEMU for this host's
+// architecture.
 func (b *Bench) Bundle(ctx context.Context, cells []matrix.Cell, pins []kernel.Pin, to string) error {
 	lock, err := kernel.LockOf(pins).Marshal()
 	if err != nil {

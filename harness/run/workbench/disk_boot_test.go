@@ -21,9 +21,9 @@ import (
 	"github.com/mapstack/conformance/harness/source/gnu"
 )
 
-// sw64's public board leaves -initrd aside, and no kernel of it can be had. The
-// twin's kernel is given an initramfs without /init here, so that it takes the
-// guest image from the disk: read-only ext4, with stage 0, the agent and a probe.
+// sw64's public board ignores -initrd, and no kernel for it can be downloaded. So the twin's
+// kernel gets an initramfs without /init here. It then takes the guest image from the disk:
+// read-only ext4, with stage 0, the agent and a probe.
 func TestBootFromADiskWithoutAnInitramfs(t *testing.T) {
 	bench, err := Open(t.Context(), Options{Dir: ".", Data: fixtures.FS(), Sink: progress.Discard})
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/local"
 )
 
-// environment returns the environment as getenv knows it, after what the NAME=VALUE pairs
-// say. Every pair must name a part of an architecture that no archive has.
+// environment returns a function that reads the NAME=VALUE pairs, and then getenv. Every pair
+// must name a part of an architecture that no archive has.
 func environment(pairs []string, getenv func(string) string) (func(string) string, error) {
 	set := map[string]string{}
 	for _, text := range pairs {
@@ -27,7 +27,7 @@ func environment(pairs []string, getenv func(string) string) (func(string) strin
 	}, nil
 }
 
-// part takes a NAME=VALUE pair apart.
+// part splits a NAME=VALUE pair, and checks that NAME is the variable of a part.
 func part(text string) (name, value string, err error) {
 	var names []string
 	for _, goarch := range arch.Names() {
@@ -40,5 +40,5 @@ func part(text string) (name, value string, err error) {
 		}
 		names = append(names, local.Variables(rec)...)
 	}
-	return "", "", fmt.Errorf("--supply %q supplies nothing; give NAME=VALUE with one of %s", text, strings.Join(names, ", "))
+	return "", "", fmt.Errorf("--supply %q supplies nothing; give NAME=VALUE, where NAME is one of %s", text, strings.Join(names, ", "))
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
-// Fetch prepares everything that the cells need, without booting them. One cell's trouble does not keep the others
-// from being fetched.
+// Fetch prepares everything that the cells need, without booting them. If one cell fails, it
+// still fetches the others.
 func (b *Bench) Fetch(ctx context.Context, cells []matrix.Cell) ([]kernel.Image, []kernel.Pin, error) {
 	images := make([]kernel.Image, len(cells))
 	pins := make([]kernel.Pin, len(cells))
@@ -50,7 +50,7 @@ func (b *Bench) fetch(ctx context.Context, cell matrix.Cell) (image kernel.Image
 	return image, pin, err
 }
 
-// WriteLock writes what the whole matrix was resolved to into the checkout.
+// WriteLock writes the kernels of the whole matrix to the lock in the checkout.
 func (b *Bench) WriteLock(pins []kernel.Pin) error {
 	data, err := kernel.LockOf(pins).Marshal()
 	if err != nil {

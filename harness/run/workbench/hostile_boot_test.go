@@ -18,7 +18,7 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// cell is the one whose real kernel the hostile probes run on.
+// cell is the cell whose real kernel the hostile probes run on.
 const cell = "amd64-debian12-6.1"
 
 func open(t *testing.T) (*Bench, matrix.Cell) {
@@ -42,7 +42,7 @@ func open(t *testing.T) (*Bench, matrix.Cell) {
 	return bench, chosen[0]
 }
 
-// with lets use have a guest of the cell, and returns what went wrong.
+// with calls use with a guest of the cell, and returns what went wrong.
 func with(ctx context.Context, bench *Bench, c matrix.Cell, console io.Writer, use func(target.Agent) error) error {
 	opened, err := bench.Engine().Open(ctx, bench.Bind(c)[0], console)
 	if err != nil {

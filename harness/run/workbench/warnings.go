@@ -7,7 +7,7 @@ import (
 	"github.com/mapstack/conformance/harness/progress"
 )
 
-// warnings keeps every warning for the report while it passes events on.
+// warnings passes events on, and keeps every warning for the report.
 type warnings struct {
 	next progress.Sink
 

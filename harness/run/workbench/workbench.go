@@ -1,5 +1,5 @@
-// Package workbench joins cache, mirror, toolbox, toolchain and kernels into
-// an engine, the same for the command line and for the suites.
+// Package workbench joins cache, mirror, toolbox, toolchain and kernels into an engine. The
+// command line and the suites use the same one.
 package workbench
 
 import (
@@ -32,45 +32,45 @@ import (
 	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
-// Options are what a command line asks for. They are fixed once a bench is open.
+// Options holds what a command line asks for. It is fixed once a bench is open.
 type Options struct {
-	// Dir is a folder inside the checkout. It does not matter where the guests'
-	// programs are inside this program.
+	// Dir is a folder inside the checkout. It is not used if this program has the guest
+	// programs inside.
 	Dir string
 	// Data holds the fixtures.
 	Data fs.FS
 	Sink progress.Sink
 	// Locked refuses every kernel but the pinned ones.
 	Locked bool
-	// Offline downloads nothing: a file that the cache lacks is an error that names it.
+	// Offline downloads nothing. A file that the cache lacks is an error that names it.
 	Offline bool
-	// Supplied are NAME=VALUE pairs of parts that no archive has. They come before the
-	// environment's.
+	// Supplied are NAME=VALUE pairs of parts that no archive has. They override the
+	// environment.
 	Supplied []string
-	// Programs is a folder of guest programs that somebody else compiled; "" for ours.
+	// Programs is a folder of guest programs that the user compiled; "" for ours.
 	Programs string
 	// Defect is the defect model to inject; "" for none.
 	Defect string
-	// Params are kernel parameters beside those that every guest gets.
+	// Params are kernel parameters besides those that every guest gets.
 	Params []arch.Param
 	// Fresh boots a guest for every probe run instead of restoring one.
 	Fresh bool
 }
 
-// Bench is everything that a run needs from this machine.
+// Bench holds everything that a run needs from this machine.
 type Bench struct {
 	Cache   *cache.Cache
 	Client  *debian.Client
 	Toolbox *toolbox.Toolbox
 	Kernels *kernel.Resolver
 	Guests  *guestimage.Builder
-	// Tools compiles the guests' programs; nil where they are inside this program.
+	// Tools compiles the guest programs; nil if they are inside this program.
 	Tools *toolchain.Go
 	Host  evidence.Host
-	// Getenv is the environment, after what Options.Supplied says.
+	// Getenv reads Options.Supplied, and then the environment.
 	Getenv func(string) string
 	Sink   progress.Sink
-	// MirrorProblem is why no mirror is known. It matters only when something
+	// MirrorProblem says why no mirror is known; nil if one is. It matters only if something
 	// must be downloaded.
 	MirrorProblem error
 
@@ -78,7 +78,7 @@ type Bench struct {
 	warnings *warnings
 }
 
-// lockFile is the kernel lock among the fixtures.
+// lockFile is the name of the kernel lock in the fixtures and in a bundle.
 const lockFile = "kernels.lock"
 
 // Open prepares a bench.
@@ -137,14 +137,14 @@ func Open(ctx context.Context, o Options) (*Bench, error) {
 		return p.QEMU, p.Firmware, err
 	}
 	b.Guests.Supplied = func(rec arch.Record) (string, error) {
-		// Whatever else is missing: programs run in more than guests.
+		// Other missing parts do not matter: programs do not run in guests only.
 		p, err := local.Find(rec, b.Getenv, b.root())
 		return p.GOROOT, err
 	}
 	return b, nil
 }
 
-// readLock reads what is pinned: in a bundle, what it was made of.
+// readLock reads the kernel lock. A bundle has a lock of its own.
 func readLock(data, packages fs.FS) (kernel.Lock, error) {
 	from, name := data, "fixtures/"+lockFile
 	if packages != nil {
@@ -157,7 +157,7 @@ func readLock(data, packages fs.FS) (kernel.Lock, error) {
 	return kernel.ParseLock(name, text)
 }
 
-// root is where the file of local parts is looked for.
+// root returns the folder in which the file of local parts is searched.
 func (b *Bench) root() string {
 	if b.Tools == nil {
 		return "."
@@ -165,8 +165,8 @@ func (b *Bench) root() string {
 	return b.Tools.Root()
 }
 
-// Parts says what this machine's owner supplied for an architecture that no
-// archive has. An error that lists what is missing is a *local.MissingError.
+// Parts returns what this machine's owner supplied for an architecture that no archive has.
+// If parts are missing, the error is a *local.MissingError that lists them.
 func (b *Bench) Parts(rec arch.Record) (local.Parts, error) {
 	p, err := local.Find(rec, b.Getenv, b.root())
 	if err == nil {
@@ -184,14 +184,14 @@ func (b *Bench) Matrix() ([]matrix.Cell, error) {
 	return Bundled(all)
 }
 
-// Reader reads disks in a guest that has the kernel of the cell, one of this host's
-// architecture.
+// Reader returns a helper that reads disks in a guest with the cell's kernel. The cell must
+// be of this host's architecture.
 func (b *Bench) Reader(cell matrix.Cell) intake.Helper {
 	r := &diskreader.Reader{Cell: cell, Kernels: b.Kernels, Client: b.Client, Toolbox: b.Toolbox, Cache: b.Cache, Sink: b.Sink}
 	return r.Read
 }
 
-// Engine runs bound subjects with this bench.
+// Engine returns an engine that runs bound subjects with this bench.
 func (b *Bench) Engine() *run.Engine {
 	return &run.Engine{Emulators: b.Toolbox, Images: b.Guests, Supplies: b, Host: b.Host, Sink: b.Sink, Defect: b.asked.Defect,
 		Params: b.asked.Params, Snapshots: b.Cache, Fresh: b.asked.Fresh}
@@ -207,8 +207,8 @@ func (b *Bench) Bind(cells ...matrix.Cell) []run.Bound {
 	return bound
 }
 
-// Run runs on every subject its probes, by the name of its cell, and leaves the evidence
-// in a new folder below out.
+// Run runs the probes of every subject, which probes holds by the name of its cell. It writes
+// the evidence to a new folder below out.
 func (b *Bench) Run(ctx context.Context, subjects []run.Bound, probes map[string][]string, focus, out string) (evidence.Folder, evidence.Run, []evidence.CellRun, error) {
 	r := evidence.Run{Revision: b.Revision(ctx), Focus: focus, Defect: b.asked.Defect, Host: b.Host, Started: time.Now()}
 	for _, s := range subjects {
@@ -218,7 +218,7 @@ func (b *Bench) Run(ctx context.Context, subjects []run.Bound, probes map[string
 	if err != nil {
 		return folder, r, nil, err
 	}
-	// Written at once, so that a run that is killed says what it was to be.
+	// Written before the run, so that the evidence of a killed run says what was asked.
 	if err := folder.WriteRun(r); err != nil {
 		return folder, r, nil, err
 	}
@@ -233,8 +233,9 @@ func (b *Bench) Run(ctx context.Context, subjects []run.Bound, probes map[string
 	return folder, r, results, folder.WriteRun(r)
 }
 
-// Revision is the checkout's git revision, or the one that this program was made of
-// when it needs no checkout; "-dirty" when files were changed, or "unknown".
+// Revision returns the git revision of the checkout. A program that needs no checkout returns
+// the one that it was built from. It ends in "-dirty" if files were changed, and is "unknown"
+// if git does not say.
 func (b *Bench) Revision(ctx context.Context) string {
 	if b.Tools == nil {
 		return stamped()
@@ -253,7 +254,7 @@ func (b *Bench) Revision(ctx context.Context) string {
 	return rev
 }
 
-// stamped is what the go command noted in this program.
+// stamped returns the revision that the go command stored in this program.
 func stamped() string {
 	info, _ := debug.ReadBuildInfo()
 	rev, dirty := "unknown", ""
@@ -268,8 +269,7 @@ func stamped() string {
 	return rev + dirty
 }
 
-// ownUsage is the CPU seconds of this process and its largest resident memory
-// in bytes.
+// ownUsage returns the CPU seconds of this process, and its largest resident memory in bytes.
 func ownUsage() (cpu float64, resident int64, err error) {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {

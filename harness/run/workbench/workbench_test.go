@@ -10,8 +10,8 @@ import (
 	"github.com/mapstack/conformance/harness/progress"
 )
 
-// TestAWrongMirrorIsSaidAtOnce fails if a mistyped MAPSTACK_MIRROR ends in "no
-// mirror is known", without why.
+// TestAWrongMirrorIsSaidAtOnce fails if a mistyped MAPSTACK_MIRROR ends in "no mirror is
+// known", without the reason.
 func TestAWrongMirrorIsSaidAtOnce(t *testing.T) {
 	t.Setenv("MAPSTACK_MIRROR", "nonsense")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
@@ -28,8 +28,8 @@ func TestAWrongMirrorIsSaidAtOnce(t *testing.T) {
 	}
 }
 
-// TestWarningsOfARunAreSortedAndSaidOnce fails if two equal runs could differ
-// in their reports by the order in which cells warned.
+// TestWarningsOfARunAreSortedAndSaidOnce fails if the reports of two equal runs could differ
+// in the order of their warnings.
 func TestWarningsOfARunAreSortedAndSaidOnce(t *testing.T) {
 	w := &warnings{next: progress.Discard}
 	var group sync.WaitGroup

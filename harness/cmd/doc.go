@@ -1,0 +1,11 @@
+// Package cmd has no code. Its rooms are the programs of the project. They hold flags, wiring
+// and printing, and leave the rest to the wings below.
+//
+// Its rooms:
+//
+//	bench     measures what the harness costs, for make bench
+//	mapstack  the command line of the project
+//	prebuild  writes the guest images that make dist embeds
+//
+// No package may import this wing. It may import every other one.
+package cmd

@@ -1,0 +1,13 @@
+// Package source has no code. Its rooms lead from what somebody holds to a kernel that boots.
+//
+// Its rooms:
+//
+//	debian      from a suite and a package name to a verified file
+//	decompress  opens every compressed format that kernels and packages come in
+//	gnu         finds the GNU compilers for architectures without a Go port
+//	intake      finds the kernel in a file, a package, a repository or the image of a disk
+//	kernel      from a source of kernels to an image that QEMU boots
+//
+// harness/cmd, harness/run, harness/machine and harness/guest may import this wing. It does
+// not know who boots a kernel.
+package source
