@@ -32,6 +32,9 @@ func Excused() map[string]string {
 				excused[c.ID] = c.Uninjectable
 			}
 		}
+		if a.Floor > 0 {
+			excused[a.FloorID()] = "it counts what was decided, and a defect is decided too"
+		}
 	}
 	return excused
 }

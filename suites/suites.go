@@ -15,6 +15,7 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/address"
 	"github.com/mapstack/conformance/suites/clone"
+	"github.com/mapstack/conformance/suites/features"
 	"github.com/mapstack/conformance/suites/goruntime"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/collect"
@@ -31,7 +32,7 @@ import (
 // All returns every suite, sorted by name.
 func All() []claim.Suite {
 	return []claim.Suite{
-		address.Suite(), clone.Suite(), goruntime.Suite(), limits.Suite(), mapstack.Suite(), mmapabi.Suite(),
+		address.Suite(), clone.Suite(), features.Suite(), goruntime.Suite(), limits.Suite(), mapstack.Suite(), mmapabi.Suite(),
 		protection.Suite(), signal.Suite(), stage0.Suite(), system.Suite(), tracing.Suite(),
 	}
 }
@@ -45,6 +46,10 @@ func claimsOf(suites []claim.Suite) []report.Claim {
 		for _, c := range a.Claims {
 			list = append(list, report.Claim{ID: c.ID, Suite: a.Name, Level: c.Level,
 				English: c.English, Chinese: c.Chinese, Source: c.Source})
+		}
+		if text := a.FloorText(); a.Floor > 0 {
+			list = append(list, report.Claim{ID: a.FloorID(), Suite: a.Name, Level: verdict.Must,
+				English: text.English, Chinese: text.Chinese, Source: "mapstack: a suite of which little was decided decides nothing"})
 		}
 	}
 	return list
@@ -111,6 +116,7 @@ func asked(focus string, cell matrix.Cell) ([]claim.Suite, error) {
 	}
 	for i := range suites {
 		suites[i].Claims = slices.DeleteFunc(suites[i].Claims, func(c claim.Claim) bool { return !wanted[c.ID] })
+		suites[i].Floor = 0
 	}
 	return suites, nil
 }
@@ -168,12 +174,18 @@ func focused(suites []claim.Suite, focus string) ([]claim.Suite, error) {
 		narrowed := a
 		narrowed.Claims = nil
 		whole := strings.ToUpper(a.Name)
-		found[whole] = true
+		found[whole], found[a.FloorID()] = true, true
+		if wanted[a.FloorID()] {
+			wanted[whole] = true // it counts the others
+		}
 		for _, c := range a.Claims {
 			found[c.ID] = true
 			if wanted[whole] || wanted[c.ID] {
 				narrowed.Claims = append(narrowed.Claims, c)
 			}
+		}
+		if !wanted[whole] {
+			narrowed.Floor = 0 // of a part, no number can be asked
 		}
 		if len(narrowed.Claims) > 0 {
 			kept = append(kept, narrowed)

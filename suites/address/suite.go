@@ -20,7 +20,7 @@ const probe = "address"
 // keeps to the manual: layouts, alignment, defaults.
 func Suite() claim.Suite {
 	return claim.Suite{
-		Name: "address", Prefix: "AD", Probe: probe,
+		Name: "address", Prefix: "AD", Floor: 12, Probe: probe,
 		About: claim.Text{
 			English: "Where mmap puts mappings: what it makes of a hint, the ends of the address space, its direction, alignment and randomness.",
 			Chinese: "mmap 把映射放在哪里：如何对待提示地址，以及地址空间的边界、方向、对齐与随机化。",

@@ -2,13 +2,9 @@
 package clone
 
 import (
-	"fmt"
-
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
-	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/matrix/release"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
@@ -20,7 +16,7 @@ const probe = "cloneflags"
 // Suite returns the claims.
 func Suite() claim.Suite {
 	return claim.Suite{
-		Name: "clone", Prefix: "CL", Probe: probe,
+		Name: "clone", Prefix: "CL", Floor: 8, Probe: probe,
 		About: claim.Text{
 			English: "How clone and clone3 validate their flags and arguments.",
 			Chinese: "clone 和 clone3 如何校验标志与参数。",
@@ -68,17 +64,10 @@ func since(has bool, with, without string) string {
 // would mean something else.
 func limited(t claim.Transcript, prefix string) { t.Step(prefix + "limit").Result() }
 
-// hasClone3 excludes kernels whose system call table has no clone3.
-func hasClone3(c matrix.Cell, a abi.Table) string {
+// hasClone3 excludes architectures whose table of system calls has no clone3.
+func hasClone3(a abi.Table) string {
 	if a.Syscall.Clone3 == 0 {
 		return "the architecture's system call table has no clone3"
-	}
-	first, err := release.Parse(a.Clone3Since + ".0")
-	if err != nil {
-		return "" // it came with the call
-	}
-	if own, err := release.Parse(c.Kernel.Series + ".0"); err == nil && own.Less(first) {
-		return fmt.Sprintf("the architecture has clone3 since %s, and the kernel is a %s", a.Clone3Since, c.Kernel.Series)
 	}
 	return ""
 }

@@ -31,7 +31,7 @@ const (
 // (GR-016) and programs with cgo (GR-017) have no claim yet.
 func Suite() claim.Suite {
 	return claim.Suite{
-		Name: "goruntime", Prefix: "GR", Probe: probe,
+		Name: "goruntime", Prefix: "GR", Floor: 8, Probe: probe,
 		About: claim.Text{
 			English: "What becomes of a Go program that gets no more threads, and by which calls the Go runtime makes one.",
 			Chinese: "得不到更多线程的 Go 程序会怎样，以及 Go 运行时以哪些系统调用创建线程。",

@@ -16,7 +16,7 @@ const probe = "threadlimits"
 // Suite returns the claims of this suite.
 func Suite() claim.Suite {
 	return claim.Suite{
-		Name: "limits", Prefix: "LM", Probe: probe,
+		Name: "limits", Prefix: "LM", Floor: 20, Probe: probe,
 		About: claim.Text{
 			English: "What the kernel answers when one more process, thread, namespace or mapping would exceed a limit, and that it recovers.",
 			Chinese: "再多一个进程、线程、namespace 或映射就会超出限制时，内核如何应答，以及之后能否恢复。",

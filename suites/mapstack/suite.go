@@ -17,7 +17,7 @@ const probe = "mapstack"
 // Suite returns the claims of this suite.
 func Suite() claim.Suite {
 	return claim.Suite{
-		Name: "mapstack", Prefix: "MS", Probe: probe,
+		Name: "mapstack", Prefix: "MS", Floor: 20, Probe: probe,
 		About: claim.Text{
 			English: "What MAP_STACK does to a mapping, and the protections of thread stacks.",
 			Chinese: "MAP_STACK 对映射有何作用，以及线程栈的保护属性。",

@@ -18,7 +18,7 @@ const probe = "mmapabi"
 // A SHOULD follows from a kernel's version or its defaults more than from its ABI.
 func Suite() claim.Suite {
 	return claim.Suite{
-		Name: "mmapabi", Prefix: "MF", Probe: probe,
+		Name: "mmapabi", Prefix: "MF", Floor: 30, Probe: probe,
 		About: claim.Text{
 			English: "Whether the architecture's numbers for mmap do what their names say, those of other architectures do not, and which combinations mmap accepts.",
 			Chinese: "本架构的 mmap 数值是否名副其实，其他架构的数值是否无此作用，以及 mmap 接受哪些组合。",

@@ -20,7 +20,7 @@ const zeropage = "zeropage"
 // Suite returns the claims. A SHOULD is what no manual promises.
 func Suite() claim.Suite {
 	return claim.Suite{
-		Name: "protection", Prefix: "PR", Probe: probe,
+		Name: "protection", Prefix: "PR", Floor: 6, Probe: probe,
 		About: claim.Text{
 			English: "Protections in which CPUs and kernels differ, and security modules, none of which looks at MAP_STACK.",
 			Chinese: "因 CPU 和内核而异的保护属性，以及安全模块（均不检查 MAP_STACK）。",

@@ -24,7 +24,7 @@ const in = "thread."
 // protection; SG-011, about the signal below a full stack, is in mmapabi.
 func Suite() claim.Suite {
 	return claim.Suite{
-		Name: "signal", Prefix: "SG", Probe: probe,
+		Name: "signal", Prefix: "SG", Floor: 3, Probe: probe,
 		About: claim.Text{
 			English: "What the kernel takes as an alternate signal stack, and who inherits it.",
 			Chinese: "内核接受什么作为备用信号栈，以及由谁继承。",

@@ -28,6 +28,15 @@ type Facts struct {
 	MemTotal   int64 // bytes, 0 when unknown
 	CPUs       int   // that the probes may run on
 	UID        int   // that the probes run as
+	// Capabilities is CapEff of the probes, a bit for each number of capabilities(7).
+	// Nil when unknown.
+	Capabilities *uint64
+	// Filtered reports that a seccomp filter is in force for the probes, so that a call
+	// may be refused by it and not by the kernel.
+	Filtered bool
+	// Controllers are those of control groups of version 2 that the probes may use; nil
+	// when unknown, empty when there are none.
+	Controllers []string
 	// Limits are the resource limits by name, such as "RLIMIT_STACK".
 	Limits map[string]Limit
 	// Sysctls are the texts of the sysctls, by dotted name. A sysctl that is neither
@@ -42,6 +51,15 @@ type Facts struct {
 	Sysconf map[string]int64
 	// Unknown says why a fact could not be determined, by "step.name".
 	Unknown map[string]string
+}
+
+// Capable reports whether the probes have a capability, by its number, and whether that
+// is known.
+func (f Facts) Capable(number uint) (has, known bool) {
+	if f.Capabilities == nil {
+		return false, false
+	}
+	return *f.Capabilities>>number&1 == 1, true
 }
 
 // Unlimited is RLIM_INFINITY of prlimit64(2).

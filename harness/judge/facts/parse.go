@@ -43,6 +43,9 @@ func Parse(t wire.Transcript, sysconf *wire.Transcript) (Facts, error) {
 		MemTotal:     p.kib("memory", "MemTotal"),
 		CPUs:         int(p.number("cpus", "affinity", 1<<20)),
 		UID:          int(p.number("process", "uid", math.MaxUint32)),
+		Capabilities: p.capabilities(),
+		Filtered:     p.texts("process")["Seccomp"] == "2", // SECCOMP_MODE_FILTER
+		Controllers:  p.controllers(),
 		Limits:       p.limits(),
 		Sysctls:      p.texts("sysctl"),
 		Config:       p.texts("config"),
@@ -204,6 +207,29 @@ func (p *parser) limits() map[string]Limit {
 		p.errs = append(p.errs, errors.New("no resource limit is reported"))
 	}
 	return limits
+}
+
+// capabilities reads CapEff, nil when the target does not show it.
+func (p *parser) capabilities() *uint64 {
+	text, told := p.steps["process"].Values["CapEff"]
+	if !told {
+		return nil
+	}
+	n, err := strconv.ParseUint(text, 16, 64)
+	if err != nil {
+		p.fault("process", "CapEff", fmt.Sprintf("%s is no set of capabilities", quote(text)))
+		return nil
+	}
+	return &n
+}
+
+// controllers reads cgroup.controllers, nil when the target does not show it.
+func (p *parser) controllers() []string {
+	text, told := p.steps["cgroup"].Values["controllers"]
+	if !told {
+		return nil
+	}
+	return append([]string{}, strings.Fields(text)...)
 }
 
 func (p *parser) limit(key string) uint64 {

@@ -32,21 +32,24 @@ type Decision struct {
 //
 //  1. A MUST that fails is non-conformant (1), whatever else went wrong. No missing
 //     answer can change that.
-//  2. Otherwise an error makes the verdict incomplete. The exit code says
+//  2. Otherwise an error of a MUST makes the verdict incomplete. The exit code says
 //     infrastructure (69), because the error is in the tests.
 //  3. Otherwise the verdict is incomplete (2) when a claim did not run, or when no
 //     claim was decided.
 //  4. Everything else is conformant (0).
 //
-// A SHOULD or MAY that fails is counted and shown, and changes no verdict. One that
-// did not run or ended in an error does, because it was asked for. Unsupported claims
-// do not count, so a run with no others is incomplete.
+// A SHOULD or MAY that fails or ends in an error is counted and shown, and changes no
+// verdict. One that did not run does, because it was asked for. Unsupported claims do
+// not count, so a run with no others is incomplete.
 func Decide(outcomes []Outcome) Decision {
 	d := Decision{Counts: Count(outcomes)}
-	failedMust := 0
+	failedMust, broken := 0, 0
 	for _, o := range outcomes {
-		if o.Status == Fail && o.Level == Must {
+		switch {
+		case o.Status == Fail && o.Level == Must:
 			failedMust++
+		case o.Level != Should && o.Level != May && Count([]Outcome{o}).Error == 1:
+			broken++ // also a level that nobody knows
 		}
 	}
 	c := d.Counts
@@ -54,12 +57,15 @@ func Decide(outcomes []Outcome) Decision {
 	case failedMust > 0:
 		d.Verdict, d.ExitCode = NonConformant, ExitNonConformant
 		d.Reason = fmt.Sprintf("%d of %d decided claims are MUSTs that do not hold", failedMust, c.Pass+c.Fail)
-	case c.Error > 0:
+	case broken > 0:
 		d.Verdict, d.ExitCode = Incomplete, ExitInfrastructure
 		d.Reason = fmt.Sprintf("%d of %d claims ended in an error of the tests or their infrastructure", c.Error, c.Total())
 	case c.NotRun > 0:
 		d.Verdict, d.ExitCode = Incomplete, ExitIncomplete
 		d.Reason = fmt.Sprintf("%d of %d claims did not run", c.NotRun, c.Total())
+	case c.Pass+c.Fail == 0 && c.Error > 0:
+		d.Verdict, d.ExitCode = Incomplete, ExitInfrastructure
+		d.Reason = fmt.Sprintf("no claim was decided; %d ended in an error of the tests or their infrastructure", c.Error)
 	case c.Pass+c.Fail == 0:
 		d.Verdict, d.ExitCode = Incomplete, ExitIncomplete
 		d.Reason = "no claim was decided"
@@ -68,6 +74,9 @@ func Decide(outcomes []Outcome) Decision {
 		d.Reason = fmt.Sprintf("%d of %d decided claims hold", c.Pass, c.Pass+c.Fail)
 		if c.Fail > 0 {
 			d.Reason += "; none of the others is a MUST"
+		}
+		if c.Error > 0 {
+			d.Reason += fmt.Sprintf("; %d SHOULD or MAY ended in an error of the tests and decided nothing", c.Error)
 		}
 	}
 	return d

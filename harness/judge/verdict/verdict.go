@@ -17,7 +17,7 @@ const (
 	Pass        Status = "pass"
 	Fail        Status = "fail"        // the kernel did otherwise
 	Error       Status = "error"       // of the tests or their infrastructure; it says nothing of the kernel
-	Unsupported Status = "unsupported" // the claim does not apply here, known before the run
+	Unsupported Status = "unsupported" // the claim does not apply here: known before the run, or shown by the system
 	NotRun      Status = "not-run"     // it should have run and did not
 )
 
@@ -28,6 +28,9 @@ type Outcome struct {
 	Claim  string `json:"claim"`
 	Level  Level  `json:"level"`
 	Status Status `json:"status"`
+	// Feature names what the system lacks, or may lack, so that the claim was not
+	// decided; "" for every other reason.
+	Feature string `json:"feature,omitempty"`
 	// Reason explains every status except pass: what was expected and what was seen,
 	// or why nothing was seen. It has one line or more.
 	Reason string `json:"reason,omitempty"`

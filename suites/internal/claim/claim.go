@@ -29,6 +29,9 @@ type Claim struct {
 	Probe string
 	// Needs lists what the architecture must have for the claim to apply.
 	Needs []abi.Feature
+	// Features lists what the system must have for the claim to apply, as the system
+	// shows it after the run.
+	Features []Feature
 	// Unsupported decides before anything runs that the claim does not apply to
 	// a cell. It returns the reason, or "" when the claim applies. It is for
 	// what Needs cannot say; nil means that there is nothing more to say.
@@ -76,6 +79,9 @@ type Suite struct {
 	Prefix string
 	// Probe is the probe of every claim that names no other.
 	Probe string
+	// Floor is the number of claims that must be decided on a cell for a verdict on
+	// it. Of claims that do not apply to the architecture none is asked for.
+	Floor int
 	// About says in one line what the suite is about.
 	About  Text
 	Claims []Claim

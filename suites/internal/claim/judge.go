@@ -16,7 +16,7 @@ import (
 // the same outcome. It leaves Outcome.Suite to the caller, who knows the suite.
 func Judge(c Claim, ev Evidence, devs []Deviation) verdict.Outcome {
 	out := verdict.Outcome{Cell: ev.Cell.Name, Claim: c.ID, Level: c.Level}
-	out.Status, out.Reason = decide(c, ev)
+	out.Status, out.Feature, out.Reason = decide(c, ev)
 	return applyDeviation(out, devs)
 }
 
@@ -28,35 +28,53 @@ func (a Suite) Judge(ev Evidence, devs []Deviation) []verdict.Outcome {
 		o.Suite = a.Name
 		outcomes = append(outcomes, o)
 	}
+	if a.Floor > 0 {
+		outcomes = append(outcomes, a.floor(ev, outcomes))
+	}
 	return outcomes
 }
 
 // decide judges a claim without deviations. Applicability comes first: it does not
 // depend on the run, so a claim on a cell that never booted is still unsupported.
-func decide(c Claim, ev Evidence) (verdict.Status, string) {
+func decide(c Claim, ev Evidence) (status verdict.Status, feature, reason string) {
 	table, known := abi.Lookup(ev.Cell.Arch)
 	if !known {
-		return verdict.Error, fmt.Sprintf("architecture %q has no table in poc/abi, so nothing can be expected of it", ev.Cell.Arch)
+		return verdict.Error, "", fmt.Sprintf("architecture %q has no table in poc/abi, so nothing can be expected of it", ev.Cell.Arch)
 	}
 	if reason := c.Inapplicable(ev.Cell, table); reason != "" {
-		return verdict.Unsupported, reason
+		return verdict.Unsupported, "", reason
 	}
 	t, ran := ev.Transcripts[c.Probe]
 	if !ran {
-		return missingProbe(c, ev)
+		status, reason = missingProbe(c, ev)
+		return status, "", reason
 	}
 	f := ev.Facts
 	if f == nil && c.Factless {
 		f = &facts.Facts{Arch: ev.Cell.Arch}
 	}
 	if f == nil {
-		return verdict.Error, withLoss("the target's facts are missing, so nothing can be expected of it", ev.Lost)
+		return verdict.Error, "", withLoss("the target's facts are missing, so nothing can be expected of it", ev.Lost)
 	}
-	status, reason, missing := check(c, t, *f)
+	shown := Shows(*f, ev.Transcripts)
+	if lacking, sight, lacks := c.lacks(shown); lacks {
+		status, reason = lacking.without(shown, sight)
+		if status == verdict.Error {
+			reason = withLoss(reason+exitState(t.Exit), ev.Lost)
+		}
+		return status, lacking.Name, reason
+	}
+	status, reason = observed(c, ev, t, *f)
+	return status, "", reason
+}
+
+// observed decides a claim that applies from what its probe saw.
+func observed(c Claim, ev Evidence, t wire.Transcript, f facts.Facts) (verdict.Status, string) {
+	status, reason, missing := check(c, t, f)
 	if missing && ev.Cell.Host != "" {
 		// Guests have all that probes need. A system that runs already may lack it,
 		// or its user may lack the right to it.
-		return verdict.NotRun, reason + unprivileged(*f) + exitState(t.Exit)
+		return verdict.NotRun, reason + unprivileged(f) + exitState(t.Exit)
 	}
 	if status == verdict.Fail && ev.Cell.Host != "" && f.UID != 0 {
 		// Claims expect root, as in guests. A user may rightly be refused

@@ -30,6 +30,7 @@ func Cases(suites []claim.Suite, outcomes []verdict.Outcome, arch map[string]str
 		for _, c := range a.Claims {
 			sentence[c.ID] = c.English
 		}
+		sentence[a.FloorID()] = a.FloorText().English
 	}
 	cases := make([]Case, 0, len(outcomes))
 	for _, o := range outcomes {
@@ -49,10 +50,10 @@ func Tree(cases []Case) error {
 	// One container is around everything. Ginkgo shuffles top-level containers and
 	// keeps the order below them, and the order of a report must not change.
 	ginkgo.Describe("", func() {
-		if !decided(cases) {
+		if !settled(cases) {
 			// For Ginkgo, a tree in which nothing ran is a success.
 			ginkgo.It("decides a claim", func() {
-				ginkgo.Fail(string(verdict.Incomplete) + ": no claim applies, so nothing was decided")
+				ginkgo.Fail(string(verdict.Incomplete) + ": no claim was decided")
 			})
 		}
 		for start := 0; start < len(cases); {
@@ -67,9 +68,19 @@ func Tree(cases []Case) error {
 	return nil
 }
 
-// decided reports whether any claim applies.
-func decided(cases []Case) bool {
-	return slices.ContainsFunc(cases, func(c Case) bool { return c.Outcome.Status != verdict.Unsupported })
+// settled reports whether the specs of the cases say enough: a claim was decided, or a
+// spec fails because it was not.
+func settled(cases []Case) bool {
+	return slices.ContainsFunc(cases, func(c Case) bool {
+		o := c.Outcome
+		return o.Status == verdict.Pass || o.Status == verdict.Fail || o.Status != verdict.Unsupported && !harmless(o)
+	})
+}
+
+// harmless reports whether an outcome changes no verdict: a SHOULD or MAY that failed or
+// ended in an error.
+func harmless(o verdict.Outcome) bool {
+	return (o.Level == verdict.Should || o.Level == verdict.May) && o.Status != verdict.NotRun
 }
 
 // group names the container that a case is in.
@@ -101,7 +112,7 @@ func leaf(c Case) {
 		}
 		switch {
 		case o.Status == verdict.Pass:
-		case o.Status == verdict.Fail && o.Level != verdict.Must:
+		case harmless(o):
 			// It changes no verdict, so that it must not fail the suite.
 			ginkgo.AddReportEntry(fmt.Sprintf("%s (%s)", o.Status, o.Level), o.Reason)
 		default:

@@ -1,0 +1,78 @@
+// Package features claims that a kernel has what its version brought, whatever its
+// configuration. A kernel may lack such a feature by a vendor's choice: that is a finding
+// and no failure, because the claims that need the feature say unsupported.
+package features
+
+import (
+	"fmt"
+
+	"github.com/onsi/gomega"
+
+	"github.com/mapstack/conformance/harness/judge/facts"
+	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/poc/abi"
+	"github.com/mapstack/conformance/poc/wire"
+	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/feature"
+)
+
+// Suite returns the claims of this suite.
+func Suite() claim.Suite {
+	return claim.Suite{
+		Name: "features", Prefix: "FE", Probe: "facts",
+		About: claim.Text{
+			English: "Whether a kernel has the features that came with its version.",
+			Chinese: "内核是否具有其版本带来的特性。",
+		},
+		Claims: []claim.Claim{
+			brought("FE-001", feature.Clone3(), "clone(2), HISTORY: clone3 since Linux 5.3; kernel/fork.c of 5.4 to 7.3 compiles it in wherever the architecture defines its number"),
+		},
+	}
+}
+
+// brought claims that a kernel which is new enough has a feature.
+func brought(id string, f claim.Feature, source string) claim.Claim {
+	return claim.Claim{
+		ID: id, Level: verdict.Should,
+		English:     fmt.Sprintf("A kernel of Linux %d.%d or later has %s.", f.Since.Major, f.Since.Minor, f.Name),
+		Chinese:     fmt.Sprintf("Linux %d.%d 及以后的内核具有 %s。", f.Since.Major, f.Since.Minor, f.Chinese),
+		Source:      source,
+		Probe:       f.Probe,
+		Features:    []claim.Feature{newEnough(f)},
+		Unsupported: claim.Where(ported),
+		Check: func(g gomega.Gomega, t claim.Transcript, known facts.Facts) {
+			s := claim.Shows(known, map[string]wire.Transcript{t.Probe: t.Transcript})
+			sight := f.Seen(s)
+			if sight.State == claim.CouldNotTell {
+				panic(claim.Missing{Probe: f.Probe, Reason: sight.How})
+			}
+			g.Expect(sight.State).To(gomega.Equal(claim.Present), "%s: %s; this is Linux %s", f.Name, sight.How, s.Facts.UnameRelease)
+		},
+	}
+}
+
+// newEnough is a version that brought a feature, on a system where nothing but the kernel
+// answers.
+func newEnough(f claim.Feature) claim.Feature {
+	return claim.Feature{
+		Name: "kernel new enough for " + f.Name, Chinese: "足够新、具有 " + f.Chinese + " 的内核",
+		Seen: func(s claim.Shown) claim.Sight {
+			first := f.First(s.Facts.Arch)
+			switch r := s.Facts.Release; {
+			case r.Less(first):
+				return claim.Sight{State: claim.Absent, How: fmt.Sprintf("this is Linux %d.%d, and %s came with %d.%d", r.Major, r.Minor, f.Name, first.Major, first.Minor)}
+			case s.Facts.Filtered:
+				return claim.Sight{State: claim.Absent, How: "a seccomp filter answers in the kernel's place"}
+			}
+			return claim.Sight{State: claim.Present}
+		},
+	}
+}
+
+// ported excludes sw64: no version of Linux has that architecture, so none promises it.
+func ported(a abi.Table) string {
+	if a.GOARCH == "sw64" {
+		return "no version of Linux has this architecture, so none says what its kernels have"
+	}
+	return ""
+}
