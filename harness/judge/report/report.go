@@ -33,6 +33,8 @@ type Report struct {
 	Cells    []CellReport      `json:"cells"`
 	Claims   []Claim           `json:"claims"`
 	Outcomes []verdict.Outcome `json:"outcomes"`
+	// Lacks says what kept claims from being decided, by cell and feature.
+	Lacks []Lack `json:"lacks,omitempty"`
 	// Tiers is set when the run was about an architecture whose kernels nobody can
 	// download.
 	Tiers *Tiers `json:"tiers,omitempty"`
@@ -175,6 +177,42 @@ type Suite struct {
 	verdict.Decision
 }
 
+// Lack is a feature that a cell's system does not have, or of which that could not be told.
+type Lack struct {
+	Cell    string   `json:"cell"`
+	Feature string   `json:"feature"`
+	Claims  []string `json:"claims"` // the IDs of those that were not decided, sorted
+	Reason  string   `json:"reason"` // of the first: how it was seen
+}
+
+// lacks counts the undecided claims of sorted outcomes by what their system lacks.
+func lacks(outcomes []verdict.Outcome) (all []Lack) {
+	at := map[[2]string]int{}
+	for _, o := range outcomes {
+		if o.Feature == "" {
+			continue
+		}
+		key := [2]string{o.Cell, o.Feature}
+		i, known := at[key]
+		if !known {
+			i = len(all)
+			at[key] = i
+			all = append(all, Lack{Cell: o.Cell, Feature: o.Feature, Reason: o.Reason})
+		}
+		all[i].Claims = append(all[i].Claims, o.Claim)
+	}
+	sort.Slice(all, func(i, j int) bool {
+		if all[i].Cell != all[j].Cell {
+			return all[i].Cell < all[j].Cell
+		}
+		return all[i].Feature < all[j].Feature
+	})
+	for i := range all {
+		sort.Strings(all[i].Claims)
+	}
+	return all
+}
+
 // Claim is one claim as the suites state it.
 type Claim struct {
 	ID      string        `json:"id"`
@@ -206,6 +244,7 @@ func New(h Header, focus string, cells []CellReport, claims []Claim, outcomes []
 	slices.SortFunc(r.Cells, func(a, b CellReport) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(r.Claims, func(a, b Claim) int { return strings.Compare(a.ID, b.ID) })
 	verdict.Sort(r.Outcomes)
+	r.Lacks = lacks(r.Outcomes)
 
 	decided := verdict.Cells(outcomes)
 	bySuite := map[string][]Suite{}

@@ -29,6 +29,7 @@ func Write(w io.Writer, r report.Report) error {
 	b.WriteString(matrix(r) + "\n")
 	b.WriteString("Counts are pass/fail/error/unsupported/not-run.\n")
 	b.WriteString(problems(r))
+	b.WriteString(lacking(r))
 	b.WriteString(sideBySide(r))
 	fmt.Fprintf(&b, "\n%s: %s.\n", strings.ToUpper(string(r.Verdict.Verdict)), r.Verdict.Reason)
 	if r.Defect != nil {
@@ -41,6 +42,30 @@ func Write(w io.Writer, r report.Report) error {
 		return fmt.Errorf("write the table: %w", err)
 	}
 	return nil
+}
+
+// lacking lists what the systems do not have, with the number of claims that each feature
+// took. A verdict is about the others.
+func lacking(r report.Report) string {
+	if len(r.Lacks) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\nWhat the systems lack, and the claims that do not apply without it:\n")
+	for _, l := range r.Lacks {
+		first, _, _ := strings.Cut(l.Reason, "\n")
+		fmt.Fprintf(&b, "    %s  %s: %d claims (%s)\n        %s\n", l.Cell, l.Feature, len(l.Claims), shortened(l.Claims), first)
+	}
+	return b.String()
+}
+
+// shortened returns the first IDs of a list and how many more there are.
+func shortened(ids []string) string {
+	const shown = 8
+	if len(ids) <= shown {
+		return strings.Join(ids, " ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(ids[:shown], " "), len(ids)-shown)
 }
 
 // emulator names the user-mode emulator that a report is about; "" for none.

@@ -131,3 +131,19 @@ func TestTheTableSaysWhatIsMissingAndWhatEachTierSays(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatASystemLacksIsCounted fails if "conformant" hides how much was not decided, and why.
+func TestWhatASystemLacksIsCounted(t *testing.T) {
+	lack := func(id string, status verdict.Status) verdict.Outcome {
+		return verdict.Outcome{Cell: "c", Suite: "s", Claim: id, Level: verdict.Must, Status: status, Feature: "clone3", Reason: "the system has no clone3: it answers ENOSYS\nmore"}
+	}
+	outcomes := []verdict.Outcome{lack("CL-012", verdict.Unsupported), lack("CL-011", verdict.Unsupported),
+		{Cell: "c", Suite: "s", Claim: "CL-001", Level: verdict.Must, Status: verdict.Pass}}
+	var b strings.Builder
+	if err := Write(&b, report.New(report.Header{}, "", []report.CellReport{{Name: "c"}}, nil, outcomes)); err != nil {
+		t.Fatal(err)
+	}
+	if want := "c  clone3: 2 claims (CL-011 CL-012)\n        the system has no clone3: it answers ENOSYS\n"; !strings.Contains(b.String(), want) || strings.Contains(b.String(), "more") {
+		t.Errorf("no %q in\n%s", want, b.String())
+	}
+}
