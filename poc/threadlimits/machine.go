@@ -104,20 +104,22 @@ func pidMax(p *probe.P) {
 	// Children that have ended keep their IDs and need little else.
 	const capacity = 4096
 	c := newCrowd(p, false, capacity)
-	// Only few IDs should be used up, even if many were used before. This short cut
-	// exists only with CONFIG_CHECKPOINT_RESTORE.
-	_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(limit.Reserved)), 0)
-	last := 0
-	for last <= limit.Reserved {
-		var errno syscall.Errno
-		if last, errno = c.add(); errno != 0 {
-			panic(errno)
-		}
-		c.remove()
-	}
+	last := passReserved(c)
+	// Without the short cut so many IDs may have been used that the children would be
+	// too many. The kernel then begins anew. On a machine with many CPUs the least value
+	// is larger.
+	const largest = limit.Reserved + capacity - room
 	max := last + 1 + room
+	if max > largest/4 {
+		max = largest / 4
+	}
 	value := []byte(strconv.Itoa(max))
 	errno := s.Set(value)
+	for errno == syscall.EINVAL && 2*max <= largest {
+		max *= 2
+		value = []byte(strconv.Itoa(max))
+		errno = s.Set(value)
+	}
 	m := c.meet(capacity - 2)
 	free, outside, reserved := 0, 0, 0
 	for id := limit.Reserved; id < max; id++ {
@@ -140,6 +142,22 @@ func pidMax(p *probe.P) {
 	})
 	c.disperse()
 	c.one(p, "recovered")
+}
+
+// passReserved uses IDs until the kernel gives none below limit.Reserved any more, and
+// returns the last one.
+func passReserved(c *crowd) (last int) {
+	// Only few IDs should be used up, even if many were used before. This short cut
+	// exists only with CONFIG_CHECKPOINT_RESTORE.
+	_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(limit.Reserved)), 0)
+	for last <= limit.Reserved {
+		var errno syscall.Errno
+		if last, errno = c.add(); errno != 0 {
+			panic(errno)
+		}
+		c.remove()
+	}
+	return last
 }
 
 // insiders is the pid_max that a PID namespace sets for itself. It is above the

@@ -99,8 +99,9 @@ func TestWhatASystemLacksIsNoFault(t *testing.T) {
 		},
 		"sysctls that cannot be written": {
 			shown: []wire.Observation{said("threadsmax.*"), said("threadsmax", "absent", "read-only file system"), said("pidmax.*"), said("pidmax", "absent", "read-only file system"),
-				said("mapcount.*"), said("mapcount", "absent", "read-only file system"), said("overcommit.*"), said("overcommit", "absent", "read-only file system")},
-			unsupported: "LM-006 LM-007 LM-020 LM-021 LM-106 LM-107 LM-108 LM-109 LM-115 LM-116 LM-117 LM-118 LM-119 LM-120 LM-123 LM-124 LM-125",
+				said("mapcount.*"), said("mapcount", "absent", "read-only file system"), said("overcommit.*"), said("overcommit", "absent", "read-only file system"),
+				said("pidns.*"), said("pidns", "absent", "read-only file system"), said("userns.*"), said("userns", "absent", "read-only file system"), {Step: "allowed.user.clone", Ret: "0x63"}, {Step: "allowed.root.clone", Ret: "0x63"}},
+			unsupported: "CL-018 CL-102 CL-103 CL-104 LM-006 LM-007 LM-008 LM-020 LM-021 LM-106 LM-107 LM-108 LM-109 LM-115 LM-116 LM-117 LM-118 LM-119 LM-120 LM-123 LM-124 LM-125",
 		},
 	} {
 		f, tr := recorded.Kernel(t, usual, probe)

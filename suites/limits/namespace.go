@@ -114,9 +114,10 @@ func userNamespaceClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "CL-018", Level: verdict.Should,
-			English: "clone gives a user without privilege a user namespace.",
-			Chinese: "clone 允许无特权用户创建 user namespace。",
-			Source:  "create_user_ns in kernel/user_namespace.c; SHOULD because a distribution may forbid it",
+			English:  "clone gives a user without privilege a user namespace.",
+			Chinese:  "clone 允许无特权用户创建 user namespace。",
+			Source:   "create_user_ns in kernel/user_namespace.c; SHOULD because a distribution may forbid it",
+			Features: []claim.Feature{feature.WritableSysctl("user.max_user_namespaces", "userns")},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("userns.plain")
 				expect.OK(g, o)
@@ -128,7 +129,7 @@ func userNamespaceClaims() []claim.Claim {
 			English:  "Where kernel.unprivileged_userns_clone exists, 0 makes clone refuse unprivileged users a user namespace with EPERM.",
 			Chinese:  "存在 kernel.unprivileged_userns_clone 时，其值为 0 使 clone 以 EPERM 拒绝无特权用户创建 user namespace。",
 			Source:   "a patch of Debian to kernel/fork.c; observed on Debian's kernels of 5.10 to 7.3",
-			Features: []claim.Feature{feature.UserNamespacesOfUsers(), feature.Sysctl("kernel.unprivileged_userns_clone")},
+			Features: []claim.Feature{feature.WritableSysctl("user.max_user_namespaces", "userns"), feature.UserNamespacesOfUsers(), feature.Sysctl("kernel.unprivileged_userns_clone")},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "userns.debian")
 				errno(g, f, t.Step("userns.debian.clone"), "EPERM")
