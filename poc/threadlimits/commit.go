@@ -26,6 +26,9 @@ func overcommit(p *probe.P) {
 	all := kinds(p)
 	private := []string{"plain", "stack", "growsdown", "noreserve", "readonly", "none"}
 	for _, mode := range []string{"0", "1", "2"} {
+		if mode == "2" {
+			halfOfMemory()
+		}
 		s.Wrote(p, mode, mode, s.Set([]byte(mode))).Emit()
 		if mode == "0" {
 			all["plain"].mapOnly(p, "0.fits.", total)
@@ -43,6 +46,24 @@ func overcommit(p *probe.P) {
 	o.Emit()
 	p.Kernel.Munmap(addr, total)
 	forkUnderStrictCommit(p, all["plain"])
+}
+
+// commitLimit returns the sysctl that sets the commit limit. Each of the two sets the
+// other to 0, so that only this one can be restored.
+func commitLimit() string {
+	const kbytes = "vm/overcommit_kbytes"
+	if s, err := limit.Open(kbytes); err == nil && s.Was() != "0" {
+		return kbytes
+	}
+	return "vm/overcommit_ratio"
+}
+
+// halfOfMemory makes the commit limit half of memory, with swap. A system may allow
+// more than all memory, and then what is larger than memory would be granted.
+func halfOfMemory() {
+	if errno := limit.MustOpen("vm/overcommit_ratio").Set([]byte("50")); errno != 0 {
+		panic(errno)
+	}
 }
 
 // mapOnly maps and unmaps. Nothing is touched, because that could use up the

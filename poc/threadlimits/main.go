@@ -11,7 +11,7 @@ import (
 
 func main() {
 	probe.Run(run, map[string]func(*probe.P){
-		"nproc": nproc, "exempt": exempt, "nocaps": withoutCapabilities, "maker": namespaceMaker,
+		"nproc": nproc, "exempt": exempt, "nocaps": withoutCapabilities, "maker": namespaceMaker, "namespace": oneNamespace,
 		"setuid": setuidThenExec, "executed": executed,
 		"threadsmax": threadsMax, "pidmax": pidMax, "pidns": pidNamespace, "pidns.inner": insidePIDNamespace,
 		"pids": pids, "v1": pidsOfVersion1, "memory": memoryGroup, "storm": storm,
@@ -32,27 +32,33 @@ func run(p *probe.P) {
 		lowering(p, "pidns", "kernel/pid_max")
 		lowering(p, "threadsmax", "kernel/threads-max")
 		lowering(p, "mapcount", "vm/max_map_count")
-		lowering(p, "overcommit", "vm/overcommit_memory", "vm/overcommit_ratio")
-		lowering(p, "userns", "user/max_user_namespaces")
+		lowering(p, "overcommit", "vm/overcommit_memory", commitLimit())
+		userns := []string{"user/max_user_namespaces"}
+		if _, err := limit.Open(debianUserNamespaces); err == nil {
+			userns = append(userns, debianUserNamespaces)
+		}
+		lowering(p, "userns", userns...)
 	}
-	processLimits(p)
+	processLimits(p, whole)
 	for _, name := range []string{"setuid", "as", "data", "stack", "numbers", "deadline", "deadns"} {
 		p.Observe(name).Child(probe.Child{Name: name}).Emit()
 	}
 	if whole {
-		p.Observe("pids").Child(probe.Child{Name: "pids", Args: []string{limit.Version2}}).Emit()
-		p.Observe("memory").Child(probe.Child{Name: "memory"}).Emit()
-		// This is last: version 1 takes the controller away from version 2.
-		p.Observe("v1").Child(probe.Child{Name: "v1"}).Emit()
+		controlGroups(p)
 	}
 }
 
 // lowering runs a child that changes limits of the machine, and restores them
-// however the child ends.
+// however the child ends. A system may lack a sysctl, or not let it be written.
 func lowering(p *probe.P, name string, sysctls ...string) {
 	var changed []*limit.Sysctl
 	for _, s := range sysctls {
-		changed = append(changed, limit.MustOpen(s))
+		opened, err := limit.Open(s)
+		if err != nil {
+			p.Observe(name).Set("absent", err.Error()).Emit()
+			return
+		}
+		changed = append(changed, opened)
 	}
 	p.Observe(name).Child(probe.Child{Name: name}).Emit()
 	for _, s := range changed {

@@ -25,20 +25,27 @@ const (
 	noRoot        = 1 | 2
 )
 
-// processLimits reaches RLIMIT_NPROC as different users.
-func processLimits(p *probe.P) {
+// processLimits reaches RLIMIT_NPROC as different users. with ours, sysctls that forbid
+// user namespaces are changed meanwhile.
+func processLimits(p *probe.P, ours bool) {
+	user := limit.Unused(1)[0]
 	start := func(step, name string, uid uint32, attr func(*syscall.SysProcAttr)) {
 		p.Observe(step).Child(probe.Child{Name: name, UID: uid, Attr: attr}).Emit()
 	}
 	with := func(capability uintptr) func(*syscall.SysProcAttr) {
 		return func(a *syscall.SysProcAttr) { a.AmbientCaps = []uintptr{capability} }
 	}
-	start("nproc.user", "nproc", nobody, nil)
+	start("nproc.user", "nproc", user, nil)
 	start("nproc.root", "exempt", 0, nil)
 	start("nproc.nocaps", "nocaps", 0, nil)
-	start("nproc.resource", "exempt", nobody, with(capSysResource))
-	start("nproc.admin", "exempt", nobody, with(capSysAdmin))
-	start("nproc.usersns", "maker", nobody, nil)
+	start("nproc.resource", "exempt", user, with(capSysResource))
+	start("nproc.admin", "exempt", user, with(capSysAdmin))
+	if ours {
+		defer allowUserNamespaces()()
+	}
+	start("allowed.user", "namespace", user, nil)
+	start("allowed.root", "namespace", 0, nil)
+	start("nproc.usersns", "maker", user, nil)
 	start("nproc.rootsns", "exempt", 0, newUserNamespace(0))
 }
 

@@ -8,9 +8,6 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-// nobody is a user without other processes and capabilities.
-const nobody = 65534
-
 // onThread runs f on a separate thread, which ends with f. So f may change its
 // thread.
 func onThread(f func()) {

@@ -9,13 +9,9 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-const (
-	// busy is a user that has processes before root becomes it.
-	busy = 65533
-	// crowded is their number. A limit of two less is still more than the executed
-	// Go program needs once they are gone.
-	crowded = 20
-)
+// crowded is the number of processes of the user that root becomes. A limit of two less
+// is still more than the executed Go program needs once they are gone.
+const crowded = 20
 
 // setuidThenExec becomes a user with more processes than RLIMIT_NPROC allows, and
 // executes a program.
@@ -23,6 +19,7 @@ func setuidThenExec(p *probe.P) {
 	k := p.Kernel
 	keep := ^uint32(0)
 	c := newCrowd(p, true, crowded)
+	busy := limit.Unused(1)[0]
 	// Root as the saved user allows the way back.
 	if errno := k.Setresuid(busy, busy, 0); errno != 0 {
 		panic(errno)

@@ -7,6 +7,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
+	"github.com/mapstack/conformance/suites/internal/feature"
 	"github.com/mapstack/conformance/suites/internal/history"
 )
 
@@ -24,9 +25,10 @@ func namespaceClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "LM-004", Level: verdict.Must,
-			English: "Being root of a user namespace that an unprivileged user made exempts nobody from RLIMIT_NPROC: clone refuses with EAGAIN.",
-			Chinese: "在无特权用户创建的 user namespace 中成为 root 并不能豁免 RLIMIT_NPROC：clone 以 EAGAIN 拒绝。",
-			Source:  "copy_process in kernel/fork.c: capable(), not ns_capable()",
+			English:  "Being root of a user namespace that an unprivileged user made exempts nobody from RLIMIT_NPROC: clone refuses with EAGAIN.",
+			Chinese:  "在无特权用户创建的 user namespace 中成为 root 并不能豁免 RLIMIT_NPROC：clone 以 EAGAIN 拒绝。",
+			Source:   "copy_process in kernel/fork.c: capable(), not ns_capable()",
+			Features: []claim.Feature{feature.UserNamespacesOfUsers()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := inUserNamespace(t, inside)
 				errno(g, f, o, full)
@@ -36,9 +38,10 @@ func namespaceClaims() []claim.Claim {
 		},
 		{
 			ID: "LM-103", Level: verdict.Should,
-			English: "RLIMIT_NPROC counts a user's processes per user namespace from 5.14 on, and all of them together before.",
-			Chinese: "从 5.14 起 RLIMIT_NPROC 按 user namespace 分别统计用户的进程，此前统计其全部进程。",
-			Source:  "commit 21d1c5e386bc (5.14); observed on 5.10, 6.1 and later",
+			English:  "RLIMIT_NPROC counts a user's processes per user namespace from 5.14 on, and all of them together before.",
+			Chinese:  "从 5.14 起 RLIMIT_NPROC 按 user namespace 分别统计用户的进程，此前统计其全部进程。",
+			Source:   "commit 21d1c5e386bc (5.14); observed on 5.10, 6.1 and later",
+			Features: []claim.Feature{feature.UserNamespacesOfUsers()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := inUserNamespace(t, inside)
 				errno(g, f, o, full)
@@ -52,18 +55,20 @@ func namespaceClaims() []claim.Claim {
 		},
 		{
 			ID: "LM-104", Level: verdict.Must,
-			English: "In a user namespace made by real root and mapped to it, RLIMIT_NPROC concerns root as little as outside.",
-			Chinese: "在真正的 root 创建并映射到自身的 user namespace 中，RLIMIT_NPROC 与外部一样不约束 root。",
-			Source:  "copy_process in kernel/fork.c: real_cred->user != INIT_USER; observed on 5.10 to 7.3",
+			English:  "In a user namespace made by real root and mapped to it, RLIMIT_NPROC concerns root as little as outside.",
+			Chinese:  "在真正的 root 创建并映射到自身的 user namespace 中，RLIMIT_NPROC 与外部一样不约束 root。",
+			Source:   "copy_process in kernel/fork.c: real_cred->user != INIT_USER; observed on 5.10 to 7.3",
+			Features: []claim.Feature{feature.UserNamespacesOfRoot()},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				exempted(g, t, "nproc.rootsns.")
 			},
 		},
 		{
 			ID: "CL-017", Level: verdict.Must,
-			English: "clone into a PID namespace whose first process has ended is refused with ENOMEM.",
-			Chinese: "向首个进程已结束的 PID namespace 中 clone，以 ENOMEM 拒绝。",
-			Source:  "alloc_pid in kernel/pid.c: PIDNS_ADDING; pid_namespaces(7)",
+			English:  "clone into a PID namespace whose first process has ended is refused with ENOMEM.",
+			Chinese:  "向首个进程已结束的 PID namespace 中 clone，以 ENOMEM 拒绝。",
+			Source:   "alloc_pid in kernel/pid.c: PIDNS_ADDING; pid_namespaces(7)",
+			Features: []claim.Feature{feature.UnsharedPIDNamespace()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "deadns.unshare")
 				expect.OK(g, t.Step("deadns.init"))
@@ -72,9 +77,10 @@ func namespaceClaims() []claim.Claim {
 		},
 		{
 			ID: "CL-101", Level: verdict.Must,
-			English: "A dead PID namespace concerns only the thread that unshared it: other threads of the process can still clone.",
-			Chinese: "失效的 PID namespace 只影响执行 unshare 的线程：该进程的其他线程仍可 clone。",
-			Source:  "unshare_nsproxy_namespaces in kernel/nsproxy.c, alloc_pid in kernel/pid.c of 6.1; observed on 5.10 to 7.3",
+			English:  "A dead PID namespace concerns only the thread that unshared it: other threads of the process can still clone.",
+			Chinese:  "失效的 PID namespace 只影响执行 unshare 的线程：该进程的其他线程仍可 clone。",
+			Source:   "unshare_nsproxy_namespaces in kernel/nsproxy.c, alloc_pid in kernel/pid.c of 6.1; observed on 5.10 to 7.3",
+			Features: []claim.Feature{feature.UnsharedPIDNamespace()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "deadns.unshare")
 				errno(g, f, t.Step("deadns.fork"), "ENOMEM")
@@ -83,9 +89,10 @@ func namespaceClaims() []claim.Claim {
 		},
 		{
 			ID: "LM-008", Level: verdict.Should,
-			English: "kernel.pid_max written inside a PID namespace is that namespace's own from 6.14 on, and everybody's before.",
-			Chinese: "在 PID namespace 内写入的 kernel.pid_max 从 6.14 起只属于该 namespace，此前对全系统生效。",
-			Source:  "commit 7863dcc72d0f; observed on 5.10 to 6.12 and from 7.2 on",
+			English:  "kernel.pid_max written inside a PID namespace is that namespace's own from 6.14 on, and everybody's before.",
+			Chinese:  "在 PID namespace 内写入的 kernel.pid_max 从 6.14 起只属于该 namespace，此前对全系统生效。",
+			Source:   "commit 7863dcc72d0f; observed on 5.10 to 6.12 and from 7.2 on",
+			Features: []claim.Feature{feature.WritableSysctl("kernel.pid_max", "pidns"), feature.UnsharedPIDNamespace()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				inner := t.Step("pidns.child.write")
 				expect.OK(g, inner)
@@ -107,9 +114,10 @@ func userNamespaceClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "CL-018", Level: verdict.Should,
-			English: "clone gives a user without privilege a user namespace.",
-			Chinese: "clone 允许无特权用户创建 user namespace。",
-			Source:  "create_user_ns in kernel/user_namespace.c; SHOULD because a distribution may forbid it",
+			English:  "clone gives a user without privilege a user namespace.",
+			Chinese:  "clone 允许无特权用户创建 user namespace。",
+			Source:   "create_user_ns in kernel/user_namespace.c; SHOULD because a distribution may forbid it",
+			Features: []claim.Feature{feature.WritableSysctl("user.max_user_namespaces", "userns")},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("userns.plain")
 				expect.OK(g, o)
@@ -118,25 +126,21 @@ func userNamespaceClaims() []claim.Claim {
 		},
 		{
 			ID: "CL-102", Level: verdict.Should,
-			English: "Where kernel.unprivileged_userns_clone exists, 0 makes clone refuse unprivileged users a user namespace with EPERM.",
-			Chinese: "存在 kernel.unprivileged_userns_clone 时，其值为 0 使 clone 以 EPERM 拒绝无特权用户创建 user namespace。",
-			Source:  "a patch of Debian to kernel/fork.c; observed on Debian's kernels of 5.10 to 7.3",
+			English:  "Where kernel.unprivileged_userns_clone exists, 0 makes clone refuse unprivileged users a user namespace with EPERM.",
+			Chinese:  "存在 kernel.unprivileged_userns_clone 时，其值为 0 使 clone 以 EPERM 拒绝无特权用户创建 user namespace。",
+			Source:   "a patch of Debian to kernel/fork.c; observed on Debian's kernels of 5.10 to 7.3",
+			Features: []claim.Feature{feature.WritableSysctl("user.max_user_namespaces", "userns"), feature.UserNamespacesOfUsers(), feature.Sysctl("kernel.unprivileged_userns_clone")},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
-				o := t.Step("userns.debian")
-				if o.Has("sysctl") && o.Value("sysctl") == "absent" {
-					_, known := f.Sysctl("kernel.unprivileged_userns_clone")
-					g.Expect(known).To(gomega.BeFalse(), "the sysctl exists for one probe and not for the other")
-					return
-				}
-				o.Result()
+				prepared(t, "userns.debian")
 				errno(g, f, t.Step("userns.debian.clone"), "EPERM")
 			},
 		},
 		{
 			ID: "CL-103", Level: verdict.Must,
-			English: "A user can have exactly as many user namespaces as user.max_user_namespaces says, none if that is 0, and clone refuses the next one with ENOSPC.",
-			Chinese: "用户的 user namespace 数恰好可以达到 user.max_user_namespaces（为 0 时一个也不行），clone 以 ENOSPC 拒绝再多一个。",
-			Source:  "inc_ucount in kernel/ucount.c; user_namespaces(7); observed on 5.10 to 7.3",
+			English:  "A user can have exactly as many user namespaces as user.max_user_namespaces says, none if that is 0, and clone refuses the next one with ENOSPC.",
+			Chinese:  "用户的 user namespace 数恰好可以达到 user.max_user_namespaces（为 0 时一个也不行），clone 以 ENOSPC 拒绝再多一个。",
+			Source:   "inc_ucount in kernel/ucount.c; user_namespaces(7); observed on 5.10 to 7.3",
+			Features: []claim.Feature{feature.WritableSysctl("user.max_user_namespaces", "userns"), feature.UserNamespacesOfUsers()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				limit := prepared(t, "userns.limit").Int("limit")
 				o := t.Step("userns.refused")
@@ -149,9 +153,10 @@ func userNamespaceClaims() []claim.Claim {
 		},
 		{
 			ID: "CL-104", Level: verdict.Must,
-			English: "When the only process of a user namespace has gone, the user at user.max_user_namespaces can make another.",
-			Chinese: "某个 user namespace 的唯一进程消失后，达到 user.max_user_namespaces 的用户可以再创建一个。",
-			Source:  "free_user_ns in kernel/user_namespace.c, from a work queue; observed on 5.10 to 7.3",
+			English:  "When the only process of a user namespace has gone, the user at user.max_user_namespaces can make another.",
+			Chinese:  "某个 user namespace 的唯一进程消失后，达到 user.max_user_namespaces 的用户可以再创建一个。",
+			Source:   "free_user_ns in kernel/user_namespace.c, from a work queue; observed on 5.10 to 7.3",
+			Features: []claim.Feature{feature.WritableSysctl("user.max_user_namespaces", "userns"), feature.UserNamespacesOfUsers()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "userns.limit")
 				errno(g, f, t.Step("userns.refused"), noSpace)

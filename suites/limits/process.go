@@ -7,6 +7,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
+	"github.com/mapstack/conformance/suites/internal/feature"
 )
 
 // full is the error of clone at every limit of processes and threads.
@@ -140,9 +141,10 @@ func exemptionClaims() []claim.Claim {
 		},
 		{
 			ID: "LM-003", Level: verdict.Must,
-			English: "CAP_SYS_RESOURCE alone, and CAP_SYS_ADMIN alone, exempt another user from RLIMIT_NPROC.",
-			Chinese: "单独的 CAP_SYS_RESOURCE 或单独的 CAP_SYS_ADMIN 都能使其他用户不受 RLIMIT_NPROC 约束。",
-			Source:  "copy_process in kernel/fork.c; capabilities(7)",
+			English:  "CAP_SYS_RESOURCE alone, and CAP_SYS_ADMIN alone, exempt another user from RLIMIT_NPROC.",
+			Chinese:  "单独的 CAP_SYS_RESOURCE 或单独的 CAP_SYS_ADMIN 都能使其他用户不受 RLIMIT_NPROC 约束。",
+			Source:   "copy_process in kernel/fork.c; capabilities(7)",
+			Features: []claim.Feature{feature.Capability("CAP_SYS_RESOURCE", 24), feature.Capability("CAP_SYS_ADMIN", 21)},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				// include/uapi/linux/capability.h
 				for prefix, capability := range map[string]uint{"nproc.resource.": 24, "nproc.admin.": 21} {
@@ -159,9 +161,10 @@ func deadlineClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "LM-026", Level: verdict.Must,
-			English: "clone refuses a thread of SCHED_DEADLINE with EAGAIN, root included and under no limit, and works again under another policy.",
-			Chinese: "clone 以 EAGAIN 拒绝 SCHED_DEADLINE 线程，即使是 root 且未受任何限制；换成其他调度策略后恢复正常。",
-			Source:  "sched_fork in kernel/sched/core.c; sched(7)",
+			English:  "clone refuses a thread of SCHED_DEADLINE with EAGAIN, root included and under no limit, and works again under another policy.",
+			Chinese:  "clone 以 EAGAIN 拒绝 SCHED_DEADLINE 线程，即使是 root 且未受任何限制；换成其他调度策略后恢复正常。",
+			Source:   "sched_fork in kernel/sched/core.c; sched(7)",
+			Features: []claim.Feature{feature.DeadlinePolicy()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "deadline.set")
 				errno(g, f, t.Step("deadline.clone"), full)
@@ -171,9 +174,10 @@ func deadlineClaims() []claim.Claim {
 		},
 		{
 			ID: "LM-122", Level: verdict.Must,
-			English: "With SCHED_FLAG_RESET_ON_FORK a thread of SCHED_DEADLINE can clone.",
-			Chinese: "带 SCHED_FLAG_RESET_ON_FORK 的 SCHED_DEADLINE 线程可以 clone。",
-			Source:  "sched_fork in kernel/sched/core.c of 5.10 to 7.3; observed on 5.10 to 7.3",
+			English:  "With SCHED_FLAG_RESET_ON_FORK a thread of SCHED_DEADLINE can clone.",
+			Chinese:  "带 SCHED_FLAG_RESET_ON_FORK 的 SCHED_DEADLINE 线程可以 clone。",
+			Source:   "sched_fork in kernel/sched/core.c of 5.10 to 7.3; observed on 5.10 to 7.3",
+			Features: []claim.Feature{feature.DeadlinePolicy()},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				prepared(t, "deadline.reset")
 				expect.OK(g, t.Step("deadline.reset.clone"))

@@ -84,6 +84,7 @@ func wrong() recorded.Defects {
 		"LM-105": {
 			"not derived from memory": all(set("defaults", "threads-max", "62914")),
 			"hardly any thread":       all(set("defaults", "threads-max", "10")),
+			"an eighth of what fits":  all(set("defaults", "threads-max", "600")),
 		},
 		"LM-006": {
 			"limit is ignored":     all(succeeds("threadsmax.refused")),
@@ -93,19 +94,23 @@ func wrong() recorded.Defects {
 		},
 		"LM-106": {
 			"0 is accepted": all(succeeds("threadsmax.zero")),
-			"1 is rejected": all(becomes("threadsmax.one", 22, "EINVAL")),
+			"1 is an error": all(becomes("threadsmax.one", 5, "EIO")),
 			"1 is ignored":  all(succeeds("threadsmax.one.clone")),
 		},
+		"LM-123": {"1 is rejected": all(becomes("threadsmax.one", 22, "EINVAL"))},
 		"LM-107": {
 			"no recovery":              all(becomes("threadsmax.again", 11, "EAGAIN")),
 			"more than one comes back": all(succeeds("threadsmax.full")),
 			"refused for ever":         all(becomes("threadsmax.recovered", 11, "EAGAIN")),
 		},
 		"LM-007": {
-			"limit is ignored":         all(succeeds("pidmax.refused")),
-			"wrong errno":              all(becomes("pidmax.refused", 12, "ENOMEM")),
-			"IDs beyond the limit":     all(set("pidmax.refused", "outside", "1")),
+			"limit is ignored":     all(succeeds("pidmax.refused")),
+			"wrong errno":          all(becomes("pidmax.refused", 12, "ENOMEM")),
+			"IDs beyond the limit": all(set("pidmax.refused", "outside", "1")),
+		},
+		"LM-125": {
 			"refused with IDs to give": all(set("pidmax.refused", "free", "1")),
+			"reserved IDs are given":   all(set("pidmax.refused", "reserved", "1")),
 		},
 		"LM-108": {
 			"another ID":       all(succeeds("pidmax.again")),
@@ -206,11 +211,11 @@ func wrong() recorded.Defects {
 			"number is unknown":       all(becomes("numbers.RLIMIT_RSS", 22, "EINVAL")),
 		},
 		"LM-020": {
-			"the heuristic refuses less":     all(becomes("overcommit.0.fits.plain", 12, "ENOMEM")),
 			"the heuristic refuses nothing":  all(succeeds("overcommit.0.plain")),
 			"MAP_NORESERVE is not exempt":    all(becomes("overcommit.0.noreserve", 12, "ENOMEM")),
 			"MAP_STACK is not accounted for": all(succeeds("overcommit.0.stack")),
 		},
+		"LM-124": {"the heuristic refuses less": all(becomes("overcommit.0.fits.plain", 12, "ENOMEM"))},
 		"LM-115": {"refused": all(becomes("overcommit.1.plain", 12, "ENOMEM"))},
 		"LM-116": {
 			"MAP_NORESERVE is exempt": all(succeeds("overcommit.2.noreserve")),
