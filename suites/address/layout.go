@@ -68,7 +68,7 @@ func layoutClaims() []claim.Claim {
 			English:  "With RLIMIT_STACK unlimited at exec a program's mappings are laid out from the bottom up, but on amd64 from the top down as ever.",
 			Chinese:  "exec 时 RLIMIT_STACK 不受限的程序，其映射自底向上排列；在 amd64 上仍自顶向下。",
 			Source:   "mmap_is_legacy in mm/util.c and arch/*/mm/mmap.c; observed on every booted kernel",
-			Features: []claim.Feature{feature.UnlimitedStack()},
+			Features: []claim.Feature{feature.DefaultLayout(), feature.UnlimitedStack()},
 			Check:    checkUnlimitedStack,
 		},
 		{

@@ -13,6 +13,8 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
+	"github.com/mapstack/conformance/suites/internal/feature"
+	"github.com/mapstack/conformance/suites/internal/history"
 )
 
 // layout describes the address space of an architecture.
@@ -27,7 +29,10 @@ type layout struct {
 	// ignoresStackLimit reports that an unlimited stack does not make the layout
 	// bottom-up.
 	ignoresStackLimit bool
-	pages             map[int]pages // by page size, bytes
+	// narrow reports whether a kernel has windows below the end of the address space;
+	// nil for every kernel.
+	narrow func(facts.Facts) bool
+	pages  map[int]pages // by page size, bytes
 }
 
 // pages holds what depends on the page size.
@@ -78,7 +83,7 @@ func layoutOf(goarch string) (layout, bool) {
 		// Documentation/arch/riscv/vm-layout.rst: Sv39, Sv48 and Sv57.
 		// arch/riscv/include/asm/processor.h: arch_get_mmap_end gives the whole
 		// space to address 0, arch_get_mmap_base the window.
-		"riscv64": {beyond: "ENOMEM", overflows: true, pages: map[int]pages{4 << 10: {map[int]int{38: 38, 47: 47, 56: 47}, 2 << 20}}},
+		"riscv64": {beyond: "ENOMEM", overflows: true, narrow: history.RISCVWindow, pages: map[int]pages{4 << 10: {map[int]int{38: 38, 47: 47, 56: 47}, 2 << 20}}},
 		// arch/s390/mm/mmap.c: check_asce_limit adds levels of page tables.
 		"s390x": {overflows: true, pages: map[int]pages{4 << 10: {map[int]int{64: 42}, 1 << 20}}},
 		// arch/alpha/include/asm/processor.h.
@@ -105,10 +110,13 @@ func of(f facts.Facts) (layout, pages) {
 
 // window returns log2 of the end of the range that mmap uses without a hint.
 func window(f facts.Facts) int {
-	_, p := of(f)
+	l, p := of(f)
 	end, ok := p.windows[bits(f)]
-	if !ok {
+	switch {
+	case !ok:
 		missing("facts", "va.bits", "nothing is known of the window of %s in an address space of %d bits", f.Arch, bits(f))
+	case l.narrow != nil && !l.narrow(f):
+		return bits(f)
 	}
 	return end
 }
@@ -140,17 +148,19 @@ func spaceClaims() []claim.Claim {
 		},
 		{
 			ID: "AD-013", Level: verdict.Should,
-			English: "Without a hint mmap stays in the default window, a power of two below the end of the address space on most architectures, as long as that has room.",
-			Chinese: "没有提示地址时，只要默认窗口（在多数架构上是低于地址空间末端的 2 的幂）仍有空间，mmap 就不会越出该窗口。",
-			Source:  "DEFAULT_MAP_WINDOW of arch/*/include/asm; observed on 5.10 to 7.3; a hint reaches further, and so does a full window on riscv64 and s390x, see AD-107",
-			Check:   checkWindow,
+			English:  "Without a hint mmap stays in the default window, a power of two below the end of the address space on most architectures, as long as that has room.",
+			Chinese:  "没有提示地址时，只要默认窗口（在多数架构上是低于地址空间末端的 2 的幂）仍有空间，mmap 就不会越出该窗口。",
+			Source:   "DEFAULT_MAP_WINDOW of arch/*/include/asm; observed on 5.10 to 7.3; a hint reaches further, and so does a full window on riscv64 and s390x, see AD-107",
+			Features: []claim.Feature{feature.DefaultLayout()},
+			Check:    checkWindow,
 		},
 		{
 			ID: "AD-107", Level: verdict.Should,
-			English: "When the default window is full, a mapping without a hint fails with ENOMEM, or reaches above the window on riscv64 and s390x.",
-			Chinese: "默认窗口占满后，没有提示地址的映射以 ENOMEM 失败；在 riscv64 和 s390x 上则延伸到窗口之上。",
-			Source:  "arch_get_mmap_end of riscv, check_asce_limit in arch/s390/mm/mmap.c; observed on every booted kernel",
-			Check:   checkFullWindow,
+			English:  "When the default window is full, a mapping without a hint fails with ENOMEM, or reaches above the window on riscv64 and s390x.",
+			Chinese:  "默认窗口占满后，没有提示地址的映射以 ENOMEM 失败；在 riscv64 和 s390x 上则延伸到窗口之上。",
+			Source:   "arch_get_mmap_end of riscv, check_asce_limit in arch/s390/mm/mmap.c; observed on every booted kernel",
+			Features: []claim.Feature{feature.DefaultLayout()},
+			Check:    checkFullWindow,
 		},
 		{
 			ID: "AD-105", Level: verdict.Should,

@@ -231,6 +231,22 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 	}
 }
 
+// TestOldRISCVKernelsUseTheWholeSpace fails if a kernel before 6.6 is blamed for mappings
+// above the window, or a later one is not.
+func TestOldRISCVKernelsUseTheWholeSpace(t *testing.T) {
+	f, tr := recorded.Kernel(t, "riscv64-debian14-newest", probe)
+	tr = recorded.Answered(t, tr, recorded.Shows("window.full", "end", "0xfffffffff00000"),
+		recorded.Shows("window.full", "free", ""), recorded.Shows("window.full", "highest", "0xfffffffff00000"), recorded.Fails("window.full", 12, "ENOMEM"))
+	for minor, want := range map[int]verdict.Status{1: verdict.Pass, 6: verdict.Fail} {
+		f.Release = release.Release{Major: 6, Minor: minor}
+		for _, id := range []string{"AD-013", "AD-107"} {
+			if o := recorded.One(t, Suite(), id, f, tr); o.Status != want {
+				t.Errorf("6.%d: %+v", minor, o)
+			}
+		}
+	}
+}
+
 // TestOtherConditionsAreNoVerdict fails if a kernel is blamed for how its machine
 // is set up.
 func TestOtherConditionsAreNoVerdict(t *testing.T) {
@@ -280,6 +296,9 @@ func TestWhatASystemChoseIsNoFault(t *testing.T) {
 		{"AD-005", "run 1.conditions", value("legacy", "1")},
 		{"AD-005", "run 1.conditions", value("stack limit", "unlimited")},
 		{"AD-005", "run 1.conditions", value("personality", "0x200000")},
+		{"AD-007", "run 1.conditions", value("legacy", "1")},
+		{"AD-013", "run 1.conditions", value("legacy", "1")},
+		{"AD-107", "run 1.conditions", value("legacy", "1")},
 		{"AD-015", "run 1.conditions", value("legacy", "1")},
 		{"AD-015", "run 1.conditions", value("randomize", "0")},
 		{"AD-015", "run 1.conditions", value("personality", "0x40000")},

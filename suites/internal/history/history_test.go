@@ -51,6 +51,7 @@ func TestChangesBeginWithTheirRelease(t *testing.T) {
 	}{
 		{"MADV_GUARD_INSTALL", GuardRegions, "arm64", release.Release{Major: 6, Minor: 12, Patch: 107}, release.Release{Major: 6, Minor: 13}},
 		{"PR_SET_MDWE", DenyWriteExecute, "arm64", release.Release{Major: 6, Minor: 2, Patch: 16}, release.Release{Major: 6, Minor: 3}},
+		{"the window of riscv", RISCVWindow, "riscv64", release.Release{Major: 6, Minor: 5, Patch: 13}, release.Release{Major: 6, Minor: 6}},
 		{"MAP_DROPPABLE", Droppable, "amd64", release.Release{Major: 6, Minor: 10, Patch: 14}, release.Release{Major: 6, Minor: 11}},
 		{"CLONE_PIDFD of a thread", PidfdOfThread, "amd64", release.Release{Major: 6, Minor: 8, Patch: 12}, release.Release{Major: 6, Minor: 9}},
 		{"checked exit signal", ExitSignalChecked, "amd64", release.Release{Major: 7, Minor: 0, Patch: 13}, release.Release{Major: 7, Minor: 1}},
@@ -81,7 +82,7 @@ func TestTheOldestKernelsHaveNoLaterChange(t *testing.T) {
 			"StackNoHugepage": StackNoHugepage, "GuardRegions": GuardRegions, "DenyWriteExecute": DenyWriteExecute, "Droppable": Droppable,
 			"ExitSignalChecked": ExitSignalChecked, "AutoReap": AutoReap,
 			"ProcessesPerUserNamespace": ProcessesPerUserNamespace, "PIDMaxPerNamespace": PIDMaxPerNamespace, "EventsOfOwnLimit": EventsOfOwnLimit,
-			"AlignsHugePages": AlignsHugePages, "AlignsLongMappings": AlignsLongMappings,
+			"AlignsHugePages": AlignsHugePages, "AlignsLongMappings": AlignsLongMappings, "RISCVWindow": RISCVWindow,
 		} {
 			if known(f) {
 				t.Errorf("%s is expected of %s", name, text)

@@ -19,3 +19,8 @@ func AlignsHugePages(f facts.Facts) bool { return f.THP && f.Release.AtLeast(6, 
 func AlignsLongMappings(f facts.Facts) bool {
 	return AlignsHugePages(f) && !f.Release.AtLeast(6, 12, 0)
 }
+
+// RISCVWindow reports whether riscv keeps mappings without a hint below 2^47, so that
+// pointers have room for tags: commit add2cc6b6515 (6.6). Before, they reach to the end
+// of the address space. Observed: on 6.12 and later; nothing before was booted.
+func RISCVWindow(f facts.Facts) bool { return f.Release.AtLeast(6, 6, 0) }
