@@ -105,6 +105,21 @@ func TestWhatASystemLacksIsNoFault(t *testing.T) {
 	}
 }
 
+// TestARefusedListenerIsSeen fails if a kernel that refuses a listener for no reason ends
+// in an error of ours, because nothing follows that step.
+func TestARefusedListenerIsSeen(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	tr = recorded.Change(t, tr, "listener.filter", recorded.Errno(16, "EBUSY"))
+	for _, step := range []string{"getfd", "session", "refused", "replaced", "continued"} {
+		tr = recorded.Without(t, tr, "listener."+step)
+	}
+	for _, id := range []string{"SG-008", "SG-104"} {
+		if o := recorded.One(t, Suite(), id, f, tr); o.Status != verdict.Fail {
+			t.Errorf("%s: %+v", id, o)
+		}
+	}
+}
+
 // TestABackPortIsJudgedLikeAnOriginal fails if the version decides and not what is seen.
 func TestABackPortIsJudgedLikeAnOriginal(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)

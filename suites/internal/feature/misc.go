@@ -175,7 +175,13 @@ func SeccompListener() claim.Feature {
 func PidfdGetfd() claim.Feature {
 	return claim.Feature{
 		Name: "pidfd_getfd", Chinese: "pidfd_getfd", Since: since(5, 6), Probe: tracing,
-		Seen: func(s claim.Shown) claim.Sight { return filtered(s, tracing, "listener.getfd") },
+		Seen: func(s claim.Shown) claim.Sight {
+			// Without a listener there is nothing to fetch, and the check says why.
+			if o, ok := s.Step(tracing, "listener.filter"); ok && o.Errno != 0 {
+				return claim.Sight{State: claim.Present}
+			}
+			return filtered(s, tracing, "listener.getfd")
+		},
 	}
 }
 
