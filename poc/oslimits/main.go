@@ -74,10 +74,8 @@ func sysctl(p *probe.P, s setting) {
 
 // live runs the program under all settings of one kind.
 func live(p *probe.P, of string, settings []setting) {
-	root := limit.Group(limit.Version2)
-	defer root.Offer("pids")()
-	group := root.Below("oslimits-" + of)
-	defer group.Clear()
+	group, remove := grouped("oslimits-" + of)
+	defer remove()
 	args := []string{string(group)}
 	o := p.Observe(of + ".limits")
 	for _, s := range settings {
@@ -89,6 +87,10 @@ func live(p *probe.P, of string, settings []setting) {
 			args = append(args, s.name+"="+s.value)
 			continue
 		}
+		if group == "" {
+			o.Set("pids.max", "absent")
+			continue
+		}
 		most := share(s.value, settings)
 		group.Put("pids.max", most)
 		o.Set("pids.max", most)
@@ -96,8 +98,34 @@ func live(p *probe.P, of string, settings []setting) {
 	o.Emit()
 	p.Observe(of).Child(probe.Child{Name: "enter", Args: args}).Emit()
 	o = p.Observe(of + ".events")
-	group.Count(o, "pids", "pids.events", "max")
+	if group == "" {
+		o.Set("pids", "absent")
+	} else {
+		group.Count(o, "pids", "pids.events", "max")
+	}
 	o.Emit()
+}
+
+// grouped makes a group that counts tasks. Where the kernel has no pids controller, or no
+// control groups of version 2, it returns "".
+func grouped(name string) (group limit.Group, remove func()) {
+	root := limit.Group(limit.Version2)
+	b, err := os.ReadFile(filepath.Join(limit.Version2, "cgroup.controllers"))
+	if err != nil || !contains(strings.Fields(string(b)), "pids") {
+		return "", func() {}
+	}
+	withdraw := root.Offer("pids")
+	group = root.Below(name)
+	return group, func() { group.Clear(); withdraw() }
+}
+
+func contains(words []string, word string) bool {
+	for _, w := range words {
+		if w == word {
+			return true
+		}
+	}
+	return false
 }
 
 // share returns pids.max as a number. A percentage is one of all process IDs, or of
@@ -128,7 +156,9 @@ func share(value string, settings []setting) string {
 // enter applies the limits, becomes an ordinary user, and executes the program.
 func enter(p *probe.P) {
 	runtime.LockOSThread() // what follows applies to this thread, and then to the program
-	limit.Group(p.Args[0]).MustEnter()
+	if group := limit.Group(p.Args[0]); group != "" {
+		group.MustEnter()
+	}
 	resources := map[string]uint64{"nproc": p.Kernel.Rlimit.NProc, "as": p.Kernel.Rlimit.AS, "data": p.Kernel.Rlimit.Data,
 		"stack": p.Kernel.Rlimit.Stack, "memlock": p.Kernel.Rlimit.MemLock}
 	for _, a := range p.Args[1:] {

@@ -53,6 +53,11 @@ func listener(p *probe.P) {
 	filter, calls := make(chan installed), make(chan asked)
 	go func() {
 		runtime.LockOSThread() // the filter applies to this thread only
+		// Without CAP_SYS_ADMIN a filter needs no_new_privs (seccomp(2)).
+		if _, errno := k.Prctl(noNewPrivs, 1, 0, 0, 0); errno != 0 {
+			filter <- installed{0, errno}
+			return
+		}
 		fd, errno := trace.Install(k, trace.NewListener, trace.Filter(trace.Ask, filtered))
 		filter <- installed{fd, errno}
 		for {

@@ -18,6 +18,8 @@ const (
 	// answer is not an error of that call. Its number differs between the families
 	// of architectures.
 	answer = "EOVERFLOW"
+	// noNewPrivs is PR_SET_NO_NEW_PRIVS.
+	noNewPrivs = 38
 	// older is the number of threads before the filter, besides those of the Go
 	// runtime.
 	older = 4
@@ -46,7 +48,6 @@ func threads(p *probe.P) {
 		<-up
 	}
 	o = p.Observe("filter")
-	const noNewPrivs = 38 // PR_SET_NO_NEW_PRIVS
 	_, errno := p.Kernel.Prctl(noNewPrivs, 1, 0, 0, 0)
 	if errno != 0 {
 		o.Unknown("ret", "prctl(PR_SET_NO_NEW_PRIVS): "+p.Kernel.ErrnoName(int(errno))).Emit()

@@ -10,6 +10,7 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
+	"github.com/mapstack/conformance/suites/internal/feature"
 	"github.com/mapstack/conformance/suites/internal/history"
 )
 
@@ -24,10 +25,11 @@ func layoutClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "AD-005", Level: verdict.Should,
-			English: "By default mmap fills the address space from the top down.",
-			Chinese: "默认情况下 mmap 自顶向下使用地址空间。",
-			Source:  "arch_pick_mmap_layout in mm/util.c and arch/*/mm/mmap.c; bottom-up in openEuler's sw_64 of 5.10",
-			Needs:   []abi.Feature{abi.Layouts},
+			English:  "By default mmap fills the address space from the top down.",
+			Chinese:  "默认情况下 mmap 自顶向下使用地址空间。",
+			Source:   "arch_pick_mmap_layout in mm/util.c and arch/*/mm/mmap.c; bottom-up in openEuler's sw_64 of 5.10",
+			Features: []claim.Feature{feature.DefaultLayout()},
+			Needs:    []abi.Feature{abi.Layouts},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for n := 1; n <= runs; n++ {
 					grows(g, ordinary(t, n), "down")
@@ -36,10 +38,11 @@ func layoutClaims() []claim.Claim {
 		},
 		{
 			ID: "AD-006", Level: verdict.Should,
-			English: "With vm.legacy_va_layout at 1 a new program's mappings are laid out from the bottom up.",
-			Chinese: "vm.legacy_va_layout 为 1 时，新程序的映射自底向上排列。",
-			Source:  "mmap_is_legacy in mm/util.c and arch/*/mm/mmap.c; Documentation/admin-guide/sysctl/vm.rst",
-			Needs:   []abi.Feature{abi.Layouts},
+			English:  "With vm.legacy_va_layout at 1 a new program's mappings are laid out from the bottom up.",
+			Chinese:  "vm.legacy_va_layout 为 1 时，新程序的映射自底向上排列。",
+			Source:   "mmap_is_legacy in mm/util.c and arch/*/mm/mmap.c; Documentation/admin-guide/sysctl/vm.rst",
+			Features: []claim.Feature{feature.Settable("vm.legacy_va_layout", probe, "legacy set")},
+			Needs:    []abi.Feature{abi.Layouts},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				r := run{t, "legacy"}
 				if r.step("conditions").Value("legacy") != "1" {
@@ -50,9 +53,10 @@ func layoutClaims() []claim.Claim {
 		},
 		{
 			ID: "AD-102", Level: verdict.Should,
-			English: "With the personality ADDR_COMPAT_LAYOUT at exec a program's mappings are laid out from the bottom up.",
-			Chinese: "exec 时设置 ADDR_COMPAT_LAYOUT personality 的程序，其映射自底向上排列。",
-			Source:  "personality(2), mmap_is_legacy in mm/util.c and arch/*/mm/mmap.c; observed on 5.10 to 7.3",
+			English:  "With the personality ADDR_COMPAT_LAYOUT at exec a program's mappings are laid out from the bottom up.",
+			Chinese:  "exec 时设置 ADDR_COMPAT_LAYOUT personality 的程序，其映射自底向上排列。",
+			Source:   "personality(2), mmap_is_legacy in mm/util.c and arch/*/mm/mmap.c; observed on 5.10 to 7.3",
+			Features: []claim.Feature{feature.Personality("ADDR_COMPAT_LAYOUT", "compat.set")},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for n := 1; n <= runs; n++ {
 					grows(g, persona(t, "compat", n, compatLayout), "up")
@@ -61,24 +65,27 @@ func layoutClaims() []claim.Claim {
 		},
 		{
 			ID: "AD-007", Level: verdict.Should,
-			English: "With RLIMIT_STACK unlimited at exec a program's mappings are laid out from the bottom up, but on amd64 from the top down as ever.",
-			Chinese: "exec 时 RLIMIT_STACK 不受限的程序，其映射自底向上排列；在 amd64 上仍自顶向下。",
-			Source:  "mmap_is_legacy in mm/util.c and arch/*/mm/mmap.c; observed on every booted kernel",
-			Check:   checkUnlimitedStack,
+			English:  "With RLIMIT_STACK unlimited at exec a program's mappings are laid out from the bottom up, but on amd64 from the top down as ever.",
+			Chinese:  "exec 时 RLIMIT_STACK 不受限的程序，其映射自底向上排列；在 amd64 上仍自顶向下。",
+			Source:   "mmap_is_legacy in mm/util.c and arch/*/mm/mmap.c; observed on every booted kernel",
+			Features: []claim.Feature{feature.DefaultLayout(), feature.UnlimitedStack()},
+			Check:    checkUnlimitedStack,
 		},
 		{
 			ID: "AD-015", Level: verdict.Should,
-			English: "The stack and the mappings of a program are at different addresses from run to run.",
-			Chinese: "程序每次运行时，栈与映射所在的地址各不相同。",
-			Source:  "randomize_stack_top and arch_mmap_rnd; kernel.randomize_va_space",
-			Needs:   []abi.Feature{abi.Layouts},
-			Check:   checkRandom,
+			English:  "The stack and the mappings of a program are at different addresses from run to run.",
+			Chinese:  "程序每次运行时，栈与映射所在的地址各不相同。",
+			Source:   "randomize_stack_top and arch_mmap_rnd; kernel.randomize_va_space",
+			Features: []claim.Feature{feature.DefaultLayout(), feature.Randomization()},
+			Needs:    []abi.Feature{abi.Layouts},
+			Check:    checkRandom,
 		},
 		{
 			ID: "AD-106", Level: verdict.Should,
-			English: "With the personality ADDR_NO_RANDOMIZE at exec stack, vDSO and the top of the mappings are at the same addresses in every run.",
-			Chinese: "exec 时设置 ADDR_NO_RANDOMIZE personality 后，每次运行中栈、vDSO 和映射区顶端的地址都相同。",
-			Source:  "personality(2), PF_RANDOMIZE in fs/binfmt_elf.c; observed on 5.10 to 7.3",
+			English:  "With the personality ADDR_NO_RANDOMIZE at exec stack, vDSO and the top of the mappings are at the same addresses in every run.",
+			Chinese:  "exec 时设置 ADDR_NO_RANDOMIZE personality 后，每次运行中栈、vDSO 和映射区顶端的地址都相同。",
+			Source:   "personality(2), PF_RANDOMIZE in fs/binfmt_elf.c; observed on 5.10 to 7.3",
+			Features: []claim.Feature{feature.Personality("ADDR_NO_RANDOMIZE", "fixed.set")},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				places := []string{"stack", "top"}
 				if expect.Table(f).Lacks(abi.VDSO) == "" {

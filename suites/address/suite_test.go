@@ -3,6 +3,7 @@ package address
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -22,6 +23,7 @@ var (
 	einval  = recorded.Errno(22, "EINVAL")
 	enomem  = recorded.Errno(12, "ENOMEM")
 	eperm   = recorded.Errno(1, "EPERM")
+	eacces  = recorded.Errno(13, "EACCES")
 )
 
 // asked makes a step return the address it asked for.
@@ -39,7 +41,10 @@ func wrong() map[string][]recorded.Wrong {
 			{"AD-002", "floor.one page", success("0x8000")}, // above the hint, below the sysctl
 			{"AD-002", "floor.one page", value("store", "fault")},
 			{"AD-002", "floor.raised, one page", asked},
-			{"AD-002", "floor.raised, one page", success(elsewhere)},
+			{"AD-002", "floor.less than a page", success("0x0")},
+			{"AD-109", "floor.raised, one page", success(elsewhere)},
+			{"AD-109", "floor.raised, a page below", success("0x1001000")},
+			{"AD-109", "floor.raised, a page below", einval},
 			{"AD-002", "floor.raised, a page below", asked},
 			{"AD-002", "floor.raised, at", success(elsewhere)},
 			{"AD-002", "floor.raised, a page above", success("0x1000000")},
@@ -67,6 +72,7 @@ func wrong() map[string][]recorded.Wrong {
 			{"AD-011", "user.fixed 0x8000", success("0x8000")},
 			{"AD-011", "user.fixed 0x1000", einval},
 			{"AD-011", "root.fixed 0x0", eperm},
+			{"AD-011", "root.fixed 0x0", eacces}, // no active module has a floor of its own
 			{"AD-011", "root.fixed 0x4000", success("0x10000")},
 			{"AD-011", "root.fixed 0x1000", value("store", "fault")},
 			{"AD-012", "space.reach", value("45 beyond", "ENOMEM")},
@@ -80,9 +86,12 @@ func wrong() map[string][]recorded.Wrong {
 			{"AD-013", "window.full", value("end", "0x800000001000")},
 			{"AD-013", "window.full", value("free", "0x10000000000-0x20000000000")},
 			{"AD-013", "window.full", value("highest", "0x400000000000")},
-			{"AD-014", "space.beyond", einval},
+			{"AD-014", "space.beyond", recorded.Errno(14, "EFAULT")},
 			{"AD-014", "space.beyond", success("0x800000000000")},
-			{"AD-014", "space.reach", value("60 last", "EINVAL")},
+			{"AD-014", "space.reach", value("60 last", "EFAULT")},
+			{"AD-108", "space.beyond", einval},
+			{"AD-108", "space.beyond", success("0x800000000000")},
+			{"AD-108", "space.reach", value("60 last", "EINVAL")},
 			{"AD-101", "floor.less than a page", success("0x10000")},
 			{"AD-101", "floor.less than a page", einval},
 			{"AD-102", "compat.run 3.second", success("0x10000")},
@@ -113,7 +122,7 @@ func wrong() map[string][]recorded.Wrong {
 			{"AD-107", "window.full", success("0x10000000000")},
 		},
 		"loong64-debian14-newest": {
-			{"AD-014", "space.beyond", enomem},
+			{"AD-108", "space.beyond", enomem},
 			{"AD-101", "floor.one page", success("0x8000")},
 		},
 		"mips64le-debian12-6.1-malta": {
@@ -142,21 +151,63 @@ func TestPlacesThatNeverChangeAreNoticed(t *testing.T) {
 	}
 }
 
-// TestBitsBeyondTheArchitectureAreNoticed fails if a kernel passes that hands out
-// non-canonical addresses.
-func TestBitsBeyondTheArchitectureAreNoticed(t *testing.T) {
-	f, tr := recorded.Kernel(t, usual, probe)
-	f.VABits = 57
+// TestSpacesThatNoArchitectureHasAreNoticed fails if a kernel passes that hands out
+// non-canonical addresses, or half of the addresses.
+func TestSpacesThatNoArchitectureHasAreNoticed(t *testing.T) {
+	for _, tt := range []struct {
+		cell string
+		bits int
+		want verdict.Status
+	}{
+		{usual, 57, verdict.Fail},
+		{usual, 46, verdict.Fail},
+		{usual, 56, verdict.Pass}, // LA57
+		{"arm64-debian13-6.12-16k", 48, verdict.Pass},
+		{"arm64-debian13-6.12-16k", 46, verdict.Fail},
+		{"riscv64-debian14-newest", 38, verdict.Pass}, // Sv39
+		{"s390x-debian14-newest", 53, verdict.Fail},
+	} {
+		f, tr := recorded.Kernel(t, tt.cell, probe)
+		f.VABits = tt.bits
+		if o := recorded.One(t, Suite(), "AD-012", f, reaching(t, tr, tt.bits, f.PageSize)); o.Status != tt.want {
+			t.Errorf("%d bits on %s: %+v", tt.bits, tt.cell, o)
+		}
+	}
+}
+
+// reaching returns the transcript of a kernel whose address space ends at 2^bits.
+func reaching(t *testing.T, tr wire.Transcript, bits, pageSize int) wire.Transcript {
 	tr = recorded.Change(t, tr, "space.reach", func(o *wire.Observation) {
-		for key := range o.Values {
-			if strings.HasSuffix(key, " last but one") {
-				o.Values[key] = "ok"
+		o.Values = map[string]string{"bits": strconv.Itoa(bits)}
+		for n := 30; n <= 64; n++ {
+			for _, where := range []string{"last but one", "last", "beyond"} {
+				answer := "ok"
+				if n > bits || n == bits && where == "beyond" {
+					answer = "ENOMEM"
+				}
+				o.Values[fmt.Sprintf("%d %s", n, where)] = answer
 			}
 		}
-		o.Values["bits"] = "57"
 	})
-	if o := recorded.Judge(Suite(), f, tr)["AD-012"]; o.Status != verdict.Fail {
-		t.Errorf("57 bits on amd64: %+v", o)
+	return recorded.Change(t, tr, "space.highest", func(o *wire.Observation) {
+		at := fmt.Sprintf("%#x", uint64(1)<<bits-2*uint64(pageSize))
+		o.Values["asked"], o.Ret = at, at
+	})
+}
+
+// TestPagesOfEverySizeHaveALayout fails if loong64 with pages of 4 or 64 KiB ends in
+// errors of ours, as it did when 16 KiB alone were known.
+func TestPagesOfEverySizeHaveALayout(t *testing.T) {
+	f, tr := recorded.Kernel(t, "loong64-debian14-newest", probe)
+	for _, size := range []int{4 << 10, 64 << 10} {
+		f.PageSize = size
+		tr := reaching(t, tr, f.VABits, size)
+		tr = recorded.Change(t, tr, "align.huge page", func(o *wire.Observation) { o.Values, o.Unknown = nil, map[string]string{"size": "none"} })
+		for id, o := range recorded.Judge(Suite(), f, tr) {
+			if o.Status == verdict.Error && strings.Contains(o.Reason, "nothing is known") {
+				t.Errorf("pages of %d bytes: %s: %s", size, id, o.Reason)
+			}
+		}
 	}
 }
 
@@ -180,6 +231,22 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 	}
 }
 
+// TestOldRISCVKernelsUseTheWholeSpace fails if a kernel before 6.6 is blamed for mappings
+// above the window, or a later one is not.
+func TestOldRISCVKernelsUseTheWholeSpace(t *testing.T) {
+	f, tr := recorded.Kernel(t, "riscv64-debian14-newest", probe)
+	tr = recorded.Answered(t, tr, recorded.Shows("window.full", "end", "0xfffffffff00000"),
+		recorded.Shows("window.full", "free", ""), recorded.Shows("window.full", "highest", "0xfffffffff00000"), recorded.Fails("window.full", 12, "ENOMEM"))
+	for minor, want := range map[int]verdict.Status{1: verdict.Pass, 6: verdict.Fail} {
+		f.Release = release.Release{Major: 6, Minor: minor}
+		for _, id := range []string{"AD-013", "AD-107"} {
+			if o := recorded.One(t, Suite(), id, f, tr); o.Status != want {
+				t.Errorf("6.%d: %+v", minor, o)
+			}
+		}
+	}
+}
+
 // TestOtherConditionsAreNoVerdict fails if a kernel is blamed for how its machine
 // is set up.
 func TestOtherConditionsAreNoVerdict(t *testing.T) {
@@ -188,9 +255,8 @@ func TestOtherConditionsAreNoVerdict(t *testing.T) {
 		{"AD-002", "floor.raised, at", value("free", "false")},
 		{"AD-003", "hint free", value("free", "false")},
 		{"AD-004", "hint occupied", value("asked", "0x2000000000")},
-		{"AD-005", "run 1.conditions", value("stack limit", "unlimited")},
-		{"AD-005", "run 1.conditions", value("legacy", "1")},
-		{"AD-005", "run 1.conditions", value("personality", "0x200000")},
+		{"AD-005", "run 2.conditions", value("stack limit", "unlimited")},
+		{"AD-005", "run 2.conditions", value("legacy", "1")},
 		{"AD-006", "legacy.conditions", value("legacy", "0")},
 		{"AD-007", "unlimited.run 1.conditions", value("stack limit", "8388608")},
 		{"AD-007", "unlimited.set", eperm},
@@ -199,7 +265,7 @@ func TestOtherConditionsAreNoVerdict(t *testing.T) {
 		{"AD-011", "user.who", value("uid", "0")},
 		{"AD-011", "user.fixed 0x0", value("free", "false")},
 		{"AD-013", "window.full", value("free", "nonsense")},
-		{"AD-015", "run 1.conditions", value("randomize", "0")},
+		{"AD-015", "run 2.conditions", value("randomize", "0")},
 		{"AD-102", "compat.run 1.conditions", value("personality", "0x0")},
 		{"AD-104", "floor.become user", eperm},
 		{"AD-106", "fixed.run 1.conditions", value("personality", "0x0")},
@@ -209,6 +275,81 @@ func TestOtherConditionsAreNoVerdict(t *testing.T) {
 	f.PageSize = 1 << 20
 	if o := recorded.Judge(Suite(), f, tr)["AD-012"]; o.Status != verdict.Error {
 		t.Errorf("pages of an unknown size: %+v", o)
+	}
+}
+
+// unknown makes the reason why a sysctl could not be set that of a failed write.
+func unknown(why string) func(*wire.Observation) {
+	return func(o *wire.Observation) {
+		delete(o.Values, "value")
+		o.Unknown = map[string]string{"value": why}
+	}
+}
+
+// TestWhatASystemChoseIsNoFault fails if a kernel is blamed, or mapstack, for a setting
+// or a right that the system's owner decides about.
+func TestWhatASystemChoseIsNoFault(t *testing.T) {
+	recorded.Judged(t, Suite(), usual, probe, verdict.Unsupported, []recorded.Wrong{
+		{"AD-002", "floor.raise", unknown("open /proc/sys/vm/mmap_min_addr: read-only file system")},
+		{"AD-104", "floor.raise", unknown("open /proc/sys/vm/mmap_min_addr: permission denied")},
+		{"AD-109", "floor.raise", unknown("open /proc/sys/vm/mmap_min_addr: read-only file system")},
+		{"AD-005", "run 1.conditions", value("legacy", "1")},
+		{"AD-005", "run 1.conditions", value("stack limit", "unlimited")},
+		{"AD-005", "run 1.conditions", value("personality", "0x200000")},
+		{"AD-007", "run 1.conditions", value("legacy", "1")},
+		{"AD-013", "run 1.conditions", value("legacy", "1")},
+		{"AD-107", "run 1.conditions", value("legacy", "1")},
+		{"AD-015", "run 1.conditions", value("legacy", "1")},
+		{"AD-015", "run 1.conditions", value("randomize", "0")},
+		{"AD-015", "run 1.conditions", value("personality", "0x40000")},
+		{"AD-006", "legacy set", unknown("open /proc/sys/vm/legacy_va_layout: read-only file system")},
+	})
+	f, tr := recorded.Kernel(t, usual, probe)
+	f.Filtered = true
+	none := uint64(0)
+	f.Capabilities = &none
+	for id, change := range map[string]recorded.Answer{
+		"AD-007": recorded.Fails("unlimited.set", 1, "EPERM"),
+		"AD-011": recorded.Fails("root.fixed 0x0", 1, "EPERM"),
+		"AD-104": recorded.Fails("floor.raised, root a page below", 1, "EPERM"),
+		"AD-102": recorded.Fails("compat.set", 1, "EPERM"),
+		"AD-106": recorded.Fails("fixed.set", 1, "EPERM"),
+	} {
+		if o := recorded.One(t, Suite(), id, f, recorded.Answered(t, tr, change)); o.Status != verdict.Unsupported || o.Feature == "" {
+			t.Errorf("%s of root in a container: %+v", id, o)
+		}
+	}
+	f.VABits = 36
+	if o := recorded.One(t, Suite(), "AD-003", f, tr); o.Status != verdict.Unsupported {
+		t.Errorf("a hint of 37 bits in a space of 36: %+v", o)
+	}
+}
+
+// TestSELinuxMayHaveAFloor fails if a kernel is blamed for a refusal of SELinux, or if
+// any EACCES is taken for one.
+func TestSELinuxMayHaveAFloor(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	tr = recorded.Answered(t, tr, recorded.Fails("root.fixed 0x0", 13, "EACCES"), recorded.Fails("root.fixed 0x8000", 13, "EACCES"))
+	for _, tt := range []struct {
+		name   string
+		lsms   []string
+		config string
+		want   verdict.Status
+	}{
+		{"SELinux", []string{"capability", "selinux"}, "", verdict.Pass},
+		{"SELinux with a lower floor", []string{"capability", "selinux"}, "32768", verdict.Fail},
+		{"no SELinux", []string{"capability", "apparmor"}, "", verdict.Fail},
+		{"unknown modules", nil, "", verdict.Error},
+	} {
+		f.LSMs, f.Config = tt.lsms, map[string]string{"CONFIG_LSM_MMAP_MIN_ADDR": tt.config}
+		if o := recorded.One(t, Suite(), "AD-011", f, tr); o.Status != tt.want {
+			t.Errorf("%s: %+v", tt.name, o)
+		}
+	}
+	eperm := recorded.Change(t, tr, "root.fixed 0x0", eperm)
+	f.LSMs, f.Config = []string{"capability", "selinux"}, nil
+	if o := recorded.One(t, Suite(), "AD-011", f, eperm); o.Status != verdict.Fail {
+		t.Errorf("EPERM to root beside SELinux: %+v", o)
 	}
 }
 
@@ -225,8 +366,13 @@ func TestEveryArchitectureHasALayout(t *testing.T) {
 			t.Errorf("%s has no layout", a.GOARCH)
 		}
 		for size, p := range l.pages {
-			if p.window > p.most || p.window < 38 || p.most < 64 && l.beyond == "" || l.beyond != "" && a.Errno(l.beyond) == 0 {
-				t.Errorf("%s with pages of %d bytes: %+v in %+v", a.GOARCH, size, p, l)
+			for bits, window := range p.windows {
+				if window > bits || window < 36 || bits < 64 && l.beyond == "" || l.beyond != "" && a.Errno(l.beyond) == 0 {
+					t.Errorf("%s with pages of %d bytes: a window of %d bits in %d", a.GOARCH, size, window, bits)
+				}
+			}
+			if len(p.windows) == 0 {
+				t.Errorf("%s with pages of %d bytes has no address space", a.GOARCH, size)
 			}
 		}
 	}

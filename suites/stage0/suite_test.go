@@ -9,6 +9,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/claim"
@@ -82,6 +83,7 @@ func TestEveryClaimCanFail(t *testing.T) {
 			{Claim: "SZ-011", Step: "clone.limit-8", Change: fails(11, "EAGAIN")},
 			{Claim: "SZ-012", Step: "auxv", Change: shows("AT_PAGESZ", "0x0")},
 			{Claim: "SZ-012", Step: "auxv", Change: shows("AT_PAGESZ", "0x1001")},
+			{Claim: "SZ-012", Step: "auxv", Change: shows("AT_PAGESZ", "0x4000")}, // another architecture's
 		},
 		"mips64le": {
 			{Claim: "SZ-006", Step: "call.unknown", Change: fails(38, "")},
@@ -96,6 +98,7 @@ func TestEveryClaimCanFail(t *testing.T) {
 		},
 		"loong64": {
 			{Claim: "SZ-008", Step: "sigprocmask.8", Change: fails(22, "EINVAL")},
+			{Claim: "SZ-012", Step: "auxv", Change: shows("AT_PAGESZ", "0x2000")},
 			{Claim: "SZ-013", Step: "getrlimit.generic", Change: works("0x0")},
 		},
 	}
@@ -160,6 +163,33 @@ func TestWhereNothingCanBeAskedNothingIsClaimed(t *testing.T) {
 	for id, o := range judge("riscv64", wire.Transcript{}) {
 		if o.Status != verdict.Unsupported || o.Reason == "" {
 			t.Errorf("%s on riscv64: %+v", id, o)
+		}
+	}
+}
+
+// TestEveryPageSizeOfAnArchitecturePasses fails if a kernel is refused for a page size
+// that its vendor may choose, or if an architecture that stage 0 can ask has no sizes.
+func TestEveryPageSizeOfAnArchitecturePasses(t *testing.T) {
+	for _, a := range abi.All() {
+		if sizes := pageSizes(a.GOARCH); (len(sizes) == 0) != (unassembled(a) != "") {
+			t.Errorf("%s has the page sizes %v", a.GOARCH, sizes)
+		}
+	}
+	for _, size := range []string{"0x1000", "0x4000", "0x10000"} {
+		tr := recorded.Change(t, said(t, "loong64"), "auxv", recorded.Value("AT_PAGESZ", size))
+		if o := judge("loong64", tr)["SZ-012"]; o.Status != verdict.Pass {
+			t.Errorf("pages of %s bytes on loong64: %+v", size, o)
+		}
+	}
+}
+
+// TestAnAddedCallCondemnsNoKernel fails if a kernel of LoongArch's new world does not
+// conform because a module gives programs of the old world their calls.
+func TestAnAddedCallCondemnsNoKernel(t *testing.T) {
+	tr := recorded.Change(t, said(t, "loong64"), stage0.OldLimits, recorded.Success("0x0"))
+	for id, o := range judge("loong64", tr) {
+		if o.Status == verdict.Fail && o.Level == verdict.Must {
+			t.Errorf("%s: %+v", id, o)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package system
 import (
 	"testing"
 
+	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/recorded"
@@ -30,6 +31,20 @@ func TestEveryClaimCanFail(t *testing.T) {
 			"the kernel has no such sysctl":  recorded.All(shows("sysctl kernel.pid_max", "is", "absent")),
 		},
 	})
+}
+
+// TestNoPidsControllerIsNoError fails if a kernel without that controller ends a run with
+// an error, although the program has its threads.
+func TestNoPidsControllerIsNoError(t *testing.T) {
+	shows := recorded.Shows
+	f, tr := recorded.Kernel(t, usual, probe)
+	tr = recorded.Answered(t, tr, shows("service.limits", "pids.max", "absent"), shows("service.events", "pids", "absent"),
+		shows("session.limits", "pids.max", "absent"), shows("session.events", "pids", "absent"))
+	for id, o := range recorded.Judge(Suite(), f, tr) {
+		if o.Status != verdict.Pass {
+			t.Errorf("%s: %+v", id, o)
+		}
+	}
 }
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {

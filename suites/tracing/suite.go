@@ -13,7 +13,7 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
-	"github.com/mapstack/conformance/suites/internal/history"
+	"github.com/mapstack/conformance/suites/internal/feature"
 )
 
 // probe is the probe that all claims of this suite read.
@@ -43,11 +43,12 @@ func filterClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "SG-005", Level: verdict.Should,
-			English: "A seccomp filter that one thread installs with SECCOMP_FILTER_FLAG_TSYNC binds all threads of the process, and those that come later, together with no_new_privs.",
-			Chinese: "一个线程以 SECCOMP_FILTER_FLAG_TSYNC 安装的 seccomp 过滤器连同 no_new_privs 一起约束进程的所有线程，包括之后创建的线程。",
-			Source:  "seccomp_sync_threads and seccomp_set_mode_filter in kernel/seccomp.c; seccomp(2)",
-			Needs:   []abi.Feature{abi.Trace},
-			Check:   expect.WithTable(checkThreads),
+			English:  "A seccomp filter that one thread installs with SECCOMP_FILTER_FLAG_TSYNC binds all threads of the process, and those that come later, together with no_new_privs.",
+			Chinese:  "一个线程以 SECCOMP_FILTER_FLAG_TSYNC 安装的 seccomp 过滤器连同 no_new_privs 一起约束进程的所有线程，包括之后创建的线程。",
+			Source:   "seccomp(2): SECCOMP_FILTER_FLAG_TSYNC; seccomp_sync_threads in kernel/seccomp.c sets no_new_privs with it",
+			Needs:    []abi.Feature{abi.Trace},
+			Features: []claim.Feature{feature.SeccompFilters()},
+			Check:    expect.WithTable(checkThreads),
 		},
 	}
 }
@@ -57,10 +58,11 @@ func ptraceClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "SG-006", Level: verdict.Should,
-			English: "PTRACE_GET_SYSCALL_INFO tells the number and all six arguments of a system call at its entry, in the same form on every architecture.",
-			Chinese: "PTRACE_GET_SYSCALL_INFO 在系统调用入口处给出调用号和全部六个参数，各架构形式相同。",
-			Source:  "ptrace_get_syscall_info_entry in kernel/ptrace.c; ptrace(2)",
-			Needs:   []abi.Feature{abi.Trace},
+			English:  "PTRACE_GET_SYSCALL_INFO tells the number and all six arguments of a system call at its entry, in the same form on every architecture.",
+			Chinese:  "PTRACE_GET_SYSCALL_INFO 在系统调用入口处给出调用号和全部六个参数，各架构形式相同。",
+			Source:   "ptrace(2): PTRACE_GET_SYSCALL_INFO, since Linux 5.3; a kernel without it answers EIO",
+			Needs:    []abi.Feature{abi.Trace},
+			Features: []claim.Feature{feature.Ptrace(), feature.SyscallInfo()},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				o := t.Step("traced.entry")
 				expect.OK(g, o)
@@ -73,10 +75,11 @@ func ptraceClaims() []claim.Claim {
 		},
 		{
 			ID: "SG-102", Level: verdict.Should,
-			English: "PTRACE_GET_SYSCALL_INFO tells the error of a system call at its end, as the program then sees it.",
-			Chinese: "PTRACE_GET_SYSCALL_INFO 在系统调用结束时给出其错误，与程序随后所见一致。",
-			Source:  "ptrace_get_syscall_info_exit in kernel/ptrace.c; ptrace(2); observed on 5.10 to 7.3",
-			Needs:   []abi.Feature{abi.Trace},
+			English:  "PTRACE_GET_SYSCALL_INFO tells the error of a system call at its end, as the program then sees it.",
+			Chinese:  "PTRACE_GET_SYSCALL_INFO 在系统调用结束时给出其错误，与程序随后所见一致。",
+			Source:   "ptrace(2): rval and is_error of PTRACE_GET_SYSCALL_INFO; observed on 5.10 to 7.3",
+			Needs:    []abi.Feature{abi.Trace},
+			Features: []claim.Feature{feature.Ptrace(), feature.SyscallInfo()},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				seen := t.Step("traced.watched")
 				if seen.OK() || seen.Errno != a.Errno(invalid) {
@@ -87,34 +90,27 @@ func ptraceClaims() []claim.Claim {
 		},
 		{
 			ID: "SG-007", Level: verdict.Should,
-			English: "PTRACE_SET_SYSCALL_INFO makes a system call another one at its entry from 6.16 on, and is refused with EIO before.",
-			Chinese: "从 6.16 起 PTRACE_SET_SYSCALL_INFO 可在入口处把一个系统调用改为另一个，此前以 EIO 拒绝。",
-			Source:  "commit 26bb32768fe6 (6.16), kernel/ptrace.c",
-			Needs:   []abi.Feature{abi.Trace},
-			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
-				if !history.SetSyscallInfo(f) {
-					expect.Errno(g, a, t.Step("traced.set"), "EIO")
-					expect.Errno(g, a, t.Step("traced.changed"), invalid)
-					return
-				}
+			English:  "PTRACE_SET_SYSCALL_INFO makes a system call another one at its entry.",
+			Chinese:  "PTRACE_SET_SYSCALL_INFO 可在系统调用入口处把它改为另一个调用。",
+			Source:   "ptrace(2); commit 26bb32768fe6 (6.16), kernel/ptrace.c; a kernel without it answers EIO",
+			Needs:    []abi.Feature{abi.Trace},
+			Features: []claim.Feature{feature.Ptrace(), feature.SyscallInfo(), feature.SetSyscallInfo()},
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				expect.OK(g, t.Step("traced.set"))
 				o := t.Step("traced.changed")
 				expect.OK(g, o)
 				g.Expect(o.Result()).To(gomega.BeEquivalentTo(dumpable), "what the changed call, PR_GET_DUMPABLE, gives the program")
-			}),
+			},
 		},
 		{
 			ID: "SG-103", Level: verdict.Should,
-			English: "PTRACE_SET_SYSCALL_INFO refuses flags, of which there are none, with EINVAL from 6.16 on, and leaves the call as it was.",
-			Chinese: "从 6.16 起 PTRACE_SET_SYSCALL_INFO 以 EINVAL 拒绝任何标志（尚未定义任何标志），并保持调用不变。",
-			Source:  "ptrace_set_syscall_info in kernel/ptrace.c; before 6.16 the request itself is refused with EIO; observed on 5.10 to 7.3",
-			Needs:   []abi.Feature{abi.Trace},
-			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
-				want := "EIO"
-				if history.SetSyscallInfo(f) {
-					want = invalid
-				}
-				expect.Errno(g, a, t.Step("traced.set reserved"), want)
+			English:  "PTRACE_SET_SYSCALL_INFO refuses flags, of which there are none, with EINVAL, and leaves the call as it was.",
+			Chinese:  "PTRACE_SET_SYSCALL_INFO 以 EINVAL 拒绝任何标志（尚未定义任何标志），并保持调用不变。",
+			Source:   "ptrace_set_syscall_info in kernel/ptrace.c of 6.16 to 7.3; observed on 6.16 to 7.3",
+			Needs:    []abi.Feature{abi.Trace},
+			Features: []claim.Feature{feature.Ptrace(), feature.SyscallInfo(), feature.SetSyscallInfo()},
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+				expect.Errno(g, a, t.Step("traced.set reserved"), invalid)
 				expect.Errno(g, a, t.Step("traced.reserved"), invalid)
 			}),
 		},
@@ -126,10 +122,11 @@ func listenerClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "SG-008", Level: verdict.Should,
-			English: "A seccomp listener, fetched with pidfd_getfd, decides whether a thread's system call fails: the thread gets the error that the listener sends, or with SECCOMP_USER_NOTIF_FLAG_CONTINUE the kernel's own result.",
-			Chinese: "经 pidfd_getfd 取得的 seccomp 监听者决定线程的系统调用是否失败：线程得到监听者发送的错误；若给出 SECCOMP_USER_NOTIF_FLAG_CONTINUE，则得到内核自己的结果。",
-			Source:  "seccomp_do_user_notification in kernel/seccomp.c; seccomp_unotify(2); FLAG_CONTINUE since 5.5, pidfd_getfd since 5.6",
-			Needs:   []abi.Feature{abi.Trace},
+			English:  "A seccomp listener, fetched with pidfd_getfd, decides whether a thread's system call fails: the thread gets the error that the listener sends, or with SECCOMP_USER_NOTIF_FLAG_CONTINUE the kernel's own result.",
+			Chinese:  "经 pidfd_getfd 取得的 seccomp 监听者决定线程的系统调用是否失败：线程得到监听者发送的错误；若给出 SECCOMP_USER_NOTIF_FLAG_CONTINUE，则得到内核自己的结果。",
+			Source:   "seccomp_do_user_notification in kernel/seccomp.c; seccomp_unotify(2); FLAG_CONTINUE since 5.5, pidfd_getfd since 5.6",
+			Needs:    []abi.Feature{abi.Trace},
+			Features: []claim.Feature{feature.SeccompFilters(), feature.SeccompListener(), feature.PidfdGetfd()},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				listens(g, t)
 				expect.Errno(g, a, t.Step("listener.refused"), answer)
@@ -138,10 +135,11 @@ func listenerClaims() []claim.Claim {
 		},
 		{
 			ID: "SG-104", Level: verdict.Should,
-			English: "A system call that a seccomp listener answers with a value returns that value to the thread.",
-			Chinese: "seccomp 监听者以某个值应答的系统调用，会把该值返回给线程。",
-			Source:  "seccomp_do_user_notification in kernel/seccomp.c, syscall_set_return_value in arch/*/include/asm/syscall.h; observed on every booted kernel but ppc64le 7.2, whose system_call_exception (arch/powerpc/kernel/syscall.c) returns the error alone, 0 for none",
-			Needs:   []abi.Feature{abi.Trace},
+			English:  "A system call that a seccomp listener answers with a value returns that value to the thread.",
+			Chinese:  "seccomp 监听者以某个值应答的系统调用，会把该值返回给线程。",
+			Source:   "seccomp_do_user_notification in kernel/seccomp.c, syscall_set_return_value in arch/*/include/asm/syscall.h; observed on every booted kernel but ppc64le 7.2, whose system_call_exception (arch/powerpc/kernel/syscall.c) returns the error alone, 0 for none: see docs/findings.md#ppc64le-72-loses-the-value-of-a-seccomp-listener",
+			Needs:    []abi.Feature{abi.Trace},
+			Features: []claim.Feature{feature.SeccompFilters(), feature.SeccompListener(), feature.PidfdGetfd()},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				listens(g, t)
 				gets(g, t.Step("listener.replaced"), 0x12345678)
@@ -155,10 +153,11 @@ func tracepointClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "SG-010", Level: verdict.Should,
-			English: "The scheduler has the tracepoints sched_process_fork and sched_switch, and none named sched_thread_load.",
-			Chinese: "调度器有 sched_process_fork 和 sched_switch 跟踪点，而没有名为 sched_thread_load 的跟踪点。",
-			Source:  "include/trace/events/sched.h of 5.10 to 7.3; without tracefs a kernel has none of them",
-			Needs:   []abi.Feature{abi.Tracepoints},
+			English:  "The scheduler has the tracepoints sched_process_fork and sched_switch, and none named sched_thread_load.",
+			Chinese:  "调度器有 sched_process_fork 和 sched_switch 跟踪点，而没有名为 sched_thread_load 的跟踪点。",
+			Source:   "include/trace/events/sched.h of 4.19 to 7.3; observed on 4.19.90 and 5.10 to 7.3",
+			Needs:    []abi.Feature{abi.Tracepoints},
+			Features: []claim.Feature{feature.Mounting(), feature.Tracefs()},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				expect.OK(g, t.Step("tracefs.mount"))
 				o := t.Step("tracefs.events")

@@ -1,6 +1,7 @@
 package tracing
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/mapstack/conformance/harness/judge/verdict"
@@ -18,27 +19,27 @@ const (
 // wrong returns, by recorded cell, the answers that must turn a claim red.
 func wrong() map[string][]recorded.Wrong {
 	value, success := recorded.Value, recorded.Success
-	einval, enosys, eio := recorded.Errno(22, "EINVAL"), recorded.Errno(38, "ENOSYS"), recorded.Errno(5, "EIO")
+	einval, enosys := recorded.Errno(22, "EINVAL"), recorded.Errno(38, "ENOSYS")
 	return map[string][]recorded.Wrong{
 		usual: {
-			{"SG-005", "threads.filter", enosys},           // no CONFIG_SECCOMP_FILTER
+			{"SG-005", "threads.filter", einval},           // beside kernel.seccomp.actions_avail
 			{"SG-005", "threads.filter", success("0x120")}, // a thread that could not be bound
 			{"SG-005", "threads.older 2", success("0x0")},
 			{"SG-005", "threads.newer", success("0x0")},
 			{"SG-005", "threads.tasks", value("restricted", "1")},
 			{"SG-005", "threads.older 0", recorded.Errno(1, "EPERM")},
-			{"SG-006", "traced.entry", eio},
 			{"SG-006", "traced.entry", value("number", "222")},
 			{"SG-006", "traced.entry", value("argument 0", "0x0")},
 			{"SG-006", "traced.entry", value("argument 5", "0x4444")},
 			{"SG-102", "traced.exit", success("0xffffffffffffffea")}, // the error told as a value
 			{"SG-102", "traced.exit", enosys},
-			{"SG-007", "traced.set", eio},
 			{"SG-007", "traced.changed", einval}, // nothing was changed
 			{"SG-007", "traced.changed", success("0x0")},
 			{"SG-103", "traced.set reserved", success("0x0")},
 			{"SG-103", "traced.reserved", success("0x1")},
-			{"SG-008", "listener.filter", einval},
+			{"SG-007", "traced.set", einval},
+			{"SG-008", "listener.filter", recorded.Errno(16, "EBUSY")},
+			{"SG-010", "tracefs.mount", recorded.Errno(1, "EPERM")}, // to root
 			{"SG-008", "listener.getfd", recorded.Errno(1, "EPERM")},
 			{"SG-008", "listener.refused", success("0x5f")}, // nobody was asked
 			{"SG-008", "listener.refused", enosys},
@@ -46,15 +47,9 @@ func wrong() map[string][]recorded.Wrong {
 			{"SG-104", "listener.replaced", success("0x5f")},
 			{"SG-104", "listener.replaced", enosys},
 			{"SG-008", "listener.continued", success("0x0")},
-			{"SG-010", "tracefs.mount", recorded.Errno(19, "ENODEV")},
 			{"SG-010", "tracefs.events", value("sched_process_fork", "false")},
 			{"SG-010", "tracefs.events", value("sched_switch", "false")},
 			{"SG-010", "tracefs.events", value("sched_thread_load", "true")},
-		},
-		old: {
-			{"SG-007", "traced.set", success("0x0")},
-			{"SG-007", "traced.changed", success("0x1")},
-			{"SG-103", "traced.set reserved", einval},
 		},
 	}
 }
@@ -71,12 +66,67 @@ func TestSilenceIsNoFault(t *testing.T) {
 	})
 }
 
-func TestExpectationsFollowTheKernelVersion(t *testing.T) {
-	f, tr := recorded.Kernel(t, usual, probe)
-	f.Release = release.Release{Major: 6, Minor: 15}
+// TestWhatASystemLacksIsNoFault fails if a kernel is blamed for a feature that came
+// later, or that its configuration leaves out.
+func TestWhatASystemLacksIsNoFault(t *testing.T) {
+	einval, enosys, eio, eperm := recorded.Errno(22, "EINVAL"), recorded.Errno(38, "ENOSYS"), recorded.Errno(5, "EIO"), recorded.Errno(1, "EPERM")
+	recorded.Judged(t, Suite(), usual, probe, verdict.Unsupported, []recorded.Wrong{
+		{"SG-005", "threads.filter", enosys},
+		{"SG-008", "threads.filter", enosys},
+		{"SG-006", "traced.entry", eio},
+		{"SG-102", "traced.entry", eio},
+		{"SG-007", "traced.entry", eio},
+		{"SG-007", "traced.set", eio},
+		{"SG-103", "traced.set", eio},
+		{"SG-006", "traced.start", recorded.Value("error", "fork/exec /proc/self/exe: operation not permitted")},
+		{"SG-008", "listener.filter", einval},
+		{"SG-104", "listener.filter", enosys},
+		{"SG-008", "listener.getfd", enosys},
+		{"SG-104", "listener.getfd", enosys},
+		{"SG-010", "tracefs.mount", recorded.Errno(19, "ENODEV")},
+	})
+	f, tr := recorded.Kernel(t, old, probe)
 	for _, id := range []string{"SG-007", "SG-103"} {
+		if o := recorded.One(t, Suite(), id, f, tr); o.Status != verdict.Unsupported || !strings.Contains(o.Reason, "EIO") || !strings.Contains(o.Reason, "6.16") {
+			t.Errorf("%s on 5.10: %+v", id, o)
+		}
+	}
+	delete(f.Sysctls, "kernel.seccomp.actions_avail")
+	if o := recorded.One(t, Suite(), "SG-005", f, recorded.Change(t, tr, "threads.filter", einval)); o.Status != verdict.Unsupported {
+		t.Errorf("a kernel with CONFIG_SECCOMP alone: %+v", o)
+	}
+	none := uint64(0)
+	f.Capabilities, f.Filtered = &none, true
+	for id, step := range map[string]string{"SG-005": "threads.filter", "SG-008": "listener.getfd", "SG-010": "tracefs.mount"} {
+		f.Sysctls["kernel.seccomp.actions_avail"] = "kill_process"
+		if o := recorded.One(t, Suite(), id, f, recorded.Change(t, tr, step, eperm)); o.Status != verdict.Unsupported {
+			t.Errorf("%s below the filter of a container: %+v", id, o)
+		}
+	}
+}
+
+// TestARefusedListenerIsSeen fails if a kernel that refuses a listener for no reason ends
+// in an error of ours, because nothing follows that step.
+func TestARefusedListenerIsSeen(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	tr = recorded.Change(t, tr, "listener.filter", recorded.Errno(16, "EBUSY"))
+	for _, step := range []string{"getfd", "session", "refused", "replaced", "continued"} {
+		tr = recorded.Without(t, tr, "listener."+step)
+	}
+	for _, id := range []string{"SG-008", "SG-104"} {
 		if o := recorded.One(t, Suite(), id, f, tr); o.Status != verdict.Fail {
-			t.Errorf("%s of a kernel that calls itself 6.15: %+v", id, o)
+			t.Errorf("%s: %+v", id, o)
+		}
+	}
+}
+
+// TestABackPortIsJudgedLikeAnOriginal fails if the version decides and not what is seen.
+func TestABackPortIsJudgedLikeAnOriginal(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	f.Release = release.Release{Major: 4, Minor: 19, Patch: 90}
+	for id, o := range recorded.Judge(Suite(), f, tr) {
+		if o.Status != verdict.Pass {
+			t.Errorf("%s of a kernel that calls itself 4.19: %+v", id, o)
 		}
 	}
 }

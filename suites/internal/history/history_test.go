@@ -51,11 +51,11 @@ func TestChangesBeginWithTheirRelease(t *testing.T) {
 	}{
 		{"MADV_GUARD_INSTALL", GuardRegions, "arm64", release.Release{Major: 6, Minor: 12, Patch: 107}, release.Release{Major: 6, Minor: 13}},
 		{"PR_SET_MDWE", DenyWriteExecute, "arm64", release.Release{Major: 6, Minor: 2, Patch: 16}, release.Release{Major: 6, Minor: 3}},
+		{"the window of riscv", RISCVWindow, "riscv64", release.Release{Major: 6, Minor: 5, Patch: 13}, release.Release{Major: 6, Minor: 6}},
 		{"MAP_DROPPABLE", Droppable, "amd64", release.Release{Major: 6, Minor: 10, Patch: 14}, release.Release{Major: 6, Minor: 11}},
 		{"CLONE_PIDFD of a thread", PidfdOfThread, "amd64", release.Release{Major: 6, Minor: 8, Patch: 12}, release.Release{Major: 6, Minor: 9}},
 		{"checked exit signal", ExitSignalChecked, "amd64", release.Release{Major: 7, Minor: 0, Patch: 13}, release.Release{Major: 7, Minor: 1}},
 		{"CLONE_AUTOREAP", AutoReap, "amd64", release.Release{Major: 7, Minor: 0, Patch: 13}, release.Release{Major: 7, Minor: 1}},
-		{"PTRACE_SET_SYSCALL_INFO", SetSyscallInfo, "amd64", release.Release{Major: 6, Minor: 15, Patch: 11}, release.Release{Major: 6, Minor: 16}},
 		{"RLIMIT_NPROC per user namespace", ProcessesPerUserNamespace, "amd64", release.Release{Major: 5, Minor: 13, Patch: 19}, release.Release{Major: 5, Minor: 14}},
 		{"pid_max per namespace", PIDMaxPerNamespace, "amd64", release.Release{Major: 6, Minor: 13, Patch: 12}, release.Release{Major: 6, Minor: 14}},
 		{"pids.events of the own limit", EventsOfOwnLimit, "amd64", release.Release{Major: 6, Minor: 10, Patch: 14}, release.Release{Major: 6, Minor: 11}},
@@ -65,6 +65,31 @@ func TestChangesBeginWithTheirRelease(t *testing.T) {
 		}
 		if !tt.known(facts.Facts{Arch: tt.arch, Release: tt.since}) {
 			t.Errorf("%s is not expected of %s", tt.what, tt.since)
+		}
+	}
+}
+
+// TestTheOldestKernelsHaveNoLaterChange fails if something is expected of the kernels of
+// Kylin V10, UOS 20 and openEuler 20.03 that came years later. A real 4.19.90 has none of it.
+func TestTheOldestKernelsHaveNoLaterChange(t *testing.T) {
+	for _, text := range []string{"4.19.0-amd64-desktop", "4.19.90-23.8.v2101.ky10.x86_64", "4.19.90-2112.8.0.0131.oe1.aarch64", "5.4.18-53-generic", "5.4.286"} {
+		r, err := release.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := facts.Facts{Arch: "amd64", Release: r, THP: true}
+		for name, known := range map[string]func(facts.Facts) bool{
+			"StackNoHugepage": StackNoHugepage, "GuardRegions": GuardRegions, "DenyWriteExecute": DenyWriteExecute, "Droppable": Droppable,
+			"ExitSignalChecked": ExitSignalChecked, "AutoReap": AutoReap,
+			"ProcessesPerUserNamespace": ProcessesPerUserNamespace, "PIDMaxPerNamespace": PIDMaxPerNamespace, "EventsOfOwnLimit": EventsOfOwnLimit,
+			"AlignsHugePages": AlignsHugePages, "AlignsLongMappings": AlignsLongMappings, "RISCVWindow": RISCVWindow,
+		} {
+			if known(f) {
+				t.Errorf("%s is expected of %s", name, text)
+			}
+		}
+		if ignored := !r.AtLeast(5, 2, 0); PidfdOfThread(f) != ignored {
+			t.Errorf("%s accepts CLONE_PIDFD of a thread: %t", text, !ignored)
 		}
 	}
 }
