@@ -92,33 +92,26 @@ const version2 = 0x63677270
 // cgroups starts a child in a control group that is made for it, and in descriptors that
 // are no control group.
 func (c *children) cgroups() {
-	file, err := os.Open(os.DevNull)
-	if err == nil {
+	if file, err := os.Open(os.DevNull); err == nil {
 		c.child("into_cgroup of a device", map[int]uint64{wFlags: intoCgroup, wCgroup: uint64(file.Fd())}, nil)
 		file.Close()
 	}
 	c.child("into_cgroup of no file", map[int]uint64{wFlags: intoCgroup, wCgroup: 1 << 30}, nil)
 
-	o := c.Observe("group")
-	var system syscall.Statfs_t
-	if err := syscall.Statfs(limit.Version2, &system); err != nil || int64(system.Type) != version2 {
-		o.Unknown("ret", fmt.Sprintf("no control groups of version 2 are mounted on %s", limit.Version2)).Emit()
+	made := c.group()
+	if made == "" {
+		c.Observe("into_cgroup").Unknown("inside", "there is no control group, see step group").Emit()
 		return
 	}
-	group := filepath.Join(limit.Version2, fmt.Sprintf("mapstack-clone-%d", os.Getpid()))
-	ok := o.Returned("mkdir("+group+")", 0, limit.ErrnoOf(os.Mkdir(group, 0o755)))
-	o.Emit()
-	if !ok {
-		return
+	defer limit.Group(made).Clear()
+	args := map[int]uint64{wFlags: intoCgroup}
+	folder, err := os.Open(made)
+	if err == nil {
+		defer folder.Close()
+		args[wCgroup] = uint64(folder.Fd())
 	}
-	defer limit.Group(group).Clear()
-	folder, err := os.Open(group)
-	if err != nil {
-		return
-	}
-	defer folder.Close()
-	c.child("into_cgroup", map[int]uint64{wFlags: intoCgroup, wCgroup: uint64(folder.Fd())}, func(o *probe.Obs, pid int, _ sys.Stack) {
-		text, err := os.ReadFile(filepath.Join(group, "cgroup.procs"))
+	c.child("into_cgroup", args, func(o *probe.Obs, pid int, _ sys.Stack) {
+		text, err := os.ReadFile(filepath.Join(made, "cgroup.procs"))
 		if err != nil {
 			o.Unknown("inside", err.Error())
 			return
@@ -129,6 +122,22 @@ func (c *children) cgroups() {
 		}
 		o.Set("inside", inside)
 	})
+}
+
+// group makes a control group and returns its folder, "" if there is none.
+func (c *children) group() string {
+	o := c.Observe("group")
+	defer o.Emit()
+	var system syscall.Statfs_t
+	if err := syscall.Statfs(limit.Version2, &system); err != nil || int64(system.Type) != version2 {
+		o.Unknown("ret", fmt.Sprintf("no control groups of version 2 are mounted on %s", limit.Version2))
+		return ""
+	}
+	group := filepath.Join(limit.Version2, fmt.Sprintf("mapstack-clone-%d", os.Getpid()))
+	if !o.Returned("mkdir("+group+")", 0, limit.ErrnoOf(os.Mkdir(group, 0o755))) {
+		return ""
+	}
+	return group
 }
 
 // clone3Thread makes a thread by clone3 with all that glibc's pthread_create asks for. It

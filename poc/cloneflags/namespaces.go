@@ -45,6 +45,8 @@ func namespaces(p *probe.P) {
 				o.Set("new", theirs != own)
 			}
 			(&children{P: p}).end(pid)
+		} else {
+			o.Unknown("new", "no child was made")
 		}
 		o.Emit()
 	}

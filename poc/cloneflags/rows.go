@@ -27,7 +27,8 @@ const (
 	clearSighand    = 1 << 32
 	intoCgroup      = 1 << 33
 	autoReap        = 1 << 34
-	newTime         = 0x80 // these bits hold the exit signal in legacy clone
+	noNewPrivs      = 1 << 35 // CLONE_NNP
+	newTime         = 0x80    // these bits hold the exit signal in legacy clone
 
 	// The flags of the Go runtime (runtime/os_linux.go: cloneFlags); on amd64 with
 	// CLONE_SETTLS.
@@ -185,6 +186,8 @@ func clone3Rows(a abi.Table, page int) []clone3Row {
 
 		{"clone3 autoreap", map[int]uint64{wFlags: autoReap}, sizeVer2},
 		{"clone3 bit 38", with(map[int]uint64{wFlags: 1 << 38}), sizeVer2},
+		{"clone3 pidfd of a thread", map[int]uint64{wFlags: goThread | pidFD, wPidFD: address}, sizeVer2},
+		{"clone3 nnp", with(map[int]uint64{wFlags: noNewPrivs}), sizeVer2},
 		{"clone3 into_cgroup", with(map[int]uint64{wFlags: intoCgroup}), sizeVer2},
 		{"clone3 bit 63", with(map[int]uint64{wFlags: 1 << 63}), sizeVer2},
 	}

@@ -84,6 +84,26 @@ func clone3Claims() []claim.Claim {
 			}),
 		},
 		{
+			ID: "CL-039", Level: verdict.Should,
+			English:     "clone3 accepts CLONE_PIDFD for a thread from 6.9 on and refuses it with EINVAL before.",
+			Chinese:     "从 6.9 起 clone3 接受对线程使用 CLONE_PIDFD，此前以 EINVAL 拒绝。",
+			Source:      "commit 83b290c9e3b5; copy_process in kernel/fork.c of 5.10, 6.1 and 7.2",
+			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
+			Check: answers(func(f facts.Facts) want {
+				return want{"clone3 pidfd of a thread": since(history.PidfdOfThread(f), accepted, refused)}
+			}),
+		},
+		{
+			ID: "CL-040", Level: verdict.Should,
+			English:     "clone3 accepts bit 35 (CLONE_NNP) from 7.1 on and refuses it with EINVAL before.",
+			Chinese:     "从 7.1 起 clone3 接受第 35 位（CLONE_NNP），此前以 EINVAL 拒绝。",
+			Source:      "clone3_args_valid in kernel/fork.c of 6.1 and 7.2; of the same series as CLONE_AUTOREAP (7.1)",
+			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
+			Check: answers(func(f facts.Facts) want {
+				return want{"clone3 nnp": since(history.AutoReap(f), accepted, refused)}
+			}),
+		},
+		{
 			ID: "CL-020", Level: verdict.Must,
 			English:     "clone3 exists under the architecture's number and accepts a process and the Go runtime's thread.",
 			Chinese:     "clone3 以本架构的调用号存在，并接受进程和 Go 运行时的线程。",

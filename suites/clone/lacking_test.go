@@ -29,6 +29,7 @@ func made() []recorded.Answer {
 		eagain("dry.exit signal, the last"), recorded.Fails("dry.every flag", 22, "EINVAL"),
 		eagain("dry.clone3 size of a page"), recorded.Fails("dry.clone3 size of a page and 8", 7, "E2BIG"),
 		recorded.Fails("dry.clone3 without a struct", 14, "EFAULT"), eagain("dry.clone3 into_cgroup"),
+		eagain("dry.clone3 pidfd of a thread"), eagain("dry.clone3 nnp"),
 		recorded.Fails("namespaces.ipc with sysvsem", 22, "EINVAL"),
 		recorded.Fails("clone3.set_tid in use", 17, "EEXIST"), recorded.Succeeds("clone3.group", "0x0"),
 		recorded.Fails("clone3.into_cgroup of a device", 9, "EBADF"), recorded.Fails("clone3.into_cgroup of no file", 9, "EBADF"),
@@ -122,12 +123,13 @@ func TestWhatAKernelLacksIsNotHeldAgainstIt(t *testing.T) {
 		recorded.Fails("dry.clone3 set_tid without size", 7, "E2BIG"), recorded.Fails("dry.clone3 size without set_tid", 7, "E2BIG"),
 		recorded.Fails("dry.clone3 set_tid_size 33", 7, "E2BIG"), recorded.Fails("dry.clone3 clear_sighand", 22, "EINVAL"),
 		recorded.Fails("dry.clone3 newtime", 22, "EINVAL"), recorded.Fails("dry.clone3 into_cgroup", 22, "EINVAL"),
-		recorded.Fails("dry.clone3 autoreap", 22, "EINVAL"), recorded.Fails("dry.pidfd of a thread", 22, "EINVAL"),
+		recorded.Fails("dry.clone3 autoreap", 22, "EINVAL"), recorded.Fails("dry.clone3 nnp", 22, "EINVAL"),
+		recorded.Fails("dry.clone3 pidfd of a thread", 22, "EINVAL"), recorded.Fails("dry.pidfd of a thread", 22, "EINVAL"),
 		recorded.Fails("dry.exit signal after the last", 11, "EAGAIN"), recorded.Fails("dry.exit signal 255", 11, "EAGAIN"),
 	)
 	old, v54 := release.Release{Major: 4, Minor: 19, Patch: 90}, release.Release{Major: 5, Minor: 4, Patch: 286}
 	const (
-		ofClone3 = "CL-011 CL-012 CL-013 CL-014 CL-015 CL-020 CL-022 CL-024 CL-025 CL-026 CL-027 CL-028 CL-030 CL-031 CL-032 CL-033 CL-035 "
+		ofClone3 = "CL-011 CL-012 CL-013 CL-014 CL-015 CL-020 CL-022 CL-024 CL-025 CL-026 CL-027 CL-028 CL-030 CL-031 CL-032 CL-033 CL-035 CL-039 CL-040 "
 		newer    = "CL-022 CL-024 CL-025 CL-031 CL-032 CL-033 " // than the first clone3
 		ofPidFD  = "CL-008 CL-009 CL-029 CL-030 "
 	)

@@ -17,7 +17,7 @@ const probe = "cloneflags"
 // Suite returns the claims.
 func Suite() claim.Suite {
 	return claim.Suite{
-		Name: "clone", Prefix: "CL", Floor: 8, Probe: probe,
+		Name: "clone", Prefix: "CL", Floor: 10, Probe: probe,
 		About: claim.Text{
 			English: "How clone and clone3 validate their flags and arguments, and what they make of them.",
 			Chinese: "clone 和 clone3 如何校验标志与参数，以及据此创建什么。",

@@ -101,7 +101,7 @@ func PidFD() claim.Feature {
 // refuses what it does not want with one of the errors.
 func Unfiltered(call, step string, errnos ...string) claim.Feature {
 	return claim.Feature{
-		Name: call + " that no filter answers", Chinese: "未被过滤器拦截的 " + call, Probe: cloneflags,
+		Name: "unfiltered " + call, Chinese: "未被过滤的 " + call, Probe: cloneflags,
 		Seen: func(s claim.Shown) claim.Sight {
 			sight := s.Errno(cloneflags, step, errnos...)
 			switch {
