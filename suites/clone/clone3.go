@@ -44,7 +44,7 @@ func clone3Claims() []claim.Claim {
 			ID: "CL-013", Level: verdict.Must,
 			English:     "clone3 refuses CLONE_DETACHED, and CLONE_CLEAR_SIGHAND with CLONE_SIGHAND, with EINVAL.",
 			Chinese:     "clone3 以 EINVAL 拒绝 CLONE_DETACHED，以及 CLONE_CLEAR_SIGHAND 与 CLONE_SIGHAND 并用。",
-			Source:      "clone(2), ERRORS: EINVAL; clone3_args_valid in kernel/fork.c of 5.4, 5.10, 6.1 and 7.2; a kernel before 5.5 refuses the second as a bit that it does not know",
+			Source:      "clone(2), ERRORS: EINVAL; clone3_args_valid in kernel/fork.c of 5.10, 6.1 and 7.2; clone(2): CLONE_CLEAR_SIGHAND since 5.5, before that an unknown bit",
 			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
 			Check: answers(always(want{"clone3 detached": refused, "clone3 clear_sighand with sighand": refused})),
 		},
@@ -52,7 +52,7 @@ func clone3Claims() []claim.Claim {
 			ID: "CL-014", Level: verdict.Must,
 			English:     "clone3 refuses with EINVAL a stack without a size and a size without a stack, a signal at the end of a thread or of a sibling, and CLONE_INTO_CGROUP in a struct that has no cgroup.",
 			Chinese:     "clone3 以 EINVAL 拒绝没有大小的栈和没有栈的大小，为线程或兄弟进程指定的退出信号，以及在没有 cgroup 字段的结构体中使用 CLONE_INTO_CGROUP。",
-			Source:      "clone(2), \"The clone_args structure\"; clone3_stack_valid, clone3_args_valid and copy_clone_args_from_user in kernel/fork.c of 5.4, 5.10, 6.1 and 7.2",
+			Source:      "clone(2), \"The clone_args structure\"; clone3_stack_valid, clone3_args_valid and copy_clone_args_from_user in kernel/fork.c of 5.10, 6.1 and 7.2",
 			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
 			Check: answers(always(want{
 				"clone3 stack without size": refused, "clone3 size without stack": refused,

@@ -77,7 +77,7 @@ func legacyClaims() []claim.Claim {
 			ID: "CL-008", Level: verdict.Must,
 			English:  "clone refuses CLONE_PIDFD together with CLONE_DETACHED or CLONE_PARENT_SETTID with EINVAL.",
 			Chinese:  "clone 以 EINVAL 拒绝 CLONE_PIDFD 与 CLONE_DETACHED 或 CLONE_PARENT_SETTID 同时出现。",
-			Source:   "clone(2), ERRORS: EINVAL; kernel_clone and copy_process in kernel/fork.c of 5.4 to 7.2; before 5.2 the bit has no meaning",
+			Source:   "clone(2), ERRORS: EINVAL; kernel_clone and copy_process in kernel/fork.c of 5.10, 6.1 and 7.2; observed on 4.19.90: before 5.2 the bit has no meaning",
 			Features: []claim.Feature{feature.PidFD()},
 			Check:    answers(always(want{"pidfd with detached": refused, "pidfd with parent_settid": refused})),
 		},

@@ -28,7 +28,7 @@ func Suite() claim.Suite {
 			brought("FE-001", feature.Clone3(), "clone(2), HISTORY: clone3 since Linux 5.3; kernel/fork.c of 5.4 to 7.3 compiles it in wherever the architecture defines its number"),
 			brought("FE-002", feature.SetTID(), "clone(2), \"The set_tid array\": since Linux 5.5; copy_clone_args_from_user in kernel/fork.c of 5.10 to 7.2, which no configuration changes", feature.Clone3()),
 			brought("FE-003", feature.ClearSighand(), "clone(2): CLONE_CLEAR_SIGHAND since Linux 5.5; clone3_args_valid in kernel/fork.c of 5.10 to 7.2, which no configuration changes", feature.Clone3()),
-			brought("FE-004", feature.NewTime(), "commit \"fork: allow CLONE_NEWTIME in clone3 flags\" (6.3, with a copy in later releases of 5.10, 5.15 and 6.1); clone3_args_valid in kernel/fork.c of 6.1 and 7.2, which no configuration changes", feature.Clone3()),
+			brought("FE-004", feature.NewTime(), "commit \"fork: allow CLONE_NEWTIME in clone3 flags\" (March 2023, taken for 6.3), which 5.10.223 and 6.1.176 have too; clone3_args_valid in kernel/fork.c of 7.2, which no configuration changes", feature.Clone3()),
 			brought("FE-005", feature.IntoCgroup(), "clone(2): CLONE_INTO_CGROUP since Linux 5.7; clone3_args_valid in kernel/fork.c of 5.10 to 7.2, which no configuration changes", feature.Clone3()),
 			brought("FE-006", feature.PidFD(), "clone(2): CLONE_PIDFD since Linux 5.2; copy_process in kernel/fork.c of 5.10 to 7.2, which no configuration changes"),
 		},
