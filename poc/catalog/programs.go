@@ -43,7 +43,7 @@ func Programs() []Program {
 		},
 		{
 			Name:     "cloneflags",
-			Risk:     Risk{Class: Harmless, Reason: "it makes processes of its own, a few at a time"},
+			Risk:     Risk{Class: Harmless, Reason: "it makes processes of its own, a few at a time, and a control group for one of them, which it removes"},
 			Subjects: []defect.Subject{defect.Clone},
 			Echoes: map[string]string{
 				"limits-ignored": limited, "nproc-exempts-nobody": limited,

@@ -15,16 +15,27 @@ import (
 )
 
 func main() {
-	probe.Run(run, map[string]func(*probe.P){"dry": dry, "newpid": newPID, "exec": execing})
+	probe.Run(run, map[string]func(*probe.P){
+		"dry": dry, "newpid": newPID, "exec": execing,
+		"clone3": clone3Children, "clone3 thread": clone3Thread, "libc thread": libcThreads, "namespaces": namespaces,
+	})
 }
 
 func run(p *probe.P) {
 	fork(p)
+	pidfdOfChild(p)
 	p.Observe("dry").Child(probe.Child{Name: "dry"}).Emit()
 	p.Observe("newpid").Child(probe.Child{Name: "newpid"}).Emit()
-	// After a preemption this child could only continue with another thread of the
+	p.Observe("namespaces").Child(probe.Child{Name: "namespaces"}).Emit()
+	// After a preemption these children could only continue with another thread of the
 	// Go runtime.
-	p.Observe("exec").Child(probe.Child{Name: "exec", Env: []string{"GODEBUG=asyncpreemptoff=1"}}).Emit()
+	undisturbed := []string{"GODEBUG=asyncpreemptoff=1"}
+	p.Observe("exec").Child(probe.Child{Name: "exec", Env: undisturbed}).Emit()
+	p.Observe("libc").Child(probe.Child{Name: "libc thread", Env: undisturbed}).Emit()
+	if p.Kernel.Syscall.Clone3 != 0 {
+		p.Observe("clone3").Child(probe.Child{Name: "clone3", Env: undisturbed}).Emit()
+		p.Observe("clone3 libc").Child(probe.Child{Name: "clone3 thread", Env: undisturbed}).Emit()
+	}
 }
 
 // nobody is a user without processes and capabilities.
@@ -80,11 +91,14 @@ func dry(p *probe.P) {
 	if p.Kernel.Syscall.Clone3 == 0 {
 		return
 	}
-	for _, row := range clone3Rows(p.Kernel.Table) {
+	for _, row := range clone3Rows(p.Kernel.Table, int(p.Page)) {
 		o := p.Observe(row.step)
 		tid, errno := p.Kernel.Clone3(row.memory(), uintptr(row.size))
 		end(o, o.Returned(row.call(), uintptr(tid), errno))
 	}
+	o := p.Observe("clone3 without a struct")
+	tid, errno := p.Kernel.Clone3(nil, sizeVer2)
+	end(o, o.Returned(fmt.Sprintf("clone3(NULL, %d)", sizeVer2), uintptr(tid), errno))
 }
 
 // newPID asks for a thread after unshare moved future children of the calling

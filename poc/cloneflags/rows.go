@@ -19,13 +19,16 @@ const (
 	parentSetTID    = 0x100000
 	childSetTID     = 0x1000000
 	detached        = 0x400000
+	sysVSem         = 0x40000
+	newIPC          = 0x8000000
 	newUser         = 0x10000000
 	newPIDNamespace = 0x20000000
 	ioContext       = 0x80000000
 	clearSighand    = 1 << 32
 	intoCgroup      = 1 << 33
 	autoReap        = 1 << 34
-	newTime         = 0x80 // these bits hold the exit signal in legacy clone
+	noNewPrivs      = 1 << 35 // CLONE_NNP
+	newTime         = 0x80    // these bits hold the exit signal in legacy clone
 
 	// The flags of the Go runtime (runtime/os_linux.go: cloneFlags); on amd64 with
 	// CLONE_SETTLS.
@@ -70,6 +73,8 @@ func legacyRows(a abi.Table) []legacyRow {
 		// No signal has these numbers: the one after the last, and all bits.
 		{"exit signal after the last", a.Signal.Max + 1},
 		{"exit signal 255", 0xff},
+		{"exit signal, the last", a.Signal.Max},
+		{"every flag", 0xffffffff},
 	}
 }
 
@@ -136,7 +141,7 @@ func (r clone3Row) call() string {
 // read or written there.
 const address = 0x10000
 
-func clone3Rows(a abi.Table) []clone3Row {
+func clone3Rows(a abi.Table, page int) []clone3Row {
 	exit := a.Signal.Chld
 	plain := map[int]uint64{wExitSignal: exit}
 	with := func(set map[int]uint64) map[int]uint64 {
@@ -156,6 +161,8 @@ func clone3Rows(a abi.Table) []clone3Row {
 		{"clone3 size 0", plain, 0},
 		{"clone3 size 63", plain, sizeVer0 - 1},
 		{"clone3 size beyond a page", plain, huge},
+		{"clone3 size of a page", plain, page},
+		{"clone3 size of a page and 8", plain, page + 8},
 		{"clone3 zero tail", plain, sizeVer2 + 8*8},
 		{"clone3 tail that is not zero", with(map[int]uint64{words + 7: 1}), sizeVer2 + 8*8},
 
@@ -179,6 +186,9 @@ func clone3Rows(a abi.Table) []clone3Row {
 
 		{"clone3 autoreap", map[int]uint64{wFlags: autoReap}, sizeVer2},
 		{"clone3 bit 38", with(map[int]uint64{wFlags: 1 << 38}), sizeVer2},
+		{"clone3 pidfd of a thread", map[int]uint64{wFlags: goThread | pidFD, wPidFD: address}, sizeVer2},
+		{"clone3 nnp", with(map[int]uint64{wFlags: noNewPrivs}), sizeVer2},
+		{"clone3 into_cgroup", with(map[int]uint64{wFlags: intoCgroup}), sizeVer2},
 		{"clone3 bit 63", with(map[int]uint64{wFlags: 1 << 63}), sizeVer2},
 	}
 }

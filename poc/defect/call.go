@@ -73,7 +73,7 @@ func (c *Call) become(r Result) { c.answer = func(Result) Result { return r } }
 
 // spoil changes the arguments so that the call does nothing. mmap and munmap get no
 // length, mprotect and madvise an undefined number, and clone flags that contradict
-// each other. execve gets no path, write no bytes, and sched_setattr no attributes.
+// each other. clone3 gets a struct without a size. execve gets no path, write no bytes, and sched_setattr no attributes.
 // sigaltstack becomes a query.
 func (c *Call) spoil() {
 	switch c.Name {
@@ -83,6 +83,8 @@ func (c *Call) spoil() {
 		c.Args[advice] = 0x7fffffff
 	case "clone":
 		c.Args[c.place(abi.CloneFlags)] = cloneSighand
+	case "clone3":
+		c.Args[1] = 0
 	case "execve", "sigaltstack":
 		c.Args[0] = 0
 	case "write", "pwrite64":

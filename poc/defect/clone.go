@@ -15,8 +15,15 @@ const (
 	cloneNewUser  = 0x10000000
 	cloneNewPID   = 0x20000000
 
-	cloneParentSetTID = 0x100000
-	cloneClearSighand = 1 << 32
+	cloneParentSetTID  = 0x100000
+	cloneChildClearTID = 0x200000
+	cloneChildSetTID   = 0x1000000
+	cloneSysVSem       = 0x40000
+	cloneNewIPC        = 0x8000000
+	cloneNewNet        = 0x40000000
+	cloneIntoCgroup    = 1 << 33
+	cloneClearSighand  = 1 << 32
+	cloneNewTime       = 0x80 // only in clone3's flags
 	// goThread holds the flags of the Go runtime (runtime/os_linux.go).
 	goThread = 0x50f00
 )
@@ -27,6 +34,8 @@ const (
 	argExitSignal = 4
 	argStack      = 5
 	argStackSize  = 6
+	argSetTID     = 8
+	argSetTIDSize = 9
 	sizeVer0      = 64
 	sizeVer2      = 88
 )
@@ -56,6 +65,23 @@ func (c *Call) word(n uint64) uint64 {
 		return 0
 	}
 	return c.Word(c.Args[0] + 8*n)
+}
+
+// setWord changes a word of clone3's struct.
+func (c *Call) setWord(n, value uint64) { c.Store(c.Args[0]+8*n, value) }
+
+// drops returns a rule by which clone3 ignores a flag.
+func drops(flag uint64) func(c *Call) {
+	return func(c *Call) {
+		if w := c.word(argFlags); w&flag != 0 {
+			c.setWord(argFlags, w&^flag)
+		}
+	}
+}
+
+// losing returns a rule by which clone ignores a flag.
+func losing(flag uint64) func(c *Call) {
+	return func(c *Call) { c.Args[c.place(abi.CloneFlags)] &^= flag }
 }
 
 func only(word, want, without uint64) bool { return word&want == want && word&without == 0 }
@@ -138,17 +164,36 @@ func clones() []Model {
 			Chinese: "clone 把超出 RLIMIT_NPROC 报告为 ENOMEM。",
 			Act:     func(c *Call) { c.report("EAGAIN", "ENOMEM") },
 		},
+		// A kernel whose clone3 answers ENOSYS to everything is one without the call. That is
+		// no defect, and a finding of suite features from the version on that brought it.
 		{
-			Name: "clone3-enosys", Calls: clone3,
-			English: "clone3 does not exist: ENOSYS.",
-			Chinese: "clone3 不存在：ENOSYS。",
-			Act:     func(c *Call) { c.become(Result{Errno: c.Kernel.Errno("ENOSYS")}) },
-			Unserved: func(t Target) string {
-				if t.Table().Syscall.Clone3 == 0 {
-					return "the architecture has no clone3"
+			Name: "clone3-eperm", Calls: clone3,
+			English:  "clone3 does not exist, and answers EPERM.",
+			Chinese:  "clone3 不存在，却返回 EPERM。",
+			Act:      func(c *Call) { c.refuse("EPERM") },
+			Unserved: withoutClone3,
+		},
+		{
+			Name: "clone3-enosys-for-new-flags", Calls: clone3,
+			English: "clone3 answers ENOSYS to flags that clone does not have.",
+			Chinese: "对 clone 没有的标志，clone3 返回 ENOSYS。",
+			Act: func(c *Call) {
+				if c.word(argFlags)>>32 != 0 {
+					c.refuse("ENOSYS")
 				}
-				return ""
 			},
+			Unserved: withoutClone3,
+		},
+		{
+			Name: "clone3-newtime-refused", Calls: clone3,
+			English: "clone3 refuses CLONE_NEWTIME with EPERM before anything else.",
+			Chinese: "clone3 在其他检查之前就以 EPERM 拒绝 CLONE_NEWTIME。",
+			Act: func(c *Call) {
+				if c.word(argFlags)&cloneNewTime != 0 {
+					c.refuse("EPERM")
+				}
+			},
+			Unserved: withoutClone3,
 		},
 		{
 			Name: "clone3-short-accepted", Calls: clone3,
@@ -191,16 +236,6 @@ func clones() []Model {
 			},
 		},
 		{
-			Name: "clone3-clear-sighand-refused", Calls: clone3,
-			English: "clone3 does not know CLONE_CLEAR_SIGHAND.",
-			Chinese: "clone3 不认识 CLONE_CLEAR_SIGHAND。",
-			Act: func(c *Call) {
-				if c.word(argFlags)&cloneClearSighand != 0 {
-					c.report("EAGAIN", "EINVAL")
-				}
-			},
-		},
-		{
 			Name: "clone3-stack-unchecked", Calls: clone3,
 			English: "clone3 accepts a stack without a size and a size without a stack.",
 			Chinese: "clone3 接受没有大小的栈和没有栈的大小。",
@@ -210,5 +245,122 @@ func clones() []Model {
 				}
 			},
 		},
+		{
+			Name: "pidfd-lost", Calls: clone,
+			English: "clone ignores CLONE_PIDFD, unless it refuses the flags.",
+			Chinese: "除非拒绝标志，clone 忽略 CLONE_PIDFD。",
+			Act: func(c *Call) {
+				if w := c.cloneFlags(); w&clonePidFD != 0 && w&(cloneDetached|cloneParentSetTID|cloneThread) == 0 {
+					losing(clonePidFD)(c)
+				}
+			},
+		},
+		{
+			Name: "child-tid-kept", Calls: clone,
+			English: "clone does not clear child_tid when a thread ends.",
+			Chinese: "线程结束时 clone 不清零 child_tid。",
+			Act:     losing(cloneChildClearTID),
+		},
+		{
+			Name: "namespace-kept", Calls: clone,
+			English: "clone leaves a child in the network namespace of its parent.",
+			Chinese: "clone 把子进程留在父进程的网络命名空间中。",
+			Act:     losing(cloneNewNet),
+		},
+		{
+			Name: "ipc-with-sysvsem", Calls: clone,
+			English: "clone accepts CLONE_NEWIPC with CLONE_SYSVSEM.",
+			Chinese: "clone 接受 CLONE_NEWIPC 与 CLONE_SYSVSEM 并用。",
+			Act: func(c *Call) {
+				if c.cloneFlags()&(cloneNewIPC|cloneSysVSem) == cloneNewIPC|cloneSysVSem {
+					losing(cloneSysVSem)(c)
+				}
+			},
+		},
+		{
+			Name: "clone3-stack-size-not-added", Calls: clone3,
+			English: "clone3 starts a child at the lowest address of its stack.",
+			Chinese: "clone3 让子进程从其栈的最低地址开始运行。",
+			Act: func(c *Call) {
+				if stack, size := c.word(argStack), c.word(argStackSize); stack > size && size != 0 {
+					c.setWord(argStack, stack-size)
+				}
+			},
+			Unserved: withoutClone3,
+		},
+		{
+			Name: "clone3-child-tid-lost", Calls: clone3,
+			English:  "clone3 does not store the child's ID at child_tid.",
+			Chinese:  "clone3 不把子进程 ID 写入 child_tid。",
+			Act:      drops(cloneChildSetTID),
+			Unserved: withoutClone3,
+		},
+		{
+			Name: "clone3-child-tid-kept", Calls: clone3,
+			English:  "clone3 does not clear child_tid when a thread ends.",
+			Chinese:  "线程结束时 clone3 不清零 child_tid。",
+			Act:      drops(cloneChildClearTID),
+			Unserved: withoutClone3,
+		},
+		{
+			Name: "clone3-pidfd-lost", Calls: clone3,
+			English:  "clone3 ignores CLONE_PIDFD.",
+			Chinese:  "clone3 忽略 CLONE_PIDFD。",
+			Act:      drops(clonePidFD),
+			Unserved: withoutClone3,
+		},
+		{
+			Name: "clone3-sighand-kept", Calls: clone3,
+			English: "clone3 ignores CLONE_CLEAR_SIGHAND alone.",
+			Chinese: "clone3 忽略单独的 CLONE_CLEAR_SIGHAND。",
+			Act: func(c *Call) {
+				if c.word(argFlags) == cloneClearSighand {
+					c.setWord(argFlags, 0)
+				}
+			},
+			Unserved: withoutClone3,
+		},
+		{
+			Name: "clone3-set-tid-ignored", Calls: clone3,
+			English: "clone3 chooses the ID of a process whatever set_tid asks for.",
+			Chinese: "无论 set_tid 要求什么，clone3 都自行选择进程 ID。",
+			Act: func(c *Call) {
+				if c.word(argSetTID) != 0 && c.word(argSetTIDSize) == 1 {
+					c.setWord(argSetTID, 0)
+					c.setWord(argSetTIDSize, 0)
+				}
+			},
+			Unserved: withoutClone3,
+		},
+		{
+			Name: "clone3-cgroup-ignored", Calls: clone3,
+			English: "clone3 leaves a child in the control group of its parent.",
+			Chinese: "clone3 把子进程留在父进程的控制组中。",
+			Act: func(c *Call) {
+				if c.Args[1] >= sizeVer2 {
+					drops(cloneIntoCgroup)(c)
+				}
+			},
+			Unserved: withoutClone3,
+		},
+		{
+			Name: "clone3-page-refused", Calls: clone3,
+			English: "clone3 refuses a struct of a page.",
+			Chinese: "clone3 拒绝一页大小的结构体。",
+			Act: func(c *Call) {
+				if c.Args[1] == c.Page {
+					c.refuse("E2BIG")
+				}
+			},
+			Unserved: withoutClone3,
+		},
 	}
+}
+
+// withoutClone3 returns why a defect of clone3 means nothing on a target.
+func withoutClone3(t Target) string {
+	if t.Table().Syscall.Clone3 == 0 {
+		return "the architecture has no clone3"
+	}
+	return ""
 }

@@ -26,42 +26,85 @@ const (
 //
 // The caller must hold runtime.LockOSThread.
 func (k *Kernel) CloneFirst(flags uint64, call [4]uintptr) (int, syscall.Errno, error) {
+	tid, _, errno, err := k.CloneOnStack(CloneArgs{Flags: flags}, call)
+	return tid, errno, err
+}
+
+// Stack is the memory that a child was given to run on.
+type Stack struct{ Start, Size uintptr }
+
+// CloneOnStack does the same as CloneFirst with all arguments of clone but the stack,
+// and returns the child's stack.
+func (k *Kernel) CloneOnStack(args CloneArgs, call [4]uintptr) (int, Stack, syscall.Errno, error) {
+	return k.first(call, func(c *firstCall) {
+		in := &c.calls[clone]
+		in[0] = uintptr(k.Syscall.Clone)
+		for i, arg := range k.CloneOrder {
+			switch place := &in[1+i]; arg {
+			case abi.CloneFlags:
+				*place = uintptr(args.Flags)
+			case abi.CloneStack:
+				c.top = place
+			case abi.CloneParentTID:
+				*place = args.ParentTID
+			case abi.CloneChildTID:
+				*place = args.ChildTID
+			case abi.CloneTLS:
+				*place = args.TLS
+			}
+		}
+	})
+}
+
+// Indexes of the stack and its size in struct clone_args, whose third version has this
+// number of words (include/uapi/linux/sched.h).
+const (
+	clone3Stack     = 5
+	clone3StackSize = 6
+	clone3Words     = 11
+)
+
+// Clone3OnStack does the same as CloneOnStack by clone3. It fills in the stack and its
+// size. The kernel must add them up.
+func (k *Kernel) Clone3OnStack(args [clone3Words]uint64, call [4]uintptr) (int, Stack, syscall.Errno, error) {
+	return k.first(call, func(c *firstCall) {
+		c.words = args
+		c.words[clone3Stack] = uint64(c.stack)
+		c.top, c.base = (*uintptr)(unsafe.Pointer(&c.words[clone3StackSize])), c.stack
+		c.calls[clone] = [7]uintptr{uintptr(k.Syscall.Clone3), uintptr(unsafe.Pointer(&c.words)), unsafe.Sizeof(c.words)}
+	})
+}
+
+// first makes the child. prepare sets the call and the place of the stack in it.
+func (k *Kernel) first(call [4]uintptr, prepare func(c *firstCall)) (int, Stack, syscall.Errno, error) {
 	// The stack is never unmapped, because nobody can tell when a thread has left
 	// it.
 	stack, errno := k.Mmap(0, childStack, k.Prot.Read|k.Prot.Write, k.Map.Private|k.Map.Anonymous, -1, 0)
 	if errno != 0 {
-		return 0, 0, fmt.Errorf("map a stack: errno %d %s", int(errno), k.ErrnoName(int(errno)))
+		return 0, Stack{}, 0, fmt.Errorf("map a stack: errno %d %s", int(errno), k.ErrnoName(int(errno)))
 	}
 	// /proc/self is not used, because it is the first thread.
 	position, err := syscall.Open("/proc/thread-self/syscall", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, 0, fmt.Errorf("open /proc/thread-self/syscall: %w", err)
+		return 0, Stack{}, 0, fmt.Errorf("open /proc/thread-self/syscall: %w", err)
 	}
 	memory, err := syscall.Open("/proc/thread-self/mem", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		_ = syscall.Close(position)
-		return 0, 0, fmt.Errorf("open /proc/thread-self/mem: %w", err)
+		return 0, Stack{}, 0, fmt.Errorf("open /proc/thread-self/mem: %w", err)
 	}
 
 	c := &firstCall{first: call, exit: uintptr(k.Syscall.Exit), stack: stack}
 	c.calls[tell] = [7]uintptr{syscall.SYS_READ, uintptr(position), uintptr(unsafe.Pointer(&c.text[0])), uintptr(len(c.text))}
 	c.calls[duplicate] = [7]uintptr{syscall.SYS_PREAD64, uintptr(memory), 0, copied}
-	c.calls[clone][0] = uintptr(k.Syscall.Clone)
-	for i, arg := range k.CloneOrder {
-		switch arg {
-		case abi.CloneFlags:
-			c.calls[clone][1+i] = uintptr(flags)
-		case abi.CloneStack:
-			c.top = &c.calls[clone][1+i]
-		}
-	}
+	prepare(c)
 	tid, errno := c.clone()
 	syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(position), 0, 0)
 	syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(memory), 0, 0)
 	if c.step != clone {
-		return 0, 0, fmt.Errorf("the stack, said to be at %q, cannot be copied: errno %d %s", c.text, int(errno), k.ErrnoName(int(errno)))
+		return 0, Stack{}, 0, fmt.Errorf("the stack, said to be at %q, cannot be copied: errno %d %s", c.text, int(errno), k.ErrnoName(int(errno)))
 	}
-	return tid, errno, nil
+	return tid, Stack{stack, childStack}, errno, nil
 }
 
 // Steps of firstCall.clone.
@@ -77,7 +120,9 @@ type firstCall struct {
 	step  int
 	calls [3][7]uintptr // by step; the call's number comes first
 	stack uintptr
-	top   *uintptr // clone's argument for the child's stack pointer
+	top   *uintptr // clone's argument for the child's stack pointer, counted from base
+	base  uintptr
+	words [clone3Words]uint64
 	first [4]uintptr
 	exit  uintptr
 	text  [256]byte
@@ -130,7 +175,8 @@ func (c *firstCall) told(length int) bool {
 	}
 	// The copy is aligned like the stack pointer, whose alignment is 16 bytes or
 	// less.
-	*c.top = c.stack + childStack - 2*copied + pointer%16
-	c.calls[duplicate][2], c.calls[duplicate][4] = *c.top, pointer
+	top := c.stack + childStack - 2*copied + pointer%16
+	*c.top = top - c.base
+	c.calls[duplicate][2], c.calls[duplicate][4] = top, pointer
 	return word == 8 && pointer != 0
 }

@@ -3,6 +3,7 @@ package sys
 import (
 	"os"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -202,17 +203,34 @@ func TestFirstCallOfAChild(t *testing.T) {
 	}
 	written := *(**uint64)(unsafe.Pointer(&page))
 	const unwritten = ^uint64(0)
-	for name, flags := range map[string]uint64{
-		"process": k.Signal.Chld, "vfork": 0x4100 | k.Signal.Chld, "thread": 0x50f00,
-	} {
+	by := func(flags uint64) func([4]uintptr) (int, syscall.Errno, error) {
+		return func(call [4]uintptr) (int, syscall.Errno, error) { return k.CloneFirst(flags, call) }
+	}
+	by3 := func(flags, exit uint64) func([4]uintptr) (int, syscall.Errno, error) {
+		return func(call [4]uintptr) (int, syscall.Errno, error) {
+			tid, stack, errno, err := k.Clone3OnStack([clone3Words]uint64{0: flags, 4: exit}, call)
+			if err == nil && errno == 0 && (stack.Start == 0 || stack.Size == 0) {
+				t.Errorf("the stack is %+v", stack)
+			}
+			return tid, errno, err
+		}
+	}
+	children := map[string]func([4]uintptr) (int, syscall.Errno, error){
+		"process": by(k.Signal.Chld), "vfork": by(0x4100 | k.Signal.Chld), "thread": by(0x50f00),
+	}
+	if _, errno := k.Clone3(nil, 0); k.ErrnoName(int(errno)) != "ENOSYS" {
+		children["process by clone3"], children["vfork by clone3"] = by3(0, k.Signal.Chld), by3(0x4100, k.Signal.Chld)
+		children["thread by clone3"] = by3(0x50f00, 0)
+	}
+	for name, clone := range children {
 		for i := 0; i < 100; i++ {
 			atomic.StoreUint64(written, unwritten)
 			// gettimeofday writes the seconds to the page.
-			tid, errno, err := k.CloneFirst(flags, [4]uintptr{syscall.SYS_GETTIMEOFDAY, page})
+			tid, errno, err := clone([4]uintptr{syscall.SYS_GETTIMEOFDAY, page})
 			if tid <= 0 || errno != 0 || err != nil {
 				t.Fatalf("%s: %d, errno %d, %v", name, tid, errno, err)
 			}
-			if name != "thread" {
+			if !strings.HasPrefix(name, "thread") {
 				var status syscall.WaitStatus
 				if _, err := syscall.Wait4(tid, &status, 0, nil); err != nil || status != 0 {
 					t.Fatalf("%s: ended with %#x, %v", name, status, err)

@@ -1,9 +1,12 @@
 package clone
 
 import (
+	"github.com/onsi/gomega"
+
 	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/expect"
 	"github.com/mapstack/conformance/suites/internal/feature"
 	"github.com/mapstack/conformance/suites/internal/history"
 )
@@ -39,26 +42,32 @@ func clone3Claims() []claim.Claim {
 		},
 		{
 			ID: "CL-013", Level: verdict.Must,
-			English:     "clone3 accepts CLONE_CLEAR_SIGHAND and CLONE_NEWTIME, and refuses CLONE_DETACHED, and CLONE_CLEAR_SIGHAND with CLONE_SIGHAND, with EINVAL.",
-			Chinese:     "clone3 接受 CLONE_CLEAR_SIGHAND 和 CLONE_NEWTIME，以 EINVAL 拒绝 CLONE_DETACHED 以及 CLONE_CLEAR_SIGHAND 与 CLONE_SIGHAND 并用。",
-			Source:      "clone3_args_valid in kernel/fork.c",
+			English:     "clone3 refuses CLONE_DETACHED, and CLONE_CLEAR_SIGHAND with CLONE_SIGHAND, with EINVAL.",
+			Chinese:     "clone3 以 EINVAL 拒绝 CLONE_DETACHED，以及 CLONE_CLEAR_SIGHAND 与 CLONE_SIGHAND 并用。",
+			Source:      "clone(2), ERRORS: EINVAL; clone3_args_valid in kernel/fork.c of 5.10, 6.1 and 7.2; clone(2): CLONE_CLEAR_SIGHAND since 5.5, before that an unknown bit",
 			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
-			Check: answers(always(want{
-				"clone3 clear_sighand": accepted, "clone3 newtime": accepted,
-				"clone3 detached": refused, "clone3 clear_sighand with sighand": refused,
-			})),
+			Check: answers(always(want{"clone3 detached": refused, "clone3 clear_sighand with sighand": refused})),
 		},
 		{
 			ID: "CL-014", Level: verdict.Must,
-			English:     "clone3 refuses with EINVAL arguments that need each other and come alone, or that exclude each other and come together.",
-			Chinese:     "clone3 以 EINVAL 拒绝相互依赖却单独出现、或相互排斥却同时出现的参数。",
-			Source:      "clone3_stack_valid, clone3_args_valid and copy_clone_args_from_user in kernel/fork.c",
+			English:     "clone3 refuses with EINVAL a stack without a size and a size without a stack, a signal at the end of a thread or of a sibling, and CLONE_INTO_CGROUP in a struct that has no cgroup.",
+			Chinese:     "clone3 以 EINVAL 拒绝没有大小的栈和没有栈的大小，为线程或兄弟进程指定的退出信号，以及在没有 cgroup 字段的结构体中使用 CLONE_INTO_CGROUP。",
+			Source:      "clone(2), \"The clone_args structure\"; clone3_stack_valid, clone3_args_valid and copy_clone_args_from_user in kernel/fork.c of 5.10, 6.1 and 7.2",
 			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
 			Check: answers(always(want{
 				"clone3 stack without size": refused, "clone3 size without stack": refused,
-				"clone3 set_tid without size": refused, "clone3 size without set_tid": refused, "clone3 set_tid_size 33": refused,
 				"clone3 thread with exit signal": refused, "clone3 parent with exit signal": refused,
 				"clone3 into_cgroup in a short struct": refused,
+			})),
+		},
+		{
+			ID: "CL-022", Level: verdict.Must,
+			English:     "clone3 refuses with EINVAL a list of thread IDs without a size, a size without a list, and a size beyond 32, the most PID namespaces that can be nested.",
+			Chinese:     "clone3 以 EINVAL 拒绝没有大小的线程 ID 列表、没有列表的大小，以及超过 32 的大小；PID 命名空间最多可嵌套 32 层。",
+			Source:      "clone(2), ERRORS: EINVAL, set_tid_size is greater than the number of nested PID namespaces; pid_namespaces(7): the nesting is limited to 32; copy_clone_args_from_user in kernel/fork.c of 5.10, 6.1 and 7.2",
+			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3(), feature.SetTID()},
+			Check: answers(always(want{
+				"clone3 set_tid without size": refused, "clone3 size without set_tid": refused, "clone3 set_tid_size 33": refused,
 			})),
 		},
 		{
@@ -75,12 +84,84 @@ func clone3Claims() []claim.Claim {
 			}),
 		},
 		{
+			ID: "CL-039", Level: verdict.Should,
+			English:     "clone3 accepts CLONE_PIDFD for a thread from 6.9 on and refuses it with EINVAL before.",
+			Chinese:     "从 6.9 起 clone3 接受对线程使用 CLONE_PIDFD，此前以 EINVAL 拒绝。",
+			Source:      "commit 83b290c9e3b5; copy_process in kernel/fork.c of 5.10, 6.1 and 7.2",
+			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
+			Check: answers(func(f facts.Facts) want {
+				return want{"clone3 pidfd of a thread": since(history.PidfdOfThread(f), accepted, refused)}
+			}),
+		},
+		{
+			ID: "CL-040", Level: verdict.Should,
+			English:     "clone3 accepts bit 35 (CLONE_NNP) from 7.1 on and refuses it with EINVAL before.",
+			Chinese:     "从 7.1 起 clone3 接受第 35 位（CLONE_NNP），此前以 EINVAL 拒绝。",
+			Source:      "clone3_args_valid in kernel/fork.c of 6.1 and 7.2; of the same series as CLONE_AUTOREAP (7.1)",
+			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
+			Check: answers(func(f facts.Facts) want {
+				return want{"clone3 nnp": since(history.AutoReap(f), accepted, refused)}
+			}),
+		},
+		{
 			ID: "CL-020", Level: verdict.Must,
 			English:     "clone3 exists under the architecture's number and accepts a process and the Go runtime's thread.",
 			Chinese:     "clone3 以本架构的调用号存在，并接受进程和 Go 运行时的线程。",
-			Source:      "arch syscall tables; observed on 5.10 to 7.3",
+			Source:      "arch syscall tables; clone(2), HISTORY: clone3 since Linux 5.3; observed on 5.10 to 7.3",
 			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
 			Check: answers(always(want{"clone3 process": accepted, "clone3 go thread": accepted})),
 		},
+		{
+			ID: "CL-023", Level: verdict.Must,
+			English:     "clone3 answers ENOSYS to everything or to nothing: a libc falls back to clone for good when it reads ENOSYS once.",
+			Chinese:     "clone3 要么对所有参数都返回 ENOSYS，要么从不返回：libc 一旦读到 ENOSYS，就永远退回到 clone。",
+			Source:      "errno(3): ENOSYS, function not implemented; syscalls(2): a call that the kernel lacks; sysdeps/unix/sysv/linux/clone-internal.c of glibc 2.34 and later falls back on ENOSYS alone",
+			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Unfiltered("clone3", "dry.clone3 process", "ENOSYS", "EPERM")},
+			Check: everyForm,
+		},
+		{
+			ID: "CL-026", Level: verdict.Must,
+			English:     "clone3 accepts a struct of exactly a page whose tail is zero, refuses one of 8 bytes more with E2BIG, and none at all with EFAULT.",
+			Chinese:     "clone3 接受恰好一页且尾部为零的结构体，多 8 字节的以 E2BIG 拒绝，没有结构体的以 EFAULT 拒绝。",
+			Source:      "selftests clone3.c: getpagesize() + 8 gives E2BIG; LTP clone302: a bad address gives EFAULT; copy_clone_args_from_user in kernel/fork.c of 5.10, 6.1 and 7.2",
+			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
+			Check: answers(always(want{
+				"clone3 size of a page": accepted, "clone3 size of a page and 8": tooBig, "clone3 without a struct": "EFAULT",
+			})),
+		},
+		{
+			ID: "CL-025", Level: verdict.Must,
+			English:     "clone3 takes CLONE_NEWTIME for a flag and for no signal.",
+			Chinese:     "clone3 把 CLONE_NEWTIME 当作标志，而不是信号。",
+			Source:      "clone3_args_valid in kernel/fork.c of 5.10.223, 6.1 and 7.2; include/uapi/linux/sched.h: CLONE_NEWTIME is for unshare and clone3",
+			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3(), feature.NewTime()},
+			Check: answers(always(want{"clone3 newtime": accepted})),
+		},
+	}
+}
+
+// clone3Forms are the forms of clone3 that every recording has.
+func clone3Forms() []string {
+	return []string{
+		"clone3 go thread", "clone3 size 64", "clone3 size 80", "clone3 size 0", "clone3 size 63", "clone3 size beyond a page",
+		"clone3 zero tail", "clone3 tail that is not zero",
+		"clone3 exit signal after the last", "clone3 exit signal 256", "clone3 exit signal in the flags",
+		"clone3 detached", "clone3 clear_sighand", "clone3 clear_sighand with sighand", "clone3 newtime",
+		"clone3 stack without size", "clone3 size without stack",
+		"clone3 set_tid without size", "clone3 size without set_tid", "clone3 set_tid_size 33",
+		"clone3 thread with exit signal", "clone3 parent with exit signal", "clone3 into_cgroup in a short struct",
+		"clone3 autoreap", "clone3 bit 38", "clone3 bit 63",
+	}
+}
+
+// everyForm expects that a call exists for all of its forms, or for none.
+func everyForm(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
+	limited(t, in)
+	missing := expect.Table(f).Errno("ENOSYS")
+	process := t.Step(in + "clone3 process")
+	lacks := !process.OK() && process.Errno == missing
+	for _, form := range clone3Forms() {
+		o := t.Step(in + form)
+		g.Expect(!o.OK() && o.Errno == missing).To(gomega.Equal(lacks), "%s: %s answers ENOSYS, as %s does", o.Step, o.Call, process.Call)
 	}
 }

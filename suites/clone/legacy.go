@@ -8,6 +8,7 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
+	"github.com/mapstack/conformance/suites/internal/feature"
 	"github.com/mapstack/conformance/suites/internal/history"
 )
 
@@ -66,23 +67,26 @@ func legacyClaims() []claim.Claim {
 		},
 		{
 			ID: "CL-007", Level: verdict.Must,
-			English: "clone refuses with EINVAL to share file system state with, or to make a thread of, a process in a new namespace.",
-			Chinese: "clone 以 EINVAL 拒绝与新命名空间中的进程共享文件系统状态，也拒绝把线程放入新命名空间。",
-			Source:  "copy_process in kernel/fork.c; clone(2)",
-			Check:   answers(always(want{"newns with fs": refused, "newuser with fs": refused, "thread in newuser": refused, "thread in newpid": refused})),
+			English:  "clone refuses with EINVAL to share file system state with, or to make a thread of, a process in a new namespace.",
+			Chinese:  "clone 以 EINVAL 拒绝与新命名空间中的进程共享文件系统状态，也拒绝把线程放入新命名空间。",
+			Source:   "copy_process in kernel/fork.c; clone(2)",
+			Features: []claim.Feature{feature.Unfiltered("clone of namespaces", "dry.newns with fs", "EPERM")},
+			Check:    answers(always(want{"newns with fs": refused, "newuser with fs": refused, "thread in newuser": refused, "thread in newpid": refused})),
 		},
 		{
 			ID: "CL-008", Level: verdict.Must,
-			English: "clone refuses CLONE_PIDFD together with CLONE_DETACHED or CLONE_PARENT_SETTID with EINVAL.",
-			Chinese: "clone 以 EINVAL 拒绝 CLONE_PIDFD 与 CLONE_DETACHED 或 CLONE_PARENT_SETTID 同时出现。",
-			Source:  "kernel_clone and copy_process in kernel/fork.c; clone(2)",
-			Check:   answers(always(want{"pidfd with detached": refused, "pidfd with parent_settid": refused})),
+			English:  "clone refuses CLONE_PIDFD together with CLONE_DETACHED or CLONE_PARENT_SETTID with EINVAL.",
+			Chinese:  "clone 以 EINVAL 拒绝 CLONE_PIDFD 与 CLONE_DETACHED 或 CLONE_PARENT_SETTID 同时出现。",
+			Source:   "clone(2), ERRORS: EINVAL; kernel_clone and copy_process in kernel/fork.c of 5.10, 6.1 and 7.2; observed on 4.19.90: before 5.2 the bit has no meaning",
+			Features: []claim.Feature{feature.PidFD()},
+			Check:    answers(always(want{"pidfd with detached": refused, "pidfd with parent_settid": refused})),
 		},
 		{
 			ID: "CL-009", Level: verdict.Should,
-			English: "clone accepts CLONE_PIDFD for a thread from 6.9 on and refuses it with EINVAL before.",
-			Chinese: "从 6.9 起 clone 接受对线程使用 CLONE_PIDFD，此前以 EINVAL 拒绝。",
-			Source:  "commit 83b290c9e3b5; observed on 5.10 to 7.3",
+			English:  "clone accepts CLONE_PIDFD for a thread from 6.9 on and refuses it with EINVAL before.",
+			Chinese:  "从 6.9 起 clone 接受对线程使用 CLONE_PIDFD，此前以 EINVAL 拒绝。",
+			Source:   "commit 83b290c9e3b5; observed on 5.10 to 7.3",
+			Features: []claim.Feature{feature.PidFD()},
 			Check: answers(func(f facts.Facts) want {
 				return want{"pidfd of a thread": since(history.PidfdOfThread(f), accepted, refused)}
 			}),
@@ -105,11 +109,19 @@ func legacyClaims() []claim.Claim {
 			Check:   answers(always(want{"process": accepted, "thread alone": refused, "sighand without vm": refused})),
 		},
 		{
+			ID: "CL-038", Level: verdict.Must,
+			English: "clone accepts the last signal as the one at the child's end, and refuses all its flags at once with EINVAL.",
+			Chinese: "clone 接受以最后一个信号作为子进程的退出信号，并以 EINVAL 拒绝同时给出所有标志。",
+			Source:  "clone(2): the child termination signal, and ERRORS: EINVAL for flags that contradict each other; signal(7): real-time signals",
+			Check:   answers(always(want{"exit signal, the last": accepted, "every flag": refused})),
+		},
+		{
 			ID: "CL-021", Level: verdict.Should,
-			English: "While another thread of the process is inside execve, clone refuses CLONE_FS, and nothing else, with EAGAIN, although no limit is reached; it accepts it before, and again after execve has failed.",
-			Chinese: "当进程的另一线程正处于 execve 中时，即使没有达到任何限制，clone 也以 EAGAIN 拒绝 CLONE_FS（仅拒绝它）；此前以及 execve 失败之后均接受。",
-			Source:  "copy_fs in kernel/fork.c of 5.10, 6.1 and 7.3, check_unsafe_exec in fs/exec.c; golang.org/issue/49438; a lease on a script's interpreter holds execve until clone was tried",
-			Needs:   []abi.Feature{abi.Trace},
+			English:  "While another thread of the process is inside execve, clone refuses CLONE_FS, and nothing else, with EAGAIN, although no limit is reached; it accepts it before, and again after execve has failed.",
+			Chinese:  "当进程的另一线程正处于 execve 中时，即使没有达到任何限制，clone 也以 EAGAIN 拒绝 CLONE_FS（仅拒绝它）；此前以及 execve 失败之后均接受。",
+			Source:   "copy_fs in kernel/fork.c of 5.10, 6.1 and 7.3, check_unsafe_exec in fs/exec.c; golang.org/issue/49438; a lease on a script's interpreter holds execve until clone was tried",
+			Needs:    []abi.Feature{abi.Trace},
+			Features: []claim.Feature{feature.HeldExecve()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				t.Step("exec.lease").Result()
 				t.Step("exec.execve").Result()
@@ -126,9 +138,10 @@ func namespaceClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "CL-016", Level: verdict.Must,
-			English: "After unshare(CLONE_NEWPID) a thread can still ask for processes, but clone refuses it further threads with EINVAL.",
-			Chinese: "unshare(CLONE_NEWPID) 之后，线程仍可请求创建进程，但 clone 以 EINVAL 拒绝它再创建线程。",
-			Source:  "copy_process in kernel/fork.c; unshare(2)",
+			English:  "After unshare(CLONE_NEWPID) a thread can still ask for processes, but clone refuses it further threads with EINVAL.",
+			Chinese:  "unshare(CLONE_NEWPID) 之后，线程仍可请求创建进程，但 clone 以 EINVAL 拒绝它再创建线程。",
+			Source:   "clone(2), ERRORS: EINVAL; copy_process in kernel/fork.c; unshare(2)",
+			Features: []claim.Feature{feature.NewPIDNamespace()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				t.Step("newpid.unshare").Result()
 				limited(t, "newpid.")

@@ -1,4 +1,5 @@
-// Package clone claims how clone and clone3 validate their flags and arguments.
+// Package clone claims how clone and clone3 validate their flags and arguments, and what they
+// make of them.
 package clone
 
 import (
@@ -16,12 +17,12 @@ const probe = "cloneflags"
 // Suite returns the claims.
 func Suite() claim.Suite {
 	return claim.Suite{
-		Name: "clone", Prefix: "CL", Floor: 8, Probe: probe,
+		Name: "clone", Prefix: "CL", Floor: 10, Probe: probe,
 		About: claim.Text{
-			English: "How clone and clone3 validate their flags and arguments.",
-			Chinese: "clone 和 clone3 如何校验标志与参数。",
+			English: "How clone and clone3 validate their flags and arguments, and what they make of them.",
+			Chinese: "clone 和 clone3 如何校验标志与参数，以及据此创建什么。",
 		},
-	}.Join(legacyClaims(), namespaceClaims(), clone3Claims())
+	}.Join(legacyClaims(), namespaceClaims(), clone3Claims(), realClaims(), realClone3Claims())
 }
 
 // The two answers of a call that cannot succeed, because the limit is 0 processes.

@@ -26,19 +26,25 @@ func Suite() claim.Suite {
 		},
 		Claims: []claim.Claim{
 			brought("FE-001", feature.Clone3(), "clone(2), HISTORY: clone3 since Linux 5.3; kernel/fork.c of 5.4 to 7.3 compiles it in wherever the architecture defines its number"),
+			brought("FE-002", feature.SetTID(), "clone(2), \"The set_tid array\": since Linux 5.5; copy_clone_args_from_user in kernel/fork.c of 5.10 to 7.2, which no configuration changes", feature.Clone3()),
+			brought("FE-003", feature.ClearSighand(), "clone(2): CLONE_CLEAR_SIGHAND since Linux 5.5; clone3_args_valid in kernel/fork.c of 5.10 to 7.2, which no configuration changes", feature.Clone3()),
+			brought("FE-004", feature.NewTime(), "commit \"fork: allow CLONE_NEWTIME in clone3 flags\" (March 2023, taken for 6.3), which 5.10.223 and 6.1.176 have too; clone3_args_valid in kernel/fork.c of 7.2, which no configuration changes", feature.Clone3()),
+			brought("FE-005", feature.IntoCgroup(), "clone(2): CLONE_INTO_CGROUP since Linux 5.7; clone3_args_valid in kernel/fork.c of 5.10 to 7.2, which no configuration changes", feature.Clone3()),
+			brought("FE-006", feature.PidFD(), "clone(2): CLONE_PIDFD since Linux 5.2; copy_process in kernel/fork.c of 5.10 to 7.2, which no configuration changes"),
 		},
 	}
 }
 
-// brought claims that a kernel which is new enough has a feature.
-func brought(id string, f claim.Feature, source string) claim.Claim {
+// brought claims that a kernel which is new enough has a feature. A part of something larger
+// needs the whole, so that what is missing is found once.
+func brought(id string, f claim.Feature, source string, whole ...claim.Feature) claim.Claim {
 	return claim.Claim{
 		ID: id, Level: verdict.Should,
 		English:     fmt.Sprintf("A kernel of Linux %d.%d or later has %s.", f.Since.Major, f.Since.Minor, f.Name),
 		Chinese:     fmt.Sprintf("Linux %d.%d 及以后的内核具有 %s。", f.Since.Major, f.Since.Minor, f.Chinese),
 		Source:      source,
 		Probe:       f.Probe,
-		Features:    []claim.Feature{newEnough(f)},
+		Features:    append([]claim.Feature{newEnough(f)}, whole...),
 		Unsupported: claim.Where(ported),
 		Check: func(g gomega.Gomega, t claim.Transcript, known facts.Facts) {
 			s := claim.Shows(known, map[string]wire.Transcript{t.Probe: t.Transcript})
