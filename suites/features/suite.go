@@ -31,6 +31,10 @@ func Suite() claim.Suite {
 			brought("FE-004", feature.NewTime(), "commit \"fork: allow CLONE_NEWTIME in clone3 flags\" (March 2023, taken for 6.3), which 5.10.223 and 6.1.176 have too; clone3_args_valid in kernel/fork.c of 7.2, which no configuration changes", feature.Clone3()),
 			brought("FE-005", feature.IntoCgroup(), "clone(2): CLONE_INTO_CGROUP since Linux 5.7; clone3_args_valid in kernel/fork.c of 5.10 to 7.2, which no configuration changes", feature.Clone3()),
 			brought("FE-006", feature.PidFD(), "clone(2): CLONE_PIDFD since Linux 5.2; copy_process in kernel/fork.c of 5.10 to 7.2, which no configuration changes"),
+			traced(brought("FE-007", feature.SyscallInfo(), "ptrace(2): PTRACE_GET_SYSCALL_INFO since Linux 5.3; kernel/ptrace.c of 5.10 to 7.3", feature.Ptrace())),
+			traced(brought("FE-008", feature.SetSyscallInfo(), "kernel/ptrace.c of 6.16 to 7.3: PTRACE_SET_SYSCALL_INFO; observed on 6.16 to 7.3, and EIO on 5.10 to 6.12", feature.Ptrace(), feature.SyscallInfo())),
+			traced(brought("FE-009", feature.SeccompListener(), "seccomp_unotify(2): SECCOMP_FILTER_FLAG_NEW_LISTENER since Linux 5.0; kernel/seccomp.c of 5.10 to 7.3", feature.SeccompFilters())),
+			traced(brought("FE-010", feature.PidfdGetfd(), "pidfd_getfd(2): since Linux 5.6; kernel/pid.c of 5.10 to 7.3", feature.SeccompFilters(), feature.SeccompListener())),
 		},
 	}
 }
@@ -55,6 +59,12 @@ func brought(id string, f claim.Feature, source string, whole ...claim.Feature) 
 			g.Expect(sight.State).To(gomega.Equal(claim.Present), "%s: %s; this is Linux %s", f.Name, sight.How, s.Facts.UnameRelease)
 		},
 	}
+}
+
+// traced narrows a claim to architectures whose kernels trace as the others do.
+func traced(c claim.Claim) claim.Claim {
+	c.Needs = []abi.Feature{abi.Trace}
+	return c
 }
 
 // newEnough is a version that brought a feature, on a system where nothing but the kernel

@@ -14,7 +14,7 @@ import (
 // All returns every feature that a kernel must have from some version on, sorted by name.
 // The suite features has a claim for each.
 func All() []claim.Feature {
-	all := []claim.Feature{Clone3(), SetTID(), ClearSighand(), NewTime(), IntoCgroup(), PidFD()}
+	all := []claim.Feature{Clone3(), SetTID(), ClearSighand(), NewTime(), IntoCgroup(), PidFD(), SyscallInfo(), SetSyscallInfo(), SeccompListener(), PidfdGetfd()}
 	slices.SortFunc(all, func(a, b claim.Feature) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
