@@ -46,11 +46,12 @@ func Untraced(o wire.Observation, key string) string {
 // Grouped is a controller of control groups, as the probe of threads finds it.
 func Grouped(controller string) claim.Feature {
 	f := Controller(controller)
+	offered := f.Seen
 	f.Probe = newosproc
 	f.Seen = func(s claim.Shown) claim.Sight {
 		o, told := s.Step(newosproc, controller)
 		if !told {
-			return unseen(newosproc, controller)
+			return offered(s)
 		}
 		if why := o.Values["absent"]; why != "" {
 			return absent(newosproc, o, why)
