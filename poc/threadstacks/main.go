@@ -80,7 +80,7 @@ const (
 func look(p *probe.P, step string) {
 	o := p.Observe(step)
 	defer o.Emit()
-	if err := shown(); err != nil {
+	if err := shown(callOfSelf); err != nil {
 		o.Unknown("found", err.Error())
 		return
 	}
@@ -112,8 +112,8 @@ const callOfSelf = "/proc/self/syscall"
 
 // shown returns why the kernel does not show where threads stand. No stack would be
 // found then, however many threads there are.
-func shown() error {
-	_, err := os.ReadFile(callOfSelf)
+func shown(file string) error {
+	_, err := os.ReadFile(file)
 	return err
 }
 
