@@ -18,6 +18,7 @@ import (
 
 	"github.com/mapstack/conformance/poc/defect"
 	"github.com/mapstack/conformance/poc/sys"
+	"github.com/mapstack/conformance/poc/trace"
 )
 
 // filtered is the first argument of the process that becomes the probe.
@@ -63,7 +64,7 @@ func run(args []string) error {
 	if first {
 		return become(kernel, model, filepath.Join(filepath.Dir(self), args[1]), args[1:])
 	}
-	t := &tracer{kernel: kernel, registers: registers, model: model}
+	t := &tracer{kernel: kernel, registers: registers, model: model, calls: trace.NewCalls(kernel.Table, 0)}
 	status, err := t.run(self, append([]string{self, filtered}, args...))
 	if err != nil {
 		return err

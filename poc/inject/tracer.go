@@ -19,6 +19,7 @@ type tracer struct {
 	registers abi.Registers
 	model     defect.Model
 
+	calls   *trace.Calls
 	numbers map[uint64]string
 	threads map[int]*thread
 	probing bool // the program has become the probe
@@ -96,7 +97,7 @@ func (t *tracer) enter(tid int, th *thread) (trace.Way, error) {
 	if !t.probing {
 		return trace.Run, nil
 	}
-	info, err := stopped(tid)
+	info, err := t.calls.As(tid, trace.Seccomp)
 	if err != nil {
 		return trace.Run, err
 	}
@@ -190,15 +191,6 @@ func (t *tracer) change(tid int, info *trace.Info, before [6]uint64, call *defec
 	return w.Store(tid)
 }
 
-// stopped describes the system call at which a thread is stopped.
-func stopped(tid int) (*trace.Info, error) {
-	info, errno := trace.SyscallInfo(tid)
-	if errno != 0 {
-		return nil, fmt.Errorf("PTRACE_GET_SYSCALL_INFO: %w", errno)
-	}
-	return info, nil
-}
-
 // leave handles the end of a call that enter let through.
 func (t *tracer) leave(tid int, th *thread) error {
 	call := th.call
@@ -206,7 +198,7 @@ func (t *tracer) leave(tid int, th *thread) error {
 	if call == nil {
 		return nil
 	}
-	info, err := stopped(tid)
+	info, err := t.calls.As(tid, trace.Exit)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ func traced(p *probe.P) {
 type recorder struct {
 	p       *probe.P
 	names   map[uint64]string
+	tracer  *trace.Calls
 	calls   map[int]*trace.Info // calls in progress, by thread
 	count   map[string]int      // number of calls, by name
 	words   map[string]map[uint64]int
@@ -49,7 +51,7 @@ type area struct{ start, end, prot uint64 }
 // the one that the argument names.
 func chain(p *probe.P) {
 	k := p.Kernel
-	r := &recorder{p: p, calls: map[int]*trace.Info{}, count: map[string]int{}, words: map[string]map[uint64]int{}}
+	r := &recorder{p: p, tracer: trace.NewCalls(k.Table, 0), calls: map[int]*trace.Info{}, count: map[string]int{}, words: map[string]map[uint64]int{}}
 	r.names = map[uint64]string{
 		k.Syscall.Clone: "clone", k.Syscall.Clone3: "clone3", k.Syscall.Mmap: "mmap", k.Syscall.Munmap: "munmap",
 		k.Syscall.Mprotect: "mprotect", k.Syscall.Sigaltstack: "sigaltstack",
@@ -69,7 +71,11 @@ func chain(p *probe.P) {
 		Env: environment(cause{}), Files: []uintptr{0, 1, 2},
 		Sys: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
 	})
-	limit.Must(err)
+	if err != nil {
+		r.unknown = "start the program: " + err.Error()
+		p.Observe("clone").Unknown("calls", r.unknown).Emit()
+		return
+	}
 	r.main = pid
 	timer := time.AfterFunc(victimLimit, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 	defer timer.Stop()
@@ -79,15 +85,19 @@ func chain(p *probe.P) {
 }
 
 func (r *recorder) stop(h trace.Halt) (trace.Way, error) {
+	if h.Kind == trace.Ended {
+		r.tracer.Gone(h.Thread)
+		delete(r.calls, h.Thread)
+	}
 	if h.Kind != trace.Called || r.unknown != "" {
 		return trace.RunToCall, nil
 	}
-	info, errno := trace.SyscallInfo(h.Thread)
+	info, err := r.tracer.At(h.Thread)
 	switch {
-	case errno == syscall.ESRCH:
-		return trace.Run, errno
-	case errno != 0:
-		r.unknown = "PTRACE_GET_SYSCALL_INFO: " + r.p.Kernel.ErrnoName(int(errno))
+	case errors.Is(err, syscall.ESRCH):
+		return trace.Run, err
+	case err != nil:
+		r.unknown = err.Error()
 	case info.Operation == trace.Entry:
 		return trace.RunToCall, r.enter(h.Thread, info)
 	case info.Operation == trace.Exit:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
@@ -52,31 +53,96 @@ func run(p *probe.P) {
 // meet runs one cause. It restores what the cause changes on the machine, however
 // the process ends.
 func meet(p *probe.P, c cause) {
-	child := probe.Child{Name: "watch", Args: []string{c.name}, Limit: watchLimit}
-	if c.sysctl != "" {
-		s := limit.MustOpen(c.sysctl)
-		defer s.Restore()
+	if why := c.absent(limit.Version2, "/proc/sys"); why != "" {
+		p.Observe(c.name).Set("absent", why).Unknown("exit", why).Unknown("timedout", why).Emit()
+		return
 	}
+	at, err := prepare(c)
+	if err != nil {
+		why := "not tried: " + err.Error()
+		p.Observe(c.name).Unknown("exit", why).Unknown("timedout", why).Emit()
+		return
+	}
+	defer at.restore()
+	child := probe.Child{Name: "watch", Args: []string{c.name}, Limit: watchLimit}
 	if c.controller != "" {
-		inner, limited, remove := groups(c)
-		defer remove()
-		child.Args = append(child.Args, string(inner), string(limited))
+		child.Args = append(child.Args, string(at.inner), string(at.limited))
 	}
 	p.Observe(c.name).Child(child).Emit()
 }
 
-// groups makes the control groups of a cause: that of the program, and the one with
-// the limit. They are the same unless the cause is nested.
-func groups(c cause) (inner, limited limit.Group, remove func()) {
-	root := limit.Group(limit.Version2)
-	withdraw := root.Offer(c.controller)
-	limited = root.Below("newosproc-" + c.name)
-	if !c.nested {
-		return limited, limited, func() { limited.Clear(); withdraw() }
+// absent returns why the system cannot have a cause, or "" if it can. root is the
+// folder of control groups of version 2, sysctls that of /proc/sys.
+func (c cause) absent(root, sysctls string) string {
+	if c.sysctl != "" {
+		if _, err := os.Stat(filepath.Join(sysctls, c.sysctl)); os.IsNotExist(err) {
+			return filepath.Join(sysctls, c.sysctl) + " does not exist"
+		}
 	}
-	limited.Offer(c.controller)
-	inner = limited.Below("inner")
-	return inner, limited, func() { inner.Clear(); limited.Clear(); withdraw() }
+	if c.controller == "" {
+		return ""
+	}
+	file := filepath.Join(root, "cgroup.controllers")
+	offered, err := os.ReadFile(file)
+	if os.IsNotExist(err) {
+		return file + " does not exist"
+	}
+	if err != nil {
+		return "" // what it would have said shows when the group is made
+	}
+	for _, name := range strings.Fields(string(offered)) {
+		if name == c.controller {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%s has %q, without %s", file, strings.TrimSpace(string(offered)), c.controller)
+}
+
+// venue is where a cause is tried.
+type venue struct {
+	inner, limited limit.Group // of the program, and the one with the limit
+	undo           []func()
+}
+
+// restore undoes what prepare did, the latest first.
+func (at *venue) restore() {
+	for i := len(at.undo) - 1; i >= 0; i-- {
+		at.undo[i]()
+	}
+}
+
+// prepare makes the control groups of a cause and saves its sysctl. What cannot be
+// prepared is an error, and what was prepared before is undone.
+func prepare(c cause) (at *venue, err error) {
+	at = &venue{}
+	defer func() {
+		if r := recover(); r != nil {
+			at.restore()
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	if c.sysctl != "" {
+		at.undo = append(at.undo, limit.MustOpen(c.sysctl).Restore)
+	}
+	if c.controller != "" {
+		at.groups(c)
+	}
+	return at, nil
+}
+
+// groups makes the control groups of a cause. The one of the program is the one with
+// the limit, unless the cause is nested.
+func (at *venue) groups(c cause) {
+	root := limit.Group(limit.Version2)
+	at.undo = append(at.undo, root.Offer(c.controller))
+	at.limited = root.Below("newosproc-" + c.name)
+	at.undo = append(at.undo, at.limited.Clear)
+	at.inner = at.limited
+	if c.nested {
+		at.limited.Offer(c.controller)
+		at.inner = at.limited.Below("inner")
+		at.undo = append(at.undo, at.inner.Clear)
+	}
 }
 
 // lookup returns the cause that this process runs in.

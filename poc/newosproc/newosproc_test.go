@@ -184,3 +184,54 @@ func TestFlagsHaveTheArchitecturesNames(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestACauseThatIsAbsentSaysSo fails if a kernel without a controller is asked for its
+// limit, which used to end the probe, or if one that has it is not asked.
+func TestACauseThatIsAbsentSaysSo(t *testing.T) {
+	root, sysctls := t.TempDir(), t.TempDir()
+	pids, machine, user := cause{name: "pids", controller: "pids"}, cause{name: "pid_max", sysctl: "kernel/pid_max"}, cause{name: "nproc"}
+	says := func(c cause, want string) {
+		t.Helper()
+		if got := c.absent(root, sysctls); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", c.name, got, want)
+		}
+	}
+	says(pids, "cgroup.controllers does not exist")
+	says(machine, "kernel/pid_max does not exist")
+	says(user, "")
+	for text, want := range map[string]string{"cpu memory\n": `has "cpu memory", without pids`, "": `has "", without pids`, "cpu pids\n": ""} {
+		if err := os.WriteFile(root+"/cgroup.controllers", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		says(pids, want)
+	}
+	if err := os.MkdirAll(sysctls+"/kernel/pid_max", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	says(machine, "")
+}
+
+// TestWhatCannotBePreparedIsNoPanic fails if one cause that cannot be set up ends the
+// probe, and what was set up before it stays.
+func TestWhatCannotBePreparedIsNoPanic(t *testing.T) {
+	if at, err := prepare(cause{name: "x", sysctl: "kernel/mapstack-has-no-such-sysctl"}); err == nil {
+		t.Errorf("prepared %+v", at)
+	}
+	var undone []int
+	at := &venue{undo: []func(){func() { undone = append(undone, 1) }, func() { undone = append(undone, 2) }}}
+	if at.restore(); len(undone) != 2 || undone[0] != 2 {
+		t.Errorf("undone: %v", undone)
+	}
+}
+
+// TestThreadsOfGoroutinesEnd fails if other threads of the runtime are taken for those
+// that were held, or those for gone while they live.
+func TestThreadsOfGoroutinesEnd(t *testing.T) {
+	steps, status := observe(t, "exits")
+	if v := steps["ended"].Values; status != 0 || v["held"] != "30" || v["left"] != "0" {
+		t.Errorf("status %d, %v", status, v)
+	}
+	if n := living(map[int]bool{os.Getpid(): true, -1: true}); n != 1 {
+		t.Errorf("%d of one thread live", n)
+	}
+}

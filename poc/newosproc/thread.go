@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mapstack/conformance/poc/limit"
@@ -18,8 +19,6 @@ import (
 const (
 	// many is the number of threads that come and go.
 	many = 30
-	// fewer is less than many, and more than the runtime keeps for itself.
-	fewer = 12
 	// exitLimit bounds the time that threads take to end.
 	exitLimit = 30 * time.Second
 	// allowed is the maximum of threads that the program sets for itself.
@@ -74,16 +73,39 @@ func stacks(p *probe.P) {
 	o.Set("sp", last).VMA("", last)
 }
 
-// exits ends goroutines that are locked to threads.
+// exits ends goroutines that are locked to threads, and looks for these threads
+// afterwards. How many other threads the runtime has by then depends on the CPUs.
 func exits(p *probe.P) {
-	release := start(many)
-	before := limit.MustNumber(limit.Self, "Threads")
-	release()
-	after := before
-	for end := time.Now().Add(exitLimit); after > fewer && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		after = limit.MustNumber(limit.Self, "Threads")
+	up, end := make(chan int), make(chan bool)
+	held := map[int]bool{}
+	for i := 0; i < many; i++ {
+		go func() {
+			runtime.LockOSThread() // the thread ends with this goroutine
+			up <- syscall.Gettid()
+			<-end
+		}()
+		held[<-up] = true
 	}
-	p.Observe("ended").Set("held", many).Set("before", before).Set("after", after).Set("pid", os.Getpid()).Emit()
+	before := limit.MustNumber(limit.Self, "Threads")
+	close(end)
+	left := living(held)
+	for last := time.Now().Add(exitLimit); left > 0 && time.Now().Before(last); time.Sleep(10 * time.Millisecond) {
+		left = living(held)
+	}
+	p.Observe("ended").Set("held", len(held)).Set("before", before).Set("left", left).
+		Set("after", limit.MustNumber(limit.Self, "Threads")).Set("pid", os.Getpid()).Emit()
+}
+
+// living counts those of some threads that this process still has.
+func living(threads map[int]bool) (n int) {
+	tasks, err := os.ReadDir("/proc/self/task")
+	limit.Must(err)
+	for _, task := range tasks {
+		if tid, err := strconv.Atoi(task.Name()); err == nil && threads[tid] {
+			n++
+		}
+	}
+	return n
 }
 
 // clone3 starts threads under a filter that answers ENOSYS to clone3, as old

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -36,6 +37,7 @@ type watched struct {
 	timer *time.Timer
 	limit time.Duration // how long it may run if nothing happens
 
+	tracer  *trace.Calls
 	calls   map[int]*trace.Info // calls in progress, by thread
 	counts  map[int]*count      // of the threads that were refused one
 	first   int                 // the thread that was refused first
@@ -103,6 +105,7 @@ func events(p *probe.P, c cause, inner, limited limit.Group) {
 // run runs a program until it ends, or until nothing happens in it any more.
 func (w *watched) run(before string, inner, limited limit.Group) (said words) {
 	stdout, stderr := pipe(), pipe()
+	w.tracer = trace.NewCalls(w.p.Kernel.Table, 0)
 	w.calls, w.counts = map[int]*trace.Info{}, map[int]*count{}
 	w.pid, said.err = syscall.ForkExec(w.cause.program(w.p.Kernel.Table),
 		[]string{"newosproc", "-child", "victim", w.cause.name, before, string(inner), string(limited)},
@@ -110,6 +113,7 @@ func (w *watched) run(before string, inner, limited limit.Group) (said words) {
 	stdout.w.Close()
 	stderr.w.Close()
 	if said.err != nil {
+		w.unknown = "start the program: " + said.err.Error()
 		return said
 	}
 	w.timer = time.AfterFunc(w.limit, func() {
@@ -161,15 +165,19 @@ func environment(c cause) (env []string) {
 
 // stop looks at what a thread does. Threads stop at every call.
 func (w *watched) stop(h trace.Halt) (trace.Way, error) {
+	if h.Kind == trace.Ended {
+		w.tracer.Gone(h.Thread)
+		delete(w.calls, h.Thread)
+	}
 	if h.Kind != trace.Called || w.unknown != "" {
 		return trace.RunToCall, nil
 	}
-	info, errno := trace.SyscallInfo(h.Thread)
+	info, err := w.tracer.At(h.Thread)
 	switch {
-	case errno == syscall.ESRCH:
-		return trace.Run, errno
-	case errno != 0:
-		w.unknown = "PTRACE_GET_SYSCALL_INFO: " + w.p.Kernel.ErrnoName(int(errno))
+	case errors.Is(err, syscall.ESRCH):
+		return trace.Run, err
+	case err != nil:
+		w.unknown = err.Error()
 		return trace.Run, nil
 	case info.Operation == trace.Entry:
 		w.calls[h.Thread] = info
@@ -251,7 +259,7 @@ func (w *watched) emit() {
 		o.Unknown("refused", w.unknown)
 		return
 	}
-	o.Set("made", w.made)
+	o.Set("made", w.made).Set("by", w.tracer.By())
 	if w.cause.lifted {
 		o.Set("lifted", w.p.Outcome(w.lift))
 	}

@@ -80,6 +80,10 @@ const (
 func look(p *probe.P, step string) {
 	o := p.Observe(step)
 	defer o.Emit()
+	if err := shown(callOfSelf); err != nil {
+		o.Unknown("found", err.Error())
+		return
+	}
 	for try := 1; ; try++ {
 		dirs, err := os.ReadDir("/proc/self/task")
 		if err != nil {
@@ -100,6 +104,17 @@ func look(p *probe.P, step string) {
 		o.Set("guarded", w.guarded).Set("nh", w.marked)
 		return
 	}
+}
+
+// callOfSelf is the file in which the kernel shows this thread's call. Kernels without
+// CONFIG_HAVE_ARCH_TRACEHOOK have no such files.
+const callOfSelf = "/proc/self/syscall"
+
+// shown returns why the kernel does not show where threads stand. No stack would be
+// found then, however many threads there are.
+func shown(file string) error {
+	_, err := os.ReadFile(file)
+	return err
 }
 
 // stood counts the stacks of waiting threads.

@@ -26,3 +26,14 @@ func TestTheStackPointerIsFoundInALineOfTheKernel(t *testing.T) {
 		t.Error("a thread that ended stands somewhere")
 	}
 }
+
+// TestAKernelThatShowsNoStacksSaysSo fails if threads whose stacks the kernel does not
+// show are counted as threads without one.
+func TestAKernelThatShowsNoStacksSaysSo(t *testing.T) {
+	if err := shown(callOfSelf); err != nil {
+		t.Error(err)
+	}
+	if err := shown(filepath.Join(t.TempDir(), "syscall")); !os.IsNotExist(err) {
+		t.Errorf("a file that does not exist: %v", err)
+	}
+}

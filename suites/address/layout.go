@@ -165,17 +165,18 @@ func checkUnlimitedStack(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 }
 
 func checkRandom(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+	keys := []string{"stack", "top"}
 	seen := map[string]map[string]bool{"stack": {}, "top": {}}
 	for n := 1; n <= runs; n++ {
 		r := ordinary(t, n)
 		if o := r.step("conditions"); o.Value("randomize") == "0" {
 			missing(o.Step, "randomize", "kernel.randomize_va_space is 0 on this machine")
 		}
-		for key := range seen {
+		for _, key := range keys {
 			seen[key][r.step("places").Value(key)] = true
 		}
 	}
-	for _, key := range []string{"stack", "top"} {
+	for _, key := range keys {
 		g.Expect(len(seen[key])).To(gomega.BeNumerically(">", 1), "different addresses of %s in %d runs", key, runs)
 	}
 }

@@ -2,6 +2,8 @@ package address
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -219,7 +221,8 @@ type reach struct {
 
 func reached(o claim.Observation) []reach {
 	var all []reach
-	for key, answer := range o.Values {
+	for _, key := range slices.Sorted(maps.Keys(o.Values)) {
+		answer := o.Values[key]
 		number, where, ok := strings.Cut(key, " ")
 		if !ok {
 			continue

@@ -12,6 +12,7 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
+	"github.com/mapstack/conformance/suites/internal/feature"
 )
 
 // chainClaims returns the claims about the calls of a Go program that makes
@@ -20,10 +21,11 @@ func chainClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "GR-003", Level: verdict.Should,
-			English: "The Go runtime maps memory with MAP_PRIVATE|MAP_ANONYMOUS, with MAP_FIXED or without, and with no other flag: never with MAP_STACK.",
-			Chinese: "Go 运行时只用 MAP_PRIVATE|MAP_ANONYMOUS（带或不带 MAP_FIXED）映射内存，不用其他标志，从不使用 MAP_STACK。",
-			Source:  "Go's runtime/mem_linux.go; MAP_STACK stands in os_openbsd.go only",
-			Needs:   []abi.Feature{abi.GoPort},
+			English:  "The Go runtime maps memory with MAP_PRIVATE|MAP_ANONYMOUS, with MAP_FIXED or without, and with no other flag: never with MAP_STACK.",
+			Chinese:  "Go 运行时只用 MAP_PRIVATE|MAP_ANONYMOUS（带或不带 MAP_FIXED）映射内存，不用其他标志，从不使用 MAP_STACK。",
+			Source:   "Go's runtime/mem_linux.go; MAP_STACK stands in os_openbsd.go only",
+			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.TracedCalls()},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				o := traced(t, "chain", "mmap")
 				private := a.Map.Private | a.Map.Anonymous
@@ -33,10 +35,11 @@ func chainClaims() []claim.Claim {
 		},
 		{
 			ID: "GR-004", Level: verdict.Should,
-			English: "The Go runtime makes every thread by clone, never by clone3, with CLONE_VM|FS|FILES|SIGHAND|SYSVSEM|THREAD, and on amd64 CLONE_SETTLS.",
-			Chinese: "Go 运行时总是用 clone（从不用 clone3）创建线程，标志为 CLONE_VM|FS|FILES|SIGHAND|SYSVSEM|THREAD，在 amd64 上另加 CLONE_SETTLS。",
-			Source:  "cloneFlags in Go's runtime/os_linux.go; runtime.clone in sys_linux_amd64.s",
-			Needs:   []abi.Feature{abi.GoPort},
+			English:  "The Go runtime makes every thread by clone, never by clone3, with CLONE_VM|FS|FILES|SIGHAND|SYSVSEM|THREAD, and on amd64 CLONE_SETTLS.",
+			Chinese:  "Go 运行时总是用 clone（从不用 clone3）创建线程，标志为 CLONE_VM|FS|FILES|SIGHAND|SYSVSEM|THREAD，在 amd64 上另加 CLONE_SETTLS。",
+			Source:   "cloneFlags in Go's runtime/os_linux.go; runtime.clone in sys_linux_amd64.s",
+			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.TracedCalls()},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				o := traced(t, "chain", "clone")
 				equal(g, o, "flags", fmt.Sprintf("%#x", a.GoThread))
@@ -46,18 +49,20 @@ func chainClaims() []claim.Claim {
 		},
 		{
 			ID: "GR-005", Level: verdict.Should,
-			English: "A thread is made through runtime.newm, newm1, newosproc and clone, and begins in mstart.",
-			Chinese: "线程经由 runtime.newm、newm1、newosproc 和 clone 创建，并从 mstart 开始运行。",
-			Source:  "Go's runtime/proc.go and os_linux.go; on the stack of the thread that stands at the call, by the program's own symbols and table of functions",
-			Needs:   []abi.Feature{abi.GoPort},
-			Check:   checkFrames,
+			English:  "A thread is made through runtime.newm, newm1, newosproc and clone, and begins in mstart.",
+			Chinese:  "线程经由 runtime.newm、newm1、newosproc 和 clone 创建，并从 mstart 开始运行。",
+			Source:   "Go's runtime/proc.go and os_linux.go; on the stack of the thread that stands at the call, by the program's own symbols and table of functions",
+			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.TracedCalls()},
+			Check:    checkFrames,
 		},
 		{
 			ID: "GR-018", Level: verdict.Should,
-			English: "The Go runtime blocks every signal that can be blocked while it makes a thread.",
-			Chinese: "Go 运行时在创建线程期间阻塞所有可阻塞的信号。",
-			Source:  "newosproc in Go's runtime/os_linux.go; SigBlk of /proc/PID/status at the clone: all but SIGKILL and SIGSTOP",
-			Needs:   []abi.Feature{abi.GoPort},
+			English:  "The Go runtime blocks every signal that can be blocked while it makes a thread.",
+			Chinese:  "Go 运行时在创建线程期间阻塞所有可阻塞的信号。",
+			Source:   "newosproc in Go's runtime/os_linux.go; SigBlk of /proc/PID/status at the clone: all but SIGKILL and SIGSTOP",
+			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.TracedCalls()},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := traced(t, "chain", "clone")
 				g.Expect(o.Words("open")).To(gomega.ContainElement("9"), "signals that are not blocked")
@@ -81,10 +86,11 @@ func chainClaims() []claim.Claim {
 		},
 		{
 			ID: "GR-113", Level: verdict.Should,
-			English: "The stack that a thread begins on lies in memory of the Go heap, beside other threads' stacks, without a guard.",
-			Chinese: "线程起始所用的栈位于 Go 堆内存中，与其他线程的栈相邻，没有保护页。",
-			Source:  "malg in Go's runtime/proc.go; observed on 5.10 to 7.3; glibc (nptl/allocatestack.c) and musl (src/thread/pthread_create.c) map each stack and guard it with PROT_NONE",
-			Needs:   []abi.Feature{abi.GoPort},
+			English:  "The stack that a thread begins on lies in memory of the Go heap, beside other threads' stacks, without a guard.",
+			Chinese:  "线程起始所用的栈位于 Go 堆内存中，与其他线程的栈相邻，没有保护页。",
+			Source:   "malg in Go's runtime/proc.go; observed on 5.10 to 7.3; glibc (nptl/allocatestack.c) and musl (src/thread/pthread_create.c) map each stack and guard it with PROT_NONE",
+			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.TracedCalls()},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := traced(t, "chain", "clone")
 				g.Expect(o.Int("stacks")).To(gomega.Equal(o.Int("threads")), "stacks of threads")

@@ -11,6 +11,7 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
+	"github.com/mapstack/conformance/suites/internal/feature"
 )
 
 const (
@@ -30,13 +31,18 @@ func saysIn(g gomega.Gomega, t claim.Transcript, cause string) said {
 	bound(t, cause)
 	o := t.Step(cause + ".end")
 	equal(g, o, "hung", "false")
-	first := regexp.MustCompile(`(?s)^runtime: failed to create new OS thread \(have ([0-9]{1,9}) already; errno=([0-9]{1,9})\)\n(.*)$`)
+	first := message()
 	text := o.Value("text")
 	g.Expect(text).To(gomega.MatchRegexp(first.String()), "what the runtime says in step %s", o.Step)
 	m := first.FindStringSubmatch(text)
 	have, _ := strconv.Atoi(m[1])
 	errno, _ := strconv.Atoi(m[2])
 	return said{have, errno, m[3]}
+}
+
+// message matches the text of the runtime.
+func message() *regexp.Regexp {
+	return regexp.MustCompile(`(?s)^runtime: failed to create new OS thread \(have ([0-9]{1,9}) already; errno=([0-9]{1,9})\)\n(.*)$`)
 }
 
 // textClaims returns the claims about what the runtime says when clone failed.
@@ -50,7 +56,7 @@ func textClaims() []claim.Claim {
 			Needs:       []abi.Feature{abi.GoPort},
 			Unsupported: claim.Where(silent),
 			Check: told(expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
-				for _, cause := range append(limits(), "plain", filter(full)) {
+				for _, cause := range possible(t, append(limits(), "plain", filter(full))...) {
 					s := saysIn(g, t, cause)
 					g.Expect(s.errno).To(gomega.Equal(a.Errno(full)), "errno in the text of %s", cause)
 					g.Expect(s.rest).To(gomega.Equal(hint+fatal), "the other lines of %s", cause)
@@ -63,9 +69,10 @@ func textClaims() []claim.Claim {
 			Chinese:     "Go 运行时所报的已有线程数不小于存活的线程数。",
 			Source:      "newosproc in Go's runtime/os_linux.go; mcount in Go's runtime/proc.go counts threads that are being made as well; observed on 5.10 to 7.3",
 			Needs:       []abi.Feature{abi.GoPort},
+			Features:    []claim.Feature{feature.TracedCalls()},
 			Unsupported: claim.Where(silent),
 			Check: told(func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
-				for _, cause := range limits() {
+				for _, cause := range possible(t, limits()...) {
 					made := watched(t, cause).Int("made")
 					g.Expect(saysIn(g, t, cause).have).To(gomega.BeNumerically(">", made), "threads that %s has, after clone made %d", cause, made)
 				}
@@ -77,6 +84,7 @@ func textClaims() []claim.Claim {
 			Chinese:     "clone 因其他错误失败时，Go 运行时的输出相同，但没有 'ulimit -u' 提示行。",
 			Source:      "newosproc in Go's runtime/os_linux.go",
 			Needs:       []abi.Feature{abi.GoPort},
+			Features:    []claim.Feature{feature.Filters()},
 			Unsupported: claim.Where(silent),
 			Check: told(func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, name := range refusals()[1:] {
@@ -90,6 +98,7 @@ func textClaims() []claim.Claim {
 			Chinese:     "无论 clone 以 EAGAIN、ENOMEM、EPERM、EINVAL、ENOSYS 还是 EOPNOTSUPP 被拒绝，Go 运行时都给出其在本架构上的数值。",
 			Source:      "newosproc in Go's runtime/os_linux.go; SECCOMP_RET_ERRNO in kernel/seccomp.c; arch/*/include/uapi/asm/errno.h; observed on 5.10 to 7.3",
 			Needs:       []abi.Feature{abi.GoPort},
+			Features:    []claim.Feature{feature.Filters()},
 			Unsupported: claim.Where(silent),
 			Check: told(expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				for _, name := range refusals() {
@@ -103,13 +112,14 @@ func textClaims() []claim.Claim {
 			Chinese:     "Go 运行时给出的 errno 就是内核返回给它的数值。",
 			Source:      "newosproc in Go's runtime/os_linux.go; runtime.clone in sys_linux_*.s; on alpha and sw64 EAGAIN is 35, and 11 is EDEADLK",
 			Needs:       []abi.Feature{abi.GoPort},
+			Features:    []claim.Feature{feature.TracedCalls()},
 			Unsupported: claim.Where(silent),
 			Check: told(func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				causes := limits()
 				for _, name := range refusals() {
 					causes = append(causes, filter(name))
 				}
-				for _, cause := range causes {
+				for _, cause := range possible(t, causes...) {
 					g.Expect(saysIn(g, t, cause).errno).To(gomega.Equal(watched(t, cause).Errno), "errno in the text of %s", cause)
 				}
 			}),
@@ -126,7 +136,7 @@ func textClaims() []claim.Claim {
 				for _, name := range refusals() {
 					causes = append(causes, filter(name))
 				}
-				for _, cause := range causes {
+				for _, cause := range possible(t, causes...) {
 					bound(t, cause)
 					o := t.Step(cause + ".end")
 					equal(g, o, "hung", "false")
@@ -150,7 +160,7 @@ func memoryClaims() []claim.Claim {
 			Source:  "sysMap and sysReserve in Go's runtime; observed on 5.10 to 7.3: it says 'out of memory' or 'cannot allocate memory', and may hang after it said so",
 			Needs:   []abi.Feature{abi.GoPort},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
-				for _, cause := range []string{"as", "max_map_count"} {
+				for _, cause := range possible(t, "as", "max_map_count") {
 					bound(t, cause)
 					o := t.Step(cause + ".end")
 					text := o.Value("text")
@@ -165,10 +175,11 @@ func memoryClaims() []claim.Claim {
 		},
 		{
 			ID: "GR-107", Level: verdict.Should,
-			English: "A Go program that fills its control group's memory with threads is killed, and says nothing.",
-			Chinese: "以线程耗尽控制组内存的 Go 程序被直接杀死，不给出任何信息。",
-			Source:  "mem_cgroup_out_of_memory in mm/memcontrol.c; observed on 5.10 to 7.3",
-			Needs:   []abi.Feature{abi.GoPort},
+			English:  "A Go program that fills its control group's memory with threads is killed, and says nothing.",
+			Chinese:  "以线程耗尽控制组内存的 Go 程序被直接杀死，不给出任何信息。",
+			Source:   "mem_cgroup_out_of_memory in mm/memcontrol.c; observed on 5.10 to 7.3",
+			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.Grouped("memory")},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				bound(t, "memory")
 				o := t.Step("memory.end")

@@ -11,6 +11,7 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
+	"github.com/mapstack/conformance/suites/internal/feature"
 )
 
 // variants is the probe that runs each runtime variant on the kernel as it is, and
@@ -23,10 +24,12 @@ const (
 	noMemory = "stack-enomem"
 )
 
-// unsupported returns the defects that refuse MAP_STACK as unknown or forbidden,
-// with the error of each.
-func unsupported() map[string]string {
-	return map[string]string{"stack-eperm": "EPERM", "stack-einval": "EINVAL", "stack-eopnotsupp": "EOPNOTSUPP"}
+// refusal is a defect that refuses MAP_STACK, and its error.
+type refusal struct{ defect, errno string }
+
+// unsupported returns the defects that refuse MAP_STACK as unknown or forbidden.
+func unsupported() []refusal {
+	return []refusal{{"stack-eperm", "EPERM"}, {"stack-einval", "EINVAL"}, {"stack-eopnotsupp", "EOPNOTSUPP"}}
 }
 
 // threads is the number of threads that the programs start, without the runtime's
@@ -45,6 +48,7 @@ func variantClaims() []claim.Claim {
 			Chinese:      "以 MAP_STACK 映射每个线程的栈并在其下设保护页的 Go 运行时可正常工作：40 个线程各自使用独立的映射。",
 			Source:       "a runtime made from Go's own source (harness/guest/runtimevariant, strict); do_mmap in mm/mmap.c of 5.10 to 7.3 has no error path for MAP_STACK, see MS-001 and MS-002; observed on 5.10 to 7.3",
 			Needs:        []abi.Feature{abi.GoPort},
+			Features:     []claim.Feature{feature.Standing()},
 			Probe:        variants,
 			UserMode:     claim.HostMaps,
 			Uninjectable: injectsItself,
@@ -73,6 +77,7 @@ func variantClaims() []claim.Claim {
 			Chinese:  "从不使用 MAP_STACK 的原版 Go 运行时，在该标志的任何缺陷下都能在堆上创建线程。",
 			Source:   "the control of the injection: what is not under test works; Go's runtime/mem_linux.go never gives MAP_STACK, see GR-003; observed on 5.10 to 7.3",
 			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.Injection(), feature.Standing()},
 			Probe:    variants,
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
@@ -87,11 +92,12 @@ func variantClaims() []claim.Claim {
 			Chinese:  "在 MAP_STACK 被拒绝之处，坚持使用它的运行时以状态 2 终止，并输出带有 mmap 错误号的 'failed to create new OS thread'。",
 			Source:   "harness/guest/runtimevariant, strict; the defects stack-eperm, stack-einval, stack-eopnotsupp and stack-enomem of poc/defect; observed on 5.10 to 7.3",
 			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.Injection()},
 			Probe:    variants,
 			UserMode: claim.NoInjection,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
-				for defect, name := range unsupported() {
-					dies(g, t, defect+".strict", a, name)
+				for _, r := range unsupported() {
+					dies(g, t, r.defect+".strict", a, r.errno)
 				}
 				dies(g, t, noMemory+".strict", a, "ENOMEM")
 			}),
@@ -102,6 +108,7 @@ func variantClaims() []claim.Claim {
 			Chinese:  "在 MAP_STACK 悄然去掉 PROT_WRITE 之处，坚持使用它的运行时因 SIGSEGV 而死。",
 			Source:   "harness/guest/runtimevariant, strict; the defect stack-read-only of poc/defect; observed on 5.10 to 7.3",
 			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.Injection()},
 			Probe:    variants,
 			UserMode: claim.NoInjection,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
@@ -115,13 +122,14 @@ func variantClaims() []claim.Claim {
 			Chinese:  "在 MAP_STACK 以 EPERM、EINVAL 或 EOPNOTSUPP 被拒绝之处，事先探测的运行时改从堆中取得线程栈，线程照常启动。",
 			Source:   "harness/guest/runtimevariant, fallback; poc/stackfallback; the defects stack-eperm, stack-einval and stack-eopnotsupp of poc/defect; observed on 5.10 to 7.3",
 			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.Injection(), feature.Standing()},
 			Probe:    variants,
 			UserMode: claim.NoInjection,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
-				for defect, name := range unsupported() {
-					stands(g, t, defect+".fallback", false)
-					detects(g, t, defect, "refused")
-					expect.Errno(g, a, t.Step(defect+".detector.detect.stack"), name)
+				for _, r := range unsupported() {
+					stands(g, t, r.defect+".fallback", false)
+					detects(g, t, r.defect, "refused")
+					expect.Errno(g, a, t.Step(r.defect+".detector.detect.stack"), r.errno)
 				}
 			}),
 		},
@@ -131,6 +139,7 @@ func variantClaims() []claim.Claim {
 			Chinese:  "在 MAP_STACK 悄然去掉 PROT_WRITE 之处，事先探测的运行时无需信号即可发现，其线程在堆上启动；mprotect 可恢复该页的 PROT_WRITE。",
 			Source:   "harness/guest/runtimevariant, fallback; poc/stackfallback; the defect stack-read-only of poc/defect; observed on 5.10 to 7.3",
 			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.Injection(), feature.Standing()},
 			Probe:    variants,
 			UserMode: claim.NoInjection,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
@@ -148,6 +157,7 @@ func variantClaims() []claim.Claim {
 			Chinese:  "MAP_STACK 返回 ENOMEM 不被当作不支持：事先探测的运行时以该错误终止，而不以其他栈掩盖它。",
 			Source:   "harness/guest/runtimevariant, fallback; poc/stackfallback; the defect stack-enomem of poc/defect; observed on 5.10 to 7.3",
 			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.Injection()},
 			Probe:    variants,
 			UserMode: claim.NoInjection,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
@@ -166,10 +176,11 @@ func flagClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "IN-005", Level: verdict.Should,
-			English: "A runtime that uses MAP_STACK gives mmap this architecture's number of it, for every thread, and no other flag that the stock runtime does not give.",
-			Chinese: "使用 MAP_STACK 的运行时对每个线程都以本架构的数值传给 mmap，且不使用原版运行时不用的其他标志。",
-			Source:  "arch/*/include/uapi/asm/mman.h: 0x20000 is MAP_NONBLOCK on mips, MAP_POPULATE on alpha and sw64; mmap's words in the tracer's log; observed on 5.10 to 7.3",
-			Needs:   []abi.Feature{abi.GoPort},
+			English:  "A runtime that uses MAP_STACK gives mmap this architecture's number of it, for every thread, and no other flag that the stock runtime does not give.",
+			Chinese:  "使用 MAP_STACK 的运行时对每个线程都以本架构的数值传给 mmap，且不使用原版运行时不用的其他标志。",
+			Source:   "arch/*/include/uapi/asm/mman.h: 0x20000 is MAP_NONBLOCK on mips, MAP_POPULATE on alpha and sw64; mmap's words in the tracer's log; observed on 5.10 to 7.3",
+			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.TracedCalls()},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				private := a.Map.Private | a.Map.Anonymous
 				for _, variant := range []string{"strict", "fallback"} {

@@ -147,7 +147,11 @@ func exemptionClaims() []claim.Claim {
 			Features: []claim.Feature{feature.Capability("CAP_SYS_RESOURCE", 24), feature.Capability("CAP_SYS_ADMIN", 21)},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				// include/uapi/linux/capability.h
-				for prefix, capability := range map[string]uint{"nproc.resource.": 24, "nproc.admin.": 21} {
+				for _, right := range []struct {
+					prefix     string
+					capability uint
+				}{{"nproc.resource.", 24}, {"nproc.admin.", 21}} {
+					prefix, capability := right.prefix, right.capability
 					o := t.Step(prefix + "who")
 					unless(o.Value("uid") == "0" || o.Uint("capeff") != 1<<capability, o, "capeff", "the child has not just the one capability")
 					exempted(g, t, prefix)

@@ -28,10 +28,10 @@ type Attempt struct {
 func (a Attempt) Thread() bool { return a.Call != "mmap" && a.Flags&cloneThread != 0 }
 
 // atCall handles a thread that stopped where a system call begins or ends.
-func (t *tracer) atCall(tid int) syscall.Errno {
-	info, errno := trace.SyscallInfo(tid)
-	if errno != 0 {
-		return errno
+func (t *tracer) atCall(tid int) error {
+	info, err := t.shown.At(tid)
+	if err != nil {
+		return err
 	}
 	switch info.Operation {
 	case trace.Entry:
@@ -44,7 +44,7 @@ func (t *tracer) atCall(tid int) syscall.Errno {
 			t.finished(a, info)
 		}
 	}
-	return 0
+	return nil
 }
 
 // written reports what a thread is about to write to standard error.

@@ -106,6 +106,7 @@ func wait(changes chan<- change, over <-chan struct{}) {
 func (t *tracer) changed(c change) error {
 	if !c.status.Stopped() {
 		delete(t.calls, c.tid)
+		t.shown.Gone(c.tid)
 		if c.tid == t.main {
 			t.status, t.ended = c.status, true
 		}
@@ -114,22 +115,21 @@ func (t *tracer) changed(c change) error {
 	if _, known := t.calls[c.tid]; !known {
 		t.calls[c.tid] = nil
 	}
-	errno := t.stopped(c)
-	if errno == 0 || errno == syscall.ESRCH {
-		return nil
+	if err := t.stopped(c); !errors.Is(err, syscall.ESRCH) {
+		return err
 	}
-	return errno
+	return nil
 }
 
 // stopped handles one stop of a thread and lets it go on.
-func (t *tracer) stopped(c change) syscall.Errno {
+func (t *tracer) stopped(c change) error {
 	signal, event := c.status.StopSignal(), uint32(c.status)>>16
 	pass := uintptr(0)
 	request := uintptr(unix.PTRACE_SYSCALL)
 	switch {
 	case signal == syscall.SIGTRAP|trace.AtSyscall:
-		if errno := t.atCall(c.tid); errno != 0 {
-			return errno
+		if err := t.atCall(c.tid); err != nil {
+			return err
 		}
 	case event == unix.PTRACE_EVENT_STOP && signal != syscall.SIGTRAP:
 		request = unix.PTRACE_LISTEN // its user stopped it, and it stays stopped
@@ -138,7 +138,9 @@ func (t *tracer) stopped(c change) syscall.Errno {
 		// execve gave the thread the number of its process. Its own is gone.
 		if former, err := syscall.PtraceGetEventMsg(c.tid); err == nil && int(former) != c.tid {
 			delete(t.calls, int(former))
+			t.shown.Gone(int(former))
 		}
+		t.shown.Executed(c.tid)
 	case event == 0:
 		pass = uintptr(signal)
 	}
@@ -146,6 +148,8 @@ func (t *tracer) stopped(c change) syscall.Errno {
 		delete(t.calls, c.tid)
 		request = unix.PTRACE_DETACH
 	}
-	_, errno := trace.Ptrace(request, uintptr(c.tid), 0, pass)
-	return errno
+	if _, errno := trace.Ptrace(request, uintptr(c.tid), 0, pass); errno != 0 {
+		return errno
+	}
+	return nil
 }

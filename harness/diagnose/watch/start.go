@@ -54,8 +54,8 @@ func (t *tracer) seizeNew(pid int) error {
 	if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil || !status.Stopped() {
 		return fmt.Errorf("wait for the new program: status %#x, %w", status, err)
 	}
-	if _, errno := trace.SyscallInfo(pid); errno != 0 {
-		return fmt.Errorf("%w: PTRACE_GET_SYSCALL_INFO: %w; it needs Linux 5.3", ErrForbidden, errno)
+	if _, err := t.shown.As(pid, trace.Entry); err != nil {
+		return fmt.Errorf("%w: %w", ErrForbidden, err)
 	}
 	if _, errno := trace.Ptrace(unix.PTRACE_DETACH, uintptr(pid), 0, uintptr(syscall.SIGSTOP)); errno != 0 {
 		return fmt.Errorf("stop the new program: %w", errno)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/poc/sys"
+	"github.com/mapstack/conformance/poc/trace"
 )
 
 // ErrForbidden is wrapped by the errors of Run and Attach when the program may not,
@@ -98,6 +99,7 @@ type tracer struct {
 	Options
 	kernel *sys.Kernel
 	audit  uint32
+	shown  *trace.Calls
 	// calls has every traced thread, with the call that it is in; nil for a call that
 	// does not matter.
 	calls   map[int]*Attempt
@@ -118,7 +120,8 @@ func newTracer(o Options) (*tracer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrForbidden, err)
 	}
-	return &tracer{Options: o, kernel: kernel, audit: auditArch(rec), calls: map[int]*Attempt{}}, nil
+	audit := auditArch(rec)
+	return &tracer{Options: o, kernel: kernel, audit: audit, shown: trace.NewCalls(kernel.Table, audit), calls: map[int]*Attempt{}}, nil
 }
 
 // auditArch returns AUDIT_ARCH_* (include/uapi/linux/audit.h) of an architecture.
