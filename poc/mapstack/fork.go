@@ -33,6 +33,11 @@ func (m mapper) fork(o *probe.Obs, kind kind) {
 		return
 	}
 	defer m.release(addr, 4*m.Page)
+	// A fault would end the probe.
+	if v, ok, err := probe.Lookup(addr); err != nil || !ok || !strings.HasPrefix(v.Perms, "rw") {
+		o.Unknown("mapping", fmt.Sprintf("it cannot be written: %q, %v", v.Perms, err))
+		return
+	}
 	var gate [2]int
 	if err := syscall.Pipe2(gate[:], syscall.O_CLOEXEC); err != nil {
 		o.Unknown("gate", err.Error())
