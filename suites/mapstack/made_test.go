@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/claim"
@@ -258,3 +259,31 @@ func TestAContainersFilterIsNoFault(t *testing.T) {
 
 // kindly puts a kind of mapping into the name of a step.
 func kindly(step, kind string) string { return strings.Replace(step, "%s", kind, 1) }
+
+// TestWhatAMachineLacksIsNoFault fails if a kernel is blamed for huge pages that memory
+// has no room for, for a right that a container has not, or for a missing file of /proc.
+func TestWhatAMachineLacksIsNoFault(t *testing.T) {
+	f, _ := recorded.Kernel(t, usual, probe)
+	contained := f
+	contained.Capabilities = new(uint64)
+	noSyscall := recorded.Answer{Step: "fork.plain", Change: func(o *wire.Observation) {
+		*o = wire.Observation{Step: o.Step, Unknown: map[string]string{"child": "open /proc/thread-self/syscall: no such file or directory"}}
+	}}
+	for _, tc := range []struct {
+		id     string
+		facts  facts.Facts
+		answer recorded.Answer
+		want   verdict.Status
+	}{
+		{"MS-021", f, set("huge", "free", "0"), verdict.Unsupported},
+		{"MS-021", f, set("huge", "absent", "open /proc/sys/vm/nr_hugepages: no such file or directory"), verdict.Unsupported},
+		{"MS-021", f, recorded.Answer{Step: "huge", Change: func(o *wire.Observation) { delete(o.Values, "free") }}, verdict.Error},
+		{"MS-023", contained, fails("lockall.call", 12, "ENOMEM"), verdict.Unsupported},
+		{"MS-024", f, noSyscall, verdict.Unsupported},
+		{"MS-020", f, recorded.Answer{Step: "processor", Change: func(o *wire.Observation) { delete(o.Values, "nx") }}, verdict.Error},
+	} {
+		if o := recorded.One(t, Suite(), tc.id, tc.facts, recorded.Answered(t, made(t), tc.answer)); o.Status != tc.want {
+			t.Errorf("%s without %s: %s, want %s: %s", tc.id, tc.answer.Step, o.Status, tc.want, o.Reason)
+		}
+	}
+}
