@@ -41,6 +41,7 @@ func wrong() map[string][]recorded.Wrong {
 			{"MF-113", "length 2^63", einval},
 			{"MF-003", "droppable", einval},
 			{"MF-003", "droppable", value("vmflags", "rd wr nr")},
+			{"MF-003", "droppable", value("child", stored)}, // not wiped
 			{"MF-003", "types file", value("8", ok)},
 			{"MF-004", "types file", value("3", notSupported)},
 			{"MF-004", "types file", value("15", ok)},
