@@ -22,7 +22,7 @@ func executionClaims() []claim.Claim {
 			ID: "MS-018", Level: verdict.Must,
 			English:  "Code in memory mapped with MAP_STACK runs where it runs without: with PROT_READ|PROT_EXEC, with PROT_WRITE too, with PROT_EXEC alone, and after mprotect added PROT_EXEC; what a policy refuses to plain memory it refuses to a stack alike.",
 			Chinese:  "带 MAP_STACK 的内存中的代码与不带时一样可以执行：PROT_READ|PROT_EXEC、再加 PROT_WRITE、单独的 PROT_EXEC，以及用 mprotect 加上 PROT_EXEC 之后；策略对普通内存拒绝的，对栈也同样拒绝。",
-			Source:   "mmap(2): PROT_EXEC, pages may be executed; MAP_STACK is a no-op as far as protections go; a return instruction called in each mapping on 4.19, 6.1, 6.12 and 7.2, on seven architectures",
+			Source:   "mmap(2): PROT_EXEC, pages may be executed; mmap(2), MAP_STACK: this flag is currently a no-op on Linux; a return instruction called in each mapping on 4.19, 6.1, 6.12 and 7.2, on seven architectures",
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, way := range []string{"rx", "rwx", "x", "opened"} {
@@ -38,7 +38,7 @@ func executionClaims() []claim.Claim {
 			ID: "MS-019", Level: verdict.Must,
 			English:  "Code in memory that is readable and writable alone runs, or ends in SIGSEGV, with MAP_STACK exactly as without it.",
 			Chinese:  "只可读写的内存中的代码，无论是否带 MAP_STACK，要么都能执行，要么都以 SIGSEGV 结束。",
-			Source:   "mmap(2): MAP_STACK is a no-op as far as protections go; a return instruction called in each mapping on 4.19, 6.1, 6.12 and 7.2, on seven architectures",
+			Source:   "mmap(2), MAP_STACK: this flag is currently a no-op on Linux; a return instruction called in each mapping on 4.19, 6.1, 6.12 and 7.2, on seven architectures",
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				g.Expect(ran(t, "stack", "rw").outcome).To(gomega.Equal(ran(t, "plain", "rw").outcome),

@@ -73,7 +73,15 @@ func wrong() map[string][]recorded.Wrong {
 			{"SG-009", "yama.stack 0", eperm},
 			{"SG-009", "yama.stack 3", value("perms", "r--p")},
 		},
+		"mips64le-debian12-6.1-loongson3": {
+			{"PR-109", "execute.mmap", value("read", "0")},
+			{"PR-109", "processor", value("rixi", "false")}, // the recording faults
+		},
+		"loong64-debian14-newest": {
+			{"PR-109", "execute.mmap", value("read", "0")},
+		},
 		"riscv64-debian14-newest": {
+			{"PR-109", "execute.mmap", value("read", "0")},
 			{"PR-004", "write.mmap", value("perms", "rwxp")},
 			{"PR-012", "user.stack 2", value("perms", "-w-p")}, // unlike the plain one
 		},
