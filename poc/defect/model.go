@@ -67,7 +67,7 @@ func Models() []Model {
 		subject Subject
 		models  []Model
 	}{
-		{Stack, stacks()}, {Place, placement()}, {Number, numbers()}, {Rule, rules()}, {Memory, memory()}, {Bits, bits()},
+		{Stack, stacks()}, {Stack, executions()}, {Place, placement()}, {Number, numbers()}, {Rule, rules()}, {Memory, memory()}, {Bits, bits()},
 		{Limit, limits()}, {Count, counts()}, {Clone, clones()}, {Signal, signals()}, {Signal, inheritance()},
 	} {
 		for _, m := range group.models {

@@ -30,11 +30,11 @@ func (m mapper) access() {
 	}
 }
 
-// mprotects changes the protection of one stack mapping several times.
-func (m mapper) mprotects() {
+// mprotects changes the protection of one mapping several times.
+func (m mapper) mprotects(step string, flags uint64) {
 	pr := m.Kernel.Prot
-	o := m.Observe("mprotect.map")
-	addr, ok := o.Mmap(0, 4*m.Page, 0, m.stack(), -1, 0)
+	o := m.Observe(step + ".map")
+	addr, ok := o.Mmap(0, 4*m.Page, 0, flags, -1, 0)
 	if ok {
 		o.VMA("", addr)
 	}
@@ -47,7 +47,7 @@ func (m mapper) mprotects() {
 		pr.Read, pr.Read | pr.Write, pr.Read | pr.Exec, pr.Read | pr.Write | pr.Exec,
 		pr.Write, pr.Exec, pr.Read | pr.Write,
 	} {
-		o := m.Observe(fmt.Sprintf("mprotect.%d", i))
+		o := m.Observe(fmt.Sprintf("%s.%d", step, i))
 		o.Mprotect(addr, 4*m.Page, prot)
 		o.VMA("", addr)
 		// Every CPU can use readable and writable memory.

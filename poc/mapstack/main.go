@@ -19,19 +19,27 @@ func main() {
 		m.comparison()
 		m.merging()
 		m.files()
-		m.protections()
+		m.protections("prot", m.stack())
+		m.protections("prot.plain", m.plain())
 		m.types()
 		m.hugePageAdvice()
 		m.growth()
 		m.combinations()
 		m.otherNumbers()
 		m.access()
-		m.mprotects()
+		m.mprotects("mprotect", m.stack())
+		m.mprotects("mprotect.plain", m.plain())
 		m.deaths()
 		m.glibcStack()
 		m.muslStack()
 		m.dontNeed()
 		m.guardRegion()
+		m.olderGlibcStack()
+		m.remaps()
+		m.forks()
+		m.hugePages()
+		m.execution()
+		p.Observe("lockall").Child(probe.Child{Name: "lockall"}).Emit()
 		p.Observe("implied").Child(probe.Child{Name: "implied"}).Emit()
 		p.Observe("mdwe").Child(probe.Child{Name: "mdwe"}).Emit()
 	}, map[string]func(*probe.P){
@@ -43,6 +51,8 @@ func main() {
 		},
 		"access":  func(p *probe.P) { mapper{p}.dieByAccess(p.Args) },
 		"implied": func(p *probe.P) { mapper{p}.impliedExec() },
+		"run":     func(p *probe.P) { mapper{p}.run(p.Args) },
+		"lockall": func(p *probe.P) { mapper{p}.lockAll() },
 		"mdwe":    func(p *probe.P) { mapper{p}.denyWriteExec() },
 	})
 }
@@ -55,11 +65,27 @@ func (m mapper) rw() uint64    { return m.Kernel.Prot.Read | m.Kernel.Prot.Write
 func (m mapper) plain() uint64 { return m.Kernel.Map.Private | m.Kernel.Map.Anonymous }
 func (m mapper) stack() uint64 { return m.plain() | m.Kernel.Map.Stack }
 
+// kind is how a mapping is made: without MAP_STACK as the control, or with it.
+type kind struct {
+	name  string
+	flags uint64
+}
+
+func (m mapper) kinds() []kind { return []kind{{"plain", m.plain()}, {"stack", m.stack()}} }
+
 // failure describes a call that failed while a step was prepared.
 func (m mapper) failure(call string, errno syscall.Errno) string {
 	return fmt.Sprintf("%s: errno %d %s", call, int(errno), m.Kernel.ErrnoName(int(errno)))
 }
 
 // release unmaps what a step mapped. It ignores errors: some steps observe munmap
-// itself, and elsewhere a failure shows in the steps that follow.
-func (m mapper) release(addr uintptr, length uintptr) { m.Kernel.Munmap(addr, length) }
+// itself, and elsewhere a failure shows in the steps that follow. Huge pages are
+// unmapped as a whole, because munmap refuses to split one.
+func (m mapper) release(addr uintptr, length uintptr) {
+	if m.Kernel.Munmap(addr, length) == 0 {
+		return
+	}
+	if v, ok, err := probe.Lookup(addr); err == nil && ok && v.Start == addr {
+		m.Kernel.Munmap(v.Start, v.End-v.Start)
+	}
+}

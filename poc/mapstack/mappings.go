@@ -127,10 +127,10 @@ func (m mapper) files() {
 
 // protections asks for every protection. Nothing is touched: on some CPUs memory
 // that is only writable must not be read.
-func (m mapper) protections() {
+func (m mapper) protections(step string, flags uint64) {
 	for prot := uint64(0); prot < 8; prot++ {
-		o := m.Observe(fmt.Sprintf("prot.%d", prot))
-		addr, ok := o.Mmap(0, m.Page, prot, m.stack(), -1, 0)
+		o := m.Observe(fmt.Sprintf("%s.%d", step, prot))
+		addr, ok := o.Mmap(0, m.Page, prot, flags, -1, 0)
 		if ok {
 			o.VMA("", addr)
 			m.release(addr, m.Page)

@@ -14,6 +14,34 @@ func (m mapper) muslStack() {
 	m.threadStack("musl", m.plain(), stack+m.Page)
 }
 
+// olderGlibcStack repeats nptl/allocatestack.c of glibc before 2.27, with which the
+// systems of 4.19 came. The whole stack is mapped accessible, and then the guard is
+// closed.
+func (m mapper) olderGlibcStack() {
+	const length = 8 << 20
+	o := m.Observe("older.mmap")
+	addr, ok := o.Mmap(0, length, m.rw(), m.stack(), -1, 0)
+	if ok {
+		o.VMA("", addr)
+	}
+	o.Emit()
+	if !ok {
+		return
+	}
+	o = m.Observe("older.mprotect")
+	if o.Mprotect(addr, m.Page, 0) {
+		o.VMA("stack.", addr+m.Page).VMA("guard.", addr)
+		o.Store("top", addr+length-1).Store("bottom", addr+m.Page)
+		o.Write("guard.write", addr+m.Page-1).Read("guard.read", addr)
+	}
+	o.Emit()
+	o = m.Observe("older.munmap")
+	errno := m.Kernel.Munmap(addr, length)
+	o.Read("read", addr+length-1)
+	o.Returned(fmt.Sprintf("munmap(%#x, %#x)", addr, length), 0, errno)
+	o.Emit()
+}
+
 func (m mapper) threadStack(name string, flags uint64, length uintptr) {
 	guard := m.Page
 	o := m.Observe(name + ".mmap")

@@ -40,7 +40,7 @@ func (m memory) bit(step string, bit uint64) {
 	hint += pages * m.Page
 	if addr, ok := o.Mmap(hint, pages*m.Page, m.rw(), m.private()|bit, -1, 0); ok {
 		o.Resident("resident", addr, pages).VMA("", addr)
-		m.Kernel.Munmap(addr, pages*m.Page)
+		m.release(addr, pages*m.Page)
 	}
 	o.Set("bare", m.bare(hint, bit))
 	m.occupied(o, bit)
@@ -50,7 +50,7 @@ func (m memory) bit(step string, bit uint64) {
 func (m memory) bare(hint uintptr, bit uint64) string {
 	addr, errno := m.Kernel.Mmap(hint, m.Page, m.rw(), m.Kernel.Map.Private|bit, -1, 0)
 	if errno == 0 {
-		m.Kernel.Munmap(addr, m.Page)
+		m.release(addr, m.Page)
 	}
 	return m.Outcome(errno)
 }
@@ -71,7 +71,7 @@ func (m memory) occupied(o *probe.Obs, bit uint64) {
 		o.Set("occupied", "replaced")
 	default:
 		o.Set("occupied", "elsewhere")
-		m.Kernel.Munmap(addr, m.Page)
+		m.release(addr, m.Page)
 	}
 	o.Byte("kept", taken)
 	m.Kernel.Munmap(taken, m.Page)

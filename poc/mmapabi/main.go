@@ -47,11 +47,22 @@ const pages = 16
 func (m memory) rw() uint64      { return m.Kernel.Prot.Read | m.Kernel.Prot.Write }
 func (m memory) private() uint64 { return m.Kernel.Map.Private | m.Kernel.Map.Anonymous }
 
+// release unmaps what a step mapped. Huge pages are unmapped as a whole, because munmap
+// refuses to split one, and each that stayed mapped would be missing afterwards.
+func (m memory) release(addr, length uintptr) {
+	if m.Kernel.Munmap(addr, length) == 0 {
+		return
+	}
+	if v, ok, err := probe.Lookup(addr); err == nil && ok && v.Start == addr {
+		m.Kernel.Munmap(v.Start, v.End-v.Start)
+	}
+}
+
 // try maps n pages anywhere, unmaps them again, and returns the outcome.
 func (m memory) try(n uintptr, prot, flags uint64, fd int) string {
 	addr, errno := m.Kernel.Mmap(0, n*m.Page, prot, flags, fd, 0)
 	if errno == 0 {
-		m.Kernel.Munmap(addr, n*m.Page)
+		m.release(addr, n*m.Page)
 	}
 	return m.Outcome(errno)
 }
@@ -60,7 +71,7 @@ func (m memory) try(n uintptr, prot, flags uint64, fd int) string {
 func (m memory) call(step string, addr, n uintptr, prot, flags uint64, fd int) {
 	o := m.Observe(step)
 	if got, ok := o.Mmap(addr, n*m.Page, prot, flags, fd, 0); ok {
-		m.Kernel.Munmap(got, n*m.Page)
+		m.release(got, n*m.Page)
 	}
 	o.Emit()
 }

@@ -2,7 +2,11 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"strconv"
+	"syscall"
+
+	"github.com/mapstack/conformance/poc/probe"
 )
 
 // types observes every value of the type field, anonymous and with a file.
@@ -26,9 +30,41 @@ func (m memory) types() {
 	o = m.Observe("droppable")
 	if addr, ok := o.Mmap(0, pages*m.Page, m.rw(), droppable|m.Kernel.Map.Anonymous, -1, 0); ok {
 		o.VMA("", addr).Store("store", addr)
+		m.inherited(o, addr)
 		m.Kernel.Munmap(addr, pages*m.Page)
 	}
 	o.Emit()
+}
+
+// inherited records the byte at an address in a process made by fork. The first thing
+// that the process does is to write it to a pipe.
+func (m memory) inherited(o *probe.Obs, addr uintptr) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var pipe [2]int
+	if err := syscall.Pipe2(pipe[:], syscall.O_CLOEXEC); err != nil {
+		o.Unknown("child", err.Error())
+		return
+	}
+	defer syscall.Close(pipe[0])
+	first := [4]uintptr{syscall.SYS_WRITE, uintptr(pipe[1]), addr, 1}
+	pid, errno, err := m.Kernel.CloneFirst(m.Kernel.Signal.Chld, first)
+	syscall.Close(pipe[1])
+	if err == nil && errno != 0 {
+		err = errno
+	}
+	if err != nil {
+		o.Unknown("child", "make a process: "+err.Error())
+		return
+	}
+	b := make([]byte, 1)
+	n, err := syscall.Read(pipe[0], b)
+	_, _ = syscall.Wait4(pid, nil, 0, nil)
+	if n != 1 {
+		o.Unknown("child", fmt.Sprintf("the process wrote nothing: %v", err))
+		return
+	}
+	o.Set("child", b[0])
 }
 
 // unknownBits observes the bits that have no name on this architecture. It uses the

@@ -137,5 +137,8 @@ func (t thread) smallest(runtime sys.SigStack) {
 		}
 	}
 	o.Set("size", int(taken))
+	if size, told := needed(); told {
+		o.Set("needed", size)
+	}
 	o.Returned(fmt.Sprintf("sigaltstack({size=%d})", refused), 0, try(refused))
 }

@@ -1,7 +1,10 @@
 package mmapabi
 
 import (
+	"fmt"
+	"slices"
 	"sort"
+	"strconv"
 
 	"github.com/onsi/gomega"
 
@@ -10,6 +13,7 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
+	"github.com/mapstack/conformance/suites/internal/feature"
 	"github.com/mapstack/conformance/suites/internal/history"
 )
 
@@ -72,21 +76,21 @@ func ruleClaims() []claim.Claim {
 		},
 		{
 			ID: "MF-002", Level: verdict.Must,
-			English:  "An anonymous mapping is accepted as MAP_SHARED and MAP_PRIVATE and refused with EINVAL for every other type but MAP_DROPPABLE.",
-			Chinese:  "匿名映射接受 MAP_SHARED 和 MAP_PRIVATE；除 MAP_DROPPABLE 外的其他类型均以 EINVAL 拒绝。",
-			Source:   "do_mmap in mm/mmap.c",
+			English:  "An anonymous mapping is accepted as MAP_SHARED and MAP_PRIVATE and refused with EINVAL without a type, as MAP_SHARED_VALIDATE, and with all bits of the type set.",
+			Chinese:  "匿名映射接受 MAP_SHARED 和 MAP_PRIVATE；不给类型、MAP_SHARED_VALIDATE 或类型各位全为 1 时以 EINVAL 拒绝。",
+			Source:   "mmap(2): EINVAL, flags contained none of MAP_PRIVATE, MAP_SHARED, or MAP_SHARED_VALIDATE; do_mmap in mm/mmap.c (4.19 to 7.3)",
 			UserMode: claim.Emulated,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("types anonymous")
 				rows(g, o, ok, "1", "2")
-				rows(g, o, invalid, "0", "3", "4", "5", "6", "7", "9", "10", "11", "12", "13", "14", "15")
+				rows(g, o, invalid, "0", "3", "15")
 			},
 		},
 		{
 			ID: "MF-003", Level: verdict.Should,
 			English:  "From 6.11 on MAP_DROPPABLE gives an anonymous mapping that is wiped on fork, never dumped and not accounted; before it is refused with EINVAL, and with a file always.",
 			Chinese:  "从 6.11 起，MAP_DROPPABLE 给出在 fork 时清空、不转储、不计账的匿名映射；此前以 EINVAL 拒绝，用于文件时始终拒绝。",
-			Source:   "commit 9651fcedf7b9; observed on 5.10 to 7.3",
+			Source:   "MAP_DROPPABLE in mmap(2); commit 9651fcedf7b9; a process made by fork tells what it finds; observed on 5.10 to 7.3",
 			UserMode: claim.HostRelease,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
 				rows(g, t.Step("types file"), invalid, "8")
@@ -98,18 +102,32 @@ func ruleClaims() []claim.Claim {
 				expect.OK(g, o)
 				g.Expect(o.Words("vmflags")).To(gomega.ContainElements("dp", "wf", "dd", "nr"), "VmFlags")
 				rows(g, o, ok, "store")
+				if _, told := o.Values["child"]; told {
+					rows(g, o, "0", "child")
+				}
 			}),
 		},
 		{
 			ID: "MF-004", Level: verdict.Must,
-			English:  "A mapping of a file is accepted as MAP_SHARED, MAP_PRIVATE and MAP_SHARED_VALIDATE and refused with EINVAL for every other type.",
-			Chinese:  "文件映射接受 MAP_SHARED、MAP_PRIVATE 和 MAP_SHARED_VALIDATE，其他类型均以 EINVAL 拒绝。",
-			Source:   "do_mmap in mm/mmap.c",
+			English:  "A mapping of a file is accepted as MAP_SHARED, MAP_PRIVATE and MAP_SHARED_VALIDATE and refused with EINVAL without a type and with all bits of the type set.",
+			Chinese:  "文件映射接受 MAP_SHARED、MAP_PRIVATE 和 MAP_SHARED_VALIDATE，不给类型或类型各位全为 1 时以 EINVAL 拒绝。",
+			Source:   "mmap(2): EINVAL, flags contained none of MAP_PRIVATE, MAP_SHARED, or MAP_SHARED_VALIDATE; do_mmap in mm/mmap.c (4.19 to 7.3)",
 			UserMode: claim.Emulated,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("types file")
 				rows(g, o, ok, "1", "2", "3")
-				all(g, o, invalid, "1", "2", "3")
+				rows(g, o, invalid, "0", "15")
+			},
+		},
+		{
+			ID: "MF-111", Level: verdict.Should, // a vendor may define one: MAP_DROPPABLE is new in 6.11
+			English:  "mmap refuses every type that has no name with EINVAL, anonymous and with a file.",
+			Chinese:  "mmap 对没有名字的每种类型均以 EINVAL 拒绝，匿名映射和文件映射都是如此。",
+			Source:   "do_mmap in mm/mmap.c (4.19 to 7.3)",
+			UserMode: claim.Emulated,
+			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+				all(g, t.Step("types anonymous"), invalid, "1", "2", "8")
+				all(g, t.Step("types file"), invalid, "1", "2", "3")
 			},
 		},
 		{
@@ -126,16 +144,20 @@ func ruleClaims() []claim.Claim {
 		},
 		{
 			ID: "MF-012", Level: verdict.Must,
-			English:  "No combination of protections is refused, with or without MAP_STACK: arch_validate_flags does not look at them.",
-			Chinese:  "无论是否带 MAP_STACK，任何保护组合都不会被拒绝：arch_validate_flags 不检查它们。",
-			Source:   "arch_validate_flags in include/linux/mman.h, overridden only by arm64 and sparc",
+			English:  "No combination of protections is refused, with or without MAP_STACK, but for executable memory that a policy refuses to both.",
+			Chinese:  "无论是否带 MAP_STACK，任何保护组合都不会被拒绝，除非策略对两者都拒绝可执行内存。",
+			Source:   "mmap(2): prot is PROT_NONE or the bitwise OR of the others; arch_validate_flags in include/linux/mman.h, overridden only by arm64 and sparc",
 			UserMode: claim.Emulated,
-			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
 				o := t.Step("protections")
-				for _, prot := range []string{"0", "1", "2", "3", "4", "5", "6", "7"} {
-					rows(g, o, ok, prot, prot+" stack")
+				for prot := uint64(0); prot < 8; prot++ {
+					want, plain := ok, strconv.FormatUint(prot, 10)
+					if prot&a.Prot.Exec != 0 && feature.Refused(o.Value(plain)) && feature.Policy(f) != "" {
+						want = o.Value(plain)
+					}
+					rows(g, o, want, plain, plain+" stack")
 				}
-			},
+			}),
 		},
 	}
 }
@@ -196,9 +218,24 @@ func validateClaims() []claim.Claim {
 		},
 		{
 			ID: "MF-010", Level: verdict.Must,
+			English:  "MAP_SHARED_VALIDATE refuses the bits from 0x200000 to 0x2000000 that have no meaning on the architecture with EOPNOTSUPP.",
+			Chinese:  "MAP_SHARED_VALIDATE 以 EOPNOTSUPP 拒绝 0x200000 到 0x2000000 中在本架构上没有含义的各位。",
+			Source:   "mmap(2): MAP_SHARED_VALIDATE fails with EOPNOTSUPP for unknown flags; LEGACY_MAP_MASK in include/linux/mman.h (4.19 to 7.3)",
+			UserMode: claim.Emulated,
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+				o := t.Step("unknown bits validated file")
+				for bit := uint64(0x200000); bit <= 0x2000000; bit <<= 1 {
+					if !slices.ContainsFunc(a.Map.Named(), func(c abi.Const) bool { return c.Value == bit }) {
+						rows(g, o, notSupported, fmt.Sprintf("%#x", bit))
+					}
+				}
+			}),
+		},
+		{
+			ID: "MF-112", Level: verdict.Should, // the next flag will be one of them
 			English:  "MAP_SHARED_VALIDATE refuses every bit that has no meaning on the architecture with EOPNOTSUPP.",
 			Chinese:  "MAP_SHARED_VALIDATE 以 EOPNOTSUPP 拒绝在本架构上没有含义的每一位。",
-			Source:   "LEGACY_MAP_MASK in include/linux/mman.h; do_mmap in mm/mmap.c",
+			Source:   "mmap(2): MAP_SHARED_VALIDATE; LEGACY_MAP_MASK in include/linux/mman.h (4.19 to 7.3)",
 			UserMode: claim.Emulated,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				all(g, t.Step("unknown bits validated file"), notSupported)

@@ -34,10 +34,17 @@ func wrong() map[string][]recorded.Wrong {
 			{"MF-001", "offset", value("write", "ok")},
 			{"MF-002", "types anonymous", value("1", invalid)},
 			{"MF-002", "types anonymous", value("3", ok)},
+			{"MF-002", "types anonymous", value("15", notSupported)},
+			{"MF-111", "types anonymous", value("5", ok)},
+			{"MF-111", "types file", value("8", ok)},
+			{"MF-112", "unknown bits validated file", value("0x200", ok)},
+			{"MF-113", "length 2^63", einval},
 			{"MF-003", "droppable", einval},
 			{"MF-003", "droppable", value("vmflags", "rd wr nr")},
+			{"MF-003", "droppable", value("child", stored)}, // not wiped
 			{"MF-003", "types file", value("8", ok)},
 			{"MF-004", "types file", value("3", notSupported)},
+			{"MF-004", "types file", value("15", ok)},
 			{"MF-004", "types file", value("0", ok)},
 			{"MF-005", "unknown bits shared file", value("0x400000", notSupported)},
 			{"MF-005", "unknown bits private anonymous", value("0x200", invalid)},
@@ -52,7 +59,8 @@ func wrong() map[string][]recorded.Wrong {
 			{"MF-011", "validated anonymous", success},
 			{"MF-012", "protections", value("6 stack", invalid)},
 			{"MF-012", "protections", value("0", invalid)},
-			{"MF-013", "noreplace free", success}, // elsewhere
+			{"MF-012", "protections", value("7", "EACCES")}, // no policy is in force
+			{"MF-013", "noreplace free", success},           // elsewhere
 			{"MF-013", "noreplace occupied", success},
 			{"MF-013", "noreplace occupied", value("kept", "0")},
 			{"MF-013", "noreplace and fixed occupied", success},
@@ -66,8 +74,8 @@ func wrong() map[string][]recorded.Wrong {
 			{"MF-016", "hint unaligned", value("aligned", "false")},
 			{"MF-016", "hint occupied", func(o *wire.Observation) { o.Ret = o.Values["asked"] }},
 			{"MF-017", "length 0", success},
-			{"MF-017", "length 2^63", einval},
-			{"MF-017", "length 2^64-1", einval},
+			{"MF-017", "length 2^63", success},
+			{"MF-017", "length 2^64-1", recorded.Errno(14, "EFAULT")},
 			{"MF-017", "offset unaligned", success},
 			{"MF-018", "no file", success},
 			{"MF-018", "anonymous with no file", recorded.Errno(9, "EBADF")},
@@ -206,17 +214,57 @@ func TestSysconfIsHeldAgainstTheKernel(t *testing.T) {
 func TestHugePagesDecideOnlyWhatTheyCan(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	none := recorded.Change(t, tr, "environment", func(o *wire.Observation) { delete(o.Values, "hugepages") })
+	some := recorded.Change(t, tr, "environment", value("hugepages", "2"))
+	marked := func(flags string) func(*wire.Observation) {
+		return func(o *wire.Observation) { success(o); value("vmflags", flags)(o) }
+	}
+	huge, small := marked("rd wr ht"), marked("rd wr")
 	for name, tc := range map[string]struct {
 		tr   wire.Transcript
 		want verdict.Status
 	}{
 		"none at all, ENOENT":      {recorded.Change(t, none, "hugetlb", recorded.Errno(2, "ENOENT")), verdict.Pass},
 		"none at all, ENOMEM":      {none, verdict.Fail},
-		"some, and it is accepted": {recorded.Change(t, recorded.Change(t, tr, "environment", value("hugepages", "2")), "hugetlb", success), verdict.Error},
+		"some, and it is accepted": {recorded.Change(t, recorded.Change(t, some, "hugetlb", success), "bit 0x40000", huge), verdict.Pass},
+		"some, and it is ignored":  {recorded.Change(t, recorded.Change(t, some, "hugetlb", success), "bit 0x40000", small), verdict.Fail},
+		"some, all in use":         {some, verdict.Pass},
+		"some, another error":      {recorded.Change(t, some, "hugetlb", einval), verdict.Fail},
 	} {
 		if o := recorded.Judge(Suite(), f, tc.tr)["MF-024"]; o.Status != tc.want {
 			t.Errorf("%s: %+v", name, o)
 		}
+	}
+}
+
+// TestAPolicyRefusesStacksAlike fails if a policy against executable memory is taken for
+// a fault of the kernel, or if it may treat stacks differently.
+func TestAPolicyRefusesStacksAlike(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	f.LSMs = []string{"capability", "selinux"}
+	plain := recorded.Change(t, tr, "protections", value("7", "EACCES"))
+	for name, tc := range map[string]struct {
+		tr   wire.Transcript
+		want verdict.Status
+	}{
+		"both refused":    {recorded.Change(t, plain, "protections", value("7 stack", "EACCES")), verdict.Pass},
+		"two errors":      {recorded.Change(t, plain, "protections", value("7 stack", "EPERM")), verdict.Fail},
+		"plain alone":     {plain, verdict.Fail},
+		"stack alone":     {recorded.Change(t, tr, "protections", value("7 stack", "EACCES")), verdict.Fail},
+		"data is no code": {recorded.Change(t, recorded.Change(t, tr, "protections", value("3", "EACCES")), "protections", value("3 stack", "EACCES")), verdict.Fail},
+	} {
+		if o := recorded.One(t, Suite(), "MF-012", f, tc.tr); o.Status != tc.want {
+			t.Errorf("%s: %s, want %s: %s", name, o.Status, tc.want, o.Reason)
+		}
+	}
+}
+
+// TestAContainerMayNotLock fails if root without CAP_IPC_LOCK is expected to lock memory.
+func TestAContainerMayNotLock(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	none := uint64(0)
+	f.Capabilities = &none
+	if o := recorded.One(t, Suite(), "MF-021", f, recorded.Change(t, tr, "locked.root over the limit", enomem)); o.Status != verdict.Unsupported {
+		t.Errorf("%+v", o)
 	}
 }
 

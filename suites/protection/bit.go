@@ -19,9 +19,22 @@ func bitClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "PR-008", Level: verdict.Must,
+			English: "mprotect refuses the protection bits 0x100000 and 0x80000000, which no architecture defines, with EINVAL, and the protection stays as it was.",
+			Chinese: "mprotect 以 EINVAL 拒绝任何架构都未定义的保护位 0x100000 和 0x80000000，原有的保护保持不变。",
+			Source:  "mprotect(2): EINVAL, invalid flags specified in prot; arch_validate_prot in include/linux/mman.h and arch/*/include/asm/mman.h (4.19 to 7.3)",
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+				o := t.Step("unknown bits in mprotect")
+				for _, bit := range []string{"0x100000", "0x80000000"} {
+					equal(g, o, bit, invalid)
+					kept(g, o, bit)
+				}
+			}),
+		},
+		{
+			ID: "PR-108", Level: verdict.Should, // a vendor may define one
 			English: "mprotect refuses every protection bit that the architecture does not define with EINVAL, and the protection stays as it was.",
 			Chinese: "mprotect 以 EINVAL 拒绝本架构未定义的每个保护位，原有的保护保持不变。",
-			Source:  "arch_validate_prot in include/linux/mman.h and arch/*/include/asm/mman.h; mprotect(2)",
+			Source:  "arch_validate_prot in include/linux/mman.h and arch/*/include/asm/mman.h (4.19 to 7.3); mprotect(2)",
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				o := t.Step("unknown bits in mprotect")
 				for _, bit := range unknown(a) {

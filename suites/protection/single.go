@@ -103,6 +103,28 @@ func singleClaims() []claim.Claim {
 				}
 			},
 		},
+		{
+			ID: "PR-109", Level: verdict.Should, // POSIX lets memory be readable that only has PROT_EXEC
+			English: "On loong64, on riscv64 and on MIPS CPUs with RIXI, memory with PROT_EXEC alone that was never touched cannot be read.",
+			Chinese: "在 loong64、riscv64 以及具有 RIXI 的 MIPS CPU 上，不能读取只有 PROT_EXEC 且从未访问过的内存。",
+			Source:  "protection_map of arch/{loongarch,riscv,mips}/mm; observed: loong64 7.2, riscv64 7.2 and mips64le 6.1 on a Loongson-3A4000 fault; a page that was touched before reads on loong64 and mips64le",
+			Unsupported: func(cell matrix.Cell, a abi.Table) string {
+				switch a.GOARCH {
+				case "loong64", "riscv64", "mips64le":
+					return harmed(cell, a)
+				}
+				return "whether such memory can be read depends on more than the architecture, see PR-102 and PR-106"
+			},
+			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+				t.Ended("execute")
+				o, want := t.Step("execute.mmap"), fault
+				if a.GOARCH == "mips64le" && t.Step("processor").Value("rixi") != "true" {
+					want = "0"
+				}
+				expect.OK(g, o)
+				equal(g, o, "read", want)
+			}),
+		},
 	}
 }
 

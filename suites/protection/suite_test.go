@@ -1,6 +1,7 @@
 package protection
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/mapstack/conformance/harness/judge/verdict"
@@ -54,9 +55,11 @@ func wrong() map[string][]recorded.Wrong {
 			{"PR-106", "execute.mprotect", value("read", "0")},
 			{"PR-102", "execute.mmap", value("read", "0")},
 			{"PR-102", "processor", value("ospke", "false")}, // the recording faults
-			{"PR-008", "unknown bits in mprotect", value("0x20", "ok")},
+			{"PR-008", "unknown bits in mprotect", value("0x100000", "ok")},
+			{"PR-108", "unknown bits in mprotect", value("0x20", "ok")},
 			{"PR-008", "unknown bits in mprotect", value("0x80000000", "EACCES")},
-			{"PR-008", "unknown bits in mprotect", value("0x40 store", "fault")},
+			{"PR-008", "unknown bits in mprotect", value("0x80000000 store", "fault")},
+			{"PR-108", "unknown bits in mprotect", value("0x40 store", "fault")},
 			{"PR-103", "unknown bits in mmap", value("0x40", "EINVAL")},
 			{"PR-103", "unknown bits in mmap", value("0x40 store", "fault")},
 			{"PR-104", "sem in mprotect", einval},
@@ -65,10 +68,20 @@ func wrong() map[string][]recorded.Wrong {
 			{"PR-012", "user.stack 3", value("perms", "r--p")}, // what the article says
 			{"PR-012", "user.stack 7", value("store", "fault")},
 			{"PR-012", "user.plain 0", eperm},
+			{"PR-012", "user.stack 7", eperm}, // plain memory is not refused
+			{"PR-012", "user.plain 7", eperm}, // the stack escapes the policy
 			{"SG-009", "yama.stack 0", eperm},
 			{"SG-009", "yama.stack 3", value("perms", "r--p")},
 		},
+		"mips64le-debian12-6.1-loongson3": {
+			{"PR-109", "execute.mmap", value("read", "0")},
+			{"PR-109", "processor", value("rixi", "false")}, // the recording faults
+		},
+		"loong64-debian14-newest": {
+			{"PR-109", "execute.mmap", value("read", "0")},
+		},
 		"riscv64-debian14-newest": {
+			{"PR-109", "execute.mmap", value("read", "0")},
 			{"PR-004", "write.mmap", value("perms", "rwxp")},
 			{"PR-012", "user.stack 2", value("perms", "-w-p")}, // unlike the plain one
 		},
@@ -125,10 +138,45 @@ func TestCPUsWithoutTheFeatureMayRead(t *testing.T) {
 	}
 }
 
+// TestAPolicyRefusesStacksAlike fails if a policy against executable memory is taken for
+// a fault of the kernel, or if a strict Yama may bring one.
+func TestAPolicyRefusesStacksAlike(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	refuse := func(tr wire.Transcript, child string) wire.Transcript {
+		for _, step := range []string{"plain 6", "stack 6", "plain 7", "stack 7"} {
+			tr = recorded.Change(t, tr, child+"."+step, recorded.Errno(13, "EACCES"))
+		}
+		return tr
+	}
+	for name, tc := range map[string]struct {
+		id   string
+		tr   wire.Transcript
+		want verdict.Status
+	}{
+		"a user":           {"PR-012", refuse(tr, "user"), verdict.Pass},
+		"before and after": {"SG-009", refuse(refuse(tr, "user"), "yama"), verdict.Pass},
+		"with Yama alone":  {"SG-009", refuse(tr, "yama"), verdict.Fail},
+		"unlisted modules": {"PR-012", recorded.Change(t, tr, "modules", value("active", "")), verdict.Pass},
+	} {
+		if o := recorded.One(t, Suite(), tc.id, f, tc.tr); o.Status != tc.want {
+			t.Errorf("%s, %s: %s, want %s: %s", tc.id, name, o.Status, tc.want, o.Reason)
+		}
+	}
+	for scope, why := range map[string]string{"": "no Yama", "3": "fixed"} {
+		g := f
+		g.Sysctls = maps.Clone(f.Sysctls)
+		if g.Sysctls["kernel.yama.ptrace_scope"] = scope; scope == "" {
+			delete(g.Sysctls, "kernel.yama.ptrace_scope")
+		}
+		if o := recorded.One(t, Suite(), "SG-009", g, tr); o.Status != verdict.Unsupported {
+			t.Errorf("SG-009, %s: %+v", why, o)
+		}
+	}
+}
+
 func TestOtherConditionsAreNoVerdict(t *testing.T) {
 	recorded.Judged(t, Suite(), usual, probe, verdict.Error, []recorded.Wrong{
 		{"PR-004", "write", value("timedout", "true")},
-		{"PR-012", "modules", value("active", "")},
 		{"PR-012", "user.who", value("uid", "0")},
 		{"PR-012", "user", value("exit", "2")},
 		{"SG-009", "yama set", value("scope", "1")},

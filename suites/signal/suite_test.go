@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/matrix/release"
+	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 
@@ -39,6 +41,39 @@ func wrong() map[string][]recorded.Wrong {
 
 func TestEveryClaimCanFail(t *testing.T) {
 	recorded.EveryClaimCanFail(t, Suite(), probe, wrong())
+}
+
+// TestALargerSignalStackMayBeNeeded fails if a kernel is blamed for a size that it tells
+// programs of, or for that of its time, or if any size is taken for one of these.
+func TestALargerSignalStackMayBeNeeded(t *testing.T) {
+	value := recorded.Value
+	for _, tc := range []struct {
+		cell, size, needed string
+		release            release.Release
+		want               verdict.Status
+	}{
+		{usual, "2697", "2696", release.Release{Major: 6, Minor: 1}, verdict.Pass},
+		{usual, "2048", "2696", release.Release{Major: 6, Minor: 1}, verdict.Pass},
+		{usual, "2047", "2696", release.Release{Major: 6, Minor: 1}, verdict.Fail},
+		{usual, "2698", "2696", release.Release{Major: 6, Minor: 1}, verdict.Fail},
+		{usual, "2048", "1024", release.Release{Major: 6, Minor: 1}, verdict.Pass},
+		{usual, "2697", "", release.Release{Major: 6, Minor: 1}, verdict.Fail},
+		{"ppc64le-debian14-newest-64k", "2048", "", release.Release{Major: 4, Minor: 19}, verdict.Pass},
+		{"ppc64le-debian14-newest-64k", "2048", "", release.Release{Major: 5, Minor: 14}, verdict.Fail},
+		{"ppc64le-debian14-newest-64k", "1024", "", release.Release{Major: 4, Minor: 19}, verdict.Fail},
+	} {
+		f, tr := recorded.Kernel(t, tc.cell, probe)
+		f.Release = tc.release
+		tr = recorded.Change(t, tr, "thread.smallest", value("size", tc.size))
+		tr = recorded.Change(t, tr, "thread.smallest", func(o *wire.Observation) {
+			if delete(o.Values, "needed"); tc.needed != "" {
+				o.Values["needed"] = tc.needed
+			}
+		})
+		if o := recorded.One(t, Suite(), "SG-002", f, tr); o.Status != tc.want {
+			t.Errorf("%+v: %s: %s", tc, o.Status, o.Reason)
+		}
+	}
 }
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
