@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -179,6 +180,24 @@ func TestCellsWithAGroupRunOnlyWhenTheyOrTheGroupAreNamed(t *testing.T) {
 	}
 	if _, err := Select(cells, Selection{Cell: "fat"}); err == nil || !strings.Contains(err.Error(), "lean, plain, small") {
 		t.Errorf("an unknown group: %v", err)
+	}
+}
+
+func TestTheLeanCellsAreKernelsAndSettingsOfTheirOwn(t *testing.T) {
+	lean, err := Select(fixture(t), Selection{Cell: "lean"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]string{}
+	for _, c := range lean {
+		if c.Kernel.From != Source && len(c.Policy)+len(c.Params) == 0 {
+			t.Errorf("cell %s is like those of the matrix", c.Name)
+		}
+		key := fmt.Sprint(c.Kernel, c.Policy, c.Params)
+		if other := seen[key]; other != "" {
+			t.Errorf("cells %s and %s are the same", other, c.Name)
+		}
+		seen[key] = c.Name
 	}
 }
 
