@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
 // Cell is one point of the matrix.
@@ -21,6 +24,9 @@ type Cell struct {
 	// Policy holds the settings that the operating system has for its programs. A guest gets
 	// the same ones. Empty for a cell that tests the kernel alone.
 	Policy []Setting `yaml:"policy,omitempty" json:"policy,omitempty"`
+	// Params are kernel parameters that the cell is about. A guest gets them besides those
+	// of its machine.
+	Params []arch.Param `yaml:"params,omitempty" json:"params,omitempty"`
 
 	// Host is the kind of running system where the probes run; empty for a QEMU guest.
 	// Such a cell is in no file: it is made of what the system says of itself.
@@ -31,6 +37,10 @@ type Cell struct {
 	Tier Tier `yaml:"tier,omitempty" json:"tier,omitempty"`
 	// For is the architecture (a GOARCH) that the cell says something about.
 	For string `yaml:"for,omitempty" json:"for,omitempty"`
+	// Group names cells that belong together. A cell with a group runs only if its name or
+	// its group is asked for: its kernel takes minutes to build, or a run of the matrix must
+	// not depend on it. Empty for the other cells.
+	Group string `yaml:"group,omitempty" json:"group,omitempty"`
 	// Focus narrows the claims that are checked on the cell, in the form of FOCUS; empty
 	// for all claims.
 	Focus string `yaml:"focus,omitempty" json:"focus,omitempty"`
@@ -73,6 +83,17 @@ func (s Setting) Check() error {
 		return fmt.Errorf("the setting %s is %q; it must be a number, max, a percentage, or SOFT:HARD", s.Name, s.Value)
 	case s.Source == "":
 		return fmt.Errorf("the setting %s has no source; name the file that sets it", s.Name)
+	}
+	return nil
+}
+
+// checkParam returns what is wrong with a kernel parameter of a cell; nil if it is valid.
+func checkParam(p arch.Param) error {
+	switch {
+	case p.Value == "" || strings.ContainsAny(p.Value, " \t\n\""):
+		return fmt.Errorf("the kernel parameter %q must not be empty, or have a space or a quote; give one parameter, K or K=V", p.Value)
+	case p.Reason == "":
+		return fmt.Errorf("the kernel parameter %s has no reason; say what the cell shows with it", p.Value)
 	}
 	return nil
 }
@@ -127,4 +148,12 @@ type Kernel struct {
 	// Series is the upstream series that the cell is about, such as "6.1", or "newest" to
 	// follow the suite. A resolved kernel of another series is an error.
 	Series string `yaml:"series" json:"series"`
+	// Config names the fragments of the configuration that a kernel from source is built
+	// with: CONFIG.config in the fixtures. A later one overrides an earlier one.
+	Config []string `yaml:"config,omitempty" json:"config,omitempty"`
+}
+
+// known reports whether anything is said about the kernel besides where it is from.
+func (k Kernel) known() bool {
+	return k.Suite != "" || k.Package != "" || k.Series != "" || len(k.Config) > 0
 }

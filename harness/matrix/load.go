@@ -20,8 +20,9 @@ const (
 )
 
 var (
-	cellName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
-	series   = regexp.MustCompile(`^([0-9]+\.[0-9]+|newest)$`)
+	cellName   = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
+	configName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+	series     = regexp.MustCompile(`^([0-9]+\.[0-9]+|newest)$`)
 )
 
 // file is the name of the matrix in the fixtures.
@@ -56,6 +57,11 @@ func Parse(file string, data []byte) ([]Cell, error) {
 		}
 		seen[c.Name] = true
 	}
+	for i, c := range doc.Cells {
+		if seen[c.Group] {
+			problems = append(problems, at(file, data, i, fmt.Sprintf("cell %q: group %q is the name of a cell; --cell must tell them apart", c.Name, c.Group)))
+		}
+	}
 	if len(doc.Cells) == 0 {
 		problems = append(problems, fmt.Errorf("%s: no cells; the file must have a list named cells", file))
 	}
@@ -79,9 +85,17 @@ func (c Cell) problems() (found []string) {
 		if !series.MatchString(k.Series) {
 			bad("kernel series %q must be like \"6.1\", or newest", k.Series)
 		}
+		if (k.From == Source) != (len(k.Config) > 0) {
+			bad("kernel config must name what a kernel from %s is built with, and be left out for others", Source)
+		}
+		for _, name := range k.Config {
+			if !configName.MatchString(name) {
+				bad("kernel config %q must be the name of a file in fixtures without .config", name)
+			}
+		}
 	case Supplied:
-		if k != (Kernel{From: Supplied}) {
-			bad("a supplied kernel must have no suite, package or series: nobody knows which kernel it will be")
+		if k.known() {
+			bad("a supplied kernel must have no suite, package, series or config: nobody knows which kernel it will be")
 		}
 	default:
 		bad("kernel from %q must be %s or %s, or left out", k.From, Source, Supplied)
@@ -98,6 +112,14 @@ func (c Cell) problems() (found []string) {
 		if err := s.Check(); err != nil {
 			bad("%v", err)
 		}
+	}
+	for _, p := range c.Params {
+		if err := checkParam(p); err != nil {
+			bad("%v", err)
+		}
+	}
+	if c.Group != "" && !cellName.MatchString(c.Group) {
+		bad("group %q must be like the name of a cell", c.Group)
 	}
 	if c.Tier != "" && !slices.Contains(Tiers(), c.Tier) {
 		bad("tier %q must be one of %s, or left out", c.Tier, Tiers())

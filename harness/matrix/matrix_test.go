@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -33,6 +34,15 @@ func TestBadCellsSayFileLineAndWhatIsAllowed(t *testing.T) {
 		"tier for nothing":    {"    os: Some", "    tier: twin\n    os: Some", "2", "where there is a tier"},
 		"for an alias":        {"    os: Some", "    tier: twin\n    for: s390\n    os: Some", "2", "must be a GOARCH"},
 		"for without a tier":  {"    os: Some", "    for: s390x\n    os: Some", "2", "left out where there is none"},
+		"source as an image":  {"{suite", "{from: source, suite", "2", "must name what"},
+		"config of an image":  {"{suite", "{config: [amd64], suite", "2", "must name what"},
+		"config as a path":    {"{suite", "{from: source, config: [../x], suite", "2", "in fixtures without .config"},
+		"supplied and known":  {"{suite", "{from: supplied, suite", "2", "must have no suite"},
+		"supplied and built":  {`{suite: bookworm, package: linux-image-amd64, series: "6.1"}`, "{from: supplied, config: [x]}", "2", "must have no suite"},
+		"group as a name":     {"    os: Some", "    group: a-1\n    os: Some", "2", "is the name of a cell"},
+		"odd group":           {"    os: Some", "    group: A B\n    os: Some", "2", "like the name of a cell"},
+		"two parameters":      {"    os: Some", "    params: [{value: a b, reason: r}]\n    os: Some", "2", "give one parameter"},
+		"why a parameter":     {"    os: Some", "    params: [{value: a=b}]\n    os: Some", "2", "has no reason"},
 		"no OS":               {"    os: Some OS\n", "", "2", "os is missing"},
 		"no cells":            {good, "cells: []\n", "", "no cells"},
 		"not YAML":            {"cells:", "cells: [", "", ""},
@@ -140,6 +150,54 @@ func TestCellsWithATierRunOnlyWhenAsked(t *testing.T) {
 		if err != nil || strings.Join(names, " ") != c.want {
 			t.Errorf("%+v: got %v, %v; want %s", c.s, names, err, c.want)
 		}
+	}
+}
+
+func TestCellsWithAGroupRunOnlyWhenTheyOrTheGroupAreNamed(t *testing.T) {
+	cells := []Cell{{Name: "plain", Arch: "amd64"}, {Name: "small", Arch: "amd64", Group: "lean", Kernel: Kernel{Series: "6.1"}},
+		{Name: "smaller", Arch: "amd64", Group: "lean", Kernel: Kernel{Series: "5.10"}}}
+	for _, c := range []struct {
+		s    Selection
+		want string
+	}{
+		{Selection{}, "plain"},
+		{Selection{Arch: "amd64"}, "plain"},
+		{Selection{Cell: "plain"}, "plain"},
+		{Selection{Cell: "smaller"}, "smaller"},
+		{Selection{Cell: "lean"}, "small smaller"},
+		{Selection{Cell: "lean,plain"}, "plain small smaller"},
+		{Selection{Cell: "lean", Kernel: "6.1", Arch: "amd64"}, "small"},
+		{Selection{All: true}, "plain small smaller"},
+	} {
+		got, err := Select(cells, c.s)
+		var names []string
+		for _, cell := range got {
+			names = append(names, cell.Name)
+		}
+		if err != nil || strings.Join(names, " ") != c.want {
+			t.Errorf("%+v: got %v, %v; want %s", c.s, names, err, c.want)
+		}
+	}
+	if _, err := Select(cells, Selection{Cell: "fat"}); err == nil || !strings.Contains(err.Error(), "lean, plain, small") {
+		t.Errorf("an unknown group: %v", err)
+	}
+}
+
+func TestTheLeanCellsAreKernelsAndSettingsOfTheirOwn(t *testing.T) {
+	lean, err := Select(fixture(t), Selection{Cell: "lean"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]string{}
+	for _, c := range lean {
+		if c.Kernel.From != Source && len(c.Policy)+len(c.Params) == 0 {
+			t.Errorf("cell %s is like those of the matrix", c.Name)
+		}
+		key := fmt.Sprint(c.Kernel, c.Policy, c.Params)
+		if other := seen[key]; other != "" {
+			t.Errorf("cells %s and %s are the same", other, c.Name)
+		}
+		seen[key] = c.Name
 	}
 }
 

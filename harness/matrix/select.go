@@ -13,14 +13,15 @@ import (
 // nothing.
 type Selection struct {
 	Arch   string // any name of an architecture
-	Cell   string // cell names
+	Cell   string // names of cells, or of groups
 	Kernel string // kernel series
-	Tiered bool   // also select cells with a tier that neither Arch nor Cell asks for
+	All    bool   // also select cells with a tier or a group that nothing asks for
 }
 
 // Select returns the cells that every field of s allows, in the file's order. It leaves out
-// cells with a tier if s has no architecture, no name and not Tiered. A name that matches
-// nothing is an error that lists the valid names.
+// cells with a tier unless s has an architecture or a name. It leaves out cells with a group
+// unless s names the cell or the group. With All it leaves out none of them. A name that
+// matches nothing is an error that lists the valid names.
 func Select(cells []Cell, s Selection) ([]Cell, error) {
 	asked := split(s.Arch)
 	for i, name := range asked {
@@ -30,7 +31,7 @@ func Select(cells []Cell, s Selection) ([]Cell, error) {
 		}
 		asked[i] = rec.GOARCH
 	}
-	byCell, err := named("cell", s.Cell, cells, func(c Cell) string { return c.Name })
+	byCell, err := named("cell", s.Cell, cells, func(c Cell) string { return c.Group }, func(c Cell) string { return c.Name })
 	if err != nil {
 		return nil, err
 	}
@@ -40,10 +41,12 @@ func Select(cells []Cell, s Selection) ([]Cell, error) {
 	}
 	var chosen []Cell
 	for _, c := range cells {
-		if c.Tier != "" && !s.Tiered && len(asked)+len(byCell) == 0 {
+		inGroup := c.Group != "" && byCell[c.Group]
+		unasked := c.Tier != "" && len(asked)+len(byCell) == 0 || c.Group != "" && !inGroup && !byCell[c.Name]
+		if unasked && !s.All {
 			continue
 		}
-		if (len(asked) == 0 || slices.ContainsFunc(asked, c.About)) && allows(byCell, c.Name) && allows(bySeries, c.Kernel.Series) {
+		if (len(asked) == 0 || slices.ContainsFunc(asked, c.About)) && (inGroup || allows(byCell, c.Name)) && allows(bySeries, c.Kernel.Series) {
 			chosen = append(chosen, c)
 		}
 	}
@@ -68,11 +71,11 @@ func has(cells []Cell, field func(Cell) string, value string) bool {
 	return false
 }
 
-func named(what, list string, cells []Cell, field func(Cell) string) (map[string]bool, error) {
+func named(what, list string, cells []Cell, fields ...func(Cell) string) (map[string]bool, error) {
 	set := map[string]bool{}
 	for _, name := range split(list) {
-		if !has(cells, field, name) {
-			return nil, unknown(what, name, cells, field)
+		if !slices.ContainsFunc(fields, func(field func(Cell) string) bool { return has(cells, field, name) }) {
+			return nil, unknown(what, name, cells, fields...)
 		}
 		set[name] = true
 	}

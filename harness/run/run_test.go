@@ -200,3 +200,25 @@ func TestAStoppedGuestsConsoleIsNoExplanation(t *testing.T) {
 		}
 	}
 }
+
+func TestAGuestGetsTheParametersOfItsCell(t *testing.T) {
+	e, _ := engine(source{qemu: []string{"/nowhere/qemu"}})
+	e.Params = []arch.Param{{Value: "quiet", Reason: "asked for"}}
+	c := cell("set", "amd64", 512)
+	c.Params = []arch.Param{{Value: "transparent_hugepage=never", Reason: "as vendors have it"}}
+	c.Policy = []matrix.Setting{{Of: matrix.OfSysctl, Name: "vm.overcommit_ratio", Value: "200", Source: "a file"}, {Of: matrix.OfSession, Name: "tasks", Value: "max", Source: "a file"}}
+	f := &factory{engine: e, cell: c}
+	if err := f.gather(t.Context(), func(context.Context) (kernel.Image, error) { return kernel.Image{Path: "/nowhere/kernel"}, nil }); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range f.config.Params() {
+		if p.Reason == "" {
+			t.Errorf("nothing says why the guest gets %s", p.Value)
+		}
+		got = append(got, p.Value)
+	}
+	if all := strings.Join(got, " "); !strings.HasSuffix(all, " quiet transparent_hugepage=never sysctl.vm.overcommit_ratio=200") {
+		t.Errorf("the guest gets %s", all)
+	}
+}

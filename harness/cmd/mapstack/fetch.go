@@ -13,6 +13,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/run/workbench"
+	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
 func fetchCommand() *cobra.Command {
@@ -22,7 +23,7 @@ func fetchCommand() *cobra.Command {
 		Use: "fetch", Short: "Download and prepare everything the cells need, without booting them",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s.Tiered = update // the lock pins every kernel that an archive holds
+			s.All = update // the lock pins every kernel that an archive holds
 			cells, err := s.cells()
 			if err != nil {
 				return err
@@ -37,7 +38,23 @@ func fetchCommand() *cobra.Command {
 				d.Close()
 				return err
 			}
+			var grouped []matrix.Cell
+			if update {
+				// The lock needs the packages of these cells and not their kernels, some of
+				// which take minutes to build.
+				for _, c := range cells {
+					if c.Group != "" {
+						grouped = append(grouped, c)
+					}
+				}
+				cells = slices.DeleteFunc(cells, func(c matrix.Cell) bool { return c.Group != "" })
+			}
 			images, pins, err := bench.Fetch(cmd.Context(), cells)
+			if err == nil {
+				var more []kernel.Pin
+				more, err = bench.Pins(cmd.Context(), grouped)
+				pins = append(pins, more...)
+			}
 			d.Close()
 			if err != nil {
 				return err

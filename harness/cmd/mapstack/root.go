@@ -35,7 +35,7 @@ func root() *cobra.Command {
 
 func (s *selection) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.Arch, "arch", "", "only these architectures, by any of their names (comma-separated)")
-	cmd.Flags().StringVar(&s.Cell, "cell", "", "only these cells (comma-separated)")
+	cmd.Flags().StringVar(&s.Cell, "cell", "", "only these cells, or groups of cells such as lean (comma-separated)")
 	cmd.Flags().StringVar(&s.Kernel, "kernel", "", "only these kernel series, such as 6.1 or newest (comma-separated)")
 	cmd.Flags().StringArrayVar(&s.supplied, "supply", nil, "supply a part that no archive has, as NAME=VALUE, such as SW64_KERNEL=FILE; overrides the environment (may be repeated)")
 	cmd.Flags().BoolVar(&s.locked, "locked", false, "accept no kernel but the one in fixtures/kernels.lock")
@@ -63,16 +63,16 @@ func listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "Show the cells", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s.Tiered = true
+			s.All = true
 			cells, err := s.cells()
 			if err != nil {
 				return err
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "CELL\tARCH\tKERNEL\tPAGE\tCPUS\tMEMORY\tTIER\tOS")
+			fmt.Fprintln(w, "CELL\tARCH\tKERNEL\tPAGE\tCPUS\tMEMORY\tTIER OR GROUP\tOS")
 			for _, c := range cells {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%dk\t%d\t%d MiB\t%s\t%s\n",
-					c.Name, c.Arch, cmp.Or(c.Kernel.Series, string(c.Kernel.From)), c.PageSize>>10, c.CPUs, c.Memory, cmp.Or(strings.TrimPrefix(c.For+" "+string(c.Tier), " "), "-"), c.OS)
+					c.Name, c.Arch, cmp.Or(c.Kernel.Series, string(c.Kernel.From)), c.PageSize>>10, c.CPUs, c.Memory, cmp.Or(strings.TrimPrefix(c.For+" "+string(c.Tier), " "), c.Group, "-"), c.OS)
 			}
 			return w.Flush()
 		},

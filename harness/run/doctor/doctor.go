@@ -98,23 +98,14 @@ func parts(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) (fo
 	seen := map[string]bool{}
 	for _, cell := range cells {
 		rec, err := arch.Lookup(cell.Arch)
-		if err != nil || seen[rec.GOARCH] {
+		compiled := rec.GNU != "" || cell.Kernel.From == matrix.Source
+		if err != nil || seen[rec.GOARCH] || !compiled && !rec.Supplied {
 			continue
 		}
 		seen[rec.GOARCH] = true
 		switch {
-		case rec.GNU != "":
-			f := Finding{What: "compilers for " + rec.GOARCH}
-			var missing *gnu.MissingError
-			switch tools, err := gnu.Find(ctx, rec); {
-			case errors.As(err, &missing):
-				f.State, f.Remedy = "not in PATH: "+strings.Join(missing.Lacks, ", "), missing.Remedy()
-			case err != nil:
-				f.State, f.Remedy = err.Error(), "correct what this names, then run doctor again"
-			default:
-				f.State = tools.Target + "-gcc " + tools.Version
-			}
-			found = append(found, f)
+		case compiled:
+			found = append(found, compilers(ctx, rec))
 		case rec.Supplied:
 			f := Finding{What: "a kernel of " + rec.GOARCH, State: "supplied"}
 			var missing *local.MissingError
@@ -127,6 +118,21 @@ func parts(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) (fo
 		}
 	}
 	return found
+}
+
+// compilers checks what builds the kernels of an architecture.
+func compilers(ctx context.Context, rec arch.Record) Finding {
+	f := Finding{What: "compilers for " + rec.GOARCH}
+	var missing *gnu.MissingError
+	switch tools, err := gnu.Compiler(ctx, rec); {
+	case errors.As(err, &missing):
+		f.State, f.Remedy = "not found: "+strings.Join(missing.Lacks, ", "), missing.Remedy()
+	case err != nil:
+		f.State, f.Remedy = oneLine(err.Error()), "correct what this names, then run doctor again"
+	default:
+		f.State = tools.String()
+	}
+	return f
 }
 
 // emulators finds the emulators. None is ever missing, because a run takes those that are not

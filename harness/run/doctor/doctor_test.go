@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,6 +47,22 @@ func TestWhatIsMissingComesWithTheCommandThatSuppliesIt(t *testing.T) {
 		{What: "kernel of b", State: "no such package", Remedy: "mapstack fetch --cell b"},
 	}
 	if d := cmp.Diff(want, found); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestACellThatIsBuiltHereNeedsCompilers fails if doctor is silent about missing compilers
+// because another cell of the architecture needs none.
+func TestACellThatIsBuiltHereNeedsCompilers(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	stock := matrix.Cell{Name: "stock", Arch: runtime.GOARCH}
+	built := matrix.Cell{Name: "built", Arch: runtime.GOARCH, Kernel: matrix.Kernel{From: matrix.Source}}
+	if found := parts(t.Context(), nil, []matrix.Cell{stock}); len(found) != 0 {
+		t.Errorf("a kernel from a package needs %v", found)
+	}
+	want := []Finding{{What: "compilers for " + runtime.GOARCH, State: "not found: gcc, ld, make, flex, bison, bc",
+		Remedy: "apt-get install gcc libc6-dev libelf-dev make flex bison bc"}}
+	if d := cmp.Diff(want, parts(t.Context(), nil, []matrix.Cell{stock, built, built})); d != "" {
 		t.Error(d)
 	}
 }

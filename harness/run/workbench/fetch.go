@@ -50,6 +50,19 @@ func (b *Bench) fetch(ctx context.Context, cell matrix.Cell) (image kernel.Image
 	return image, pin, err
 }
 
+// Pins returns the packages that hold the kernels of cells. It downloads none of them.
+func (b *Bench) Pins(ctx context.Context, cells []matrix.Cell) ([]kernel.Pin, error) {
+	var pins []kernel.Pin
+	for _, cell := range cells {
+		pin, err := b.Kernels.Resolve(ctx, cell)
+		if err != nil {
+			return nil, err
+		}
+		pins = append(pins, pin)
+	}
+	return pins, nil
+}
+
 // WriteLock writes the kernels of the whole matrix to the lock in the checkout.
 func (b *Bench) WriteLock(pins []kernel.Pin) error {
 	data, err := kernel.LockOf(pins).Marshal()

@@ -131,7 +131,7 @@ func Open(ctx context.Context, o Options) (*Bench, error) {
 		p, err := b.Parts(rec)
 		return p.Kernel, err
 	}
-	b.Kernels.Config = func(rec arch.Record) ([]byte, error) { return fs.ReadFile(o.Data, rec.GOARCH+".config") }
+	b.Kernels.Config = func(name string) ([]byte, error) { return fs.ReadFile(o.Data, name+".config") }
 	b.Toolbox.Supplied = func(rec arch.Record) (string, string, error) {
 		p, err := b.Parts(rec)
 		return p.QEMU, p.Firmware, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func stage(t *testing.T, compiler string, names ...string) arch.Record {
 	dir := t.TempDir()
 	for _, name := range names {
 		text := "#!/bin/sh\nexit 1\n"
-		if strings.HasSuffix(name, "-gcc-"+release) {
+		if name == "gcc" || strings.HasSuffix(name, "-gcc-"+release) {
 			text = "#!/bin/sh\n" + compiler + "\n"
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
@@ -55,5 +56,48 @@ func TestEveryMissingProgramIsNamedWithOneCommand(t *testing.T) {
 	}
 	if _, err := Find(t.Context(), stage(t, `exit 3`, all...)); err == nil {
 		t.Error("a compiler that fails is taken for one that works")
+	}
+}
+
+// own are the programs that build a kernel of this host's architecture.
+var own = []string{"gcc", "ld", "make", "flex", "bison", "bc"}
+
+func TestAKernelOfThisHostIsBuiltWithItsOwnCompiler(t *testing.T) {
+	host, err := arch.Lookup(runtime.GOARCH)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const works = `case $1 in -dumpfullversion) echo 14.2.0;; *) echo /lib/x;; esac`
+	stage(t, works, own...)
+	tools, err := Compiler(t.Context(), host)
+	if err != nil || tools.String() != "gcc 14.2.0" || tools.Prefix() != "" || filepath.Base(tools.CC) != "gcc" {
+		t.Errorf("%v, %+v", err, tools)
+	}
+	for i, lacking := range own {
+		stage(t, works, slices.Delete(slices.Clone(own), i, i+1)...)
+		_, err := Compiler(t.Context(), host)
+		var missing *MissingError
+		if !errors.As(err, &missing) || !slices.Equal(missing.Lacks, []string{lacking}) || !strings.Contains(err.Error(), "apt-get install gcc libc6-dev libelf-dev ") {
+			t.Errorf("without %s: %v", lacking, err)
+		}
+	}
+	stage(t, `case $1 in -dumpfullversion) echo 14.2.0;; *) echo libelf.so;; esac`, own...)
+	var missing *MissingError
+	if _, err := Compiler(t.Context(), host); !errors.As(err, &missing) || !slices.Equal(missing.Lacks, []string{"libelf.so"}) {
+		t.Errorf("without libelf: %v", err)
+	}
+	other := "riscv64"
+	if runtime.GOARCH == other {
+		other = "amd64"
+	}
+	if host, err = arch.Lookup(other); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Compiler(t.Context(), host); err == nil || !strings.Contains(err.Error(), "this host is "+runtime.GOARCH) {
+		t.Errorf("another architecture: %v", err)
+	}
+	alpha := stage(t, works, all...)
+	if tools, err := Compiler(t.Context(), alpha); err != nil || tools.String() != "alpha-linux-gnu-gcc 14.2.0" {
+		t.Errorf("alpha: %v, %v", tools, err)
 	}
 }

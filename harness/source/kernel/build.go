@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -34,17 +35,37 @@ const sourceArch = "all"
 // version begins with the version of the kernel.
 var sourcePackage = regexp.MustCompile(`^linux-source-[0-9]+\.[0-9]+$`)
 
+// sourceMeta is the metapackage that depends on the newest source of its suite.
+const sourceMeta = "linux-source"
+
 // resolveSource finds the package that a kernel is built from.
 func resolveSource(ctx context.Context, a Archive, suite, asked string) (Pin, error) {
-	if !sourcePackage.MatchString(asked) {
-		return Pin{}, fmt.Errorf("package %s holds no kernel's source; name one such as linux-source-6.1", asked)
+	if asked != sourceMeta && !sourcePackage.MatchString(asked) {
+		return Pin{}, fmt.Errorf("package %s holds no kernel's source; name one such as linux-source-6.1, or %s for the newest", asked, sourceMeta)
 	}
 	p, err := a.Find(ctx, suite, sourceArch, asked)
+	if err == nil && asked == sourceMeta {
+		p, err = newestSource(ctx, a, suite, p)
+	}
 	if err != nil {
 		return Pin{}, err
 	}
 	version, _, _ := strings.Cut(p.Version, "-")
 	return Pin{Suite: suite, Arch: sourceArch, Asked: asked, Release: version, Image: fileOf(p)}, nil
+}
+
+// newestSource returns the package that the metapackage depends on.
+func newestSource(ctx context.Context, a Archive, suite string, meta debian.Package) (debian.Package, error) {
+	groups, err := meta.DependsOn()
+	if err != nil {
+		return debian.Package{}, err
+	}
+	for _, name := range slices.Concat(groups...) {
+		if sourcePackage.MatchString(name) {
+			return a.Find(ctx, suite, sourceArch, name)
+		}
+	}
+	return debian.Package{}, fmt.Errorf("package %s %s of %s depends on no kernel's source", meta.Name, meta.Version, suite)
 }
 
 // built returns the kernel of a cell that is built from source.
@@ -57,11 +78,11 @@ func (r *Resolver) built(ctx context.Context, cell matrix.Cell) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	tools, err := gnu.Find(ctx, rec)
+	tools, err := gnu.Compiler(ctx, rec)
 	if err != nil {
 		return Image{}, fmt.Errorf("kernel of cell %s: %w", cell.Name, err)
 	}
-	config, err := r.Config(rec)
+	config, err := r.config(cell)
 	if err != nil {
 		return Image{}, err
 	}
@@ -70,6 +91,12 @@ func (r *Resolver) built(ctx context.Context, cell matrix.Cell) (Image, error) {
 		source, err := r.fetch(ctx, pin, pin.Image)
 		if err != nil {
 			return err
+		}
+		select {
+		case r.builds <- struct{}{}:
+			defer func() { <-r.builds }()
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 		what := fmt.Sprintf("Linux %s for %s (minutes)", pin.Release, rec.GOARCH)
 		r.sink(progress.Event{Cell: cell.Name, Stage: progress.Build, What: what})
@@ -86,8 +113,24 @@ func (r *Resolver) built(ctx context.Context, cell matrix.Cell) (Image, error) {
 	}
 	image.Provenance = pin.provenance(r.locked, warning)
 	image.Provenance.Kind = sourceKind
-	image.Provenance.Compiler = tools.Target + "-gcc " + tools.Version
+	image.Provenance.Compiler = tools.String()
 	return image, nil
+}
+
+// config returns the fragments of a cell's configuration as one.
+func (r *Resolver) config(cell matrix.Cell) ([]byte, error) {
+	var all []byte
+	for _, name := range cell.Kernel.Config {
+		text, err := r.Config(name)
+		if err != nil {
+			return nil, fmt.Errorf("configuration of cell %s: %w", cell.Name, err)
+		}
+		if err := checkFragment(text); err != nil {
+			return nil, fmt.Errorf("configuration of cell %s, fragment %s: %w", cell.Name, name, err)
+		}
+		all = append(all, text...)
+	}
+	return all, nil
 }
 
 // buildVersion goes into the cache's key: raise it when the output changes.
@@ -170,19 +213,66 @@ func unpackSource(ctx context.Context, deb, dir string) (string, error) {
 	return tree, err
 }
 
-// untaken returns the options of a fragment that a configuration lacks.
-func untaken(fragment, conf []byte) []string {
-	has := map[string]bool{}
-	for line := range strings.Lines(string(conf)) {
-		has[strings.TrimSpace(line)] = true
+// The lines of a configuration: an option with a value, or one that is off.
+var (
+	optionOn  = regexp.MustCompile(`^(CONFIG_[A-Z0-9_]+)=(.+)$`)
+	optionOff = regexp.MustCompile(`^# (CONFIG_[A-Z0-9_]+) is not set$`)
+)
+
+// checkFragment returns an error for a line that kconfig would ignore, or would take for a
+// comment although it names an option.
+func checkFragment(text []byte) error {
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		line = strings.TrimSuffix(line, "\n")
+		spaced := line != strings.TrimSpace(line)
+		comment := strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "# CONFIG_")
+		if spaced || line != "" && !comment && !optionOn.MatchString(line) && !optionOff.MatchString(line) {
+			return fmt.Errorf("line %d, %.80q, must be CONFIG_NAME=VALUE, # CONFIG_NAME is not set, or a comment that starts otherwise, without spaces around it", n, line)
+		}
 	}
+	return nil
+}
+
+// untaken returns the lines of a fragment that a configuration does not obey. If a
+// fragment names an option twice, the later line counts, as kconfig has it.
+func untaken(fragment, conf []byte) []string {
+	want, names := options(fragment)
+	has, _ := options(conf)
 	var lost []string
-	for line := range strings.Lines(string(fragment)) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, "CONFIG_") && !has[line] {
-			lost = append(lost, line)
+	for _, name := range names {
+		switch {
+		case has[name] == want[name]:
+		case want[name] == "":
+			lost = append(lost, "# "+name+" is not set")
+		default:
+			lost = append(lost, name+"="+want[name])
 		}
 	}
 	return lost
+}
+
+// options returns the options that a configuration names, and their names in the order in
+// which they come first. The value of an option that is off is empty.
+func options(conf []byte) (values map[string]string, names []string) {
+	values = map[string]string{}
+	for line := range strings.Lines(string(conf)) {
+		line = strings.TrimSpace(line)
+		name, value := "", ""
+		if m := optionOn.FindStringSubmatch(line); m != nil {
+			name, value = m[1], m[2]
+		} else if m := optionOff.FindStringSubmatch(line); m != nil {
+			name = m[1]
+		} else {
+			continue
+		}
+		if _, again := values[name]; !again {
+			names = append(names, name)
+		}
+		values[name] = value
+	}
+	return values, names
 }
 
 // maker runs the kernel's make.
@@ -193,8 +283,9 @@ type maker struct {
 }
 
 func (m maker) run(ctx context.Context, args ...string) error {
-	args = append([]string{"-C", m.tree, "O=" + m.out, "ARCH=" + m.rec.GOARCH,
-		"CROSS_COMPILE=" + m.tools.Target + "-", "CC=" + m.tools.CC}, args...)
+	// kbuild accepts the name that uname gives an architecture.
+	args = append([]string{"-C", m.tree, "O=" + m.out, "ARCH=" + m.rec.Uname,
+		"CROSS_COMPILE=" + m.tools.Prefix(), "CC=" + m.tools.CC}, args...)
 	cmd := exec.CommandContext(ctx, "make", args...)
 	// The same source and compiler give the same bytes.
 	cmd.Env = append(os.Environ(), "MAKEFLAGS=", "MFLAGS=", "KCONFIG_ALLCONFIG="+m.fragment, "LC_ALL=C",

@@ -6,8 +6,10 @@ import (
 	"context"
 	"debug/elf"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -37,6 +39,8 @@ func sourceShelf(t *testing.T) *shelf {
 	s.add("bookworm", sourceArch, "linux-source-6.1", "6.1.176-1", "",
 		entry{"usr/src/linux-source-6.1.tar.xz", squeeze(t, decompress.XZ, tree.Bytes())})
 	s.add("bookworm", sourceArch, "linux-source-6.2", "6.2.9-1", "", entry{"usr/share/doc/readme", []byte("nothing")})
+	s.add("bookworm", sourceArch, "linux-source", "6.1.176-1", "linux-base (>= 4.5), linux-source-6.1 (= 6.1.176-1)")
+	s.add("trixie", sourceArch, "linux-source", "6.12.1-1", "linux-base")
 	return s
 }
 
@@ -47,7 +51,7 @@ func tools(t *testing.T, makes string) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"alpha-linux-gnu-gcc-12": "case $1 in -dumpfullversion) echo 12.2.0;; *) echo /lib/x;; esac", "alpha-linux-gnu-gccgo-12": "exit 1",
-		"alpha-linux-gnu-ld": "exit 1", "gcc": "exit 1", "flex": "exit 1", "bison": "exit 1", "bc": "exit 1", "make": makes,
+		"alpha-linux-gnu-ld": "exit 1", "ld": "exit 1", "gcc": "case $1 in -dumpfullversion) echo 14.2.0;; *) echo /lib/x;; esac", "flex": "exit 1", "bison": "exit 1", "bc": "exit 1", "make": makes,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/bash\n"+text+"\n"), 0o755); err != nil {
 			t.Fatal(err)
@@ -67,18 +71,23 @@ func TestAKernelIsBuiltOnceFromItsSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("VMLINUX", vmlinux)
-	cell := matrix.Cell{Name: "twin", Arch: "alpha", Kernel: matrix.Kernel{From: matrix.Source, Suite: "bookworm", Package: "linux-source-6.1", Series: "6.1"}}
+	cell := matrix.Cell{Name: "twin", Arch: "alpha", Kernel: matrix.Kernel{From: matrix.Source, Suite: "bookworm", Package: "linux-source-6.1", Series: "6.1", Config: []string{"a"}}}
 	for name, tc := range map[string]struct {
 		makes, config, want string
 		change              func(*matrix.Cell)
 	}{
-		"works":               {makes, "CONFIG_PCI=y\n", "", nil},
-		"an option is lost":   {makes + "\nsed -i /PCI/d $out/.config", "# why\nCONFIG_PCI=y\n", "did not take CONFIG_PCI=y", nil},
-		"make fails":          {"echo cannot compile x.c; exit 2", "", "cannot compile x.c", nil},
-		"no kernel comes out": {strings.Replace(makes, "vmlinux)", "never)", 1), "", "read the built kernel", nil},
-		"another series":      {makes, "", "6.12", func(c *matrix.Cell) { c.Kernel.Series = "6.12" }},
-		"no source package":   {makes, "", "linux-source-6.1", func(c *matrix.Cell) { c.Kernel.Package = "linux-image-6.1" }},
-		"an empty package":    {makes, "", "holds no linux-source", func(c *matrix.Cell) { c.Kernel.Package, c.Kernel.Series = "linux-source-6.2", "6.2" }},
+		"works":                {makes, "CONFIG_PCI=y\n", "", nil},
+		"an option is lost":    {makes + "\nsed -i /PCI/d $out/.config", "# why\nCONFIG_PCI=y\n", "did not take CONFIG_PCI=y", nil},
+		"an option stays":      {makes + "\necho CONFIG_PCI=y >>$out/.config", "# CONFIG_PCI is not set\n", "did not take # CONFIG_PCI is not set", nil},
+		"a line is misspelled": {makes, "# CONFIG_PCI isn't set\n", "cell twin, fragment a: line 1", nil},
+		"no such fragment":     {makes, "", "no fragment b", func(c *matrix.Cell) { c.Kernel.Config = []string{"a", "b"} }},
+		"make fails":           {"echo cannot compile x.c; exit 2", "", "cannot compile x.c", nil},
+		"no kernel comes out":  {strings.Replace(makes, "vmlinux)", "never)", 1), "", "read the built kernel", nil},
+		"another series":       {makes, "", "6.12", func(c *matrix.Cell) { c.Kernel.Series = "6.12" }},
+		"the newest":           {makes, "", "", func(c *matrix.Cell) { c.Kernel.Package, c.Kernel.Series = "linux-source", "newest" }},
+		"no newest":            {makes, "", "depends on no kernel's source", func(c *matrix.Cell) { c.Kernel.Suite, c.Kernel.Package = "trixie", "linux-source" }},
+		"no source package":    {makes, "", "linux-source-6.1", func(c *matrix.Cell) { c.Kernel.Package = "linux-image-6.1" }},
+		"an empty package":     {makes, "", "holds no linux-source", func(c *matrix.Cell) { c.Kernel.Package, c.Kernel.Series = "linux-source-6.2", "6.2" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tools(t, tc.makes)
@@ -87,7 +96,7 @@ func TestAKernelIsBuiltOnceFromItsSource(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := NewResolver(sourceShelf(t), c, Lock{}, false, progress.Discard)
-			r.Config = func(arch.Record) ([]byte, error) { return []byte(tc.config), nil }
+			r.Config = fragments(map[string]string{"a": tc.config})
 			cell := cell
 			if tc.change != nil {
 				tc.change(&cell)
@@ -112,6 +121,115 @@ func TestAKernelIsBuiltOnceFromItsSource(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fragments returns the fragments of a resolver.
+func fragments(texts map[string]string) func(string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		text, ok := texts[name]
+		if !ok {
+			return nil, fmt.Errorf("no fragment %s", name)
+		}
+		return []byte(text), nil
+	}
+}
+
+func TestCellsWithTheirOwnConfigurationsHaveKernelsOfTheirOwn(t *testing.T) {
+	host, err := arch.Lookup(runtime.GOARCH)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vmlinux := filepath.Join(t.TempDir(), "vmlinux")
+	if err := os.WriteFile(vmlinux, tinyELF(t, host.ELF, binary.LittleEndian), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("VMLINUX", vmlinux)
+	// kbuild must be told the name that it knows, and this host's own compiler.
+	tools(t, `case "$*" in *" ARCH=`+host.Uname+` CROSS_COMPILE= CC=/"*/gcc*) ;; *) echo "told $*"; exit 2;; esac
+`+strings.Replace(makes, `cp "$KCONFIG_ALLCONFIG"`, `tac "$KCONFIG_ALLCONFIG" | sort -t= -k1,1 -u | grep = >`, 1))
+	c, err := cache.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := NewResolver(sourceShelf(t), c, Lock{}, false, progress.Discard)
+	r.Config = fragments(map[string]string{"full": "CONFIG_HZ=100\n\n# why\nCONFIG_SMP=y\n", "lean": "# CONFIG_PID_NS is not set\n", "fast": "CONFIG_HZ=1000\n"})
+	paths := map[string]bool{}
+	for _, config := range [][]string{{"full"}, {"full", "lean"}, {"full", "fast"}} {
+		image, err := r.Image(t.Context(), matrix.Cell{Name: "lean", Arch: host.GOARCH, Kernel: matrix.Kernel{
+			From: matrix.Source, Suite: "bookworm", Package: "linux-source-6.1", Series: "6.1", Config: config}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if image.Provenance.Compiler != "gcc 14.2.0" {
+			t.Errorf("compiled by %q", image.Provenance.Compiler)
+		}
+		paths[image.Path] = true
+	}
+	if len(paths) != 3 {
+		t.Errorf("the kernels of three configurations are %v", paths)
+	}
+}
+
+func TestTheLaterFragmentDecidesWhatAConfigurationMustHave(t *testing.T) {
+	const fragment = "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_N=1\n# CONFIG_A is not set\nCONFIG_B=y\nCONFIG_N=2\n"
+	for conf, want := range map[string]string{
+		"CONFIG_B=y\nCONFIG_N=2\n":                        "",
+		"# CONFIG_A is not set\nCONFIG_B=y\nCONFIG_N=2\n": "",
+		"CONFIG_A=y\nCONFIG_B=y\nCONFIG_N=2\n":            "# CONFIG_A is not set",
+		"# CONFIG_B is not set\nCONFIG_N=2\n":             "CONFIG_B=y",
+		"CONFIG_B=y\nCONFIG_N=1\n":                        "CONFIG_N=2",
+		"CONFIG_A=m\nCONFIG_BB=y\n":                       "# CONFIG_A is not set, CONFIG_B=y, CONFIG_N=2",
+	} {
+		if got := strings.Join(untaken([]byte(fragment), []byte(conf)), ", "); got != want {
+			t.Errorf("of %q was lost %q, want %q", conf, got, want)
+		}
+	}
+}
+
+func TestEveryConfigurationIsUsedAndCanBeRead(t *testing.T) {
+	cells, err := matrix.Load(os.DirFS("../../../fixtures"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	for _, c := range cells {
+		for _, name := range c.Kernel.Config {
+			used[name+".config"] = true
+		}
+	}
+	files, err := filepath.Glob("../../../fixtures/*.config")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = checkFragment(text)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if !used[filepath.Base(file)] {
+			t.Errorf("no cell uses %s", file)
+		}
+		delete(used, filepath.Base(file))
+	}
+	for name := range used {
+		t.Errorf("a cell names %s, which is not in fixtures", name)
+	}
+}
+
+func FuzzFragment(f *testing.F) {
+	f.Add([]byte("# why\nCONFIG_A=y\n# CONFIG_A is not set\n"), []byte("CONFIG_A=y\n"))
+	f.Fuzz(func(t *testing.T, fragment, conf []byte) {
+		if checkFragment(fragment) != nil {
+			return
+		}
+		// Whatever a configuration said before, it obeys the fragment that follows.
+		if lost := untaken(fragment, append(append(conf, '\n'), fragment...)); len(lost) > 0 {
+			t.Errorf("%q was lost of %q", lost, fragment)
+		}
+	})
 }
 
 func TestASuppliedKernelIsReadAsItIs(t *testing.T) {

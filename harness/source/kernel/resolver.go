@@ -22,8 +22,9 @@ type Resolver struct {
 	// Supplied returns the path of the kernel that the user supplied for an
 	// architecture.
 	Supplied func(arch.Record) (string, error)
-	// Config returns the configuration to build a kernel of an architecture with.
-	Config func(arch.Record) ([]byte, error)
+	// Config returns a fragment of the configuration of kernels that are built here, by
+	// its name.
+	Config func(name string) ([]byte, error)
 
 	archive Archive
 	cache   *cache.Cache
@@ -31,6 +32,7 @@ type Resolver struct {
 	locked  bool
 	sink    progress.Sink
 	unwraps chan struct{} // one token per unwrap under way: each needs a core and some 150 MB
+	builds  chan struct{} // the token of the build under way, which uses every core
 
 	mu     sync.Mutex
 	warned map[string]bool // cells whose difference from the lock was shown
@@ -42,7 +44,7 @@ type Resolver struct {
 func NewResolver(a Archive, c *cache.Cache, lock Lock, locked bool, sink progress.Sink) *Resolver {
 	return &Resolver{
 		archive: a, cache: c, lock: lock, locked: locked, sink: sink,
-		unwraps: make(chan struct{}, runtime.GOMAXPROCS(0)), warned: make(map[string]bool),
+		unwraps: make(chan struct{}, runtime.GOMAXPROCS(0)), builds: make(chan struct{}, 1), warned: make(map[string]bool),
 	}
 }
 
