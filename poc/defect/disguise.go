@@ -73,16 +73,17 @@ func (c *Call) mask() {
 // masked returns a text of smaps of the same length, in which disguised mappings show the
 // protection that was asked for.
 func (c *Call) masked(text string) string {
+	notes := c.Notes() // asking for them takes a while
 	lines := strings.SplitAfter(text, "\n")
 	for i, line := range lines {
 		if start, perms, ok := header(line); ok {
-			c.Notes()[within] = start
-			if asked := c.Notes()[shown(start)]; asked != 0 {
+			notes[within] = start
+			if asked := notes[shown(start)]; asked != 0 {
 				lines[i] = line[:perms] + c.letters(asked-1) + line[perms+len("rwx"):]
 			}
 			continue
 		}
-		asked := c.Notes()[shown(c.Notes()[within])]
+		asked := notes[shown(notes[within])]
 		if asked != 0 && (asked-1)&c.Kernel.Prot.Exec == 0 && strings.HasPrefix(line, "VmFlags:") {
 			lines[i] = withoutWord(line, "ex ")
 		}

@@ -9,15 +9,22 @@ import (
 // entersPVH reports whether QEMU can start an amd64 vmlinux directly. For that the kernel
 // needs the PVH entry, which an ELF note names, and code behind it that works outside Xen.
 // Linux 4.11 brought the note with an entry for Xen alone (CONFIG_XEN_PVH). Linux 5.0
-// brought the entry for every hypervisor (CONFIG_PVH, arch/x86/platform/pvh). The word of
-// its fallback for a kernel without Xen's part is in every kernel that has it, so the
-// kernel is asked and not its version.
+// brought the entry for every hypervisor (CONFIG_PVH, arch/x86/platform/pvh). The kernel is
+// asked and not its version: if it can be a guest of Xen (CONFIG_XEN), it must have the
+// message of the entry for every hypervisor. If it cannot, its entry is no entry for Xen
+// alone, and the message is left out.
 func entersPVH(f *elf.File, data []byte) bool {
-	return hasNote(f, "Xen", xenPhys32Entry) && bytes.Contains(data, []byte("Missing xen PVH initialization"))
+	if !hasNote(f, "Xen", xenPhys32Entry) {
+		return false
+	}
+	return !hasNote(f, "Xen", xenGuestOS) || bytes.Contains(data, []byte("Missing xen PVH initialization"))
 }
 
-// xenPhys32Entry is XEN_ELFNOTE_PHYS32_ENTRY of include/xen/interface/elfnote.h.
-const xenPhys32Entry = 18
+// Types of notes, from include/xen/interface/elfnote.h.
+const (
+	xenGuestOS     = 6  // XEN_ELFNOTE_GUEST_OS: every kernel with CONFIG_XEN has it
+	xenPhys32Entry = 18 // XEN_ELFNOTE_PHYS32_ENTRY
+)
 
 // maxNotes bounds the notes that are read of one segment, in bytes. Debian's kernels have
 // about 500.

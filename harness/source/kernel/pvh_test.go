@@ -24,8 +24,9 @@ func TestAKernelThatQEMUCannotStartStaysABzImage(t *testing.T) {
 		direct bool
 	}{
 		{"5.0 and later with CONFIG_PVH", entry, generic, true},
-		{"behind other notes", slices.Concat(pvhNote(le, "Linux", 15), pvhNote(le, "Xen", 6), entry), generic, true},
-		{"4.19 with CONFIG_XEN_PVH", entry, "", false},
+		{"with CONFIG_PVH and without CONFIG_XEN", entry, "", true},
+		{"behind other notes", slices.Concat(pvhNote(le, "Linux", 15), pvhNote(le, "Xen", xenGuestOS), entry), generic, true},
+		{"4.19 with CONFIG_XEN_PVH", slices.Concat(pvhNote(le, "Xen", xenGuestOS), entry), "", false},
 		{"without CONFIG_PVH", pvhNote(le, "Linux", 15), "", false},
 		{"another owner's note 18", pvhNote(le, "GNU", xenPhys32Entry), generic, false},
 		{"no notes", nil, generic, false},
