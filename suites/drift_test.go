@@ -30,6 +30,8 @@ type place struct{ probe, step, key string }
 func mayLack() []excuse {
 	return []excuse{
 		{place{"cloneflags", "newpid.*", ""}, unprivileged, "a PID namespace needs CAP_SYS_ADMIN"},
+		{place{"mapstack", "huge.*", ""}, noFreeHugePages, "no huge page is free, and the probe sets none aside on a machine that others use"},
+		{place{"mapstack", "lockall*", ""}, unprivileged, "mlockall of all memory needs CAP_IPC_LOCK"},
 		{place{"mapstack", "unprivileged.*", ""}, unprivileged, "only root can start the child as another user"},
 		{place{"mapstack", "guard.install", "*"}, refused("guard.install"), "MADV_GUARD_INSTALL came with Linux 6.13"},
 		{place{"mapstack", "mdwe.*", ""}, refused("mdwe.get"), "PR_SET_MDWE came with Linux 6.3"},
@@ -57,6 +59,13 @@ func refused(step string) func(wire.Transcript) bool {
 	return func(here wire.Transcript) bool {
 		return slices.ContainsFunc(here.Observations, func(o wire.Observation) bool { return o.Step == step && o.Errno != 0 })
 	}
+}
+
+// noFreeHugePages reports whether the probe said that it found no huge page to map.
+func noFreeHugePages(here wire.Transcript) bool {
+	return slices.ContainsFunc(here.Observations, func(o wire.Observation) bool {
+		return o.Step == "huge" && (o.Values["free"] == "0" || o.Values["absent"] != "")
+	})
 }
 
 func noHugePages(wire.Transcript) bool {

@@ -3,6 +3,8 @@ package suites
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/suites/internal/claim"
 )
 
 // TestJudgementsChangeOnPurpose judges the recorded kernels with every claim,
@@ -31,6 +34,7 @@ func TestJudgementsChangeOnPurpose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	outcomes = append(outcomes, lab(t, deviations)...)
 	slices.SortStableFunc(outcomes, func(a, b verdict.Outcome) int { return cmp.Compare(a.Claim, b.Claim) })
 	var b strings.Builder
 	undecided := ""
@@ -46,4 +50,37 @@ func TestJudgementsChangeOnPurpose(t *testing.T) {
 		t.Error("the recording is older than the probes: make record runs the kernels again, in five minutes")
 	}
 	golden(t, "outcomes.golden", b.String())
+}
+
+// lab judges the kernels that were built outside of the repository. Their cells have one
+// name, so the folder's stands for it.
+func lab(t *testing.T, deviations []claim.Deviation) (all []verdict.Outcome) {
+	t.Helper()
+	folders, err := fs.Glob(fixtures.Lab(), "*/run.json")
+	if err != nil || len(folders) < 2 {
+		t.Fatalf("%d runs in fixtures/lab, %v", len(folders), err)
+	}
+	for _, file := range folders {
+		name := path.Dir(file)
+		folder, err := fs.Sub(fixtures.Lab(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, cells, err := evidence.LoadFS(folder)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		outcomes, err := JudgeAll(cells, "", deviations)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for i := range outcomes {
+			outcomes[i].Cell = "lab-" + name
+		}
+		if d := verdict.Decide(outcomes); d.Verdict != verdict.Conformant {
+			t.Errorf("%s is %s: %s", name, d.Verdict, d.Reason)
+		}
+		all = append(all, outcomes...)
+	}
+	return all
 }
