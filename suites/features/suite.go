@@ -71,12 +71,12 @@ func traced(c claim.Claim) claim.Claim {
 // answers.
 func newEnough(f claim.Feature) claim.Feature {
 	return claim.Feature{
-		Name: "kernel new enough for " + f.Name, Chinese: "足够新、具有 " + f.Chinese + " 的内核",
+		Name: f.Name, Chinese: f.Chinese,
 		Seen: func(s claim.Shown) claim.Sight {
 			first := f.First(s.Facts.Arch)
 			switch r := s.Facts.Release; {
 			case r.Less(first):
-				return claim.Sight{State: claim.Absent, How: fmt.Sprintf("this is Linux %d.%d, and %s came with %d.%d", r.Major, r.Minor, f.Name, first.Major, first.Minor)}
+				return claim.Sight{State: claim.Absent, How: fmt.Sprintf("this is Linux %d.%d, and it came with %d.%d", r.Major, r.Minor, first.Major, first.Minor)}
 			case s.Facts.Filtered:
 				return claim.Sight{State: claim.Absent, How: "a seccomp filter answers in the kernel's place"}
 			}

@@ -44,8 +44,7 @@ func Write(w io.Writer, r report.Report) error {
 	return nil
 }
 
-// lacking lists what the systems do not have, with the number of claims that each feature
-// took. A verdict is about the others.
+// lacking lists what the systems do not have, with the claims that each feature took. A verdict is about the others.
 func lacking(r report.Report) string {
 	if len(r.Lacks) == 0 {
 		return ""
@@ -54,7 +53,7 @@ func lacking(r report.Report) string {
 	b.WriteString("\nWhat the systems lack, and the claims that do not apply without it:\n")
 	for _, l := range r.Lacks {
 		first, _, _ := strings.Cut(l.Reason, "\n")
-		fmt.Fprintf(&b, "    %s  %s: %d claims (%s)\n        %s\n", l.Cell, l.Feature, len(l.Claims), shortened(l.Claims), first)
+		fmt.Fprintf(&b, "    %s  %s: %s\n        %s\n", l.Cell, l.Feature, shortened(l.Claims), first)
 	}
 	return b.String()
 }
