@@ -53,11 +53,13 @@ func (k Kernel) unsound() string {
 	return b.String()
 }
 
-// caught lists the claims of a level that fail under the defect and pass without.
+// caught lists the claims of a level that fail under the defect and hold without. A claim
+// about a feature that the kernel lacks holds too: a defect may be that the kernel says it
+// has the feature.
 func (k Kernel) caught(t Trial, level verdict.Level) []string {
 	sound := map[string]bool{}
 	for _, o := range k.Control {
-		sound[o.Claim] = o.Status == verdict.Pass
+		sound[o.Claim] = o.Status == verdict.Pass || o.Status == verdict.Unsupported && o.Feature != ""
 	}
 	var ids []string
 	for _, o := range t.Outcomes {

@@ -93,3 +93,26 @@ func TestTheWrittenTablesSayWhoCatchesWhat(t *testing.T) {
 		}
 	}
 }
+
+// TestAFeatureThatIsOnlyPretendedIsCaught fails if a kernel could say that it has what it
+// lacks, because without the defect the claim does not apply.
+func TestAFeatureThatIsOnlyPretendedIsCaught(t *testing.T) {
+	outcome := func(status verdict.Status, feature string) verdict.Outcome {
+		return verdict.Outcome{Cell: "c", Suite: "s", Claim: "MS-001", Level: verdict.Must, Status: status, Feature: feature}
+	}
+	trial := Trial{Defect: "d", Outcomes: []verdict.Outcome{outcome(verdict.Fail, "")}}
+	for _, tc := range []struct {
+		control verdict.Outcome
+		caught  bool
+	}{
+		{outcome(verdict.Pass, ""), true},
+		{outcome(verdict.Unsupported, "MDWE"), true},
+		{outcome(verdict.Unsupported, ""), false}, // another architecture's claim
+		{outcome(verdict.Error, "MDWE"), false},
+		{outcome(verdict.Fail, ""), false},
+	} {
+		if got := len(Kernel{Control: []verdict.Outcome{tc.control}}.caught(trial, verdict.Must)) == 1; got != tc.caught {
+			t.Errorf("control %+v: caught %v", tc.control, got)
+		}
+	}
+}
