@@ -100,10 +100,10 @@ func TestBootDestructiveOnAMachineOfItsOwn(t *testing.T) {
 	text := strings.ReplaceAll(console.String(), "\r", "")
 	for _, want := range []string{
 		`owned-status '' 2\n`,
-		` native-amd64 +incomplete .* 0/0/0/0/[0-9]+ .* 0/0/0/0/[0-9]+ `,
+		` native-amd64 +incomplete .* 0/0/0/0/[0-9]+ .* 0/0/0/0/[0-9]+ *\n`,
 		`probe threadlimits can harm a system`,
 		`owned-status '--destructive' 0\n`,
-		` native-amd64 +conformant .* [1-9][0-9]*/0/0/0/0 .* [1-9][0-9]+/0/0/[0-9]+/0 `,
+		` native-amd64 +conformant .* [1-9][0-9]*/0/0/0/0 .* [1-9][0-9]+/0/0/[0-9]+/0 *\n`,
 		`owned-unchanged\n`,
 	} {
 		if !regexp.MustCompile(want).MatchString(text) {
