@@ -47,7 +47,7 @@ func TestJudgementsChangeOnPurpose(t *testing.T) {
 		}
 	}
 	if undecided != "" {
-		t.Error("the recording is older than the probes: make record runs the kernels again, in five minutes")
+		t.Error("the recording is older than the probes: make record runs the kernels again, in ten minutes")
 	}
 	golden(t, "outcomes.golden", b.String())
 }

@@ -1,6 +1,8 @@
 package protection
 
 import (
+	"slices"
+
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
@@ -109,8 +111,7 @@ func singleClaims() []claim.Claim {
 			Chinese: "在 loong64、riscv64 以及具有 RIXI 的 MIPS CPU 上，不能读取只有 PROT_EXEC 且从未访问过的内存。",
 			Source:  "protection_map of arch/{loongarch,riscv,mips}/mm; observed: loong64 7.2, riscv64 7.2 and mips64le 6.1 on a Loongson-3A4000 fault; a page that was touched before reads on loong64 and mips64le",
 			Unsupported: func(cell matrix.Cell, a abi.Table) string {
-				switch a.GOARCH {
-				case "loong64", "riscv64", "mips64le":
+				if slices.Contains([]string{"loong64", "mips64le", "riscv64"}, a.GOARCH) {
 					return harmed(cell, a)
 				}
 				return "whether such memory can be read depends on more than the architecture, see PR-102 and PR-106"

@@ -1,0 +1,113 @@
+package feature
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mapstack/conformance/suites/internal/claim"
+)
+
+// SeccompFilters are the filters of seccomp(2), CONFIG_SECCOMP_FILTER. The call answers
+// ENOSYS without CONFIG_SECCOMP, and EINVAL with that alone.
+func SeccompFilters() claim.Feature {
+	return claim.Feature{
+		Name: "seccomp filters", Chinese: "seccomp 过滤器", Probe: tracing,
+		Seen: func(s claim.Shown) claim.Sight {
+			const step = "threads.filter"
+			// This sysctl comes with the filters, so EINVAL beside it is a fault.
+			if _, known := s.Facts.Sysctl("kernel.seccomp.actions_avail"); known {
+				return filtered(s, tracing, step)
+			}
+			return s.Errno(tracing, step, "ENOSYS", "EINVAL")
+		},
+	}
+}
+
+// SeccompListener is SECCOMP_FILTER_FLAG_NEW_LISTENER of seccomp(2), since Linux 5.0 for
+// kernels with seccomp filters.
+func SeccompListener() claim.Feature {
+	return claim.Feature{
+		Name: "seccomp listeners", Chinese: "seccomp 监听者", Since: since(5, 0), Probe: tracing,
+		Seen: func(s claim.Shown) claim.Sight {
+			return s.Errno(tracing, "listener.filter", "ENOSYS", "EINVAL")
+		},
+	}
+}
+
+// PidfdGetfd is pidfd_getfd(2), since Linux 5.6. The probe asks for it with the
+// descriptor of a listener.
+func PidfdGetfd() claim.Feature {
+	return claim.Feature{
+		Name: "pidfd_getfd", Chinese: "pidfd_getfd", Since: since(5, 6), Probe: tracing,
+		Seen: func(s claim.Shown) claim.Sight {
+			// Without a listener there is nothing to fetch, and the check says why.
+			if o, ok := s.Step(tracing, "listener.filter"); ok && o.Errno != 0 {
+				return claim.Sight{State: claim.Present}
+			}
+			return filtered(s, tracing, "listener.getfd")
+		},
+	}
+}
+
+// Ptrace is the right to trace a child. Yama's ptrace_scope 3 and the filters of
+// containers take it away.
+func Ptrace() claim.Feature {
+	return claim.Feature{
+		Name: "tracing with ptrace", Chinese: "ptrace 跟踪", Probe: tracing,
+		Seen: func(s claim.Shown) claim.Sight {
+			const step = "traced.start"
+			o, ok := s.Step(tracing, step)
+			if !ok {
+				return claim.Sight{State: claim.CouldNotTell, How: unreported(tracing, step)}
+			}
+			if why := o.Values["error"]; strings.HasSuffix(why, "operation not permitted") {
+				return claim.Sight{State: claim.Absent, How: fmt.Sprintf("a traced child cannot be started: %s (step %q of probe %s)", why, step, tracing)}
+			}
+			return claim.Sight{State: claim.Present}
+		},
+	}
+}
+
+// SyscallInfo is PTRACE_GET_SYSCALL_INFO, since Linux 5.3. ptrace answers EIO to requests
+// that it does not know.
+func SyscallInfo() claim.Feature {
+	return claim.Feature{
+		Name: "PTRACE_GET_SYSCALL_INFO", Chinese: "PTRACE_GET_SYSCALL_INFO", Since: since(5, 3), Probe: tracing,
+		Seen: func(s claim.Shown) claim.Sight { return s.Errno(tracing, "traced.entry", "EIO") },
+	}
+}
+
+// SetSyscallInfo is PTRACE_SET_SYSCALL_INFO, since Linux 6.16.
+func SetSyscallInfo() claim.Feature {
+	return claim.Feature{
+		Name: "PTRACE_SET_SYSCALL_INFO", Chinese: "PTRACE_SET_SYSCALL_INFO", Since: since(6, 16), Probe: tracing,
+		Seen: func(s claim.Shown) claim.Sight {
+			// Without the other request the tracer does not find the call to change.
+			if get := SyscallInfo().Seen(s); get.State != claim.Present {
+				return get
+			}
+			return s.Errno(tracing, "traced.set", "EIO")
+		},
+	}
+}
+
+// Tracefs is the file system tracefs. A kernel without tracepoints does not know its
+// name, and mount answers ENODEV.
+func Tracefs() claim.Feature {
+	return claim.Feature{
+		Name: "file system tracefs", Chinese: "文件系统 tracefs", Probe: tracing,
+		Seen: func(s claim.Shown) claim.Sight { return s.Errno(tracing, "tracefs.mount", "ENODEV") },
+	}
+}
+
+// filtered is Errno for a call that the seccomp filter of a container may refuse too.
+func filtered(s claim.Shown, probe, step string) claim.Sight {
+	if s.Facts.Filtered {
+		return s.Errno(probe, step, "ENOSYS", "EPERM")
+	}
+	return s.Errno(probe, step, "ENOSYS")
+}
+
+func unreported(probe, step string) string {
+	return fmt.Sprintf("probe %s did not report step %q", probe, step)
+}
