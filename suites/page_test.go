@@ -31,6 +31,8 @@ type language struct {
 	about    func(claim.Suite) string
 	sentence func(claim.Claim) string
 	feature  func(abi.Feature) string // "" when the language has no name for it
+	lacked   func(claim.Feature) string
+	floor    func(claim.Text) string
 }
 
 func english() language {
@@ -47,7 +49,8 @@ mapstack judges a kernel by the %d claims below. The ID of a claim never changes
 - **SHOULD**, **MAY**: a failure is reported and changes no verdict.
 - **Source**: where the expectation comes from: a file of the kernel, a commit, a manual page, or what was observed.
   What the recorded kernels said is in fixtures/recorded; how the claims judge it is in suites/outcomes.golden.
-- **Needs**: what the architecture must have. Without it the claim is unsupported, and the report says why.
+- **Needs**: what the architecture, or the system as it shows itself, must have. Without it the claim is unsupported,
+  and the report says how that was seen.
 
 `,
 		columns:  []string{"suite", "prefixes", "MUST", "SHOULD", "MAY", "probes", "about"},
@@ -62,6 +65,8 @@ mapstack judges a kernel by the %d claims below. The ID of a claim never changes
 		about:    func(a claim.Suite) string { return a.About.English },
 		sentence: func(c claim.Claim) string { return c.English },
 		feature:  func(f abi.Feature) string { return string(f) },
+		lacked:   func(f claim.Feature) string { return f.Name },
+		floor:    func(text claim.Text) string { return text.English },
 	}
 }
 
@@ -88,7 +93,7 @@ mapstack 依据以下 %d 条断言评判内核。断言的 ID 永不改变。
 - **SHOULD**、**MAY**：不满足时只在报告中列出，不影响结论。
 - **来源**：预期的依据，即内核文件、提交、手册页或实际观察（以英文给出）。
   录制内核的原始输出在 fixtures/recorded，对它们的评判在 suites/outcomes.golden。
-- **需要**：架构必须具备的特性。不具备时该断言为 unsupported，报告会说明原因。
+- **需要**：架构必须具备的特性，或者系统自身应当表现出的特性。不具备时该断言为 unsupported，报告会说明是怎样看到的。
 
 `,
 		columns:  []string{"套件", "前缀", "MUST", "SHOULD", "MAY", "探针", "内容"},
@@ -103,6 +108,8 @@ mapstack 依据以下 %d 条断言评判内核。断言的 ID 永不改变。
 		about:    func(a claim.Suite) string { return a.About.Chinese },
 		sentence: func(c claim.Claim) string { return c.Chinese },
 		feature:  func(f abi.Feature) string { return features[f] },
+		lacked:   func(f claim.Feature) string { return f.Chinese },
+		floor:    func(text claim.Text) string { return text.Chinese },
 	}
 }
 
@@ -125,6 +132,9 @@ func (l language) page(t *testing.T, all []claim.Suite) string {
 	}
 	for _, a := range all {
 		fmt.Fprintf(&b, "\n## %s\n\n%s%s\n\n", a.Name, markdown(l.about(a)), fmt.Sprintf(l.suite, a.Prefix, a.Probe))
+		if a.Floor > 0 {
+			fmt.Fprintf(&b, "- **%s** %s%s%s\n", a.FloorID(), verdict.Must, l.colon, l.floor(a.FloorText()))
+		}
 		for _, c := range ordered(a) {
 			l.claim(t, &b, a, c)
 		}
@@ -148,6 +158,9 @@ func (l language) claim(t *testing.T, b *strings.Builder, a claim.Suite, c claim
 			t.Errorf("%s needs %q, which has no name in the language of %s", c.ID, f, l.needs)
 		}
 		needs = append(needs, name)
+	}
+	for _, f := range c.Features {
+		needs = append(needs, l.lacked(f))
 	}
 	part(l.needs, strings.Join(needs, l.comma))
 	on, off := applies(c)
