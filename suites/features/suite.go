@@ -48,7 +48,7 @@ func brought(id string, f claim.Feature, source string, whole ...claim.Feature) 
 		Chinese:     fmt.Sprintf("Linux %d.%d 及以后的内核具有 %s。", f.Since.Major, f.Since.Minor, f.Chinese),
 		Source:      source,
 		Probe:       f.Probe,
-		Features:    append([]claim.Feature{newEnough(f)}, whole...),
+		Features:    append([]claim.Feature{newEnough(f), unfiltered()}, whole...),
 		Unsupported: claim.Where(ported),
 		Check: func(g gomega.Gomega, t claim.Transcript, known facts.Facts) {
 			s := claim.Shows(known, map[string]wire.Transcript{t.Probe: t.Transcript})
@@ -67,18 +67,26 @@ func traced(c claim.Claim) claim.Claim {
 	return c
 }
 
-// newEnough is a version that brought a feature, on a system where nothing but the kernel
-// answers.
+// newEnough is a kernel of a version that brought a feature.
 func newEnough(f claim.Feature) claim.Feature {
 	return claim.Feature{
-		Name: f.Name, Chinese: f.Chinese,
+		Name: "kernel new enough for " + f.Name, Chinese: "足够新、应有 " + f.Chinese + " 的内核",
 		Seen: func(s claim.Shown) claim.Sight {
-			first := f.First(s.Facts.Arch)
-			switch r := s.Facts.Release; {
-			case r.Less(first):
-				return claim.Sight{State: claim.Absent, How: fmt.Sprintf("this is Linux %d.%d, and it came with %d.%d", r.Major, r.Minor, first.Major, first.Minor)}
-			case s.Facts.Filtered:
-				return claim.Sight{State: claim.Absent, How: "a seccomp filter answers in the kernel's place"}
+			if r, first := s.Facts.Release, f.First(s.Facts.Arch); r.Less(first) {
+				return claim.Sight{State: claim.Absent, How: fmt.Sprintf("this is Linux %d.%d, and %s came with %d.%d", r.Major, r.Minor, f.Name, first.Major, first.Minor)}
+			}
+			return claim.Sight{State: claim.Present}
+		},
+	}
+}
+
+// unfiltered is a system on which the kernel itself answers the probes.
+func unfiltered() claim.Feature {
+	return claim.Feature{
+		Name: "answer of the kernel itself", Chinese: "内核自身的应答",
+		Seen: func(s claim.Shown) claim.Sight {
+			if s.Facts.Filtered {
+				return claim.Sight{State: claim.Absent, How: "a seccomp filter may answer in its place"}
 			}
 			return claim.Sight{State: claim.Present}
 		},
