@@ -32,26 +32,88 @@ func TestAMisbehavingProbeEndsAsWhatItDid(t *testing.T) {
 		mode  string
 		limit time.Duration
 		steps string
+		lost  int
 		check func(wire.Exit) bool
 	}{
-		{"exit", time.Minute, "", func(e wire.Exit) bool { return e.Code == 3 && !e.Clean() }},
-		{"crash", time.Minute, "", func(e wire.Exit) bool { return e.Code == 2 && strings.Contains(e.Stderr, "panic: on purpose") }},
-		{"hang", 300 * time.Millisecond, "", func(e wire.Exit) bool { return e.TimedOut && e.Signal == "killed" && !e.Clean() }},
-		{"lie", time.Minute, "truth after", func(e wire.Exit) bool { return e.Dropped == 3 && e.Clean() }},
-		{"nonsense", time.Minute, "", func(e wire.Exit) bool { return e.Code == 2 && strings.Contains(e.Stderr, "usage") }},
+		{"exit", time.Minute, "", 0, func(e wire.Exit) bool { return e.Code == 3 && !e.Clean() }},
+		{"crash", time.Minute, "", 0, func(e wire.Exit) bool { return e.Code == 2 && strings.Contains(e.Stderr, "panic: on purpose") }},
+		{"hang", 300 * time.Millisecond, "", 0, func(e wire.Exit) bool { return e.TimedOut && e.Signal == "killed" && !e.Clean() }},
+		{"lie", time.Minute, "truth after", 3, wire.Exit.Clean},
+		{"ask", time.Minute, "before after", 0, wire.Exit.Clean},
+		{"nonsense", time.Minute, "", 0, func(e wire.Exit) bool { return e.Code == 2 && strings.Contains(e.Stderr, "usage") }},
 	} {
-		var steps []string
-		exit := place{}.run(path, []string{c.mode}, c.limit, func(o wire.Observation) { steps = append(steps, o.Step) })
-		if got := strings.Join(steps, " "); got != c.steps || !c.check(exit) {
-			t.Errorf("%s: steps %q, exit %+v", c.mode, got, exit)
+		sent := &frames{}
+		exit := sent.run(t, path, c.mode, c.limit)
+		if got, lost := sent.steps(t); got != c.steps || lost != c.lost || !c.check(exit) {
+			t.Errorf("%s: steps %q, %d lost, exit %+v", c.mode, got, lost, exit)
 		}
 	}
 }
 
+// frames keeps the data of every frame of a run.
+type frames struct{ data [][]byte }
+
+func (f *frames) run(t *testing.T, path, mode string, limit time.Duration) wire.Exit {
+	t.Helper()
+	out := wire.NewDeflater(1, func(payload []byte) error {
+		run, data, is := wire.Chunk(payload)
+		if run != 1 || !is {
+			t.Errorf("no chunk of run 1: %q", payload)
+		}
+		f.data = append(f.data, append([]byte{}, data...))
+		return nil
+	})
+	exit, err := place{}.run(path, []string{mode}, limit, passer{out, io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exit
+}
+
+func (f *frames) steps(t *testing.T) (steps string, lost int) {
+	t.Helper()
+	all, err := wire.Inflate(bytes.Join(f.data, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	lost = wire.ReadObservations(bytes.NewReader(all), 1<<14, 100, func(o wire.Observation) { names = append(names, o.Step) })
+	return strings.Join(names, " "), lost
+}
+
+// TestWhatAProbeSaidIsSentBeforeItGoesOn fails if a probe that may end the machine goes on
+// while its last observation is still in the guest.
+func TestWhatAProbeSaidIsSentBeforeItGoesOn(t *testing.T) {
+	sent := &frames{}
+	sent.run(t, hostile(t), "ask", time.Minute)
+	if len(sent.data) < 2 {
+		t.Fatalf("%d frames", len(sent.data))
+	}
+	sent.data = sent.data[:1]
+	if steps, _ := sent.steps(t); steps != "before" {
+		t.Errorf("the first frame has steps %q", steps)
+	}
+}
+
 func TestAProbeThatDoesNotExistIsAnExitNotACrash(t *testing.T) {
-	exit := place{}.run(filepath.Join(t.TempDir(), "absent"), nil, time.Minute, func(wire.Observation) { t.Error("observed something") })
-	if exit.Clean() || !strings.Contains(exit.Stderr, "agent:") {
+	sent := &frames{}
+	exit := sent.run(t, filepath.Join(t.TempDir(), "absent"), "", time.Minute)
+	if exit.Clean() || !strings.Contains(exit.Stderr, "agent:") || len(sent.data) > 0 {
 		t.Errorf("%+v", exit)
+	}
+}
+
+// TestMoreThanARunMayPrintIsCut fails if a probe that never stops fills the memory.
+func TestMoreThanARunMayPrintIsCut(t *testing.T) {
+	var kept bytes.Buffer
+	b := bounded{to: &kept, left: 5}
+	for _, p := range []string{"abc", "def", "ghi"} {
+		if n, err := b.Write([]byte(p)); n != 3 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if kept.String() != "abcde" || !b.cut {
+		t.Errorf("%q, cut: %v", kept.String(), b.cut)
 	}
 }
 
@@ -82,7 +144,7 @@ func startSession(t *testing.T, probes ...string) *guest {
 		t.Fatal(err)
 	}
 	fromAgent, out := io.Pipe()
-	s := &session{out: out, probes: probes}
+	s := newSession(out, wire.Hello{Probes: probes}, place{})
 	g := &guest{toAgent: toAgent, lines: make(chan []byte, 100)}
 	go func() {
 		buf := make([]byte, wire.MaxLine)
@@ -96,7 +158,7 @@ func startSession(t *testing.T, probes ...string) *guest {
 		}
 	}()
 	go func() {
-		_ = s.hello("test", "go", "release", nil)
+		_ = s.greet()
 		_ = s.answer(in)
 		_ = out.Close()
 	}()
@@ -144,8 +206,8 @@ func TestALostAnswerIsSentAgainAndNothingRunsTwice(t *testing.T) {
 		t.Fatalf("record %d %+v", seq, done)
 	}
 	for _, again := range []wire.Request{
-		{Op: wire.OpResend, From: 1},
-		{Op: wire.OpResend, From: 0}, // this frame is not kept any more, so the oldest kept one is sent
+		{Op: wire.OpRun, Run: 1, From: 1},
+		{Op: wire.OpRun, Run: 1, From: 0}, // this frame is not kept any more, so the oldest kept one is sent
 		{Op: wire.OpRun, Run: 1, Probe: "absent", TimeoutMS: 1000},
 	} {
 		g.ask(t, again)
@@ -153,9 +215,19 @@ func TestALostAnswerIsSentAgainAndNothingRunsTwice(t *testing.T) {
 			t.Errorf("%+v: got %q, want %q", again, line, first)
 		}
 	}
+	g.ask(t, wire.Request{Op: wire.OpRun, Run: 1, From: 2}) // nothing is missing, nothing is sent
 	g.ask(t, wire.Request{Op: wire.OpRun, Run: 2, Probe: "absent", TimeoutMS: 1000})
 	if seq, r, _ := g.record(t); seq != 2 || r.Run != 2 {
 		t.Errorf("record %d of run %d", seq, r.Run)
+	}
+	// A restored agent's host counts from the beginning.
+	g.ask(t, wire.Request{Op: wire.OpHello})
+	if seq, r, _ := g.record(t); seq != 0 || r.Kind != wire.KindHello {
+		t.Errorf("record %d %+v", seq, r)
+	}
+	g.ask(t, wire.Request{Op: wire.OpRun, Run: 1, Probe: "absent", TimeoutMS: 1000})
+	if seq, r, _ := g.record(t); seq != 1 || r.Kind != wire.KindDone {
+		t.Errorf("record %d %+v", seq, r)
 	}
 }
 
@@ -163,14 +235,15 @@ func TestALostAnswerIsSentAgainAndNothingRunsTwice(t *testing.T) {
 // unread. A guest that sleeps because it lost a timer is woken by how the agent
 // handles them.
 func TestQuestionsDuringARunAreRead(t *testing.T) {
-	line, err := wire.EncodeJSON(wire.HostPrefix, 0, wire.Request{Op: wire.OpResend})
+	line, err := wire.EncodeJSON(wire.HostPrefix, 0, wire.Request{Op: wire.OpRun, Run: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	requests := make(chan wire.Request, 1) // nobody handles them
-	err = receive(bytes.NewReader(bytes.Repeat(line, 1000)), requests)
-	if !errors.Is(err, io.EOF) || len(requests) != 1 {
-		t.Errorf("%v, and %d requests wait", err, len(requests))
+	runs := make(chan wire.Request, 1) // nobody runs them
+	s := newSession(io.Discard, wire.Hello{}, place{})
+	err = receive(bytes.NewReader(bytes.Repeat(line, 1000)), func(r wire.Request) error { return s.handle(r, runs) })
+	if !errors.Is(err, io.EOF) || len(runs) != 1 {
+		t.Errorf("%v, and %d runs wait", err, len(runs))
 	}
 }
 

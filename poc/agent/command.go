@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -12,81 +10,112 @@ import (
 )
 
 const (
-	// maxObservation bounds one line of a probe, in bytes. It leaves room in a
-	// frame for the record around it.
-	maxObservation = wire.MaxPayload - 256
-	// maxObservations bounds one run. A probe makes hundreds; a broken one might
-	// never stop.
-	maxObservations = 8192
-	// pipeWait bounds how long the pipes stay open after the probe ended. A stray
-	// grandchild may hold them.
-	pipeWait = 20 * time.Second
+	// tick is how often what a probe printed is read and sent, so that little is lost if
+	// the guest dies.
+	tick = time.Second
+	// readSize bounds one read of a probe's output, in bytes.
+	readSize = 64 << 10
 )
 
-// run runs one probe in its own process group and passes on each observation as it
-// comes. It leaves no process behind.
-func (p place) run(path string, args []string, limit time.Duration, observe func(wire.Observation)) wire.Exit {
-	var exit wire.Exit
-	stdout, stdoutW, err := os.Pipe()
+// run runs one probe in its own process group and passes on what it prints. It leaves no
+// process behind. An error means that the host cannot be reached.
+func (p place) run(path string, args []string, limit time.Duration, to passer) (wire.Exit, error) {
+	failed := func(err error) (wire.Exit, error) { return wire.Exit{Code: -1, Stderr: "agent: " + err.Error()}, nil }
+	stdout, err := newOutput()
 	if err != nil {
-		return wire.Exit{Code: -1, Stderr: "agent: " + err.Error()}
+		return failed(err)
 	}
-	stderr := &ends{limit: wire.StderrLimit}
+	defer stdout.close()
+	stderr, err := newOutput()
+	if err != nil {
+		return failed(err)
+	}
+	defer stderr.close()
+	ours, theirs, err := syncPair()
+	if err != nil {
+		return failed(err)
+	}
+	defer ours.Close()
+	defer theirs.Close()
 	argv := append(append(append([]string{}, p.emulator...), path), args...)
 	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Env = p.environment()
+	cmd.Env = append(p.environment(), wire.SyncVariable+"=1")
 	cmd.Dir = "/"
-	cmd.Stdout = stdoutW
-	// stderr is a file because with another writer exec waits until nobody holds the
-	// pipe.
-	stderrR, stderrW, err := os.Pipe()
-	if err != nil {
-		stdout.Close()
-		stdoutW.Close()
-		return wire.Exit{Code: -1, Stderr: "agent: " + err.Error()}
-	}
-	cmd.Stderr = stderrW
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, stdout.write, stderr.write
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: p.deathSignal}
-	startErr := cmd.Start()
-	stdoutW.Close()
-	stderrW.Close()
-	if startErr != nil {
-		stdout.Close()
-		stderrR.Close()
-		return wire.Exit{Code: -1, Stderr: "agent: " + startErr.Error()}
+	if err := cmd.Start(); err != nil {
+		return failed(err)
 	}
+	theirs.Close()
+	stdout.write.Close()
+	stderr.write.Close()
 
-	stderrDone := make(chan struct{})
-	go func() {
-		_, _ = io.Copy(stderr, stderrR)
-		close(stderrDone)
-	}()
-	ended := make(chan struct{})
-	expired := time.AfterFunc(limit, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-	started := time.Now()
-	go func() {
-		defer close(ended)
-		_ = cmd.Wait() // ProcessState has the result
-		exit.TimedOut = !expired.Stop() && time.Since(started) >= limit
-		// A process that the probe left running would disturb the next probe, and may
-		// hold the pipes open.
-		p.killStrays()
-		_ = stdout.SetReadDeadline(time.Now().Add(pipeWait))
-		_ = stderrR.SetReadDeadline(time.Now().Add(pipeWait))
-	}()
-	exit.Dropped = wire.ReadObservations(stdout, maxObservation, maxObservations, observe)
-	<-stderrDone
-	<-ended
-	stdout.Close()
-	stderrR.Close()
+	ended, asked := make(chan bool, 1), make(chan struct{}, 1)
+	go func() { ended <- p.wait(cmd, limit) }()
+	go listen(ours, asked)
+	r := reader{stdout: stdout, stderr: stderr, buffer: make([]byte, readSize), to: to,
+		kept: bounded{to: to, left: wire.MaxOutput}, text: ends{limit: wire.StderrLimit}}
+	ticks := time.NewTicker(tick)
+	defer ticks.Stop()
+	var exit wire.Exit
+	for running := true; running; {
+		select {
+		case exit.TimedOut = <-ended:
+			running = false
+		case <-asked:
+			if err = r.pass(); err == nil {
+				to.settle()
+				_, err = ours.Write([]byte{0})
+			}
+		case <-ticks.C:
+			err = r.pass()
+		}
+		if err != nil {
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			<-ended
+			return exit, err
+		}
+	}
+	err = r.pass()
 	p.reap()
 
-	exit.Stderr = stderr.String()
+	exit.Cut, exit.Stderr = r.held || r.kept.cut, r.text.String()
 	exit.Code = cmd.ProcessState.ExitCode()
 	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		exit.Signal = ws.Signal().String()
 	}
-	return exit
+	return exit, err
+}
+
+// wait waits for a probe, or kills it when its time is over. It reports whether it did.
+func (p place) wait(cmd *exec.Cmd, limit time.Duration) (expired bool) {
+	timer := time.AfterFunc(limit, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	started := time.Now()
+	_ = cmd.Wait() // ProcessState has the result
+	expired = !timer.Stop() && time.Since(started) >= limit
+	// A process that the probe left running would disturb the next probe.
+	p.killStrays()
+	return expired
+}
+
+// reader passes on what a probe prints.
+type reader struct {
+	stdout, stderr *output
+	buffer         []byte
+	to             passer
+	kept           bounded // of stdout
+	text           ends    // of stderr
+	held           bool    // a process may still write to stdout
+}
+
+func (r *reader) pass() (err error) {
+	if _, err = r.stderr.drain(&r.text, r.buffer); err != nil {
+		return err
+	}
+	if r.held, err = r.stdout.drain(&r.kept, r.buffer); err != nil {
+		return err
+	}
+	return r.to.flush()
 }
 
 // ends keeps the beginning and the end of what is written to it. A Go crash gives

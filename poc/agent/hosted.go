@@ -53,8 +53,8 @@ func hosted(dir string, emulator []string, whole bool) error {
 	}
 	// Requests must still be read while a probe has taken every available thread.
 	limit.Prewarm()
-	s := &session{out: os.Stdout, probes: probes, place: p}
-	if err := s.hello(runtime.GOARCH, runtime.Version(), kernelRelease(), notes); err != nil {
+	s := newSession(os.Stdout, greeting(probes, notes), p)
+	if err := s.greet(); err != nil {
 		return err
 	}
 	answered := make(chan error, 1)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mapstack/conformance/poc/limit"
+	"github.com/mapstack/conformance/poc/wire"
 )
 
 // probeDir holds the probes of the guest image and nothing else.
@@ -56,11 +57,16 @@ func serve() (err error) {
 	}
 	// Requests must still be read while a probe has taken every available thread.
 	limit.Prewarm()
-	s := &session{out: console, probes: probes, place: guestPlace()}
-	if err := s.hello(runtime.GOARCH, runtime.Version(), kernelRelease(), notes); err != nil {
+	s := newSession(console, greeting(probes, notes), guestPlace())
+	if err := s.greet(); err != nil {
 		return err
 	}
 	return s.answer(console)
+}
+
+// greeting describes this agent.
+func greeting(probes, notes []string) wire.Hello {
+	return wire.Hello{Arch: runtime.GOARCH, Go: runtime.Version(), Release: kernelRelease(), Probes: probes, Notes: notes}
 }
 
 // kernelRelease returns the output of uname -r. It reads /proc because the element

@@ -3,10 +3,10 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/mapstack/conformance/poc/wire"
@@ -14,25 +14,60 @@ import (
 
 // session is one conversation with the host over the console.
 type session struct {
-	out    io.Writer
-	probes []string
-	place  place
+	hello wire.Hello
+	place place
 
+	mu   sync.Mutex
+	out  io.Writer
 	next uint32   // sequence number of the next frame
 	run  int      // the run whose frames kept holds; 0 for the hello
-	kept [][]byte // every frame of that run, for OpResend
+	busy bool     // that run has not ended
+	kept [][]byte // every frame of that run, for a host that has lost some
 }
 
-func (s *session) hello(arch, goVersion, release string, notes []string) error {
-	return s.send(wire.Record{Kind: wire.KindHello, Hello: &wire.Hello{
-		Protocol: wire.Protocol, Arch: arch, Go: goVersion, Release: release,
-		Probes: s.probes, Notes: notes,
-	}})
+// newSession returns a session and describes the agent in its hello.
+func newSession(out io.Writer, hello wire.Hello, p place) *session {
+	hello.Protocol = wire.Protocol
+	return &session{out: out, hello: hello, place: p}
 }
 
-// send frames a record, keeps it for a resend, and writes it.
+// greet begins the conversation, or begins it again.
+func (s *session) greet() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.greetLocked()
+}
+
+func (s *session) greetLocked() error {
+	s.next, s.run, s.kept = 0, 0, nil
+	return s.sendLocked(wire.Record{Kind: wire.KindHello, Hello: &s.hello})
+}
+
+// send sends a record.
 func (s *session) send(r wire.Record) error {
-	line, err := wire.EncodeJSON(wire.GuestPrefix, s.next, r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sendLocked(r)
+}
+
+func (s *session) sendLocked(r wire.Record) error {
+	payload, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return s.frameLocked(payload)
+}
+
+// frame sends a payload.
+func (s *session) frame(payload []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.frameLocked(payload)
+}
+
+// frameLocked frames a payload, keeps the frame for a host that loses it, and writes it.
+func (s *session) frameLocked(payload []byte) error {
+	line, err := wire.Encode(wire.GuestPrefix, wire.Frame{Seq: s.next, Payload: payload})
 	if err != nil {
 		return err
 	}
@@ -42,19 +77,16 @@ func (s *session) send(r wire.Record) error {
 	return err
 }
 
-// queued bounds the requests that wait for the end of a run. The host repeats one
-// that is not answered.
-const queued = 4
-
 // answer serves requests until the console ends.
 func (s *session) answer(in io.Reader) error {
-	requests, ended := make(chan wire.Request, queued), make(chan error, 1)
+	// One fits, because nothing is accepted before the run that is waited for has ended.
+	runs, ended := make(chan wire.Request, 1), make(chan error, 1)
 	go func() {
-		ended <- receive(in, requests)
-		close(requests)
+		ended <- receive(in, func(r wire.Request) error { return s.handle(r, runs) })
+		close(runs)
 	}()
-	for req := range requests {
-		if err := s.handle(req); err != nil {
+	for r := range runs {
+		if err := s.runProbe(r); err != nil {
 			return err
 		}
 	}
@@ -64,7 +96,7 @@ func (s *session) answer(in io.Reader) error {
 // receive reads requests until the console ends, also while a probe runs. A host
 // that asks during a run has heard nothing for a while. The guest may be asleep
 // because it lost a timer, so each request rearms the timers.
-func receive(in io.Reader, requests chan<- wire.Request) error {
+func receive(in io.Reader, handle func(wire.Request) error) error {
 	r := bufio.NewReaderSize(in, wire.MaxLine)
 	for {
 		line, err := r.ReadSlice('\n')
@@ -83,27 +115,30 @@ func receive(in io.Reader, requests chan<- wire.Request) error {
 			continue
 		}
 		rearmTimers()
-		select {
-		case requests <- req:
-		default:
+		if err := handle(req); err != nil {
+			return err
 		}
 	}
 }
 
-func (s *session) handle(req wire.Request) error {
-	switch req.Op {
-	case wire.OpRun:
-		if req.Run == s.run {
-			// The answer was lost, not the request. A second run would be reported as
-			// the first.
-			return s.resend(s.next - uint32(len(s.kept)))
-		}
-		s.run, s.kept = req.Run, nil
-		return s.runProbe(req)
-	case wire.OpResend:
+// handle answers a request at once, or adds it to runs.
+func (s *session) handle(req wire.Request, runs chan<- wire.Request) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case req.Op == wire.OpRun && req.Run == s.run:
+		// The answer was lost or is awaited. A second run would be reported as the first.
 		return s.resend(req.From)
+	case s.busy:
+		return nil // the host asks again when the run has ended
+	case req.Op == wire.OpHello:
+		return s.greetLocked()
+	case req.Op == wire.OpRun:
+		s.run, s.kept, s.busy = req.Run, nil, true
+		runs <- req
+		return nil
 	}
-	return s.send(wire.Record{Kind: wire.KindRefused, Run: req.Run, Refused: "unknown request " + string(req.Op)})
+	return s.sendLocked(wire.Record{Kind: wire.KindRefused, Run: req.Run, Refused: "unknown request " + string(req.Op)})
 }
 
 // resend writes every kept frame whose sequence number is at least from.
@@ -122,30 +157,24 @@ func (s *session) resend(from uint32) error {
 
 func (s *session) runProbe(req wire.Request) error {
 	known := false
-	for _, p := range s.probes {
+	for _, p := range s.hello.Probes {
 		known = known || p == req.Probe
 	}
-	if !known || req.TimeoutMS <= 0 {
-		return s.send(wire.Record{Kind: wire.KindRefused, Run: req.Run,
-			Refused: fmt.Sprintf("probe %q with a limit of %d ms", req.Probe, req.TimeoutMS)})
+	r := wire.Record{Kind: wire.KindRefused, Run: req.Run,
+		Refused: fmt.Sprintf("probe %q with a limit of %d ms", req.Probe, req.TimeoutMS)}
+	if known && req.TimeoutMS > 0 {
+		out := wire.NewDeflater(req.Run, s.frame)
+		exit, err := s.place.run(filepath.Join(s.place.probes, req.Probe), req.Args,
+			time.Duration(req.TimeoutMS)*time.Millisecond, passer{out, s.out})
+		if err != nil {
+			return err
+		}
+		r = wire.Record{Kind: wire.KindDone, Run: req.Run, Exit: &exit}
 	}
-	var failed error
-	exit := s.place.run(filepath.Join(s.place.probes, req.Probe), req.Args,
-		time.Duration(req.TimeoutMS)*time.Millisecond,
-		func(o wire.Observation) {
-			if failed != nil {
-				return
-			}
-			failed = s.send(wire.Record{Kind: wire.KindObservation, Run: req.Run, Observation: &o})
-			if errors.Is(failed, wire.ErrTooLarge) {
-				failed = s.send(wire.Record{Kind: wire.KindObservation, Run: req.Run, Observation: &wire.Observation{
-					Step: o.Step, Unknown: map[string]string{"observation": failed.Error()}}})
-			}
-		})
-	if failed != nil {
-		return failed
-	}
-	return s.send(wire.Record{Kind: wire.KindDone, Run: req.Run, Exit: &exit})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy = false
+	return s.sendLocked(r)
 }
 
 func minInt(a, b int) int {

@@ -45,8 +45,20 @@ var modes = map[string]func(){
 	"lie": func() {
 		fmt.Println(`{"step":"truth"}`)
 		fmt.Println(`{"step":`)
-		fmt.Println(`@MSg1 0 2 00000000 e30=`)
+		fmt.Println(`@MSg2 0 2 00000000 e30=`)
 		fmt.Println(strings.Repeat("long", 1<<16))
+		fmt.Println(`{"step":"after"}`)
+	},
+	// ask waits until its first observation was sent.
+	"ask": func() {
+		fmt.Println(`{"step":"before"}`)
+		one := []byte{0}
+		if _, err := os.Stdin.Write(one); err != nil {
+			panic(err)
+		}
+		if _, err := os.Stdin.Read(one); err != nil {
+			panic(err)
+		}
 		fmt.Println(`{"step":"after"}`)
 	},
 	// stray leaves a process behind that holds stdout open.

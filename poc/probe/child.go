@@ -142,7 +142,7 @@ func (c Child) command() *exec.Cmd {
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	// The reason of a Go program's death is needed, not its goroutines.
-	cmd.Env = append(append(os.Environ(), "GOTRACEBACK=none"), c.Env...)
+	cmd.Env = append(append(os.Environ(), "GOTRACEBACK=none", wire.SyncVariable+"="), c.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if c.UID != 0 {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: c.UID, Gid: c.UID}

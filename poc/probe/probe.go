@@ -78,6 +78,18 @@ func start(stdout *os.File) (*P, error) {
 	return p, nil
 }
 
+// Sync returns when the host has everything that was observed so far. It comes before a
+// step that may end the machine.
+func (p *P) Sync() {
+	if os.Getenv(wire.SyncVariable) == "" {
+		return // run by hand, or as a child
+	}
+	var one [1]byte
+	if _, err := os.Stdin.Write(one[:]); err == nil {
+		_, _ = os.Stdin.Read(one[:]) // an agent that has ended reads nothing either
+	}
+}
+
 // Outcome returns "ok", or the name of a call's error.
 func (p *P) Outcome(errno syscall.Errno) string {
 	if errno == 0 {

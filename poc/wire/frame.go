@@ -19,8 +19,8 @@ import (
 // that a changed header is noticed too. printk may cut into the line: a damaged
 // frame is asked for again.
 const (
-	GuestPrefix = "@MSg1 " // frames that a guest sends
-	HostPrefix  = "@MSh1 " // frames that a host sends
+	GuestPrefix = "@MSg2 " // frames that a guest sends
+	HostPrefix  = "@MSh2 " // frames that a host sends
 	EarlyPrefix = "@MSz1 " // frames of stage 0, before the agent runs; they are not asked for again
 )
 

@@ -60,7 +60,7 @@ func TestPrintkInsideAFrameIsDamageNotData(t *testing.T) {
 }
 
 func TestALineWithoutAFrameIsNotCalledDamaged(t *testing.T) {
-	for _, line := range []string{"", "\n", "Run /init as init process\n", "@MSh1 0 2 00000000 e30=\n"} {
+	for _, line := range []string{"", "\n", "Run /init as init process\n", "@MSh2 0 2 00000000 e30=\n"} {
 		if _, err := Decode(GuestPrefix, []byte(line)); !errors.Is(err, ErrNoFrame) {
 			t.Errorf("%q: %v", line, err)
 		}
@@ -78,9 +78,9 @@ func TestAPayloadTooLargeIsRefusedBeforeItIsSent(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte("@MSg1 0 2 4ad8c4bd e30=\n"))
-	f.Add([]byte("@MSg1 @MSg1 1 2 3 4"))
-	f.Add([]byte("[ 0.1] x @MSg1 4294967296 99999 zzzzzzzz ===\r\n"))
+	f.Add([]byte("@MSg2 0 2 4ad8c4bd e30=\n"))
+	f.Add([]byte("@MSg2 @MSg2 1 2 3 4"))
+	f.Add([]byte("[ 0.1] x @MSg2 4294967296 99999 zzzzzzzz ===\r\n"))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		frame, err := Decode(GuestPrefix, line)
 		if err != nil {

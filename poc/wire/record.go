@@ -2,14 +2,14 @@ package wire
 
 // Protocol is the version of the records and frames below. Host and agent refuse to
 // work together if it differs.
-const Protocol = 1
+const Protocol = 2
 
 // Kind tells which field of a Record is set.
 type Kind string
 
 const (
 	KindHello       Kind = "hello"       // the agent is ready; first record of a boot
-	KindObservation Kind = "observation" // one step of the running probe
+	KindObservation Kind = "observation" // one step of stage 0; probes report in chunks
 	KindDone        Kind = "done"        // the probe ended; last record of a run
 	KindRefused     Kind = "refused"     // the request could not be carried out
 )
@@ -63,8 +63,10 @@ type Exit struct {
 	Signal   string `json:"signal,omitempty"`   // name of the signal that killed it
 	TimedOut bool   `json:"timedOut,omitempty"` // the agent killed it after Request.TimeoutMS
 	Stderr   string `json:"stderr,omitempty"`   // its beginning and end, at most StderrLimit bytes
-	// Dropped counts lines of stdout that were no observations, too long, or could
-	// not be read.
+	// Cut reports that more was printed, which was longer than MaxOutput or came from a
+	// process that outlived the probe.
+	Cut bool `json:"cut,omitempty"`
+	// Dropped counts lines of stdout that were no observations, too long, or cut.
 	Dropped int `json:"dropped,omitempty"`
 }
 
@@ -79,8 +81,12 @@ func (e Exit) Clean() bool { return e.Code == 0 && e.Signal == "" && !e.TimedOut
 type Op string
 
 const (
-	OpRun    Op = "run"    // run Probe with Args
-	OpResend Op = "resend" // send every record from sequence number From again
+	// OpHello asks for the hello. Both sides then count frames and runs from their
+	// beginning again.
+	OpHello Op = "hello"
+	// OpRun asks to run Probe with Args. If Run runs or has run already, it asks for the
+	// frames from sequence number From on again.
+	OpRun Op = "run"
 )
 
 // Request is one message from the host.

@@ -29,12 +29,14 @@ func main() {
 		count(o, at)
 		o.Emit()
 
+		p.Sync()
 		o = p.Observe("mprotect")
 		errno = p.Kernel.Mprotect(at, p.Page, prot.Read|prot.Write)
 		if o.Returned("mprotect(read|write)", 0, errno) {
 			count(o, at)
 		}
-		o.Emit() // emitted now, because the end of this program may be the end of the guest
+		o.Emit()
+		p.Sync() // the end of this program may be the end of the guest
 	}, nil)
 }
 

@@ -32,6 +32,7 @@ func Play() {
 type fake struct {
 	seq      uint32
 	kept     [][]byte // the frames so far, to send again
+	run      int      // the last that was asked for
 	in       *bufio.Reader
 	greeting wire.Record
 }

@@ -36,9 +36,7 @@ func (g *fake) restored(name string) {
 	case "restores deaf":
 		time.Sleep(time.Hour)
 	case "restores another":
-		g.frame(wire.Record{Kind: wire.KindHello, Hello: &wire.Hello{Protocol: wire.Protocol, Arch: "amd64", Release: "9.9.9-fake"}})
-	default:
-		g.frame(g.greeting)
+		g.greeting = wire.Record{Kind: wire.KindHello, Hello: &wire.Hello{Protocol: wire.Protocol, Arch: "amd64", Release: "9.9.9-fake"}}
 	}
 	g.answer(name)
 }
@@ -58,7 +56,15 @@ func (g *fake) hello(damaged bool) {
 }
 
 func (g *fake) frame(r wire.Record) []byte {
-	line, err := wire.EncodeJSON(wire.GuestPrefix, g.seq, r)
+	payload, err := json.Marshal(r)
+	if err != nil {
+		panic(err)
+	}
+	return g.payload(payload)
+}
+
+func (g *fake) payload(p []byte) []byte {
+	line, err := wire.Encode(wire.GuestPrefix, wire.Frame{Seq: g.seq, Payload: p})
 	if err != nil {
 		panic(err)
 	}
@@ -78,12 +84,19 @@ func (g *fake) answer(name string) {
 		if !ok {
 			return
 		}
-		if req.Op == wire.OpResend {
+		if req.Op == wire.OpHello {
+			g.seq, g.kept, g.run = 0, nil, 0
+			g.frame(g.greeting)
+			g.write(name, attempt, 0)
+			continue
+		}
+		if req.Run == g.run {
 			for i := int(req.From); i < len(g.kept); i++ {
 				g.write(name, attempt, i)
 			}
 			continue
 		}
+		g.run = req.Run
 		switch name {
 		case "dies under a probe":
 			fmt.Println("[    9.0] BUG: kernel NULL pointer dereference, address: 0000000000000008")
@@ -97,15 +110,18 @@ func (g *fake) answer(name string) {
 		case "answers another run":
 			g.send(wire.Record{Kind: wire.KindDone, Run: req.Run + 1, Exit: &wire.Exit{}})
 			continue
-		case "repeats a step":
-			for i := 0; i < 2; i++ {
-				g.send(wire.Record{Kind: wire.KindObservation, Run: req.Run, Observation: &wire.Observation{Step: "s"}})
-			}
-			continue
 		}
 		first := len(g.kept)
-		for i := 0; i < Observations; i++ {
-			g.frame(wire.Record{Kind: wire.KindObservation, Run: req.Run, Observation: &wire.Observation{Step: fmt.Sprint(i)}})
+		out := wire.NewDeflater(req.Run, func(payload []byte) error { g.payload(payload); return nil })
+		for i := range Observations {
+			if name == "repeats a step" {
+				i = 0
+			}
+			// A frame for each, so that there are many to lose.
+			fmt.Fprintf(out, "{\"step\":\"%d\"}\n", i)
+			if err := out.Flush(); err != nil {
+				panic(err)
+			}
 		}
 		g.frame(wire.Record{Kind: wire.KindDone, Run: req.Run, Exit: &wire.Exit{}})
 		for i := first; i < len(g.kept); i++ {

@@ -51,7 +51,7 @@ func (g *fake) system(name string) {
 			fmt.Println("sh: 1: /run/mapstack/init: not found")
 			status = 127
 		case strings.Contains(line, "--probes"):
-			g.seq, g.kept = 0, nil
+			g.seq, g.kept, g.run = 0, nil, 0
 			g.hello(false)
 			g.answer(strings.TrimPrefix(name, system))
 			if name == "system dies under a probe" {

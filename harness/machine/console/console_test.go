@@ -132,8 +132,8 @@ func TestALogThatCannotBeKeptIsNoticedAndStopsNothing(t *testing.T) {
 }
 
 func FuzzStream(f *testing.F) {
-	f.Add([]byte("@MSg1 0 2 4ad8c4bd e30=\nKernel panic - not syncing\n"), 3)
-	f.Add([]byte("\xff\xfe@MSg1 \n\r\n@MSg1 1 1 1 1"), 1)
+	f.Add([]byte("@MSg2 0 2 4ad8c4bd e30=\nKernel panic - not syncing\n"), 3)
+	f.Add([]byte("\xff\xfe@MSg2 \n\r\n@MSg2 1 1 1 1"), 1)
 	f.Fuzz(func(t *testing.T, input []byte, size int) {
 		if size < 1 || size > 1<<16 {
 			size = 7

@@ -65,14 +65,14 @@ func TestEveryWayToDieIsATypedFailure(t *testing.T) {
 		{"resets", patient(), failure.Reboot, "boot"},
 		{"hangs", short, failure.Hang, "boot"},
 		{"chats", short, failure.Hang, "boot"},
-		{"other protocol", patient(), failure.Protocol, "protocol 2"},
+		{"other protocol", patient(), failure.Protocol, "protocol 3"},
 		{"other arch", patient(), failure.Protocol, `"vax"`},
 		{"no record", patient(), failure.Protocol, "no record"},
 		{"dies under a probe", patient(), failure.Oops, "run probe p: the kernel died: [    9.0] BUG: kernel NULL pointer"},
 		{"wedges under a probe", slow, failure.Hang, "run probe p"},
 		{"refuses the probe", patient(), failure.Protocol, "not today"},
 		{"answers another run", patient(), failure.Protocol, "run 2 came in run 1"},
-		{"repeats a step", patient(), failure.Protocol, `step "s" twice`},
+		{"repeats a step", patient(), failure.Protocol, `step "0" twice`},
 	} {
 		t.Run(c.script, func(t *testing.T) {
 			t.Parallel() // most of the time is waiting

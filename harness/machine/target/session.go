@@ -1,6 +1,7 @@
 package target
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,9 +16,16 @@ import (
 // window bounds how far ahead of the next expected frame a guest may be.
 const window = 1 << 14
 
-// maxTranscript bounds what one run may report, in bytes of JSON. This also bounds the host
-// memory that a lying guest can use. Real runs stay below 100 kB.
-const maxTranscript = 16 << 20
+// maxTranscript bounds what one run may send, in bytes of payload. This also bounds the host
+// memory that a lying guest can use. Real runs stay below 10 kB.
+const maxTranscript = 2 << 20
+
+const (
+	// maxObservation bounds one line of a probe, in bytes.
+	maxObservation = 16 << 10
+	// maxObservations bounds one run. A probe makes hundreds; a broken one might never stop.
+	maxObservations = 8192
+)
 
 // peer is the machine that the agent runs on.
 type peer interface {
@@ -34,8 +42,8 @@ type session struct {
 	damaged  chan struct{}
 
 	next    uint32 // the guest's sequence number that is expected next
-	pending map[uint32]wire.Record
-	taken   int    // bytes of this run's records
+	pending map[uint32][]byte
+	taken   int    // bytes of this run's frames
 	sent    uint32 // the host's own sequence number
 	run     int
 }
@@ -49,7 +57,7 @@ var errSilent = errors.New("no answer")
 // newSession returns a session that accepts frames at once. It can send requests once its
 // peer is set.
 func newSession(t qemu.Timeouts) *session {
-	return &session{timeouts: t, pending: map[uint32]wire.Record{},
+	return &session{timeouts: t, pending: map[uint32][]byte{},
 		// If the host is too slow, a frame is lost here and asked for again.
 		frames: make(chan wire.Frame, 1024), damaged: make(chan struct{}, 1)}
 }
@@ -80,29 +88,39 @@ func (s *session) hello(ctx context.Context) (wire.Hello, error) {
 
 // helloAgain asks a restored agent to repeat the hello that it said before it was saved.
 func (s *session) helloAgain(ctx context.Context) (wire.Hello, error) {
-	if err := s.request(repeat); err != nil {
+	if err := s.request(greeting); err != nil {
 		return wire.Hello{}, err
 	}
 	return s.greet(ctx, s.timeouts.Restore, s.timeouts.Quiet)
 }
 
-// repeat asks for every record that the agent still keeps.
-var repeat = wire.Request{Op: wire.OpResend}
+// greeting asks for the hello.
+var greeting = wire.Request{Op: wire.OpHello}
 
 func (s *session) greet(ctx context.Context, limit, quiet time.Duration) (wire.Hello, error) {
 	var hello wire.Hello
-	err := s.collect(ctx, limit, quiet, repeat,
-		func(r wire.Record) (bool, error) {
-			if r.Kind != wire.KindHello || r.Hello == nil {
-				return false, fmt.Errorf("the first record is %q, not hello", r.Kind)
-			}
-			hello = *r.Hello
-			return true, nil
-		})
+	err := s.collect(ctx, limit, quiet, greeting, records(func(r wire.Record) (bool, error) {
+		if r.Kind != wire.KindHello || r.Hello == nil {
+			return false, fmt.Errorf("the first record is %q, not hello", r.Kind)
+		}
+		hello = *r.Hello
+		return true, nil
+	}))
 	if err == nil && hello.Protocol != wire.Protocol {
 		err = fmt.Errorf("the agent speaks protocol %d, this host %d; build both from one revision", hello.Protocol, wire.Protocol)
 	}
 	return hello, err
+}
+
+// records returns a function that reads records and hands them to accept.
+func records(accept func(wire.Record) (bool, error)) func([]byte) (bool, error) {
+	return func(payload []byte) (bool, error) {
+		var r wire.Record
+		if err := json.Unmarshal(payload, &r); err != nil {
+			return false, fmt.Errorf("a whole frame that is no record: %w", err)
+		}
+		return accept(r)
+	}
 }
 
 // probe runs one probe and returns everything it observed.
@@ -111,43 +129,72 @@ func (s *session) probe(ctx context.Context, probe string, args []string) (wire.
 	s.taken = 0
 	t := wire.Transcript{Probe: probe, Args: args, Observations: []wire.Observation{}}
 	request := wire.Request{Op: wire.OpRun, Run: s.run, Probe: probe, Args: args,
-		TimeoutMS: int(s.timeouts.Probe / time.Millisecond)}
+		TimeoutMS: int(s.timeouts.Probe / time.Millisecond), From: s.next}
 	if err := s.request(request); err != nil {
 		return t, err
 	}
-	steps := map[string]bool{}
-	err := s.collect(ctx, s.timeouts.Probe+s.timeouts.Watchdog, s.timeouts.Quiet, request,
-		func(r wire.Record) (bool, error) {
-			switch {
-			case r.Run != s.run:
-				return false, fmt.Errorf("a record of run %d came in run %d", r.Run, s.run)
-			case r.Kind == wire.KindObservation && r.Observation != nil:
-				if steps[r.Observation.Step] {
-					return false, fmt.Errorf("probe %s reported step %q twice", probe, r.Observation.Step)
-				}
-				steps[r.Observation.Step] = true
-				t.Observations = append(t.Observations, *r.Observation)
-				return false, nil
-			case r.Kind == wire.KindDone && r.Exit != nil:
-				t.Exit = *r.Exit
-				return true, nil
-			case r.Kind == wire.KindRefused:
-				return false, fmt.Errorf("the agent refused to run probe %s: %s", probe, r.Refused)
-			}
-			return false, fmt.Errorf("a record of unknown kind %q", r.Kind)
-		})
-	return t, err
+	var deflated []byte
+	end := records(func(r wire.Record) (bool, error) {
+		switch {
+		case r.Run != s.run:
+			return false, fmt.Errorf("a record of run %d came in run %d", r.Run, s.run)
+		case r.Kind == wire.KindDone && r.Exit != nil:
+			t.Exit = *r.Exit
+			return true, nil
+		case r.Kind == wire.KindRefused:
+			return false, fmt.Errorf("the agent refused to run probe %s: %s", probe, r.Refused)
+		}
+		return false, fmt.Errorf("a record of unknown kind %q", r.Kind)
+	})
+	err := s.collect(ctx, s.timeouts.Probe+s.timeouts.Watchdog, s.timeouts.Quiet, request, func(payload []byte) (bool, error) {
+		run, data, is := wire.Chunk(payload)
+		switch {
+		case !is:
+			return end(payload)
+		case run != s.run:
+			return false, fmt.Errorf("observations of run %d came in run %d", run, s.run)
+		}
+		deflated = append(deflated, data...)
+		return false, nil
+	})
+	if err != nil {
+		return t, err
+	}
+	return t, observations(&t, deflated)
 }
 
-// collect hands records to accept in the guest's order, until accept says that the last one
-// came. again is the request to repeat as long as nothing has come.
-func (s *session) collect(ctx context.Context, limit, quiet time.Duration, again wire.Request, accept func(wire.Record) (bool, error)) error {
+// observations reads the observations of a whole run.
+func observations(t *wire.Transcript, deflated []byte) error {
+	printed, err := wire.Inflate(deflated)
+	if err != nil {
+		return err
+	}
+	steps, twice := map[string]bool{}, ""
+	t.Exit.Dropped = wire.ReadObservations(bytes.NewReader(printed), maxObservation, maxObservations, func(o wire.Observation) {
+		if steps[o.Step] {
+			twice = o.Step
+			return
+		}
+		steps[o.Step] = true
+		t.Observations = append(t.Observations, o)
+	})
+	if t.Exit.Cut {
+		t.Exit.Dropped++
+	}
+	if twice != "" {
+		return fmt.Errorf("probe %s reported step %q twice", t.Probe, twice)
+	}
+	return nil
+}
+
+// collect hands the payloads of frames to accept in the guest's order, until accept says that
+// the last one came. again is the request to repeat when nothing comes.
+func (s *session) collect(ctx context.Context, limit, quiet time.Duration, again wire.Request, accept func([]byte) (bool, error)) error {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	idle := time.NewTimer(quiet)
 	defer idle.Stop()
 	soon := min(quiet, s.timeouts.Quiet/10)
-	first := s.next
 	for {
 		select {
 		case <-ctx.Done():
@@ -160,11 +207,8 @@ func (s *session) collect(ctx context.Context, limit, quiet time.Duration, again
 			// The lost frame is asked for at the next pause of the stream.
 			idle.Reset(soon)
 		case <-idle.C:
-			ask := again
-			if s.next > first || len(s.pending) > 0 {
-				ask = wire.Request{Op: wire.OpResend, From: s.next}
-			}
-			if err := s.request(ask); err != nil {
+			again.From = s.next
+			if err := s.request(again); err != nil {
 				return err
 			}
 			idle.Reset(quiet)
@@ -184,7 +228,7 @@ func (s *session) collect(ctx context.Context, limit, quiet time.Duration, again
 
 // lastWords accepts the frames that arrived before the guest ended. A probe whose last
 // record arrived did end.
-func (s *session) lastWords(accept func(wire.Record) (bool, error)) error {
+func (s *session) lastWords(accept func([]byte) (bool, error)) error {
 	for {
 		select {
 		case f := <-s.frames:
@@ -197,9 +241,9 @@ func (s *session) lastWords(accept func(wire.Record) (bool, error)) error {
 	}
 }
 
-// take hands accept the frame's record and the records that waited for it. It keeps a record
+// take hands accept the frame's payload and the payloads that waited for it. It keeps one
 // whose predecessors are still missing.
-func (s *session) take(f wire.Frame, accept func(wire.Record) (bool, error)) (done bool, err error) {
+func (s *session) take(f wire.Frame, accept func([]byte) (bool, error)) (done bool, err error) {
 	if f.Seq < s.next || f.Seq-s.next >= window {
 		return false, nil // a repeated frame, or nonsense
 	}
@@ -209,15 +253,11 @@ func (s *session) take(f wire.Frame, accept func(wire.Record) (bool, error)) (do
 	if s.taken += len(f.Payload); s.taken > maxTranscript {
 		return false, fmt.Errorf("the guest reports more than the %d bytes allowed for one run", maxTranscript)
 	}
-	var r wire.Record
-	if err := json.Unmarshal(f.Payload, &r); err != nil {
-		return false, fmt.Errorf("a whole frame that is no record: %w", err)
-	}
-	s.pending[f.Seq] = r
-	for r, ok := s.pending[s.next]; ok; r, ok = s.pending[s.next] {
+	s.pending[f.Seq] = f.Payload
+	for payload, ok := s.pending[s.next]; ok; payload, ok = s.pending[s.next] {
 		delete(s.pending, s.next)
 		s.next++
-		if done, err := accept(r); done || err != nil {
+		if done, err := accept(payload); done || err != nil {
 			return done, err
 		}
 	}

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -108,7 +109,7 @@ func TestAProbeThatEndedBeforeItsGuestDidHasEnded(t *testing.T) {
 }
 
 func TestAGuestThatReportsForEverIsStopped(t *testing.T) {
-	long := strings.Repeat("x", wire.MaxPayload/2)
+	long := "z\x00\x00\x00\x01" + strings.Repeat("x", wire.MaxPayload/2)
 	for name, step := range map[string]uint32{"in order": 0, "with a gap that never closes": 1} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := talk(func(*session, wire.Request) error { return nil })
@@ -116,8 +117,7 @@ func TestAGuestThatReportsForEverIsStopped(t *testing.T) {
 			defer cancel()
 			go func() {
 				for i := uint32(0); ctx.Err() == nil; i++ {
-					f := recordFrame(t, i+step, wire.Record{Kind: wire.KindObservation, Run: 1,
-						Observation: &wire.Observation{Step: fmt.Sprint(i), Ret: long}})
+					f := wire.Frame{Seq: i + step, Payload: []byte(long)}
 					select {
 					case s.frames <- f:
 					case <-ctx.Done():
@@ -142,7 +142,14 @@ func TestAGuestThatReadsNothingIsSilent(t *testing.T) {
 // Whatever frames a guest sends, the conversation ends, and the transcript has each step
 // once.
 func FuzzSession(f *testing.F) {
-	f.Add(uint32(0), []byte(`{"kind":"observation","run":1,"observation":{"step":"a"}}`), uint32(1), []byte(`{"kind":"done","run":1,"exit":{}}`))
+	out := wire.NewDeflater(1, func(payload []byte) error {
+		f.Add(uint32(0), bytes.Clone(payload), uint32(1), []byte(`{"kind":"done","run":1,"exit":{}}`))
+		return nil
+	})
+	fmt.Fprintln(out, `{"step":"a"}`)
+	if err := out.Flush(); err != nil {
+		f.Fatal(err)
+	}
 	f.Add(uint32(1), []byte(`{"kind":"done","run":1}`), uint32(0), []byte(`{"kind":"refused","run":1,"refused":"x"}`))
 	f.Add(uint32(1<<31), []byte(`null`), uint32(0), []byte(`{"kind":"hello","hello":{}}`))
 	f.Fuzz(func(t *testing.T, a uint32, first []byte, b uint32, second []byte) {
