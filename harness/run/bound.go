@@ -33,6 +33,11 @@ type place interface {
 	start(ctx context.Context, log io.Writer) (target.Agent, string, error)
 	// ask has stage 0 run where it has not: in guests it is PID 1 before any agent.
 	ask(ctx context.Context)
+	// facts returns what the probe of that name observed before the guest was saved; false
+	// if it has to run.
+	facts() (wire.Transcript, bool)
+	// guests reports whether start returns guests of ours, which several probes may use.
+	guests() bool
 	// early returns what stage 0 observed so far; false if it observed nothing.
 	early() (wire.Transcript, bool)
 	// describe fills in what is known of the cell, also after an error of open.

@@ -116,6 +116,8 @@ func (f *factory) lend(ctx context.Context, run func() error) error {
 // unchanged returns nil, because no guest is used again.
 func (f *factory) unchanged(context.Context) error { return nil }
 
+func (f *factory) guests() bool { return true }
+
 // ask does nothing: stage 0 runs in every guest.
 func (f *factory) ask(context.Context) {}
 

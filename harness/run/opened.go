@@ -8,8 +8,6 @@ import (
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/poc/stage0"
-	"github.com/mapstack/conformance/poc/wire"
 )
 
 // Opened is a bound subject that is ready for probes. It is safe for concurrent use.
@@ -60,19 +58,4 @@ func (o *Opened) With(ctx context.Context, log io.Writer, use func(target.Agent)
 		err, run.Failure = run.Err(), nil // not this probe was stopped, but the whole run
 	}
 	return run, err
-}
-
-// Observe runs one probe in a guest of its own, below a defect model unless defect is empty.
-// The transcript has the probe's own name. A failed run has no transcript.
-func (o *Opened) Observe(ctx context.Context, log io.Writer, probe, defect string) (wire.Transcript, evidence.ProbeRun, error) {
-	if probe == stage0.Probe {
-		t, run := o.stage0(ctx)
-		return t, run, nil
-	}
-	var t wire.Transcript
-	run, err := o.With(ctx, log, func(g target.Agent) (err error) {
-		t, err = observe(ctx, g, probe, defect, o.cell.Policy)
-		return err
-	})
-	return t, run, err
 }

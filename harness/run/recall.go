@@ -28,18 +28,19 @@ var errLost = errors.New("the run has no whole transcript")
 // Recall is Observe with a cache: it returns what a guest of the same snapshot said below
 // the same defect before. Without a defect or a snapshot it caches nothing. It is for proofs
 // about claims. A verdict on a kernel is never based on it.
-func (o *Opened) Recall(ctx context.Context, probe, defect string) (t wire.Transcript, run evidence.ProbeRun, err error) {
+func (s *Series) Recall(ctx context.Context, probe, defect string) (t wire.Transcript, run evidence.ProbeRun, err error) {
+	o := s.opened
 	snapshot := o.place.snapshot()
 	if snapshot == "" || defect == "" {
-		return o.Observe(ctx, io.Discard, probe, defect)
+		return s.Observe(ctx, io.Discard, probe, defect)
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s", snapshot, probe, defect))
 	dir, err := o.engine.Snapshots.Dir(ctx, trialKind, hex.EncodeToString(sum[:]), func(ctx context.Context, dir string) error {
 		var err error
-		if t, run, err = o.Observe(ctx, io.Discard, probe, defect); err != nil {
+		if t, run, err = s.Observe(ctx, io.Discard, probe, defect); err != nil {
 			return err
 		}
-		if run.Failure != nil || run.Guest != evidence.Restored || !t.Exit.Clean() {
+		if run.Failure != nil || run.Guest != evidence.Restored && run.Guest != evidence.Shared || !t.Exit.Clean() {
 			return errLost
 		}
 		b, err := json.Marshal(t)

@@ -17,7 +17,6 @@ import (
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/machine/qemu"
-	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/machine/toolbox"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
@@ -59,9 +58,12 @@ type Engine struct {
 	// none.
 	Defect string
 	// Snapshots keeps booted guests, from which probe runs are restored. With Fresh, or
-	// without Snapshots, every probe run boots a guest.
+	// without Snapshots, guests are booted.
 	Snapshots Snapshots
 	Fresh     bool
+	// Isolate gives every probe a guest of its own. Without it, probes that leave nothing
+	// behind use one guest.
+	Isolate   bool
 	kvmOnce   sync.Once
 	kvmReason string // why KVM is not used; "" when it is
 
@@ -182,23 +184,7 @@ func (e *Engine) cell(ctx context.Context, subject Bound, result *evidence.CellR
 	}
 	r := runs{engine: e, opened: o, folder: folder, result: result, total: len(probes)}
 	result.Runs = map[string]evidence.ProbeRun{}
-	if len(probes) > 0 && probes[0] == catalog.Facts {
-		// If the guest is not what the cell says, no other probe runs.
-		if err := r.probe(ctx, catalog.Facts); err != nil {
-			return err
-		}
-		if t, ran := result.Transcripts[catalog.Facts]; ran {
-			if err := agrees(result.Cell, t); err != nil {
-				return err
-			}
-		}
-		probes = probes[1:]
-	}
-	group, within := errgroup.WithContext(ctx)
-	for _, probe := range probes {
-		group.Go(func() error { return r.probe(within, probe) })
-	}
-	err = group.Wait()
+	err = r.all(ctx, probes)
 	if ctx.Err() == nil {
 		err = errors.Join(err, o.place.unchanged(ctx))
 	}
@@ -217,27 +203,93 @@ type runs struct {
 	result       *evidence.CellRun
 }
 
-// probe runs one probe when there is room for its guest, and stores what it observed.
-func (r *runs) probe(ctx context.Context, probe string) (err error) {
+// all runs the probes: one after another in one guest those that leave nothing behind, and
+// beside that each of the others in a guest of its own.
+func (r *runs) all(ctx context.Context, probes []string) error {
+	checked := make(chan struct{}) // closed when the guest is known to be what the cell says
+	var shared, alone []string
+	if len(probes) > 0 && probes[0] == catalog.Facts {
+		shared, probes = append(shared, probes[0]), probes[1:]
+	} else {
+		close(checked)
+	}
+	for _, probe := range probes {
+		if r.opened.Shares(probe) {
+			shared = append(shared, probe)
+		} else {
+			alone = append(alone, probe)
+		}
+	}
+	group, within := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.series(within, shared, func() { close(checked) }) })
+	for _, probe := range alone {
+		group.Go(func() error {
+			select {
+			case <-checked:
+				return r.series(within, []string{probe}, nil)
+			case <-within.Done():
+				return within.Err()
+			}
+		})
+	}
+	return group.Wait()
+}
+
+// series runs probes in one guest when there is room for it, and stores what they observed.
+// It ends if the guest is not what the cell says, and else calls checked.
+func (r *runs) series(ctx context.Context, probes []string, checked func()) error {
+	if len(probes) == 0 {
+		return nil
+	}
+	return r.opened.Series(ctx, func(s *Series) error {
+		for _, probe := range probes {
+			if err := r.probe(ctx, s, probe); err != nil {
+				return err
+			}
+			if probe != catalog.Facts {
+				continue
+			}
+			if t, ran := r.transcript(probe); ran {
+				if err := agrees(r.result.Cell, t); err != nil {
+					return err
+				}
+			}
+			checked()
+		}
+		return nil
+	})
+}
+
+// transcript returns what a probe observed; false if it has not run whole.
+func (r *runs) transcript(probe string) (wire.Transcript, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, ran := r.result.Transcripts[probe]
+	return t, ran
+}
+
+// probe runs one probe of a series.
+func (r *runs) probe(ctx context.Context, s *Series, probe string) (err error) {
 	log, err := r.folder.Console(r.result.Cell.Name, probe)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
 	shown := progress.Event{Cell: r.result.Cell.Name, Stage: progress.Probe, What: probe, Total: int64(r.total)}
-	var t wire.Transcript
-	run, err := r.opened.With(ctx, log, func(g target.Agent) (err error) {
-		shown.Done = r.count(&r.begun)
-		r.engine.Sink(shown)
-		t, err = observe(ctx, g, probe, r.engine.Defect, r.result.Cell.Policy)
-		// Probes run in parallel and end in any order.
-		shown.Done, shown.End, shown.Err = r.count(&r.ended), true, err
-		r.engine.Sink(shown)
-		return err
-	})
-	if err != nil {
-		return err
+	shown.Done = r.count(&r.begun)
+	r.engine.Sink(shown)
+	t, run, err := s.Observe(ctx, log, probe, r.engine.Defect)
+	// Series run in parallel and end in any order.
+	shown.Done, shown.End, shown.Err = r.count(&r.ended), true, errors.Join(err, run.Err())
+	r.engine.Sink(shown)
+	if err == nil {
+		r.store(probe, t, run)
 	}
+	return err
+}
+
+// store keeps what a probe observed.
+func (r *runs) store(probe string, t wire.Transcript, run evidence.ProbeRun) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.Runs[probe] = run
@@ -245,7 +297,6 @@ func (r *runs) probe(ctx context.Context, probe string) (err error) {
 	if run.Failure == nil {
 		r.result.Transcripts[probe] = t
 	}
-	return nil
 }
 
 // count adds one to n and returns the sum.

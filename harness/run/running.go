@@ -81,6 +81,10 @@ func (r *running) early() (wire.Transcript, bool) {
 	return *r.first, true
 }
 
+func (r *running) facts() (wire.Transcript, bool) { return wire.Transcript{}, false }
+
+func (r *running) guests() bool { return false }
+
 func (r *running) unchanged(ctx context.Context) error { return r.System.Unchanged(ctx) }
 
 func (r *running) snapshot() string { return "" }

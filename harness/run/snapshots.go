@@ -18,6 +18,7 @@ import (
 	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -50,6 +51,8 @@ type savedRecord struct {
 	BootSeconds float64    `json:"bootSeconds"`
 	// Early holds what stage 0 observed while the guest booted; nil if it observed nothing.
 	Early *wire.Transcript `json:"early,omitempty"`
+	// Facts holds what the probe of that name observed before the guest was saved.
+	Facts wire.Transcript `json:"facts"`
 }
 
 // Files of a snapshot.
@@ -61,7 +64,7 @@ const (
 )
 
 // snapshotKind is the cache's name for snapshots, with the version of their files.
-const snapshotKind = "snapshot-2"
+const snapshotKind = "snapshot-3"
 
 // unsaveable returns why a cell's guests are booted; "" if they are restored.
 func (s *store) unsaveable() string {
@@ -147,10 +150,14 @@ func (s *store) make(ctx context.Context, dir string, log io.Writer) (err error)
 	if err != nil {
 		return err
 	}
+	facts, err := observe(ctx, g, catalog.Facts, "", nil)
+	if err != nil {
+		return err
+	}
 	if err := g.Save(ctx, filepath.Join(dir, stateFile)); err != nil {
 		return err
 	}
-	record, err := json.Marshal(savedRecord{g.Hello, g.Accel, g.Started.Seconds(), early(g)})
+	record, err := json.Marshal(savedRecord{g.Hello, g.Accel, g.Started.Seconds(), early(g), facts})
 	if err != nil {
 		return err
 	}
@@ -207,6 +214,14 @@ func (s *store) snapshot() string {
 		return kept.key
 	}
 	return ""
+}
+
+func (s *store) facts() (wire.Transcript, bool) {
+	kept := s.trusted()
+	if kept == nil {
+		return wire.Transcript{}, false
+	}
+	return kept.Facts, true
 }
 
 // trusted returns the snapshot; nil if guests are booted.

@@ -37,14 +37,17 @@ func scripted(t testing.TB, script string) (*Engine, *[]progress.Event) {
 	return e, events
 }
 
-// observeAll runs three probes in a cell and returns its evidence.
-func observeAll(t *testing.T, e *Engine) evidence.CellRun {
+// observeAll runs three probes in a cell, each in a guest of its own, and returns the
+// cell's evidence.
+func observeAll(t *testing.T, e *Engine) evidence.CellRun { return observeThese(t, e, "p", "q", "r") }
+
+func observeThese(t *testing.T, e *Engine, probes ...string) evidence.CellRun {
 	t.Helper()
 	folder, err := evidence.Create(t.TempDir(), testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := e.Cells(t.Context(), bound(e, cell("c", "amd64", 64)), map[string][]string{"c": {"p", "q", "r"}}, folder)
+	results, err := e.Cells(t.Context(), bound(e, cell("c", "amd64", 64)), map[string][]string{"c": probes}, folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +96,35 @@ func TestEveryProbeRunHasAGuestOfItsOwn(t *testing.T) {
 		}
 		if q := got.QEMU; q == nil || q.Accelerator != "tcg" {
 			t.Errorf("%s: QEMU %+v", c.script, q)
+		}
+	}
+}
+
+// TestProbesThatLeaveNothingBehindShareAGuest fails if a probe gets a guest that another
+// changed, or if each boots one of its own.
+func TestProbesThatLeaveNothingBehindShareAGuest(t *testing.T) {
+	for _, c := range []struct {
+		script  string
+		isolate bool
+		guests  []string // of sigstack, sysconf and tracing, in the order in which they run
+	}{
+		{"behaves", false, []string{evidence.Restored, evidence.Shared, evidence.Shared}},
+		{"behaves", true, []string{evidence.Restored, evidence.Restored, evidence.Restored}},
+		{"leaves something", false, []string{evidence.Restored, evidence.Restored, evidence.Restored}},
+		// The guest may be to blame, and the probe runs again in another one.
+		{"dies under a second probe", false, []string{evidence.Restored, evidence.Restored, evidence.Restored}},
+		{"cannot be saved", false, []string{evidence.Booted, evidence.Shared, evidence.Shared}},
+	} {
+		e, _ := scripted(t, c.script)
+		e.Isolate = c.isolate
+		got := observeThese(t, e, "sigstack", "sysconf", "tracing")
+		if got.Failure != nil || len(got.Transcripts) != 3 {
+			t.Fatalf("%s: failure %v, %d transcripts", c.script, got.Failure, len(got.Transcripts))
+		}
+		for i, probe := range []string{"sigstack", "sysconf", "tracing"} {
+			if r := got.Runs[probe]; r.Guest != c.guests[i] || r.Failure != nil || r.ResidentBytes == 0 {
+				t.Errorf("%s: probe %s: %+v, want %s", c.script, probe, r, c.guests[i])
+			}
 		}
 	}
 }
@@ -150,6 +182,15 @@ func TestAProbeThatKillsItsGuestHarmsNoOther(t *testing.T) {
 	}
 }
 
+func recall(t *testing.T, o *Opened, defect string) (transcript wire.Transcript, run evidence.ProbeRun, err error) {
+	t.Helper()
+	err = o.Series(t.Context(), func(s *Series) (err error) {
+		transcript, run, err = s.Recall(t.Context(), "p", defect)
+		return err
+	})
+	return transcript, run, err
+}
+
 func TestATrialIsRecalledUnlessItFailed(t *testing.T) {
 	for script, starts := range map[string]int{"behaves": 1, "dies under a probe": 2} {
 		e, _ := scripted(t, script)
@@ -160,7 +201,7 @@ func TestATrialIsRecalledUnlessItFailed(t *testing.T) {
 		fresh := 0
 		var said []wire.Transcript
 		for range 2 {
-			transcript, run, err := o.Recall(t.Context(), "p", "some-defect")
+			transcript, run, err := recall(t, o, "some-defect")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -175,7 +216,7 @@ func TestATrialIsRecalledUnlessItFailed(t *testing.T) {
 		if d := cmp.Diff(said[0], said[1]); fresh != starts || d != "" {
 			t.Errorf("%s: %d guests were started, want %d\n%s", script, fresh, starts, d)
 		}
-		if _, run, err := o.Recall(t.Context(), "p", ""); err != nil || run.StartSeconds == 0 {
+		if _, run, err := recall(t, o, ""); err != nil || run.StartSeconds == 0 {
 			t.Errorf("%s: a run without a defect was recalled: %v", script, err)
 		}
 	}

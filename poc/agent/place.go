@@ -26,6 +26,9 @@ type place struct {
 // guestPlace returns the place in a guest that mountAll has prepared.
 func guestPlace() place { return place{probes: probeDir, home: "/tmp"} }
 
+// files are the folders of a guest where a probe could leave something.
+func (p place) files() []string { return []string{p.home, "/dev/shm", p.probes} }
+
 func (p place) environment() []string {
 	return append([]string{"PATH=" + p.probes, "HOME=" + p.home, "TMPDIR=" + p.home}, p.env...)
 }

@@ -16,6 +16,7 @@ import (
 type session struct {
 	hello wire.Hello
 	place place
+	first state // before the first run; nil in a system that others use
 
 	mu   sync.Mutex
 	out  io.Writer
@@ -163,11 +164,17 @@ func (s *session) runProbe(req wire.Request) error {
 	r := wire.Record{Kind: wire.KindRefused, Run: req.Run,
 		Refused: fmt.Sprintf("probe %q with a limit of %d ms", req.Probe, req.TimeoutMS)}
 	if known && req.TimeoutMS > 0 {
+		if s.first == nil && !s.place.hosted {
+			s.first = readState(s.place.files())
+		}
 		out := wire.NewDeflater(req.Run, s.frame)
 		exit, err := s.place.run(filepath.Join(s.place.probes, req.Probe), req.Args,
 			time.Duration(req.TimeoutMS)*time.Millisecond, passer{out, s.out})
 		if err != nil {
 			return err
+		}
+		if s.first != nil {
+			exit.Left = s.first.differs(readState(s.place.files()))
 		}
 		r = wire.Record{Kind: wire.KindDone, Run: req.Run, Exit: &exit}
 	}

@@ -12,6 +12,9 @@ import (
 type Program struct {
 	Name string // the folder below poc
 	Risk Risk
+	// Shared reports whether the program leaves nothing behind, so that others may use its
+	// guest. The agent compares the guest after each of them all the same.
+	Shared bool
 	// Emulated reports whether a user-mode emulator can decide what the program asks.
 	// An emulator has its own numbers of calls, flags and signals; everything else is
 	// the answer of the host's kernel.
@@ -103,6 +106,12 @@ func Lookup(name string) (Program, bool) {
 		}
 	}
 	return Program{Name: name, Risk: Risk{Class: Harmful, Reason: "nobody has said that it harms nothing"}}, false
+}
+
+// SharesOn reports whether the program may use a guest together with others on an
+// architecture. It may not where it is harmful on that architecture alone.
+func (p Program) SharesOn(goarch string) bool {
+	return p.Shared && (p.Risk.Archs == nil || p.Risk.On(goarch) == Harmless)
 }
 
 // About reports whether the program's claims are about what a model does wrong.

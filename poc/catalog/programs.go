@@ -35,14 +35,14 @@ func Programs() []Program {
 	mappings := []defect.Subject{defect.Stack, defect.Place, defect.Number, defect.Rule, defect.Memory, defect.Limit}
 	return []Program{
 		{
-			Name: "address",
+			Name: "address", Shared: true,
 			// At 16 MiB no user can start a program that is linked to 4 MiB, as Go's are.
 			Risk:     Risk{Class: Harmful, Reason: "it raises vm.mmap_min_addr to 16 MiB for about a second, in which users cannot start programs that are linked to lower addresses, Go's among them"},
 			Subjects: []defect.Subject{defect.Place},
 			Echoes:   map[string]string{"huge-length-einval": errno, "munmap-ignored": unused, "no-room-is-final": refused},
 		},
 		{
-			Name:     "cloneflags",
+			Name: "cloneflags", Shared: true,
 			Risk:     Risk{Class: Harmless, Reason: "it makes processes of its own, a few at a time, and a control group for one of them, which it removes"},
 			Subjects: []defect.Subject{defect.Clone},
 			Echoes: map[string]string{
@@ -63,13 +63,13 @@ func Programs() []Program {
 			Risk: Risk{Class: Harmful, Reason: "it makes system calls lie, which says nothing of the system"},
 		},
 		{
-			Name: "mapstack", Emulated: true,
+			Name: "mapstack", Shared: true, Emulated: true,
 			Risk:     Risk{Class: Harmless, Reason: "it maps memory and starts threads of its own"},
 			Subjects: mappings,
 			Echoes:   map[string]string{"no-room-is-final": refused},
 		},
 		{
-			Name: "mmapabi", Emulated: true,
+			Name: "mmapabi", Shared: true, Emulated: true,
 			Risk:     Risk{Class: Harmless, Reason: "it maps memory of its own"},
 			Subjects: mappings,
 			Echoes: map[string]string{
@@ -89,17 +89,17 @@ func Programs() []Program {
 			Risk: Risk{Class: Harmful, Reason: "it makes a control group and 1,000 threads, for which others may lack room"},
 		},
 		{
-			Name:     "protection",
+			Name: "protection", Shared: true,
 			Risk:     Risk{Class: Restores, Reason: "it sets kernel.yama.ptrace_scope to 2 for about a second, in which nobody but root attaches a debugger"},
 			Subjects: []defect.Subject{defect.Stack, defect.Rule, defect.Memory, defect.Bits},
 		},
 		{
-			Name:     "sigstack",
+			Name: "sigstack", Shared: true,
 			Risk:     Risk{Class: Harmless, Reason: "it takes signals of its own"},
 			Subjects: []defect.Subject{defect.Signal},
 		},
 		{
-			Name: "stackfallback", Emulated: true,
+			Name: "stackfallback", Shared: true, Emulated: true,
 			Risk: Risk{Class: Harmless, Reason: "it starts some threads of its own"},
 		},
 		{
@@ -107,7 +107,7 @@ func Programs() []Program {
 			Risk: Risk{Class: Harmless, Reason: "it maps memory and makes processes of its own, a few at a time"},
 		},
 		{
-			Name: Sysconf, Emulated: true, Hosted: true, Direct: describes,
+			Name: Sysconf, Shared: true, Emulated: true, Hosted: true, Direct: describes,
 			Risk: Risk{Class: Harmless, Reason: "it only reads"},
 		},
 		{
@@ -122,23 +122,23 @@ func Programs() []Program {
 			},
 		},
 		{
-			Name: "threadstacks", Emulated: true,
+			Name: "threadstacks", Shared: true, Emulated: true,
 			Risk:     Risk{Class: Harmless, Reason: "it starts some threads of its own"},
 			Variants: []Variant{Strict, Fallback},
 		},
 		{
 			// tracefs is mounted in a folder of its own and unmounted; in no other's way.
-			Name: "tracing", Direct: traces,
+			Name: "tracing", Shared: true, Direct: traces,
 			Risk: Risk{Class: Restores, Reason: "it mounts tracefs in a folder of its own for a moment"},
 		},
 		{
 			// It is an injector's parent itself, so that it is about no defect.
-			Name: "variants", Emulated: true,
+			Name: "variants", Shared: true, Emulated: true,
 			Risk: Risk{Class: Harmless, Reason: "it starts programs of its own"},
 		},
 		{
 			// Its detection is stackprobe's: Linux 6.1 on MIPS frees the page of zeroes.
-			Name:     "zeropage",
+			Name: "zeropage", Shared: true,
 			Risk:     Risk{Class: Harmful, Reason: "on some MIPS kernels it frees the page of zeroes that all processes share", Archs: []string{"mips64le"}},
 			Subjects: []defect.Subject{defect.Memory},
 		},

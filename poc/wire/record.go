@@ -66,6 +66,9 @@ type Exit struct {
 	// Cut reports that more was printed, which was longer than MaxOutput or came from a
 	// process that outlived the probe.
 	Cut bool `json:"cut,omitempty"`
+	// Left says what the probe left behind in a guest of ours: sysctls that it changed,
+	// processes, files. After such a run no other probe may use the guest.
+	Left []string `json:"left,omitempty"`
 	// Dropped counts lines of stdout that were no observations, too long, or cut.
 	Dropped int `json:"dropped,omitempty"`
 }

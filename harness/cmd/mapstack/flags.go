@@ -18,14 +18,14 @@ import (
 // runFlags holds the flags of `mapstack run`.
 type runFlags struct {
 	selection
-	focus, defect, out        string
-	fresh, allowTwin, offline bool
-	programs                  string
-	running                   subject.Running
-	image, keyring, os        string
-	kernelArgs                []string
-	fullBoot                  bool
-	login, password, firmware string
+	focus, defect, out                 string
+	fresh, isolate, allowTwin, offline bool
+	programs                           string
+	running                            subject.Running
+	image, keyring, os                 string
+	kernelArgs                         []string
+	fullBoot                           bool
+	login, password, firmware          string
 }
 
 func (f *runFlags) flags(cmd *cobra.Command) {
@@ -34,7 +34,8 @@ func (f *runFlags) flags(cmd *cobra.Command) {
 	set.Lookup("kernel").Usage = "only these kernel series, such as 6.1 or newest (comma-separated); or a kernel of yours, by a path with a slash: a kernel file, a .deb, a .rpm or a yum repository"
 	set.StringVar(&f.focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
 	set.StringVar(&f.defect, "defect", "", "inject this defect below the probes, as if the kernel had it; such a run certifies nothing")
-	set.BoolVar(&f.fresh, "fresh", false, "boot a guest for every probe, instead of restoring one from a snapshot")
+	set.BoolVar(&f.isolate, "isolate", false, "give every probe a guest of its own, also those that leave nothing behind")
+	set.BoolVar(&f.fresh, "fresh", false, "boot guests instead of restoring them from a snapshot")
 	set.BoolVar(&f.allowTwin, "allow-twin", false, "if there is no real kernel of the architecture, exit as the twin and the models decide")
 	set.BoolVar(&f.offline, "offline", false, "download nothing; a file that the cache lacks is an error that names it. Implies --locked")
 	set.StringVar(&f.programs, "guest-agent", "", "folder with an agent and probes to run instead of ours: static programs that you compiled with your own Go")
@@ -123,7 +124,7 @@ func (f *runFlags) hint() string {
 // options returns what the run asks of its bench.
 func (f *runFlags) options(sink progress.Sink) (workbench.Options, error) {
 	o := f.selection.options(sink)
-	o.Offline, o.Programs, o.Defect, o.Fresh = f.offline, f.programs, f.defect, f.fresh
+	o.Offline, o.Programs, o.Defect, o.Fresh, o.Isolate = f.offline, f.programs, f.defect, f.fresh, f.isolate
 	for _, a := range f.kernelArgs {
 		if a == "" || strings.ContainsAny(a, " \t\n\"") {
 			return o, fmt.Errorf("--kernel-arg %q is empty, or has a space or a quote; give one parameter, K or K=V", a)

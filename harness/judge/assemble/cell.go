@@ -90,8 +90,9 @@ func starts(runs map[string]evidence.ProbeRun) string {
 	restored, booted, started := 0, 0, 0
 	for _, r := range runs {
 		switch r.Guest {
-		case evidence.Restored:
+		case evidence.Restored, evidence.Saved:
 			restored++
+		case evidence.Shared: // counted with the probe that started the guest
 		case evidence.Started:
 			started++
 		default:

@@ -156,15 +156,15 @@ type Guest struct {
 	BootSeconds float64 `json:"bootSeconds"`
 }
 
-// ProbeRun says how one probe run went, in a guest of its own.
+// ProbeRun says how one probe run went.
 type ProbeRun struct {
-	Guest string `json:"guest"` // Restored, Booted or Started
+	Guest string `json:"guest"` // Restored, Booted, Started, Shared or Saved
 	// StartSeconds is the time from QEMU's start to the agent's first answer. Seconds
 	// is the time from there to QEMU's end.
 	StartSeconds float64 `json:"startSeconds"`
 	Seconds      float64 `json:"seconds"`
-	// CPUSeconds and ResidentBytes are the CPU time and the largest resident set of
-	// QEMU on the host.
+	// CPUSeconds is the CPU time that QEMU used on the host since its start, or since the
+	// probe before. ResidentBytes is its largest resident set so far.
 	CPUSeconds    float64          `json:"cpuSeconds"`
 	ResidentBytes int64            `json:"residentBytes"`
 	Failure       *failure.Failure `json:"failure,omitempty"` // why there is no transcript
@@ -183,4 +183,6 @@ const (
 	Restored = "restored" // from a snapshot
 	Booted   = "booted"
 	Started  = "started" // a program in a system that ran already
+	Shared   = "shared"  // the guest of the probe before, which had left nothing behind
+	Saved    = "saved"   // before the guest was saved; its console is that of the boot
 )

@@ -141,6 +141,16 @@ func (s *Stream) Err() error {
 	return fmt.Errorf("keep the console's log: %w", s.logErr)
 }
 
+// Log makes the raw log go to another writer from now on. It returns why the former log is
+// incomplete, or nil.
+func (s *Stream) Log(to io.Writer) error {
+	err := s.Err()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log, s.logged, s.logErr = to, 0, nil
+	return err
+}
+
 // Tail returns the last lines without frames, for an error message.
 func (s *Stream) Tail() string {
 	s.mu.Lock()

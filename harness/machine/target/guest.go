@@ -136,8 +136,12 @@ func (g *Guest) Greeting() (wire.Hello, time.Duration) { return g.Hello, g.Start
 // console log, because an incomplete log is no evidence.
 func (g *Guest) Stop() error { return errors.Join(g.machine.Stop(), g.stream.Err()) }
 
-// Usage returns what a stopped guest used of the host: seconds of CPU, and its largest
-// resident memory in bytes.
+// Log makes the console go to another log. It returns why the former one is incomplete, or
+// nil.
+func (g *Guest) Log(to io.Writer) error { return g.stream.Log(to) }
+
+// Usage returns what a guest has used of the host: seconds of CPU, and its largest resident
+// memory in bytes.
 func (g *Guest) Usage() (cpu float64, resident int64) { return g.machine.Usage() }
 
 // fail stops the guest and returns why the attempt failed.

@@ -25,7 +25,7 @@ type Agent interface {
 	Greeting() (wire.Hello, time.Duration)
 	// Stop ends the agent. It may be called again.
 	Stop() error
-	// Usage returns what a stopped agent used of this host: seconds of CPU, and its largest
+	// Usage returns what an agent has used of this host: seconds of CPU, and its largest
 	// resident memory in bytes. Both are 0 if they are unknown.
 	Usage() (cpu float64, resident int64)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -39,12 +40,10 @@ type Trials struct {
 	// Again runs everything again. Without it, results are cached per guest and defect.
 	Again bool
 	Judge Judge
-	Log   io.Writer // a line for each defect
+	Log   io.Writer // a line for each probe below each defect
 
-	opened  *run.Opened
-	control evidence.CellRun // without a defect
-	target  defect.Target
-	tried   atomic.Int32
+	opened *run.Opened
+	ended  atomic.Int32 // jobs
 }
 
 // Models returns the models that at least one of the probes could notice.
@@ -68,76 +67,126 @@ func (t *Trials) Run(ctx context.Context, engine *run.Engine, subject run.Bound)
 	if t.opened, err = engine.Open(ctx, subject, io.Discard); err != nil {
 		return result, err
 	}
-	t.control = evidence.CellRun{Cell: subject.Cell, Transcripts: map[string]wire.Transcript{}, Runs: map[string]evidence.ProbeRun{}}
-	for _, probe := range t.Probes {
-		if err := t.observe(ctx, t.control, probe, ""); err != nil {
+	control, err := t.control(ctx, engine, subject)
+	if err != nil {
+		return result, err
+	}
+	target, err := t.Judge.Target(control)
+	if err != nil {
+		return result, err
+	}
+	if result.Control, err = t.Judge.Decide(control); err != nil {
+		return result, err
+	}
+	jobs := make([][]*job, len(t.Models))
+	for i, m := range t.Models {
+		result.Trials[i] = killtable.Trial{Defect: m.Name, Unserved: m.Why(target)}
+		if result.Trials[i].Unserved == "" {
+			jobs[i] = t.jobs(m)
+		}
+	}
+	if err := t.all(ctx, engine.Host.Cores, slices.Concat(jobs...)); err != nil {
+		return result, err
+	}
+	for i := range t.Models {
+		if result.Trials[i].Unserved != "" {
+			continue
+		}
+		if result.Trials[i].Outcomes, err = t.Judge.Decide(below(control, jobs[i])); err != nil {
 			return result, err
 		}
 	}
-	if t.target, err = t.Judge.Target(t.control); err != nil {
-		return result, err
+	return result, nil
+}
+
+// control runs the probes without a defect.
+func (t *Trials) control(ctx context.Context, engine *run.Engine, subject run.Bound) (evidence.CellRun, error) {
+	cell := evidence.CellRun{Cell: subject.Cell, Transcripts: map[string]wire.Transcript{}, Runs: map[string]evidence.ProbeRun{}}
+	var jobs []*job
+	for _, probe := range t.Probes {
+		jobs = append(jobs, &job{probe: probe})
 	}
-	if result.Control, err = t.Judge.Decide(t.control); err != nil {
-		return result, err
+	err := t.all(ctx, engine.Host.Cores, jobs)
+	return below(cell, jobs), err
+}
+
+// job is one probe below one defect model, or below none.
+type job struct {
+	probe, defect string
+	transcript    wire.Transcript
+	run           evidence.ProbeRun
+}
+
+// jobs returns the probes that could notice a model, or all of them.
+func (t *Trials) jobs(m defect.Model) (jobs []*job) {
+	for _, probe := range t.Probes {
+		if program, _ := catalog.Lookup(probe); program.Direct == "" && (t.All || program.About(m)) {
+			jobs = append(jobs, &job{probe: probe, defect: m.Name})
+		}
 	}
+	return jobs
+}
+
+// below returns a cell in which the probes of jobs observed what they did, and the others
+// what they did in cell. If the guest of a probe ended, its transcript is missing and its run
+// says why.
+func below(cell evidence.CellRun, jobs []*job) evidence.CellRun {
+	cell.Transcripts, cell.Runs = maps.Clone(cell.Transcripts), maps.Clone(cell.Runs)
+	for _, j := range jobs {
+		delete(cell.Transcripts, j.probe)
+		if cell.Runs[j.probe] = j.run; j.run.Failure == nil {
+			cell.Transcripts[j.probe] = j.transcript
+		}
+	}
+	return cell
+}
+
+// all does jobs, as many at once as the host has cores. One guest serves many jobs, as long
+// as the probes are of those that leave nothing behind.
+func (t *Trials) all(ctx context.Context, cores int, jobs []*job) error {
+	t.ended.Store(0)
+	observe := func(s *run.Series, j *job) error { return t.observe(ctx, s, j, len(jobs)) }
+	queue := make(chan *job, len(jobs))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(engine.Host.Cores)
-	for i, m := range t.Models {
-		group.Go(func() (err error) {
-			result.Trials[i], err = t.try(ctx, m)
-			return err
+	group.SetLimit(cores)
+	for _, j := range jobs {
+		if t.opened.Shares(j.probe) {
+			queue <- j
+		}
+	}
+	close(queue)
+	for range cores {
+		group.Go(func() error {
+			return t.opened.Series(ctx, func(s *run.Series) error {
+				for j := range queue {
+					if err := observe(s, j); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
 		})
 	}
-	return result, group.Wait()
+	for _, j := range jobs {
+		if !t.opened.Shares(j.probe) {
+			group.Go(func() error {
+				return t.opened.Series(ctx, func(s *run.Series) error { return observe(s, j) })
+			})
+		}
+	}
+	return group.Wait()
 }
 
-// observe runs a probe below a defect and adds what it saw to cell.
-func (t *Trials) observe(ctx context.Context, cell evidence.CellRun, probe, defect string) error {
-	observe := t.opened.Recall
+// observe does one job.
+func (t *Trials) observe(ctx context.Context, s *run.Series, j *job, of int) (err error) {
+	began := time.Now()
 	if t.Again {
-		observe = func(ctx context.Context, probe, defect string) (wire.Transcript, evidence.ProbeRun, error) {
-			return t.opened.Observe(ctx, io.Discard, probe, defect)
-		}
+		j.transcript, j.run, err = s.Observe(ctx, io.Discard, j.probe, j.defect)
+	} else {
+		j.transcript, j.run, err = s.Recall(ctx, j.probe, j.defect)
 	}
-	transcript, ran, err := observe(ctx, probe, defect)
-	if err != nil {
-		return err
+	if err == nil && j.defect != "" {
+		fmt.Fprintf(t.Log, "%s %d/%d %s below %s: %.1fs\n", s.Cell(), t.ended.Add(1), of, j.probe, j.defect, time.Since(began).Seconds())
 	}
-	if cell.Runs[probe] = ran; ran.Failure == nil {
-		cell.Transcripts[probe] = transcript
-	}
-	return nil
-}
-
-// try runs the probes below a defect. If the guest of a probe ends, its transcript is missing
-// and its run says why.
-func (t *Trials) try(ctx context.Context, m defect.Model) (killtable.Trial, error) {
-	trial := killtable.Trial{Defect: m.Name, Unserved: m.Why(t.target)}
-	if trial.Unserved != "" {
-		return trial, nil
-	}
-	begun := time.Now()
-	cell := evidence.CellRun{Cell: t.control.Cell, Transcripts: maps.Clone(t.control.Transcripts), Runs: map[string]evidence.ProbeRun{}}
-	for _, probe := range t.Probes {
-		if program, _ := catalog.Lookup(probe); program.Direct != "" || !t.All && !program.About(m) {
-			continue
-		}
-		delete(cell.Transcripts, probe)
-		if err := t.observe(ctx, cell, probe, m.Name); err != nil {
-			return trial, err
-		}
-	}
-	var err error
-	if trial.Outcomes, err = t.Judge.Decide(cell); err != nil {
-		return trial, err
-	}
-	failed := 0
-	for _, o := range trial.Outcomes {
-		if o.Status == verdict.Fail {
-			failed++
-		}
-	}
-	fmt.Fprintf(t.Log, "%s %d/%d %s: %d claims fail, %.1fs\n",
-		cell.Cell.Name, t.tried.Add(1), len(t.Models), m.Name, failed, time.Since(begun).Seconds())
-	return trial, nil
+	return err
 }

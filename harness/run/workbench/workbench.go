@@ -53,8 +53,10 @@ type Options struct {
 	Defect string
 	// Params are kernel parameters besides those that every guest gets.
 	Params []arch.Param
-	// Fresh boots a guest for every probe run instead of restoring one.
+	// Fresh boots guests instead of restoring them.
 	Fresh bool
+	// Isolate gives every probe a guest of its own.
+	Isolate bool
 }
 
 // Bench holds everything that a run needs from this machine.
@@ -194,7 +196,7 @@ func (b *Bench) Reader(cell matrix.Cell) intake.Helper {
 // Engine returns an engine that runs bound subjects with this bench.
 func (b *Bench) Engine() *run.Engine {
 	return &run.Engine{Emulators: b.Toolbox, Images: b.Guests, Supplies: b, Host: b.Host, Sink: b.Sink, Defect: b.asked.Defect,
-		Params: b.asked.Params, Snapshots: b.Cache, Fresh: b.asked.Fresh}
+		Params: b.asked.Params, Snapshots: b.Cache, Fresh: b.asked.Fresh, Isolate: b.asked.Isolate}
 }
 
 // Bind binds cells of the matrix to guests that boot their kernels.
