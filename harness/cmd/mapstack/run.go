@@ -12,6 +12,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/summary"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/progress/display"
@@ -40,7 +41,7 @@ func (f *runFlags) run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := writeReports(folder.Path(), r, results); err != nil {
+	if err := writeReports(folder.Path(), r, results, f.strict); err != nil {
 		return err
 	}
 	if err := summary.Write(w, r); err != nil {
@@ -54,12 +55,21 @@ func (f *runFlags) run(ctx context.Context, w io.Writer) error {
 		fmt.Fprintf(w, "JUnit:    %s\n", filepath.Join(folder.Path(), junitFile))
 	}
 	fmt.Fprintf(w, "Evidence: %s\n", filepath.Join(folder.Path(), "cells"))
-	if d, ok := r.WithoutReal(); ok && f.allowTwin {
+	if d, ok := r.WithoutReal(f.strict); ok && f.allowTwin {
 		fmt.Fprintf(w, "\nExit status %d is what the twin and the models decide (ALLOW_TWIN). No kernel of %s was tested: the verdict stays %s and certifies nothing.\n",
 			d.ExitCode, r.Tiers.Arch, r.Verdict.Verdict)
-		return verdictError(d)
+		return statusError(d.ExitCode)
 	}
-	return verdictError(r.Verdict)
+	fmt.Fprint(w, end(r, f.strict))
+	return statusError(r.ExitCode(f.strict))
+}
+
+// end returns what the last lines of a run say of its exit status; "" if the verdict says it.
+func end(r report.Report, strict bool) string {
+	if text := summary.End(r, strict); text != "" {
+		return "\n" + text
+	}
+	return ""
 }
 
 // observe runs the probes and leaves the evidence in a folder.
@@ -100,10 +110,10 @@ func altered(cells []evidence.CellRun) error {
 	return nil
 }
 
-// verdictError returns the exit status of a verdict as an error; nil for 0.
-func verdictError(d verdict.Decision) error {
-	if d.ExitCode == verdict.ExitConformant {
+// statusError returns an exit status as an error; nil for 0.
+func statusError(code int) error {
+	if code == verdict.ExitConformant {
 		return nil
 	}
-	return exitError(d.ExitCode)
+	return exitError(code)
 }
