@@ -1,5 +1,7 @@
 package progress
 
+import "strings"
+
 // Stage is a step of the work on a cell, or on a file that cells share.
 type Stage string
 
@@ -28,6 +30,13 @@ type Event struct {
 
 // Sink receives events. It must be safe for concurrent use and must not block.
 type Sink func(Event)
+
+// Brief returns the first line of an error, for a place that has room for one. The others
+// are the end of a console, or lists; reports have them.
+func Brief(err error) string {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return first
+}
 
 // Discard ignores every event.
 func Discard(Event) {}

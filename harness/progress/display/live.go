@@ -178,7 +178,7 @@ func (l *live) sink(e progress.Event) {
 		row.SetValue(1)
 	}
 	if e.Err != nil {
-		row.UpdateMessage(message + ": " + oneLine(e.Err.Error()))
+		row.UpdateMessage(message + ": " + progress.Brief(e.Err))
 		row.MarkAsErrored()
 		return
 	}

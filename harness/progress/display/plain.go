@@ -3,7 +3,6 @@ package display
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -60,7 +59,7 @@ func describe(e progress.Event, since time.Duration) string {
 	case !e.End:
 		return text
 	case e.Err != nil:
-		return text + " failed: " + oneLine(e.Err.Error())
+		return text + " failed: " + progress.Brief(e.Err)
 	case e.Stage == progress.Download:
 		return fmt.Sprintf("%s: %s in %.1fs (%s/s)", text, size(e.Done), since.Seconds(), size(rate(e.Done, since)))
 	case e.Stage == progress.Warning, e.Stage == progress.Finished:
@@ -82,10 +81,4 @@ func size(bytes int64) string {
 		return fmt.Sprintf("%.1f MiB", float64(bytes)/mb)
 	}
 	return fmt.Sprintf("%.1f KiB", float64(bytes)/1024)
-}
-
-// oneLine cuts a message at its first line: the rest is in the report.
-func oneLine(s string) string {
-	first, _, _ := strings.Cut(s, "\n")
-	return first
 }
