@@ -13,7 +13,8 @@ const (
 	Build    Stage = "build"    // compiling guest programs
 	Boot     Stage = "boot"     // QEMU started, waiting for the agent
 	Probe    Stage = "probe"    // a probe is running; Done and Total count probes
-	Finished Stage = "finished" // the cell is done; Err is nil when it went well
+	Finished Stage = "finished" // the cell is done; What is its verdict, Err is nil when it went well
+	Whole    Stage = "run"      // how far the run is; Done and Total count cells, What says how long the rest takes
 	Warning  Stage = "warning"  // something the user must know; nothing failed
 )
 

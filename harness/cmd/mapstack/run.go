@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/summary"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/progress/display"
+	"github.com/mapstack/conformance/harness/progress/pace"
 	"github.com/mapstack/conformance/harness/run/subject"
 	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/suites"
@@ -80,8 +82,12 @@ func (f *runFlags) observe(ctx context.Context) (folder evidence.Folder, asked e
 	}
 	d := display.New(os.Stderr)
 	defer d.Close()
-	o, err := f.options(d.Sink)
+	way := pace.New(d.Sink)
+	o, err := f.options(way.Sink)
 	if err != nil {
+		return folder, asked, nil, err
+	}
+	if o.Verdict, err = f.verdicts(); err != nil {
 		return folder, asked, nil, err
 	}
 	bench, err := workbench.Open(ctx, o)
@@ -97,7 +103,28 @@ func (f *runFlags) observe(ctx context.Context) (folder evidence.Folder, asked e
 	if err != nil {
 		return folder, asked, nil, err
 	}
+	way.Plan(probes, bench.Host.Cores, pace.Load(bench.Cache.Root()))
+	if f.defect == "" { // below a defect, probes take longer
+		defer func() { err = errors.Join(err, way.Measured().Save(bench.Cache.Root())) }()
+	}
 	return bench.Run(ctx, bound.Bound(), probes, f.focus, f.out)
+}
+
+// verdicts returns a function that says what a cell of the run decides, from its evidence
+// alone. An error of judging is left to the end of the run, which judges all cells again.
+func (f *runFlags) verdicts() (func(evidence.CellRun) string, error) {
+	rules, err := loadRules()
+	if err != nil {
+		return nil, err
+	}
+	asked := evidence.Run{Focus: f.focus, Defect: f.defect, Started: time.Now()}
+	return func(c evidence.CellRun) string {
+		r, err := rules.judge(asked, []evidence.CellRun{c})
+		if err != nil || len(r.Cells) != 1 {
+			return ""
+		}
+		return summary.Verdict(r, r.Cells[0])
+	}, nil
 }
 
 // altered returns how a system differs from what it was before its probes; nil if it does not.

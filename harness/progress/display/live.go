@@ -53,6 +53,8 @@ func units(e progress.Event) gopretty.Units {
 	switch {
 	case e.Stage == progress.Download:
 		return gopretty.UnitsBytes
+	case e.Stage == progress.Whole:
+		return gopretty.Units{Formatter: func(n int64) string { return fmt.Sprintf("%d cells", n) }}
 	case e.Cell != "":
 		return gopretty.Units{Formatter: func(n int64) string { return fmt.Sprintf("%d probes", n) }}
 	}
@@ -143,7 +145,10 @@ func (l *live) sink(e progress.Event) {
 		return
 	}
 	key := e.Cell
-	if key == "" {
+	switch {
+	case e.Stage == progress.Whole:
+		key = string(e.Stage)
+	case key == "":
 		key = string(e.Stage) + " " + e.What
 	}
 	row, ok := l.rows[key]
@@ -157,7 +162,12 @@ func (l *live) sink(e progress.Event) {
 		what = l.running(key, e)
 	}
 	message := strings.TrimSpace(string(e.Stage) + " " + what)
-	if e.Cell != "" {
+	switch {
+	case e.Stage == progress.Whole:
+		message = whole(e)
+	case e.Stage == progress.Finished && what != "":
+		message = e.Cell + ": " + what
+	case e.Cell != "":
 		message = e.Cell + ": " + message
 	}
 	if e.Stage == progress.Download && e.Done > 0 {
@@ -167,14 +177,14 @@ func (l *live) sink(e progress.Event) {
 	if e.Total > 0 {
 		row.UpdateTotal(e.Total)
 	}
-	if e.Stage == progress.Download || e.Stage == progress.Probe && e.End {
+	if e.Stage == progress.Download || e.Stage == progress.Whole || e.Stage == progress.Probe && e.End {
 		row.SetValue(e.Done)
 	}
 	// A cell's row ends with the cell; a shared artefact's with its only stage.
 	if !e.End || e.Cell != "" && e.Stage != progress.Finished {
 		return
 	}
-	if e.Cell == "" && e.Stage != progress.Download {
+	if e.Cell == "" && e.Stage != progress.Download && e.Stage != progress.Whole {
 		row.SetValue(1)
 	}
 	if e.Err != nil {

@@ -15,16 +15,29 @@ type plain struct {
 	w       io.Writer
 	now     func() time.Time
 	started map[string]time.Time
+	cells   int64 // that have ended, of the last line about the whole run; -1 before it
 }
 
 func newPlain(w io.Writer) *plain {
-	return &plain{w: w, now: time.Now, started: map[string]time.Time{}}
+	return &plain{w: w, now: time.Now, started: map[string]time.Time{}, cells: -1}
+}
+
+// moved reports whether another cell has ended. Only then a log needs a line about the run.
+func (p *plain) moved(e progress.Event) bool {
+	if e.Done == p.cells {
+		return false
+	}
+	p.cells = e.Done
+	return true
 }
 
 func (p *plain) sink(e progress.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
+	if e.Stage == progress.Whole && !p.moved(e) {
+		return
+	}
 	key := string(e.Stage) + " " + e.Cell + " " + e.What
 	begun, known := p.started[key]
 	if !known {
@@ -45,6 +58,9 @@ func (p *plain) sink(e progress.Event) {
 
 // describe says in words what an event means.
 func describe(e progress.Event, since time.Duration) string {
+	if e.Stage == progress.Whole {
+		return whole(e)
+	}
 	text := string(e.Stage)
 	if e.What != "" {
 		text += " " + e.What
@@ -58,6 +74,12 @@ func describe(e progress.Event, since time.Duration) string {
 	switch {
 	case !e.End:
 		return text
+	case e.Stage == progress.Finished && e.What != "":
+		text = string(e.Stage) + ": " + e.What
+		if e.Err != nil {
+			text += ": " + progress.Brief(e.Err)
+		}
+		return text
 	case e.Err != nil:
 		return text + " failed: " + progress.Brief(e.Err)
 	case e.Stage == progress.Download:
@@ -66,6 +88,15 @@ func describe(e progress.Event, since time.Duration) string {
 		return text
 	}
 	return fmt.Sprintf("%s: done in %.1fs", text, since.Seconds())
+}
+
+// whole says how far a run is.
+func whole(e progress.Event) string {
+	text := fmt.Sprintf("%d of %d cells done", e.Done, e.Total)
+	if e.What != "" {
+		text += ", " + e.What
+	}
+	return text
 }
 
 func rate(bytes int64, d time.Duration) int64 {
