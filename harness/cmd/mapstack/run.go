@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/summary"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/progress/pace"
 	"github.com/mapstack/conformance/harness/run/subject"
@@ -103,11 +105,28 @@ func (f *runFlags) observe(ctx context.Context) (folder evidence.Folder, asked e
 	if err != nil {
 		return folder, asked, nil, err
 	}
-	way.Plan(probes, bench.Host.Cores, pace.Load(bench.Cache.Root()))
-	if f.defect == "" { // below a defect, probes take longer
-		defer func() { err = errors.Join(err, way.Measured().Save(bench.Cache.Root())) }()
-	}
+	defer f.follow(ctx, bench, way, probes)()
 	return bench.Run(ctx, bound.Bound(), probes, f.focus, f.out)
+}
+
+// follow shows how far a run is, until the returned function is called. That function keeps
+// how long the probes took, for the next run.
+func (f *runFlags) follow(ctx context.Context, bench *workbench.Bench, way *pace.Run, probes map[string][]string) func() {
+	root := bench.Cache.Root()
+	way.Plan(probes, bench.Host.Cores, pace.Load(root))
+	ticking, stop := context.WithCancel(ctx)
+	var ticks sync.WaitGroup
+	ticks.Go(func() { way.Keep(ticking) })
+	return func() {
+		stop()
+		ticks.Wait() // nothing may be shown after the display has closed
+		if f.defect != "" {
+			return // below a defect, probes take longer
+		}
+		if err := way.Measured().Save(root); err != nil {
+			bench.Sink(progress.Event{Stage: progress.Warning, What: "the next run cannot tell how long it takes: " + err.Error(), End: true})
+		}
+	}
 }
 
 // verdicts returns a function that says what a cell of the run decides, from its evidence

@@ -191,8 +191,8 @@ func TestTheEndOfARunSaysItsStatusAndWhy(t *testing.T) {
 		"nothing is known": {[]verdict.Outcome{another}, "", ""},
 		"as known": {[]verdict.Outcome{fails}, "The exit status is 0: everything is as expected, and the one MUST that does not hold is known. STRICT=1 or --strict makes it 1.\n",
 			"The exit status is 1, because known failures count too (STRICT=1, --strict).\n"},
-		"and another": {[]verdict.Outcome{fails, another}, "The exit status is 1: 1 of 2 decided claims are MUSTs that do not hold; 1 more are known.\n",
-			"The exit status is 1: 1 of 2 decided claims are MUSTs that do not hold; 1 more are known.\n"},
+		"and another": {[]verdict.Outcome{fails, another}, "The exit status is 1: 1 of 2 decided claims are MUSTs that do not hold; 1 other is a known failure.\n",
+			"The exit status is 1: 1 of 2 decided claims are MUSTs that do not hold; 1 other is a known failure.\n"},
 		"stale": {[]verdict.Outcome{stale}, "The exit status is 1: a record of a known failure is stale.\n", "The exit status is 1: a record of a known failure is stale.\n"},
 	} {
 		r := report.New(report.Header{}, "", []report.CellReport{{Name: "a"}}, nil, c.outcomes)

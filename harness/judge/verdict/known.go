@@ -71,8 +71,10 @@ func End(outcomes []Outcome) Ending {
 	d := Decide(expected)
 	e.ExitCode, e.Reason = d.ExitCode, d.Reason
 	switch {
-	case d.ExitCode == ExitNonConformant && e.Known > 0:
-		e.Reason += fmt.Sprintf("; %d more are known", e.Known)
+	case d.ExitCode == ExitNonConformant && e.Known == 1:
+		e.Reason += "; 1 other is a known failure"
+	case d.ExitCode == ExitNonConformant && e.Known > 1:
+		e.Reason += fmt.Sprintf("; %d others are known failures", e.Known)
 	case d.ExitCode == ExitNonConformant:
 	case e.Stale == 1:
 		e.ExitCode, e.Reason = ExitNonConformant, "a record of a known failure is stale"

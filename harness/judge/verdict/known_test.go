@@ -33,7 +33,7 @@ func TestARunEndsWellExactlyWhenEverythingIsAsExpected(t *testing.T) {
 		{"another failure beside it", []Outcome{pass, expected, failed}, 1, 1, "MUSTs that do not hold"},
 		{"a SHOULD beside it", []Outcome{expected, should}, 0, 1, "as expected"},
 		{"its record is over", []Outcome{pass, over}, 1, 1, "MUSTs that do not hold"},
-		{"one is over, one is not", []Outcome{expected, over}, 1, 1, "1 of 2 decided claims are MUSTs that do not hold; 1 more are known"},
+		{"one is over, one is not", []Outcome{expected, over}, 1, 1, "1 of 2 decided claims are MUSTs that do not hold; 1 other is a known failure"},
 		{"the claim holds", []Outcome{pass, stale}, 1, 1, "stale"},
 		{"a stale record beside a known failure", []Outcome{expected, stale}, 1, 1, "stale"},
 		{"a stale record beside one that did not run", []Outcome{stale, outcome(Must, NotRun)}, 1, 1, "stale"},

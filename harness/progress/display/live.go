@@ -54,9 +54,9 @@ func units(e progress.Event) gopretty.Units {
 	case e.Stage == progress.Download:
 		return gopretty.UnitsBytes
 	case e.Stage == progress.Whole:
-		return gopretty.Units{Formatter: func(n int64) string { return fmt.Sprintf("%d cells", n) }}
+		return gopretty.Units{Formatter: func(n int64) string { return number(n, "cell") }}
 	case e.Cell != "":
-		return gopretty.Units{Formatter: func(n int64) string { return fmt.Sprintf("%d probes", n) }}
+		return gopretty.Units{Formatter: func(n int64) string { return number(n, "probe") }}
 	}
 	return gopretty.Units{Formatter: func(n int64) string {
 		if n > 0 {
@@ -64,6 +64,14 @@ func units(e progress.Event) gopretty.Units {
 		}
 		return "working"
 	}}
+}
+
+// number returns how many things there are: "1 cell", "2 cells".
+func number(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // What a row has beside its message: "║bar║ [0 probes in 20s] ... " while it

@@ -3,6 +3,7 @@
 package pace
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -167,6 +168,28 @@ func about(seconds float64) string {
 	}
 	d = d.Round(10 * time.Minute)
 	return fmt.Sprintf("about %d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+}
+
+// pause is the time between two looks at the clock while nothing happens.
+const pause = 5 * time.Second
+
+// Keep lets the time left go down also while no event comes: a probe may take minutes. It
+// returns when ctx ends.
+func (r *Run) Keep(ctx context.Context) {
+	ticks := time.NewTicker(pause)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+			r.mu.Lock()
+			if len(r.waiting) > 0 {
+				r.say()
+			}
+			r.mu.Unlock()
+		}
+	}
 }
 
 // Measured returns how long the probes of this run took.

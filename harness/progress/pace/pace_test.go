@@ -1,10 +1,12 @@
 package pace
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -171,6 +173,33 @@ func TestManyCellsMayReportAtOnce(t *testing.T) {
 	if last != 8 {
 		t.Errorf("%d cells ended", last)
 	}
+}
+
+// TestTimeGoesOnWithoutEvents fails if a probe of a minute leaves the same promise for a minute.
+func TestTimeGoesOnWithoutEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said []string
+		r := New(func(e progress.Event) {
+			if e.Stage == progress.Whole {
+				said = append(said, e.What)
+			}
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		var ticks sync.WaitGroup
+		ticks.Go(func() { r.Keep(ctx) })
+		time.Sleep(time.Minute)
+		if said != nil {
+			t.Errorf("without a plan it says %q", said)
+		}
+		r.Plan(map[string][]string{"a": {"x"}}, 1, Past{"a": {"x": 60}})
+		r.Sink(progress.Event{Cell: "a", Stage: progress.Probe, What: "x"})
+		time.Sleep(32 * time.Second)
+		stop()
+		ticks.Wait()
+		if d := cmp.Diff([]string{"about 60 s left", "about 50 s left", "about 40 s left", "about 30 s left"}, said); d != "" {
+			t.Error(d)
+		}
+	})
 }
 
 func TestTimesAreRoundedForReaders(t *testing.T) {
