@@ -73,12 +73,13 @@ func ParseKnown(file string, data []byte, cells []Cell) (KnownFailures, error) {
 	for _, c := range cells {
 		k.cells[c.Name] = c
 	}
+	parsed := document(data)
 	var problems []error
 	for i := range k.list {
 		f := &k.list[i]
-		line := lineOf(data, fmt.Sprintf("$.known[%d]", i))
+		line := lineOf(parsed, fmt.Sprintf("$.known[%d]", i))
 		for j := range f.Cells {
-			f.lines = append(f.lines, lineOf(data, fmt.Sprintf("$.known[%d].cells[%d]", i, j)))
+			f.lines = append(f.lines, lineOf(parsed, fmt.Sprintf("$.known[%d].cells[%d]", i, j)))
 		}
 		for _, problem := range append(f.problems(), k.misplaced(i)...) {
 			problems = append(problems, fmt.Errorf("%s: known failure of claim %q: %s", where(file, line), f.Claim, problem))

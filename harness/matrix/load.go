@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
@@ -148,7 +150,7 @@ func (c Cell) problems() (found []string) {
 
 // at returns a problem of cell number i as an error with the file and the cell's line.
 func at(file string, data []byte, i int, problem string) error {
-	return fmt.Errorf("%s: %s", where(file, lineOf(data, fmt.Sprintf("$.cells[%d]", i))), problem)
+	return fmt.Errorf("%s: %s", where(file, lineOf(document(data), fmt.Sprintf("$.cells[%d]", i))), problem)
 }
 
 // decode reads YAML into a structure that has every field of it. The library panics on some
@@ -165,13 +167,22 @@ func decode(data []byte, into any) (err error) {
 	return nil
 }
 
-// lineOf returns the line of a node in a YAML document; 0 if it cannot be told.
-func lineOf(data []byte, node string) int {
+// document parses YAML that was decoded before, for the lines of its nodes.
+func document(data []byte) *ast.File {
+	parsed, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		return &ast.File{}
+	}
+	return parsed
+}
+
+// lineOf returns the line of a node; 0 if it cannot be told.
+func lineOf(doc *ast.File, node string) int {
 	p, err := yaml.PathString(node)
 	if err != nil {
 		return 0
 	}
-	n, err := p.ReadNode(strings.NewReader(string(data)))
+	n, err := p.FilterFile(doc)
 	if err != nil || n.GetToken() == nil {
 		return 0
 	}
