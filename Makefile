@@ -17,22 +17,26 @@ TARGET ?=
 DESTRUCTIVE ?=
 LOCKED ?=
 ALLOW_TWIN ?=
+STRICT ?=
 OUT ?= out
 
 select = $(if $(ARCH),--arch '$(ARCH)') $(if $(CELL),--cell '$(CELL)') $(if $(KERNEL),--kernel '$(KERNEL)') \
 	$(if $(filter-out 0,$(LOCKED)),--locked)
+
+strict = $(if $(filter-out 0,$(STRICT)),--strict)
 
 help:
 	@echo 'make conformance   boot the cells, run the probes, judge the claims'
 	@echo '                   ARCH=loong64 CELL=amd64-debian12-6.1 KERNEL=6.1 FOCUS=MS-003 narrow the run'
 	@echo '                   ARCH=sw64 needs a kernel that you supply, and also runs its twin, an Alpha kernel'
 	@echo '                   ALLOW_TWIN=1 exits as the twin and the models decide if there is no real kernel'
+	@echo '                   STRICT=1 exits with 1 for failures that fixtures/known-failures.yaml lists'
 	@echo '                   LOCKED=1 accepts no kernel but the one in fixtures/kernels.lock'
 	@echo '                   TARGET=native, TARGET=ssh://user@host or TARGET=user runs the probes there, not in guests'
 	@echo '                   DESTRUCTIVE=1 also runs probes that can disrupt other users of the target'
 	@echo '                   DEFECT=stack-read-only injects a defect; such a run certifies nothing'
 	@echo '                   OUT=out is the folder for evidence and reports'
-	@echo 'make suites        run the suites through go tool ginkgo; ARCH, CELL, KERNEL and LOCKED narrow them'
+	@echo 'make suites        run the suites through go tool ginkgo; ARCH, CELL, KERNEL and LOCKED narrow them; also STRICT'
 	@echo 'make kill-table    show which claims catch which injected defects; CELL and FOCUS narrow the table'
 	@echo 'make bench         measure restores, boots and a whole run, and write fixtures/benchmarks.md'
 	@echo 'make record        run the cells of fixtures/recorded again and keep their evidence for make test'
@@ -57,7 +61,7 @@ bin/mapstack:
 conformance: bin/mapstack
 	@bin/mapstack run $(select) $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DEFECT),--defect '$(DEFECT)') \
 		$(if $(TARGET),--target '$(TARGET)') $(if $(filter-out 0,$(DESTRUCTIVE)),--destructive) \
-		$(if $(filter-out 0,$(ALLOW_TWIN)),--allow-twin) --out '$(OUT)'
+		$(if $(filter-out 0,$(ALLOW_TWIN)),--allow-twin) $(strict) --out '$(OUT)'
 
 # The cells of fixtures/kill-table.md: generic numbers, those of MIPS, and 64k pages.
 # With CELL or FOCUS the table is only printed.
@@ -91,7 +95,7 @@ record: bin/mapstack
 # Runs every folder whose suite can boot cells.
 suites:
 	MAPSTACK_ARCH='$(ARCH)' MAPSTACK_CELL='$(CELL)' MAPSTACK_KERNEL='$(KERNEL)' \
-	MAPSTACK_OUT='$(abspath $(OUT))' LOCKED='$(if $(filter-out 0,$(LOCKED)),1)' \
+	MAPSTACK_OUT='$(abspath $(OUT))' LOCKED='$(if $(filter-out 0,$(LOCKED)),1)' STRICT='$(if $(strict),1)' \
 		go tool ginkgo --tags boot --keep-going --timeout 3h \
 		$(patsubst %,./%,$(dir $(wildcard suites/*/suite_boot_test.go)))
 
@@ -101,7 +105,7 @@ twin: bin/mapstack
 
 # Builds the kernels that the cells of the group name, and runs all of its cells.
 lean: bin/mapstack
-	@bin/mapstack run --cell '$(or $(CELL),lean)' $(if $(FOCUS),--focus '$(FOCUS)') $(if $(filter-out 0,$(LOCKED)),--locked) --out '$(OUT)'
+	@bin/mapstack run --cell '$(or $(CELL),lean)' $(if $(FOCUS),--focus '$(FOCUS)') $(if $(filter-out 0,$(LOCKED)),--locked) $(strict) --out '$(OUT)'
 
 HOSTS ?= amd64 arm64 loong64 riscv64
 DIST ?= dist

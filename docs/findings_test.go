@@ -32,6 +32,21 @@ func TestEveryKnownFailureIsAFinding(t *testing.T) {
 	}
 }
 
+// TestKnownFailuresPointToHeadingsThatExist fails if an entry of the known failures sends its
+// reader to a heading that is not there.
+func TestKnownFailuresPointToHeadingsThatExist(t *testing.T) {
+	const list = "fixtures/known-failures.yaml"
+	links := regexp.MustCompile(`(?m)^    link: (docs/[^#\s]+)#(\S+)$`).FindAllStringSubmatch(read(t, list), -1)
+	for _, m := range links {
+		if !slices.Contains(anchors(read(t, m[1])), m[2]) {
+			t.Errorf("%s points to %s, which has no heading #%s", list, m[1], m[2])
+		}
+	}
+	if len(links) == 0 {
+		t.Error("no known failure points to a page, so nothing was checked")
+	}
+}
+
 // TestClaimsPointToFindingsThatExist fails if the source of a claim names a heading of
 // the page that is not there.
 func TestClaimsPointToFindingsThatExist(t *testing.T) {

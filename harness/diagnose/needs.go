@@ -26,7 +26,7 @@ func needs(root fs.FS, pid int, problem error) []Text {
 		list = append(list, say("the end of process %[1]s, which traces mapstack itself", "正在跟踪 mapstack 自身的进程 %[1]s 先结束", tracer))
 	}
 	if len(list) == 1 {
-		list = append(list, say("root on Linux 5.3 or later, outside of containers", "在容器之外、Linux 5.3 或更新版本上以 root 运行"))
+		list = append(list, say("root, outside of containers", "在容器之外以 root 运行"))
 	}
 	return list
 }

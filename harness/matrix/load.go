@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
@@ -43,8 +45,8 @@ func Parse(file string, data []byte) ([]Cell, error) {
 	var doc struct {
 		Cells []Cell `yaml:"cells"`
 	}
-	if err := yaml.UnmarshalWithOptions(data, &doc, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%s: %s", file, yaml.FormatError(err, false, true))
+	if err := decode(data, &doc); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	var problems []error
 	seen := map[string]bool{}
@@ -148,13 +150,49 @@ func (c Cell) problems() (found []string) {
 
 // at returns a problem of cell number i as an error with the file and the cell's line.
 func at(file string, data []byte, i int, problem string) error {
-	path, err := yaml.PathString(fmt.Sprintf("$.cells[%d]", i))
+	return fmt.Errorf("%s: %s", where(file, lineOf(document(data), fmt.Sprintf("$.cells[%d]", i))), problem)
+}
+
+// decode reads YAML into a structure that has every field of it. The library panics on some
+// bytes that are no YAML, and whoever reads a file wants an error.
+func decode(data []byte, into any) (err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			err = fmt.Errorf("the file cannot be read as YAML (%v); look for a value that is not indented as its neighbours are", problem)
+		}
+	}()
+	if err := yaml.UnmarshalWithOptions(data, into, yaml.Strict()); err != nil {
+		return errors.New(yaml.FormatError(err, false, true))
+	}
+	return nil
+}
+
+// document parses YAML that was decoded before, for the lines of its nodes.
+func document(data []byte) *ast.File {
+	parsed, err := parser.ParseBytes(data, 0)
 	if err != nil {
-		return fmt.Errorf("%s: %s", file, problem)
+		return &ast.File{}
 	}
-	node, err := path.ReadNode(strings.NewReader(string(data)))
-	if err != nil || node.GetToken() == nil {
-		return fmt.Errorf("%s: %s", file, problem)
+	return parsed
+}
+
+// lineOf returns the line of a node; 0 if it cannot be told.
+func lineOf(doc *ast.File, node string) int {
+	p, err := yaml.PathString(node)
+	if err != nil {
+		return 0
 	}
-	return fmt.Errorf("%s:%d: %s", file, node.GetToken().Position.Line, problem)
+	n, err := p.FilterFile(doc)
+	if err != nil || n.GetToken() == nil {
+		return 0
+	}
+	return n.GetToken().Position.Line
+}
+
+// where names a line of a file, or the file where the line is not known.
+func where(file string, line int) string {
+	if line == 0 {
+		return file
+	}
+	return fmt.Sprintf("%s:%d", file, line)
 }

@@ -1,5 +1,7 @@
 package progress
 
+import "strings"
+
 // Stage is a step of the work on a cell, or on a file that cells share.
 type Stage string
 
@@ -11,7 +13,8 @@ const (
 	Build    Stage = "build"    // compiling guest programs
 	Boot     Stage = "boot"     // QEMU started, waiting for the agent
 	Probe    Stage = "probe"    // a probe is running; Done and Total count probes
-	Finished Stage = "finished" // the cell is done; Err is nil when it went well
+	Finished Stage = "finished" // the cell is done; What is its verdict, Err is nil when it went well
+	Whole    Stage = "run"      // how far the run is; Done and Total count cells, What says how long the rest takes
 	Warning  Stage = "warning"  // something the user must know; nothing failed
 )
 
@@ -28,6 +31,13 @@ type Event struct {
 
 // Sink receives events. It must be safe for concurrent use and must not block.
 type Sink func(Event)
+
+// Brief returns the first line of an error, for a place that has room for one. The others
+// are the end of a console, or lists; reports have them.
+func Brief(err error) string {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return first
+}
 
 // Discard ignores every event.
 func Discard(Event) {}

@@ -63,7 +63,10 @@ type Engine struct {
 	Fresh     bool
 	// Isolate gives every probe a guest of its own. Without it, probes that leave nothing
 	// behind use one guest.
-	Isolate   bool
+	Isolate bool
+	// Verdict says in a few words what a cell's evidence decides. It is shown as soon as the
+	// cell has ended. Nil says nothing.
+	Verdict   func(evidence.CellRun) string
 	kvmOnce   sync.Once
 	kvmReason string // why KVM is not used; "" when it is
 
@@ -95,12 +98,19 @@ func (e *Engine) Cells(ctx context.Context, subjects []Bound, probes map[string]
 			err := e.cell(ctx, subjects[i], &result, probes[name], folder)
 			result.Failure = asFailure(ctx, err)
 			results[i] = result
-			e.Sink(progress.Event{Cell: name, Stage: progress.Finished, End: true, Err: err})
+			e.Sink(progress.Event{Cell: name, Stage: progress.Finished, What: e.verdict(result), End: true, Err: err})
 			return folder.WriteCell(result)
 		})
 	}
 	err := group.Wait()
 	return results, err
+}
+
+func (e *Engine) verdict(c evidence.CellRun) string {
+	if e.Verdict == nil {
+		return ""
+	}
+	return e.Verdict(c)
 }
 
 // room calls run while it holds one of the host's cores and a guest's memory, in MiB.

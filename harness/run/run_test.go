@@ -128,6 +128,17 @@ func TestOneCellsTroubleIsThatCellsOnly(t *testing.T) {
 	}
 }
 
+// TestTheVerdictOnACellIsSaidWhenTheCellEnds fails if a reader has to wait for the last cell.
+func TestTheVerdictOnACellIsSaidWhenTheCellEnds(t *testing.T) {
+	e, events := engine(source{kernel: func(context.Context, matrix.Cell) error { return errors.New("no mirror") }})
+	e.Verdict = func(c evidence.CellRun) string { return c.Cell.Name + " " + string(c.Failure.Kind) }
+	runCells(t, context.Background(), e, cell("a", "amd64", 512))
+	last := (*events)[len(*events)-1]
+	if last.Stage != progress.Finished || last.What != "a infra" || last.Err == nil {
+		t.Errorf("%+v", last)
+	}
+}
+
 func TestAStoppedRunLeavesEvidenceOfEveryCell(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	e, events := engine(source{kernel: func(ctx context.Context, _ matrix.Cell) error {

@@ -13,8 +13,8 @@ import (
 
 // Write shows outcomes to Ginkgo inside this process. Ginkgo writes a JUnit report
 // to path and its own output to log. Write reports whether Ginkgo's suite succeeded,
-// which it does exactly when the verdict on the outcomes is conformant. Calls must
-// not overlap.
+// which it does exactly when a run with these outcomes ends with 0. Calls must not
+// overlap.
 func Write(outcomes []verdict.Outcome, cells []evidence.CellRun, path string, log io.Writer) (bool, error) {
 	arch := map[string]string{}
 	for _, c := range cells {

@@ -20,6 +20,7 @@ type runFlags struct {
 	selection
 	focus, defect, out                 string
 	fresh, isolate, allowTwin, offline bool
+	strict                             bool
 	programs                           string
 	running                            subject.Running
 	image, keyring, os                 string
@@ -37,6 +38,7 @@ func (f *runFlags) flags(cmd *cobra.Command) {
 	set.BoolVar(&f.isolate, "isolate", false, "give every probe a guest of its own, also those that leave nothing behind")
 	set.BoolVar(&f.fresh, "fresh", false, "boot guests instead of restoring them from a snapshot")
 	set.BoolVar(&f.allowTwin, "allow-twin", false, "if there is no real kernel of the architecture, exit as the twin and the models decide")
+	set.BoolVar(&f.strict, "strict", false, strictUsage)
 	set.BoolVar(&f.offline, "offline", false, "download nothing; a file that the cache lacks is an error that names it. Implies --locked")
 	set.StringVar(&f.programs, "guest-agent", "", "folder with an agent and probes to run instead of ours: static programs that you compiled with your own Go")
 	set.StringVar(&f.out, "out", "out", "folder for evidence and reports")
@@ -65,6 +67,10 @@ func (f *runFlags) flags(cmd *cobra.Command) {
 	// An image makes a cell of its own.
 	cmd.MarkFlagsMutuallyExclusive("cell", "os-image")
 }
+
+// strictUsage explains --strict, which means the same to every command that ends with a
+// verdict.
+const strictUsage = "also count failures that fixtures/known-failures.yaml lists, and exit with 1 for them"
 
 // file returns the file or the repository that --kernel names; "" if it names a series. Only
 // a value with a slash is a path.

@@ -89,6 +89,10 @@ func (f killTableFlags) table(ctx context.Context, log io.Writer) (killtable.Tab
 	if t.Claims, err = suites.ClaimsFor(f.focus); err != nil {
 		return t, err
 	}
+	rules, err := loadRules()
+	if err != nil {
+		return t, err
+	}
 	d := display.New(os.Stderr)
 	defer d.Close()
 	bench, err := workbench.Open(ctx, f.options(d.Sink))
@@ -96,7 +100,7 @@ func (f killTableFlags) table(ctx context.Context, log io.Writer) (killtable.Tab
 		return t, err
 	}
 	judge := trials.Judge{Target: suites.Target, Decide: func(c evidence.CellRun) ([]verdict.Outcome, error) {
-		return decide(f.focus, []evidence.CellRun{c})
+		return rules.decide(f.focus, []evidence.CellRun{c})
 	}}
 	for _, subject := range bench.Bind(cells...) {
 		tried := &trials.Trials{Probes: probes, Models: t.Models, All: f.all, Again: f.again, Judge: judge, Log: log}

@@ -58,9 +58,9 @@ func TestUnknownNamesListTheValidOnesAndExit69(t *testing.T) {
 
 func TestExitStatusIsTheVerdicts(t *testing.T) {
 	for want, err := range map[int]error{
-		0:  verdictError(verdict.Decision{ExitCode: verdict.ExitConformant}),
-		1:  verdictError(verdict.Decision{ExitCode: verdict.ExitNonConformant}),
-		2:  fmt.Errorf("wrapped: %w", verdictError(verdict.Decision{ExitCode: verdict.ExitIncomplete})),
+		0:  statusError(verdict.ExitConformant),
+		1:  statusError(verdict.ExitNonConformant),
+		2:  fmt.Errorf("wrapped: %w", statusError(verdict.ExitIncomplete)),
 		69: errors.New("the disk is full"),
 	} {
 		if got := exitCode(err); got != want {

@@ -7,14 +7,19 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/summary"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/progress/display"
+	"github.com/mapstack/conformance/harness/progress/pace"
 	"github.com/mapstack/conformance/harness/run/subject"
 	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/suites"
@@ -40,7 +45,7 @@ func (f *runFlags) run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := writeReports(folder.Path(), r, results); err != nil {
+	if err := writeReports(folder.Path(), r, results, f.strict); err != nil {
 		return err
 	}
 	if err := summary.Write(w, r); err != nil {
@@ -54,12 +59,21 @@ func (f *runFlags) run(ctx context.Context, w io.Writer) error {
 		fmt.Fprintf(w, "JUnit:    %s\n", filepath.Join(folder.Path(), junitFile))
 	}
 	fmt.Fprintf(w, "Evidence: %s\n", filepath.Join(folder.Path(), "cells"))
-	if d, ok := r.WithoutReal(); ok && f.allowTwin {
+	if d, ok := r.WithoutReal(f.strict); ok && f.allowTwin {
 		fmt.Fprintf(w, "\nExit status %d is what the twin and the models decide (ALLOW_TWIN). No kernel of %s was tested: the verdict stays %s and certifies nothing.\n",
 			d.ExitCode, r.Tiers.Arch, r.Verdict.Verdict)
-		return verdictError(d)
+		return statusError(d.ExitCode)
 	}
-	return verdictError(r.Verdict)
+	fmt.Fprint(w, end(r, f.strict))
+	return statusError(r.ExitCode(f.strict))
+}
+
+// end returns what the last lines of a run say of its exit status; "" if the verdict says it.
+func end(r report.Report, strict bool) string {
+	if text := summary.End(r, strict); text != "" {
+		return "\n" + text
+	}
+	return ""
 }
 
 // observe runs the probes and leaves the evidence in a folder.
@@ -70,8 +84,12 @@ func (f *runFlags) observe(ctx context.Context) (folder evidence.Folder, asked e
 	}
 	d := display.New(os.Stderr)
 	defer d.Close()
-	o, err := f.options(d.Sink)
+	way := pace.New(d.Sink)
+	o, err := f.options(way.Sink)
 	if err != nil {
+		return folder, asked, nil, err
+	}
+	if o.Verdict, err = f.verdicts(); err != nil {
 		return folder, asked, nil, err
 	}
 	bench, err := workbench.Open(ctx, o)
@@ -87,7 +105,45 @@ func (f *runFlags) observe(ctx context.Context) (folder evidence.Folder, asked e
 	if err != nil {
 		return folder, asked, nil, err
 	}
+	defer f.follow(ctx, bench, way, probes)()
 	return bench.Run(ctx, bound.Bound(), probes, f.focus, f.out)
+}
+
+// follow shows how far a run is, until the returned function is called. That function keeps
+// how long the probes took, for the next run.
+func (f *runFlags) follow(ctx context.Context, bench *workbench.Bench, way *pace.Run, probes map[string][]string) func() {
+	root := bench.Cache.Root()
+	way.Plan(probes, bench.Host.Cores, pace.Load(root))
+	ticking, stop := context.WithCancel(ctx)
+	var ticks sync.WaitGroup
+	ticks.Go(func() { way.Keep(ticking) })
+	return func() {
+		stop()
+		ticks.Wait() // nothing may be shown after the display has closed
+		if f.defect != "" {
+			return // below a defect, probes take longer
+		}
+		if err := way.Measured().Save(root); err != nil {
+			bench.Sink(progress.Event{Stage: progress.Warning, What: "the next run cannot tell how long it takes: " + err.Error(), End: true})
+		}
+	}
+}
+
+// verdicts returns a function that says what a cell of the run decides, from its evidence
+// alone. An error of judging is left to the end of the run, which judges all cells again.
+func (f *runFlags) verdicts() (func(evidence.CellRun) string, error) {
+	rules, err := loadRules()
+	if err != nil {
+		return nil, err
+	}
+	asked := evidence.Run{Focus: f.focus, Defect: f.defect, Started: time.Now()}
+	return func(c evidence.CellRun) string {
+		r, err := rules.judge(asked, []evidence.CellRun{c})
+		if err != nil || len(r.Cells) != 1 {
+			return ""
+		}
+		return summary.Verdict(r, r.Cells[0])
+	}, nil
 }
 
 // altered returns how a system differs from what it was before its probes; nil if it does not.
@@ -100,10 +156,10 @@ func altered(cells []evidence.CellRun) error {
 	return nil
 }
 
-// verdictError returns the exit status of a verdict as an error; nil for 0.
-func verdictError(d verdict.Decision) error {
-	if d.ExitCode == verdict.ExitConformant {
+// statusError returns an exit status as an error; nil for 0.
+func statusError(code int) error {
+	if code == verdict.ExitConformant {
 		return nil
 	}
-	return exitError(d.ExitCode)
+	return exitError(code)
 }

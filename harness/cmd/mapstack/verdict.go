@@ -16,6 +16,7 @@ import (
 
 func verdictCommand() *cobra.Command {
 	var record string
+	var strict bool
 	cmd := &cobra.Command{
 		Use: "verdict DIR", Short: "Compute a run's verdict again, from its evidence alone",
 		Long: "verdict reads the evidence of a finished run (out/<run>), judges every claim again, and compares\n" +
@@ -33,6 +34,7 @@ func verdictCommand() *cobra.Command {
 			if err := summary.Write(cmd.OutOrStdout(), r); err != nil {
 				return err
 			}
+			fmt.Fprint(cmd.OutOrStdout(), end(r, strict))
 			if err := compare(filepath.Join(args[0], reportFile), r); err != nil {
 				return err
 			}
@@ -42,9 +44,10 @@ func verdictCommand() *cobra.Command {
 				}
 				return evidence.Keep(record, asked, cells)
 			}
-			return verdictError(r.Verdict)
+			return statusError(r.ExitCode(strict))
 		},
 	}
+	cmd.Flags().BoolVar(&strict, "strict", false, strictUsage)
 	cmd.Flags().StringVar(&record, "record", "", "copy the evidence of a complete run to this folder, for tests that judge it again")
 	return cmd
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/poc/defect"
 )
 
@@ -22,6 +23,9 @@ type Inputs struct {
 	Claims   []report.Claim    // every claim, also those outside the focus
 	Outcomes []verdict.Outcome // of the claims on Cells
 	Article  article.Article
+	// Known are the known failures of the matrix that the cells are from. Without them, and
+	// with a defect, every failure counts.
+	Known matrix.KnownFailures
 	// Target returns what decides whether a defect has an effect on a cell. It is
 	// called only when Run names a defect, and must not be nil then.
 	Target func(evidence.CellRun) (defect.Target, error)
@@ -29,6 +33,7 @@ type Inputs struct {
 
 // Report makes the report of a run.
 func Report(in Inputs) report.Report {
+	in.Outcomes = Known(in.Outcomes, in.Known, in.Run, in.Cells)
 	r := report.New(header(in.Tool, in.Run, in.Cells), in.Run.Focus, cells(in.Cells), in.Claims, in.Outcomes)
 	if r.Emulated() {
 		r.Verdict = uncertified(r.Verdict)

@@ -57,6 +57,7 @@ func difference(before, now Report) string {
 		{"focus", before.Focus, now.Focus},
 		{"injected defect", before.Defect, now.Defect},
 		{"verdict", before.Verdict, now.Verdict},
+		{"end of the run", before.End, now.End},
 		{"kernels, machines and parameters of the cells", before.Cells, now.Cells},
 		{"text of the claims", before.Claims, now.Claims},
 		{"tiers", before.Tiers, now.Tiers},
@@ -69,7 +70,10 @@ func difference(before, now Report) string {
 }
 
 func otherReason(was, is verdict.Outcome) string {
-	if was.Status == is.Status {
+	switch {
+	case was.Status == is.Status && was.Reason == is.Reason && was.Known != is.Known:
+		return ", with another record of a known failure"
+	case was.Status == is.Status:
 		return ", for another reason"
 	}
 	return ""

@@ -57,3 +57,21 @@ func TestAReportThatItsEvidenceDoesNotGiveIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestARecordThatDoesNotApplyIsRefused fails if a report can claim that a failure is known.
+func TestARecordThatDoesNotApplyIsRefused(t *testing.T) {
+	judged := func(k verdict.Known) Report {
+		return New(Header{}, "", []CellReport{{Name: "a"}}, nil,
+			[]verdict.Outcome{{Cell: "a", Suite: "s", Claim: "MS-001", Level: verdict.Must, Status: verdict.Fail, Known: k}})
+	}
+	forged, err := json.Marshal(judged(verdict.Known{Reason: "r", Link: "l"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := judged(verdict.Known{}).Compare("report.json", forged); err == nil || !strings.Contains(err.Error(), "another record of a known failure") {
+		t.Error(err)
+	}
+	if err := judged(verdict.Known{Reason: "r", Link: "l"}).Compare("report.json", forged); err != nil {
+		t.Error(err)
+	}
+}

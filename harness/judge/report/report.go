@@ -28,8 +28,11 @@ type Report struct {
 	Focus string `json:"focus,omitempty"`
 	// Defect was injected into the kernels; nil for none. A report with one shows how
 	// a defective kernel is judged, and certifies nothing.
-	Defect   *Defect           `json:"defect,omitempty"`
-	Verdict  verdict.Decision  `json:"verdict"`
+	Defect  *Defect          `json:"defect,omitempty"`
+	Verdict verdict.Decision `json:"verdict"`
+	// End says how the run ends if known failures are told from new ones. It is nil if no
+	// record of one is about an outcome: the run then ends with the verdict.
+	End      *verdict.Ending   `json:"end,omitempty"`
 	Cells    []CellReport      `json:"cells"`
 	Claims   []Claim           `json:"claims"`
 	Outcomes []verdict.Outcome `json:"outcomes"`
@@ -245,6 +248,10 @@ func New(h Header, focus string, cells []CellReport, claims []Claim, outcomes []
 	slices.SortFunc(r.Claims, func(a, b Claim) int { return strings.Compare(a.ID, b.ID) })
 	verdict.Sort(r.Outcomes)
 	r.Lacks = lacks(r.Outcomes)
+	if verdict.Recorded(r.Outcomes) {
+		end := verdict.End(r.Outcomes)
+		r.End = &end
+	}
 
 	decided := verdict.Cells(outcomes)
 	bySuite := map[string][]Suite{}
@@ -267,6 +274,32 @@ const (
 	UserModeNote        = "what is decided here is how the emulator translates; this certifies no kernel"
 	UserModeNoteChinese = "此处判定的只是模拟器如何翻译调用；不认证任何内核"
 )
+
+// ExitCode returns the exit status of the run. In a strict run every failure counts.
+func (r Report) ExitCode(strict bool) int {
+	switch {
+	case r.End == nil:
+		return r.Verdict.ExitCode
+	case strict:
+		return verdict.End(verdict.Strictly(r.Outcomes)).ExitCode
+	}
+	return r.End.ExitCode
+}
+
+// AsKnown reports whether a cell does not conform and all of its failing MUSTs are known.
+func (r Report) AsKnown(cell string) bool {
+	known := false
+	for _, o := range r.Outcomes {
+		if o.Cell != cell || o.Level != verdict.Must || o.Status != verdict.Fail {
+			continue
+		}
+		if !o.AsKnown() {
+			return false
+		}
+		known = true
+	}
+	return known
+}
 
 // Emulated reports whether a cell was a user-mode emulator and not a kernel.
 func (r Report) Emulated() bool {

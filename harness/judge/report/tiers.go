@@ -47,18 +47,18 @@ const (
 	Model = "model"
 )
 
-// WithoutReal returns what the run decides without the cells of the real tier. ok
+// WithoutReal returns how the run ends without the cells of the real tier. ok
 // is false when the report has no tiers, or when a real kernel decided a claim:
 // its answer must not be set aside.
-func (r Report) WithoutReal() (d verdict.Decision, ok bool) {
+func (r Report) WithoutReal(strict bool) (end verdict.Ending, ok bool) {
 	if r.Tiers == nil {
-		return d, false
+		return end, false
 	}
 	out := map[string]bool{}
 	for _, c := range r.Cells {
 		if c.Tier == Real {
 			if c.Verdict.Counts.Pass+c.Verdict.Counts.Fail+c.Verdict.Counts.Error > 0 {
-				return d, false
+				return end, false
 			}
 			out[c.Name] = true
 		}
@@ -69,5 +69,8 @@ func (r Report) WithoutReal() (d verdict.Decision, ok bool) {
 			rest = append(rest, o)
 		}
 	}
-	return verdict.Decide(rest), true
+	if strict {
+		rest = verdict.Strictly(rest)
+	}
+	return verdict.End(rest), true
 }

@@ -32,12 +32,12 @@ func TestATwinNeverStandsForARealKernelUnasked(t *testing.T) {
 		"real kernel answered": {verdict.Fail, verdict.Pass, false, 0},
 		"real kernel erred":    {verdict.Error, verdict.Pass, false, 0},
 	} {
-		d, ok := tiered(tc.real, tc.twin).WithoutReal()
+		d, ok := tiered(tc.real, tc.twin).WithoutReal(false)
 		if ok != tc.ok || ok && d.ExitCode != tc.exit {
 			t.Errorf("%s: %v, exit %d", name, ok, d.ExitCode)
 		}
 	}
-	if _, ok := New(Header{}, "", nil, nil, nil).WithoutReal(); ok {
+	if _, ok := New(Header{}, "", nil, nil, nil).WithoutReal(false); ok {
 		t.Error("a run without tiers has something to leave out")
 	}
 }

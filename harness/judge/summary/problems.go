@@ -22,7 +22,7 @@ func problems(r report.Report) string {
 		if o.Status == verdict.Pass || o.Status == verdict.Unsupported || reportedBefore(r, i) {
 			continue
 		}
-		fmt.Fprintf(&b, "\n%s  %s  ", strings.ToUpper(string(o.Status)), o.Cell)
+		fmt.Fprintf(&b, "\n%s  %s  ", heading(o), o.Cell)
 		var more []option
 		switch ids := sameProblem(r, o); {
 		case len(ids) > fewClaims:
@@ -39,7 +39,43 @@ func problems(r report.Report) string {
 		for _, line := range strings.Split(o.Reason, "\n") {
 			b.WriteString("    " + line + "\n")
 		}
+		if (o.Known != verdict.Known{}) {
+			fmt.Fprintf(&b, "    known: %s (%s)\n", o.Known.Reason, strings.Join(terms(o.Known), ", "))
+		}
 		b.WriteString("    again: " + repeat(r, o.Cell, more) + "\n")
+	}
+	return b.String()
+}
+
+// heading names the status of an outcome.
+func heading(o verdict.Outcome) string {
+	if o.AsKnown() {
+		return "FAIL, AS KNOWN"
+	}
+	return strings.ToUpper(string(o.Status))
+}
+
+// terms lists where a record points to, who looks after it, and when it ends.
+func terms(k verdict.Known) []string {
+	all := []string{k.Link}
+	for _, t := range []struct{ before, value string }{{"owner ", k.Owner}, {"until ", k.Until}, {"fixed in ", k.FixedIn}, {"over: ", k.Over}} {
+		if t.value != "" {
+			all = append(all, t.before+t.value)
+		}
+	}
+	return all
+}
+
+// records lists the records of known failures that must go, with what to do about each.
+func records(r report.Report) string {
+	var b strings.Builder
+	for _, o := range r.Outcomes {
+		switch {
+		case o.Stale():
+			fmt.Fprintf(&b, "\nSTALE  %s  %s\n    %s.\n", o.Cell, o.Claim, o.Advice())
+		case o.Ended():
+			fmt.Fprintf(&b, "\nOVER  %s  %s\n    %s.\n", o.Cell, o.Claim, o.Advice())
+		}
 	}
 	return b.String()
 }
@@ -90,7 +126,7 @@ const fewClaims = 10
 
 // alike reports whether two outcomes share an entry.
 func alike(a, b verdict.Outcome) bool {
-	return a.Cell == b.Cell && a.Status == b.Status && a.Reason == b.Reason
+	return a.Cell == b.Cell && a.Status == b.Status && a.Reason == b.Reason && a.Known == b.Known
 }
 
 func reportedBefore(r report.Report, i int) bool {

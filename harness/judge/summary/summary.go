@@ -11,6 +11,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
 // Write draws a table of cells and suites, then every problem, then the tiers of
@@ -29,6 +30,7 @@ func Write(w io.Writer, r report.Report) error {
 	b.WriteString(matrix(r) + "\n")
 	b.WriteString("Counts are pass/fail/error/unsupported/not-run.\n")
 	b.WriteString(problems(r))
+	b.WriteString(records(r))
 	b.WriteString(lacking(r))
 	b.WriteString(sideBySide(r))
 	fmt.Fprintf(&b, "\n%s: %s.\n", strings.ToUpper(string(r.Verdict.Verdict)), r.Verdict.Reason)
@@ -42,6 +44,20 @@ func Write(w io.Writer, r report.Report) error {
 		return fmt.Errorf("write the table: %w", err)
 	}
 	return nil
+}
+
+// End says with which status a run ends and why, if records of known failures are about it;
+// "" if it ends with its verdict.
+func End(r report.Report, strict bool) string {
+	switch {
+	case r.End == nil:
+		return ""
+	case strict && r.ExitCode(true) != r.End.ExitCode:
+		return fmt.Sprintf("The exit status is %d, because known failures count too (STRICT=1, --strict).\n", r.ExitCode(true))
+	case r.End.ExitCode == verdict.ExitConformant && r.End.Known > 0:
+		return fmt.Sprintf("The exit status is 0: %s. STRICT=1 or --strict makes it %d.\n", r.End.Reason, r.ExitCode(true))
+	}
+	return fmt.Sprintf("The exit status is %d: %s.\n", r.ExitCode(strict), r.End.Reason)
 }
 
 // lacking lists what the systems do not have, with the claims that each feature took. A verdict is about the others.
@@ -92,7 +108,7 @@ func matrix(r report.Report) string {
 	}
 	t := plainTable(header)
 	for _, c := range r.Cells {
-		row := table.Row{c.Name, string(c.Verdict.Verdict), orDash(c.Kernel.Release), orDash(c.Accelerator), start(c), seconds(r, c.Name)}
+		row := table.Row{c.Name, Verdict(r, c), orDash(c.Kernel.Release), orDash(c.Accelerator), start(c), seconds(r, c.Name)}
 		for _, s := range suites {
 			row = append(row, counts(c, s))
 		}
@@ -100,6 +116,14 @@ func matrix(r report.Report) string {
 	}
 	t.SetColumnConfigs([]table.ColumnConfig{{Name: "seconds", Align: text.AlignRight}})
 	return t.Render()
+}
+
+// Verdict names the verdict on a cell, and says if it is the known one.
+func Verdict(r report.Report, c report.CellReport) string {
+	if r.AsKnown(c.Name) {
+		return string(c.Verdict.Verdict) + ", as known"
+	}
+	return string(c.Verdict.Verdict)
 }
 
 func suiteNames(r report.Report) []string {

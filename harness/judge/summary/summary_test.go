@@ -147,3 +147,60 @@ func TestWhatASystemLacksIsCounted(t *testing.T) {
 		t.Errorf("no %q in\n%s", want, b.String())
 	}
 }
+
+// TestAKnownFailureIsToldFromANewOne fails if a reader of the table takes what everybody knows
+// for something new, or the other way round.
+func TestAKnownFailureIsToldFromANewOne(t *testing.T) {
+	record := verdict.Known{Reason: "a page is freed", Link: "docs/findings.md#a-page", Owner: "the kernel team", Until: "2027-12-31", FixedIn: "6.12"}
+	over, stale := record, record
+	over.Over, over.Place, stale.Place = "its last day was 2027-12-31", "known.yaml:8", "known.yaml:9"
+	outcome := func(cell, id string, s verdict.Status, k verdict.Known) verdict.Outcome {
+		return verdict.Outcome{Cell: cell, Suite: "s", Claim: id, Level: verdict.Must, Status: s, Reason: "4 kB", Known: k}
+	}
+	r := report.New(report.Header{}, "", []report.CellReport{{Name: "as-known"}, {Name: "more"}, {Name: "ended"}, {Name: "mended"}}, nil, []verdict.Outcome{
+		outcome("as-known", "PR-107", verdict.Fail, record), outcome("as-known", "PR-108", verdict.Pass, verdict.Known{}),
+		outcome("more", "PR-107", verdict.Fail, record), outcome("more", "PR-108", verdict.Fail, verdict.Known{}),
+		outcome("ended", "PR-107", verdict.Fail, over), outcome("mended", "PR-107", verdict.Pass, stale),
+	})
+	shown := draw(t, r)
+	for _, want := range []string{
+		" as-known  non-conformant, as known ", " more      non-conformant           ", " ended     non-conformant           ", " mended    conformant ",
+		"FAIL, AS KNOWN  as-known  PR-107 MUST", "    known: a page is freed (docs/findings.md#a-page, owner the kernel team, until 2027-12-31, fixed in 6.12)\n",
+		"FAIL, AS KNOWN  more  PR-107", "FAIL  more  PR-108", "FAIL  ended  PR-107", "fixed in 6.12, over: its last day was 2027-12-31)",
+		"STALE  mended  PR-107\n    PR-107 holds on mended, and known.yaml:9 says that it fails there: remove that line",
+		"OVER  ended  PR-107\n    PR-107 still fails on ended, and the entry at known.yaml:8 does not count any more",
+		"NON-CONFORMANT: 4 of 6 decided claims are MUSTs that do not hold.",
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("no %q in\n%s", want, shown)
+		}
+	}
+}
+
+// TestTheEndOfARunSaysItsStatusAndWhy fails if the verdict and the exit status of a run
+// contradict each other without a word.
+func TestTheEndOfARunSaysItsStatusAndWhy(t *testing.T) {
+	record := verdict.Known{Reason: "r", Link: "l"}
+	fails := verdict.Outcome{Cell: "a", Claim: "PR-107", Level: verdict.Must, Status: verdict.Fail, Known: record}
+	another, stale := fails, fails
+	another.Known, stale.Status = verdict.Known{}, verdict.Pass
+	for name, c := range map[string]struct {
+		outcomes       []verdict.Outcome
+		normal, strict string
+	}{
+		"nothing is known": {[]verdict.Outcome{another}, "", ""},
+		"as known": {[]verdict.Outcome{fails}, "The exit status is 0: everything is as expected, and the one MUST that does not hold is known. STRICT=1 or --strict makes it 1.\n",
+			"The exit status is 1, because known failures count too (STRICT=1, --strict).\n"},
+		"and another": {[]verdict.Outcome{fails, another}, "The exit status is 1: 1 of 2 decided claims are MUSTs that do not hold; 1 other is a known failure.\n",
+			"The exit status is 1: 1 of 2 decided claims are MUSTs that do not hold; 1 other is a known failure.\n"},
+		"stale": {[]verdict.Outcome{stale}, "The exit status is 1: a record of a known failure is stale.\n", "The exit status is 1: a record of a known failure is stale.\n"},
+	} {
+		r := report.New(report.Header{}, "", []report.CellReport{{Name: "a"}}, nil, c.outcomes)
+		if got := End(r, false); got != c.normal {
+			t.Errorf("%s: %q, want %q", name, got, c.normal)
+		}
+		if got := End(r, true); got != c.strict {
+			t.Errorf("%s, strict: %q, want %q", name, got, c.strict)
+		}
+	}
+}

@@ -37,4 +37,7 @@ type Outcome struct {
 	// Deviation is set when the claim failed as fixtures/deviations.yaml expects. It
 	// has the recorded reason, and the status is pass.
 	Deviation string `json:"deviation,omitempty"`
+	// Known is the record that expects the claim to fail here. It is there if the claim
+	// failed, and if the claim holds and the record is stale.
+	Known Known `json:"known,omitzero"`
 }

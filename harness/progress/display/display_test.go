@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/mapstack/conformance/harness/progress"
@@ -110,6 +111,57 @@ func TestARowNamesTheProbesThatRun(t *testing.T) {
 	} {
 		if got := l.running("cell", progress.Event{Stage: progress.Probe, What: step.probe, End: step.end}); got != step.want {
 			t.Errorf("after %+v: %q", step, got)
+		}
+	}
+}
+
+// TestALogSaysEachVerdictAndHowFarTheRunIs fails if a log keeps a verdict to itself until the
+// end, or fills with lines about the time left.
+func TestALogSaysEachVerdictAndHowFarTheRunIs(t *testing.T) {
+	var out bytes.Buffer
+	p := newPlain(&out)
+	for _, e := range []progress.Event{
+		{Stage: progress.Whole, Total: 2, What: "about 3 min left"},
+		{Stage: progress.Whole, Total: 2, What: "about 2 min left"},
+		{Cell: "a", Stage: progress.Finished, What: "non-conformant, as known", End: true},
+		{Stage: progress.Whole, Done: 1, Total: 2, What: "about 50 s left"},
+		{Cell: "b", Stage: progress.Finished, What: "incomplete", End: true, Err: errors.New("panic: it died\n  the console")},
+		{Stage: progress.Whole, Done: 2, Total: 2, End: true},
+	} {
+		p.sink(e)
+	}
+	var got []string
+	for _, line := range strings.Split(strings.TrimSpace(out.String()), "\n") {
+		got = append(got, strings.Join(strings.Fields(line)[1:], " "))
+	}
+	want := []string{"- 0 of 2 cells done, about 3 min left", "a finished: non-conformant, as known", "- 1 of 2 cells done, about 50 s left",
+		"b finished: incomplete: panic: it died", "- 2 of 2 cells done"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestATerminalShowsEachVerdictAndHowFarTheRunIs fails if the row of the whole run ends early,
+// or appears again for every time left.
+func TestATerminalShowsEachVerdictAndHowFarTheRunIs(t *testing.T) {
+	var out bytes.Buffer
+	l := newLive(&out, 120)
+	for _, e := range []progress.Event{
+		{Stage: progress.Whole, Total: 2, What: "about 3 min left"},
+		{Cell: "a", Stage: progress.Finished, What: "non-conformant, as known", End: true},
+		{Stage: progress.Whole, Done: 1, Total: 2, What: "about 50 s left"},
+		{Cell: "b", Stage: progress.Finished, What: "incomplete", End: true, Err: errors.New("panic: it died")},
+		{Stage: progress.Whole, Done: 2, Total: 2, End: true},
+	} {
+		l.sink(e)
+	}
+	if len(l.rows) != 3 {
+		t.Errorf("%d rows, want one for the run and one for each cell", len(l.rows))
+	}
+	l.close()
+	for _, want := range []string{"2 of 2 cells done", "2 cells", "a: non-conformant, as known", "b: incomplete: panic: it died"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
 		}
 	}
 }

@@ -53,8 +53,10 @@ func units(e progress.Event) gopretty.Units {
 	switch {
 	case e.Stage == progress.Download:
 		return gopretty.UnitsBytes
+	case e.Stage == progress.Whole:
+		return gopretty.Units{Formatter: func(n int64) string { return number(n, "cell") }}
 	case e.Cell != "":
-		return gopretty.Units{Formatter: func(n int64) string { return fmt.Sprintf("%d probes", n) }}
+		return gopretty.Units{Formatter: func(n int64) string { return number(n, "probe") }}
 	}
 	return gopretty.Units{Formatter: func(n int64) string {
 		if n > 0 {
@@ -62,6 +64,14 @@ func units(e progress.Event) gopretty.Units {
 		}
 		return "working"
 	}}
+}
+
+// number returns how many things there are: "1 cell", "2 cells".
+func number(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // What a row has beside its message: "║bar║ [0 probes in 20s] ... " while it
@@ -143,7 +153,10 @@ func (l *live) sink(e progress.Event) {
 		return
 	}
 	key := e.Cell
-	if key == "" {
+	switch {
+	case e.Stage == progress.Whole:
+		key = string(e.Stage)
+	case key == "":
 		key = string(e.Stage) + " " + e.What
 	}
 	row, ok := l.rows[key]
@@ -157,7 +170,12 @@ func (l *live) sink(e progress.Event) {
 		what = l.running(key, e)
 	}
 	message := strings.TrimSpace(string(e.Stage) + " " + what)
-	if e.Cell != "" {
+	switch {
+	case e.Stage == progress.Whole:
+		message = whole(e)
+	case e.Stage == progress.Finished && what != "":
+		message = e.Cell + ": " + what
+	case e.Cell != "":
 		message = e.Cell + ": " + message
 	}
 	if e.Stage == progress.Download && e.Done > 0 {
@@ -167,18 +185,18 @@ func (l *live) sink(e progress.Event) {
 	if e.Total > 0 {
 		row.UpdateTotal(e.Total)
 	}
-	if e.Stage == progress.Download || e.Stage == progress.Probe && e.End {
+	if e.Stage == progress.Download || e.Stage == progress.Whole || e.Stage == progress.Probe && e.End {
 		row.SetValue(e.Done)
 	}
 	// A cell's row ends with the cell; a shared artefact's with its only stage.
 	if !e.End || e.Cell != "" && e.Stage != progress.Finished {
 		return
 	}
-	if e.Cell == "" && e.Stage != progress.Download {
+	if e.Cell == "" && e.Stage != progress.Download && e.Stage != progress.Whole {
 		row.SetValue(1)
 	}
 	if e.Err != nil {
-		row.UpdateMessage(message + ": " + oneLine(e.Err.Error()))
+		row.UpdateMessage(message + ": " + progress.Brief(e.Err))
 		row.MarkAsErrored()
 		return
 	}

@@ -3,7 +3,6 @@ package display
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,16 +15,29 @@ type plain struct {
 	w       io.Writer
 	now     func() time.Time
 	started map[string]time.Time
+	cells   int64 // that have ended, of the last line about the whole run; -1 before it
 }
 
 func newPlain(w io.Writer) *plain {
-	return &plain{w: w, now: time.Now, started: map[string]time.Time{}}
+	return &plain{w: w, now: time.Now, started: map[string]time.Time{}, cells: -1}
+}
+
+// moved reports whether another cell has ended. Only then a log needs a line about the run.
+func (p *plain) moved(e progress.Event) bool {
+	if e.Done == p.cells {
+		return false
+	}
+	p.cells = e.Done
+	return true
 }
 
 func (p *plain) sink(e progress.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
+	if e.Stage == progress.Whole && !p.moved(e) {
+		return
+	}
 	key := string(e.Stage) + " " + e.Cell + " " + e.What
 	begun, known := p.started[key]
 	if !known {
@@ -46,6 +58,9 @@ func (p *plain) sink(e progress.Event) {
 
 // describe says in words what an event means.
 func describe(e progress.Event, since time.Duration) string {
+	if e.Stage == progress.Whole {
+		return whole(e)
+	}
 	text := string(e.Stage)
 	if e.What != "" {
 		text += " " + e.What
@@ -59,14 +74,29 @@ func describe(e progress.Event, since time.Duration) string {
 	switch {
 	case !e.End:
 		return text
+	case e.Stage == progress.Finished && e.What != "":
+		text = string(e.Stage) + ": " + e.What
+		if e.Err != nil {
+			text += ": " + progress.Brief(e.Err)
+		}
+		return text
 	case e.Err != nil:
-		return text + " failed: " + oneLine(e.Err.Error())
+		return text + " failed: " + progress.Brief(e.Err)
 	case e.Stage == progress.Download:
 		return fmt.Sprintf("%s: %s in %.1fs (%s/s)", text, size(e.Done), since.Seconds(), size(rate(e.Done, since)))
 	case e.Stage == progress.Warning, e.Stage == progress.Finished:
 		return text
 	}
 	return fmt.Sprintf("%s: done in %.1fs", text, since.Seconds())
+}
+
+// whole says how far a run is.
+func whole(e progress.Event) string {
+	text := fmt.Sprintf("%d of %d cells done", e.Done, e.Total)
+	if e.What != "" {
+		text += ", " + e.What
+	}
+	return text
 }
 
 func rate(bytes int64, d time.Duration) int64 {
@@ -82,10 +112,4 @@ func size(bytes int64) string {
 		return fmt.Sprintf("%.1f MiB", float64(bytes)/mb)
 	}
 	return fmt.Sprintf("%.1f KiB", float64(bytes)/1024)
-}
-
-// oneLine cuts a message at its first line: the rest is in the report.
-func oneLine(s string) string {
-	first, _, _ := strings.Cut(s, "\n")
-	return first
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/matrix/local"
+	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/harness/source/debian"
 	"github.com/mapstack/conformance/harness/source/gnu"
@@ -43,7 +44,7 @@ func Examine(ctx context.Context, cells []matrix.Cell, o workbench.Options) []Fi
 	}
 	bench, err := workbench.Open(ctx, o)
 	if err != nil {
-		return append(found, Finding{What: "workbench", State: oneLine(err.Error()),
+		return append(found, Finding{What: "workbench", State: progress.Brief(err),
 			Remedy: "correct what this names, then run doctor again"})
 	}
 	compiler := Finding{What: "Go", State: "not needed: the guest programs are inside this program"}
@@ -55,11 +56,11 @@ func Examine(ctx context.Context, cells []matrix.Cell, o workbench.Options) []Fi
 	found = append(found, parts(ctx, bench, cells)...)
 	cells = slices.DeleteFunc(slices.Clone(cells), func(c matrix.Cell) bool { return c.Kernel.From == matrix.Supplied })
 	if bench.MirrorProblem != nil {
-		return append(found, mirror(oneLine(bench.MirrorProblem.Error())))
+		return append(found, mirror(progress.Brief(bench.MirrorProblem)))
 	}
 	kernels, err := kernels(ctx, bench.Kernels, cells)
 	if err != nil {
-		return append(found, mirror(oneLine(err.Error())))
+		return append(found, mirror(progress.Brief(err)))
 	}
 	found = append(found, Finding{What: "Debian mirror", State: "from " + bench.Client.Mirror().Source})
 	return append(found, kernels...)
@@ -83,7 +84,7 @@ func kernels(ctx context.Context, from resolver, cells []matrix.Cell) (found []F
 		case errors.Is(err, debian.ErrUnreachable):
 			return nil, err
 		case err != nil:
-			f.State, f.Remedy = oneLine(err.Error()), "mapstack fetch --cell "+cell.Name
+			f.State, f.Remedy = progress.Brief(err), "mapstack fetch --cell "+cell.Name
 		default:
 			f.State = pin.Image.Package + " " + pin.Image.Version
 		}
@@ -112,7 +113,7 @@ func parts(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) (fo
 			if _, err := bench.Parts(rec); errors.As(err, &missing) {
 				f.State, f.Remedy = "no archive has one", "export "+strings.Join(missing.Lacks, "; export ")
 			} else if err != nil {
-				f.State, f.Remedy = oneLine(err.Error()), "correct it, then run doctor again"
+				f.State, f.Remedy = progress.Brief(err), "correct it, then run doctor again"
 			}
 			found = append(found, f)
 		}
@@ -128,7 +129,7 @@ func compilers(ctx context.Context, rec arch.Record) Finding {
 	case errors.As(err, &missing):
 		f.State, f.Remedy = "not found: "+strings.Join(missing.Lacks, ", "), missing.Remedy()
 	case err != nil:
-		f.State, f.Remedy = oneLine(err.Error()), "correct what this names, then run doctor again"
+		f.State, f.Remedy = progress.Brief(err), "correct what this names, then run doctor again"
 	default:
 		f.State = tools.String()
 	}
@@ -196,10 +197,4 @@ func kvm() Finding {
 	}
 	_ = file.Close()
 	return f
-}
-
-// oneLine cuts a message at its first line.
-func oneLine(s string) string {
-	first, _, _ := strings.Cut(s, "\n")
-	return first
 }

@@ -57,6 +57,8 @@ type Options struct {
 	Fresh bool
 	// Isolate gives every probe a guest of its own.
 	Isolate bool
+	// Verdict says what a cell's evidence decides, for progress; nil for nothing.
+	Verdict func(evidence.CellRun) string
 }
 
 // Bench holds everything that a run needs from this machine.
@@ -196,7 +198,7 @@ func (b *Bench) Reader(cell matrix.Cell) intake.Helper {
 // Engine returns an engine that runs bound subjects with this bench.
 func (b *Bench) Engine() *run.Engine {
 	return &run.Engine{Emulators: b.Toolbox, Images: b.Guests, Supplies: b, Host: b.Host, Sink: b.Sink, Defect: b.asked.Defect,
-		Params: b.asked.Params, Snapshots: b.Cache, Fresh: b.asked.Fresh, Isolate: b.asked.Isolate}
+		Params: b.asked.Params, Snapshots: b.Cache, Fresh: b.asked.Fresh, Isolate: b.asked.Isolate, Verdict: b.asked.Verdict}
 }
 
 // Bind binds cells of the matrix to guests that boot their kernels.

@@ -23,13 +23,14 @@ type Source struct {
 	Evidence string // folder of a finished run; when empty the cells are run
 	Select   matrix.Selection
 	Locked   bool   // only pinned kernels
+	Strict   bool   // known failures count
 	Out      string // where a run leaves its evidence
 }
 
 // Env is the Source that the environment asks for: MAPSTACK_EVIDENCE names a
 // finished run; MAPSTACK_ARCH, MAPSTACK_CELL and MAPSTACK_KERNEL narrow the
 // matrix for a new one, LOCKED=1 pins its kernels and MAPSTACK_OUT says where
-// it goes.
+// it goes. With STRICT=1 known failures count.
 func Env(getenv func(string) string) Source {
 	return Source{
 		Evidence: getenv("MAPSTACK_EVIDENCE"),
@@ -37,46 +38,47 @@ func Env(getenv func(string) string) Source {
 			Arch: getenv("MAPSTACK_ARCH"), Cell: getenv("MAPSTACK_CELL"), Kernel: getenv("MAPSTACK_KERNEL"),
 		},
 		Locked: getenv("LOCKED") == "1",
+		Strict: getenv("STRICT") == "1",
 		Out:    getenv("MAPSTACK_OUT"),
 	}
 }
 
 // Obtain loads the evidence of a finished run, or boots the cells, runs the
-// probes and returns what they left. root is a folder inside the checkout, and
-// focus what the evidence is recorded to be for.
-func Obtain(ctx context.Context, s Source, root, focus string, probes []string, sink progress.Sink) ([]evidence.CellRun, error) {
+// probes and returns what they left, with what was asked. root is a folder inside
+// the checkout, and focus what the evidence is recorded to be for.
+func Obtain(ctx context.Context, s Source, root, focus string, probes []string, sink progress.Sink) (asked evidence.Run, cells []evidence.CellRun, err error) {
 	if s.Evidence != "" {
-		_, cells, err := evidence.Load(s.Evidence)
+		asked, cells, err := evidence.Load(s.Evidence)
 		if err != nil {
-			return nil, fmt.Errorf("load the evidence that MAPSTACK_EVIDENCE names: %w", err)
+			return asked, nil, fmt.Errorf("load the evidence that MAPSTACK_EVIDENCE names: %w", err)
 		}
-		return cells, nil
+		return asked, cells, nil
 	}
 	all, err := matrix.Load(fixtures.FS())
 	if err != nil {
-		return nil, err
+		return asked, nil, err
 	}
-	cells, err := matrix.Select(all, s.Select)
+	selected, err := matrix.Select(all, s.Select)
 	if err != nil {
-		return nil, err
+		return asked, nil, err
 	}
 	// A model cell is asked what the suites name for it, not a suite.
-	cells = slices.DeleteFunc(cells, func(c matrix.Cell) bool { return c.Tier == matrix.Model })
+	selected = slices.DeleteFunc(selected, func(c matrix.Cell) bool { return c.Tier == matrix.Model })
 	wanted := map[string][]string{}
-	for _, c := range cells {
+	for _, c := range selected {
 		table, _ := abi.Lookup(c.Arch) // one without a table is judged as an error
 		wanted[c.Name] = collect.Probes(table, probes...)
 	}
 	out := s.Out
 	if out == "" {
 		if out, err = os.MkdirTemp("", "mapstack-*"); err != nil {
-			return nil, fmt.Errorf("make a folder for the evidence: %w", err)
+			return asked, nil, fmt.Errorf("make a folder for the evidence: %w", err)
 		}
 	}
 	bench, err := workbench.Open(ctx, workbench.Options{Dir: root, Data: fixtures.FS(), Sink: sink, Locked: s.Locked})
 	if err != nil {
-		return nil, err
+		return asked, nil, err
 	}
-	_, _, results, err := bench.Run(ctx, bench.Bind(cells...), wanted, focus, out)
-	return results, err
+	_, asked, cells, err = bench.Run(ctx, bench.Bind(selected...), wanted, focus, out)
+	return asked, cells, err
 }

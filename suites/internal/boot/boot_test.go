@@ -10,9 +10,9 @@ import (
 
 func TestEnvironmentChoosesTheSource(t *testing.T) {
 	env := map[string]string{
-		"MAPSTACK_EVIDENCE": "e", "MAPSTACK_ARCH": "a", "MAPSTACK_CELL": "c", "MAPSTACK_KERNEL": "k", "MAPSTACK_OUT": "o", "LOCKED": "1",
+		"MAPSTACK_EVIDENCE": "e", "MAPSTACK_ARCH": "a", "MAPSTACK_CELL": "c", "MAPSTACK_KERNEL": "k", "MAPSTACK_OUT": "o", "LOCKED": "1", "STRICT": "1",
 	}
-	want := Source{Evidence: "e", Select: matrix.Selection{Arch: "a", Cell: "c", Kernel: "k"}, Locked: true, Out: "o"}
+	want := Source{Evidence: "e", Select: matrix.Selection{Arch: "a", Cell: "c", Kernel: "k"}, Locked: true, Strict: true, Out: "o"}
 	if got := Env(func(key string) string { return env[key] }); got != want {
 		t.Errorf("%+v", got)
 	}
@@ -32,7 +32,7 @@ func TestWrongSourcesAreErrorsBeforeAnythingBoots(t *testing.T) {
 		"no such cell": {Source{Select: matrix.Selection{Cell: "nonsense"}}, "amd64-debian12-6.1"},
 		"no such arch": {Source{Select: matrix.Selection{Arch: "nonsense"}}, "loong64"},
 	} {
-		cells, err := Obtain(t.Context(), tc.source, ".", "clone", nil, progress.Discard)
+		_, cells, err := Obtain(t.Context(), tc.source, ".", "clone", nil, progress.Discard)
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %d cells, %v", name, len(cells), err)
 		}

@@ -12,7 +12,9 @@ import (
 	"github.com/onsi/ginkgo/v2"
 
 	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/judge/assemble"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/suites/internal/boot"
 	"github.com/mapstack/conformance/suites/internal/claim"
@@ -31,7 +33,11 @@ func Build(ctx context.Context, suite claim.Suite) error {
 	if err != nil {
 		return err
 	}
-	cells, err := boot.Obtain(ctx, source, ".", suite.Name, probes(suite), printer())
+	known, err := matrix.LoadKnown(fixtures.FS())
+	if err != nil {
+		return err
+	}
+	run, cells, err := boot.Obtain(ctx, source, ".", suite.Name, probes(suite), printer())
 	if err != nil {
 		return err
 	}
@@ -42,6 +48,10 @@ func Build(ctx context.Context, suite claim.Suite) error {
 		outcomes = append(outcomes, suite.Judge(ev, devs)...)
 	}
 	verdict.Sort(outcomes)
+	outcomes = assemble.Known(outcomes, known, run, cells)
+	if source.Strict {
+		outcomes = verdict.Strictly(outcomes)
+	}
 	return spec.Tree(spec.Cases([]claim.Suite{suite}, outcomes, arch))
 }
 

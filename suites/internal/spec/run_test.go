@@ -48,6 +48,9 @@ func TestJUnitSaysWhatTheOutcomesSay(t *testing.T) {
 	deviating.Outcome.Deviation = "back-ported"
 	should := given("a", "MS-007", verdict.Fail, "expected nh")
 	should.Outcome.Level = verdict.Should
+	asKnown, stale := given("b", "MS-002", verdict.Fail, "expected 0 kB"), given("b", "MS-003", verdict.Pass, "")
+	asKnown.Outcome.Known = verdict.Known{Reason: "a page is freed", Link: "https://example.org/a"}
+	stale.Outcome.Known = verdict.Known{Reason: "r", Place: "known.yaml:9"}
 	ok, suite, log := run(t, []Case{
 		given("a", "MS-001", verdict.Pass, ""),
 		given("a", "MS-002", verdict.Fail, "expected rw-p"),
@@ -57,6 +60,7 @@ func TestJUnitSaysWhatTheOutcomesSay(t *testing.T) {
 		deviating,
 		should,
 		given("b", "MS-001", verdict.Pass, ""),
+		asKnown, stale,
 	})
 	if ok {
 		t.Error("a suite with failures reported success")
@@ -70,6 +74,8 @@ func TestJUnitSaysWhatTheOutcomesSay(t *testing.T) {
 		{"a mapstack MS-006 It holds.", "passed", "back-ported"},
 		{"a mapstack MS-007 It holds.", "passed", `fail (SHOULD): "expected nh"`},
 		{"b mapstack MS-001 It holds.", "passed", ""},
+		{"b mapstack MS-002 It holds.", "passed", "fail, as known: a page is freed (https://example.org/a): \"expected 0 kB\""},
+		{"b mapstack MS-003 It holds.", "failed", "MS-003 holds on b, and known.yaml:9 says that it fails there"},
 	}
 	if len(suite.TestCases) != len(want) {
 		t.Fatalf("%d test cases, want %d", len(suite.TestCases), len(want))
@@ -92,7 +98,7 @@ func TestJUnitSaysWhatTheOutcomesSay(t *testing.T) {
 			t.Errorf("%s says %q, want %q", w.name, said, w.text)
 		}
 	}
-	if suite.Failures != 3 || suite.Disabled != 1 {
+	if suite.Failures != 4 || suite.Disabled != 1 {
 		t.Errorf("%d failures, %d disabled", suite.Failures, suite.Disabled)
 	}
 	if !strings.Contains(log, "expected rw-p") || !strings.Contains(log, "fail (SHOULD)") {
@@ -100,22 +106,30 @@ func TestJUnitSaysWhatTheOutcomesSay(t *testing.T) {
 	}
 }
 
-// TestGinkgoSucceedsExactlyWhenTheVerdictIsConformant fails if the JUnit report could
-// contradict the verdict.
-func TestGinkgoSucceedsExactlyWhenTheVerdictIsConformant(t *testing.T) {
+// TestGinkgoSucceedsExactlyWhenTheRunEndsWell fails if the JUnit report could contradict the
+// exit status.
+func TestGinkgoSucceedsExactlyWhenTheRunEndsWell(t *testing.T) {
 	pass := given("a", "MS-001", verdict.Pass, "")
+	record := verdict.Known{Reason: "r", Link: "l", Place: "f:1"}
+	over := record
+	over.Over = "its last day has passed"
 	for _, status := range []verdict.Status{verdict.Pass, verdict.Unsupported, verdict.Fail, verdict.Error, verdict.NotRun, "maybe"} {
 		for _, level := range []verdict.Level{verdict.Must, verdict.Should, verdict.May} {
-			other := given("a", "MS-002", status, "why")
-			other.Outcome.Level = level
-			for _, cases := range [][]Case{{pass, other}, {other}} {
-				var outcomes []verdict.Outcome
-				for _, c := range cases {
-					outcomes = append(outcomes, c.Outcome)
+			for _, known := range []verdict.Known{{}, record, over} {
+				if (known != verdict.Known{}) && level != verdict.Must {
+					continue // only a MUST is a known failure
 				}
-				decision := verdict.Decide(outcomes)
-				if ok, _, _ := run(t, cases); ok != (decision.Verdict == verdict.Conformant) {
-					t.Errorf("%s %s among %d: success %v, verdict %s", level, status, len(cases), ok, decision.Verdict)
+				other := given("a", "MS-002", status, "why")
+				other.Outcome.Level, other.Outcome.Known = level, known
+				for _, cases := range [][]Case{{pass, other}, {other}} {
+					var outcomes []verdict.Outcome
+					for _, c := range cases {
+						outcomes = append(outcomes, c.Outcome)
+					}
+					end := verdict.End(outcomes)
+					if ok, _, _ := run(t, cases); ok != (end.ExitCode == verdict.ExitConformant) {
+						t.Errorf("%s %s %+v among %d: success %v, %+v", level, status, known, len(cases), ok, end)
+					}
 				}
 			}
 		}

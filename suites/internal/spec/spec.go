@@ -1,6 +1,6 @@
 // Package spec shows judged claims to Ginkgo, as a tree with a spec for every claim
 // on every cell. It decides nothing: Ginkgo succeeds exactly when the verdict is
-// conformant.
+// conformant, or all that keeps it from that is known.
 package spec
 
 import (
@@ -111,7 +111,12 @@ func leaf(c Case) {
 			ginkgo.AddReportEntry("deviation", o.Deviation)
 		}
 		switch {
+		case o.Stale():
+			ginkgo.Fail("stale: " + o.Advice())
 		case o.Status == verdict.Pass:
+		case o.AsKnown():
+			// The run ends well with it, and so must the suite.
+			ginkgo.AddReportEntry(fmt.Sprintf("%s, as known: %s (%s)", o.Status, o.Known.Reason, o.Known.Link), o.Reason)
 		case harmless(o):
 			// It changes no verdict, so that it must not fail the suite.
 			ginkgo.AddReportEntry(fmt.Sprintf("%s (%s)", o.Status, o.Level), o.Reason)
