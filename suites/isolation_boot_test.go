@@ -3,10 +3,12 @@
 package suites
 
 import (
+	"cmp"
 	"fmt"
+	"os"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	diff "github.com/google/go-cmp/cmp"
 
 	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/judge/evidence"
@@ -17,21 +19,27 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// observed runs the probes of a suite on a real kernel, each in its own guest.
-func observed(t *testing.T, fresh bool, suite string) evidence.CellRun {
+// way is how the guests of probes are made.
+type way struct {
+	fresh   bool // booted, not restored
+	isolate bool // one for every probe
+}
+
+// observed runs the probes of a suite, or of all suites, on a real kernel.
+func observed(t *testing.T, cell string, w way, suite string) evidence.CellRun {
 	t.Helper()
 	cells, err := matrix.Load(fixtures.FS())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cells, err = matrix.Select(cells, matrix.Selection{Cell: "amd64-debian12-6.1"}); err != nil {
+	if cells, err = matrix.Select(cells, matrix.Selection{Cell: cell}); err != nil {
 		t.Fatal(err)
 	}
 	probes, err := Probes(cells, suite)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bench, err := workbench.Open(t.Context(), workbench.Options{Dir: ".", Data: fixtures.FS(), Sink: progress.Discard, Fresh: fresh})
+	bench, err := workbench.Open(t.Context(), workbench.Options{Dir: ".", Data: fixtures.FS(), Sink: progress.Discard, Fresh: w.fresh, Isolate: w.isolate})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,14 +47,31 @@ func observed(t *testing.T, fresh bool, suite string) evidence.CellRun {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if results[0].Failure != nil {
+		t.Fatal(results[0].Failure)
+	}
 	want := evidence.Restored
-	if fresh {
+	if w.fresh {
 		want = evidence.Booted
 	}
+	shared := 0
 	for probe, r := range results[0].Runs {
-		if r.Guest != want || r.Failure != nil {
-			t.Fatalf("probe %s: guest %s, want %s: %v", probe, r.Guest, want, r.Failure)
+		if r.Failure != nil {
+			t.Fatalf("probe %s: %v", probe, r.Failure)
 		}
+		switch r.Guest {
+		case want, evidence.Saved, "": // stage 0 has no guest
+		case evidence.Shared:
+			shared++
+		default:
+			t.Fatalf("probe %s: guest %s, want %s", probe, r.Guest, want)
+		}
+		if left := results[0].Transcripts[probe].Exit.Left; left != nil {
+			t.Logf("probe %s left: %q", probe, left)
+		}
+	}
+	if w.isolate && shared > 0 {
+		t.Fatalf("%d probes shared a guest", shared)
 	}
 	return results[0]
 }
@@ -68,18 +93,18 @@ func steady(t wire.Transcript) []string {
 
 func TestBootTwoRestoresSayTheSame(t *testing.T) {
 	for _, suite := range []string{"mapstack", "clone"} {
-		first, second := observed(t, false, suite), observed(t, false, suite)
+		first, second := observed(t, oneCell, way{}, suite), observed(t, oneCell, way{}, suite)
 		if first.Guest.Snapshot == "" || first.Guest.Snapshot != second.Guest.Snapshot {
 			t.Fatalf("snapshots %q and %q", first.Guest.Snapshot, second.Guest.Snapshot)
 		}
 		for probe, a := range first.Transcripts {
 			b := second.Transcripts[probe]
-			if d := cmp.Diff(steady(a), steady(b)); d != "" || len(a.Observations) == 0 {
+			if d := diff.Diff(steady(a), steady(b)); d != "" || len(a.Observations) == 0 {
 				t.Errorf("probe %s, %d observations:\n%s", probe, len(a.Observations), d)
 			}
 			same := 0
 			for i := range min(len(a.Observations), len(b.Observations)) {
-				if cmp.Equal(a.Observations[i], b.Observations[i]) {
+				if diff.Equal(a.Observations[i], b.Observations[i]) {
 					same++
 				}
 			}
@@ -88,20 +113,48 @@ func TestBootTwoRestoresSayTheSame(t *testing.T) {
 	}
 }
 
-func TestBootARestoredGuestIsJudgedAsAFreshOne(t *testing.T) {
-	judge := func(c evidence.CellRun) map[string]verdict.Status {
-		outcomes, err := JudgeAll([]evidence.CellRun{c}, "clone", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		statuses := map[string]verdict.Status{}
-		for _, o := range outcomes {
-			statuses[o.Claim] = o.Status
-		}
-		return statuses
+const oneCell = "amd64-debian12-6.1"
+
+func statuses(t *testing.T, c evidence.CellRun, suite string) map[string]verdict.Status {
+	t.Helper()
+	outcomes, err := JudgeAll([]evidence.CellRun{c}, suite, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	restored, fresh := judge(observed(t, false, "clone")), judge(observed(t, true, "clone"))
-	if d := cmp.Diff(restored, fresh); d != "" || len(restored) == 0 {
-		t.Errorf("%d claims; restored against fresh:\n%s", len(restored), d)
+	if len(outcomes) == 0 {
+		t.Fatal("nothing was judged")
+	}
+	statuses := map[string]verdict.Status{}
+	for _, o := range outcomes {
+		statuses[o.Claim] = o.Status
+	}
+	return statuses
+}
+
+func TestBootARestoredGuestIsJudgedAsAFreshOne(t *testing.T) {
+	restored, fresh := statuses(t, observed(t, oneCell, way{}, "clone"), "clone"), statuses(t, observed(t, oneCell, way{fresh: true}, "clone"), "clone")
+	if d := diff.Diff(restored, fresh); d != "" {
+		t.Errorf("restored against fresh:\n%s", d)
+	}
+}
+
+// TestBootASharedGuestIsJudgedAsOneForEachProbe fails if a probe leaves something behind that
+// changes what another observes. MAPSTACK_CELL names other cells, `.*` all of them.
+func TestBootASharedGuestIsJudgedAsOneForEachProbe(t *testing.T) {
+	all, err := matrix.Load(fixtures.FS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells, err := matrix.Select(all, matrix.Selection{Cell: cmp.Or(os.Getenv("MAPSTACK_CELL"), oneCell)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cells {
+		t.Run(c.Name, func(t *testing.T) {
+			shared, alone := statuses(t, observed(t, c.Name, way{}, ""), ""), statuses(t, observed(t, c.Name, way{isolate: true}, ""), "")
+			if d := diff.Diff(shared, alone); d != "" {
+				t.Errorf("shared against isolated:\n%s", d)
+			}
+		})
 	}
 }
