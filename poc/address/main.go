@@ -1,7 +1,7 @@
-// Command address observes where mmap puts mappings. It covers hints, the lowest
+// Package address observes where mmap puts mappings. It covers hints, the lowest
 // and the highest address, the direction in which the address space fills, and the
 // alignment of large mappings. It also shows what differs between runs.
-package main
+package address
 
 import (
 	"strconv"
@@ -10,7 +10,8 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(run, map[string]func(*probe.P){
 		"floor":  func(p *probe.P) { placer{p}.floor() },
 		"low":    func(p *probe.P) { placer{p}.low() },

@@ -1,4 +1,4 @@
-package main
+package agent
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 func hostile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "hostile")
-	out, err := exec.Command("go", "build", "-o", path, "../hostile").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", path, "../guest").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -1,7 +1,7 @@
-// Command agent runs probes on request of the host and speaks the wire protocol. As
+// Package agent runs probes on request of the host and speaks the wire protocol. As
 // the guest's PID 1 it prepares the guest and uses its console. In a running system
 // it uses standard input and output and changes nothing.
-package main
+package agent
 
 import (
 	"fmt"
@@ -17,7 +17,8 @@ import (
 // probeDir holds the probes of the guest image and nothing else.
 const probeDir = "/probes"
 
-func main() {
+// Main runs the agent.
+func Main() {
 	if os.Getpid() != 1 {
 		os.Exit(serveHosted(os.Args[1:]))
 	}

@@ -1,5 +1,6 @@
 // Package catalog has one record for each program that runs in a target. A new
-// probe is a folder below poc and a record here; nothing else lists probes by name.
+// probe is a folder below poc, a record here and its main function in poc/guest;
+// nothing else lists probes by name.
 package catalog
 
 import (

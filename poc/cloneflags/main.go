@@ -1,8 +1,8 @@
-// Command cloneflags observes how clone and clone3 validate their flags. Most calls
+// Package cloneflags observes how clone and clone3 validate their flags. Most calls
 // make no process, because the caller has uid 65534 and RLIMIT_NPROC 0. Valid flags
 // then give EAGAIN, and invalid ones their own error: copy_process checks the flags
 // first (kernel/fork.c).
-package main
+package cloneflags
 
 import (
 	"fmt"
@@ -14,7 +14,8 @@ import (
 	"github.com/mapstack/conformance/poc/sys"
 )
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(run, map[string]func(*probe.P){
 		"dry": dry, "newpid": newPID, "exec": execing,
 		"clone3": clone3Children, "clone3 thread": clone3Thread, "libc thread": libcThreads, "namespaces": namespaces,

@@ -1,7 +1,7 @@
-// Command facts prints what the target says about itself: kernel, pages, address
+// Package facts prints what the target says about itself: kernel, pages, address
 // space, limits, configuration. None of it comes from a flag: verdicts rest on
 // these facts, not on the description of a cell.
-package main
+package facts
 
 import (
 	"fmt"
@@ -14,7 +14,8 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(func(p *probe.P) {
 		uname(p)
 		program(p)

@@ -1,7 +1,7 @@
-// Command hostile is a probe that misbehaves on purpose, to test the harness on
+// Package hostile is a probe that misbehaves on purpose, to test the harness on
 // real kernels. Each mode must end as a typed outcome, never as a pass and never as
 // a hang.
-package main
+package hostile
 
 import (
 	"fmt"
@@ -72,7 +72,8 @@ var modes = map[string]func(){
 	},
 }
 
-func main() {
+// Main runs the probe.
+func Main() {
 	if len(os.Args) == 2 {
 		if mode, ok := modes[os.Args[1]]; ok {
 			mode()

@@ -1,4 +1,4 @@
-package main
+package inject
 
 import (
 	"bytes"
@@ -72,9 +72,15 @@ func programs(t *testing.T) string {
 		t.Skip("only root may install a seccomp filter without giving up privileges")
 	}
 	dir := t.TempDir()
-	out, err := exec.Command("go", "build", "-o", dir+"/", ".", "../mapstack", "../hostile", "../mmapabi").CombinedOutput()
+	inject := filepath.Join(dir, "inject")
+	out, err := exec.Command("go", "build", "-o", inject, "../guest").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, probe := range []string{"mapstack", "hostile", "mmapabi"} {
+		if err := os.Link(inject, filepath.Join(dir, probe)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return dir
 }

@@ -1,4 +1,4 @@
-// Command inject runs another probe as if on a defective kernel. It changes system
+// Package inject runs another probe as if on a defective kernel. It changes system
 // calls of the probe and its children by the rule of one defect model. The probe's
 // observations and exit status pass through.
 //
@@ -7,7 +7,7 @@
 // A seccomp filter stops the calls of the model. ptrace then changes arguments at
 // that stop and results at the end of the call. The filter checks only the number
 // of a call, so it is the same on every architecture; arguments are checked here.
-package main
+package inject
 
 import (
 	"fmt"
@@ -28,7 +28,8 @@ const filtered = "-filtered"
 // observed then.
 const exitInjection = 70
 
-func main() {
+// Main runs the injector.
+func Main() {
 	// ptrace and seccomp apply to one thread.
 	runtime.LockOSThread()
 	if err := run(os.Args[1:]); err != nil {

@@ -1,7 +1,7 @@
-// Command mapstack observes mappings with MAP_STACK beside the same mappings
+// Package mapstack observes mappings with MAP_STACK beside the same mappings
 // without it. It shows what mmap returns, how the kernel then describes the
 // mapping, and what touching the memory does.
-package main
+package mapstack
 
 import (
 	"fmt"
@@ -11,7 +11,8 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(func(p *probe.P) {
 		m := mapper{p}
 		m.sizes()

@@ -1,4 +1,4 @@
-package main
+package mapstack
 
 // From include/uapi/linux/{personality,prctl}.h, the same everywhere.
 const (

@@ -1,7 +1,7 @@
-// Command mmapabi observes what each number that mmap takes really does. It tries
+// Package mmapabi observes what each number that mmap takes really does. It tries
 // the constants of this architecture, every other bit, and the rules by which mmap
 // accepts combinations.
-package main
+package mmapabi
 
 import (
 	"fmt"
@@ -10,7 +10,8 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(run, map[string]func(*probe.P){"locked": lockedLimits, "grow": growth, "full": full})
 }
 

@@ -1,8 +1,8 @@
-// Command newosproc observes what happens to a Go program for which the kernel
+// Package newosproc observes what happens to a Go program for which the kernel
 // makes no more threads. For each cause it drives a program into "failed to create
 // new OS thread", and runs it again when the cause is gone. It also records the
 // system calls by which the Go runtime makes a thread.
-package main
+package newosproc
 
 import (
 	"fmt"
@@ -14,7 +14,8 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(run, map[string]func(*probe.P){
 		"watch": watch, "victim": victim, "chain": chain, "traced": traced,
 		"single": single, "stacks": stacks, "exits": exits, "maximum": maximum, "clone3": clone3,

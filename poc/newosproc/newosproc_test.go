@@ -1,4 +1,4 @@
-package main
+package newosproc
 
 import (
 	"encoding/json"
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	case os.Getenv("NEWOSPROC_TEST_HANG") != "":
 		time.Sleep(time.Hour)
 	case len(os.Args) > 1 && os.Args[1] == "-child":
-		main()
+		Main()
 	}
 	os.Exit(m.Run())
 }

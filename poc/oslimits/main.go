@@ -1,10 +1,10 @@
-// Command oslimits observes what an operating system's own settings leave for a Go
+// Package oslimits observes what an operating system's own settings leave for a Go
 // program. It checks that the kernel accepted the sysctls. It also counts the
 // threads of a program that systemd starts, and of one in a login session.
 //
 // Each argument is a setting: its kind ("sysctl", "service" or "session"), its
 // name, its value, and where it is set.
-package main
+package oslimits
 
 import (
 	"fmt"
@@ -34,7 +34,8 @@ const (
 // setting is one argument.
 type setting struct{ of, name, value, source string }
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(run, map[string]func(*probe.P){"enter": enter, "program": program})
 }
 

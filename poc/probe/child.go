@@ -130,17 +130,16 @@ func (c Child) run(observe func(wire.Observation)) (wire.Exit, error) {
 }
 
 func (c Child) command() *exec.Cmd {
-	argv := append([]string{"/proc/self/exe", childFlag, c.Name}, c.Args...)
+	// One file is every probe: the name in argv[0] makes it this one.
+	path, argv := "/proc/self/exe", append([]string{os.Args[0], childFlag, c.Name}, c.Args...)
 	if c.Program != "" {
-		argv = append([]string{c.Program}, c.Args...)
+		path, argv = c.Program, append([]string{c.Program}, c.Args...)
 	}
 	if emulator := strings.Fields(os.Getenv(EmulatorVariable)); len(emulator) > 0 {
-		if c.Program == "" {
-			argv[0] = os.Args[0] // /proc/self/exe would be the emulator itself
-		}
-		argv = append(emulator, argv...)
+		path, argv = emulator[0], append(emulator, argv...) // /proc/self/exe would be the emulator itself
 	}
-	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd := exec.Command(path)
+	cmd.Args = argv
 	// The reason of a Go program's death is needed, not its goroutines.
 	cmd.Env = append(append(os.Environ(), "GOTRACEBACK=none", wire.SyncVariable+"="), c.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -1,7 +1,7 @@
-// Command protection observes the protections in which CPUs and kernels differ. It
+// Package protection observes the protections in which CPUs and kernels differ. It
 // covers PROT_WRITE and PROT_EXEC alone, undefined bits, bits that only some CPUs
 // have, and the policy of security modules.
-package main
+package protection
 
 import (
 	"os"
@@ -11,7 +11,8 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(run, map[string]func(*probe.P){
 		"write":   func(p *probe.P) { memory{p}.writeOnly() },
 		"execute": func(p *probe.P) { memory{p}.executeOnly() },

@@ -1,4 +1,4 @@
-package main
+package protection
 
 import "github.com/mapstack/conformance/poc/probe"
 

@@ -1,7 +1,7 @@
-// Command sigstack observes alternate signal stacks. It shows which memory
+// Package sigstack observes alternate signal stacks. It shows which memory
 // sigaltstack accepts, how small a stack may be, whether signals are handled on it,
 // and who inherits it.
-package main
+package sigstack
 
 import (
 	"fmt"
@@ -14,7 +14,8 @@ import (
 	"github.com/mapstack/conformance/poc/sys"
 )
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(func(p *probe.P) {
 		// The runtime interrupts threads with its own signals, which would meet a
 		// stack that is too small.

@@ -1,4 +1,4 @@
-// Command stackfallback observes what happens to a program that maps its threads'
+// Package stackfallback observes what happens to a program that maps its threads'
 // stacks with MAP_STACK on the running kernel. It records what a detector says
 // about the flag. Three allocators then run, each in a child that wants stacks for
 // 40 locked threads.
@@ -9,14 +9,15 @@
 //
 // These children have the stock Go runtime, whose threads have their own stacks.
 // Each thread writes to both ends of the stack that the allocator gave for it.
-package main
+package stackfallback
 
 import (
 	"github.com/mapstack/conformance/poc/probe"
 	"github.com/mapstack/conformance/poc/stackprobe"
 )
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(func(p *probe.P) {
 		detect(p)
 		modes := []string{"plain", "strict", "fallback"}

@@ -1,4 +1,4 @@
-package main
+package stackfallback
 
 import (
 	"bytes"
@@ -54,9 +54,13 @@ func TestEachAllocatorMeetsEachDefect(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	out, err := exec.Command("go", "build", "-o", dir+"/", ".", "../inject").CombinedOutput()
+	inject := filepath.Join(dir, "inject")
+	out, err := exec.Command("go", "build", "-o", inject, "../guest").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := os.Link(inject, filepath.Join(dir, "stackfallback")); err != nil {
+		t.Fatal(err)
 	}
 	for _, c := range []struct {
 		defect, answer, finding string

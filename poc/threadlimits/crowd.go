@@ -1,4 +1,4 @@
-package main
+package threadlimits
 
 import (
 	"fmt"

@@ -1,15 +1,16 @@
-// Command threadlimits observes what the kernel returns when one more process,
+// Package threadlimits observes what the kernel returns when one more process,
 // thread or mapping would exceed a limit. It also observes whether the kernel
 // recovers when there is room again. The children are made by raw clone: they cost
 // little, and unlike threads cannot crash the Go runtime.
-package main
+package threadlimits
 
 import (
 	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(run, map[string]func(*probe.P){
 		"nproc": nproc, "exempt": exempt, "nocaps": withoutCapabilities, "maker": namespaceMaker, "namespace": oneNamespace,
 		"setuid": setuidThenExec, "executed": executed,

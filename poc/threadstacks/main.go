@@ -1,4 +1,4 @@
-// Command threadstacks observes the memory of the stacks that the Go runtime gave
+// Package threadstacks observes the memory of the stacks that the Go runtime gave
 // to clone, while the threads wait. The stock runtime takes stacks from its heap; a
 // variant that maps them differs here.
 //
@@ -6,7 +6,7 @@
 //
 // With once it observes one generation of threads. With rate it observes how fast
 // threads are made instead.
-package main
+package threadstacks
 
 import (
 	"fmt"
@@ -28,7 +28,8 @@ const (
 	generations = 4
 )
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(func(p *probe.P) {
 		last := generations
 		switch strings.Join(p.Args, " ") {

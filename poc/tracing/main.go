@@ -1,6 +1,6 @@
-// Command tracing observes what tracers and injectors of defects rely on: seccomp
+// Package tracing observes what tracers and injectors of defects rely on: seccomp
 // filters and their listeners, ptrace at system calls, and tracepoints.
-package main
+package tracing
 
 import (
 	"syscall"
@@ -8,7 +8,8 @@ import (
 	"github.com/mapstack/conformance/poc/probe"
 )
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(func(p *probe.P) {
 		p.Observe("threads").Child(probe.Child{Name: "threads"}).Emit()
 		p.Observe("listener").Child(probe.Child{

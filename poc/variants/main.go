@@ -1,11 +1,11 @@
-// Command variants observes Go programs whose runtimes treat MAP_STACK differently.
+// Package variants observes Go programs whose runtimes treat MAP_STACK differently.
 // It runs them on the kernel as it is, and as it would be with each defect that
 // concerns the flag.
 //
 // stock never uses the flag, strict maps every thread's stack with it, and fallback
 // asks once whether it can be used. detector examines it as carefully as a program
 // can, and reports what it found.
-package main
+package variants
 
 import (
 	"os"
@@ -29,7 +29,8 @@ var programs = []struct{ name, program string }{
 	{"detector", "stackfallback"},
 }
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(func(p *probe.P) {
 		dir := filepath.Dir(os.Args[0])
 		for _, defect := range defects {

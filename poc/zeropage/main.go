@@ -1,8 +1,8 @@
-// Command zeropage observes who owns a page that was only read. Until somebody
+// Package zeropage observes who owns a page that was only read. Until somebody
 // writes, it is the zero page that all programs share. A kernel that takes it for
 // the program's own frees it in the end, and corrupts everything else in the guest.
 // So this is a separate probe.
-package main
+package zeropage
 
 import (
 	"github.com/mapstack/conformance/poc/probe"
@@ -12,7 +12,8 @@ import (
 // shared zero page.
 const resident = "Rss"
 
-func main() {
+// Main runs the probe.
+func Main() {
 	probe.Run(func(p *probe.P) {
 		m, prot := p.Kernel.Map, p.Kernel.Prot
 		// The page is between two inaccessible ones, so that it stays a separate

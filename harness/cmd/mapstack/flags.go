@@ -40,7 +40,7 @@ func (f *runFlags) flags(cmd *cobra.Command) {
 	set.BoolVar(&f.allowTwin, "allow-twin", false, "if there is no real kernel of the architecture, exit as the twin and the models decide")
 	set.BoolVar(&f.strict, "strict", false, strictUsage)
 	set.BoolVar(&f.offline, "offline", false, "download nothing; a file that the cache lacks is an error that names it. Implies --locked")
-	set.StringVar(&f.programs, "guest-agent", "", "folder with an agent and probes to run instead of ours: static programs that you compiled with your own Go")
+	set.StringVar(&f.programs, "guest-agent", "", "folder with the agent and probes to run instead of ours: the program guest, which you compiled from poc/guest with your own Go")
 	set.StringVar(&f.out, "out", "out", "folder for evidence and reports")
 
 	set.StringVar(&f.running.Target, "target", "", "run the probes in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)")

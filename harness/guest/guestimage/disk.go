@@ -18,9 +18,13 @@ import (
 func writeDisk(path string, records []cpio.Record) error {
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
+	linked := map[uint64]string{} // name of the file that an inode is, if it has several
 	for _, r := range records {
-		if err := writeTar(w, r); err != nil {
+		if err := writeTar(w, r, linked[r.Ino]); err != nil {
 			return fmt.Errorf("write %s of the root disk: %w", r.Name, err)
+		}
+		if r.NLink > 1 && linked[r.Ino] == "" {
+			linked[r.Ino] = r.Name
 		}
 	}
 	if err := w.Close(); err != nil {
@@ -40,16 +44,20 @@ func writeDisk(path string, records []cpio.Record) error {
 	return nil
 }
 
-func writeTar(w *tar.Writer, r cpio.Record) error {
+// writeTar writes a file. It is a hard link to the file that is named first, unless
+// that is empty.
+func writeTar(w *tar.Writer, r cpio.Record, first string) error {
 	h := tar.Header{Name: r.Name, Mode: int64(r.Mode & 0o7777), Format: tar.FormatPAX}
-	switch r.Mode & unix.S_IFMT {
-	case unix.S_IFDIR:
+	switch kind := r.Mode & unix.S_IFMT; {
+	case first != "":
+		h.Typeflag, h.Linkname = tar.TypeLink, first
+	case kind == unix.S_IFDIR:
 		h.Typeflag, h.Name = tar.TypeDir, strings.TrimSuffix(r.Name, "/")+"/"
-	case unix.S_IFREG:
+	case kind == unix.S_IFREG:
 		h.Typeflag, h.Size = tar.TypeReg, int64(r.FileSize)
-	case unix.S_IFCHR:
+	case kind == unix.S_IFCHR:
 		h.Typeflag, h.Devmajor, h.Devminor = tar.TypeChar, int64(r.Rmajor), int64(r.Rminor)
-	case unix.S_IFLNK:
+	case kind == unix.S_IFLNK:
 		target, err := io.ReadAll(io.NewSectionReader(r.ReaderAt, 0, int64(r.FileSize)))
 		if err != nil {
 			return err

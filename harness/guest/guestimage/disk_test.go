@@ -2,6 +2,7 @@ package guestimage
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -47,11 +48,12 @@ func TestTheDiskHoldsWhatTheInitramfsDoes(t *testing.T) {
 	}
 	path := diskImage(t, time.Unix(1, 0))
 	for command, want := range map[string]string{
-		"cat /init":         "program agent",
-		"cat /probes/facts": "program facts",
-		"stat /dev/console": "Device major/minor number: 05:01",
-		"stat /proc":        "Type: directory",
-		"stat /init":        "Mode:  0755",
+		"cat /init":          "program guest",
+		"cat /probes/facts":  "program guest",
+		"stat /probes/facts": fmt.Sprint("Links: ", len(holds(guest))),
+		"stat /dev/console":  "Device major/minor number: 05:01",
+		"stat /proc":         "Type: directory",
+		"stat /init":         "Mode:  0755",
 	} {
 		out, err := exec.Command(debugfs, "-R", command, path).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), want) {

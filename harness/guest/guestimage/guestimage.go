@@ -1,6 +1,6 @@
 // Package guestimage makes the initramfs of a guest. It holds stage 0, the agent
-// that stage 0 becomes as PID 1, and every probe. The same programs give the same
-// bytes.
+// that stage 0 becomes as PID 1, and every probe. Agent and probes are one program
+// with several names. The same programs give the same bytes.
 package guestimage
 
 import (
@@ -27,8 +27,12 @@ import (
 	"github.com/mapstack/conformance/poc/stage0"
 )
 
-// agent is the folder below poc/ of the agent, and its program's name.
-const agent = "agent"
+const (
+	// guest is the folder below poc/ of the program that is the agent and the probes.
+	guest = "guest"
+	// agent is the agent's name among the programs.
+	agent = "agent"
+)
 
 // inImage returns the names of the programs below poc that guest images have and for
 // which is returns true, sorted.
@@ -47,6 +51,32 @@ func hosted(p catalog.Program) bool { return p.Hosted }
 // varied selects the programs that are built with another runtime too.
 func varied(v catalog.Variant) func(catalog.Program) bool {
 	return func(p catalog.Program) bool { return slices.Contains(p.Variants, v) }
+}
+
+// holds returns the programs that a compiled file is. The file of a runtime variant
+// is the programs that are built with that runtime too.
+func holds(file string) (names []string) {
+	stem, variant, varies := strings.Cut(file, "-")
+	switch {
+	case stem != guest:
+		return []string{file}
+	case !varies:
+		return append(inImage(plain), agent)
+	}
+	for _, name := range inImage(varied(catalog.Variant(variant))) {
+		names = append(names, name+"-"+variant)
+	}
+	return names
+}
+
+// probesOf returns the names of the probes in compiled files, sorted.
+func probesOf(files []string) (probes []string) {
+	for _, file := range files {
+		probes = append(probes, holds(file)...)
+	}
+	probes = slices.DeleteFunc(probes, func(name string) bool { return name == agent })
+	slices.Sort(probes)
+	return probes
 }
 
 // Image is a guest image in the cache.
@@ -106,7 +136,7 @@ func (b *Builder) Image(ctx context.Context, rec arch.Record) (Image, error) {
 
 // layout is the version of the image format. It must change when contents or write
 // make other files of the same programs.
-const layout = "3"
+const layout = "4"
 
 func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 	first, err := first(rec.GOARCH)
@@ -120,17 +150,15 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	probes := inImage(plain)
+	files := []string{guest}
 	if tools.Hosted() {
 		// Elsewhere their modules do not know the architecture.
-		probes = append(probes, inImage(hosted)...)
+		files = append(files, inImage(hosted)...)
 	}
 	for _, variant := range variants(rec) {
-		for _, name := range inImage(varied(variant)) {
-			probes = append(probes, name+"-"+string(variant))
-		}
+		files = append(files, guest+"-"+string(variant))
 	}
-	slices.Sort(probes)
+	probes := probesOf(files)
 	parts := append([]string{layout, fmt.Sprintf("%x", sha256.Sum256(first))}, probes...)
 	key, err := tools.Key(rec, parts...)
 	if err != nil {
@@ -204,7 +232,7 @@ func (b *Builder) bare(ctx context.Context, rec arch.Record, first []byte) (Imag
 		if err := os.Mkdir(bin, 0o755); err != nil {
 			return err
 		}
-		return pack(rec, bin, first, []cpio.Record{cpio.StaticFile("init", string(first), 0o755)}, dir)
+		return pack(rec, bin, first, nil, dir)
 	})
 	if err != nil {
 		return Image{}, err
@@ -238,7 +266,7 @@ func disked(rec arch.Record) bool {
 func build(ctx context.Context, tools *toolchain.Go, libraries *gnu.Tools, rec arch.Record, first []byte, dir string) error {
 	// bin is below dir, so that the cache removes what a killed run leaves.
 	bin := filepath.Join(dir, "bin")
-	if err := tools.Build(ctx, rec, bin, append([]string{agent}, inImage(plain)...)); err != nil {
+	if err := tools.Build(ctx, rec, bin, []string{guest}); err != nil {
 		return err
 	}
 	if tools.Hosted() {
@@ -247,7 +275,7 @@ func build(ctx context.Context, tools *toolchain.Go, libraries *gnu.Tools, rec a
 		}
 	}
 	for _, variant := range variants(rec) {
-		if err := tools.BuildVariant(ctx, rec, variant, bin, inImage(varied(variant))); err != nil {
+		if err := tools.BuildVariant(ctx, rec, variant, bin, []string{guest}); err != nil {
 			return err
 		}
 	}
@@ -297,22 +325,32 @@ func contents(bin string, first []byte) ([]cpio.Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	programs := map[string][]byte{}
 	for _, e := range entries {
 		b, err := os.ReadFile(filepath.Join(bin, e.Name()))
 		if err != nil {
 			return nil, err
 		}
-		name := "probes/" + e.Name()
-		if e.Name() == agent {
-			name = "init"
-			if first != nil {
-				name = strings.TrimPrefix(stage0.Agent, "/")
-				records = append(records, cpio.StaticFile("init", string(first), 0o755))
-			}
+		for _, name := range holds(e.Name()) {
+			programs[place(name, first != nil)] = b
 		}
-		records = append(records, cpio.StaticFile(name, string(b), 0o755))
 	}
-	return records, nil
+	if first != nil {
+		programs["init"] = first
+	}
+	return append(records, files(programs)...), nil
+}
+
+// place returns where a program is in the image. staged reports whether the image has
+// a stage 0, which is PID 1 and then executes the agent.
+func place(name string, staged bool) string {
+	switch {
+	case name != agent:
+		return "probes/" + name
+	case staged:
+		return strings.TrimPrefix(stage0.Agent, "/")
+	}
+	return "init"
 }
 
 func write(path string, records []cpio.Record) error {

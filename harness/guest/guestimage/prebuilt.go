@@ -35,8 +35,8 @@ const (
 )
 
 // exportWindow is larger than the distance between copies of the Go runtime, which
-// every program contains. So each copy is compressed as a repetition.
-const exportWindow = 128 << 20
+// every runtime variant contains. So each copy is compressed as a repetition.
+const exportWindow = 32 << 20
 
 // Export writes the image into dir, for Builder.Prebuilt. The same image gives the
 // same bytes.

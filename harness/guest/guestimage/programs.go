@@ -19,6 +19,39 @@ import (
 // each.
 const maxProgram = 64 << 20
 
+// files returns a record for each program, sorted by name. Programs with the same
+// bytes are one file with several names.
+//
+// The names are hard links, because /proc/PID/exe gives the name of a hard link and
+// the target of a symbolic one. Probes find the programs beside them by it
+// (os.Executable), and a target that is left finds the agent by it.
+func files(programs map[string][]byte) []cpio.Record {
+	var records []cpio.Record
+	holder := map[string]int{} // index of the record that has the bytes
+	for _, name := range slices.Sorted(maps.Keys(programs)) {
+		text := programs[name]
+		at, known := holder[string(text)]
+		if !known {
+			holder[string(text)] = len(records)
+			r := cpio.StaticFile(name, string(text), 0o755)
+			r.Ino = uint64(len(records) + 1)
+			records = append(records, r)
+			continue
+		}
+		// The kernel takes the records of an inode with several links for names of one
+		// file. Only the first of them may have bytes (maybe_link in init/initramfs.c).
+		r := cpio.StaticFile(name, "", 0o755)
+		r.Ino, r.NLink = records[at].Ino, several
+		records[at].NLink = several
+		records = append(records, r)
+	}
+	return records
+}
+
+// several is the number of links that records of a file with several names have. Only
+// more than one matters.
+const several = 2
+
 // ProgramDisk returns the path of a read-only ext4 file system with the programs of
 // the image. Their names are those of Programs.
 func (b *Builder) ProgramDisk(ctx context.Context, image Image) (string, error) {
@@ -27,10 +60,7 @@ func (b *Builder) ProgramDisk(ctx context.Context, image Image) (string, error) 
 		if err != nil {
 			return err
 		}
-		records := []cpio.Record{cpio.Directory("probes", 0o755)}
-		for _, name := range slices.Sorted(maps.Keys(programs)) {
-			records = append(records, cpio.StaticFile(name, string(programs[name]), 0o755))
-		}
+		records := append([]cpio.Record{cpio.Directory("probes", 0o755)}, files(programs)...)
 		return writeDisk(filepath.Join(dir, disk), records)
 	})
 	return filepath.Join(dir, disk), err
@@ -44,16 +74,20 @@ func (i Image) Programs() (map[string][]byte, error) {
 		return nil, fmt.Errorf("read the guest image: %w", err)
 	}
 	defer f.Close()
-	programs := map[string][]byte{}
+	programs, linked := map[string][]byte{}, map[uint64][]byte{}
 	err = cpio.ForEachRecord(cpio.Newc.Reader(f), func(r cpio.Record) error {
 		if r.Mode&cpio.S_IFMT != cpio.S_IFREG {
+			return nil
+		}
+		if b, known := linked[r.Ino]; known && r.NLink > 1 {
+			programs[r.Name] = b
 			return nil
 		}
 		if r.FileSize > maxProgram {
 			return fmt.Errorf("%s has %d bytes", r.Name, r.FileSize)
 		}
 		b, err := io.ReadAll(io.NewSectionReader(r.ReaderAt, 0, int64(r.FileSize)))
-		programs[r.Name] = b
+		programs[r.Name], linked[r.Ino] = b, b
 		return err
 	})
 	if err != nil {

@@ -20,13 +20,13 @@ import (
 const suppliedGo = "supplied with --guest-agent"
 
 // fromFolder makes an image from programs that somebody else compiled: a file named
-// agent, and one for each probe.
+// guest, which is the agent and the probes, and any others that are not in it.
 func (b *Builder) fromFolder(ctx context.Context, rec arch.Record) (Image, error) {
 	entries, err := os.ReadDir(b.Folder)
 	if err != nil {
 		return Image{}, fmt.Errorf("read the folder of --guest-agent: %w", err)
 	}
-	h, probes, found := sha256.New(), []string{}, false
+	h, names := sha256.New(), []string{}
 	programs := map[string][]byte{}
 	for _, e := range entries { // sorted by name
 		text, err := program(filepath.Join(b.Folder, e.Name()), rec)
@@ -35,14 +35,16 @@ func (b *Builder) fromFolder(ctx context.Context, rec arch.Record) (Image, error
 		}
 		programs[e.Name()] = text
 		fmt.Fprintf(h, "%s %x\n", e.Name(), sha256.Sum256(text))
-		if e.Name() == agent {
-			found = true
-		} else {
-			probes = append(probes, e.Name())
+		if len(holds(e.Name())) == 0 {
+			return Image{}, fmt.Errorf("--guest-agent: no program is built with the runtime that %s names; remove it from %s", e.Name(), b.Folder)
 		}
+		if slices.Contains(holds(guest), e.Name()) {
+			return Image{}, fmt.Errorf("--guest-agent: %s is in the program guest already; remove the file %[1]s from %s", e.Name(), b.Folder)
+		}
+		names = append(names, e.Name())
 	}
-	if !found || !slices.Contains(probes, "facts") {
-		return Image{}, fmt.Errorf("--guest-agent: %s holds no agent or no facts; compile the folders of poc/ with your Go, for %s", b.Folder, rec.GOARCH)
+	if programs[guest] == nil {
+		return Image{}, fmt.Errorf("--guest-agent: %s holds no file guest; compile ./poc/guest with your Go, for %s", b.Folder, rec.GOARCH)
 	}
 	early, err := first(rec.GOARCH)
 	if err != nil {
@@ -65,7 +67,7 @@ func (b *Builder) fromFolder(ctx context.Context, rec arch.Record) (Image, error
 	if err != nil {
 		return Image{}, err
 	}
-	return imageIn(dir, rec, Image{Key: key, Probes: probes, Go: suppliedGo}), nil
+	return imageIn(dir, rec, Image{Key: key, Probes: probesOf(names), Go: suppliedGo}), nil
 }
 
 // program reads a file, which must be a static program of the architecture.

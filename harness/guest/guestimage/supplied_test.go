@@ -21,21 +21,23 @@ func TestSuppliedProgramsAreCheckedBeforeAGuestBoots(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := t.TempDir()
-	for _, name := range []string{"agent", "facts"} {
-		cmd := exec.Command("go", "build", "-o", good+"/", "../../../poc/"+name)
-		cmd.Env = append(os.Environ(), "GOARCH=loong64", "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+	cmd := exec.Command("go", "build", "-o", good+"/", "../../../poc/guest")
+	cmd.Env = append(os.Environ(), "GOARCH=loong64", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
-	empty, text := t.TempDir(), t.TempDir()
-	if err := os.WriteFile(filepath.Join(text, "agent"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+	empty, text, twice := t.TempDir(), t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(text, "guest"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(filepath.Join(good, "guest"), filepath.Join(twice, "facts")); err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct{ dir, goarch, wrong string }{
 		{good, "loong64", ""},
 		{good, "arm64", "EM_LOONGARCH"},
-		{empty, "loong64", "holds no agent"},
+		{empty, "loong64", "holds no file guest"},
+		{twice, "loong64", "facts is in the program guest already"},
 		{text, "loong64", "no ELF file"},
 		{filepath.Join(empty, "absent"), "loong64", "no such file"},
 	} {
@@ -55,7 +57,7 @@ func TestSuppliedProgramsAreCheckedBeforeAGuestBoots(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := image.Programs(); err != nil || len(got) != 3 || got["stage0"] == nil || got["init"] == nil || len(image.Key) != 64 {
+		if got, err := image.Programs(); err != nil || len(got) != len(image.Probes)+2 || got["stage0"] == nil || got["init"] == nil || got["probes/facts"] == nil || len(image.Key) != 64 {
 			t.Errorf("%d programs, key %q, %v", len(got), image.Key, err)
 		}
 	}

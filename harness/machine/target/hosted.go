@@ -190,7 +190,12 @@ func (h *Hosted) settle(ctx context.Context) error {
 func (h *Hosted) archive() (io.Reader, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
+	names := map[string]string{} // of the file that has the bytes; the other names of a program are hard links
 	add := func(name string, text []byte) error {
+		if first, known := names[string(text)]; known {
+			return w.WriteHeader(&tar.Header{Name: name, Linkname: first, Typeflag: tar.TypeLink})
+		}
+		names[string(text)] = name
 		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(text)), Typeflag: tar.TypeReg}); err != nil {
 			return err
 		}

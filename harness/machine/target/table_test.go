@@ -22,28 +22,24 @@ import (
 // programs compiles the agent and some probes.
 func programs(t *testing.T, goarch string, probes ...string) map[string][]byte {
 	t.Helper()
-	all, dir := map[string][]byte{}, t.TempDir()
-	for _, name := range append([]string{"agent"}, probes...) {
+	guest := filepath.Join(t.TempDir(), "guest")
+	cmd := exec.Command("go", "build", "-o", guest, "../../../poc/guest")
+	cmd.Env = append(os.Environ(), "GOARCH="+goarch, "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(guest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]byte{"init": text}
+	for _, name := range probes {
+		all["probes/"+name] = text
 		if name == target.Held {
 			b, err := os.ReadFile(os.Args[0])
 			if err != nil {
 				t.Fatal(err)
 			}
-			all["probes/"+name] = b
-			continue
-		}
-		cmd := exec.Command("go", "build", "-o", dir+"/", "../../../poc/"+name)
-		cmd.Env = append(os.Environ(), "GOARCH="+goarch, "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if name == "agent" {
-			all["init"] = b
-		} else {
 			all["probes/"+name] = b
 		}
 	}

@@ -25,21 +25,22 @@ func Here(t testing.TB, probe string) wire.Transcript {
 func Build(t testing.TB, programs ...string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-modfile=poc/guest.mod", "-o", dir + string(filepath.Separator)}
-	for _, name := range programs {
-		args = append(args, "./poc/"+name)
-	}
-	build := exec.CommandContext(t.Context(), "go", args...)
+	guest := filepath.Join(dir, "guest") // it is the program that a link to it is named after
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-modfile=poc/guest.mod", "-o", guest, "./poc/guest")
 	build.Dir = module(t)
 	depend(t, filepath.Join(build.Dir, "poc"))
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build %v: %v\n%s", programs, err, out)
+		t.Fatalf("build the guest's program: %v\n%s", err, out)
 	}
 	for _, name := range programs {
+		names := []string{name}
 		record, _ := catalog.Lookup(name)
 		for _, v := range record.Variants {
-			if err := os.Link(filepath.Join(dir, name), filepath.Join(dir, name+"-"+string(v))); err != nil {
+			names = append(names, name+"-"+string(v))
+		}
+		for _, name := range names {
+			if err := os.Link(guest, filepath.Join(dir, name)); err != nil {
 				t.Fatal(err)
 			}
 		}
