@@ -19,6 +19,7 @@ const (
 	cloneChildClearTID = 0x200000
 	cloneChildSetTID   = 0x1000000
 	cloneSysVSem       = 0x40000
+	cloneSetTLS        = 0x80000
 	cloneNewIPC        = 0x8000000
 	cloneNewNet        = 0x40000000
 	cloneIntoCgroup    = 1 << 33
@@ -260,6 +261,26 @@ func clones() []Model {
 			English: "clone does not clear child_tid when a thread ends.",
 			Chinese: "线程结束时 clone 不清零 child_tid。",
 			Act:     losing(cloneChildClearTID),
+		},
+		{
+			Name: "tls-lost", Calls: clone,
+			English: "clone ignores CLONE_SETTLS.",
+			Chinese: "clone 忽略 CLONE_SETTLS。",
+			Act:     losing(cloneSetTLS),
+		},
+		{
+			Name: "clone3-tls-lost", Calls: clone3,
+			English:  "clone3 ignores CLONE_SETTLS.",
+			Chinese:  "clone3 忽略 CLONE_SETTLS。",
+			Act:      drops(cloneSetTLS),
+			Unserved: withoutClone3,
+		},
+		{
+			Name: "clone3-last-bit-accepted", Calls: clone3,
+			English:  "clone3 ignores bit 63 of its flags.",
+			Chinese:  "clone3 忽略其标志的第 63 位。",
+			Act:      drops(1 << 63),
+			Unserved: withoutClone3,
 		},
 		{
 			Name: "namespace-kept", Calls: clone,

@@ -71,14 +71,14 @@ func clone3Claims() []claim.Claim {
 			})),
 		},
 		{
-			ID: "CL-015", Level: verdict.Should,
-			English:     "clone3 refuses flag bits that it does not know with EINVAL: 38 and 63, and 34 (CLONE_AUTOREAP) before 7.1.",
-			Chinese:     "clone3 以 EINVAL 拒绝它不认识的标志位：38、63，以及 7.1 之前的 34（CLONE_AUTOREAP）。",
+			ID: "CL-015", Level: verdict.Should, // the next flag will be bit 38
+			English:     "clone3 refuses bit 38 with EINVAL, and bit 34 (CLONE_AUTOREAP) before 7.1.",
+			Chinese:     "clone3 以 EINVAL 拒绝第 38 位，以及 7.1 之前的第 34 位（CLONE_AUTOREAP）。",
 			Source:      "clone3_args_valid in kernel/fork.c; include/uapi/linux/sched.h of 7.1; observed on 5.10 to 7.3",
 			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
 			Check: answers(func(f facts.Facts) want {
 				return want{
-					"clone3 bit 38": refused, "clone3 bit 63": refused,
+					"clone3 bit 38":   refused,
 					"clone3 autoreap": since(history.AutoReap(f), accepted, refused),
 				}
 			}),
@@ -102,6 +102,25 @@ func clone3Claims() []claim.Claim {
 			Check: answers(func(f facts.Facts) want {
 				return want{"clone3 nnp": since(history.AutoReap(f), accepted, refused)}
 			}),
+		},
+		{
+			ID: "CL-043", Level: verdict.Should,
+			English:     "From 7.1 on clone3 accepts bit 36 (CLONE_PIDFD_AUTOKILL) with all that it needs and bit 37 (CLONE_EMPTY_MNTNS), and refuses them with EINVAL before; it always refuses bit 36 alone.",
+			Chinese:     "从 7.1 起 clone3 接受满足全部条件的第 36 位（CLONE_PIDFD_AUTOKILL）以及第 37 位（CLONE_EMPTY_MNTNS），此前以 EINVAL 拒绝；单独的第 36 位始终被拒绝。",
+			Source:      "include/uapi/linux/sched.h and copy_process in kernel/fork.c of 7.1: CLONE_PIDFD_AUTOKILL wants CLONE_PIDFD, CLONE_AUTOREAP and CLONE_NNP or CAP_SYS_ADMIN",
+			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
+			Check: answers(func(f facts.Facts) want {
+				answer := since(history.AutoReap(f), accepted, refused)
+				return want{"clone3 autokill alone": refused, "clone3 autokill": answer, "clone3 empty_mntns": answer}
+			}),
+		},
+		{
+			ID: "CL-044", Level: verdict.Must,
+			English:     "clone3 refuses the last bit of its flags, 63, which no kernel defines, with EINVAL.",
+			Chinese:     "clone3 以 EINVAL 拒绝其标志的最后一位（第 63 位），没有内核定义它。",
+			Source:      "Documentation/process/adding-syscalls.rst: a call with flags rejects unknown ones with EINVAL, so that later kernels can define them; clone(2): the flags mask; include/uapi/linux/sched.h of 5.4 to 7.3",
+			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
+			Check: answers(always(want{"clone3 bit 63": refused})),
 		},
 		{
 			ID: "CL-020", Level: verdict.Must,

@@ -37,6 +37,15 @@ func realClaims() []claim.Claim {
 			},
 		},
 		{
+			ID: "CL-041", Level: verdict.Must,
+			English:  "The thread register of a child that clone makes with CLONE_SETTLS holds the address that was given.",
+			Chinese:  "clone 以 CLONE_SETTLS 创建的子进程，其线程寄存器保存所给的地址。",
+			Source:   "clone(2): CLONE_SETTLS, on x86-64 tls is the new value of the %fs base register, and on architectures with a dedicated TLS register, the new value of that register; read with ptrace(2)",
+			Needs:    []abi.Feature{abi.Trace},
+			Features: []claim.Feature{feature.ThreadRegister("libc.tls")},
+			Check:    threadRegister("libc.tls"),
+		},
+		{
 			ID: "CL-036", Level: verdict.Must,
 			English:  "clone puts a child into a new namespace of every kind that /proc/self/ns shows, and refuses a kind that the kernel does not have with EINVAL.",
 			Chinese:  "对 /proc/self/ns 显示的每种命名空间，clone 都能把子进程放入新的命名空间；内核没有的种类以 EINVAL 拒绝。",
@@ -93,6 +102,14 @@ func realClone3Claims() []claim.Claim {
 				shows(g, o, "parent-tid", "true")
 				shows(g, o, "child-tid", "true")
 			},
+		},
+		{
+			ID: "CL-042", Level: verdict.Must,
+			English:  "The thread register of a child that clone3 makes with CLONE_SETTLS holds the address in tls.",
+			Chinese:  "clone3 以 CLONE_SETTLS 创建的子进程，其线程寄存器保存 tls 中的地址。",
+			Source:   "clone(2): CLONE_SETTLS, on x86-64 tls is the new value of the %fs base register, and on architectures with a dedicated TLS register, the new value of that register; read with ptrace(2)",
+			Features: []claim.Feature{feature.ThreadRegister("clone3.tls")},
+			Check:    threadRegister("clone3.tls"),
 		},
 		{
 			ID: "CL-030", Level: verdict.Must,
@@ -165,6 +182,15 @@ func pidfd(step string) func(gomega.Gomega, claim.Transcript, facts.Facts) {
 		for _, key := range []string{"stored", "refers", "cloexec"} {
 			shows(g, o, key, "true")
 		}
+	}
+}
+
+// threadRegister makes a check of a step that gave a child an address for its thread
+// register.
+func threadRegister(step string) func(gomega.Gomega, claim.Transcript, facts.Facts) {
+	return func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+		o := t.Step(step)
+		shows(g, o, "register", o.Value("given"))
 	}
 }
 

@@ -116,10 +116,10 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 		release release.Release
 		want    string // the claims that the newest kernel breaks
 	}{
-		{release.Release{Major: 5, Minor: 10}, "CL-009 CL-010 CL-015 CL-039 CL-040"},
-		{release.Release{Major: 6, Minor: 8, Patch: 12}, "CL-009 CL-010 CL-015 CL-039 CL-040"},
-		{release.Release{Major: 6, Minor: 9}, "CL-010 CL-015 CL-040"},
-		{release.Release{Major: 7, Minor: 0, Patch: 13}, "CL-010 CL-015 CL-040"},
+		{release.Release{Major: 5, Minor: 10}, "CL-009 CL-010 CL-015 CL-039 CL-040 CL-043"},
+		{release.Release{Major: 6, Minor: 8, Patch: 12}, "CL-009 CL-010 CL-015 CL-039 CL-040 CL-043"},
+		{release.Release{Major: 6, Minor: 9}, "CL-010 CL-015 CL-040 CL-043"},
+		{release.Release{Major: 7, Minor: 0, Patch: 13}, "CL-010 CL-015 CL-040 CL-043"},
 		{release.Release{Major: 7, Minor: 1}, ""},
 	} {
 		f.Release = tc.release
