@@ -117,6 +117,7 @@ func userNamespaceClaims() []claim.Claim {
 			English:  "clone gives a user without privilege a user namespace.",
 			Chinese:  "clone 允许无特权用户创建 user namespace。",
 			Source:   "create_user_ns in kernel/user_namespace.c; SHOULD because a distribution may forbid it",
+			Finding:  "what-old-and-lean-kernels-lack",
 			Features: []claim.Feature{feature.WritableSysctl("user.max_user_namespaces", "userns")},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("userns.plain")

@@ -28,6 +28,7 @@ func singleClaims() []claim.Claim {
 			English: "PROT_WRITE alone, by mmap and by mprotect, gives memory that can be written and keeps what was written; maps shows it as asked, on riscv64 perhaps as readable too.",
 			Chinese: "单独的 PROT_WRITE（经 mmap 或 mprotect）给出可写且保留所写内容的内存；maps 按所请求的显示，在 riscv64 上可能也显示为可读。",
 			Source:  "mmap(2): PROT_WRITE, pages may be written; mprotect(2): PROT_WRITE, the memory can be modified; proc_pid_maps(5): the permissions of a mapping; mmap(2), NOTES: on some architectures PROT_WRITE implies PROT_READ (arch_calc_vm_prot_bits of riscv, from 7.0 on); the untouched page is written before it is read, because reading it first never returns on MIPS CPUs without RIXI, also after an earlier write and mprotect",
+			Finding: "mips-cpus-without-rixi-do-not-return-from-a-read-of-write-only-memory",
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				t.Ended("write")
 				for _, o := range []claim.Observation{t.Step("write.mmap"), t.Step("write.mprotect")} {
