@@ -17,7 +17,7 @@ import (
 func main() {
 	probe.Run(run, map[string]func(*probe.P){
 		"watch": watch, "victim": victim, "chain": chain, "traced": traced,
-		"single": single, "stacks": stacks, "exits": exits, "maximum": maximum, "clone3": clone3,
+		"single": single, "stacks": stacks, "exits": exits, "maximum": maximum, "clone3": clone3, "starved": starve,
 	})
 }
 
@@ -39,6 +39,7 @@ func run(p *probe.P) {
 		}
 		meet(p, c)
 	}
+	startups(p)
 	p.Observe("chain").Child(probe.Child{Name: "chain"}).Emit()
 	for _, variant := range []string{"strict", "fallback"} {
 		program := filepath.Join(filepath.Dir(os.Args[0]), "threadstacks-"+variant)

@@ -65,7 +65,7 @@ const later = "TR-001"
 func TestSkippedCallsCanFail(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	set := func(step string) wire.Observation {
-		return wire.Observation{Step: "skipped." + step, Call: "PTRACE_SET_SYSCALL_INFO", Ret: "0x0"}
+		return wire.Observation{Step: "skipped." + step, Call: "PTRACE_SET_SYSCALL_INFO", Ret: "0x0", Values: map[string]string{"next": "true"}}
 	}
 	right := recorded.With(tr, set("no call for value"), set("set value"), set("no call for error"), set("set error"),
 		wire.Observation{Step: "skipped.value", Call: "prctl", Ret: "0x1234"},
@@ -75,6 +75,7 @@ func TestSkippedCallsCanFail(t *testing.T) {
 	recorded.EveryAnswerDecides(t, recorded.Only(Suite(), later), f, right, []recorded.Wrong{
 		{Claim: later, Step: "skipped.no call for value", Change: recorded.Errno(22, "EINVAL")},
 		{Claim: later, Step: "skipped.set error", Change: recorded.Errno(22, "EINVAL")},
+		{Claim: later, Step: "skipped.set value", Change: recorded.Value("next", "false")},
 		{Claim: later, Step: "skipped.value", Change: recorded.Success("0x0")},
 		{Claim: later, Step: "skipped.value", Change: recorded.Errno(38, "ENOSYS")},
 		{Claim: later, Step: "skipped.error", Change: recorded.Success("0x1234")},
