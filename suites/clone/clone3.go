@@ -21,7 +21,7 @@ func clone3Claims() []claim.Claim {
 			ID: "CL-011", Level: verdict.Must,
 			English:     "clone3 accepts every published size of its struct and a longer one whose tail is zero, and refuses shorter ones with EINVAL and unknown content or more than a page with E2BIG.",
 			Chinese:     "clone3 接受其结构体的每个已发布大小，以及尾部为零的更大结构体；更小的以 EINVAL 拒绝，含未知内容或超过一页的以 E2BIG 拒绝。",
-			Source:      "copy_clone_args_from_user in kernel/fork.c; selftests clone3.c",
+			Source:      "clone(2): size is that of the structure, to which set_tid (5.5) and cgroup (5.7) were added later; Documentation/process/adding-syscalls.rst: memory beyond what the kernel expects must be zero; selftests clone3.c and copy_clone_args_from_user in kernel/fork.c of 5.10, 6.1 and 7.2 for the errors",
 			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
 			Check: answers(always(want{
 				"clone3 size 64": accepted, "clone3 size 80": accepted, "clone3 process": accepted, "clone3 zero tail": accepted,
@@ -33,7 +33,7 @@ func clone3Claims() []claim.Claim {
 			ID: "CL-012", Level: verdict.Must,
 			English:     "clone3 refuses an exit signal that is no signal, and a signal in the flags, with EINVAL.",
 			Chinese:     "clone3 以 EINVAL 拒绝不是信号的退出信号号码，以及放在标志中的信号。",
-			Source:      "copy_clone_args_from_user and clone3_args_valid in kernel/fork.c",
+			Source:      "clone(2), clone3: cl_args.exit_signal is the signal to deliver to the parent, and flags has none, unlike the low byte of clone()'s; signal(7): the signals; clone3_args_valid in kernel/fork.c of 5.10, 6.1 and 7.2; selftests clone3.c",
 			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
 			Check: answers(always(want{
 				"clone3 exit signal after the last": refused, "clone3 exit signal 256": refused,
@@ -152,7 +152,7 @@ func clone3Claims() []claim.Claim {
 			ID: "CL-025", Level: verdict.Must,
 			English:     "clone3 takes CLONE_NEWTIME for a flag and for no signal.",
 			Chinese:     "clone3 把 CLONE_NEWTIME 当作标志，而不是信号。",
-			Source:      "clone3_args_valid in kernel/fork.c of 5.10.223, 6.1 and 7.2; include/uapi/linux/sched.h: CLONE_NEWTIME is for unshare and clone3",
+			Source:      "include/uapi/linux/sched.h: flags that intersect with CSIGNAL, CLONE_NEWTIME alone, can be used with unshare and clone3 only; clone(2): the signal of clone3 is in exit_signal; clone3_args_valid in kernel/fork.c of 5.10.223, 6.1 and 7.2",
 			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3(), feature.NewTime()},
 			Check: answers(always(want{"clone3 newtime": accepted})),
 		},
