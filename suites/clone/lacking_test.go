@@ -63,6 +63,14 @@ func seen() map[string]map[string]string {
 	return steps
 }
 
+// untraced is the answer where ptrace is forbidden.
+func untraced(step string) recorded.Answer {
+	return recorded.Answer{Step: step, Change: func(o *wire.Observation) {
+		delete(o.Values, "register")
+		o.Unknown = map[string]string{"register": "PTRACE_ATTACH: operation not permitted"}
+	}}
+}
+
 // kernel returns the recording with those answers.
 func kernel(t *testing.T) (facts.Facts, wire.Transcript) {
 	t.Helper()
@@ -155,6 +163,7 @@ func TestWhatAKernelLacksIsNotHeldAgainstIt(t *testing.T) {
 		"no PID namespaces": {f.Release, false, answered(tr, recorded.Fails("newpid.unshare", 22, "EINVAL"),
 			recorded.Fails("namespaces.pid", 22, "EINVAL"), recorded.Shows("namespaces.pid", "has", "false")), "CL-016", ""},
 		"user.max_net_namespaces is 0": {f.Release, false, answered(tr, recorded.Fails("namespaces.net", 28, "ENOSPC")), "", ""},
+		"no right to trace":            {f.Release, false, answered(tr, untraced("libc.tls"), untraced("clone3.tls")), "CL-041 CL-042", ""},
 		"no control groups":            {f.Release, false, answered(tr, recorded.Fails("clone3.group", 13, "EACCES")), "CL-032 CL-033", ""},
 		"4.19 that lacks the call for most forms": {old, false,
 			answered(everyClone3(tr, 38, "ENOSYS"), append(legacy, recorded.Fails("dry.clone3 size 0", 22, "EINVAL"))...), ofClone3 + ofPidFD, "CL-023"},
