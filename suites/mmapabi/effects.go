@@ -62,7 +62,7 @@ func effectClaims() []claim.Claim {
 			ID: "MF-021", Level: verdict.Must,
 			English:  "MAP_LOCKED beyond RLIMIT_MEMLOCK is refused for a user with EAGAIN, and with EPERM when the limit is 0; root is granted it in both cases, and its pages are in memory.",
 			Chinese:  "普通用户的 MAP_LOCKED 超出 RLIMIT_MEMLOCK 时以 EAGAIN 拒绝，限制为 0 时以 EPERM 拒绝；root 在两种情况下均被允许，且页驻留内存。",
-			Source:   "mmap(2): EAGAIN, too much memory has been locked (see setrlimit(2)), and MAP_LOCKED, locked in the same way as mlock(2); mlock(2): EPERM, the caller is not privileged, but needs privilege (CAP_IPC_LOCK), and the limit is for a nonzero RLIMIT_MEMLOCK; capabilities(7): CAP_IPC_LOCK",
+			Source:   "mmap(2): EAGAIN, too much memory has been locked (see setrlimit(2)), and MAP_LOCKED, locked in the same way as mlock(2); mlock(2), ERRORS: EPERM, the caller is not privileged, but needs privilege (CAP_IPC_LOCK), unlike below a nonzero RLIMIT_MEMLOCK; capabilities(7): CAP_IPC_LOCK",
 			Features: []claim.Feature{feature.Lockable()},
 			UserMode: claim.HostMemory,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
