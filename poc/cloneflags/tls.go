@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -26,10 +27,10 @@ type register struct {
 	word int
 }
 
-// threadRegisters has no entry for mips64le, where ptrace has a request of its own.
+// threadRegisters has no entry for mips64le, where ptrace has a request of its own, and
+// none for amd64.
 func threadRegisters() map[string]register {
 	return map[string]register{
-		"amd64":   {general, 21}, // arch/x86/include/asm/user_64.h: fs_base
 		"arm64":   {armTLS, 0},
 		"loong64": {general, 2},  // tp is r2
 		"ppc64le": {general, 13}, // r13
@@ -38,30 +39,65 @@ func threadRegisters() map[string]register {
 	}
 }
 
-// tlsOfClone and tlsOfClone3 make a process with a thread register of its own.
+// On amd64 a child can ask for its thread register itself (arch_prctl(2)), which works
+// below a tracer too.
+const (
+	archPrctl = 158    // arch/x86/entry/syscalls/syscall_64.tbl
+	getFS     = 0x1003 // ARCH_GET_FS, arch/x86/include/uapi/asm/prctl.h
+)
+
+// tlsOfClone makes a process with a thread register of its own, by clone.
 func (c *children) tlsOfClone() {
 	flags := setTLS | c.Kernel.Signal.Chld
 	o := c.Observe("tls")
 	defer o.Emit()
-	pid, _, errno, err := c.Kernel.CloneOnStack(sys.CloneArgs{Flags: flags, TLS: c.tls()}, c.wait())
+	pid, _, errno, err := c.Kernel.CloneOnStack(sys.CloneArgs{Flags: flags, TLS: c.tls()}, c.firstOfTLS())
 	if err != nil {
 		o.Unknown("ret", err.Error())
-		return
-	}
-	if o.Returned(describe(flags), uintptr(pid), errno) {
-		c.threadRegister(o, pid, sys.Stack{})
-		c.end(pid)
+	} else if o.Returned(describe(flags), uintptr(pid), errno) {
+		c.threadRegister(o, pid)
 	}
 }
 
+// tlsOfClone3 does the same by clone3.
 func (c *children) tlsOfClone3() {
-	c.child("tls", map[int]uint64{wFlags: setTLS, wTLS: uint64(c.tls())}, c.threadRegister)
+	args := [words]uint64{wFlags: setTLS, wExitSignal: c.Kernel.Signal.Chld, wTLS: uint64(c.tls())}
+	o := c.Observe("tls")
+	defer o.Emit()
+	pid, _, errno, err := c.Kernel.Clone3OnStack(args, c.firstOfTLS())
+	if err != nil {
+		o.Unknown("ret", err.Error())
+	} else if o.Returned(fmt.Sprintf("clone3({flags=%#x, tls=%#x}, %d)", uint64(setTLS), c.tls(), 8*words), uintptr(pid), errno) {
+		c.threadRegister(o, pid)
+	}
+}
+
+// firstOfTLS is the first call of a child with a thread register of its own.
+func (c *children) firstOfTLS() [4]uintptr {
+	call := c.wait()
+	if c.Kernel.GOARCH == "amd64" {
+		return [4]uintptr{archPrctl, getFS, c.addr + unsafe.Offsetof(c.at.register)}
+	}
+	return call
 }
 
 // threadRegister records what was given for the thread register of a child, and what it
-// holds.
-func (c *children) threadRegister(o *probe.Obs, pid int, _ sys.Stack) {
+// holds. The child is gone afterwards.
+func (c *children) threadRegister(o *probe.Obs, pid int) {
 	o.Set("given", c.tls())
+	if c.Kernel.GOARCH == "amd64" {
+		var status syscall.WaitStatus
+		for _, err := syscall.Wait4(pid, &status, waitAll, nil); err == syscall.EINTR; {
+			_, err = syscall.Wait4(pid, &status, waitAll, nil)
+		}
+		if !status.Exited() {
+			o.Unknown("register", fmt.Sprintf("the child ended with %#x", uint32(status)))
+			return
+		}
+		o.Set("register", uintptr(atomic.LoadUint64(&c.at.register)))
+		return
+	}
+	defer c.end(pid)
 	// The child must be in its first call: a stop before that shows it in the kernel.
 	if _, alive, err := c.settle(pid); !alive {
 		o.Unknown("register", fmt.Sprintf("the child died: %v", err))
