@@ -143,7 +143,7 @@ func TestWhatAKernelLacksIsNotHeldAgainstIt(t *testing.T) {
 	)
 	old, v54 := release.Release{Major: 4, Minor: 19, Patch: 90}, release.Release{Major: 5, Minor: 4, Patch: 286}
 	const (
-		ofClone3 = "CL-011 CL-012 CL-013 CL-014 CL-015 CL-020 CL-022 CL-024 CL-025 CL-026 CL-027 CL-028 CL-030 CL-031 CL-032 CL-033 CL-035 CL-039 CL-040 CL-042 CL-043 CL-044 "
+		ofClone3 = "CL-011 CL-012 CL-013 CL-014 CL-015 CL-020 CL-022 CL-024 CL-025 CL-026 CL-027 CL-028 CL-030 CL-031 CL-032 CL-033 CL-035 CL-039 CL-040 CL-042 CL-043 CL-044 CL-045 "
 		newer    = "CL-022 CL-024 CL-025 CL-031 CL-032 CL-033 " // than the first clone3
 		ofPidFD  = "CL-008 CL-009 CL-029 CL-030 "
 	)

@@ -105,7 +105,7 @@ func mapCountClaims() []claim.Claim {
 			ID: "LM-021", Level: verdict.Must,
 			English:  "mmap is ENOMEM once a process has one mapping more than vm.max_map_count, and not before.",
 			Chinese:  "进程的映射数比 vm.max_map_count 多一个时 mmap 返回 ENOMEM，此前不会。",
-			Source:   "do_mmap in mm/mmap.c: map_count > sysctl_max_map_count; Kalesh Singh, \"mm: Document lenient map_count checks\" (v4 of the series on the VMA count limit, linux-mm, 2025): one more than the limit is intended",
+			Source:   "mmap(2), ERRORS: ENOMEM, the process's maximum number of mappings would have been exceeded; proc(5), max_map_count; do_mmap in mm/mmap.c: map_count > sysctl_max_map_count; Kalesh Singh, \"mm: Document lenient map_count checks\" (v4 of the series on the VMA count limit, linux-mm, 2025): one more than the limit is intended",
 			Features: []claim.Feature{feature.WritableSysctl("vm.max_map_count", "mapcount")},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := crowdedMap(t)
@@ -134,7 +134,7 @@ func mapCountClaims() []claim.Claim {
 			ID: "LM-120", Level: verdict.Must,
 			English:  "When a process at vm.max_map_count gives a mapping back, exactly one more can be made.",
 			Chinese:  "达到 vm.max_map_count 的进程归还一个映射后，恰好可以再建一个。",
-			Source:   "do_mmap in mm/mmap.c: map_count > sysctl_max_map_count; observed on 5.10 to 7.3; Kalesh Singh, \"mm: Document lenient map_count checks\" (v4 of the series on the VMA count limit, linux-mm, 2025): one more than the limit is intended",
+			Source:   "mmap(2), ERRORS: ENOMEM at the maximum number of mappings; proc(5), max_map_count; do_mmap in mm/mmap.c: map_count > sysctl_max_map_count; observed on 5.10 to 7.3; Kalesh Singh, \"mm: Document lenient map_count checks\" (v4 of the series on the VMA count limit, linux-mm, 2025): one more than the limit is intended",
 			Features: []claim.Feature{feature.WritableSysctl("vm.max_map_count", "mapcount")},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := crowdedMap(t)

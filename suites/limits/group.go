@@ -47,7 +47,7 @@ func groupClaims() []claim.Claim {
 			ID: "LM-111", Level: verdict.Must,
 			English:  "pids.max accepts max, and rejects a negative number with EINVAL.",
 			Chinese:  "pids.max 接受 max，以 EINVAL 拒绝负数。",
-			Source:   "pids_max_write in kernel/cgroup/pids.c; observed on 5.10 to 7.3",
+			Source:   "Documentation/admin-guide/cgroup-v2.rst, PID: pids.max is max by default; pids_max_write in kernel/cgroup/pids.c; observed on 5.10 to 7.3",
 			Features: []claim.Feature{feature.PidsGroups()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				errno(g, f, t.Step("pids.text.negative"), "EINVAL")
@@ -60,7 +60,7 @@ func groupClaims() []claim.Claim {
 			ID: "LM-010", Level: verdict.Must,
 			English:  "pids.events counts every clone that the group's own pids.max refuses.",
 			Chinese:  "pids.events 统计被该组自身 pids.max 拒绝的每一次 clone。",
-			Source:   "pids_event in kernel/cgroup/pids.c; observed on 5.10 to 7.3; a Go program adds 20 refusals for one thread, the attempts of its runtime (runtime/retry.go)",
+			Source:   "Documentation/admin-guide/cgroup-v2.rst, PID, of 6.11 and later: pids.events has the number of times that the limit was hit; pids_event in kernel/cgroup/pids.c; observed on 5.10 to 7.3; a Go program adds 20 refusals for one thread, the attempts of its runtime (runtime/retry.go)",
 			Features: []claim.Feature{feature.PidsGroups()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				errno(g, f, t.Step("pids.leaf.refused"), full)
