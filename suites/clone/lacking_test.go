@@ -1,6 +1,7 @@
 package clone
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,7 +113,7 @@ func TestEveryWrongChildFailsAClaim(t *testing.T) {
 		fails("another error", recorded.Fails(step, 95, "EOPNOTSUPP"))
 		fails("a child", recorded.Succeeds(step, "0x63"))
 	}
-	for _, c := range append(realClaims(), realClone3Claims()...) {
+	for _, c := range slices.Concat(realClaims(), realClone3Claims(), tlsClaims()[:2]) {
 		if !failed[c.ID] {
 			t.Errorf("%s fails for no wrong child", c.ID)
 		}
@@ -146,6 +147,8 @@ func TestWhatAKernelLacksIsNotHeldAgainstIt(t *testing.T) {
 		ofClone3 = "CL-011 CL-012 CL-013 CL-014 CL-015 CL-020 CL-022 CL-024 CL-025 CL-026 CL-027 CL-028 CL-030 CL-031 CL-032 CL-033 CL-035 CL-039 CL-040 CL-042 CL-043 CL-044 CL-045 "
 		newer    = "CL-022 CL-024 CL-025 CL-031 CL-032 CL-033 " // than the first clone3
 		ofPidFD  = "CL-008 CL-009 CL-029 CL-030 "
+		// elsewhere are the claims of other architectures.
+		elsewhere = "CL-046 CL-047"
 	)
 	for name, tc := range map[string]struct {
 		release  release.Release
@@ -163,7 +166,6 @@ func TestWhatAKernelLacksIsNotHeldAgainstIt(t *testing.T) {
 		"no PID namespaces": {f.Release, false, answered(tr, recorded.Fails("newpid.unshare", 22, "EINVAL"),
 			recorded.Fails("namespaces.pid", 22, "EINVAL"), recorded.Shows("namespaces.pid", "has", "false")), "CL-016", ""},
 		"user.max_net_namespaces is 0": {f.Release, false, answered(tr, recorded.Fails("namespaces.net", 28, "ENOSPC")), "", ""},
-		"no right to trace":            {f.Release, false, answered(tr, untraced("libc.tls"), untraced("clone3.tls")), "CL-041 CL-042", ""},
 		"no control groups":            {f.Release, false, answered(tr, recorded.Fails("clone3.group", 13, "EACCES")), "CL-032 CL-033", ""},
 		"4.19 that lacks the call for most forms": {old, false,
 			answered(everyClone3(tr, 38, "ENOSYS"), append(legacy, recorded.Fails("dry.clone3 size 0", 22, "EINVAL"))...), ofClone3 + ofPidFD, "CL-023"},
@@ -176,8 +178,31 @@ func TestWhatAKernelLacksIsNotHeldAgainstIt(t *testing.T) {
 			if failed, want := o.Status == verdict.Fail, strings.Contains(tc.failing, id); failed != want {
 				t.Errorf("%s: %s: %s: %s", name, id, o.Status, o.Reason)
 			}
-			if lacks, want := o.Status == verdict.Unsupported, strings.Contains(tc.lacking, id); lacks != want {
+			if lacks, want := o.Status == verdict.Unsupported, strings.Contains(tc.lacking+elsewhere, id); lacks != want {
 				t.Errorf("%s: %s: %s: %s", name, id, o.Status, o.Reason)
+			}
+		}
+	}
+}
+
+// TestThreadRegistersOfOtherArchitectures fails if a wrong register passes, or if a system
+// that forbids ptrace fails.
+func TestThreadRegistersOfOtherArchitectures(t *testing.T) {
+	f, tr := recorded.Kernel(t, "arm64-debian13-6.12-16k", probe)
+	tr = answered(tr, made()...)
+	for i := range tr.Observations {
+		if tr.Observations[i].Call == "" && tr.Observations[i].Ret != "" {
+			tr.Observations[i].Call = "a call"
+		}
+	}
+	for id, step := range map[string]string{"CL-046": "libc.tls", "CL-047": "clone3.tls"} {
+		for want, tr := range map[verdict.Status]wire.Transcript{
+			verdict.Pass:        tr,
+			verdict.Fail:        answered(tr, recorded.Shows(step, "register", "0x0")),
+			verdict.Unsupported: answered(tr, untraced(step)),
+		} {
+			if o := recorded.One(t, Suite(), id, f, tr); o.Status != want {
+				t.Errorf("%s: %s, want %s: %s", id, o.Status, want, o.Reason)
 			}
 		}
 	}

@@ -14,9 +14,6 @@ import (
 // sysAdmin is CAP_SYS_ADMIN (capabilities(7)).
 const sysAdmin = 21
 
-// traced is why a defect makes no thread register wrong but on amd64.
-const traced = "the injector traces every child, so that no other tracer can look at its thread register; on amd64 the child asks itself, and tls-lost and clone3-tls-lost are caught there"
-
 // realClaims are about children that are really made.
 func realClaims() []claim.Claim {
 	return []claim.Claim{
@@ -38,16 +35,6 @@ func realClaims() []claim.Claim {
 				thread(g, t.Step("libc.glibc"))
 				thread(g, t.Step("libc.musl"))
 			},
-		},
-		{
-			ID: "CL-041", Level: verdict.Must,
-			English:      "The thread register of a child that clone makes with CLONE_SETTLS holds the address that was given.",
-			Chinese:      "clone 以 CLONE_SETTLS 创建的子进程，其线程寄存器保存所给的地址。",
-			Source:       "clone(2): CLONE_SETTLS, on x86-64 tls is the new value of the %fs base register, and on architectures with a dedicated TLS register, the new value of that register; read with arch_prctl(2) on amd64 and with ptrace(2) elsewhere",
-			Needs:        []abi.Feature{abi.Trace},
-			Features:     []claim.Feature{feature.ThreadRegister("libc.tls")},
-			Uninjectable: traced,
-			Check:        threadRegister("libc.tls"),
 		},
 		{
 			ID: "CL-036", Level: verdict.Must,
@@ -106,15 +93,6 @@ func realClone3Claims() []claim.Claim {
 				shows(g, o, "parent-tid", "true")
 				shows(g, o, "child-tid", "true")
 			},
-		},
-		{
-			ID: "CL-042", Level: verdict.Must,
-			English:      "The thread register of a child that clone3 makes with CLONE_SETTLS holds the address in tls.",
-			Chinese:      "clone3 以 CLONE_SETTLS 创建的子进程，其线程寄存器保存 tls 中的地址。",
-			Source:       "clone(2): CLONE_SETTLS, on x86-64 tls is the new value of the %fs base register, and on architectures with a dedicated TLS register, the new value of that register; read with arch_prctl(2) on amd64 and with ptrace(2) elsewhere",
-			Features:     []claim.Feature{feature.ThreadRegister("clone3.tls")},
-			Uninjectable: traced,
-			Check:        threadRegister("clone3.tls"),
 		},
 		{
 			ID: "CL-030", Level: verdict.Must,
@@ -187,15 +165,6 @@ func pidfd(step string) func(gomega.Gomega, claim.Transcript, facts.Facts) {
 		for _, key := range []string{"stored", "refers", "cloexec"} {
 			shows(g, o, key, "true")
 		}
-	}
-}
-
-// threadRegister makes a check of a step that gave a child an address for its thread
-// register.
-func threadRegister(step string) func(gomega.Gomega, claim.Transcript, facts.Facts) {
-	return func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
-		o := t.Step(step)
-		shows(g, o, "register", o.Value("given"))
 	}
 }
 
