@@ -95,9 +95,16 @@ func headings(text string) []string {
 	return all
 }
 
-// anchors returns the names that GitHub gives to the headings of a page.
+// given is a name that a page gives to the heading below it.
+var given = regexp.MustCompile(`(?m)^<a id="([\w-]+)"></a>$`)
+
+// anchors returns the names that GitHub gives to the headings of a page, and those that
+// the page gives itself.
 func anchors(text string) []string {
 	var all []string
+	for _, m := range given.FindAllStringSubmatch(text, -1) {
+		all = append(all, m[1])
+	}
 	taken := map[string]int{}
 	for _, h := range headings(text) {
 		name := strings.Map(func(r rune) rune {

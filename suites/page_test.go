@@ -26,7 +26,7 @@ type language struct {
 	columns []string // of the table of suites
 	suite   string   // what follows the line about a suite: prefix and probe
 	// Labels of what stands below a claim.
-	colon, comma, source, needs, probe, onlyOn, notOn string
+	colon, comma, source, finding, findings, needs, probe, onlyOn, notOn string
 
 	about    func(claim.Suite) string
 	sentence func(claim.Claim) string
@@ -49,6 +49,7 @@ mapstack judges a kernel by the %d claims below. The ID of a claim never changes
 - **SHOULD**, **MAY**: a failure is reported and changes no verdict.
 - **Source**: where the expectation comes from: a file of the kernel, a commit, a manual page, or what was observed.
   What the recorded kernels said is in fixtures/recorded; how the claims judge it is in suites/outcomes.golden.
+- **Finding**: a defect that is known to fail the claim, with what to do about it.
 - **Needs**: what the architecture, or the system as it shows itself, must have. Without it the claim is unsupported,
   and the report says how that was seen.
 
@@ -58,6 +59,8 @@ mapstack judges a kernel by the %d claims below. The ID of a claim never changes
 		colon:    ": ",
 		comma:    ", ",
 		source:   "Source",
+		finding:  "Finding",
+		findings: "findings.md",
 		needs:    "Needs",
 		probe:    "Probe",
 		onlyOn:   "Only on",
@@ -93,6 +96,7 @@ mapstack 依据以下 %d 条断言评判内核。断言的 ID 永不改变。
 - **SHOULD**、**MAY**：不满足时只在报告中列出，不影响结论。
 - **来源**：预期的依据，即内核文件、提交、手册页或实际观察（以英文给出）。
   录制内核的原始输出在 fixtures/recorded，对它们的评判在 suites/outcomes.golden。
+- **发现**：已知会使该断言不满足的缺陷，以及对策。
 - **需要**：架构必须具备的特性，或者系统自身应当表现出的特性。不具备时该断言为 unsupported，报告会说明是怎样看到的。
 
 `,
@@ -101,6 +105,8 @@ mapstack 依据以下 %d 条断言评判内核。断言的 ID 永不改变。
 		colon:    "：",
 		comma:    "、",
 		source:   "来源",
+		finding:  "发现",
+		findings: "findings.zh-CN.md",
 		needs:    "需要",
 		probe:    "探针",
 		onlyOn:   "仅适用于",
@@ -151,6 +157,9 @@ func (l language) claim(t *testing.T, b *strings.Builder, a claim.Suite, c claim
 		}
 	}
 	part(l.source, c.Source)
+	if c.Finding != "" {
+		fmt.Fprintf(b, "  - %s%s[%s](%s#%[3]s)\n", l.finding, l.colon, c.Finding, l.findings)
+	}
 	var needs []string
 	for _, f := range c.Needs {
 		name := l.feature(f)

@@ -147,7 +147,7 @@ func TestFocusNamesSuitesAndClaims(t *testing.T) {
 			t.Fatalf("focus %q is accepted", focus)
 		}
 		wrong := focus[strings.LastIndexByte(focus, ',')+1:]
-		for _, part := range []string{fmt.Sprintf("%q is neither", wrong), "address (AD)", "mapstack (MS, PR)", "mmapabi (MF, AD, SG)", "tracing (SG)"} {
+		for _, part := range []string{fmt.Sprintf("%q is neither", wrong), "address (AD)", "mapstack (MS, PR)", "mmapabi (MF, AD, SG)", "tracing (TR, SG)"} {
 			if !strings.Contains(err.Error(), part) {
 				t.Errorf("focus %q: the error does not say %s: %v", focus, part, err)
 			}

@@ -29,6 +29,7 @@ func clone3Children(p *probe.P) {
 		c.refers(o, pid)
 	})
 	c.child("sighand", map[int]uint64{}, handlers)
+	c.tlsOfClone3()
 	last := c.child("clear_sighand", map[int]uint64{wFlags: clearSighand}, handlers)
 	c.setTIDs(last)
 	c.cgroups()
@@ -157,7 +158,8 @@ func clone3Thread(p *probe.P) {
 	}
 }
 
-// libcThreads makes threads by clone with the flags of glibc and of musl.
+// libcThreads makes threads by clone with the flags of glibc and of musl, and a process
+// with a thread register of its own.
 func libcThreads(p *probe.P) {
 	c := newChildren(p)
 	if c == nil {
@@ -175,6 +177,7 @@ func libcThreads(p *probe.P) {
 		}
 		o.Emit()
 	}
+	c.tlsOfClone()
 }
 
 // thread observes a thread, lets it end, and waits as pthread_join does: until the kernel

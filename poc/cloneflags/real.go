@@ -23,7 +23,8 @@ type shared struct {
 	pidfd     uint32
 	setTID    uint32
 	_         uint32
-	_         [512]byte
+	register  uint64 // what a child on amd64 finds in its thread register
+	_         [504]byte
 	tls       [1024]byte // of a thread that never uses it
 }
 

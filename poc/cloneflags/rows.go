@@ -20,6 +20,7 @@ const (
 	childSetTID     = 0x1000000
 	detached        = 0x400000
 	sysVSem         = 0x40000
+	setTLS          = 0x80000
 	newIPC          = 0x8000000
 	newUser         = 0x10000000
 	newPIDNamespace = 0x20000000
@@ -28,6 +29,8 @@ const (
 	intoCgroup      = 1 << 33
 	autoReap        = 1 << 34
 	noNewPrivs      = 1 << 35 // CLONE_NNP
+	autoKill        = 1 << 36 // CLONE_PIDFD_AUTOKILL
+	emptyMounts     = 1 << 37 // CLONE_EMPTY_MNTNS
 	newTime         = 0x80    // these bits hold the exit signal in legacy clone
 
 	// The flags of the Go runtime (runtime/os_linux.go: cloneFlags); on amd64 with
@@ -74,6 +77,8 @@ func legacyRows(a abi.Table) []legacyRow {
 		{"exit signal after the last", a.Signal.Max + 1},
 		{"exit signal 255", 0xff},
 		{"exit signal, the last", a.Signal.Max},
+		{"exit signal 128", newTime}, // the bit of CLONE_NEWTIME
+		{"exit signal 129", newTime | 1},
 		{"every flag", 0xffffffff},
 	}
 }
@@ -188,6 +193,9 @@ func clone3Rows(a abi.Table, page int) []clone3Row {
 		{"clone3 bit 38", with(map[int]uint64{wFlags: 1 << 38}), sizeVer2},
 		{"clone3 pidfd of a thread", map[int]uint64{wFlags: goThread | pidFD, wPidFD: address}, sizeVer2},
 		{"clone3 nnp", with(map[int]uint64{wFlags: noNewPrivs}), sizeVer2},
+		{"clone3 autokill alone", with(map[int]uint64{wFlags: autoKill}), sizeVer2},
+		{"clone3 autokill", map[int]uint64{wFlags: pidFD | autoReap | noNewPrivs | autoKill, wPidFD: address}, sizeVer2},
+		{"clone3 empty_mntns", with(map[int]uint64{wFlags: emptyMounts}), sizeVer2},
 		{"clone3 into_cgroup", with(map[int]uint64{wFlags: intoCgroup}), sizeVer2},
 		{"clone3 bit 63", with(map[int]uint64{wFlags: 1 << 63}), sizeVer2},
 	}

@@ -19,6 +19,7 @@ const (
 	cloneChildClearTID = 0x200000
 	cloneChildSetTID   = 0x1000000
 	cloneSysVSem       = 0x40000
+	cloneSetTLS        = 0x80000
 	cloneNewIPC        = 0x8000000
 	cloneNewNet        = 0x40000000
 	cloneIntoCgroup    = 1 << 33
@@ -262,6 +263,27 @@ func clones() []Model {
 			Act:     losing(cloneChildClearTID),
 		},
 		{
+			Name: "tls-lost", Calls: clone,
+			English:  "clone ignores CLONE_SETTLS.",
+			Chinese:  "clone 忽略 CLONE_SETTLS。",
+			Act:      losing(cloneSetTLS),
+			Unserved: untold,
+		},
+		{
+			Name: "clone3-tls-lost", Calls: clone3,
+			English:  "clone3 ignores CLONE_SETTLS.",
+			Chinese:  "clone3 忽略 CLONE_SETTLS。",
+			Act:      drops(cloneSetTLS),
+			Unserved: untold,
+		},
+		{
+			Name: "clone3-last-bit-accepted", Calls: clone3,
+			English:  "clone3 ignores bit 63 of its flags.",
+			Chinese:  "clone3 忽略其标志的第 63 位。",
+			Act:      drops(1 << 63),
+			Unserved: withoutClone3,
+		},
+		{
 			Name: "namespace-kept", Calls: clone,
 			English: "clone leaves a child in the network namespace of its parent.",
 			Chinese: "clone 把子进程留在父进程的网络命名空间中。",
@@ -355,6 +377,14 @@ func clones() []Model {
 			Unserved: withoutClone3,
 		},
 	}
+}
+
+// untold returns why nobody sees a wrong thread register below an injector.
+func untold(t Target) string {
+	if t.GOARCH != "amd64" {
+		return "the injector traces the child, so that no other tracer can look at its thread register"
+	}
+	return ""
 }
 
 // withoutClone3 returns why a defect of clone3 means nothing on a target.

@@ -20,5 +20,15 @@ func limits() []Model {
 				}
 			},
 		},
+		{
+			Name: "no-limit-is-signed", Calls: []string{"prlimit64"},
+			English: "prlimit64 takes 2^64-1 for 2^63-1, and does not know it for no limit.",
+			Chinese: "prlimit64 把 2^64-1 当作 2^63-1，而不认为它表示没有限制。",
+			Act: func(c *Call) {
+				if at := c.Args[newLimit]; at != 0 && c.Word(at) == ^uint64(0) {
+					c.Store(at, 1<<63-1)
+				}
+			},
+		},
 	}
 }

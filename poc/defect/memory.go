@@ -3,7 +3,10 @@ package defect
 // From include/uapi/linux/prctl.h and asm-generic/mman-common.h.
 const (
 	setMDWE, getMDWE = 65, 66
+	setVMA           = 0x53564d41
 	madvNormal       = 0
+	madvFree         = 8
+	madvDontFork     = 10
 )
 
 // unadvised returns a rule by which madvise ignores some advice.

@@ -13,8 +13,11 @@ const (
 	alphaPopulate = 0x20000
 )
 
-// unnamed is not a flag of mmap on any architecture.
-const unnamed = 0x200
+// unnamed and unnamedAbove are no flags of mmap on any architecture.
+const (
+	unnamed      = 0x200
+	unnamedAbove = 0x400000
+)
 
 // numbers returns the defects in what a flag of mmap means.
 func numbers() []Model {
@@ -56,7 +59,7 @@ func numbers() []Model {
 			English: "MAP_PRIVATE and MAP_SHARED refuse a bit that they do not know with EINVAL.",
 			Chinese: "MAP_PRIVATE 和 MAP_SHARED 以 EINVAL 拒绝它们不认识的位。",
 			Act: func(c *Call) {
-				if c.Args[flags]&unnamed != 0 && c.mapType() != c.Kernel.Map.SharedValidate {
+				if c.Args[flags]&(unnamed|unnamedAbove) != 0 && c.mapType() != c.Kernel.Map.SharedValidate {
 					c.refuse("EINVAL")
 				}
 			},
@@ -77,6 +80,16 @@ func numbers() []Model {
 			Chinese: "mmap 拒绝 MAP_DENYWRITE 和 MAP_EXECUTABLE，而不是忽略它们。",
 			Act: func(c *Call) {
 				if m := c.Kernel.Map; c.has(m.DenyWrite | m.Executable) {
+					c.refuse("EINVAL")
+				}
+			},
+		},
+		{
+			Name: "file-flags-refused", Calls: mmap,
+			English: "mmap refuses MAP_POPULATE, MAP_NORESERVE and MAP_LOCKED for files with EINVAL.",
+			Chinese: "对文件使用 MAP_POPULATE、MAP_NORESERVE 和 MAP_LOCKED 时，mmap 以 EINVAL 拒绝。",
+			Act: func(c *Call) {
+				if m := c.Kernel.Map; !c.has(m.Anonymous) && c.has(m.Populate|m.NoReserve|m.Locked) {
 					c.refuse("EINVAL")
 				}
 			},
@@ -114,16 +127,6 @@ func numbers() []Model {
 			English: "MAP_GROWSDOWN is ignored.",
 			Chinese: "MAP_GROWSDOWN 被忽略。",
 			Act:     ignoring(func(m abi.Map) uint64 { return m.GrowsDown }),
-		},
-		{
-			Name: "growsdown-anywhere", Calls: mmap,
-			English: "MAP_GROWSDOWN is accepted for shared memory and for files.",
-			Chinese: "MAP_GROWSDOWN 可用于共享内存和文件。",
-			Act: func(c *Call) {
-				if m := c.Kernel.Map; c.mapType() != m.Private || !c.has(m.Anonymous) {
-					c.Args[flags] &^= m.GrowsDown
-				}
-			},
 		},
 		{
 			Name: "hugetlb-ignored", Calls: mmap,

@@ -1,6 +1,10 @@
 package defect
 
-import "github.com/mapstack/conformance/poc/abi"
+import (
+	"strings"
+
+	"github.com/mapstack/conformance/poc/abi"
+)
 
 // onStacks returns a rule for mmap calls with MAP_STACK.
 func onStacks(act func(c *Call)) func(c *Call) {
@@ -176,6 +180,58 @@ func stacks() []Model {
 					return "MAP_STACK has no effect on this kernel, so taking it away changes nothing"
 				}
 				return ""
+			},
+		},
+		{
+			Name: "stack-exec-alone-readable", Calls: mmap,
+			English: "MAP_STACK memory with PROT_EXEC alone can be read.",
+			Chinese: "只有 PROT_EXEC 的带 MAP_STACK 的内存可读。",
+			Act: onStacks(func(c *Call) {
+				if c.protection() == c.Kernel.Prot.Exec {
+					c.Args[prot] |= c.Kernel.Prot.Read
+				}
+			}),
+		},
+		{
+			Name: "stack-dontfork-ignored", Calls: madvise, Stacks: true,
+			English: "madvise ignores MADV_DONTFORK on MAP_STACK memory, and children have it.",
+			Chinese: "madvise 对带 MAP_STACK 的内存忽略 MADV_DONTFORK，子进程仍拥有它。",
+			Act: func(c *Call) {
+				if c.Args[advice] == madvDontFork && c.OnStack(c.Args[addr]) {
+					c.Args[advice] = madvNormal
+				}
+			},
+		},
+		{
+			Name: "stack-free-refused", Calls: madvise, Stacks: true,
+			English: "madvise refuses MADV_FREE on MAP_STACK memory with EINVAL.",
+			Chinese: "madvise 对带 MAP_STACK 的内存以 EINVAL 拒绝 MADV_FREE。",
+			Act: func(c *Call) {
+				if c.Args[advice] == madvFree && c.OnStack(c.Args[addr]) {
+					c.refuse("EINVAL")
+				}
+			},
+		},
+		{
+			Name: "stack-not-written-by-proc", Calls: []string{"pwrite64"}, Stacks: true,
+			English: "A write to MAP_STACK memory through /proc/PID/mem fails with EIO.",
+			Chinese: "通过 /proc/PID/mem 写入带 MAP_STACK 的内存以 EIO 失败。",
+			Act: func(c *Call) {
+				const position = 3
+				if strings.HasSuffix(c.Path(c.Args[fd]), "/mem") && c.OnStack(c.Args[position]) {
+					c.refuse("EIO")
+				}
+			},
+		},
+		{
+			Name: "stack-unnamed", Calls: prctl, Stacks: true,
+			English: "PR_SET_VMA_ANON_NAME gives MAP_STACK memory no name.",
+			Chinese: "PR_SET_VMA_ANON_NAME 不给带 MAP_STACK 的内存命名。",
+			Act: func(c *Call) {
+				const start, bytes = 2, 3
+				if c.Args[0] == setVMA && c.OnStack(c.Args[start]) {
+					c.Args[bytes] = 0
+				}
 			},
 		},
 		{

@@ -30,6 +30,8 @@ func run(p *probe.P) {
 	m.huge()
 	m.growsDown()
 	m.discard()
+	m.files()
+	m.alike()
 	p.Observe("locked").Child(probe.Child{Name: "locked"}).Emit()
 	p.Observe("grow").Child(probe.Child{Name: "grow"}).Emit()
 	p.Observe("full").Child(probe.Child{Name: "full"}).Emit()

@@ -36,15 +36,27 @@ func (m memory) types() {
 	o.Emit()
 }
 
-// inherited records the byte at an address in a process made by fork. The first thing
-// that the process does is to write it to a pipe.
+// inherited records the byte at an address in a process made by fork.
 func (m memory) inherited(o *probe.Obs, addr uintptr) {
+	switch b, has, err := m.childReads(addr); {
+	case err != nil:
+		o.Unknown("child", err.Error())
+	case !has:
+		o.Unknown("child", "the process wrote nothing")
+	default:
+		o.Set("child", b)
+	}
+}
+
+// childReads returns the byte at an address in a process made by fork, and whether there
+// is one. The first thing that the process does is to write it to a pipe. If write fails,
+// it ends and nothing comes.
+func (m memory) childReads(addr uintptr) (b byte, has bool, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var pipe [2]int
 	if err := syscall.Pipe2(pipe[:], syscall.O_CLOEXEC); err != nil {
-		o.Unknown("child", err.Error())
-		return
+		return 0, false, err
 	}
 	defer syscall.Close(pipe[0])
 	first := [4]uintptr{syscall.SYS_WRITE, uintptr(pipe[1]), addr, 1}
@@ -54,17 +66,16 @@ func (m memory) inherited(o *probe.Obs, addr uintptr) {
 		err = errno
 	}
 	if err != nil {
-		o.Unknown("child", "make a process: "+err.Error())
-		return
+		return 0, false, fmt.Errorf("make a process: %w", err)
 	}
-	b := make([]byte, 1)
-	n, err := syscall.Read(pipe[0], b)
-	_, _ = syscall.Wait4(pid, nil, 0, nil)
-	if n != 1 {
-		o.Unknown("child", fmt.Sprintf("the process wrote nothing: %v", err))
-		return
+	read := make([]byte, 1)
+	n, err := syscall.Read(pipe[0], read)
+	var status syscall.WaitStatus
+	_, _ = syscall.Wait4(pid, &status, 0, nil)
+	if err == nil && n == 0 && !status.Exited() {
+		err = fmt.Errorf("the process died: %#x", uint32(status))
 	}
-	o.Set("child", b[0])
+	return read[0], err == nil && n == 1, err
 }
 
 // unknownBits observes the bits that have no name on this architecture. It uses the

@@ -18,7 +18,7 @@ import (
 func Main() {
 	probe.Run(run, map[string]func(*probe.P){
 		"watch": watch, "victim": victim, "chain": chain, "traced": traced,
-		"single": single, "stacks": stacks, "exits": exits, "maximum": maximum, "clone3": clone3,
+		"single": single, "stacks": stacks, "exits": exits, "maximum": maximum, "clone3": clone3, "starved": starve,
 	})
 }
 
@@ -40,6 +40,7 @@ func run(p *probe.P) {
 		}
 		meet(p, c)
 	}
+	startups(p)
 	p.Observe("chain").Child(probe.Child{Name: "chain"}).Emit()
 	for _, variant := range []string{"strict", "fallback"} {
 		program := filepath.Join(filepath.Dir(os.Args[0]), "threadstacks-"+variant)

@@ -60,7 +60,7 @@ func (m memory) optionalBits() {
 		}
 		o.Emit()
 		o = m.Observe(bit.name + " in mprotect")
-		if addr, ok := m.filled(o, 1); ok {
+		if addr, ok := m.filled(o, 1, m.private()); ok {
 			o.Mprotect(addr, m.Page, m.rw()|bit.value)
 			o.VMA("", addr).Store("store", addr)
 			m.Kernel.Munmap(addr, m.Page)

@@ -54,8 +54,8 @@ func (m memory) private() uint64 { return m.Kernel.Map.Private | m.Kernel.Map.An
 
 // filled maps readable and writable pages and writes to the first. If it fails,
 // that is the step's outcome.
-func (m memory) filled(o *probe.Obs, pages uintptr) (uintptr, bool) {
-	addr, errno := m.Kernel.Mmap(0, pages*m.Page, m.rw(), m.private(), -1, 0)
+func (m memory) filled(o *probe.Obs, pages uintptr, flags uint64) (uintptr, bool) {
+	addr, errno := m.Kernel.Mmap(0, pages*m.Page, m.rw(), flags, -1, 0)
 	if errno != 0 {
 		o.Unknown("filled", "mmap: "+m.Outcome(errno))
 		return 0, false

@@ -2,25 +2,38 @@ package protection
 
 import "github.com/mapstack/conformance/poc/probe"
 
+// kind is a kind of memory with the prefix of its steps.
+type kind struct {
+	prefix string
+	flags  uint64
+}
+
+// kinds are plain memory, and the same with MAP_STACK.
+func (m memory) kinds() []kind {
+	return []kind{{"", m.private()}, {"stack.", m.private() | m.Kernel.Map.Stack}}
+}
+
 // writeOnly observes memory that may only be written, from mmap and from mprotect.
 // It writes under that protection before it reads: for MIPS CPUs without RIXI a
 // write before mprotect does not count.
 func (m memory) writeOnly() {
 	pr := m.Kernel.Prot
-	o := m.Observe("mmap")
-	if addr, ok := o.Mmap(0, m.Page, pr.Write, m.private(), -1, 0); ok {
-		o.VMA("", addr).Write("write", addr).Byte("read", addr)
-		m.reveal(o, addr)
-	}
-	o.Emit()
+	for _, kind := range m.kinds() {
+		o := m.Observe(kind.prefix + "mmap")
+		if addr, ok := o.Mmap(0, m.Page, pr.Write, kind.flags, -1, 0); ok {
+			o.VMA("", addr).Write("write", addr).Byte("read", addr)
+			m.reveal(o, addr)
+		}
+		o.Emit()
 
-	o = m.Observe("mprotect")
-	// The second page is used, because filled has written to the first.
-	if addr, ok := m.filled(o, 2); ok && o.Mprotect(addr, 2*m.Page, pr.Write) {
-		o.VMA("", addr).Write("write", addr+m.Page).Byte("read", addr+m.Page)
-		m.reveal(o, addr+m.Page)
+		o = m.Observe(kind.prefix + "mprotect")
+		// The second page is used, because filled has written to the first.
+		if addr, ok := m.filled(o, 2, kind.flags); ok && o.Mprotect(addr, 2*m.Page, pr.Write) {
+			o.VMA("", addr).Write("write", addr+m.Page).Byte("read", addr+m.Page)
+			m.reveal(o, addr+m.Page)
+		}
+		o.Emit()
 	}
-	o.Emit()
 }
 
 // unread asks executeOnly not to read memory that may only be executed. On Debian's
@@ -31,21 +44,23 @@ const unread = "unread"
 // executeOnly observes memory that may only be executed.
 func (m memory) executeOnly() {
 	pr := m.Kernel.Prot
-	o := m.Observe("mmap")
-	if addr, ok := o.Mmap(0, m.Page, pr.Exec, m.private(), -1, 0); ok {
-		o.VMA("", addr).Write("write", addr)
-		m.peek(o, addr)
-		m.reveal(o, addr)
-	}
-	o.Emit()
+	for _, kind := range m.kinds() {
+		o := m.Observe(kind.prefix + "mmap")
+		if addr, ok := o.Mmap(0, m.Page, pr.Exec, kind.flags, -1, 0); ok {
+			o.VMA("", addr).Write("write", addr)
+			m.peek(o, addr)
+			m.reveal(o, addr)
+		}
+		o.Emit()
 
-	o = m.Observe("mprotect")
-	if addr, ok := m.filled(o, 1); ok && o.Mprotect(addr, m.Page, pr.Exec) {
-		o.VMA("", addr).Write("write", addr)
-		m.peek(o, addr)
-		m.reveal(o, addr)
+		o = m.Observe(kind.prefix + "mprotect")
+		if addr, ok := m.filled(o, 1, kind.flags); ok && o.Mprotect(addr, m.Page, pr.Exec) {
+			o.VMA("", addr).Write("write", addr)
+			m.peek(o, addr)
+			m.reveal(o, addr)
+		}
+		o.Emit()
 	}
-	o.Emit()
 }
 
 // peek reads memory that may only be executed, unless it was asked not to.

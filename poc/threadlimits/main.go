@@ -16,7 +16,7 @@ func Main() {
 		"setuid": setuidThenExec, "executed": executed,
 		"threadsmax": threadsMax, "pidmax": pidMax, "pidns": pidNamespace, "pidns.inner": insidePIDNamespace,
 		"pids": pids, "v1": pidsOfVersion1, "memory": memoryGroup, "storm": storm,
-		"as": addressSpace, "data": data, "stack": stackLimit, "numbers": numbers,
+		"as": addressSpace, "data": data, "stack": stackLimit, "numbers": numbers, "infinity": infinity,
 		"overcommit": overcommit, "mapcount": mapCount,
 		"deadline": deadline, "deadns": deadNamespace, "userns": userNamespaces,
 	})
@@ -41,7 +41,7 @@ func run(p *probe.P) {
 		lowering(p, "userns", userns...)
 	}
 	processLimits(p, whole)
-	for _, name := range []string{"setuid", "as", "data", "stack", "numbers", "deadline", "deadns"} {
+	for _, name := range []string{"setuid", "as", "data", "stack", "numbers", "infinity", "deadline", "deadns"} {
 		p.Observe(name).Child(probe.Child{Name: name}).Emit()
 	}
 	if whole {

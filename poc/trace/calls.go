@@ -93,7 +93,7 @@ func (c *Calls) shown(tid int, operation uint8) (*Info, error) {
 	}
 	info.Arch, info.Instruction, info.Stack = c.audit, w.All[places.instruction], w.All[places.stack]
 	if operation == Exit {
-		info.setResult(places.result(w))
+		info.SetResult(places.result(w))
 		return info, nil
 	}
 	info.Words[0] = w.All[places.number]
@@ -103,10 +103,11 @@ func (c *Calls) shown(tid int, operation uint8) (*Info, error) {
 	return info, nil
 }
 
-// setResult stores the value of a call that ended, or minus its errno.
-func (i *Info) setResult(value uint64, failed bool) {
+// SetResult stores the value of a call that ended, or minus its errno.
+func (i *Info) SetResult(value uint64, failed bool) {
 	i.Words[0] = value
-	if failed {
-		*(*uint8)(unsafe.Pointer(&i.Words[1])) = 1
+	is := (*uint8)(unsafe.Pointer(&i.Words[1]))
+	if *is = 0; failed {
+		*is = 1
 	}
 }

@@ -103,7 +103,7 @@ func TestFailedCallsAreToldByTheArchitecturesRule(t *testing.T) {
 			w.All[p.failed.Word] = tc.flag
 		}
 		info := &Info{}
-		info.setResult(p.result(w))
+		info.SetResult(p.result(w))
 		if value, errno := info.Result(); value != tc.want || errno != tc.errno {
 			t.Errorf("%s, %#x with %#x: %#x, errno %d", tc.arch, tc.value, tc.flag, value, errno)
 		}

@@ -34,10 +34,14 @@ type Words struct {
 }
 
 // RegistersOf reads the registers of a stopped thread.
-func RegistersOf(tid int) (*Words, error) {
+func RegistersOf(tid int) (*Words, error) { return SetOf(tid, registerSet) }
+
+// SetOf reads another set of registers of a stopped thread, by its number in
+// include/uapi/linux/elf.h.
+func SetOf(tid int, set uintptr) (*Words, error) {
 	w := &Words{}
 	v := &vector{base: &w.All[0], length: unsafe.Sizeof(w.All)}
-	if _, errno := Ptrace(getRegset, uintptr(tid), registerSet, uintptr(unsafe.Pointer(v))); errno != 0 {
+	if _, errno := Ptrace(getRegset, uintptr(tid), set, uintptr(unsafe.Pointer(v))); errno != 0 {
 		return nil, fmt.Errorf("PTRACE_GETREGSET: %w", errno)
 	}
 	w.bytes = v.length

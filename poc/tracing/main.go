@@ -4,6 +4,7 @@ package tracing
 
 import (
 	"syscall"
+	"time"
 
 	"github.com/mapstack/conformance/poc/probe"
 )
@@ -26,12 +27,19 @@ func Main() {
 			// continues the thread.
 			Env: []string{"GODEBUG=asyncpreemptoff=1"},
 		}).Emit()
+		p.Observe("skipped").Child(probe.Child{
+			Name: "skipper",
+			Env:  []string{"GODEBUG=asyncpreemptoff=1"},
+			// ppc64le 7.2 never came back.
+			Limit: 30 * time.Second,
+		}).Emit()
 		p.Observe("tracefs").Child(probe.Child{
 			Name: "tracefs",
 			// The mounts go away with the namespace.
 			Attr: func(a *syscall.SysProcAttr) { a.Cloneflags = syscall.CLONE_NEWNS },
 		}).Emit()
 	}, map[string]func(*probe.P){
-		"threads": threads, "listener": listener, "tracer": tracer, "tracee": tracee, "tracefs": tracepoints,
+		"threads": threads, "listener": listener, "tracer": tracer, "tracee": tracee,
+		"skipper": skipper, "skippee": skippee, "tracefs": tracepoints,
 	})
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 	"github.com/mapstack/conformance/suites/internal/feature"
@@ -19,21 +20,29 @@ func clone3Claims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "CL-011", Level: verdict.Must,
-			English:     "clone3 accepts every published size of its struct and a longer one whose tail is zero, and refuses shorter ones with EINVAL and unknown content or more than a page with E2BIG.",
-			Chinese:     "clone3 接受其结构体的每个已发布大小，以及尾部为零的更大结构体；更小的以 EINVAL 拒绝，含未知内容或超过一页的以 E2BIG 拒绝。",
-			Source:      "copy_clone_args_from_user in kernel/fork.c; selftests clone3.c",
+			English:     "clone3 accepts every published size of its struct and a longer one whose tail is zero, and refuses a shorter one and unknown content.",
+			Chinese:     "clone3 接受其结构体的每个已发布大小，以及尾部为零的更大结构体；拒绝更小的结构体和未知内容。",
+			Source:      "clone(2): size is that of the structure, to which set_tid (5.5) and cgroup (5.7) were added later; Documentation/process/adding-syscalls.rst: memory beyond what the kernel expects must be zero",
+			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
+			Check: sizes([]string{"size 64", "size 80", "process", "zero tail"}, "size 0", "size 63", "tail that is not zero"),
+		},
+		{
+			ID: "CL-045", Level: verdict.Should, // no manual has the errors
+			English:     "clone3 refuses a struct that is shorter than its first version with EINVAL, unknown content and more than a page with E2BIG, and no struct at all with EFAULT.",
+			Chinese:     "clone3 以 EINVAL 拒绝小于其第一个版本的结构体，以 E2BIG 拒绝未知内容和超过一页的结构体，以 EFAULT 拒绝空指针。",
+			Source:      "selftests clone3.c: getpagesize() + 8 gives E2BIG; LTP clone302: a bad address gives EFAULT; copy_clone_args_from_user in kernel/fork.c of 5.10, 6.1 and 7.2",
 			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
 			Check: answers(always(want{
-				"clone3 size 64": accepted, "clone3 size 80": accepted, "clone3 process": accepted, "clone3 zero tail": accepted,
 				"clone3 size 0": refused, "clone3 size 63": refused,
-				"clone3 size beyond a page": tooBig, "clone3 tail that is not zero": tooBig,
+				"clone3 size beyond a page": tooBig, "clone3 size of a page and 8": tooBig, "clone3 tail that is not zero": tooBig,
+				"clone3 without a struct": "EFAULT",
 			})),
 		},
 		{
 			ID: "CL-012", Level: verdict.Must,
 			English:     "clone3 refuses an exit signal that is no signal, and a signal in the flags, with EINVAL.",
 			Chinese:     "clone3 以 EINVAL 拒绝不是信号的退出信号号码，以及放在标志中的信号。",
-			Source:      "copy_clone_args_from_user and clone3_args_valid in kernel/fork.c",
+			Source:      "clone(2), clone3: cl_args.exit_signal is the signal to deliver to the parent, and flags has none, unlike the low byte of clone()'s; signal(7): the signals; clone3_args_valid in kernel/fork.c of 5.10, 6.1 and 7.2; selftests clone3.c",
 			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
 			Check: answers(always(want{
 				"clone3 exit signal after the last": refused, "clone3 exit signal 256": refused,
@@ -71,14 +80,14 @@ func clone3Claims() []claim.Claim {
 			})),
 		},
 		{
-			ID: "CL-015", Level: verdict.Should,
-			English:     "clone3 refuses flag bits that it does not know with EINVAL: 38 and 63, and 34 (CLONE_AUTOREAP) before 7.1.",
-			Chinese:     "clone3 以 EINVAL 拒绝它不认识的标志位：38、63，以及 7.1 之前的 34（CLONE_AUTOREAP）。",
+			ID: "CL-015", Level: verdict.Should, // the next flag will be bit 38
+			English:     "clone3 refuses bit 38 with EINVAL, and bit 34 (CLONE_AUTOREAP) before 7.1.",
+			Chinese:     "clone3 以 EINVAL 拒绝第 38 位，以及 7.1 之前的第 34 位（CLONE_AUTOREAP）。",
 			Source:      "clone3_args_valid in kernel/fork.c; include/uapi/linux/sched.h of 7.1; observed on 5.10 to 7.3",
 			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
 			Check: answers(func(f facts.Facts) want {
 				return want{
-					"clone3 bit 38": refused, "clone3 bit 63": refused,
+					"clone3 bit 38":   refused,
 					"clone3 autoreap": since(history.AutoReap(f), accepted, refused),
 				}
 			}),
@@ -104,6 +113,25 @@ func clone3Claims() []claim.Claim {
 			}),
 		},
 		{
+			ID: "CL-043", Level: verdict.Should,
+			English:     "From 7.1 on clone3 accepts bit 36 (CLONE_PIDFD_AUTOKILL) with all that it needs and bit 37 (CLONE_EMPTY_MNTNS), and refuses them with EINVAL before; it always refuses bit 36 alone.",
+			Chinese:     "从 7.1 起 clone3 接受满足全部条件的第 36 位（CLONE_PIDFD_AUTOKILL）以及第 37 位（CLONE_EMPTY_MNTNS），此前以 EINVAL 拒绝；单独的第 36 位始终被拒绝。",
+			Source:      "include/uapi/linux/sched.h and copy_process in kernel/fork.c of 7.1: CLONE_PIDFD_AUTOKILL wants CLONE_PIDFD, CLONE_AUTOREAP and CLONE_NNP or CAP_SYS_ADMIN",
+			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
+			Check: answers(func(f facts.Facts) want {
+				answer := since(history.AutoReap(f), accepted, refused)
+				return want{"clone3 autokill alone": refused, "clone3 autokill": answer, "clone3 empty_mntns": answer}
+			}),
+		},
+		{
+			ID: "CL-044", Level: verdict.Must,
+			English:     "clone3 refuses the last bit of its flags, 63, which no kernel defines, with EINVAL.",
+			Chinese:     "clone3 以 EINVAL 拒绝其标志的最后一位（第 63 位），没有内核定义它。",
+			Source:      "Documentation/process/adding-syscalls.rst: a call with flags rejects unknown ones with EINVAL, so that later kernels can define them; clone(2): the flags mask; include/uapi/linux/sched.h of 5.4 to 7.3",
+			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
+			Check: answers(always(want{"clone3 bit 63": refused})),
+		},
+		{
 			ID: "CL-020", Level: verdict.Must,
 			English:     "clone3 exists under the architecture's number and accepts a process and the Go runtime's thread.",
 			Chinese:     "clone3 以本架构的调用号存在，并接受进程和 Go 运行时的线程。",
@@ -121,23 +149,37 @@ func clone3Claims() []claim.Claim {
 		},
 		{
 			ID: "CL-026", Level: verdict.Must,
-			English:     "clone3 accepts a struct of exactly a page whose tail is zero, refuses one of 8 bytes more with E2BIG, and none at all with EFAULT.",
-			Chinese:     "clone3 接受恰好一页且尾部为零的结构体，多 8 字节的以 E2BIG 拒绝，没有结构体的以 EFAULT 拒绝。",
-			Source:      "selftests clone3.c: getpagesize() + 8 gives E2BIG; LTP clone302: a bad address gives EFAULT; copy_clone_args_from_user in kernel/fork.c of 5.10, 6.1 and 7.2",
+			English:     "clone3 accepts a struct of exactly a page whose tail is zero, and refuses no struct at all.",
+			Chinese:     "clone3 接受恰好一页且尾部为零的结构体，拒绝空指针。",
+			Source:      "Documentation/process/adding-syscalls.rst: memory beyond what the kernel expects must be zero, so that programs for later kernels run; clone(2): cl_args is a structure in memory",
 			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3()},
-			Check: answers(always(want{
-				"clone3 size of a page": accepted, "clone3 size of a page and 8": tooBig, "clone3 without a struct": "EFAULT",
-			})),
+			Check: sizes([]string{"size of a page"}, "without a struct"),
 		},
 		{
 			ID: "CL-025", Level: verdict.Must,
 			English:     "clone3 takes CLONE_NEWTIME for a flag and for no signal.",
 			Chinese:     "clone3 把 CLONE_NEWTIME 当作标志，而不是信号。",
-			Source:      "clone3_args_valid in kernel/fork.c of 5.10.223, 6.1 and 7.2; include/uapi/linux/sched.h: CLONE_NEWTIME is for unshare and clone3",
+			Source:      "include/uapi/linux/sched.h: flags that intersect with CSIGNAL, CLONE_NEWTIME alone, can be used with unshare and clone3 only; clone(2): the signal of clone3 is in exit_signal; clone3_args_valid in kernel/fork.c of 5.10.223, 6.1 and 7.2",
 			Unsupported: claim.Where(hasClone3), Features: []claim.Feature{feature.Clone3(), feature.NewTime()},
 			Check: answers(always(want{"clone3 newtime": accepted})),
 		},
 	}
+}
+
+// sizes makes a check of structs that clone3 must accept, and of those that it must refuse
+// with whatever error.
+func sizes(valid []string, invalid ...string) func(gomega.Gomega, claim.Transcript, facts.Facts) {
+	return expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
+		limited(t, in)
+		for _, step := range valid {
+			expect.Errno(g, a, t.Step(in+"clone3 "+step), accepted)
+		}
+		for _, step := range invalid {
+			o := t.Step(in + "clone3 " + step)
+			g.Expect(o.OK()).To(gomega.BeFalse(), "step %s: %s makes a child", o.Step, o.Call)
+			g.Expect(a.ErrnoName(o.Errno)).NotTo(gomega.Equal(accepted), "step %s: %s is refused for the limit alone", o.Step, o.Call)
+		}
+	})
 }
 
 // clone3Forms are the forms of clone3 that every recording has.

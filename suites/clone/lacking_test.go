@@ -1,6 +1,7 @@
 package clone
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,6 +31,8 @@ func made() []recorded.Answer {
 		eagain("dry.clone3 size of a page"), recorded.Fails("dry.clone3 size of a page and 8", 7, "E2BIG"),
 		recorded.Fails("dry.clone3 without a struct", 14, "EFAULT"), eagain("dry.clone3 into_cgroup"),
 		eagain("dry.clone3 pidfd of a thread"), eagain("dry.clone3 nnp"),
+		recorded.Fails("dry.exit signal 128", 22, "EINVAL"), recorded.Fails("dry.exit signal 129", 22, "EINVAL"),
+		recorded.Fails("dry.clone3 autokill alone", 22, "EINVAL"), eagain("dry.clone3 autokill"), eagain("dry.clone3 empty_mntns"),
 		recorded.Fails("namespaces.ipc with sysvsem", 22, "EINVAL"),
 		recorded.Fails("clone3.set_tid in use", 17, "EEXIST"), recorded.Succeeds("clone3.group", "0x0"),
 		recorded.Fails("clone3.into_cgroup of a device", 9, "EBADF"), recorded.Fails("clone3.into_cgroup of no file", 9, "EBADF"),
@@ -52,12 +55,21 @@ func seen() map[string]map[string]string {
 		"libc.glibc": thread, "libc.musl": thread, "clone3 libc.thread": thread,
 		"clone3.stack": {"on-stack": "true"}, "clone3.tids": {"parent-tid": "true", "child-tid": "true"},
 		"clone3.sighand": {"caught": "true"}, "clone3.clear_sighand": {"caught": "false"},
+		"libc.tls": {"given": "0x7000", "register": "0x7000"}, "clone3.tls": {"given": "0x7000", "register": "0x7000"},
 		"clone3.set_tid": {"chosen": "true"}, "clone3.into_cgroup": {"inside": "true"},
 	}
 	for _, kind := range []string{"mnt", "cgroup", "uts", "ipc", "user", "pid", "net"} {
 		steps["namespaces."+kind] = map[string]string{"has": "true", "new": "true"}
 	}
 	return steps
+}
+
+// untraced is the answer where ptrace is forbidden.
+func untraced(step string) recorded.Answer {
+	return recorded.Answer{Step: step, Change: func(o *wire.Observation) {
+		delete(o.Values, "register")
+		o.Unknown = map[string]string{"register": "PTRACE_ATTACH: operation not permitted"}
+	}}
 }
 
 // kernel returns the recording with those answers.
@@ -90,7 +102,7 @@ func TestEveryWrongChildFailsAClaim(t *testing.T) {
 	for step, values := range seen() {
 		fails("no child", recorded.Fails(step, 95, "EOPNOTSUPP"))
 		for key, value := range values {
-			other := map[string]string{"true": "false", "false": "true"}[value]
+			other := map[string]string{"true": "false", "false": "true", "0x7000": "0x0"}[value]
 			if key != "has" { // what the kernel does not have it must refuse
 				fails(key+" is "+other, recorded.Shows(step, key, other))
 			}
@@ -101,7 +113,7 @@ func TestEveryWrongChildFailsAClaim(t *testing.T) {
 		fails("another error", recorded.Fails(step, 95, "EOPNOTSUPP"))
 		fails("a child", recorded.Succeeds(step, "0x63"))
 	}
-	for _, c := range append(realClaims(), realClone3Claims()...) {
+	for _, c := range slices.Concat(realClaims(), realClone3Claims(), tlsClaims()[:2]) {
 		if !failed[c.ID] {
 			t.Errorf("%s fails for no wrong child", c.ID)
 		}
@@ -117,6 +129,7 @@ func TestWhatAKernelLacksIsNotHeldAgainstIt(t *testing.T) {
 		recorded.Fails("dry.pidfd with detached", 11, "EAGAIN"), recorded.Fails("dry.pidfd with parent_settid", 11, "EAGAIN"),
 		recorded.Fails("dry.pidfd of a thread", 11, "EAGAIN"),
 		recorded.Fails("dry.exit signal after the last", 11, "EAGAIN"), recorded.Fails("dry.exit signal 255", 11, "EAGAIN"),
+		recorded.Fails("dry.exit signal 128", 11, "EAGAIN"), recorded.Fails("dry.exit signal 129", 11, "EAGAIN"),
 		recorded.Shows("pidfd of a child", "stored", "false"),
 	)
 	v0 := recorded.All(
@@ -124,14 +137,18 @@ func TestWhatAKernelLacksIsNotHeldAgainstIt(t *testing.T) {
 		recorded.Fails("dry.clone3 set_tid_size 33", 7, "E2BIG"), recorded.Fails("dry.clone3 clear_sighand", 22, "EINVAL"),
 		recorded.Fails("dry.clone3 newtime", 22, "EINVAL"), recorded.Fails("dry.clone3 into_cgroup", 22, "EINVAL"),
 		recorded.Fails("dry.clone3 autoreap", 22, "EINVAL"), recorded.Fails("dry.clone3 nnp", 22, "EINVAL"),
+		recorded.Fails("dry.clone3 autokill", 22, "EINVAL"), recorded.Fails("dry.clone3 empty_mntns", 22, "EINVAL"),
 		recorded.Fails("dry.clone3 pidfd of a thread", 22, "EINVAL"), recorded.Fails("dry.pidfd of a thread", 22, "EINVAL"),
 		recorded.Fails("dry.exit signal after the last", 11, "EAGAIN"), recorded.Fails("dry.exit signal 255", 11, "EAGAIN"),
+		recorded.Fails("dry.exit signal 128", 11, "EAGAIN"), recorded.Fails("dry.exit signal 129", 11, "EAGAIN"),
 	)
 	old, v54 := release.Release{Major: 4, Minor: 19, Patch: 90}, release.Release{Major: 5, Minor: 4, Patch: 286}
 	const (
-		ofClone3 = "CL-011 CL-012 CL-013 CL-014 CL-015 CL-020 CL-022 CL-024 CL-025 CL-026 CL-027 CL-028 CL-030 CL-031 CL-032 CL-033 CL-035 CL-039 CL-040 "
+		ofClone3 = "CL-011 CL-012 CL-013 CL-014 CL-015 CL-020 CL-022 CL-024 CL-025 CL-026 CL-027 CL-028 CL-030 CL-031 CL-032 CL-033 CL-035 CL-039 CL-040 CL-042 CL-043 CL-044 CL-045 "
 		newer    = "CL-022 CL-024 CL-025 CL-031 CL-032 CL-033 " // than the first clone3
 		ofPidFD  = "CL-008 CL-009 CL-029 CL-030 "
+		// elsewhere are the claims of other architectures.
+		elsewhere = "CL-046 CL-047"
 	)
 	for name, tc := range map[string]struct {
 		release  release.Release
@@ -153,7 +170,7 @@ func TestWhatAKernelLacksIsNotHeldAgainstIt(t *testing.T) {
 		"4.19 that lacks the call for most forms": {old, false,
 			answered(everyClone3(tr, 38, "ENOSYS"), append(legacy, recorded.Fails("dry.clone3 size 0", 22, "EINVAL"))...), ofClone3 + ofPidFD, "CL-023"},
 		"EPERM without a filter":      {f.Release, false, everyClone3(tr, 1, "EPERM"), "", ofClone3},
-		"ENOSYS for what is newer":    {f.Release, false, answered(tr, recorded.Fails("dry.clone3 bit 63", 38, "ENOSYS")), "", "CL-015 CL-023"},
+		"ENOSYS for what is newer":    {f.Release, false, answered(tr, recorded.Fails("dry.clone3 bit 63", 38, "ENOSYS")), "", "CL-044 CL-023"},
 		"a bit that excludes nothing": {f.Release, false, answered(tr, legacy[:2]...), "", "CL-008"},
 	} {
 		f.Release, f.Filtered = tc.release, tc.filtered
@@ -161,8 +178,31 @@ func TestWhatAKernelLacksIsNotHeldAgainstIt(t *testing.T) {
 			if failed, want := o.Status == verdict.Fail, strings.Contains(tc.failing, id); failed != want {
 				t.Errorf("%s: %s: %s: %s", name, id, o.Status, o.Reason)
 			}
-			if lacks, want := o.Status == verdict.Unsupported, strings.Contains(tc.lacking, id); lacks != want {
+			if lacks, want := o.Status == verdict.Unsupported, strings.Contains(tc.lacking+elsewhere, id); lacks != want {
 				t.Errorf("%s: %s: %s: %s", name, id, o.Status, o.Reason)
+			}
+		}
+	}
+}
+
+// TestThreadRegistersOfOtherArchitectures fails if a wrong register passes, or if a system
+// that forbids ptrace fails.
+func TestThreadRegistersOfOtherArchitectures(t *testing.T) {
+	f, tr := recorded.Kernel(t, "arm64-debian13-6.12-16k", probe)
+	tr = answered(tr, made()...)
+	for i := range tr.Observations {
+		if tr.Observations[i].Call == "" && tr.Observations[i].Ret != "" {
+			tr.Observations[i].Call = "a call"
+		}
+	}
+	for id, step := range map[string]string{"CL-046": "libc.tls", "CL-047": "clone3.tls"} {
+		for want, tr := range map[verdict.Status]wire.Transcript{
+			verdict.Pass:        tr,
+			verdict.Fail:        answered(tr, recorded.Shows(step, "register", "0x0")),
+			verdict.Unsupported: answered(tr, untraced(step)),
+		} {
+			if o := recorded.One(t, Suite(), id, f, tr); o.Status != want {
+				t.Errorf("%s: %s, want %s: %s", id, o.Status, want, o.Reason)
 			}
 		}
 	}

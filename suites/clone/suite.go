@@ -22,7 +22,7 @@ func Suite() claim.Suite {
 			English: "How clone and clone3 validate their flags and arguments, and what they make of them.",
 			Chinese: "clone 和 clone3 如何校验标志与参数，以及据此创建什么。",
 		},
-	}.Join(legacyClaims(), namespaceClaims(), clone3Claims(), realClaims(), realClone3Claims())
+	}.Join(legacyClaims(), namespaceClaims(), clone3Claims(), realClaims(), realClone3Claims(), tlsClaims())
 }
 
 // The two answers of a call that cannot succeed, because the limit is 0 processes.

@@ -74,7 +74,7 @@ func TestWhatASystemLacksDoesNotApply(t *testing.T) {
 	} {
 		f, tr := recorded.Kernel(t, usual, tc.probe)
 		lost := strings.Fields(tc.lost)
-		for id, o := range recorded.Judge(recorded.Of(Suite(), tc.probe), f, recorded.Answered(t, tr, tc.answers...)) {
+		for id, o := range recorded.Judge(recorded.Of(older(), tc.probe), f, recorded.Answered(t, tr, tc.answers...)) {
 			if id == "GR-014" {
 				continue // the recordings are older than what it reads
 			}
@@ -113,7 +113,7 @@ func TestAKernelThatCannotBeAskedIsJudgedByTheProgram(t *testing.T) {
 // TestAFaultOfTheProbesIsNoLack fails if an injector that fails, or a tracer that was
 // not allowed, is taken for a kernel that lacks something.
 func TestAFaultOfTheProbesIsNoLack(t *testing.T) {
-	recorded.Judged(t, recorded.Of(Suite(), probe), usual, probe, verdict.Error, []recorded.Wrong{
+	recorded.Judged(t, recorded.Of(older(), probe), usual, probe, verdict.Error, []recorded.Wrong{
 		{"GR-009", "nproc.clone", unknown("", "refused", "start the program: operation not permitted").Change},
 		{"GR-103", "seccomp EAGAIN.limit", recorded.Errno(1, "EPERM")},
 		{"GR-114", "pids", unknown("", "exit", "not tried: write +pids: device or resource busy").Change},

@@ -84,6 +84,7 @@ func refusalClaims() []claim.Claim {
 			English:     "Between the first and the last of the 20 attempts 190 ms or more go by, from Go 1.20 on.",
 			Chinese:     "自 Go 1.20 起，20 次尝试从第一次到最后一次至少历时 190 毫秒。",
 			Source:      "retryOnEAGAIN in Go's runtime/retry.go; a finding of the runtime and never of the kernel, so MAY: runtime.usleep of Go's sys_linux_mips64x.s and sys_linux_mipsx.s passes microseconds for nanoseconds in every release up to 1.26, and the attempts are over before any limit can be raised",
+			Finding:     "go-on-mips-pauses-a-thousandth-of-the-time",
 			Needs:       []abi.Feature{abi.GoPort},
 			Features:    []claim.Feature{feature.TracedCalls()},
 			Unsupported: claim.Where(silent),
@@ -104,6 +105,7 @@ func refusalClaims() []claim.Claim {
 			English:  "The Go runtime notices that clone failed: the program says so and ends.",
 			Chinese:  "Go 运行时能察觉 clone 失败：程序给出信息并终止。",
 			Source:   "a finding of the runtime and never of the kernel, so MAY: runtime.clone of Go's sys_linux_riscv64.s stores zero over the error in every release up to 1.26, and the program hangs without a word",
+			Finding:  "go-on-riscv64-loses-the-error-of-clone",
 			Needs:    []abi.Feature{abi.GoPort},
 			Features: []claim.Feature{feature.TracedCalls()},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {

@@ -38,7 +38,7 @@ func Suite() claim.Suite {
 			English: "What becomes of a Go program that gets no more threads, and by which calls the Go runtime makes one.",
 			Chinese: "得不到更多线程的 Go 程序会怎样，以及 Go 运行时以哪些系统调用创建线程。",
 		},
-	}.Join(refusalClaims(), textClaims(), memoryClaims(), chainClaims(), threadClaims(), variantClaims(), flagClaims())
+	}.Join(startupClaims(), refusalClaims(), textClaims(), memoryClaims(), chainClaims(), threadClaims(), variantClaims(), flagClaims())
 }
 
 // told makes a check of one that needs a runtime which notices that clone failed:

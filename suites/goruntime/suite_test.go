@@ -21,12 +21,12 @@ const (
 
 // TestEveryClaimCanFail fails if a check does not notice what it is about.
 func TestEveryClaimCanFail(t *testing.T) {
-	recorded.EveryDefectIsCaught(t, recorded.Of(Suite(), probe), usual, probe, wrong())
+	recorded.EveryDefectIsCaught(t, recorded.Of(older(), probe), usual, probe, wrong())
 	recorded.EveryDefectIsCaught(t, recorded.Of(Suite(), variants), usual, variants, wrongVariants())
 }
 
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
-	recorded.SilenceIsNoFault(t, recorded.Of(Suite(), probe), usual, probe)
+	recorded.SilenceIsNoFault(t, recorded.Of(older(), probe), usual, probe)
 	recorded.SilenceIsNoFault(t, recorded.Of(Suite(), variants), usual, variants)
 }
 
@@ -34,7 +34,7 @@ func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 // was not set, or by a program that was not watched to its end.
 func TestWhatCouldNotBeToldIsNoVerdict(t *testing.T) {
 	value := recorded.Value
-	recorded.Judged(t, recorded.Of(Suite(), probe), usual, probe, verdict.Error, []recorded.Wrong{
+	recorded.Judged(t, recorded.Of(older(), probe), usual, probe, verdict.Error, []recorded.Wrong{
 		{"GR-101", "nproc.limit", recorded.Errno(1, "EPERM")},
 		{"GR-114", "pids", value("timedout", "true")},
 		{"GR-116", "memory", value("exit", "2")},
@@ -50,7 +50,7 @@ func TestWhatCouldNotBeToldIsNoVerdict(t *testing.T) {
 		{"IN-002", "stack-eperm.fallback", value("exit", injection)},
 		{"GR-111", "stack-enomem.strict", value("exit", injection)},
 	})
-	recorded.Judged(t, recorded.Of(Suite(), probe), lost, probe, verdict.Error, []recorded.Wrong{
+	recorded.Judged(t, recorded.Of(older(), probe), lost, probe, verdict.Error, []recorded.Wrong{
 		{"GR-006", "runtime", value("mended", "false")},
 	})
 }
@@ -63,7 +63,7 @@ func TestADefectOfTheRuntimeIsNotTheKernels(t *testing.T) {
 		hasty: {"GR-109", "defect of Go's runtime on mips64le, not of this kernel"},
 	} {
 		f, tr := recorded.Kernel(t, cell, probe)
-		outcomes := recorded.Of(Suite(), probe).Judge(recorded.Evidence(f, tr), nil)
+		outcomes := recorded.Of(older(), probe).Judge(recorded.Evidence(f, tr), nil)
 		for _, o := range outcomes {
 			if o.Claim == finding.claim {
 				if o.Status != verdict.Fail || o.Level != verdict.May || !strings.Contains(o.Reason, finding.says) {
@@ -138,7 +138,7 @@ func TestNumbersAreTheArchitectures(t *testing.T) {
 		"mips64le": {"GR-103", "IN-006", "GR-003", "GR-004", "IN-005"},
 	} {
 		f.Arch = arch
-		red := recorded.Red(recorded.Judge(recorded.Of(Suite(), probe), f, tr))
+		red := recorded.Red(recorded.Judge(recorded.Of(older(), probe), f, tr))
 		for _, id := range ids {
 			if !slices.Contains(red, id) {
 				t.Errorf("%s passes on %s with the numbers of amd64", id, arch)

@@ -158,6 +158,7 @@ func memoryClaims() []claim.Claim {
 			English: "A Go program that gets no memory for a thread, by RLIMIT_AS or vm.max_map_count, does not say 'failed to create new OS thread': it speaks of memory, or lives.",
 			Chinese: "因 RLIMIT_AS 或 vm.max_map_count 而得不到线程所需内存的 Go 程序不会报 'failed to create new OS thread'：它报告内存不足，或继续运行。",
 			Source:  "sysMap and sysReserve in Go's runtime; observed on 5.10 to 7.3: it says 'out of memory' or 'cannot allocate memory', and may hang after it said so",
+			Finding: "go-may-hang-after-it-said-out-of-memory",
 			Needs:   []abi.Feature{abi.GoPort},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, cause := range possible(t, "as", "max_map_count") {

@@ -26,7 +26,7 @@ func threadClaims() []claim.Claim {
 			ID: "GR-012", Level: verdict.Must,
 			English:      "A Go program has as many threads as goroutines that hold one, whatever GOMAXPROCS is: 40 and more with GOMAXPROCS=1.",
 			Chinese:      "Go 程序的线程数取决于占用线程的 goroutine 数，与 GOMAXPROCS 无关：GOMAXPROCS=1 时也可有 40 个以上。",
-			Source:       "GOMAXPROCS limits Ps, not Ms (Go's runtime/proc.go)",
+			Source:       "package runtime, Environment Variables: there is no limit to the number of threads that can be blocked in system calls, and those do not count against GOMAXPROCS; runtime.LockOSThread: no other goroutine will execute in the thread; clone(2): CLONE_THREAD; observed on 4.19 and 5.10 to 7.3",
 			Needs:        []abi.Feature{abi.GoPort},
 			Uninjectable: ofRuntime,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
@@ -57,7 +57,7 @@ func threadClaims() []claim.Claim {
 			ID: "GR-014", Level: verdict.Must,
 			English:      "A thread ends when the goroutine that holds it does: of 30 threads none is left.",
 			Chinese:      "占用线程的 goroutine 结束时线程随之结束：30 个线程无一留存。",
-			Source:       "gdestroy and mexit in Go's runtime/proc.go; proc(5): /proc/PID/task has a folder for each thread of the process",
+			Source:       "runtime.LockOSThread: if the calling goroutine exits without unlocking the thread, the thread will be terminated; proc(5): /proc/PID/task has a folder for each thread of the process; observed on 4.19 and 5.10 to 7.3",
 			Needs:        []abi.Feature{abi.GoPort},
 			Uninjectable: ofRuntime,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {

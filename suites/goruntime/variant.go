@@ -46,7 +46,7 @@ func variantClaims() []claim.Claim {
 			ID: "GR-110", Level: verdict.Must,
 			English:      "A Go runtime that maps the stack of every thread with MAP_STACK, and a guard below it, works: 40 threads stand on mappings of their own.",
 			Chinese:      "以 MAP_STACK 映射每个线程的栈并在其下设保护页的 Go 运行时可正常工作：40 个线程各自使用独立的映射。",
-			Source:       "a runtime made from Go's own source (harness/guest/runtimevariant, strict); do_mmap in mm/mmap.c of 5.10 to 7.3 has no error path for MAP_STACK, see MS-001 and MS-002; observed on 5.10 to 7.3",
+			Source:       "mmap(2): MAP_STACK is currently a no-op on Linux, used in the glibc threading implementation; mprotect(2): PROT_NONE, the memory cannot be accessed at all; the runtime is made from Go's own source (harness/guest/runtimevariant, strict); see MS-001 and MS-002; observed on 4.19 and 5.10 to 7.3",
 			Needs:        []abi.Feature{abi.GoPort},
 			Features:     []claim.Feature{feature.Standing()},
 			Probe:        variants,
@@ -61,7 +61,7 @@ func variantClaims() []claim.Claim {
 			ID: "IN-001", Level: verdict.Must,
 			English: "A detector that maps a page with MAP_STACK, reads its protection and has the kernel write to it says that MAP_STACK can be used.",
 			Chinese: "探测器以 MAP_STACK 映射一页、读取其保护属性并让内核写入该页，得出 MAP_STACK 可用的结论。",
-			Source:  "poc/stackprobe; do_mmap in mm/mmap.c of 5.10 to 7.3 has no error path for MAP_STACK, see MS-001 and MS-002; observed on 5.10 to 7.3",
+			Source:  "mmap(2): MAP_STACK is currently a no-op on Linux, and PROT_WRITE, pages may be written; proc(5): the permissions in /proc/PID/maps; poc/stackprobe; see MS-001 and MS-002; observed on 4.19 and 5.10 to 7.3",
 			// It needs no GoPort: the detector asks the kernel alone.
 			Probe:        variants,
 			UserMode:     claim.HostMaps,

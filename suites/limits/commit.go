@@ -40,7 +40,7 @@ func commitClaims() []claim.Claim {
 			ID: "LM-115", Level: verdict.Must,
 			English:  "Under vm.overcommit_memory 1 mappings larger than memory and swap are made, whatever their kind.",
 			Chinese:  "vm.overcommit_memory 为 1 时，大于内存加交换空间的任何种类的映射都能建立。",
-			Source:   "__vm_enough_memory in mm/util.c; observed on 5.10 to 7.3",
+			Source:   "Documentation/mm/overcommit-accounting.rst: mode 1, always overcommit; proc(5), overcommit_memory; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.WritableSysctl("vm.overcommit_memory", "overcommit")},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				prepared(t, "overcommit.1")
@@ -51,7 +51,7 @@ func commitClaims() []claim.Claim {
 			ID: "LM-116", Level: verdict.Must,
 			English:  "Under vm.overcommit_memory 2 private writable mappings beyond the commit limit are ENOMEM, MAP_NORESERVE or not, and so is making one writable; read-only and PROT_NONE ones are made.",
 			Chinese:  "vm.overcommit_memory 为 2 时，超过提交上限的私有可写映射（无论是否带 MAP_NORESERVE）返回 ENOMEM，把映射改为可写亦然；只读和 PROT_NONE 映射可以建立。",
-			Source:   "accountable_mapping in mm/mmap.c (mm/vma.c since 6.12), __vm_enough_memory in mm/util.c; observed on 5.10 to 7.3",
+			Source:   "Documentation/mm/overcommit-accounting.rst: mode 2, the total address space commit is not permitted to exceed swap and a part of RAM; private writable mappings count, and PRIVATE READ-only ones do not; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.WritableSysctl("vm.overcommit_memory", "overcommit")},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "overcommit.2")
@@ -63,7 +63,7 @@ func commitClaims() []claim.Claim {
 			ID: "LM-117", Level: verdict.Must,
 			English:  "Under vm.overcommit_memory 2 clone without CLONE_VM is refused with ENOMEM when the copy would exceed the commit limit, and works again when the memory is unmapped.",
 			Chinese:  "vm.overcommit_memory 为 2 时，若复制后超过提交上限，不带 CLONE_VM 的 clone 以 ENOMEM 拒绝；解除映射后恢复正常。",
-			Source:   "dup_mmap: security_vm_enough_memory_mm; observed on 5.10 to 7.3",
+			Source:   "Documentation/mm/overcommit-accounting.rst: mode 2, and what counts is each private writable mapping of each process; fork(2), ERRORS: ENOMEM; observed on 4.19 and 5.10 to 7.3",
 			Needs:    []abi.Feature{abi.Trace},
 			Features: []claim.Feature{feature.WritableSysctl("vm.overcommit_memory", "overcommit")},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
@@ -78,7 +78,7 @@ func commitClaims() []claim.Claim {
 			ID: "LM-118", Level: verdict.Must,
 			English:  "Threads start under vm.overcommit_memory 2 also when most of the commit limit is used, because CLONE_VM copies nothing.",
 			Chinese:  "vm.overcommit_memory 为 2 且提交上限大部分已用时线程仍可启动，因为 CLONE_VM 不复制内存。",
-			Source:   "copy_mm in kernel/fork.c; observed on 5.10 to 7.3",
+			Source:   "Documentation/mm/overcommit-accounting.rst: mode 2 counts mappings; clone(2): with CLONE_VM the processes share one memory; observed on 4.19 and 5.10 to 7.3",
 			Needs:    []abi.Feature{abi.Trace},
 			Features: []claim.Feature{feature.WritableSysctl("vm.overcommit_memory", "overcommit")},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
@@ -105,7 +105,7 @@ func mapCountClaims() []claim.Claim {
 			ID: "LM-021", Level: verdict.Must,
 			English:  "mmap is ENOMEM once a process has one mapping more than vm.max_map_count, and not before.",
 			Chinese:  "进程的映射数比 vm.max_map_count 多一个时 mmap 返回 ENOMEM，此前不会。",
-			Source:   "do_mmap in mm/mmap.c: map_count > sysctl_max_map_count; Kalesh Singh, \"mm: Document lenient map_count checks\" (v4 of the series on the VMA count limit, linux-mm, 2025): one more than the limit is intended",
+			Source:   "mmap(2), ERRORS: ENOMEM, the process's maximum number of mappings would have been exceeded; proc(5), max_map_count; do_mmap in mm/mmap.c: map_count > sysctl_max_map_count; Kalesh Singh, \"mm: Document lenient map_count checks\" (v4 of the series on the VMA count limit, linux-mm, 2025): one more than the limit is intended",
 			Features: []claim.Feature{feature.WritableSysctl("vm.max_map_count", "mapcount")},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := crowdedMap(t)
@@ -118,7 +118,7 @@ func mapCountClaims() []claim.Claim {
 			ID: "LM-119", Level: verdict.Must,
 			English:  "mprotect of a part of a mapping, which would split it, is ENOMEM at vm.max_map_count, changes nothing, and works when the limit is raised: without it no guard page can be made.",
 			Chinese:  "达到 vm.max_map_count 时，对映射的一部分执行会导致拆分的 mprotect 返回 ENOMEM 且不改变任何内容，提高限制后恢复正常；否则无法建立保护页。",
-			Source:   "split_vma in mm/mmap.c (mm/vma.c since 6.12); observed on 5.10 to 7.3",
+			Source:   "mprotect(2), ERRORS: ENOMEM, changing the protection would result in the total number of mappings with distinct attributes exceeding the allowed maximum; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.WritableSysctl("vm.max_map_count", "mapcount")},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				crowdedMap(t)
@@ -134,7 +134,7 @@ func mapCountClaims() []claim.Claim {
 			ID: "LM-120", Level: verdict.Must,
 			English:  "When a process at vm.max_map_count gives a mapping back, exactly one more can be made.",
 			Chinese:  "达到 vm.max_map_count 的进程归还一个映射后，恰好可以再建一个。",
-			Source:   "do_mmap in mm/mmap.c: map_count > sysctl_max_map_count; observed on 5.10 to 7.3; Kalesh Singh, \"mm: Document lenient map_count checks\" (v4 of the series on the VMA count limit, linux-mm, 2025): one more than the limit is intended",
+			Source:   "mmap(2), ERRORS: ENOMEM at the maximum number of mappings; proc(5), max_map_count; do_mmap in mm/mmap.c: map_count > sysctl_max_map_count; observed on 5.10 to 7.3; Kalesh Singh, \"mm: Document lenient map_count checks\" (v4 of the series on the VMA count limit, linux-mm, 2025): one more than the limit is intended",
 			Features: []claim.Feature{feature.WritableSysctl("vm.max_map_count", "mapcount")},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := crowdedMap(t)

@@ -25,7 +25,7 @@ func groupClaims() []claim.Claim {
 			ID: "LM-009", Level: verdict.Must,
 			English:  "A control group can have exactly as many processes and threads as its pids.max says, and clone refuses the next one with EAGAIN, root included.",
 			Chinese:  "控制组的进程和线程总数恰好可以达到其 pids.max，clone 以 EAGAIN 拒绝再多一个，对 root 也是如此。",
-			Source:   "pids_can_fork in kernel/cgroup/pids.c; cgroup-v2.rst",
+			Source:   "Documentation/admin-guide/cgroup-v2.rst, PID: pids.max is a hard limit of the number of processes, and fork() or clone() beyond it returns -EAGAIN; fork(2), ERRORS: EAGAIN at pids.max; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.PidsGroups()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				reached(g, t, f, "pids.leaf.")
@@ -36,7 +36,7 @@ func groupClaims() []claim.Claim {
 			ID: "LM-110", Level: verdict.Must,
 			English:  "When one process of a group at its pids.max has gone, exactly one clone succeeds again, and the next ones once pids.max is raised.",
 			Chinese:  "达到 pids.max 的控制组有一个进程消失后，恰好可以再成功 clone 一次；提高 pids.max 后可继续。",
-			Source:   "pids_release in kernel/cgroup/pids.c; observed on 5.10 to 7.3",
+			Source:   "Documentation/admin-guide/cgroup-v2.rst, PID: pids.current is the number of processes currently in the cgroup, which pids.max limits; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.PidsGroups()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				recovers(g, t, f, "pids.leaf.", full)
@@ -47,7 +47,7 @@ func groupClaims() []claim.Claim {
 			ID: "LM-111", Level: verdict.Must,
 			English:  "pids.max accepts max, and rejects a negative number with EINVAL.",
 			Chinese:  "pids.max 接受 max，以 EINVAL 拒绝负数。",
-			Source:   "pids_max_write in kernel/cgroup/pids.c; observed on 5.10 to 7.3",
+			Source:   "Documentation/admin-guide/cgroup-v2.rst, PID: pids.max is max by default; pids_max_write in kernel/cgroup/pids.c; observed on 5.10 to 7.3",
 			Features: []claim.Feature{feature.PidsGroups()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				errno(g, f, t.Step("pids.text.negative"), "EINVAL")
@@ -60,7 +60,7 @@ func groupClaims() []claim.Claim {
 			ID: "LM-010", Level: verdict.Must,
 			English:  "pids.events counts every clone that the group's own pids.max refuses.",
 			Chinese:  "pids.events 统计被该组自身 pids.max 拒绝的每一次 clone。",
-			Source:   "pids_event in kernel/cgroup/pids.c; observed on 5.10 to 7.3; a Go program adds 20 refusals for one thread, the attempts of its runtime (runtime/retry.go)",
+			Source:   "Documentation/admin-guide/cgroup-v2.rst, PID, of 6.11 and later: pids.events has the number of times that the limit was hit; pids_event in kernel/cgroup/pids.c; observed on 5.10 to 7.3; a Go program adds 20 refusals for one thread, the attempts of its runtime (runtime/retry.go)",
 			Features: []claim.Feature{feature.PidsGroups()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				errno(g, f, t.Step("pids.leaf.refused"), full)
@@ -73,7 +73,7 @@ func groupClaims() []claim.Claim {
 			ID: "LM-012", Level: verdict.Must,
 			English:  "A process can be moved into a group whose pids.max is 0 and lives on there, but its first clone is refused with EAGAIN; outside it can clone again.",
 			Chinese:  "进程可以移入 pids.max 为 0 的控制组并继续运行，但首次 clone 即以 EAGAIN 被拒绝；移出后又可以 clone。",
-			Source:   "pids_can_attach and pids_can_fork in kernel/cgroup/pids.c",
+			Source:   "Documentation/admin-guide/cgroup-v2.rst, PID: organisational operations are not blocked by cgroup policies, so it is possible to have pids.current > pids.max, but not by fork() or clone(); observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.PidsGroups()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := t.Step("pids.zero.enter")
@@ -87,7 +87,7 @@ func groupClaims() []claim.Claim {
 			ID: "LM-014", Level: verdict.Must,
 			English:  "Lowering pids.max below what a group has ends no process; only further clones are refused.",
 			Chinese:  "把 pids.max 降到低于组内现有数量不会结束任何进程，只拒绝之后的 clone。",
-			Source:   "kernel/cgroup/pids.c, comment at the top; first run for this project",
+			Source:   "Documentation/admin-guide/cgroup-v2.rst, PID: it is possible to have pids.current > pids.max by setting the limit to be smaller than pids.current, but not by fork() or clone(), which return -EAGAIN; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.PidsGroups()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := t.Step("pids.lowered")
@@ -135,7 +135,7 @@ func nestedGroupClaims() []claim.Claim {
 			ID: "LM-011", Level: verdict.Must,
 			English:  "pids.max of a group holds for the groups inside it: clone in one of them is refused with EAGAIN exactly when the outer group is full.",
 			Chinese:  "控制组的 pids.max 也约束其内部的组：外层组恰好已满时，内层组中的 clone 以 EAGAIN 被拒绝。",
-			Source:   "pids_try_charge in kernel/cgroup/pids.c",
+			Source:   "Documentation/admin-guide/cgroup-v2.rst, PID: the limit is of the cgroup and its descendants; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.PidsGroups()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := t.Step("pids.nested.refused")

@@ -105,7 +105,7 @@ func TestWhatASystemLacksIsNoFault(t *testing.T) {
 		},
 	} {
 		f, tr := recorded.Kernel(t, usual, probe)
-		outcomes := recorded.Judge(Suite(), f, told(tr, tc.shown...))
+		outcomes := recorded.Judge(recorded.Except(Suite(), later...), f, told(tr, tc.shown...))
 		if got := status(outcomes, verdict.Unsupported); got != tc.unsupported {
 			t.Errorf("%s: %q do not apply, want %q", name, got, tc.unsupported)
 		}

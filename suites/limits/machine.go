@@ -50,7 +50,7 @@ func threadsMaxClaims() []claim.Claim {
 			ID: "LM-006", Level: verdict.Must,
 			English:  "The machine can have exactly as many threads as kernel.threads-max says, and clone refuses the next one with EAGAIN, root included.",
 			Chinese:  "全系统线程数恰好可以达到 kernel.threads-max，clone 以 EAGAIN 拒绝再多一个，对 root 也是如此。",
-			Source:   "copy_process in kernel/fork.c: nr_threads >= max_threads; /proc/loadavg shows nr_threads",
+			Source:   "fork(2), ERRORS: EAGAIN at the system-wide limit on the number of processes and threads, /proc/sys/kernel/threads-max; proc(5): /proc/loadavg shows the scheduling entities that exist; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.WritableSysctl("kernel.threads-max", "threadsmax"), feature.QuietMoment()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := t.Step("threadsmax.refused")
@@ -90,7 +90,7 @@ func threadsMaxClaims() []claim.Claim {
 			ID: "LM-107", Level: verdict.Must,
 			English:  "When one thread of a machine at kernel.threads-max has gone, exactly one clone succeeds again, and any number once the limit is raised.",
 			Chinese:  "达到 kernel.threads-max 后，有一个线程消失就恰好可以再成功 clone 一次；提高该限制后即恢复正常。",
-			Source:   "__unhash_process in kernel/exit.c; copy_process in kernel/fork.c of 6.1 and 7.3; observed on 5.10 to 7.3",
+			Source:   "fork(2), ERRORS: EAGAIN at /proc/sys/kernel/threads-max, which limits what exists; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.WritableSysctl("kernel.threads-max", "threadsmax"), feature.QuietMoment()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				recovers(g, t, f, "threadsmax.", full)
@@ -136,7 +136,7 @@ func pidMaxClaims() []claim.Claim {
 			ID: "LM-108", Level: verdict.Must,
 			English:  "When one process has gone on a machine without a free ID, exactly one clone succeeds again, and it gets that ID.",
 			Chinese:  "系统没有空闲 ID 时，有一个进程消失就恰好可以再成功 clone 一次，并获得该 ID。",
-			Source:   "free_pid and alloc_pid in kernel/pid.c; observed on 5.10 to 7.3",
+			Source:   "fork(2), ERRORS: EAGAIN at the maximum number of PIDs, /proc/sys/kernel/pid_max, which limits what exists; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.WritableSysctl("kernel.pid_max", "pidmax")},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "pidmax.set")

@@ -27,7 +27,7 @@ func namespaceClaims() []claim.Claim {
 			ID: "LM-004", Level: verdict.Must,
 			English:  "Being root of a user namespace that an unprivileged user made exempts nobody from RLIMIT_NPROC: clone refuses with EAGAIN.",
 			Chinese:  "在无特权用户创建的 user namespace 中成为 root 并不能豁免 RLIMIT_NPROC：clone 以 EAGAIN 拒绝。",
-			Source:   "copy_process in kernel/fork.c: capable(), not ns_capable()",
+			Source:   "getrlimit(2): the RLIMIT_NPROC limit is not enforced for processes that have the CAP_SYS_ADMIN or the CAP_SYS_RESOURCE capability, or run with real user ID 0; user_namespaces(7): a process in a user namespace has no capabilities outside of it; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.UserNamespacesOfUsers()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				o := inUserNamespace(t, inside)
@@ -57,7 +57,7 @@ func namespaceClaims() []claim.Claim {
 			ID: "LM-104", Level: verdict.Must,
 			English:  "In a user namespace made by real root and mapped to it, RLIMIT_NPROC concerns root as little as outside.",
 			Chinese:  "在真正的 root 创建并映射到自身的 user namespace 中，RLIMIT_NPROC 与外部一样不约束 root。",
-			Source:   "copy_process in kernel/fork.c: real_cred->user != INIT_USER; observed on 5.10 to 7.3",
+			Source:   "getrlimit(2): the RLIMIT_NPROC limit is not enforced for processes that have the CAP_SYS_ADMIN or the CAP_SYS_RESOURCE capability, or run with real user ID 0; user_namespaces(7): the user ID that a process has is that of the initial namespace; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.UserNamespacesOfRoot()},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				exempted(g, t, "nproc.rootsns.")
@@ -67,7 +67,7 @@ func namespaceClaims() []claim.Claim {
 			ID: "CL-017", Level: verdict.Must,
 			English:  "clone into a PID namespace whose first process has ended is refused with ENOMEM.",
 			Chinese:  "向首个进程已结束的 PID namespace 中 clone，以 ENOMEM 拒绝。",
-			Source:   "alloc_pid in kernel/pid.c: PIDNS_ADDING; pid_namespaces(7)",
+			Source:   "pid_namespaces(7): after the init process has terminated, a subsequent fork(2) into this PID namespace fails with the error ENOMEM; fork(2), ERRORS; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.UnsharedPIDNamespace()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "deadns.unshare")
@@ -79,7 +79,7 @@ func namespaceClaims() []claim.Claim {
 			ID: "CL-101", Level: verdict.Must,
 			English:  "A dead PID namespace concerns only the thread that unshared it: other threads of the process can still clone.",
 			Chinese:  "失效的 PID namespace 只影响执行 unshare 的线程：该进程的其他线程仍可 clone。",
-			Source:   "unshare_nsproxy_namespaces in kernel/nsproxy.c, alloc_pid in kernel/pid.c of 6.1; observed on 5.10 to 7.3",
+			Source:   "pid_namespaces(7): unshare(2) with CLONE_NEWPID concerns the children that the calling process creates afterwards, and unshare(2) acts on the calling thread; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.UnsharedPIDNamespace()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "deadns.unshare")
@@ -117,6 +117,7 @@ func userNamespaceClaims() []claim.Claim {
 			English:  "clone gives a user without privilege a user namespace.",
 			Chinese:  "clone 允许无特权用户创建 user namespace。",
 			Source:   "create_user_ns in kernel/user_namespace.c; SHOULD because a distribution may forbid it",
+			Finding:  "what-old-and-lean-kernels-lack",
 			Features: []claim.Feature{feature.WritableSysctl("user.max_user_namespaces", "userns")},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("userns.plain")
@@ -139,7 +140,7 @@ func userNamespaceClaims() []claim.Claim {
 			ID: "CL-103", Level: verdict.Must,
 			English:  "A user can have exactly as many user namespaces as user.max_user_namespaces says, none if that is 0, and clone refuses the next one with ENOSPC.",
 			Chinese:  "用户的 user namespace 数恰好可以达到 user.max_user_namespaces（为 0 时一个也不行），clone 以 ENOSPC 拒绝再多一个。",
-			Source:   "inc_ucount in kernel/ucount.c; user_namespaces(7); observed on 5.10 to 7.3",
+			Source:   "namespaces(7): max_user_namespaces is a per-user limit on the number of user namespaces, and clone(2) and unshare(2) then fail with the error ENOSPC; user_namespaces(7); observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.WritableSysctl("user.max_user_namespaces", "userns"), feature.UserNamespacesOfUsers()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				limit := prepared(t, "userns.limit").Int("limit")
@@ -155,7 +156,7 @@ func userNamespaceClaims() []claim.Claim {
 			ID: "CL-104", Level: verdict.Must,
 			English:  "When the only process of a user namespace has gone, the user at user.max_user_namespaces can make another.",
 			Chinese:  "某个 user namespace 的唯一进程消失后，达到 user.max_user_namespaces 的用户可以再创建一个。",
-			Source:   "free_user_ns in kernel/user_namespace.c, from a work queue; observed on 5.10 to 7.3",
+			Source:   "namespaces(7): a namespace is torn down when the last process in it terminates, and max_user_namespaces limits how many may be created; observed on 4.19 and 5.10 to 7.3",
 			Features: []claim.Feature{feature.WritableSysctl("user.max_user_namespaces", "userns"), feature.UserNamespacesOfUsers()},
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				prepared(t, "userns.limit")

@@ -21,7 +21,7 @@ func Suite() claim.Suite {
 			English: "What the kernel answers when one more process, thread, namespace or mapping would exceed a limit, and that it recovers.",
 			Chinese: "再多一个进程、线程、namespace 或映射就会超出限制时，内核如何应答，以及之后能否恢复。",
 		},
-	}.Join(processClaims(), exemptionClaims(), namespaceClaims(), userNamespaceClaims(),
+	}.Join(infinityClaims(), processClaims(), exemptionClaims(), namespaceClaims(), userNamespaceClaims(),
 		threadsMaxClaims(), pidMaxClaims(), groupClaims(), nestedGroupClaims(),
 		memoryClaims(), commitClaims(), mapCountClaims(), deadlineClaims())
 }

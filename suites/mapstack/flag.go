@@ -20,7 +20,7 @@ func flagClaims() []claim.Claim {
 			ID: "MS-001", Level: verdict.Must,
 			English:  "mmap of private anonymous memory with MAP_STACK succeeds for one page, eight pages and 8 MiB.",
 			Chinese:  "带 MAP_STACK 的私有匿名 mmap 对 1 页、8 页和 8 MiB 都成功。",
-			Source:   "mm/mmap.c do_mmap: no error path mentions MAP_STACK (5.10 to 7.3); observed on every booted kernel",
+			Source:   "mmap(2), MAP_STACK: this flag is currently a no-op on Linux, and no entry of ERRORS is for it; observed on every booted kernel",
 			UserMode: claim.Emulated,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				for _, step := range sizes() {
@@ -35,7 +35,7 @@ func flagClaims() []claim.Claim {
 			ID: "MS-002", Level: verdict.Must,
 			English:  "A mapping made with MAP_STACK keeps the protection that was asked for, and its first and last byte can be written and read back.",
 			Chinese:  "带 MAP_STACK 的映射保持所请求的保护属性，其首字节和末字节均可写入并读回。",
-			Source:   "mm/mmap.c do_mmap; /proc/self/smaps and real writes on every booted kernel",
+			Source:   "mmap(2), MAP_STACK: this flag is currently a no-op on Linux; prot describes the desired memory protection: PROT_READ, pages may be read, PROT_WRITE, pages may be written; real writes on every booted kernel",
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				for _, step := range sizes() {
@@ -47,7 +47,7 @@ func flagClaims() []claim.Claim {
 			ID: "MS-003", Level: verdict.Must,
 			English:  "MAP_STACK needs no privilege: a process of user 65534 without capabilities gets usable memory.",
 			Chinese:  "MAP_STACK 不需要特权：用户 65534 且没有任何 capability 的进程也能得到可用内存。",
-			Source:   "mm/mmap.c do_mmap: no capability check depends on MAP_STACK; observed on every booted kernel",
+			Source:   "mmap(2), MAP_STACK: this flag is currently a no-op on Linux; capabilities(7) names no right for it; observed on every booted kernel",
 			UserMode: claim.HostMaps,
 			Check:    checkUnprivileged,
 		},
@@ -55,7 +55,7 @@ func flagClaims() []claim.Claim {
 			ID: "MS-004", Level: verdict.Must,
 			English:  "No mapping with MAP_STACK that would be allowed without it is refused as unsupported (EOPNOTSUPP) or unimplemented (ENOSYS).",
 			Chinese:  "凡不带 MAP_STACK 时允许的映射，加上 MAP_STACK 后都不会以 EOPNOTSUPP 或 ENOSYS 被拒绝。",
-			Source:   "include/linux/mman.h LEGACY_MAP_MASK contains MAP_STACK (4.19 to 7.3); MS-001, MS-003 and MS-007 demand more, and this is what the article says",
+			Source:   "mmap(2), MAP_STACK: this flag is currently a no-op on Linux; EOPNOTSUPP is for MAP_SYNC and for flags that MAP_SHARED_VALIDATE does not know; MS-001, MS-003 and MS-007 demand more, and this is what the article says",
 			UserMode: claim.Emulated,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				errnos := expect.Table(f)
@@ -70,7 +70,7 @@ func flagClaims() []claim.Claim {
 			ID: "MS-005", Level: verdict.Must,
 			English:  "Adding MAP_STACK changes nothing of a mapping's permissions, name, resident pages and VmFlags but, at most, the flag nh.",
 			Chinese:  "加上 MAP_STACK 后，映射的权限、名称、驻留页数和 VmFlags 除 nh 标志外没有任何变化。",
-			Source:   "include/linux/mman.h calc_vm_flag_bits; observed on every booted kernel",
+			Source:   "mmap(2), MAP_STACK: this flag is currently a no-op on Linux; Documentation/filesystems/proc.rst: the fields of smaps and VmFlags, and nh, no huge page advise flag, which it sets since 6.8 (commit c4608d1bf7c6); observed on every booted kernel",
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				plain, stack := t.Step("compare.plain"), t.Step("compare.stack")
@@ -104,7 +104,7 @@ func flagClaims() []claim.Claim {
 			ID: "MS-007", Level: verdict.Must,
 			English:  "Files can be mapped with MAP_STACK as MAP_SHARED, MAP_PRIVATE and MAP_SHARED_VALIDATE, and a shared mapping writes to the file while a private one does not.",
 			Chinese:  "文件可以带 MAP_STACK 以 MAP_SHARED、MAP_PRIVATE 和 MAP_SHARED_VALIDATE 方式映射；共享映射写入文件，私有映射不写入。",
-			Source:   "mm/mmap.c do_mmap with LEGACY_MAP_MASK; observed on every booted kernel",
+			Source:   "mmap(2), MAP_STACK: this flag is currently a no-op on Linux; MAP_SHARED, updates are carried through to the underlying file, MAP_PRIVATE, they are not, and MAP_SHARED_VALIDATE (since Linux 4.15), the same as MAP_SHARED; observed on every booted kernel",
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, kind := range []struct{ step, perms, file string }{
@@ -125,7 +125,7 @@ func flagClaims() []claim.Claim {
 			ID: "MS-008", Level: verdict.Must,
 			English:  "Every protection from PROT_NONE to PROT_READ|PROT_WRITE|PROT_EXEC is accepted with MAP_STACK and shown unchanged in maps, but for executable memory that a policy refuses without MAP_STACK as well; riscv64 may add reading to writing.",
 			Chinese:  "从 PROT_NONE 到 PROT_READ|PROT_WRITE|PROT_EXEC 的每种保护属性都可与 MAP_STACK 同用，并在 maps 中原样显示（策略对不带 MAP_STACK 的可执行内存也同样拒绝者除外）；riscv64 可为可写映射加上可读。",
-			Source:   "mm/mmap.c do_mmap; riscv64 from 7.0 shows write as read and write (arch/riscv/include/asm/mman.h)",
+			Source:   "mmap(2), MAP_STACK: this flag is currently a no-op on Linux; prot is PROT_NONE or the bitwise OR of the others; proc(5): the permissions in /proc/PID/maps; NOTES: on some architectures PROT_WRITE implies PROT_READ (riscv64 from 7.0, arch/riscv/include/asm/mman.h)",
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				for prot := uint64(0); prot < 8; prot++ {
@@ -142,7 +142,7 @@ func flagClaims() []claim.Claim {
 			ID: "MS-009", Level: verdict.Must,
 			English:  "MAP_STACK does not relax the mapping types: anonymous memory may be MAP_SHARED, but MAP_SHARED_VALIDATE or no type at all is EINVAL.",
 			Chinese:  "MAP_STACK 不放宽映射类型规则：匿名内存可用 MAP_SHARED，而 MAP_SHARED_VALIDATE 或不给类型则返回 EINVAL。",
-			Source:   "mm/mmap.c do_mmap, the switch on MAP_TYPE; observed on every booted kernel",
+			Source:   "mmap(2), MAP_STACK: this flag is currently a no-op on Linux; ERRORS: EINVAL, flags contained none of MAP_PRIVATE, MAP_SHARED, or MAP_SHARED_VALIDATE; do_mmap in mm/mmap.c (4.19 to 7.3) for anonymous memory with the last; observed on every booted kernel",
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				expect.OK(g, t.Step("type.shared"))
@@ -155,7 +155,7 @@ func flagClaims() []claim.Claim {
 			ID: "MS-011", Level: verdict.Must,
 			English:  "A MAP_STACK mapping is neither populated nor locked, and does not grow: touching the byte below it faults.",
 			Chinese:  "MAP_STACK 映射既不预先填充也不锁定，也不会向下增长：访问其下方一个字节会触发异常。",
-			Source:   "mm/mmap.c: only MAP_POPULATE, MAP_LOCKED and MAP_GROWSDOWN do; observed on every booted kernel",
+			Source:   "mmap(2), MAP_STACK: this flag is currently a no-op on Linux; MAP_POPULATE, MAP_LOCKED and MAP_GROWSDOWN are flags of their own; observed on every booted kernel",
 			UserMode: claim.HostMaps,
 			Check:    checkGrowth,
 		},
@@ -163,7 +163,7 @@ func flagClaims() []claim.Claim {
 			ID: "MS-012", Level: verdict.Must,
 			English:  "MAP_STACK does not change what MAP_NORESERVE, MAP_POPULATE, MAP_NONBLOCK, MAP_GROWSDOWN and MAP_HUGETLB do.",
 			Chinese:  "MAP_STACK 不改变 MAP_NORESERVE、MAP_POPULATE、MAP_NONBLOCK、MAP_GROWSDOWN 和 MAP_HUGETLB 的作用。",
-			Source:   "mm/mmap.c do_mmap; observed on every booted kernel",
+			Source:   "mmap(2), MAP_STACK: this flag is currently a no-op on Linux, and what each of the other flags does; observed on every booted kernel",
 			UserMode: claim.HostMaps,
 			Check:    checkCombinations,
 		},
@@ -171,7 +171,7 @@ func flagClaims() []claim.Claim {
 			ID: "MS-013", Level: verdict.Must,
 			English:  "A MAP_STACK mapping has no name in maps.",
 			Chinese:  "MAP_STACK 映射在 maps 中没有名字。",
-			Source:   "fs/proc/task_mmu.c show_map_vma: [stack:tid] is gone since 4.5; observed on every booted kernel",
+			Source:   "proc(5), /proc/PID/maps: if the pathname field is blank, this is an anonymous mapping; [stack:tid] was shown from 3.4 to 4.4 alone; observed on every booted kernel",
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, step := range sizes() {

@@ -19,7 +19,7 @@ func hugePageClaims() []claim.Claim {
 			ID: "MS-017", Level: verdict.Must,
 			English:  "Either every mapping with MAP_STACK carries nh or none does, one that does is not eligible for huge pages, and a mapping without MAP_STACK never carries it.",
 			Chinese:  "带 MAP_STACK 的映射要么全部带有 nh，要么全部没有；带 nh 的映射不能使用透明大页；不带 MAP_STACK 的映射从不带 nh。",
-			Source:   "include/linux/mman.h calc_vm_flag_bits; mm/huge_memory.c; observed on every booted kernel",
+			Source:   "mmap(2), MAP_STACK: this flag is currently a no-op on Linux, so that it has one effect at most; Documentation/filesystems/proc.rst: nh, no huge page advise flag, and THPeligible; commit c4608d1bf7c6; observed on every booted kernel",
 			UserMode: claim.HostMaps,
 			Check:    checkNoHugepage,
 		},
@@ -40,7 +40,7 @@ func hugePageClaims() []claim.Claim {
 			ID: "MS-015", Level: verdict.Must,
 			English:  "MADV_HUGEPAGE gives a MAP_STACK mapping hg and takes nh away, and MADV_NOHUGEPAGE does the opposite; without transparent huge pages both are EINVAL.",
 			Chinese:  "MADV_HUGEPAGE 为 MAP_STACK 映射加上 hg 并去掉 nh，MADV_NOHUGEPAGE 则相反；未配置透明大页时两者都返回 EINVAL。",
-			Source:   "mm/khugepaged.c hugepage_madvise, mm/madvise.c madvise_behavior_valid; observed on every booted kernel",
+			Source:   "madvise(2): MADV_HUGEPAGE and MADV_NOHUGEPAGE, available only if the kernel was configured with CONFIG_TRANSPARENT_HUGEPAGE, and ERRORS: EINVAL, advice is not valid; Documentation/filesystems/proc.rst, VmFlags: hg and nh; observed on every booted kernel",
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				huge, none := t.Step("thp.hugepage"), t.Step("thp.nohugepage")

@@ -28,7 +28,7 @@ func numberClaims() []claim.Claim {
 			ID: "MS-016", Level: verdict.Must,
 			English:  "The whole flag word MAP_PRIVATE|MAP_ANONYMOUS|MAP_STACK of an architecture with another MAP_ANONYMOUS asks for a file here and is EBADF with descriptor -1.",
 			Chinese:  "MAP_ANONYMOUS 数值不同的架构上的整个标志字 MAP_PRIVATE|MAP_ANONYMOUS|MAP_STACK 在本架构上表示映射文件，描述符为 -1 时返回 EBADF。",
-			Source:   "mm/mmap.c ksys_mmap_pgoff: fget before anything else when MAP_ANONYMOUS is absent; observed on mips64le",
+			Source:   "mmap(2), ERRORS: EBADF, fd is not a valid file descriptor and MAP_ANONYMOUS was not set; the numbers are in arch/*/include/uapi/asm/mman.h; observed on mips64le",
 			UserMode: claim.Emulated,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				own := expect.Table(f)

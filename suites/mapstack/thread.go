@@ -17,7 +17,7 @@ func threadClaims() []claim.Claim {
 			ID: "PR-009", Level: verdict.Must,
 			English:  "The thread stack of glibc works: 8 MiB mapped PROT_NONE with MAP_STACK, all but a guard page opened by mprotect, both ends usable, the guard faulting, nh unchanged, and gone after munmap.",
 			Chinese:  "glibc 的线程栈流程有效：带 MAP_STACK 以 PROT_NONE 映射 8 MiB，用 mprotect 打开保护页以外的部分，两端可用，保护页触发异常，nh 不变，munmap 后消失。",
-			Source:   "glibc 2.36 nptl/allocatestack.c; replayed on every booted kernel",
+			Source:   "mmap(2): PROT_NONE, and MAP_STACK, used in the glibc threading implementation; mprotect(2): the access protections; munmap(2): further references generate invalid memory references; glibc 2.36 nptl/allocatestack.c; replayed on every booted kernel",
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				checkThreadStack(g, t, "glibc")
@@ -30,7 +30,7 @@ func threadClaims() []claim.Claim {
 			ID: "PR-010", Level: verdict.Must,
 			English:  "The thread stack of musl works: mapped PROT_NONE without MAP_STACK, all but a guard page opened by mprotect, both ends usable, the guard faulting, never nh, and gone after munmap.",
 			Chinese:  "musl 的线程栈流程有效：不带 MAP_STACK 以 PROT_NONE 映射，用 mprotect 打开保护页以外的部分，两端可用，保护页触发异常，从不带 nh，munmap 后消失。",
-			Source:   "musl 1.2.3 src/thread/pthread_create.c; replayed on every booted kernel",
+			Source:   "mmap(2): PROT_NONE; mprotect(2): the access protections; munmap(2): further references generate invalid memory references; musl 1.2.3 src/thread/pthread_create.c; replayed on every booted kernel",
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				checkThreadStack(g, t, "musl")
@@ -42,7 +42,7 @@ func threadClaims() []claim.Claim {
 			ID: "PR-011", Level: verdict.Must,
 			English:  "MADV_DONTNEED empties a stack mapping: its pages are given back and read as zero, it stays writable, and its flags stay.",
 			Chinese:  "MADV_DONTNEED 清空栈映射：页面被归还且读出为零，映射仍可写，标志不变。",
-			Source:   "mm/madvise.c madvise_dontneed_single_vma; observed on every booted kernel",
+			Source:   "madvise(2): MADV_DONTNEED, subsequent accesses will succeed, with zero-fill-on-demand pages for anonymous private mappings; mmap(2), MAP_STACK: this flag is currently a no-op on Linux; observed on every booted kernel",
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				before, after := t.Step("dontneed.map"), t.Step("dontneed")

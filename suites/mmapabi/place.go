@@ -16,7 +16,7 @@ func placeClaims() []claim.Claim {
 			ID: "AD-001", Level: verdict.Must,
 			English:  "mmap counts in the pages that sysconf(_SC_PAGESIZE) promises: a mapping begins at a multiple of their size, and one byte takes one.",
 			Chinese:  "mmap 以 sysconf(_SC_PAGESIZE) 所报告的页为单位：映射起始地址是页大小的整数倍，映射一个字节占一页。",
-			Source:   "arch/*/include/asm/page.h; sysconf(3); observed with 4k, 16k and 64k pages",
+			Source:   "mmap(2): the kernel chooses a page-aligned address, and a file is mapped in multiples of the page size as returned by sysconf(_SC_PAGE_SIZE); sysconf(3); observed with 4k, 16k and 64k pages",
 			Needs:    []abi.Feature{abi.Sysconf},
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
@@ -36,7 +36,7 @@ func placeClaims() []claim.Claim {
 			ID: "MF-013", Level: verdict.Must,
 			English:  "MAP_FIXED_NOREPLACE maps a free address exactly, refuses an occupied one with EEXIST, also with MAP_FIXED, and an unaligned one with EINVAL, and harms nothing.",
 			Chinese:  "MAP_FIXED_NOREPLACE 精确映射空闲地址；地址被占用时以 EEXIST 拒绝（与 MAP_FIXED 并用时亦然），未对齐时以 EINVAL 拒绝，且不损坏已有内容。",
-			Source:   "do_mmap in mm/mmap.c; mmap(2)",
+			Source:   "mmap(2), MAP_FIXED_NOREPLACE (since Linux 4.17): enforces the address as MAP_FIXED does, never clobbers a preexisting mapped range and fails with EEXIST if it would; ERRORS: EINVAL for an address that is not aligned on a page boundary",
 			UserMode: claim.Emulated,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				o := t.Step("noreplace free")
@@ -58,7 +58,7 @@ func placeClaims() []claim.Claim {
 			ID: "MF-015", Level: verdict.Must,
 			English:  "MAP_FIXED replaces what is mapped at the address with fresh, zero-filled memory.",
 			Chinese:  "MAP_FIXED 用全新的、以零填充的内存替换该地址上已有的映射。",
-			Source:   "mmap_region in mm/mmap.c; mmap(2)",
+			Source:   "mmap(2): MAP_FIXED, the overlapped part of the existing mappings will be discarded; MAP_ANONYMOUS, the contents are initialized to zero",
 			UserMode: claim.Emulated,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				o := t.Step("fixed occupied")
@@ -72,7 +72,7 @@ func placeClaims() []claim.Claim {
 			ID: "MF-016", Level: verdict.Must,
 			English:  "MAP_FIXED refuses an unaligned address with EINVAL; without it an unaligned or occupied address is only a hint.",
 			Chinese:  "MAP_FIXED 以 EINVAL 拒绝未对齐的地址；没有它时，未对齐或被占用的地址只是提示。",
-			Source:   "get_unmapped_area in mm/mmap.c; mmap(2)",
+			Source:   "mmap(2): without MAP_FIXED the kernel picks a nearby page boundary, and a new address if another mapping already exists there; ERRORS: EINVAL for an address that is not aligned on a page boundary",
 			UserMode: claim.HostPlaces,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				expect.Errno(g, a, t.Step("fixed unaligned"), invalid)
@@ -89,7 +89,7 @@ func placeClaims() []claim.Claim {
 			ID: "MF-031", Level: verdict.Must,
 			English:  "The architecture's MAP_32BIT places a mapping below 2 GiB, and no other number does.",
 			Chinese:  "本架构的 MAP_32BIT 将映射置于 2 GiB 以下，其他数值都不会。",
-			Source:   "arch/x86/kernel/sys_x86_64.c: find_start_end",
+			Source:   "mmap(2): MAP_32BIT, put the mapping into the first 2 Gigabytes of the process address space, on x86-64 alone; without it the kernel attempts to create the mapping near the hint, which the probe gives; arch/x86/include/uapi/asm/mman.h",
 			UserMode: claim.HostPlaces,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				const limit = 2 << 30
@@ -134,7 +134,7 @@ func argumentClaims() []claim.Claim {
 			ID: "MF-018", Level: verdict.Must,
 			English:  "Without MAP_ANONYMOUS a descriptor that is not open is refused with EBADF; with it the descriptor is ignored.",
 			Chinese:  "没有 MAP_ANONYMOUS 时，mmap 以 EBADF 拒绝未打开的描述符；有它时忽略描述符。",
-			Source:   "ksys_mmap_pgoff in mm/mmap.c",
+			Source:   "mmap(2): MAP_ANONYMOUS, the fd argument is ignored; ERRORS: EBADF, fd is not a valid file descriptor and MAP_ANONYMOUS was not set",
 			UserMode: claim.Emulated,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				expect.Errno(g, a, t.Step("no file"), "EBADF")
@@ -147,7 +147,7 @@ func argumentClaims() []claim.Claim {
 			ID: "MF-019", Level: verdict.Must,
 			English:  "A file opened for reading is refused with EACCES as shared and writable, also by mprotect later, and accepted as private and writable.",
 			Chinese:  "以只读方式打开的文件不能以共享可写方式映射（EACCES；之后用 mprotect 改为可写亦然），但可以以私有可写方式映射。",
-			Source:   "do_mmap in mm/mmap.c; mprotect_fixup in mm/mprotect.c",
+			Source:   "mmap(2), ERRORS: EACCES, MAP_SHARED was requested and PROT_WRITE is set, but fd is not open in read/write (O_RDWR) mode; mprotect(2), ERRORS: EACCES for a file to which there is read-only access",
 			UserMode: claim.HostFiles,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				expect.Errno(g, a, t.Step("read-only file shared writable"), "EACCES")

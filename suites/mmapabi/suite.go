@@ -23,7 +23,7 @@ func Suite() claim.Suite {
 			English: "Whether the architecture's numbers for mmap do what their names say, those of other architectures do not, and which combinations mmap accepts.",
 			Chinese: "本架构的 mmap 数值是否名副其实，其他架构的数值是否无此作用，以及 mmap 接受哪些组合。",
 		},
-	}.Join(ruleClaims(), validateClaims(), placeClaims(), argumentClaims(), effectClaims(), growthClaims(), numberClaims())
+	}.Join(ruleClaims(), validateClaims(), placeClaims(), argumentClaims(), effectClaims(), growthClaims(), numberClaims(), fileClaims(), alikeClaims())
 }
 
 // definesSync excludes architectures without MAP_SYNC.

@@ -38,7 +38,7 @@ func claims() []claim.Claim {
 			ID: "SG-001", Level: verdict.Must,
 			English: "sigaltstack takes memory mapped with MAP_STACK as it takes any other, and signals are handled on it.",
 			Chinese: "sigaltstack 接受以 MAP_STACK 映射的内存，与其他内存无异，信号在其上得到处理。",
-			Source:  "do_sigaltstack in kernel/signal.c; OpenBSD alone wants MAP_STACK; observed on every booted kernel",
+			Source:  "sigaltstack(2): ss.ss_sp is the starting address of the stack, which the thread allocates; mmap(2), MAP_STACK: this flag is currently a no-op on Linux (OpenBSD alone wants it here); observed on every booted kernel",
 			Check:   inThread(checkAreas),
 		},
 		{
@@ -59,7 +59,7 @@ func claims() []claim.Claim {
 			ID: "SG-003", Level: verdict.Must,
 			English: "sigaltstack refuses flags that it does not know with EINVAL and leaves the signal stack as it was.",
 			Chinese: "sigaltstack 以 EINVAL 拒绝未知的标志，并保持信号栈不变。",
-			Source:  "do_sigaltstack in kernel/signal.c; sigaltstack(2)",
+			Source:  "sigaltstack(2), ERRORS: EINVAL, ss is not NULL and the ss_flags field contains an invalid flag; observed on every booted kernel",
 			Check: inThread(func(g gomega.Gomega, t claim.Transcript, a abi.Table) {
 				o := t.Step(in + "bad flags")
 				expect.Errno(g, a, o, "EINVAL")
@@ -70,7 +70,7 @@ func claims() []claim.Claim {
 			ID: "SG-004", Level: verdict.Must,
 			English: "A new thread has no alternate signal stack, although the thread that made it has one.",
 			Chinese: "新线程没有备用信号栈，即使创建它的线程有。",
-			Source:  "sas_ss_reset in copy_process, kernel/fork.c; sigaltstack(2); asked by the thread's first system call",
+			Source:  "sigaltstack(2), NOTES: a child created using clone(2) inherits the settings, unless the flags include CLONE_VM and do not include CLONE_VFORK, in which case the alternate signal stack is disabled; asked by the thread's first system call",
 			Needs:   []abi.Feature{abi.Trace},
 			Check: inThread(func(g gomega.Gomega, t claim.Transcript, _ abi.Table) {
 				parents(t)
@@ -84,7 +84,7 @@ func claims() []claim.Claim {
 			ID: "SG-101", Level: verdict.Must,
 			English: "A new process has the alternate signal stack of the thread that made it, with memory of its own as well as with CLONE_VFORK.",
 			Chinese: "新进程沿用创建它的线程的备用信号栈，无论它有自己的内存还是以 CLONE_VFORK 创建。",
-			Source:  "copy_process in kernel/fork.c; sigaltstack(2); observed on 5.10 to 7.3",
+			Source:  "sigaltstack(2), NOTES: a child created via fork(2) inherits a copy of its parent's alternate signal stack settings, and so does one created using clone(2), unless the flags include CLONE_VM and do not include CLONE_VFORK; observed on 5.10 to 7.3",
 			Needs:   []abi.Feature{abi.Trace},
 			Check: inThread(func(g gomega.Gomega, t claim.Transcript, _ abi.Table) {
 				parent := parents(t)

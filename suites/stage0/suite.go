@@ -212,14 +212,22 @@ func worldClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "SZ-012", Level: verdict.Must,
-			English:      "The kernel tells a new program its page size, which is one that the architecture has.",
-			Chinese:      "内核告知新程序其页大小，该大小是本架构所具有的之一。",
-			Source:       "getauxval(3): AT_PAGESZ, the system page size; the sizes are the choices of arch/*/Kconfig of 4.19 to 7.3. Go ends a program that is told a size which is no power of two (mallocinit in runtime/malloc.go)",
+			English:      "The kernel tells a new program its page size: one that the architecture has, and the one that munmap goes by.",
+			Chinese:      "内核告知新程序其页大小：该大小是本架构所具有的之一，也是 munmap 所依据的大小。",
+			Source:       "getauxval(3): AT_PAGESZ, the system page size; munmap(2): the address must be a multiple of the page size, and all pages containing a part of the range are unmapped; the sizes are the choices of arch/*/Kconfig of 4.19 to 7.3. Go ends a program that is told a size which is no power of two (mallocinit in runtime/malloc.go)",
 			Unsupported:  claim.Where(unassembled),
 			UserMode:     claim.Emulated,
 			Uninjectable: early, Factless: true,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				g.Expect(t.Step(stage0.Auxv).Uint("AT_PAGESZ")).To(gomega.BeElementOf(pageSizes(a.GOARCH)), "AT_PAGESZ on %s", a.GOARCH)
+				t.Step(stage0.MapPages).Result()
+				half := t.Step(stage0.HalfPage) // a smaller page would begin there
+				g.Expect(half.OK()).To(gomega.BeFalse(), "step %s: %s succeeds", half.Step, half.Call)
+				expect.OK(g, t.Step(stage0.OnePage))
+				killed(g, a, t.Step(stage0.FirstPage))
+				o := t.Step(stage0.NextPage) // a larger page would be gone
+				expect.OK(g, o)
+				g.Expect(o.Uint("status")).To(gomega.BeZero(), "step %s: how the child ended", o.Step)
 			}),
 		},
 		{

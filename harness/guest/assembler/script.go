@@ -16,6 +16,7 @@ type script struct {
 	pid, arguments, environment uint64
 	child, status               uint64
 	board                       uint64 // address of memory shared with children
+	page                        uint64 // the page size that the kernel told
 }
 
 // size is the length of every mapping, in bytes: a multiple of every page size.
@@ -43,7 +44,7 @@ const (
 // write emits the whole program.
 func write(a *assembler, t abi.Table) {
 	s := &script{reporter: newReporter(a), t: t}
-	for _, v := range []*uint64{&s.result, &s.pid, &s.arguments, &s.environment, &s.child, &s.status, &s.board} {
+	for _, v := range []*uint64{&s.result, &s.pid, &s.arguments, &s.environment, &s.child, &s.status, &s.board, &s.page} {
 		*v = a.variable()
 	}
 	s.start()
@@ -115,7 +116,6 @@ func (s *script) start() {
 	s.emit(s.load(8, v[1], v[0], 0))
 	s.emit(s.increment(v[0], v[0], 8))
 	s.whenIs(notEqual, v[1], 0, variables)
-	page := s.variable()
 	done, found, vector := s.label(), s.label(), s.here()
 	s.emit(s.load(8, v[1], v[0], 0))
 	s.whenIs(equal, v[1], atPageSize, found)
@@ -124,7 +124,7 @@ func (s *script) start() {
 	s.goTo(done)
 	s.place(found)
 	s.emit(s.load(8, v[2], v[0], 8))
-	s.put(page, v[2])
+	s.put(s.page, v[2])
 	s.place(done)
 
 	// getpid is another call on alpha, and not every emulator of sw64 has it. For
@@ -137,7 +137,7 @@ func (s *script) start() {
 	s.observe(stage0.Uname, "uname()",
 		value{"release", names + 2*field, true}, value{"version", names + 3*field, true}, value{"machine", names + 4*field, true})
 	s.get(v[0], s.pid)
-	s.observe(stage0.Auxv, "gettid()", value{"AT_PAGESZ", page, false})
+	s.observe(stage0.Auxv, "gettid()", value{"AT_PAGESZ", s.page, false})
 }
 
 // mmap maps private memory, writable or not. It returns the variable that holds the
@@ -170,6 +170,24 @@ func (s *script) maps() {
 		}
 	}
 	s.touch(stage0.ReadOnly, s.mmap(stage0.MapReadOnly, own, false), true)
+	s.onePage(s.mmap(stage0.MapPages, own, true))
+}
+
+// onePage unmaps the first page of a mapping, as long as the kernel said that a page is.
+// Before that it tries from the middle of that page on.
+func (s *script) onePage(at uint64) {
+	v, half, next := s.r.v, s.variable(), s.variable()
+	s.get(v[0], s.page)
+	s.get(v[1], at)
+	s.emit(s.binary(add, v[2], v[0], v[1]))
+	s.put(next, v[2])
+	s.emit(s.shift(false, v[0], v[0], 1))
+	s.emit(s.binary(add, v[0], v[0], v[1]))
+	s.put(half, v[0])
+	s.ask(stage0.HalfPage, "munmap(p+page/2, page)", s.t.Syscall.Munmap, held(half), held(s.page))
+	s.ask(stage0.OnePage, "munmap(p, page)", s.t.Syscall.Munmap, held(at), held(s.page))
+	s.touch(stage0.FirstPage, at, false)
+	s.touch(stage0.NextPage, next, false)
 }
 
 // use reads and writes a mapping, unmaps it, and reads it once more. Where mmap

@@ -24,6 +24,9 @@ type Claim struct {
 	// Source says where the expectation comes from: kernel file, man page,
 	// or the kernels it was observed on.
 	Source string
+	// Finding is the heading's name in docs/findings.md of a defect that is known to fail
+	// the claim; empty if none is. Both languages of that page have it as an anchor.
+	Finding string
 	// Probe is the probe whose transcript the check reads; empty means the
 	// probe of the suite.
 	Probe string

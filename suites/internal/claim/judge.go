@@ -76,6 +76,9 @@ func observed(c Claim, ev Evidence, t wire.Transcript, f facts.Facts) (verdict.S
 		// or its user may lack the right to it.
 		return verdict.NotRun, reason + unprivileged(f) + exitState(t.Exit)
 	}
+	if status == verdict.Fail && c.Finding != "" {
+		reason += "\na defect that fails this claim is known: docs/findings.md#" + c.Finding
+	}
 	if status == verdict.Fail && ev.Cell.Host != "" && f.UID != 0 {
 		// Claims expect root, as in guests. A user may rightly be refused
 		// (mmap_min_addr, RLIMIT_MEMLOCK), which is no fault of the kernel.

@@ -2,6 +2,7 @@ package feature
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/mapstack/conformance/harness/matrix/release"
 	"github.com/mapstack/conformance/suites/internal/claim"
@@ -167,6 +168,24 @@ func NewGroup() claim.Feature {
 				return claim.Sight{State: claim.Absent, How: fmt.Sprintf("%s (step %q of probe %s)", why, step, cloneflags)}
 			case o.Errno != 0:
 				return claim.Sight{State: claim.Absent, How: fmt.Sprintf("%s answers %s (step %q of probe %s)", o.Call, o.Error, step, cloneflags)}
+			}
+			return claim.Sight{State: claim.Present}
+		},
+	}
+}
+
+// ThreadRegister is the right to look at the thread register of a child with ptrace. Yama's
+// ptrace_scope 3 and the filters of containers take it away.
+func ThreadRegister(step string) claim.Feature {
+	return claim.Feature{
+		Name: "right to trace a child", Chinese: "跟踪子进程的权利", Probe: cloneflags,
+		Seen: func(s claim.Shown) claim.Sight {
+			o, ok := s.Step(cloneflags, step)
+			switch why := o.Unknown["register"]; {
+			case !ok:
+				return claim.Sight{State: claim.CouldNotTell, How: unreported(cloneflags, step)}
+			case strings.HasSuffix(why, "operation not permitted"):
+				return claim.Sight{State: claim.Absent, How: fmt.Sprintf("%s (step %q of probe %s)", why, step, cloneflags)}
 			}
 			return claim.Sight{State: claim.Present}
 		},

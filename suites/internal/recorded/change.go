@@ -60,3 +60,14 @@ func Success(ret string) func(*wire.Observation) {
 func Value(key, value string) func(*wire.Observation) {
 	return func(o *wire.Observation) { o.Values[key] = value }
 }
+
+// With returns a copy with other observations in place of those of the same step, and
+// with those whose step was not recorded. A claim whose step is newer than the recordings
+// is tried on it.
+func With(tr wire.Transcript, made ...wire.Observation) wire.Transcript {
+	tr.Observations = slices.DeleteFunc(slices.Clone(tr.Observations), func(o wire.Observation) bool {
+		return slices.ContainsFunc(made, func(m wire.Observation) bool { return m.Step == o.Step })
+	})
+	tr.Observations = append(tr.Observations, made...)
+	return tr
+}

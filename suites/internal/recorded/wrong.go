@@ -131,3 +131,34 @@ func One(t testing.TB, suite claim.Suite, id string, f facts.Facts, tr wire.Tran
 	t.Fatalf("suite %s has no claim %s", suite.Name, id)
 	return verdict.Outcome{}
 }
+
+// EveryAnswerDecides fails unless each claim passes on a transcript, and fails with each
+// wrong answer in the place of a right one. Every claim of the suite needs a wrong answer.
+func EveryAnswerDecides(t testing.TB, suite claim.Suite, f facts.Facts, right wire.Transcript, wrong []Wrong) {
+	t.Helper()
+	for _, c := range suite.Claims {
+		if o := One(t, suite, c.ID, f, right); o.Status != verdict.Pass {
+			t.Errorf("%s, right answers: %s: %s", c.ID, o.Status, o.Reason)
+		}
+		if !slices.ContainsFunc(wrong, func(w Wrong) bool { return w.Claim == c.ID }) {
+			t.Errorf("no wrong answer shows that %s can fail", c.ID)
+		}
+	}
+	for _, w := range wrong {
+		if o := One(t, suite, w.Claim, f, Change(t, right, w.Step, w.Change)); o.Status != verdict.Fail {
+			t.Errorf("%s with another %q: %s, want fail: %s", w.Claim, w.Step, o.Status, o.Reason)
+		}
+	}
+}
+
+// Only narrows a suite to some of its claims.
+func Only(suite claim.Suite, ids ...string) claim.Suite {
+	suite.Claims = slices.DeleteFunc(slices.Clone(suite.Claims), func(c claim.Claim) bool { return !slices.Contains(ids, c.ID) })
+	return suite
+}
+
+// Except narrows a suite to all claims but some.
+func Except(suite claim.Suite, ids ...string) claim.Suite {
+	suite.Claims = slices.DeleteFunc(slices.Clone(suite.Claims), func(c claim.Claim) bool { return slices.Contains(ids, c.ID) })
+	return suite
+}
