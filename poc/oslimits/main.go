@@ -96,7 +96,7 @@ func live(p *probe.P, of string, settings []setting) {
 		o.Set("pids.max", most)
 	}
 	o.Emit()
-	p.Observe(of).Child(probe.Child{Name: "enter", Args: args}).Emit()
+	p.Observe(of).Copy(probe.Copy{Name: "enter", Args: args, Body: enter}).Emit()
 	o = p.Observe(of + ".events")
 	if group == "" {
 		o.Set("pids", "absent")
@@ -155,7 +155,6 @@ func share(value string, settings []setting) string {
 
 // enter applies the limits, becomes an ordinary user, and executes the program.
 func enter(p *probe.P) {
-	runtime.LockOSThread() // what follows applies to this thread, and then to the program
 	if group := limit.Group(p.Args[0]); group != "" {
 		group.MustEnter()
 	}
@@ -214,6 +213,8 @@ func program(p *probe.P) {
 			up <- true
 			<-end
 		}()
+	}
+	for i := 0; i < threads; i++ {
 		<-up
 	}
 	p.Observe("up").Set("started", threads).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()

@@ -10,18 +10,44 @@ import (
 )
 
 func main() {
-	probe.Run(run, map[string]func(*probe.P){
+	children := map[string]func(*probe.P){
+		"executed": executed, "storm": storm, "stack": stackLimit, "overcommit": warmed(overcommit), "deadns": deadNamespace,
+	}
+	for name, body := range copies() {
+		children[name] = warmed(body)
+	}
+	probe.Run(run, children)
+}
+
+// copies returns what is done in a copy of the probe, by name. It needs no second
+// thread.
+func copies() map[string]func(*probe.P) {
+	return map[string]func(*probe.P){
 		"nproc": nproc, "exempt": exempt, "nocaps": withoutCapabilities, "maker": namespaceMaker, "namespace": oneNamespace,
-		"setuid": setuidThenExec, "executed": executed,
-		"threadsmax": threadsMax, "pidmax": pidMax, "pidns": pidNamespace, "pidns.inner": insidePIDNamespace,
-		"pids": pids, "v1": pidsOfVersion1, "memory": memoryGroup, "storm": storm,
-		"as": addressSpace, "data": data, "stack": stackLimit, "numbers": numbers,
-		"overcommit": overcommit, "mapcount": mapCount,
-		"deadline": deadline, "deadns": deadNamespace, "userns": userNamespaces,
-	})
+		"setuid": setuidThenExec, "threadsmax": threadsMax, "pidmax": pidMax, "pidns": pidNamespace, "pidns.inner": insidePIDNamespace,
+		"pids": pids, "v1": pidsOfVersion1, "memory": memoryGroup, "as": addressSpace, "data": data, "numbers": numbers,
+		"mapcount": mapCount, "deadline": deadline, "userns": userNamespaces,
+	}
+}
+
+// copied runs one of the copies as a step.
+func copied(p *probe.P, step string, c probe.Copy) {
+	c.Body = copies()[c.Name]
+	p.Observe(step).Copy(c).Emit()
+}
+
+// warmed lets a program of its own have what a copy has from the probe.
+func warmed(f func(*probe.P)) func(*probe.P) {
+	return func(p *probe.P) {
+		limit.Prewarm()
+		f(p)
+	}
 }
 
 func run(p *probe.P) {
+	// A copy cannot get more threads, and at a limit none gets memory. It is once enough:
+	// copies have what the probe has.
+	limit.Prewarm()
 	defaults(p)
 	whole := limit.WholeMachine()
 	p.Observe("machine").Set("ours", whole).Emit()
@@ -41,11 +67,20 @@ func run(p *probe.P) {
 	}
 	processLimits(p, whole)
 	for _, name := range []string{"setuid", "as", "data", "stack", "numbers", "deadline", "deadns"} {
-		p.Observe(name).Child(probe.Child{Name: name}).Emit()
+		child(p, name)
 	}
 	if whole {
 		controlGroups(p)
 	}
+}
+
+// child runs a child as the step of its name: a copy, if it can be one.
+func child(p *probe.P, name string) {
+	if copies()[name] != nil {
+		copied(p, name, probe.Copy{Name: name})
+		return
+	}
+	p.Observe(name).Child(probe.Child{Name: name}).Emit()
 }
 
 // lowering runs a child that changes limits of the machine, and restores them
@@ -60,7 +95,7 @@ func lowering(p *probe.P, name string, sysctls ...string) {
 		}
 		changed = append(changed, opened)
 	}
-	p.Observe(name).Child(probe.Child{Name: name}).Emit()
+	child(p, name)
 	for _, s := range changed {
 		s.Restore()
 	}
