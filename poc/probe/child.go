@@ -56,19 +56,19 @@ type Child struct {
 // how the child ended: exit (a status) or signal, then timedout and the head of
 // stderr.
 func (o *Obs) Child(c Child) *Obs {
-	return o.ended(c.run(o.pass))
+	return o.Ended(c.Run(o.Pass))
 }
 
-// pass emits an observation of a child.
-func (o *Obs) pass(sub wire.Observation) {
+// Pass emits an observation of a child, with this step's name and a dot as a prefix.
+func (o *Obs) Pass(sub wire.Observation) {
 	inner := o.p.Observe(o.o.Step + "." + sub.Step)
 	sub.Step = inner.o.Step
 	inner.o = sub
 	inner.Emit()
 }
 
-// ended records how a child ended.
-func (o *Obs) ended(exit wire.Exit, err error) *Obs {
+// Ended records how a child ended, or why it could not be started.
+func (o *Obs) Ended(exit wire.Exit, err error) *Obs {
 	if err != nil {
 		for _, key := range []string{"exit", "signal", "timedout", "stderr"} {
 			o.Unknown(key, "the child could not be started: "+err.Error())
@@ -87,7 +87,8 @@ func (o *Obs) ended(exit wire.Exit, err error) *Obs {
 	return o
 }
 
-func (c Child) run(observe func(wire.Observation)) (wire.Exit, error) {
+// Run runs a child to its end and passes on what it observes.
+func (c Child) Run(observe func(wire.Observation)) (wire.Exit, error) {
 	limit := c.Limit
 	if limit == 0 {
 		limit = childLimit

@@ -52,10 +52,10 @@ func (o *Obs) Copy(c Copy) *Obs {
 	for attempt := 0; attempt < copyAttempts; attempt++ {
 		f, err := follow(childLimit, func(stdout, stderr int) (int, error) { return c.start(o.p.Kernel, stdout, stderr) })
 		if err != nil {
-			return o.ended(wire.Exit{}, err)
+			return o.Ended(wire.Exit{}, err)
 		}
 		if f.wakes() {
-			return o.ended(f.end(o.pass), nil)
+			return o.Ended(f.end(o.Pass), nil)
 		}
 		f.abandon()
 	}
