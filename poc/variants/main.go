@@ -29,7 +29,7 @@ var programs = []struct{ name, program, crowd, handful string }{
 	{"stock", "threadstacks", "once", "few"},
 	{"strict", "threadstacks-strict", "once", "few"},
 	{"fallback", "threadstacks-fallback", "once", "few"},
-	{"detector", "stackfallback", "once", "once"},
+	{"detector", "stackfallback", "once", "few"},
 }
 
 // patience bounds a run of all programs: a minute for each, as for any child.
