@@ -13,7 +13,7 @@ import (
 )
 
 // Copy is a child that needs no new program: a copy of this process with one thread. It
-// costs a tenth of a Go program that starts.
+// costs an emulated guest a small part of what a Go program costs that starts.
 type Copy struct {
 	// Name, Args and UID are those of the Child that runs where this process cannot be
 	// copied.
