@@ -11,7 +11,10 @@ import (
 
 func main() {
 	children := map[string]func(*probe.P){
-		"executed": executed, "storm": storm, "stack": stackLimit, "overcommit": warmed(overcommit), "deadns": deadNamespace,
+		"executed": executed, "storm": storm, "stack": stackLimit, "deadns": deadNamespace, "overcommit": warmed(overcommit),
+		// At these limits the runtime gets no memory for itself. What it has left is
+		// known of a program that has just begun, and not of a copy.
+		"as": warmed(addressSpace), "data": warmed(data), "mapcount": warmed(mapCount),
 	}
 	for name, body := range copies() {
 		children[name] = warmed(body)
@@ -25,8 +28,7 @@ func copies() map[string]func(*probe.P) {
 	return map[string]func(*probe.P){
 		"nproc": nproc, "exempt": exempt, "nocaps": withoutCapabilities, "maker": namespaceMaker, "namespace": oneNamespace,
 		"setuid": setuidThenExec, "threadsmax": threadsMax, "pidmax": pidMax, "pidns": pidNamespace, "pidns.inner": insidePIDNamespace,
-		"pids": pids, "v1": pidsOfVersion1, "memory": memoryGroup, "as": addressSpace, "data": data, "numbers": numbers,
-		"mapcount": mapCount, "deadline": deadline, "userns": userNamespaces,
+		"pids": pids, "v1": pidsOfVersion1, "memory": memoryGroup, "numbers": numbers, "deadline": deadline, "userns": userNamespaces,
 	}
 }
 
@@ -45,8 +47,7 @@ func warmed(f func(*probe.P)) func(*probe.P) {
 }
 
 func run(p *probe.P) {
-	// A copy cannot get more threads, and at a limit none gets memory. It is once enough:
-	// copies have what the probe has.
+	// Copies lower limits of the machine, at which the probe itself gets no threads.
 	limit.Prewarm()
 	defaults(p)
 	whole := limit.WholeMachine()
