@@ -213,8 +213,6 @@ func program(p *probe.P) {
 			up <- true
 			<-end
 		}()
-	}
-	for i := 0; i < threads; i++ {
 		<-up
 	}
 	p.Observe("up").Set("started", threads).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
