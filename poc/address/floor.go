@@ -21,7 +21,7 @@ const (
 // child.
 func (m placer) floors() {
 	before, err := os.ReadFile(minAddr)
-	m.Observe("floor").Child(probe.Child{Name: "floor"}).Emit()
+	m.Observe("floor").Copy(probe.Copy{Name: "floor", Body: func(p *probe.P) { placer{p}.floor() }}).Emit()
 	o := m.Observe("floor restored")
 	if err == nil {
 		err = os.WriteFile(minAddr, before, 0)

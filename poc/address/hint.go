@@ -50,7 +50,7 @@ func (m placer) hint(step string, at uintptr) {
 // free reports whether nothing is mapped in a range. If that is not known, it
 // records the reason under "free".
 func (m placer) free(o *probe.Obs, at, length uintptr) (free, known bool) {
-	mapped, err := probe.Mappings()
+	mapped, err := probe.Layout()
 	if err != nil {
 		o.Unknown("free", err.Error())
 		return false, false

@@ -33,7 +33,7 @@ func (m placer) layouts() {
 		m.Observe(fmt.Sprintf("run %d", n)).Child(probe.Child{Name: "layout"}).Emit()
 	}
 	for _, how := range []string{"compat", "unlimited", "fixed"} {
-		m.Observe(how).Child(probe.Child{Name: "under", Args: []string{how}}).Emit()
+		m.Observe(how).Copy(probe.Copy{Name: "under", Args: []string{how}, Body: func(p *probe.P) { placer{p}.under() }}).Emit()
 	}
 
 	before, err := os.ReadFile(legacyLayout)
@@ -118,7 +118,7 @@ func (m placer) layout() {
 func (m placer) places() {
 	o := m.Observe("places")
 	defer o.Emit()
-	mapped, err := probe.Mappings()
+	mapped, err := probe.Layout()
 	if err != nil {
 		o.Unknown("stack", err.Error()).Unknown("vdso", err.Error()).Unknown("top", err.Error())
 		return

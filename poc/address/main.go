@@ -27,12 +27,13 @@ func run(p *probe.P) {
 	m := placer{p}
 	m.hints()
 	m.floors()
-	p.Observe("root").Child(probe.Child{Name: "low"}).Emit()
-	p.Observe("user").Child(probe.Child{Name: "low", UID: nobody}).Emit()
+	low := func(p *probe.P) { placer{p}.low() }
+	p.Observe("root").Copy(probe.Copy{Name: "low", Body: low}).Emit()
+	p.Observe("user").Copy(probe.Copy{Name: "low", Body: low, UID: nobody}).Emit()
 	m.layouts()
-	p.Observe("align").Child(probe.Child{Name: "align"}).Emit()
-	p.Observe("space").Child(probe.Child{Name: "space"}).Emit()
-	p.Observe("window").Child(probe.Child{Name: "window"}).Emit()
+	p.Observe("align").Copy(probe.Copy{Name: "align", Body: func(p *probe.P) { placer{p}.align() }}).Emit()
+	p.Observe("space").Copy(probe.Copy{Name: "space", Body: func(p *probe.P) { placer{p}.space() }}).Emit()
+	p.Observe("window").Copy(probe.Copy{Name: "window", Body: func(p *probe.P) { placer{p}.window() }}).Emit()
 }
 
 // nobody is a user without capabilities.

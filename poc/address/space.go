@@ -123,7 +123,7 @@ func (m placer) fill() {
 		}
 	}
 	o.Set("mappings", made).Set("end", end).Set("length", uintptr(chunk))
-	mapped, err := probe.Mappings()
+	mapped, err := probe.Layout()
 	if err != nil {
 		o.Unknown("free", err.Error())
 		return

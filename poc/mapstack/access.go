@@ -62,7 +62,7 @@ func (m mapper) mprotects(step string, flags uint64) {
 // that the kernel gave the signal.
 func (m mapper) deaths() {
 	for _, how := range []string{"none", "readonly", "unmapped"} {
-		m.Observe("death." + how).Child(probe.Child{Name: "access", Args: []string{how}}).Emit()
+		m.Observe("death." + how).Copy(probe.Copy{Name: "access", Args: []string{how}, Body: func(p *probe.P) { mapper{p}.dieByAccess(p.Args) }}).Emit()
 	}
 }
 

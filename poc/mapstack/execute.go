@@ -46,7 +46,9 @@ func (m mapper) execution() {
 	m.processor()
 	for _, kind := range m.kinds() {
 		for _, way := range m.ways() {
-			m.Observe("run." + kind.name + "." + way.name).Child(probe.Child{Name: "run", Args: []string{kind.name, way.name}}).Emit()
+			m.Observe("run." + kind.name + "." + way.name).Copy(probe.Copy{
+				Name: "run", Args: []string{kind.name, way.name}, Body: func(p *probe.P) { mapper{p}.run(p.Args) },
+			}).Emit()
 		}
 	}
 }

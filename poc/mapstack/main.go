@@ -16,7 +16,7 @@ func Main() {
 	probe.Run(func(p *probe.P) {
 		m := mapper{p}
 		m.sizes()
-		p.Observe("unprivileged").Child(probe.Child{Name: "unprivileged", UID: 65534}).Emit()
+		p.Observe("unprivileged").Copy(probe.Copy{Name: "unprivileged", UID: 65534, Body: unprivileged}).Emit()
 		m.comparison()
 		m.merging()
 		m.files()
@@ -40,22 +40,25 @@ func Main() {
 		m.forks()
 		m.hugePages()
 		m.execution()
-		p.Observe("lockall").Child(probe.Child{Name: "lockall"}).Emit()
-		p.Observe("implied").Child(probe.Child{Name: "implied"}).Emit()
-		p.Observe("mdwe").Child(probe.Child{Name: "mdwe"}).Emit()
+		p.Observe("lockall").Copy(probe.Copy{Name: "lockall", Body: func(p *probe.P) { mapper{p}.lockAll() }}).Emit()
+		p.Observe("implied").Copy(probe.Copy{Name: "implied", Body: func(p *probe.P) { mapper{p}.impliedExec() }}).Emit()
+		p.Observe("mdwe").Copy(probe.Copy{Name: "mdwe", Body: func(p *probe.P) { mapper{p}.denyWriteExec() }}).Emit()
 	}, map[string]func(*probe.P){
-		"unprivileged": func(p *probe.P) {
-			o := p.Observe("who").Set("uid", os.Getuid())
-			capabilities(o)
-			o.Emit()
-			mapper{p}.sizes()
-		},
-		"access":  func(p *probe.P) { mapper{p}.dieByAccess(p.Args) },
-		"implied": func(p *probe.P) { mapper{p}.impliedExec() },
-		"run":     func(p *probe.P) { mapper{p}.run(p.Args) },
-		"lockall": func(p *probe.P) { mapper{p}.lockAll() },
-		"mdwe":    func(p *probe.P) { mapper{p}.denyWriteExec() },
+		"unprivileged": unprivileged,
+		"access":       func(p *probe.P) { mapper{p}.dieByAccess(p.Args) },
+		"implied":      func(p *probe.P) { mapper{p}.impliedExec() },
+		"run":          func(p *probe.P) { mapper{p}.run(p.Args) },
+		"lockall":      func(p *probe.P) { mapper{p}.lockAll() },
+		"mdwe":         func(p *probe.P) { mapper{p}.denyWriteExec() },
 	})
+}
+
+// unprivileged makes the first mappings as a user.
+func unprivileged(p *probe.P) {
+	o := p.Observe("who").Set("uid", os.Getuid())
+	capabilities(o)
+	o.Emit()
+	mapper{p}.sizes()
 }
 
 // mapper makes the mappings of all steps.

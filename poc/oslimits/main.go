@@ -97,7 +97,7 @@ func live(p *probe.P, of string, settings []setting) {
 		o.Set("pids.max", most)
 	}
 	o.Emit()
-	p.Observe(of).Child(probe.Child{Name: "enter", Args: args}).Emit()
+	p.Observe(of).Copy(probe.Copy{Name: "enter", Args: args, Body: enter}).Emit()
 	o = p.Observe(of + ".events")
 	if group == "" {
 		o.Set("pids", "absent")
@@ -156,7 +156,6 @@ func share(value string, settings []setting) string {
 
 // enter applies the limits, becomes an ordinary user, and executes the program.
 func enter(p *probe.P) {
-	runtime.LockOSThread() // what follows applies to this thread, and then to the program
 	if group := limit.Group(p.Args[0]); group != "" {
 		group.MustEnter()
 	}

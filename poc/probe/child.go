@@ -1,7 +1,7 @@
 package probe
 
 import (
-	"io"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -56,12 +56,19 @@ type Child struct {
 // how the child ended: exit (a status) or signal, then timedout and the head of
 // stderr.
 func (o *Obs) Child(c Child) *Obs {
-	exit, err := c.run(func(sub wire.Observation) {
-		inner := o.p.Observe(o.o.Step + "." + sub.Step)
-		sub.Step = inner.o.Step
-		inner.o = sub
-		inner.Emit()
-	})
+	return o.Ended(c.Run(o.Pass))
+}
+
+// Pass emits an observation of a child, with this step's name and a dot as a prefix.
+func (o *Obs) Pass(sub wire.Observation) {
+	inner := o.p.Observe(o.o.Step + "." + sub.Step)
+	sub.Step = inner.o.Step
+	inner.o = sub
+	inner.Emit()
+}
+
+// Ended records how a child ended, or why it could not be started.
+func (o *Obs) Ended(exit wire.Exit, err error) *Obs {
 	if err != nil {
 		for _, key := range []string{"exit", "signal", "timedout", "stderr"} {
 			o.Unknown(key, "the child could not be started: "+err.Error())
@@ -80,56 +87,21 @@ func (o *Obs) Child(c Child) *Obs {
 	return o
 }
 
-func (c Child) run(observe func(wire.Observation)) (wire.Exit, error) {
-	var exit wire.Exit
-	stdout, stdoutW, err := os.Pipe()
-	if err != nil {
-		return exit, err
-	}
-	defer stdout.Close()
-	stderr, stderrW, err := os.Pipe()
-	if err != nil {
-		stdoutW.Close()
-		return exit, err
-	}
-	defer stderr.Close()
-	cmd := c.command()
-	cmd.Stdout, cmd.Stderr = stdoutW, stderrW
-	err = cmd.Start()
-	stdoutW.Close()
-	stderrW.Close()
-	if err != nil {
-		return exit, err
-	}
-
-	said := make(chan string, 1)
-	go func() { said <- head(stderr, maxChildStderr) }()
+// Run runs a child to its end and passes on what it observes.
+func (c Child) Run(observe func(wire.Observation)) (wire.Exit, error) {
 	limit := c.Limit
 	if limit == 0 {
 		limit = childLimit
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		kill := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-		timer := time.AfterFunc(limit, kill)
-		_ = cmd.Wait() // ProcessState has the result
-		exit.TimedOut = !timer.Stop()
-		kill() // a process left behind would hold the pipes
-		_ = stdout.SetReadDeadline(time.Now().Add(pipeWait))
-		_ = stderr.SetReadDeadline(time.Now().Add(pipeWait))
-	}()
-	exit.Dropped = wire.ReadObservations(stdout, maxChildLine, maxChildLines, observe)
-	exit.Stderr = <-said
-	<-ended
-	exit.Code = cmd.ProcessState.ExitCode()
-	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		exit.Signal = status.Signal().String()
+	f, err := follow(limit, func(stdout, stderr int) (int, error) { return c.start(stdout, stderr) })
+	if err != nil {
+		return wire.Exit{}, err
 	}
-	return exit, nil
+	return f.end(observe), nil
 }
 
-func (c Child) command() *exec.Cmd {
+// start executes the program of a child.
+func (c Child) start(stdout, stderr int) (int, error) {
 	// One file is every probe: the name in argv[0] makes it this one.
 	path, argv := "/proc/self/exe", append([]string{os.Args[0], childFlag, c.Name}, c.Args...)
 	if c.Program != "" {
@@ -138,24 +110,43 @@ func (c Child) command() *exec.Cmd {
 	if emulator := strings.Fields(os.Getenv(EmulatorVariable)); len(emulator) > 0 {
 		path, argv = emulator[0], append(emulator, argv...) // /proc/self/exe would be the emulator itself
 	}
-	cmd := exec.Command(path)
-	cmd.Args = argv
-	// The reason of a Go program's death is needed, not its goroutines.
-	cmd.Env = append(append(os.Environ(), "GOTRACEBACK=none", wire.SyncVariable+"="), c.Env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	path, err := exec.LookPath(path)
+	if err != nil {
+		return 0, err
+	}
+	stdin, err := syscall.Open(os.DevNull, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("open %s: %w", os.DevNull, err)
+	}
+	defer syscall.Close(stdin)
+	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if c.UID != 0 {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: c.UID, Gid: c.UID}
+		attr.Credential = &syscall.Credential{Uid: c.UID, Gid: c.UID}
 	}
 	if c.Attr != nil {
-		c.Attr(cmd.SysProcAttr)
+		c.Attr(attr)
 	}
-	return cmd
+	return syscall.ForkExec(path, argv, &syscall.ProcAttr{
+		// The reason of a Go program's death is needed, not its goroutines.
+		Env:   environment(append([]string{"GOTRACEBACK=none"}, c.Env...)),
+		Files: []uintptr{uintptr(stdin), uintptr(stdout), uintptr(stderr)},
+		Sys:   attr,
+	})
 }
 
-// head returns the first limit bytes and discards the rest, so that the writer does
-// not block.
-func head(r io.Reader, limit int64) string {
-	kept, _ := io.ReadAll(io.LimitReader(r, limit))
-	_, _ = io.Copy(io.Discard, r)
-	return string(kept)
+// environment returns this process's environment with variables added. The last of
+// those with the same name counts.
+func environment(added []string) []string {
+	var all []string
+	for _, v := range append(os.Environ(), added...) {
+		name := v[:strings.IndexByte(v, '=')+1]
+		kept := all[:0]
+		for _, other := range all {
+			if name == "" || !strings.HasPrefix(other, name) {
+				kept = append(kept, other)
+			}
+		}
+		all = append(kept, v)
+	}
+	return all
 }

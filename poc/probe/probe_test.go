@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/mapstack/conformance/poc/sys"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -205,6 +208,85 @@ func TestChildrenEndAsTheyDid(t *testing.T) {
 	}
 }
 
+// TestCopiesEndAsTheyDid fails if a copy's observations or its end are not those of a
+// child that is a program.
+func TestCopiesEndAsTheyDid(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // as in a probe
+	say := func(p *P) { p.Observe("said").Set("args", strings.Join(p.Args, ",")).Set("uid", os.Getuid()).Emit() }
+	for name, tt := range map[string]struct {
+		body func(*P)
+		want map[string]string
+		step string
+	}{
+		"a copy that speaks": {say, map[string]string{"exit": "0", "timedout": "false", "stderr": ""}, "step.said"},
+		"a copy that faults": {func(p *P) { Poke(p.Page) }, map[string]string{"exit": "2", "timedout": "false"}, ""},
+		"a copy that is killed": {func(p *P) { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) },
+			map[string]string{"signal": "killed", "timedout": "false"}, ""},
+		"a copy with a copy": {func(p *P) { p.Observe("in").Copy(Copy{Body: say}).Emit() },
+			map[string]string{"exit": "0", "stderr": ""}, "step.in.said"},
+		"a copy with a child": {func(p *P) { p.Observe("in").Child(Child{Name: "speak"}).Emit() },
+			map[string]string{"exit": "0", "stderr": ""}, "step.in.said"},
+		"a copy that leaves a process behind": {func(p *P) {
+			_, _ = p.Kernel.Clone(&sys.CloneArgs{Flags: p.Kernel.Signal.Chld, Pause: true})
+		}, map[string]string{"exit": "0", "timedout": "false"}, ""},
+	} {
+		p, got := recorder(t)
+		p.Observe("step").Copy(Copy{Name: "speak", Body: tt.body}).Emit()
+		first, last := (*got)[0], (*got)[len(*got)-1]
+		for key, want := range tt.want {
+			if have, ok := last.Values[key]; !ok || have != want {
+				t.Errorf("%s: %s is %q, want %q", name, key, have, want)
+			}
+		}
+		if tt.step != "" && first.Step != tt.step {
+			t.Errorf("%s: %+v", name, *got)
+		}
+		if name == "a copy that faults" && !strings.Contains(last.Values["stderr"], "signal SIGSEGV: segmentation violation code=0x1") {
+			t.Errorf("%s: %q", name, last.Values["stderr"])
+		}
+	}
+}
+
+// TestCopiesHaveTheRightsAskedFor fails if a copy is another user than it is said to be,
+// or has other capabilities.
+func TestCopiesHaveTheRightsAskedFor(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can make a process of another user")
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	body := func(p *P) {
+		o := p.Observe("who").Set("uid", os.Getuid())
+		text, err := os.ReadFile("/proc/self/status")
+		o.Set("error", err)
+		for _, line := range strings.Split(string(text), "\n") {
+			if strings.HasPrefix(line, "CapEff:") {
+				o.Set("capeff", strings.TrimSpace(line[len("CapEff:"):]))
+			}
+		}
+		o.Emit()
+	}
+	const kill = 5 // CAP_KILL
+	for _, tt := range []struct {
+		copy        Copy
+		uid, capeff string
+	}{
+		{Copy{UID: 65534}, "65534", "0000000000000000"},
+		{Copy{UID: 65534, Keep: kill}, "65534", "0000000000000020"},
+		{Copy{Namespaces: newUser}, "0", ""},
+	} {
+		tt.copy.Body = body
+		p, got := recorder(t)
+		p.Observe("step").Copy(tt.copy).Emit()
+		if v := (*got)[0].Values; v["uid"] != tt.uid || v["error"] != "<nil>" || tt.capeff != "" && v["capeff"] != tt.capeff {
+			t.Errorf("%+v", *got)
+		}
+	}
+}
+
 func TestChildRunsAsAnotherUser(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can start a process as another user")
@@ -229,7 +311,7 @@ func FuzzSmaps(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	if vmas, err := parseSmaps(strings.NewReader(string(own))); err != nil || len(vmas) < 5 {
+	if vmas, err := parseSmaps(strings.NewReader(string(own)), all); err != nil || len(vmas) < 5 {
 		f.Fatalf("%d mappings of this process, %v", len(vmas), err)
 	}
 	f.Add(own)
@@ -237,7 +319,7 @@ func FuzzSmaps(f *testing.F) {
 	f.Add([]byte("Size: 4 kB\n"))
 	f.Add([]byte("1-0 rw-p 0 0:0 0\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		vmas, err := parseSmaps(strings.NewReader(string(b)))
+		vmas, err := parseSmaps(strings.NewReader(string(b)), all)
 		if err != nil {
 			return
 		}

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 const (
 	smaps = "/proc/self/smaps"
+	maps  = "/proc/self/maps"
 	// maxSmaps bounds what is read, in bytes. The smaps of a probe is below 100 KiB.
 	maxSmaps = 16 << 20
 	// maxSmapsLine bounds one line, in bytes: a path of 4 KiB in octal escapes.
@@ -55,58 +57,90 @@ func (o *Obs) VMA(prefix string, addr uintptr) *Obs {
 // Lookup returns the mapping of this process that contains addr, and whether there
 // is one.
 func Lookup(addr uintptr) (VMA, bool, error) {
-	vmas, err := Mappings()
-	if err != nil {
+	// The rest of the file is neither read nor parsed: the kernel walks the pages of
+	// each mapping that it shows.
+	vmas, err := read(smaps, func(v VMA) verdict {
+		switch {
+		case v.End <= addr:
+			return skip
+		case addr < v.Start:
+			return stop
+		}
+		return keep
+	})
+	if err != nil || len(vmas) == 0 {
 		return VMA{}, false, err
 	}
-	for _, v := range vmas {
-		if v.Start <= addr && addr < v.End {
-			return v, true, nil
-		}
-	}
-	return VMA{}, false, nil
+	return vmas[0], true, nil
 }
 
 // Mappings returns the mappings of this process, the lowest first.
-func Mappings() ([]VMA, error) {
-	f, err := os.Open(smaps)
+func Mappings() ([]VMA, error) { return read(smaps, all) }
+
+// Layout returns the mappings of this process as Mappings does, without their Fields.
+// The kernel tells these sooner.
+func Layout() ([]VMA, error) { return read(maps, all) }
+
+// verdict tells what to do with a mapping that was read.
+type verdict int
+
+const (
+	keep verdict = iota
+	skip         // it is not needed
+	stop         // neither it nor those after it are
+)
+
+func all(VMA) verdict { return keep }
+
+func read(path string, judge func(VMA) verdict) ([]VMA, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	vmas, err := parseSmaps(io.LimitReader(f, maxSmaps))
+	vmas, err := parseSmaps(io.LimitReader(f, maxSmaps), judge)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", smaps, err)
+		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return vmas, nil
 }
 
 // parseSmaps reads the format of fs/proc/task_mmu.c. For each mapping it has a line
-// as in maps, followed by the fields.
-func parseSmaps(r io.Reader) ([]VMA, error) {
+// as in maps, followed by the fields. It returns the mappings that judge keeps.
+func parseSmaps(r io.Reader, judge func(VMA) verdict) ([]VMA, error) {
 	var vmas []VMA
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxSmapsLine)
+	began, kept := false, false
 	for lines.Scan() {
-		line := lines.Text()
+		line := lines.Bytes()
 		// A field's name ends in a colon before any space. A mapping's line begins
 		// with its range.
 		word := line
-		if space := strings.IndexByte(line, ' '); space >= 0 {
+		if space := bytes.IndexByte(line, ' '); space >= 0 {
 			word = line[:space]
 		}
-		if strings.HasSuffix(word, ":") {
-			if len(vmas) == 0 {
+		if bytes.HasSuffix(word, []byte(":")) {
+			if !began {
 				return nil, fmt.Errorf("field %q comes before any mapping", word)
 			}
-			vmas[len(vmas)-1].Fields[word[:len(word)-1]] = strings.TrimSpace(line[len(word):])
+			if kept {
+				vmas[len(vmas)-1].Fields[string(word[:len(word)-1])] = string(bytes.TrimSpace(line[len(word):]))
+			}
 			continue
 		}
-		v, err := parseMapping(line)
+		v, err := parseMapping(string(line))
 		if err != nil {
 			return nil, err
 		}
-		vmas = append(vmas, v)
+		began, kept = true, false
+		switch judge(v) {
+		case stop:
+			return vmas, nil
+		case keep:
+			v.Fields, kept = map[string]string{}, true
+			vmas = append(vmas, v)
+		}
 	}
 	return vmas, lines.Err()
 }
@@ -135,7 +169,7 @@ func parseMapping(line string) (VMA, error) {
 	if len(parts[1]) != 4 {
 		return VMA{}, fmt.Errorf("%q are no permissions", parts[1])
 	}
-	v := VMA{Start: uintptr(start), End: uintptr(end), Perms: parts[1], Fields: map[string]string{}}
+	v := VMA{Start: uintptr(start), End: uintptr(end), Perms: parts[1]}
 	if len(parts) == 6 {
 		v.Name = strings.TrimSpace(parts[5])
 	}

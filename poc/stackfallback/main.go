@@ -5,7 +5,8 @@
 //
 // plain never uses the flag. strict always does, and without a stack it dies as the
 // Go runtime's newosproc does. fallback asks the detector once, and uses the flag
-// unless the answer is no. With the argument "once" only fallback runs.
+// unless the answer is no. With the argument "once" only fallback runs, and with "few"
+// it wants 16 stacks.
 //
 // These children have the stock Go runtime, whose threads have their own stacks.
 // Each thread writes to both ends of the stack that the allocator gave for it.
@@ -21,11 +22,11 @@ func Main() {
 	probe.Run(func(p *probe.P) {
 		detect(p)
 		modes := []string{"plain", "strict", "fallback"}
-		if len(p.Args) == 1 && p.Args[0] == "once" {
+		if len(p.Args) == 1 && (p.Args[0] == "once" || p.Args[0] == few) {
 			modes = modes[2:]
 		}
 		for _, mode := range modes {
-			p.Observe(mode).Child(probe.Child{Name: mode}).Emit()
+			p.Observe(mode).Child(probe.Child{Name: mode, Args: p.Args}).Emit()
 		}
 	}, map[string]func(*probe.P){
 		"plain":  func(p *probe.P) { threads(p, 0) },

@@ -12,7 +12,9 @@ import (
 
 const (
 	// wanted is the number of threads. It is more than the Go runtime has itself.
-	wanted = 40
+	wanted, wantedFew = 40, 16
+	// few is the argument that asks for the smaller number.
+	few = "few"
 	// stackSize is the size of a g0 stack in bytes: 16 KiB since Go 1.20 (malg in
 	// allocm).
 	stackSize = 16 << 10
@@ -27,9 +29,13 @@ func threads(p *probe.P, flags uint64) {
 	o := p.Observe("allocator")
 	o.Set("flags", fmt.Sprintf("%#x", flags)).Set("stack flag", flags&p.Kernel.Map.Stack != 0).Emit()
 
+	n := wanted
+	if len(p.Args) == 1 && p.Args[0] == few {
+		n = wantedFew
+	}
 	up, end, down := make(chan bool), make(chan bool), make(chan bool)
 	var stacks []stackpool.Stack
-	for len(stacks) < wanted {
+	for len(stacks) < n {
 		s, err := pool.Get(stackSize)
 		if err != nil {
 			throw(p, len(stacks), err)
@@ -42,6 +48,8 @@ func threads(p *probe.P, flags uint64) {
 			<-end
 			down <- true
 		}()
+	}
+	for range stacks {
 		<-up
 	}
 	o = p.Observe("threads").Set("up", len(stacks))

@@ -27,14 +27,18 @@ func (k Kernel) Protect(at uintptr, prot uint64) syscall.Errno {
 // Unmap unmaps a page.
 func (k Kernel) Unmap(at uintptr) syscall.Errno { return k.Calls.Munmap(at, page()) }
 
-// Perms reads /proc/self/smaps, where the first line of each mapping is the same as
-// in maps.
+// Perms reads /proc/self/maps.
 func (k Kernel) Perms(at uintptr) (string, error) {
-	v, ok, err := probe.Lookup(at)
-	if err == nil && !ok {
-		err = fmt.Errorf("no mapping contains %#x", at)
+	mapped, err := probe.Layout()
+	if err != nil {
+		return "", err
 	}
-	return v.Perms, err
+	for _, v := range mapped {
+		if v.Start <= at && at < v.End {
+			return v.Perms, nil
+		}
+	}
+	return "", fmt.Errorf("no mapping contains %#x", at)
 }
 
 // Store uses read(2) to put a byte from a pipe into the page.

@@ -96,6 +96,21 @@ func (k *Kernel) Setresuid(real, effective, saved uint32) syscall.Errno {
 	return errno
 }
 
+// Capset gives the calling thread these capabilities, as bits, and no others. It must be
+// permitted to have them.
+func (k *Kernel) Capset(capabilities uint64) syscall.Errno {
+	// The structs of version 3 (include/uapi/linux/capability.h): which thread, then
+	// twice 32 bits of what is effective, permitted and inheritable.
+	header := struct {
+		version uint32
+		pid     int32
+	}{version: 0x20080522}
+	low, high := uint32(capabilities), uint32(capabilities>>32)
+	data := [2][3]uint32{{low, low, 0}, {high, high, 0}}
+	_, _, errno := syscall.RawSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data)), 0)
+	return errno
+}
+
 // Prctl acts on the calling thread or on its process, depending on the option.
 func (k *Kernel) Prctl(option, arg2, arg3, arg4, arg5 uintptr) (uintptr, syscall.Errno) {
 	r, _, errno := syscall.RawSyscall6(uintptr(k.Syscall.Prctl), option, arg2, arg3, arg4, arg5, 0)

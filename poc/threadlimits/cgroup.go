@@ -14,7 +14,7 @@ import (
 // controller.
 func controlGroups(p *probe.P) {
 	start := func(name string, root limit.Group) {
-		p.Observe(name).Child(probe.Child{Name: name, Args: []string{string(root)}}).Emit()
+		copied(p, name, probe.Copy{Name: name, Args: []string{string(root)}})
 	}
 	h, found := limit.Find("pids")
 	if found {
@@ -36,7 +36,7 @@ func controlGroups(p *probe.P) {
 		start("memory", h.Root)
 	}
 	// This is last: version 1 takes the controller away from version 2.
-	p.Observe("v1").Child(probe.Child{Name: "v1"}).Emit()
+	copied(p, "v1", probe.Copy{Name: "v1"})
 }
 
 // where records which hierarchy has a controller.
@@ -57,7 +57,7 @@ func mountVersion1(f func(root limit.Group)) syscall.Errno {
 	// Version 2 releases the controller some time after its last group is removed.
 	err = syscall.Mount("cgroup", at, "cgroup", 0, "pids")
 	for try := 0; try < 100 && err == syscall.EBUSY; try++ {
-		time.Sleep(50 * time.Millisecond)
+		limit.Pause(50 * time.Millisecond)
 		err = syscall.Mount("cgroup", at, "cgroup", 0, "pids")
 	}
 	if err == nil {
@@ -76,7 +76,7 @@ func pidsOfVersion1(p *probe.P) {
 	}
 	errno := mountVersion1(func(root limit.Group) {
 		report(0)
-		p.Observe("pids").Child(probe.Child{Name: "pids", Args: []string{string(root)}}).Emit()
+		copied(p, "pids", probe.Copy{Name: "pids", Args: []string{string(root)}})
 	})
 	if errno != 0 {
 		report(errno)
@@ -88,9 +88,10 @@ func memoryGroup(p *probe.P) {
 	root := limit.Group(p.Args[0])
 	defer root.Offer("memory")()
 	g := root.Below("limits-memory")
-	// A thread takes 16 KiB of the kernel's memory and some pages of its own.
-	max := 16 << 20
-	if least := 512 * int(p.Page); max < least {
+	// A thread takes 16 KiB of the kernel's memory and some pages of its own, so that
+	// there is room for some 100.
+	max := 4 << 20
+	if least := 256 * int(p.Page); max < least {
 		max = least
 	}
 	g.Put("memory.max", strconv.Itoa(max))

@@ -17,7 +17,6 @@ const goThread = 0x50f00
 
 // overcommit maps more than there is, under each value of vm.overcommit_memory.
 func overcommit(p *probe.P) {
-	limit.Prewarm()
 	s := limit.MustOpen("vm/overcommit_memory")
 	defer s.Restore()
 	// The heuristic begins to refuse at the size of memory and swap together.
@@ -114,7 +113,6 @@ func forkUnderStrictCommit(p *probe.P, k kind) {
 
 // mapCount lowers vm.max_map_count and makes mappings that cannot merge.
 func mapCount(p *probe.P) {
-	limit.Prewarm()
 	s := limit.MustOpen("vm/max_map_count")
 	defer s.Restore()
 	const spare = 64

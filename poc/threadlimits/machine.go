@@ -12,7 +12,6 @@ import (
 
 // threadsMax lowers kernel.threads-max as root.
 func threadsMax(p *probe.P) {
-	limit.Prewarm()
 	s := limit.MustOpen("kernel/threads-max")
 	defer s.Restore()
 	c := newCrowd(p, true, most+2)
@@ -84,7 +83,7 @@ func meetQuietly(p *probe.P, s *limit.Sysctl, c *crowd) {
 		if pause > longestPause {
 			pause = longestPause
 		}
-		time.Sleep(pause)
+		limit.Pause(pause)
 	}
 	// Others' threads make different numbers. The same number each time would be the
 	// kernel's own miscount.
@@ -93,7 +92,6 @@ func meetQuietly(p *probe.P, s *limit.Sysctl, c *crowd) {
 
 // pidMax lowers kernel.pid_max as root and uses up every ID.
 func pidMax(p *probe.P) {
-	limit.Prewarm()
 	s := limit.MustOpen("kernel/pid_max")
 	defer s.Restore()
 	below, lowest := s.Set([]byte("300")), s.Set([]byte("301"))
@@ -170,9 +168,7 @@ func pidNamespace(p *probe.P) {
 	s := limit.MustOpen("kernel/pid_max")
 	defer s.Restore()
 	before := s.Value()
-	p.Observe("child").Child(probe.Child{Name: "pidns.inner", Attr: func(a *syscall.SysProcAttr) {
-		a.Cloneflags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS
-	}}).Emit()
+	copied(p, "child", probe.Copy{Name: "pidns.inner", Namespaces: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS})
 	p.Observe("outside").Set("before", before).Set("after", s.Value()).Emit()
 }
 

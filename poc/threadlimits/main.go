@@ -11,18 +11,45 @@ import (
 
 // Main runs the probe.
 func Main() {
-	probe.Run(run, map[string]func(*probe.P){
+	children := map[string]func(*probe.P){
+		"executed": executed, "storm": storm, "stack": stackLimit, "infinity": infinity, "deadns": deadNamespace, "overcommit": warmed(overcommit),
+		// At these limits the runtime gets no memory for itself. What it has left is
+		// known of a program that has just begun, and not of a copy.
+		"as": warmed(addressSpace), "data": warmed(data), "mapcount": warmed(mapCount),
+	}
+	for name, body := range copies() {
+		children[name] = warmed(body)
+	}
+	probe.Run(run, children)
+}
+
+// copies returns what is done in a copy of the probe, by name. It needs no second
+// thread.
+func copies() map[string]func(*probe.P) {
+	return map[string]func(*probe.P){
 		"nproc": nproc, "exempt": exempt, "nocaps": withoutCapabilities, "maker": namespaceMaker, "namespace": oneNamespace,
-		"setuid": setuidThenExec, "executed": executed,
-		"threadsmax": threadsMax, "pidmax": pidMax, "pidns": pidNamespace, "pidns.inner": insidePIDNamespace,
-		"pids": pids, "v1": pidsOfVersion1, "memory": memoryGroup, "storm": storm,
-		"as": addressSpace, "data": data, "stack": stackLimit, "numbers": numbers, "infinity": infinity,
-		"overcommit": overcommit, "mapcount": mapCount,
-		"deadline": deadline, "deadns": deadNamespace, "userns": userNamespaces,
-	})
+		"setuid": setuidThenExec, "threadsmax": threadsMax, "pidmax": pidMax, "pidns": pidNamespace, "pidns.inner": insidePIDNamespace,
+		"pids": pids, "v1": pidsOfVersion1, "memory": memoryGroup, "numbers": numbers, "deadline": deadline, "userns": userNamespaces,
+	}
+}
+
+// copied runs one of the copies as a step.
+func copied(p *probe.P, step string, c probe.Copy) {
+	c.Body = copies()[c.Name]
+	p.Observe(step).Copy(c).Emit()
+}
+
+// warmed lets a program of its own have what a copy has from the probe.
+func warmed(f func(*probe.P)) func(*probe.P) {
+	return func(p *probe.P) {
+		limit.Prewarm()
+		f(p)
+	}
 }
 
 func run(p *probe.P) {
+	// Copies lower limits of the machine, at which the probe itself gets no threads.
+	limit.Prewarm()
 	defaults(p)
 	whole := limit.WholeMachine()
 	p.Observe("machine").Set("ours", whole).Emit()
@@ -42,11 +69,20 @@ func run(p *probe.P) {
 	}
 	processLimits(p, whole)
 	for _, name := range []string{"setuid", "as", "data", "stack", "numbers", "infinity", "deadline", "deadns"} {
-		p.Observe(name).Child(probe.Child{Name: name}).Emit()
+		child(p, name)
 	}
 	if whole {
 		controlGroups(p)
 	}
+}
+
+// child runs a child as the step of its name: a copy, if it can be one.
+func child(p *probe.P, name string) {
+	if copies()[name] != nil {
+		copied(p, name, probe.Copy{Name: name})
+		return
+	}
+	p.Observe(name).Child(probe.Child{Name: name}).Emit()
 }
 
 // lowering runs a child that changes limits of the machine, and restores them
@@ -61,7 +97,7 @@ func lowering(p *probe.P, name string, sysctls ...string) {
 		}
 		changed = append(changed, opened)
 	}
-	p.Observe(name).Child(probe.Child{Name: name}).Emit()
+	child(p, name)
 	for _, s := range changed {
 		s.Restore()
 	}

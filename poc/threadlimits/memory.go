@@ -66,7 +66,6 @@ func occupy(p *probe.P, k kind) (giveBack func()) {
 
 // addressSpace reaches RLIMIT_AS page by page.
 func addressSpace(p *probe.P) {
-	limit.Prewarm()
 	all := kinds(p)
 	c := newCrowd(p, true, 1)
 	statm, err := os.ReadFile("/proc/self/statm")
@@ -85,7 +84,6 @@ func addressSpace(p *probe.P) {
 
 // data reaches RLIMIT_DATA page by page.
 func data(p *probe.P) {
-	limit.Prewarm()
 	all := kinds(p)
 	c := newCrowd(p, true, 1)
 	// This page is made writable later. It would then count as data.

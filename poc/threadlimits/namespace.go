@@ -34,14 +34,15 @@ func deadNamespace(p *probe.P) {
 // userNamespaces makes user namespaces without privilege, under each sysctl that
 // forbids it.
 func userNamespaces(p *probe.P) {
-	limit.Prewarm()
 	as := func(uid uint32, f func()) {
-		onThread(func() {
-			if errno := p.Kernel.Setresuid(uid, uid, uid); errno != 0 {
-				panic(errno)
-			}
-			f()
-		})
+		// Root as the saved user allows the way back, and nothing else.
+		if errno := p.Kernel.Setresuid(uid, uid, 0); errno != 0 {
+			panic(errno)
+		}
+		f()
+		if errno := p.Kernel.Setresuid(0, 0, 0); errno != 0 {
+			panic(errno)
+		}
 	}
 	crowdOf := func() *crowd {
 		c := newCrowd(p, true, most+2)
@@ -86,7 +87,7 @@ func userNamespaces(p *probe.P) {
 		c.remove()
 		pid, errno := c.add()
 		for try := 0; try < 100 && errno == syscall.ENOSPC; try++ {
-			time.Sleep(20 * time.Millisecond)
+			limit.Pause(20 * time.Millisecond)
 			pid, errno = c.add()
 		}
 		o = p.Observe("again")

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/mapstack/conformance/poc/limit"
@@ -18,52 +17,28 @@ const (
 	capSysResource = 24
 )
 
-// prctl(PR_SET_SECUREBITS, SECBIT_NOROOT|SECBIT_NOROOT_LOCKED). After it an execve
-// by root gives no capabilities (include/uapi/linux/{prctl,securebits}.h).
-const (
-	setSecureBits = 28
-	noRoot        = 1 | 2
-)
-
 // processLimits reaches RLIMIT_NPROC as different users. with ours, sysctls that forbid
 // user namespaces are changed meanwhile.
 func processLimits(p *probe.P, ours bool) {
 	user := limit.Unused(1)[0]
-	start := func(step, name string, uid uint32, attr func(*syscall.SysProcAttr)) {
-		p.Observe(step).Child(probe.Child{Name: name, UID: uid, Attr: attr}).Emit()
-	}
-	with := func(capability uintptr) func(*syscall.SysProcAttr) {
-		return func(a *syscall.SysProcAttr) { a.AmbientCaps = []uintptr{capability} }
-	}
-	start("nproc.user", "nproc", user, nil)
-	start("nproc.root", "exempt", 0, nil)
-	start("nproc.nocaps", "nocaps", 0, nil)
-	start("nproc.resource", "exempt", user, with(capSysResource))
-	start("nproc.admin", "exempt", user, with(capSysAdmin))
+	copied(p, "nproc.user", probe.Copy{Name: "nproc", UID: user})
+	copied(p, "nproc.root", probe.Copy{Name: "exempt"})
+	copied(p, "nproc.nocaps.in", probe.Copy{Name: "nocaps"})
+	copied(p, "nproc.resource", probe.Copy{Name: "exempt", UID: user, Keep: capSysResource})
+	copied(p, "nproc.admin", probe.Copy{Name: "exempt", UID: user, Keep: capSysAdmin})
 	if ours {
 		defer allowUserNamespaces()()
 	}
-	start("allowed.user", "namespace", user, nil)
-	start("allowed.root", "namespace", 0, nil)
-	start("nproc.usersns", "maker", user, nil)
-	start("nproc.rootsns", "exempt", 0, newUserNamespace(0))
-}
-
-// newUserNamespace starts a child as root of a user namespace. Outside of it the
-// child is the user uid.
-func newUserNamespace(uid int) func(*syscall.SysProcAttr) {
-	return func(a *syscall.SysProcAttr) {
-		a.Cloneflags = syscall.CLONE_NEWUSER
-		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
-		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
-	}
+	copied(p, "allowed.user", probe.Copy{Name: "namespace", UID: user})
+	copied(p, "allowed.root", probe.Copy{Name: "namespace"})
+	copied(p, "nproc.usersns", probe.Copy{Name: "maker", UID: user})
+	copied(p, "nproc.rootsns", probe.Copy{Name: "exempt", Namespaces: newUser})
 }
 
 // nproc fills its user's RLIMIT_NPROC with living processes, and again with
 // processes that have ended. If the parent has the same user, the limit leaves room
 // for the parent's threads.
 func nproc(p *probe.P) {
-	limit.Prewarm()
 	who(p)
 	parent := 0
 	if len(p.Args) > 0 && p.Args[0] == sameUser {
@@ -104,7 +79,7 @@ func nproc(p *probe.P) {
 // CLONE_VM.
 func startProgram(p *probe.P, step string) {
 	o := p.Observe(step)
-	cmd := exec.Command("/proc/self/exe", os.Args[1], "no such child")
+	cmd := exec.Command("/proc/self/exe", "-child", "no such child")
 	err := cmd.Start()
 	o.Returned("os/exec Start", 0, limit.ErrnoOf(err))
 	if err == nil {
@@ -127,14 +102,13 @@ func (c *crowd) zombies() (n int) {
 		if n == len(c.pids) {
 			break
 		}
-		time.Sleep(10 * time.Millisecond)
+		limit.Pause(10 * time.Millisecond)
 	}
 	return n
 }
 
 // exempt sets RLIMIT_NPROC below the number of existing processes, and makes more.
 func exempt(p *probe.P) {
-	limit.Prewarm()
 	who(p)
 	c := newCrowd(p, true, room)
 	limit.Soft(p, "limit", "RLIMIT_NPROC", p.Kernel.Rlimit.NProc, 1)
@@ -145,12 +119,12 @@ func exempt(p *probe.P) {
 	c.leave(p, "ended")
 }
 
-// withoutCapabilities is root that loses all capabilities at execve.
+// withoutCapabilities is root that has given up all capabilities.
 func withoutCapabilities(p *probe.P) {
-	if _, errno := p.Kernel.Prctl(setSecureBits, noRoot, 0, 0, 0); errno != 0 {
+	if errno := p.Kernel.Capset(0); errno != 0 {
 		panic(errno)
 	}
-	p.Observe("in").Child(probe.Child{Name: "exempt"}).Emit()
+	exempt(p)
 }
 
 // sameUser tells a child that its parent runs as the same user.
@@ -158,6 +132,5 @@ const sameUser = "same-user"
 
 // namespaceMaker is a user who makes a user namespace and is root in it.
 func namespaceMaker(p *probe.P) {
-	limit.Prewarm()
-	p.Observe("in").Child(probe.Child{Name: "nproc", Args: []string{sameUser}, Attr: newUserNamespace(os.Getuid())}).Emit()
+	copied(p, "in", probe.Copy{Name: "nproc", Args: []string{sameUser}, Namespaces: newUser})
 }

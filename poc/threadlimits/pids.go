@@ -11,7 +11,6 @@ import (
 // pids reaches pids.max of a group and of its parent. It also lowers the limit
 // below the current number, and enters a group with limit 0.
 func pids(p *probe.P) {
-	limit.Prewarm()
 	root := limit.Group(p.Args[0])
 	defer root.Offer("pids")()
 	leaf := root.Below("limits-leaf")

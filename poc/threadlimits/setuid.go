@@ -39,7 +39,7 @@ func setuidThenExec(p *probe.P) {
 	// execute returns only if it is refused. Otherwise the new program records the
 	// step.
 	execute := func(step string) {
-		err := syscall.Exec("/proc/self/exe", []string{os.Args[0], os.Args[1], "executed", step}, os.Environ())
+		err := syscall.Exec("/proc/self/exe", []string{os.Args[0], "-child", "executed", step}, os.Environ())
 		o := p.Observe(step)
 		o.Returned("execve", 0, limit.ErrnoOf(err))
 		o.Emit()

@@ -2,10 +2,10 @@
 // to clone, while the threads wait. The stock runtime takes stacks from its heap; a
 // variant that maps them differs here.
 //
-//	threadstacks [once|rate]
+//	threadstacks [once|few|rate]
 //
-// With once it observes one generation of threads. With rate it observes how fast
-// threads are made instead.
+// With once it observes one generation of threads, and with few a small one. With
+// rate it observes how fast threads are made instead.
 package threadstacks
 
 import (
@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mapstack/conformance/poc/probe"
@@ -23,6 +24,8 @@ const (
 	// wanted is the number of threads at a time. It is more than the Go runtime has
 	// itself.
 	wanted = 40
+	// few is such a number too. It is enough where all threads do the same.
+	few = 16
 	// generations is the number of times that threads are made. Later ones get the
 	// stacks of those that ended.
 	generations = 4
@@ -31,36 +34,43 @@ const (
 // Main runs the probe.
 func Main() {
 	probe.Run(func(p *probe.P) {
-		last := generations
+		last, n := generations, wanted
 		switch strings.Join(p.Args, " ") {
 		case "once":
 			last = 1
+		case "few":
+			last, n = 1, few
 		case "rate":
 			rate(p)
 			return
 		}
 		for g := 0; g < last; g++ {
-			end, down := start()
-			look(p, fmt.Sprintf("generation %d", g))
+			end, down := start(n)
+			look(p, fmt.Sprintf("generation %d", g), n)
+			if g == last-1 {
+				break // they end with the process
+			}
 			close(end)
-			for i := 0; i < wanted; i++ {
+			for i := 0; i < n; i++ {
 				<-down
 			}
 		}
 	}, nil)
 }
 
-// start makes threads. They end after end is closed, and then report on down.
-func start() (end, down chan bool) {
+// start makes n threads. They end after end is closed, and then report on down.
+func start(n int) (end, down chan bool) {
 	up := make(chan bool)
 	end, down = make(chan bool), make(chan bool)
-	for i := 0; i < wanted; i++ {
+	for i := 0; i < n; i++ {
 		go func() {
 			runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
 			up <- true
 			<-end
 			down <- true
 		}()
+	}
+	for i := 0; i < n; i++ {
 		<-up
 	}
 	return end, down
@@ -76,9 +86,8 @@ const (
 
 // look observes the stacks of the threads that wait at this moment. It records in
 // how many mappings they are. It also counts the threads with an inaccessible page
-// directly below their mapping, and those whose mapping is kept from huge pages
-// ("nh").
-func look(p *probe.P, step string) {
+// directly below their mapping.
+func look(p *probe.P, step string, wanted int) {
 	o := p.Observe(step)
 	defer o.Emit()
 	if err := shown(callOfSelf); err != nil {
@@ -91,7 +100,7 @@ func look(p *probe.P, step string) {
 			o.Unknown("tasks", err.Error())
 			return
 		}
-		vmas, err := probe.Mappings()
+		vmas, err := probe.Layout()
 		if err != nil {
 			o.Unknown("found", err.Error())
 			return
@@ -102,7 +111,7 @@ func look(p *probe.P, step string) {
 			continue
 		}
 		o.Set("tasks", len(dirs)).Set("found", w.found).Set("mappings", len(w.mappings))
-		o.Set("guarded", w.guarded).Set("nh", w.marked)
+		o.Set("guarded", w.guarded)
 		return
 	}
 }
@@ -120,8 +129,8 @@ func shown(file string) error {
 
 // stood counts the stacks of waiting threads.
 type stood struct {
-	found, guarded, marked int
-	mappings               map[uintptr]bool // by start address
+	found, guarded int
+	mappings       map[uintptr]bool // by start address
 }
 
 func waiting(tasks []os.DirEntry, vmas []probe.VMA) stood {
@@ -141,9 +150,6 @@ func waiting(tasks []os.DirEntry, vmas []probe.VMA) stood {
 			if i > 0 && vmas[i-1].End == v.Start && vmas[i-1].Perms == "---p" {
 				w.guarded++
 			}
-			if strings.Contains(" "+v.Fields["VmFlags"]+" ", " nh ") {
-				w.marked++
-			}
 		}
 	}
 	return w
@@ -153,17 +159,21 @@ func waiting(tasks []os.DirEntry, vmas []probe.VMA) stood {
 // the second last of nine words (fs/proc/base.c). The file of a running thread has
 // no such words.
 func standsAt(path string) (uintptr, bool) {
-	text, err := os.ReadFile(path)
+	// os.ReadFile makes ten system calls for each of the many files.
+	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, false
 	}
-	words := strings.Fields(string(text))
+	defer syscall.Close(fd)
+	var text [256]byte // a number and eight words of 18 characters
+	n, err := syscall.Read(fd, text[:])
+	if err != nil {
+		return 0, false
+	}
+	words := strings.Fields(string(text[:n]))
 	if len(words) != 9 {
 		return 0, false
 	}
-	var at uintptr
-	if _, err := fmt.Sscanf(words[7], "0x%x", &at); err != nil {
-		return 0, false
-	}
-	return at, true
+	at, err := strconv.ParseUint(words[7], 0, 64)
+	return uintptr(at), err == nil
 }

@@ -1,0 +1,187 @@
+package probe
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/mapstack/conformance/poc/sys"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// Copy is a child that needs no new program: a copy of this process with one thread. It
+// costs an emulated guest a small part of what a Go program costs that starts.
+type Copy struct {
+	// Name, Args and UID are those of the Child that runs where this process cannot be
+	// copied.
+	Name string
+	Args []string
+	UID  uint32
+	// Body is what the copy does. It must need no second thread: no goroutine that
+	// waits, no time.Sleep, no garbage collection.
+	Body func(*P)
+	// Namespaces has the CLONE_NEW* flags of the namespaces that the copy gets. In a new
+	// user namespace it is root.
+	Namespaces uint64
+	// Keep, if not 0, is the one capability that a copy with another UID keeps.
+	Keep uint
+}
+
+// From include/uapi/linux/{sched,prctl}.h, the same everywhere.
+const (
+	newUser       = 0x10000000
+	setDeathSig   = 1
+	setDumpable   = 4
+	setKeepCaps   = 8
+	awake         = '\n' // what a copy says first
+	copyWaking    = 2 * time.Second
+	copyAttempts  = 4
+	exitUnfounded = 70 // the copy could not become what was asked for
+)
+
+// Copy runs a copy of this process to its end, as Child does with a program.
+func (o *Obs) Copy(c Copy) *Obs {
+	// The runtime of gccgo relies on the C library, which knows its threads. An emulator
+	// has threads of its own.
+	if runtime.Compiler != "gc" || os.Getenv(EmulatorVariable) != "" {
+		return o.Child(c.child())
+	}
+	for attempt := 0; attempt < copyAttempts; attempt++ {
+		f, err := follow(childLimit, func(stdout, stderr int) (int, error) { return c.start(o.p.Kernel, stdout, stderr) })
+		if err != nil {
+			return o.Ended(wire.Exit{}, err)
+		}
+		if f.wakes() {
+			return o.Ended(f.end(o.Pass), nil)
+		}
+		f.abandon()
+	}
+	return o.Child(c.child())
+}
+
+// child returns the program that does the same.
+func (c Copy) child() Child {
+	return Child{Name: c.Name, Args: c.Args, UID: c.UID, Attr: func(a *syscall.SysProcAttr) {
+		a.Cloneflags = uintptr(c.Namespaces)
+		if c.Namespaces&newUser != 0 {
+			a.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+			a.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+		}
+		if c.Keep != 0 {
+			a.AmbientCaps = []uintptr{uintptr(c.Keep)}
+		}
+	}}
+}
+
+// wakes reports whether a copy says that it is alive. See sys.Kernel.Fork.
+func (f *following) wakes() bool {
+	for end := time.Now().Add(copyWaking); time.Now().Before(end) && !f.ended; {
+		if readable(tick, f.stdout, -1)[0] {
+			var first [1]byte
+			return take(&f.stdout, first[:]) == 1
+		}
+	}
+	return false
+}
+
+// abandon ends a copy that has done nothing yet.
+func (f *following) abandon() {
+	_ = syscall.Kill(f.pid, syscall.SIGKILL)
+	_, _ = syscall.Wait4(f.pid, nil, 0, nil)
+	shut(&f.stdout)
+	shut(&f.stderr)
+}
+
+// start makes the copy. Only the original returns.
+func (c Copy) start(k *sys.Kernel, stdout, stderr int) (int, error) {
+	user, group := os.Getuid(), os.Getgid()
+	pid, errno := k.Fork(c.Namespaces)
+	switch {
+	case errno != 0:
+		return 0, fmt.Errorf("clone(%#x): errno %d %s", c.Namespaces|k.Signal.Chld, int(errno), k.ErrnoName(int(errno)))
+	case pid != 0:
+		return pid, nil
+	}
+	if err := c.become(k, stdout, stderr, user, group); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		syscall.Exit(exitUnfounded)
+	}
+	p, err := start(os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		syscall.Exit(exitUnfounded)
+	}
+	p.Args = c.Args
+	c.Body(p)
+	syscall.Exit(0)
+	return 0, nil
+}
+
+// become makes the copy what a child is that was started as a program.
+func (c Copy) become(k *sys.Kernel, stdout, stderr, user, group int) error {
+	for i, fd := range []int{stdout, stderr} {
+		if err := syscall.Dup3(fd, 1+i, 0); err != nil {
+			return fmt.Errorf("take the pipe: %w", err)
+		}
+	}
+	if _, err := syscall.Write(1, []byte{awake}); err != nil {
+		return fmt.Errorf("say that it is alive: %w", err)
+	}
+	if err := syscall.Setpgid(0, 0); err != nil {
+		return fmt.Errorf("make a process group: %w", err)
+	}
+	if c.Namespaces&newUser != 0 {
+		if err := mapRoot(user, group); err != nil {
+			return fmt.Errorf("become root of the user namespace: %w", err)
+		}
+	}
+	if c.UID != 0 {
+		if errno := c.changeUser(k); errno != 0 {
+			return fmt.Errorf("become user %d: errno %d %s", c.UID, int(errno), k.ErrnoName(int(errno)))
+		}
+	}
+	// A change of the user clears both.
+	if _, errno := k.Prctl(setDumpable, 1, 0, 0, 0); errno != 0 {
+		return fmt.Errorf("own its files in /proc: errno %d %s", int(errno), k.ErrnoName(int(errno)))
+	}
+	if _, errno := k.Prctl(setDeathSig, uintptr(syscall.SIGKILL), 0, 0, 0); errno != 0 {
+		return fmt.Errorf("end with the probe: errno %d %s", int(errno), k.ErrnoName(int(errno)))
+	}
+	return nil
+}
+
+// mapRoot maps this user and group to root of the new user namespace.
+func mapRoot(user, group int) error {
+	for _, file := range []struct{ name, text string }{
+		{"setgroups", "deny"}, {"uid_map", "0 " + strconv.Itoa(user) + " 1"}, {"gid_map", "0 " + strconv.Itoa(group) + " 1"},
+	} {
+		if err := os.WriteFile("/proc/self/"+file.name, []byte(file.text), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changeUser changes the user and the group. Its calls concern one thread, and there is
+// no other.
+func (c Copy) changeUser(k *sys.Kernel) syscall.Errno {
+	if c.Keep != 0 {
+		if _, errno := k.Prctl(setKeepCaps, 1, 0, 0, 0); errno != 0 {
+			return errno
+		}
+	}
+	for _, call := range []struct{ number, arg uintptr }{
+		{syscall.SYS_SETGROUPS, 0}, {syscall.SYS_SETGID, uintptr(c.UID)}, {syscall.SYS_SETUID, uintptr(c.UID)},
+	} {
+		if _, _, errno := syscall.RawSyscall(call.number, call.arg, 0, 0); errno != 0 {
+			return errno
+		}
+	}
+	if c.Keep == 0 {
+		return 0
+	}
+	return k.Capset(1 << c.Keep)
+}
