@@ -61,6 +61,7 @@ func Prewarm() {
 	// The addresses stay with the runtime, and the memory does not: a process that is
 	// made by clone would begin with copying its page tables.
 	debug.FreeOSMemory()
+	warmSizes()
 	const threads = 6
 	up, release, down := make(chan bool), make(chan bool), make(chan bool)
 	for i := 0; i < threads; i++ {
@@ -81,6 +82,27 @@ func Prewarm() {
 		<-down
 	}
 }
+
+// warmSizes fills more than one span of each size of small objects. The runtime keeps full
+// spans in lists, and the first in a list takes memory that no limit may refuse.
+func warmSizes() {
+	const (
+		largest = 4 << 10
+		span    = 24 << 10 // no span of these sizes is larger (runtime/sizeclasses.go)
+	)
+	for size := 8; size <= largest; size += 8 + size/8&^7 {
+		for left := span; left >= 0; left -= size {
+			plain, pointers = make([]byte, size), make([]*byte, size/8)
+		}
+	}
+	plain, pointers = nil, nil
+}
+
+// These keep what warmSizes makes on the heap.
+var (
+	plain    []byte
+	pointers []*byte
+)
 
 // Soft sets the soft limit of a resource as an observed step. name is the
 // resource's name in C. If the limit cannot be set it panics.
