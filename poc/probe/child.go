@@ -56,12 +56,7 @@ type Child struct {
 // how the child ended: exit (a status) or signal, then timedout and the head of
 // stderr.
 func (o *Obs) Child(c Child) *Obs {
-	exit, err := c.run(func(sub wire.Observation) {
-		inner := o.p.Observe(o.o.Step + "." + sub.Step)
-		sub.Step = inner.o.Step
-		inner.o = sub
-		inner.Emit()
-	})
+	exit, err := c.run(func(sub wire.Observation) { o.p.Pass(o.o.Step+".", sub) })
 	if err != nil {
 		for _, key := range []string{"exit", "signal", "timedout", "stderr"} {
 			o.Unknown(key, "the child could not be started: "+err.Error())
@@ -78,6 +73,14 @@ func (o *Obs) Child(c Child) *Obs {
 		o.Set("dropped", exit.Dropped)
 	}
 	return o
+}
+
+// Pass emits an observation of another process. The name of its step gets a prefix.
+func (p *P) Pass(prefix string, sub wire.Observation) {
+	o := p.Observe(prefix + sub.Step)
+	sub.Step = o.o.Step
+	o.o = sub
+	o.Emit()
 }
 
 func (c Child) run(observe func(wire.Observation)) (wire.Exit, error) {

@@ -2,10 +2,10 @@
 // to clone, while the threads wait. The stock runtime takes stacks from its heap; a
 // variant that maps them differs here.
 //
-//	threadstacks [once|rate]
+//	threadstacks [once|rate|threads]
 //
 // With once it observes one generation of threads. With rate it observes how fast
-// threads are made instead.
+// threads are made instead. With threads it makes some, and observes nothing.
 package main
 
 import (
@@ -23,6 +23,8 @@ const (
 	// wanted is the number of threads at a time. It is more than the Go runtime has
 	// itself.
 	wanted = 40
+	// few is the number of threads for whoever watches how they are made.
+	few = 10
 	// generations is the number of times that threads are made. Later ones get the
 	// stacks of those that ended.
 	generations = 4
@@ -37,9 +39,12 @@ func main() {
 		case "rate":
 			rate(p)
 			return
+		case "threads":
+			start(few)
+			return
 		}
 		for g := 0; g < last; g++ {
-			end, down := start()
+			end, down := start(wanted)
 			look(p, fmt.Sprintf("generation %d", g))
 			close(end)
 			for i := 0; i < wanted; i++ {
@@ -50,10 +55,10 @@ func main() {
 }
 
 // start makes threads. They end after end is closed, and then report on down.
-func start() (end, down chan bool) {
+func start(n int) (end, down chan bool) {
 	up := make(chan bool)
 	end, down = make(chan bool), make(chan bool)
-	for i := 0; i < wanted; i++ {
+	for i := 0; i < n; i++ {
 		go func() {
 			runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
 			up <- true

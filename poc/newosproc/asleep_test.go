@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/mapstack/conformance/poc/sys"
+)
+
+// futexNumber is the number of futex in the lines below.
+const futexNumber = 202
+
+// TestOnlyAnEndlessWaitIsEndless fails if a thread that will wake by itself, or that
+// waits for a file, counts as one that waits for other threads.
+func TestOnlyAnEndlessWaitIsEndless(t *testing.T) {
+	for text, want := range map[string][2]bool{
+		"202 0xc000058158 0x80 0x0 0x0 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n": {true, true},
+		"202 0xc000058158 0x89 0x0 0x0 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n": {true, true},
+		// with a time limit; a call that wakes; another call
+		"202 0xc000058158 0x80 0x0 0x7ffc8d3b9d30 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n": {false, true},
+		"202 0xc000058158 0x81 0x1 0x0 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n":            {false, true},
+		"35 0x7ffc8d3b9d30 0x0 0x0 0x0 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n":            {false, true},
+		// in no call, running, gone, cut
+		"-1 0x7ffc8d3b9d18 0x46d683\n": {false, false},
+		"running\n":                    {false, false},
+		"":                             {false, false},
+		"202 0xc000058158 0x80 0x0\n":  {false, false},
+	} {
+		forever, ok := endless([]byte(text), futexNumber)
+		if got := [2]bool{forever, ok}; got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
+// TestAProgramThatMayGoOnDoesNotHang fails if a program is killed in which a thread
+// sleeps between two attempts, or in which one has run since the last look.
+func TestAProgramThatMayGoOnDoesNotHang(t *testing.T) {
+	waits := func(n int) waiting { return waiting{forever: true, switches: n} }
+	sleeps := func(n int) waiting { return waiting{switches: n} }
+	for _, tc := range []struct {
+		name         string
+		before, now  map[int]waiting
+		same         bool
+		awake, slept int
+	}{
+		{"only sysmon has moved", map[int]waiting{1: waits(4), 2: sleeps(10)}, map[int]waiting{1: waits(4), 2: sleeps(31)}, true, 1, 21},
+		{"nobody sleeps for a time", map[int]waiting{1: waits(4), 2: waits(1)}, map[int]waiting{1: waits(4), 2: waits(1)}, true, 0, 0},
+		{"one more sleeps", map[int]waiting{1: sleeps(4), 2: sleeps(1)}, map[int]waiting{1: sleeps(5), 2: sleeps(9)}, true, 2, 9},
+		{"one has run", map[int]waiting{1: waits(4), 2: sleeps(1)}, map[int]waiting{1: waits(5), 2: sleeps(9)}, false, 0, 0},
+		{"one is new", map[int]waiting{1: waits(4)}, map[int]waiting{1: waits(4), 2: waits(1)}, false, 0, 0},
+		{"another one", map[int]waiting{1: waits(4), 2: waits(1)}, map[int]waiting{1: waits(4), 3: waits(1)}, false, 0, 0},
+		{"one waits now", map[int]waiting{1: sleeps(4)}, map[int]waiting{1: waits(4)}, false, 0, 0},
+	} {
+		same, awake, slept := compare(tc.before, tc.now)
+		if same != tc.same || awake != tc.awake || slept != tc.slept {
+			t.Errorf("%s: %t, %d, %d", tc.name, same, awake, slept)
+		}
+	}
+}
+
+// TestAGoProgramThatHangsIsSeen fails if a program in which every goroutine waits for
+// ever is not recognised, or if one that only sleeps is.
+func TestAGoProgramThatHangsIsSeen(t *testing.T) {
+	k, err := sys.Running()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range []string{"deadlock", "sleep"} {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = append(os.Environ(), "NEWOSPROC_TEST_HANG="+how, "GODEBUG=asyncpreemptoff=1")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		s := &sleeper{pid: cmd.Process.Pid, futex: k.Syscall.Futex}
+		hangs := false
+		for last := time.Now().Add(2 * time.Second); !hangs && time.Now().Before(last); {
+			hangs = s.hangs(calm)
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if hangs != (how == "deadlock") {
+			t.Errorf("%s: hangs is %t", how, hangs)
+		}
+	}
+}
+
+func FuzzStates(f *testing.F) {
+	f.Add([]byte("202 0xc000058158 0x80 0x0 0x0 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n"))
+	f.Add([]byte("Name:\tx\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t545\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if forever, ok := endless(text, futexNumber); forever && !ok {
+			t.Errorf("%q", text)
+		}
+		if n, ok := slept(text); ok {
+			again := fmt.Sprintf("\nvoluntary_ctxt_switches:\t%d\n", n)
+			if m, ok := slept([]byte(again)); !ok || m != n {
+				t.Errorf("%q: %d, then %d", text, n, m)
+			}
+		}
+	})
+}
