@@ -19,16 +19,18 @@ const (
 
 // sleeper decides by its threads whether a Go program hangs. All threads but one wait in
 // futex without a time limit, so that only another thread can wake them. The one is the
-// runtime's sysmon (runtime/proc.go), which looks at the others every 10 ms at most, and
-// must have done so several times without waking one. What it sees is the same again
+// runtime's sysmon (runtime/proc.go), which sleeps for 10 ms at most, looks at the others,
+// and must have done so several times without waking one. What it sees is the same again
 // each time, so it never will. If no thread is left that could wake others, the program
 // hangs as well.
 //
-// A thread that runs, that waits for a file or that sleeps between two attempts is not
-// that one, or it is a second one. Then the program may still do something.
+// A thread that runs, that a tracer stopped or that waits for a file is not that one. One
+// that sleeps between two attempts is a second one. Then the program may still do
+// something.
 type sleeper struct {
 	pid    int
 	futex  uint64 // number of the call
+	sleep  uint64 // number of nanosleep
 	before map[int]waiting
 	buffer [4096]byte
 }
@@ -83,8 +85,8 @@ func compare(before, now map[int]waiting) (same bool, awake, slept int) {
 	return true, awake, slept
 }
 
-// look returns how the threads wait. It returns nil if more than one could wake others,
-// and if that cannot be read.
+// look returns how the threads wait. It returns nil if the program may do something, and
+// if that cannot be read.
 func (s *sleeper) look() map[int]waiting {
 	folder := fmt.Sprintf("/proc/%d/task", s.pid)
 	tasks, err := os.Open(folder)
@@ -102,20 +104,20 @@ func (s *sleeper) look() map[int]waiting {
 		if err != nil {
 			return nil
 		}
-		forever, ok := endless(s.read(folder+"/"+name+"/syscall"), s.futex)
-		if !ok {
-			return nil
-		}
+		call, forever := endless(s.read(folder+"/"+name+"/syscall"), s.futex)
 		if !forever {
-			if awake++; awake > 1 {
+			if awake++; awake > 1 || call != s.sleep {
 				return nil
 			}
 		}
-		switches, ok := slept(s.read(folder + "/" + name + "/status"))
-		if !ok {
+		switches, asleep := slept(s.read(folder + "/" + name + "/status"))
+		if !asleep {
 			return nil
 		}
 		threads[tid] = waiting{forever, switches}
+	}
+	if len(threads) == awake {
+		return nil // the program has only begun
 	}
 	return threads
 }
@@ -135,41 +137,53 @@ func (s *sleeper) read(path string) []byte {
 	return s.buffer[:n]
 }
 
+// none is no number of a call.
+const none = ^uint64(0)
+
 // endless reads /proc/PID/task/TID/syscall: the number of the call and six arguments. It
-// reports whether the thread waits in futex without a time limit. It returns false for a
-// thread that is in no call.
-func endless(text []byte, futex uint64) (forever, ok bool) {
+// reports whether the thread waits in futex without a time limit. The call is none for a
+// thread that is in no call, or runs.
+func endless(text []byte, futex uint64) (call uint64, forever bool) {
 	const (
 		wait, bitset = 0, 9 // FUTEX_WAIT, FUTEX_WAIT_BITSET (include/uapi/linux/futex.h)
 		command      = 0x7f // FUTEX_CMD_MASK
 	)
 	f := bytes.Fields(text)
 	if len(f) < 7 {
-		return false, false
+		return none, false
 	}
-	number, err := strconv.ParseUint(string(f[0]), 10, 64)
+	call, err := strconv.ParseUint(string(f[0]), 10, 64)
 	if err != nil {
-		return false, false
+		return none, false
 	}
 	operation, err := strconv.ParseUint(string(f[2]), 0, 64)
 	if err != nil {
-		return false, false
+		return none, false
 	}
 	operation &= command
-	return number == futex && (operation == wait || operation == bitset) && string(f[4]) == "0x0", true
+	return call, call == futex && (operation == wait || operation == bitset) && string(f[4]) == "0x0"
 }
 
-// slept reads how often a thread has slept from its status file.
-func slept(status []byte) (int, bool) {
-	const key = "\nvoluntary_ctxt_switches:"
-	i := bytes.Index(status, []byte(key))
-	if i < 0 {
-		return 0, false
+// slept reads from the status file of a thread how often it has slept, and whether it
+// sleeps now. A thread that a tracer stopped does not.
+func slept(status []byte) (times int, asleep bool) {
+	state := field(status, "State")
+	n, err := strconv.Atoi(string(field(status, "voluntary_ctxt_switches")))
+	return n, err == nil && len(state) > 0 && state[0] == 'S'
+}
+
+// field returns the value of a line of a status file.
+func field(status []byte, key string) []byte {
+	for len(status) > 0 {
+		line := status
+		if end := bytes.IndexByte(status, '\n'); end >= 0 {
+			line, status = status[:end], status[end+1:]
+		} else {
+			status = nil
+		}
+		if len(line) > len(key) && line[len(key)] == ':' && string(line[:len(key)]) == key {
+			return bytes.TrimSpace(line[len(key)+1:])
+		}
 	}
-	line := status[i+len(key):]
-	if end := bytes.IndexByte(line, '\n'); end >= 0 {
-		line = line[:end]
-	}
-	n, err := strconv.Atoi(string(bytes.TrimSpace(line)))
-	return n, err == nil
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,22 +17,35 @@ const futexNumber = 202
 // TestOnlyAnEndlessWaitIsEndless fails if a thread that will wake by itself, or that
 // waits for a file, counts as one that waits for other threads.
 func TestOnlyAnEndlessWaitIsEndless(t *testing.T) {
-	for text, want := range map[string][2]bool{
-		"202 0xc000058158 0x80 0x0 0x0 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n": {true, true},
-		"202 0xc000058158 0x89 0x0 0x0 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n": {true, true},
+	for text, want := range map[string]struct {
+		call    uint64
+		forever bool
+	}{
+		"202 0xc000058158 0x80 0x0 0x0 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n": {202, true},
+		"202 0xc000058158 0x89 0x0 0x0 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n": {202, true},
 		// with a time limit; a call that wakes; another call
-		"202 0xc000058158 0x80 0x0 0x7ffc8d3b9d30 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n": {false, true},
-		"202 0xc000058158 0x81 0x1 0x0 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n":            {false, true},
-		"35 0x7ffc8d3b9d30 0x0 0x0 0x0 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n":            {false, true},
+		"202 0xc000058158 0x80 0x0 0x7ffc8d3b9d30 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n": {202, false},
+		"202 0xc000058158 0x81 0x1 0x0 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n":            {202, false},
+		"35 0x7ffc8d3b9d30 0x0 0x0 0x0 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n":            {35, false},
 		// in no call, running, gone, cut
-		"-1 0x7ffc8d3b9d18 0x46d683\n": {false, false},
-		"running\n":                    {false, false},
-		"":                             {false, false},
-		"202 0xc000058158 0x80 0x0\n":  {false, false},
+		"-1 0x7ffc8d3b9d18 0x46d683\n": {none, false},
+		"running\n":                    {none, false},
+		"":                             {none, false},
+		"202 0xc000058158 0x80 0x0\n":  {none, false},
 	} {
-		forever, ok := endless([]byte(text), futexNumber)
-		if got := [2]bool{forever, ok}; got != want {
-			t.Errorf("%q: %v, want %v", text, got, want)
+		if call, forever := endless([]byte(text), futexNumber); call != want.call || forever != want.forever {
+			t.Errorf("%q: %d, %t", text, call, forever)
+		}
+	}
+	for text, want := range map[string]bool{
+		"Name:\tS\nState:\tS (sleeping)\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t545\n":     true,
+		"Name:\tS\nState:\tt (tracing stop)\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t545\n": false,
+		"State:\tR (running)\nvoluntary_ctxt_switches:\t150\n":                                                  false,
+		"State:\tS (sleeping)\nnonvoluntary_ctxt_switches:\t545\n":                                              false,
+		"": false,
+	} {
+		if n, asleep := slept([]byte(text)); asleep != want || want && n != 150 {
+			t.Errorf("%q: %d, %t", text, n, asleep)
 		}
 	}
 }
@@ -75,7 +89,7 @@ func TestAGoProgramThatHangsIsSeen(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		s := &sleeper{pid: cmd.Process.Pid, futex: k.Syscall.Futex}
+		s := &sleeper{pid: cmd.Process.Pid, futex: k.Syscall.Futex, sleep: syscall.SYS_NANOSLEEP}
 		hangs := false
 		for last := time.Now().Add(2 * time.Second); !hangs && time.Now().Before(last); {
 			hangs = s.hangs(calm)
@@ -92,11 +106,11 @@ func FuzzStates(f *testing.F) {
 	f.Add([]byte("202 0xc000058158 0x80 0x0 0x0 0x0 0x0 0x7ffc8d3b9d18 0x46d683\n"))
 	f.Add([]byte("Name:\tx\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t545\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if forever, ok := endless(text, futexNumber); forever && !ok {
+		if call, forever := endless(text, futexNumber); forever && call != futexNumber {
 			t.Errorf("%q", text)
 		}
 		if n, ok := slept(text); ok {
-			again := fmt.Sprintf("\nvoluntary_ctxt_switches:\t%d\n", n)
+			again := fmt.Sprintf("State:\tS\nvoluntary_ctxt_switches:\t%d\n", n)
 			if m, ok := slept([]byte(again)); !ok || m != n {
 				t.Errorf("%q: %d, then %d", text, n, m)
 			}

@@ -16,11 +16,12 @@ type counter struct {
 	running *running
 	// refusing programs install a filter that refuses clone. Of two answers of filters
 	// the kernel takes the stricter one, and that is an error before a stop. So these
-	// programs stop at every call.
-	refusing bool
+	// programs stop at every call from there on, which is armed.
+	refusing, armed bool
 	// lift raises the limit of the program; nil if that is not tried.
 	lift func() syscall.Errno
 
+	threads map[int]bool
 	calls   map[int]uint64 // flags of the clones in progress, by thread
 	counts  map[int]*count // of the threads that were refused one
 	first   int            // the thread that was refused first
@@ -39,30 +40,53 @@ type count struct {
 	flags         uint64
 }
 
-// filter returns the filter that stops a program where it makes a thread.
+// filter returns the filter that stops a program where it makes a thread, and where it
+// refuses itself more.
 func (c *counter) filter() []trace.Instruction {
-	c.calls, c.counts = map[int]uint64{}, map[int]*count{}
+	c.threads, c.calls, c.counts = map[int]bool{}, map[int]uint64{}, map[int]*count{}
 	if c.refusing {
-		return nil
+		return trace.Filter(trace.Stop, c.kernel.Syscall.Clone, c.kernel.Syscall.Seccomp)
 	}
 	return trace.FilterFlag(trace.Stop, c.kernel.Syscall.Clone, place(c.kernel.Table, abi.CloneFlags), cloneThread)
 }
 
 // by returns how the calls were seen, for people.
-func (c *counter) by() string { return c.running.by() }
+func (c *counter) by() string {
+	if c.armed {
+		return c.running.by() + ", and at every call after the program's own filter"
+	}
+	return c.running.by()
+}
+
+// way returns how threads go on.
+func (c *counter) way() trace.Way {
+	if c.armed {
+		return trace.RunToCall
+	}
+	return c.running.way()
+}
 
 // stop handles one stop of a thread. A clone that made a thread is known by that; only
 // the end of one that was refused must be seen.
 func (c *counter) stop(h trace.Halt) (trace.Way, error) {
-	on := c.running.way()
+	on := c.way()
 	if c.unknown != "" {
 		return on, nil
 	}
 	switch h.Kind {
+	case trace.Began:
+		c.threads[h.Thread] = true
 	case trace.Ended:
+		delete(c.threads, h.Thread)
 		delete(c.calls, h.Thread)
+	case trace.Signalled:
+		if c.armed && h.Signal == syscall.SIGSTOP { // from arm
+			on |= trace.Unsignalled
+		}
 	case trace.Filtered:
-		return c.filtered(h.Thread)
+		if !c.armed { // else the thread has stopped at the call's entry already
+			return c.filtered(h.Thread)
+		}
 	case trace.Cloned:
 		if flags, cloning := c.calls[h.Thread]; cloning && on == trace.Run {
 			delete(c.calls, h.Thread)
@@ -81,14 +105,37 @@ func (c *counter) stop(h trace.Halt) (trace.Way, error) {
 	return on, nil
 }
 
-// filtered handles a clone that the filter stopped before the kernel did any of it.
+// filtered handles a call that the filter stopped before the kernel did any of it.
 func (c *counter) filtered(tid int) (trace.Way, error) {
 	info, err := c.running.calls.As(tid, trace.Seccomp)
 	if err != nil {
 		return c.lost(err)
 	}
-	c.calls[tid] = info.Arguments()[place(c.kernel.Table, abi.CloneFlags)]
+	switch flags := info.Arguments()[place(c.kernel.Table, abi.CloneFlags)]; {
+	case info.Number() == c.kernel.Syscall.Seccomp:
+		c.arm(tid)
+	case flags&cloneThread == 0:
+		return trace.Run, nil
+	default:
+		c.calls[tid] = flags
+	}
 	return trace.RunToCall, nil
+}
+
+// arm makes all threads stop at every call from now on. A thread must stop once for
+// that. SIGSTOP stops it even where the runtime blocks signals, and the thread does not
+// get it. The thread tid is about to install the filter and stands still.
+func (c *counter) arm(tid int) {
+	c.armed = true
+	c.running.calls.Within(tid)
+	for other := range c.calls {
+		c.running.calls.Within(other)
+	}
+	for other := range c.threads {
+		if other != tid {
+			_ = c.kernel.Tgkill(c.running.pid, other, uint64(syscall.SIGSTOP)) // it may have ended
+		}
+	}
 }
 
 // refusedOne handles the end of a clone that made no thread.
@@ -145,7 +192,7 @@ func (c *counter) lost(err error) (trace.Way, error) {
 		return trace.Run, err
 	}
 	c.unknown = err.Error()
-	return c.running.way(), nil
+	return c.way(), nil
 }
 
 // ended counts the answer to a clone.

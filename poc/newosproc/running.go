@@ -115,7 +115,7 @@ func (r *running) keep(over chan bool) {
 	const pause = 50 * time.Millisecond
 	began := time.Now()
 	last, happened := began, int64(0)
-	sleeper := &sleeper{pid: r.pid, futex: r.p.Kernel.Syscall.Futex}
+	sleeper := &sleeper{pid: r.pid, futex: r.p.Kernel.Syscall.Futex, sleep: syscall.SYS_NANOSLEEP}
 	limit := r.limit
 	ticks := time.NewTicker(pause)
 	defer ticks.Stop()

@@ -2,7 +2,6 @@ package trace
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -21,8 +20,7 @@ type Program struct {
 	Files     [3]uintptr // standard input, output and error
 	// UID, if not 0, is the user that it runs as. Its group stays the same.
 	UID uint32
-	// Filter answers Stop to the calls at which the program must stop. Without one it
-	// can stop at every call only.
+	// Filter answers Stop to the calls at which the program must stop.
 	Filter []Instruction
 }
 
@@ -37,12 +35,7 @@ var filterSince = [2]int{4, 8}
 //
 // The caller must hold runtime.LockOSThread.
 func (s Program) Start(k *sys.Kernel) (pid int, unfiltered, err error) {
-	if len(s.Filter) == 0 {
-		unfiltered = errors.New("no filter is asked for")
-	} else {
-		unfiltered = orderly("/proc/sys/kernel/osrelease")
-	}
-	if unfiltered != nil {
+	if unfiltered = orderly("/proc/sys/kernel/osrelease"); unfiltered != nil {
 		pid, err = s.plain()
 		return pid, unfiltered, err
 	}

@@ -92,14 +92,18 @@ func TestAProgramThatCannotStartIsNoProgram(t *testing.T) {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	for _, filter := range [][]Instruction{nil, Filter(Stop, kernel.Syscall.Clone)} {
-		s := Program{Path: filepath.Join(t.TempDir(), "none"), Args: []string{"none"}, Files: [3]uintptr{0, 1, 2}, Filter: filter}
-		if pid, _, err := s.Start(kernel); err == nil || !strings.Contains(err.Error(), "no such file") {
-			t.Errorf("%d, %v", pid, err)
-		}
-		if pid, err := syscall.Wait4(-1, nil, waitAll|syscall.WNOHANG, nil); err != syscall.ECHILD {
-			t.Errorf("left behind: %d, %v", pid, err)
-		}
+	s := Program{
+		Path: filepath.Join(t.TempDir(), "none"), Args: []string{"none"}, Files: [3]uintptr{0, 1, 2},
+		Filter: Filter(Stop, kernel.Syscall.Clone),
+	}
+	if pid, _, err := s.Start(kernel); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("%d, %v", pid, err)
+	}
+	if pid, err := s.plain(); err == nil {
+		t.Errorf("%d without a filter", pid)
+	}
+	if pid, err := syscall.Wait4(-1, nil, waitAll|syscall.WNOHANG, nil); err != syscall.ECHILD {
+		t.Errorf("left behind: %d, %v", pid, err)
 	}
 }
 
