@@ -18,10 +18,11 @@ const (
 	// user is the one that RLIMIT_NPROC binds. No other program runs as this user,
 	// because the limit counts all processes of a user.
 	user = 65529
-	// room is the number of threads that a limit leaves.
-	room = 8
+	// room is the number of threads that a limit leaves. The runtime needs some itself.
+	// Each is a goroutine more in the traceback, which costs more than the rest.
+	room = 4
 	// most is the number of threads that are tried where a limit leaves room.
-	most = 40
+	most = 20
 	// heap is the number of threads that are started for their memory. The Go heap
 	// grows by 4 MiB, and each thread has stacks of 48 KiB (malg in
 	// runtime/proc.go).
