@@ -18,10 +18,11 @@ const (
 	// user is the one that RLIMIT_NPROC binds. No other program runs as this user,
 	// because the limit counts all processes of a user.
 	user = 65529
-	// room is the number of threads that a limit leaves.
-	room = 8
+	// room is the number of threads that a limit leaves. The runtime needs some itself.
+	// Each is a goroutine more in the traceback, which costs more than the rest.
+	room = 4
 	// most is the number of threads that are tried where a limit leaves room.
-	most = 40
+	most = 20
 	// heap is the number of threads that are started for their memory. The Go heap
 	// grows by 4 MiB, and each thread has stacks of 48 KiB (malg in
 	// runtime/proc.go).
@@ -43,6 +44,8 @@ type cause struct {
 	// stock causes use the stock runtime; the others use a mended one where it
 	// exists.
 	stock bool
+	// refuses is the error with which a filter of the program refuses clone.
+	refuses string
 	// plain causes run without a tracer, so that their clones are not counted.
 	plain bool
 	// lifted causes have their limit raised after some refusals.
@@ -100,7 +103,7 @@ func causes() []cause {
 	}
 	for _, name := range []string{"EAGAIN", "ENOMEM", "EPERM", "EINVAL", "ENOSYS", "EOPNOTSUPP"} {
 		name := name
-		all = append(all, cause{name: "seccomp " + name, threads: most, bind: func(p *probe.P, _ limit.Group) { refuse(p, name) }})
+		all = append(all, cause{name: "seccomp " + name, refuses: name, threads: most, bind: func(p *probe.P, _ limit.Group) { refuse(p, name) }})
 	}
 	return append(all,
 		cause{name: "as", threads: heap, bind: bindAddressSpace, plain: true},
@@ -112,7 +115,7 @@ func causes() []cause {
 // bindProcesses leaves room below RLIMIT_NPROC.
 func bindProcesses(p *probe.P, _ limit.Group) {
 	max := limit.MustNumber(limit.Self, "Threads") + room
-	limit.Soft(p, step(p, "limit"), "RLIMIT_NPROC", p.Kernel.Rlimit.NProc, uint64(max))
+	limit.Soft(p, "limit", "RLIMIT_NPROC", p.Kernel.Rlimit.NProc, uint64(max))
 }
 
 // bindGroup leaves room below pids.max.
@@ -120,18 +123,19 @@ func bindGroup(p *probe.P, group limit.Group) {
 	put(p, group, "pids.max", group.Number("pids.current")+room)
 }
 
-// bindMemory leaves room below memory.max for some hundred threads. Each takes 16
-// KiB of the kernel and some pages of its own.
+// bindMemory leaves room below memory.max for a hundred threads or two. Each takes 16
+// KiB of the kernel and some pages of its own. What the program used before it entered
+// the group is not counted there.
 func bindMemory(p *probe.P, group limit.Group) {
-	max := 16 << 20
-	if least := 512 * int(p.Page); max < least {
+	max := 4 << 20
+	if least := 128 * int(p.Page); max < least {
 		max = least
 	}
 	put(p, group, "memory.max", max)
 }
 
 func put(p *probe.P, group limit.Group, file string, value int) {
-	o := p.Observe(step(p, "limit"))
+	o := p.Observe("limit")
 	errno := group.Write(file, strconv.Itoa(value))
 	o.Returned(fmt.Sprintf("write %d to %s", value, file), 0, errno)
 	o.Emit()
@@ -179,7 +183,7 @@ func bindMappings(p *probe.P, _ limit.Group) {
 func write(p *probe.P, sysctl string, value int) {
 	s := limit.MustOpen(sysctl)
 	text := strconv.Itoa(value)
-	s.Wrote(p, step(p, "limit"), text, s.Set([]byte(text))).Emit()
+	s.Wrote(p, "limit", text, s.Set([]byte(text))).Emit()
 }
 
 // bindAddressSpace allows less address space than is in use.
@@ -188,13 +192,13 @@ func bindAddressSpace(p *probe.P, _ limit.Group) {
 	limit.Must(err)
 	pages, err := strconv.Atoi(strings.Fields(string(statm))[0])
 	limit.Must(err)
-	limit.Soft(p, step(p, "limit"), "RLIMIT_AS", p.Kernel.Rlimit.AS, uint64(pages)*uint64(p.Page)/2)
+	limit.Soft(p, "limit", "RLIMIT_AS", p.Kernel.Rlimit.AS, uint64(pages)*uint64(p.Page)/2)
 }
 
 // refuse installs a filter that answers every clone of a thread with an error.
 // Processes can still be made.
 func refuse(p *probe.P, name string) {
-	o := p.Observe(step(p, "limit"))
+	o := p.Observe("limit")
 	answer := trace.Error | uint32(p.Kernel.Errno(name))
 	ret, errno := trace.Install(p.Kernel, trace.AllThreads,
 		trace.FilterFlag(answer, p.Kernel.Syscall.Clone, place(p.Kernel.Table, abi.CloneFlags), cloneThread))

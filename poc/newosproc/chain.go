@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/limit"
@@ -27,7 +26,7 @@ func traced(p *probe.P) {
 type recorder struct {
 	p       *probe.P
 	names   map[uint64]string
-	tracer  *trace.Calls
+	running *running
 	calls   map[int]*trace.Info // calls in progress, by thread
 	count   map[string]int      // number of calls, by name
 	words   map[string]map[uint64]int
@@ -48,62 +47,86 @@ type recorder struct {
 type area struct{ start, end, prot uint64 }
 
 // chain records the calls of a Go program from outside. The program is this one, or
-// the one that the argument names.
-func chain(p *probe.P) {
+// another one at a path.
+func chain(p *probe.P, name, path string) {
+	o := p.Observe(name)
+	defer o.Emit()
+	told(o, func() {
+		r := newRecorder(p, path)
+		said := r.running.followed(r.stop)
+		r.emit(name+".", said)
+	})
+}
+
+func newRecorder(p *probe.P, path string) *recorder {
 	k := p.Kernel
-	r := &recorder{p: p, tracer: trace.NewCalls(k.Table, 0), calls: map[int]*trace.Info{}, count: map[string]int{}, words: map[string]map[uint64]int{}}
+	r := &recorder{p: p, calls: map[int]*trace.Info{}, count: map[string]int{}, words: map[string]map[uint64]int{}}
 	r.names = map[uint64]string{
 		k.Syscall.Clone: "clone", k.Syscall.Clone3: "clone3", k.Syscall.Mmap: "mmap", k.Syscall.Munmap: "munmap",
 		k.Syscall.Mprotect: "mprotect", k.Syscall.Sigaltstack: "sigaltstack",
 	}
-	path, argv := "/proc/self/exe", []string{"newosproc", "-child", "traced"}
-	var err error
-	if len(p.Args) > 0 {
-		path, argv = p.Args[0], []string{p.Args[0], "once"}
-		r.other = true
-	} else if r.stack, err = newWalker(k.Table); err != nil {
-		r.walk = err.Error()
-	}
-	for _, name := range r.names {
+	delete(r.names, 0) // calls that the architecture does not have
+	var numbers []uint64
+	for number, name := range r.names {
 		r.words[name] = map[uint64]int{}
+		numbers = append(numbers, number)
 	}
-	pid, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{
-		Env: environment(cause{}), Files: []uintptr{0, 1, 2},
-		Sys: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
-	})
-	if err != nil {
-		r.unknown = "start the program: " + err.Error()
-		p.Observe("clone").Unknown("calls", r.unknown).Emit()
-		return
+	program := trace.Program{Path: path, Args: []string{path, "threads"}, Env: environment(cause{}), Filter: trace.Filter(trace.Stop, numbers...)}
+	if path == "" {
+		program.Path, program.Args = "/proc/self/exe", []string{"newosproc", "-child", "traced"}
+		var err error
+		if r.stack, err = newWalker(k.Table); err != nil {
+			r.walk = err.Error()
+		}
+	} else {
+		r.other = true
 	}
-	r.main = pid
-	timer := time.AfterFunc(victimLimit, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
-	defer timer.Stop()
-	status, err := trace.Follow(pid, trace.OptionGoodSyscall|trace.OptionClone|trace.OptionExitKill, r.stop)
-	limit.Must(err)
-	r.emit(status)
+	r.running = &running{p: p, program: program, limit: victimLimit}
+	return r
 }
 
+// stop handles one stop of a thread. Of the calls that a filter stops only mmap is
+// followed to its end, for the address that it gives.
 func (r *recorder) stop(h trace.Halt) (trace.Way, error) {
+	on := r.running.way()
+	if r.main == 0 {
+		r.main = h.Thread
+	}
 	if h.Kind == trace.Ended {
-		r.tracer.Gone(h.Thread)
 		delete(r.calls, h.Thread)
 	}
-	if h.Kind != trace.Called || r.unknown != "" {
-		return trace.RunToCall, nil
+	if h.Kind != trace.Called && h.Kind != trace.Filtered || r.unknown != "" {
+		return on, nil
 	}
-	info, err := r.tracer.At(h.Thread)
+	info, err := r.info(h, on)
 	switch {
 	case errors.Is(err, syscall.ESRCH):
 		return trace.Run, err
 	case err != nil:
 		r.unknown = err.Error()
-	case info.Operation == trace.Entry:
-		return trace.RunToCall, r.enter(h.Thread, info)
 	case info.Operation == trace.Exit:
 		r.leave(h.Thread, info)
+	default:
+		if err := r.enter(h.Thread, info); err != nil {
+			return on, err
+		}
+		if call := r.calls[h.Thread]; call != nil && r.names[call.Number()] == "mmap" {
+			return trace.RunToCall, nil
+		}
 	}
-	return trace.RunToCall, nil
+	return on, nil
+}
+
+// info describes the call at which a thread stopped.
+func (r *recorder) info(h trace.Halt, on trace.Way) (*trace.Info, error) {
+	calls := r.running.calls
+	switch {
+	case h.Kind == trace.Filtered:
+		return calls.As(h.Thread, trace.Seccomp)
+	case on == trace.Run:
+		return calls.As(h.Thread, trace.Exit)
+	}
+	return calls.At(h.Thread)
 }
 
 // enter records a call before the kernel does any of it.
@@ -177,15 +200,19 @@ func (r *recorder) callers(tid int, info *trace.Info) []string {
 	return names
 }
 
-func (r *recorder) emit(status syscall.WaitStatus) {
+// emit records what the program did. The name of each step gets a prefix.
+func (r *recorder) emit(before string, said words) {
 	p := r.p
-	p.Observe("end").Set("exit", status.ExitStatus()).Emit()
+	said.emit(p, before)
+	if said.err != nil && r.unknown == "" {
+		r.unknown = said.err.Error()
+	}
 	if r.unknown != "" {
-		p.Observe("clone").Unknown("calls", r.unknown).Emit()
+		p.Observe(before+"clone").Unknown("calls", r.unknown).Emit()
 		return
 	}
 	for _, name := range []string{"mmap", "munmap", "mprotect", "sigaltstack", "clone", "clone3"} {
-		o := p.Observe(name).Set("calls", r.count[name])
+		o := p.Observe(before+name).Set("calls", r.count[name])
 		switch name {
 		case "mmap":
 			o.Set("flags", list(r.words[name])).Set("marked", r.marked)
@@ -199,14 +226,14 @@ func (r *recorder) emit(status syscall.WaitStatus) {
 			}
 			o.Set("threads", threads).Set("flags", list(r.words[name]))
 			o.Set("names", names(r.words[name], cloneNames()))
-			o.Set("open", r.open)
+			o.Set("open", r.open).Set("by", r.running.by())
 			r.place(o)
 		}
 		o.Emit()
 	}
 	if !r.other {
-		r.frames("cloning", r.cloning)
-		r.frames("started", r.started)
+		r.frames(before+"cloning", r.cloning)
+		r.frames(before+"started", r.started)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/mapstack/conformance/poc/limit"
@@ -17,7 +18,7 @@ import (
 // Main runs the probe.
 func Main() {
 	probe.Run(run, map[string]func(*probe.P){
-		"watch": watch, "victim": victim, "chain": chain, "traced": traced,
+		"victim": victim, "traced": traced,
 		"single": single, "stacks": stacks, "exits": exits, "maximum": maximum, "clone3": clone3, "starved": starve,
 	})
 }
@@ -35,42 +36,20 @@ func run(p *probe.P) {
 		}
 		if c.machine() && !whole {
 			const why = "not tried: it lowers a limit of the whole machine, which others use"
-			p.Observe(c.name).Unknown("exit", why).Unknown("timedout", why).Emit()
+			p.Observe(c.name).Unknown("watched", why).Emit()
 			continue
 		}
 		meet(p, c)
 	}
 	startups(p)
-	p.Observe("chain").Child(probe.Child{Name: "chain"}).Emit()
+	chain(p, "chain", "")
 	for _, variant := range []string{"strict", "fallback"} {
-		program := filepath.Join(filepath.Dir(os.Args[0]), "threadstacks-"+variant)
-		p.Observe(variant).Child(probe.Child{Name: "chain", Args: []string{program}}).Emit()
+		chain(p, variant, filepath.Join(filepath.Dir(os.Args[0]), "threadstacks-"+variant))
 	}
 	p.Observe("single").Child(probe.Child{Name: "single", Env: []string{"GOMAXPROCS=1"}}).Emit()
 	for _, name := range []string{"stacks", "exits", "maximum", "clone3"} {
 		p.Observe(name).Child(probe.Child{Name: name}).Emit()
 	}
-}
-
-// meet runs one cause. It restores what the cause changes on the machine, however
-// the process ends.
-func meet(p *probe.P, c cause) {
-	if why := c.absent(limit.Version2, "/proc/sys"); why != "" {
-		p.Observe(c.name).Set("absent", why).Unknown("exit", why).Unknown("timedout", why).Emit()
-		return
-	}
-	at, err := prepare(c)
-	if err != nil {
-		why := "not tried: " + err.Error()
-		p.Observe(c.name).Unknown("exit", why).Unknown("timedout", why).Emit()
-		return
-	}
-	defer at.restore()
-	child := probe.Child{Name: "watch", Args: []string{c.name}, Limit: watchLimit}
-	if c.controller != "" {
-		child.Args = append(child.Args, string(at.inner), string(at.limited))
-	}
-	p.Observe(c.name).Child(child).Emit()
 }
 
 // absent returns why the system cannot have a cause, or "" if it can. root is the
@@ -103,6 +82,7 @@ func (c cause) absent(root, sysctls string) string {
 // venue is where a cause is tried.
 type venue struct {
 	inner, limited limit.Group // of the program, and the one with the limit
+	sysctl         *limit.Sysctl
 	undo           []func()
 }
 
@@ -110,6 +90,16 @@ type venue struct {
 func (at *venue) restore() {
 	for i := len(at.undo) - 1; i >= 0; i-- {
 		at.undo[i]()
+	}
+}
+
+// lift removes the limit of a cause.
+func (at *venue) lift(c cause) {
+	if at.sysctl != nil {
+		at.sysctl.Restore()
+	}
+	if at.limited != "" {
+		at.limited.Put(c.controller+".max", "max")
 	}
 }
 
@@ -124,7 +114,10 @@ func prepare(c cause) (at *venue, err error) {
 		}
 	}()
 	if c.sysctl != "" {
-		at.undo = append(at.undo, limit.MustOpen(c.sysctl).Restore)
+		at.sysctl = limit.MustOpen(c.sysctl)
+		at.undo = append(at.undo, at.sysctl.Restore)
+		// While the limit binds this process too, it must need no more memory.
+		runtime.GC()
 	}
 	if c.controller != "" {
 		at.groups(c)

@@ -17,6 +17,8 @@ import (
 )
 
 const (
+	// crowd is the number of threads where nothing limits them.
+	crowd = 40
 	// many is the number of threads that come and go.
 	many = 30
 	// exitLimit bounds the time that threads take to end.
@@ -27,8 +29,8 @@ const (
 
 // single starts threads with GOMAXPROCS=1.
 func single(p *probe.P) {
-	start(most)
-	p.Observe("up").Set("gomaxprocs", runtime.GOMAXPROCS(0)).Set("started", most).
+	start(crowd)
+	p.Observe("up").Set("gomaxprocs", runtime.GOMAXPROCS(0)).Set("started", crowd).
 		Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
 }
 
@@ -116,12 +118,12 @@ func clone3(p *probe.P) {
 	o := p.Observe("filter")
 	o.Returned("seccomp(SET_MODE_FILTER, TSYNC)", ret, errno)
 	o.Emit()
-	start(most)
-	p.Observe("up").Set("started", most).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
+	start(crowd)
+	p.Observe("up").Set("started", crowd).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
 }
 
 // maximum starts more threads than the program's own maximum allows.
 func maximum(*probe.P) {
 	debug.SetMaxThreads(allowed)
-	start(most)
+	start(crowd)
 }

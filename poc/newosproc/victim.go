@@ -14,11 +14,12 @@ import (
 // is fatal by design.
 const exitCaught = 7
 
-// again is the prefix of the steps of a program that runs after its cause is gone.
+// again is the prefix of the steps of a program that runs after its cause is gone, and
+// the argument that tells it so.
 const again = "again."
 
-// victim is a Go program that starts threads. Its arguments are a cause, the prefix
-// of its steps, its control group, and the group that has the limit.
+// victim is a Go program that starts threads. Its arguments are a cause, whether it runs
+// again, its control group, and the group that has the limit.
 func victim(p *probe.P) {
 	c := lookup(p)
 	inner, limited := limit.Group(p.Args[2]), limit.Group(p.Args[3])
@@ -26,18 +27,15 @@ func victim(p *probe.P) {
 		inner.MustEnter()
 	}
 	threads := c.threads
-	p.Observe(step(p, "before")).Set("threads", limit.MustNumber(limit.Self, "Threads")).Set("uid", os.Getuid()).Emit()
+	p.Observe("before").Set("threads", limit.MustNumber(limit.Self, "Threads")).Set("uid", os.Getuid()).Emit()
 	if p.Args[1] == again {
 		threads = most
 	} else {
 		c.bind(p, limited)
 	}
 	start(threads)
-	p.Observe(step(p, "up")).Set("started", threads).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
+	p.Observe("up").Set("started", threads).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
 }
-
-// step returns the full name of a program's step.
-func step(p *probe.P, name string) string { return p.Args[1] + name }
 
 // start starts threads that stay until release is called. If the runtime fails to
 // get one, it tries to recover.

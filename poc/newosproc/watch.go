@@ -1,15 +1,13 @@
 package newosproc
 
 import (
-	"errors"
+	"fmt"
 	"os"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
 
-	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
 	"github.com/mapstack/conformance/poc/sys"
@@ -19,134 +17,76 @@ import (
 const (
 	// victimLimit bounds the run of a program in which nothing happens.
 	victimLimit = 60 * time.Second
-	// quiet bounds how long a program lives after its last refusal or its last
-	// output. It then has only some lines left to write.
+	// quiet bounds how long a program lives after its last refusal or its last output,
+	// if its threads do not tell that it hangs. It then has only some lines to write.
 	quiet = 10 * time.Second
-	// watchLimit is enough for two programs and their cleanup.
-	watchLimit = 3 * victimLimit
 	// enough is the number of refusals before a limit is lifted.
 	enough = 3
 )
 
-// watched is a program under observation.
+// watched is a cause, and what its program did.
 type watched struct {
 	p     *probe.P
 	cause cause
-	pid   int
-	hung  int32 // set if it was killed because nothing happened any more
-	timer *time.Timer
-	limit time.Duration // how long it may run if nothing happens
-
-	tracer  *trace.Calls
-	calls   map[int]*trace.Info // calls in progress, by thread
-	counts  map[int]*count      // of the threads that were refused one
-	first   int                 // the thread that was refused first
-	made    int
-	latest  int    // the thread that was made last
-	flags   uint64 // flags of that clone
-	unknown string // why nothing was counted
-	lift    syscall.Errno
+	at    *venue
+	counter
 }
 
-// count holds the refusals of one thread.
-type count struct {
-	refused       int
-	begin, latest time.Time
-	errno         int
-	flags         uint64
-}
-
-// watch runs the program of a cause, undoes the cause, and runs the program again
-// if the cause could have left something behind. Nothing is written before the
-// cause is undone, because the reader may need a thread.
-func watch(p *probe.P) {
-	limit.Prewarm()
-	c := lookup(p)
-	inner, limited := limit.Group(""), limit.Group("")
-	if c.controller != "" {
-		inner, limited = limit.Group(p.Args[1]), limit.Group(p.Args[2])
-	}
-	var sysctl *limit.Sysctl
-	if c.sysctl != "" {
-		sysctl = limit.MustOpen(c.sysctl)
-	}
-	w := &watched{p: p, cause: c, limit: victimLimit}
-	said := w.run("", inner, limited)
-	if sysctl != nil {
-		sysctl.Restore()
-	}
-	if limited != "" {
-		limited.Put(c.controller+".max", "max")
-	}
-	said.emit(p, "")
+// watch runs the program of a cause, undoes the cause, and runs the program again if the
+// cause could have left something behind. Nothing is written before the cause is undone,
+// because the reader may need a thread.
+func watch(p *probe.P, c cause, at *venue) {
+	w := &watched{p: p, cause: c, at: at}
+	said := w.run("")
+	at.lift(c)
+	said.emit(p, c.name+".")
 	w.emit()
-	if limited != "" {
-		events(p, c, inner, limited)
+	if at.limited != "" {
+		w.events()
 	}
 	if !c.remains() {
 		return
 	}
-	free := &watched{p: p, cause: c, limit: victimLimit}
+	free := &watched{p: p, cause: c, at: at}
 	free.cause.plain, free.cause.lifted = true, false
-	free.run(again, inner, limited).emit(p, again)
+	free.run(again).emit(p, c.name+"."+again)
 }
 
 // events records what the groups counted.
-func events(p *probe.P, c cause, inner, limited limit.Group) {
-	counters := map[string][]string{"pids": {"max"}, "memory": {"oom_kill"}}[c.controller]
-	o := p.Observe("events")
+func (w *watched) events() {
+	counters := map[string][]string{"pids": {"max"}, "memory": {"oom_kill"}}[w.cause.controller]
+	o := w.p.Observe(w.cause.name + ".events")
 	for _, counter := range counters {
-		inner.Count(o, "inner."+counter, c.controller+".events", counter)
-		limited.Count(o, "limited."+counter, c.controller+".events", counter)
+		w.at.inner.Count(o, "inner."+counter, w.cause.controller+".events", counter)
+		w.at.limited.Count(o, "limited."+counter, w.cause.controller+".events", counter)
 	}
 	o.Emit()
 }
 
-// run runs a program until it ends, or until nothing happens in it any more.
-func (w *watched) run(before string, inner, limited limit.Group) (said words) {
-	stdout, stderr := pipe(), pipe()
-	w.tracer = trace.NewCalls(w.p.Kernel.Table, 0)
-	w.calls, w.counts = map[int]*trace.Info{}, map[int]*count{}
-	w.pid, said.err = syscall.ForkExec(w.cause.program(w.p.Kernel.Table),
-		[]string{"newosproc", "-child", "victim", w.cause.name, before, string(inner), string(limited)},
-		&syscall.ProcAttr{Env: environment(w.cause), Files: []uintptr{0, stdout.w.Fd(), stderr.w.Fd()}, Sys: w.attributes()})
-	stdout.w.Close()
-	stderr.w.Close()
-	if said.err != nil {
-		w.unknown = "start the program: " + said.err.Error()
-		return said
+// run runs the program of the cause to its end, or until it hangs.
+func (w *watched) run(before string) words {
+	r := &running{
+		p: w.p,
+		program: trace.Program{
+			Path: w.cause.program(w.p.Kernel.Table),
+			Args: []string{"newosproc", "-child", "victim", w.cause.name, before, string(w.at.inner), string(w.at.limited)},
+			Env:  environment(w.cause), UID: w.cause.uid,
+		},
+		limit: victimLimit,
 	}
-	w.timer = time.AfterFunc(w.limit, func() {
-		atomic.StoreInt32(&w.hung, 1)
-		_ = syscall.Kill(w.pid, syscall.SIGKILL)
-	})
-	defer w.timer.Stop()
-	steps, text := stdout.drain(maxSteps, func() {}), stderr.drain(maxText, func() { w.timer.Reset(quiet) })
 	if w.cause.plain {
-		said.status, said.err = wait(w.pid)
-	} else {
-		said.status, said.err = trace.Follow(w.pid, trace.OptionGoodSyscall|trace.OptionClone|trace.OptionExitKill, w.stop)
+		return r.alone()
 	}
-	said.hung = atomic.LoadInt32(&w.hung) != 0
-	said.steps, said.text = <-steps, <-text
+	w.counter = counter{kernel: w.p.Kernel, running: r, refusing: w.cause.refuses != ""}
+	if w.cause.lifted {
+		w.lift = func() syscall.Errno { return raise(w.p.Kernel, r.pid, w.cause.uid) }
+	}
+	r.program.Filter = w.filter()
+	said := r.followed(w.stop)
+	if said.err != nil {
+		w.unknown = said.err.Error()
+	}
 	return said
-}
-
-func wait(pid int) (status syscall.WaitStatus, err error) {
-	for {
-		if _, err = syscall.Wait4(pid, &status, 0, nil); err != syscall.EINTR {
-			return status, err
-		}
-	}
-}
-
-func (w *watched) attributes() *syscall.SysProcAttr {
-	a := &syscall.SysProcAttr{Ptrace: !w.cause.plain, Pdeathsig: syscall.SIGKILL}
-	if w.cause.uid != 0 {
-		// The group must stay the same: see raise.
-		a.Credential = &syscall.Credential{Uid: w.cause.uid, Gid: uint32(os.Getgid())}
-	}
-	return a
 }
 
 // environment turns off the runtime's preemption signals for a traced program. It
@@ -161,66 +101,6 @@ func environment(c cause) (env []string) {
 		return env
 	}
 	return append(env, "GODEBUG=asyncpreemptoff=1")
-}
-
-// stop looks at what a thread does. Threads stop at every call.
-func (w *watched) stop(h trace.Halt) (trace.Way, error) {
-	if h.Kind == trace.Ended {
-		w.tracer.Gone(h.Thread)
-		delete(w.calls, h.Thread)
-	}
-	if h.Kind != trace.Called || w.unknown != "" {
-		return trace.RunToCall, nil
-	}
-	info, err := w.tracer.At(h.Thread)
-	switch {
-	case errors.Is(err, syscall.ESRCH):
-		return trace.Run, err
-	case err != nil:
-		w.unknown = err.Error()
-		return trace.Run, nil
-	case info.Operation == trace.Entry:
-		w.calls[h.Thread] = info
-		return trace.RunToCall, nil
-	}
-	call := w.calls[h.Thread]
-	delete(w.calls, h.Thread)
-	if info.Operation != trace.Exit || call == nil || call.Number() != w.p.Kernel.Syscall.Clone {
-		return trace.RunToCall, nil
-	}
-	flags := call.Arguments()[place(w.p.Kernel.Table, abi.CloneFlags)]
-	if flags&cloneThread == 0 {
-		return trace.RunToCall, nil
-	}
-	if tid, failed := info.Result(); failed != 0 {
-		w.refused(h.Thread, flags, failed)
-	} else {
-		w.made++
-		w.latest, w.flags = int(tid), flags
-		if len(w.counts) > 0 {
-			w.timer.Reset(quiet)
-		}
-	}
-	return trace.RunToCall, nil
-}
-
-// refused counts a refused thread.
-func (w *watched) refused(tid int, flags uint64, errno int) {
-	w.timer.Reset(quiet)
-	now := time.Now()
-	c := w.counts[tid]
-	if c == nil {
-		c = &count{begin: now, flags: flags}
-		w.counts[tid] = c
-	}
-	if len(w.counts) == 1 {
-		w.first = tid
-	}
-	c.refused++
-	c.latest, c.errno = now, errno
-	if w.cause.lifted && tid == w.first && c.refused == enough {
-		w.lift = raise(w.p.Kernel, w.pid, w.cause.uid)
-	}
 }
 
 // raise restores a process's full RLIMIT_NPROC. Setting limits of another user or
@@ -253,15 +133,15 @@ func (w *watched) emit() {
 	if w.cause.plain {
 		return
 	}
-	o := w.p.Observe("clone")
+	o := w.p.Observe(w.cause.name + ".clone")
 	defer o.Emit()
 	if w.unknown != "" {
 		o.Unknown("refused", w.unknown)
 		return
 	}
-	o.Set("made", w.made).Set("by", w.tracer.By())
+	o.Set("made", w.made).Set("by", w.by())
 	if w.cause.lifted {
-		o.Set("lifted", w.p.Outcome(w.lift))
+		o.Set("lifted", w.p.Outcome(w.lifted))
 	}
 	c := w.counts[w.first]
 	if c == nil {
@@ -273,4 +153,34 @@ func (w *watched) emit() {
 	}
 	o.Set("refused", c.refused).Set("milliseconds", c.latest.Sub(c.begin).Milliseconds())
 	o.Returned(call(c.flags), 0, syscall.Errno(c.errno))
+}
+
+// meet runs one cause. It restores what the cause changes on the machine, also if that
+// cannot be done, which is told instead.
+func meet(p *probe.P, c cause) {
+	o := p.Observe(c.name)
+	defer o.Emit()
+	if why := c.absent(limit.Version2, "/proc/sys"); why != "" {
+		o.Set("absent", why).Unknown("watched", why)
+		return
+	}
+	at, err := prepare(c)
+	if err != nil {
+		o.Unknown("watched", "not tried: "+err.Error())
+		return
+	}
+	defer at.restore()
+	told(o, func() { watch(p, c, at) })
+}
+
+// told runs something and records that it came to its end, or why it did not. A limit
+// that cannot be set must not end the probe.
+func told(o *probe.Obs, run func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			o.Unknown("watched", fmt.Sprint(r))
+		}
+	}()
+	run()
+	o.Set("watched", true)
 }

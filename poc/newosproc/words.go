@@ -2,13 +2,11 @@ package newosproc
 
 import (
 	"bytes"
-	"io"
-	"os"
 	"strings"
 	"syscall"
 
-	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
+	"github.com/mapstack/conformance/poc/wire"
 )
 
 const (
@@ -24,13 +22,14 @@ type words struct {
 	steps, text []byte
 	status      syscall.WaitStatus
 	hung        bool
+	how         string // how that was decided
 	err         error
 }
 
-// emit records a program's output and how it ended.
+// emit records a program's output and how it ended. The name of each step gets a prefix.
 func (s words) emit(p *probe.P, before string) {
-	_, err := os.Stdout.Write(s.steps) // observations of the program itself
-	limit.Must(err)
+	const longest, all = 16 << 10, 64 // in bytes, and the number of observations
+	lost := wire.ReadObservations(bytes.NewReader(s.steps), longest, all, func(sub wire.Observation) { p.Pass(before, sub) })
 	o := p.Observe(before + "end")
 	defer o.Emit()
 	if s.err != nil {
@@ -38,6 +37,12 @@ func (s words) emit(p *probe.P, before string) {
 		return
 	}
 	o.Set("hung", s.hung)
+	if s.hung {
+		o.Set("decided", s.how)
+	}
+	if lost > 0 {
+		o.Set("dropped", lost)
+	}
 	if s.status.Signaled() {
 		o.Set("signal", s.status.Signal().String())
 	} else {
@@ -69,41 +74,4 @@ func frames(traceback string) string {
 		}
 	}
 	return strings.Join(names, " ")
-}
-
-// ends holds both ends of a pipe.
-type ends struct{ r, w *os.File }
-
-func pipe() ends {
-	r, w, err := os.Pipe()
-	limit.Must(err)
-	return ends{r, w}
-}
-
-// drain reads to the end and returns the first bytes. heard is called whenever some
-// have come.
-func (e ends) drain(most int, heard func()) chan []byte {
-	all := make(chan []byte, 1)
-	kept, buffer := make([]byte, 0, most), make([]byte, 4096) // allocated now, because there may be no memory later
-	go func() {
-		for {
-			n, err := e.r.Read(buffer)
-			if n > 0 {
-				heard()
-			}
-			if left := most - len(kept); n > left {
-				n = left
-			}
-			kept = append(kept, buffer[:n]...)
-			if err != nil {
-				if err != io.EOF {
-					kept = append(kept, err.Error()...)
-				}
-				break
-			}
-		}
-		e.r.Close()
-		all <- kept
-	}()
-	return all
 }

@@ -61,10 +61,7 @@ func (o *Obs) Child(c Child) *Obs {
 
 // Pass emits an observation of a child, with this step's name and a dot as a prefix.
 func (o *Obs) Pass(sub wire.Observation) {
-	inner := o.p.Observe(o.o.Step + "." + sub.Step)
-	sub.Step = inner.o.Step
-	inner.o = sub
-	inner.Emit()
+	o.p.Pass(o.o.Step+".", sub)
 }
 
 // Ended records how a child ended, or why it could not be started.
@@ -85,6 +82,14 @@ func (o *Obs) Ended(exit wire.Exit, err error) *Obs {
 		o.Set("dropped", exit.Dropped)
 	}
 	return o
+}
+
+// Pass emits an observation of another process. The name of its step gets a prefix.
+func (p *P) Pass(prefix string, sub wire.Observation) {
+	o := p.Observe(prefix + sub.Step)
+	sub.Step = o.o.Step
+	o.o = sub
+	o.Emit()
 }
 
 // Run runs a child to its end and passes on what it observes.

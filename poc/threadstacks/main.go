@@ -2,10 +2,10 @@
 // to clone, while the threads wait. The stock runtime takes stacks from its heap; a
 // variant that maps them differs here.
 //
-//	threadstacks [once|few|rate]
+//	threadstacks [once|few|rate|threads]
 //
 // With once it observes one generation of threads, and with few a small one. With
-// rate it observes how fast threads are made instead.
+// rate it observes how fast threads are made instead. With threads it makes some, and observes nothing.
 package threadstacks
 
 import (
@@ -26,6 +26,8 @@ const (
 	wanted = 40
 	// few is such a number too. It is enough where all threads do the same.
 	few = 16
+	// watched is the number of threads for whoever watches how they are made.
+	watched = 10
 	// generations is the number of times that threads are made. Later ones get the
 	// stacks of those that ended.
 	generations = 4
@@ -42,6 +44,9 @@ func Main() {
 			last, n = 1, few
 		case "rate":
 			rate(p)
+			return
+		case "threads":
+			start(watched)
 			return
 		}
 		for g := 0; g < last; g++ {

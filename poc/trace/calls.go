@@ -66,9 +66,10 @@ func (c *Calls) As(tid int, operation uint8) (*Info, error) {
 	return c.shown(tid, operation)
 }
 
-// Executed notes that a thread is in the middle of a call by which it executed
-// another program. The end of that call is its next stop.
-func (c *Calls) Executed(tid int) { c.inside[tid] = true }
+// Within notes that a thread is in the middle of a call, although it did not stop at its
+// entry: it executed another program, or a filter stopped it. The end of that call is its
+// next stop.
+func (c *Calls) Within(tid int) { c.inside[tid] = true }
 
 // Gone notes that a thread has ended. Its number may be given to another one.
 func (c *Calls) Gone(tid int) { delete(c.inside, tid) }

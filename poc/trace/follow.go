@@ -23,6 +23,7 @@ const (
 type Halt struct {
 	Thread int
 	Kind   Kind
+	Signal syscall.Signal // that is pending, if it is Signalled
 }
 
 // Way is the ptrace request by which a thread continues.
@@ -31,6 +32,8 @@ type Way int
 const (
 	Run       Way = syscall.PTRACE_CONT    // only a filter stops its calls
 	RunToCall Way = syscall.PTRACE_SYSCALL // stops at the next entry or end of a call
+	// Unsignalled is added if the thread must not get the pending signal.
+	Unsignalled Way = 1 << 16
 )
 
 // waitAll is __WALL: wait4 returns threads too.
@@ -69,7 +72,7 @@ func Follow(pid, options int, handle func(Halt) (Way, error)) (syscall.WaitStatu
 				return status, nil
 			}
 			delete(known, tid)
-			_, err = handle(Halt{tid, Ended})
+			_, err = handle(Halt{Thread: tid, Kind: Ended})
 		} else {
 			err = pass(tid, status, known, options, tid == pid, handle)
 		}
@@ -93,9 +96,12 @@ func pass(tid int, status syscall.WaitStatus, known map[int]bool, options int, f
 			kind, signal = Began, 0
 		}
 	}
-	way, err := handle(Halt{tid, kind})
+	way, err := handle(Halt{tid, kind, signal})
 	if err != nil {
 		return err
+	}
+	if way&Unsignalled != 0 {
+		way, signal = way&^Unsignalled, 0
 	}
 	if _, errno := Ptrace(uintptr(way), uintptr(tid), 0, uintptr(signal)); errno != 0 {
 		return fmt.Errorf("let it go on: %w", errno)

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"os"
+	"os/signal"
 	"runtime"
 	"syscall"
 	"testing"
@@ -23,7 +24,10 @@ func TestMain(m *testing.M) {
 		}()
 		<-up
 	}
-	_ = syscall.Kill(os.Getpid(), syscall.SIGURG) // the Go runtime handles this signal
+	came := make(chan os.Signal, 1)
+	signal.Notify(came, syscall.SIGUSR1)
+	_ = syscall.Kill(os.Getpid(), syscall.SIGUSR1)
+	<-came
 	os.Exit(status)
 }
 
@@ -73,7 +77,8 @@ func TestThreadsAreFollowedToTheEnd(t *testing.T) {
 			t.Errorf("thread %d began %d times", tid, n)
 		}
 	}
-	if stops[Cloned] != len(began)-1 || stops[Called] < 2*len(began) || stops[Signalled] == 0 {
+	// The end of the program may come between the two stops of its last clone.
+	if between := stops[Cloned] - len(began) + 1; between < -1 || between > 1 || stops[Called] < 2*len(began) || stops[Signalled] == 0 {
 		t.Errorf("%d threads, stops by kind: %v", len(began), stops)
 	}
 }

@@ -7,8 +7,9 @@ import (
 
 // Requests and options of include/uapi/linux/ptrace.h.
 const (
-	getSyscallInfo = 0x420e // since 5.3
-	setSyscallInfo = 0x4212 // since 6.16
+	getEventMessage = 0x4201
+	getSyscallInfo  = 0x420e // since 5.3
+	setSyscallInfo  = 0x4212 // since 6.16
 
 	OptionGoodSyscall = 0x1
 	OptionFork        = 0x2
@@ -72,6 +73,14 @@ func SyscallInfo(tid int) (*Info, syscall.Errno) {
 func SetSyscallInfo(tid int, info *Info) syscall.Errno {
 	_, errno := Ptrace(setSyscallInfo, uintptr(tid), unsafe.Sizeof(*info), uintptr(unsafe.Pointer(info)))
 	return errno
+}
+
+// EventMessage returns the number of the thread or process that a thread has just made,
+// at a stop of kind Cloned.
+func EventMessage(tid int) (uint64, syscall.Errno) {
+	var message uint64 // an unsigned long
+	_, errno := Ptrace(getEventMessage, uintptr(tid), 0, uintptr(unsafe.Pointer(&message)))
+	return message, errno
 }
 
 // Ptrace makes the raw call. The tracer is a single thread, so the caller must hold

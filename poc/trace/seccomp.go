@@ -79,14 +79,23 @@ func lowerHalf(argument int) uint32 {
 	return at
 }
 
+// setModeFilter is SECCOMP_SET_MODE_FILTER.
+const setModeFilter = 1
+
+// program is struct sock_fprog.
+type program struct {
+	length uint16
+	first  *Instruction
+}
+
+func programOf(filter []Instruction) *program {
+	return &program{uint16(len(filter)), &filter[0]}
+}
+
 // Install puts a filter on the calling thread, the programs that it executes and
 // its children. It needs root or no_new_privs, and CONFIG_SECCOMP_FILTER.
 func Install(k *sys.Kernel, flags uintptr, filter []Instruction) (uintptr, syscall.Errno) {
-	const setModeFilter = 1 // SECCOMP_SET_MODE_FILTER
-	program := &struct {    // struct sock_fprog
-		length uint16
-		first  *Instruction
-	}{uint16(len(filter)), &filter[0]}
+	program := programOf(filter)
 	r, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Seccomp), setModeFilter, flags, uintptr(unsafe.Pointer(program)))
 	runtime.KeepAlive(program)
 	return r, errno

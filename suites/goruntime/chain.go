@@ -106,7 +106,7 @@ func chainClaims() []claim.Claim {
 // traced returns a step of a traced program. It stops the check unless the program
 // ran to its end.
 func traced(t claim.Transcript, program, step string) claim.Observation {
-	t.Ended(program)
+	attended(t, program)
 	if end := t.Step(program + ".end"); end.Value("exit") != "0" {
 		panic(claim.Missing{Probe: probe, Step: end.Step, Value: "exit", Reason: "the traced program ended with " + end.Value("exit")})
 	}

@@ -21,7 +21,7 @@ func unknown(step, key, why string) recorded.Answer {
 func lacks(cause, why string) recorded.Answer {
 	return recorded.Answer{Step: cause, Change: func(o *wire.Observation) {
 		o.Values = map[string]string{"absent": why}
-		o.Unknown = map[string]string{"exit": why, "timedout": why}
+		o.Unknown = map[string]string{"watched": why}
 	}}
 }
 
@@ -116,7 +116,7 @@ func TestAFaultOfTheProbesIsNoLack(t *testing.T) {
 	recorded.Judged(t, recorded.Of(older(), probe), usual, probe, verdict.Error, []recorded.Wrong{
 		{"GR-009", "nproc.clone", unknown("", "refused", "start the program: operation not permitted").Change},
 		{"GR-103", "seccomp EAGAIN.limit", recorded.Errno(1, "EPERM")},
-		{"GR-114", "pids", unknown("", "exit", "not tried: write +pids: device or resource busy").Change},
+		{"GR-114", "pids", unknown("", "watched", "not tried: write +pids: device or resource busy").Change},
 	})
 	recorded.Judged(t, recorded.Of(Suite(), variants), usual, variants, verdict.Error, []recorded.Wrong{
 		{"IN-008", "stack-eperm.stock", func(o *wire.Observation) {

@@ -89,10 +89,18 @@ func possible(t claim.Transcript, causes ...string) (kept []string) {
 	return kept
 }
 
+// attended stops the check unless the probe watched a program to its end.
+func attended(t claim.Transcript, step string) {
+	const key = "watched"
+	if why := t.Step(step).Unknown[key]; why != "" {
+		panic(claim.Missing{Probe: t.Probe, Step: step, Value: key, Reason: why})
+	}
+}
+
 // bound stops the check unless a cause was tried and its limit was set. Otherwise
 // what follows would be about no limit.
 func bound(t claim.Transcript, cause string) {
-	t.Ended(cause)
+	attended(t, cause)
 	t.Step(cause + ".limit").Result()
 }
 

@@ -140,7 +140,7 @@ func (t *tracer) stopped(c change) error {
 			delete(t.calls, int(former))
 			t.shown.Gone(int(former))
 		}
-		t.shown.Executed(c.tid)
+		t.shown.Within(c.tid)
 	case event == 0:
 		pass = uintptr(signal)
 	}

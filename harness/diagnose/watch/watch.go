@@ -2,9 +2,13 @@
 // reports each call that makes a thread or a process, each mapping that fails, and
 // what the program writes to its standard error.
 //
-// It stops at every system call. A seccomp filter that stops only at the calls that
-// matter would be faster, but would miss the refusals of the program's own filters:
-// the strictest answer wins, and the tracer is not told.
+// It stops at every system call, so that a web server under load takes 16 times as long.
+// A seccomp filter that stops only at the calls that matter would be faster, but:
+//   - It misses the refusals of the program's own filters: the strictest answer wins, and
+//     the tracer is not told.
+//   - Nobody can take it away again. Children that the program leaves behind would get
+//     ENOSYS for every clone, because a stop without a tracer is answered with that.
+//   - Without CAP_SYS_ADMIN it needs no_new_privs, with which set-user-ID programs fail.
 package watch
 
 import (
