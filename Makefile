@@ -74,11 +74,13 @@ kill-table: bin/mapstack
 # Also accepts exit status 1 of a run: a kernel that does not conform is evidence, too.
 judged = [ $$? -eq 1 ]
 
-# The second of two runs is measured: kernels and snapshots are in the cache by then.
+# Two runs are measured: one with an empty cache, which downloads and builds all that it
+# needs, and one after it.
 bench: bin/mapstack
-	@dir=$$(mktemp -d) && { bin/mapstack run --out "$$dir/cold" >/dev/null || $(judged); } && \
+	@dir=$$(mktemp -d) && export XDG_CACHE_HOME="$$dir/cache" && \
+		{ bin/mapstack run --out "$$dir/cold" >/dev/null || $(judged); } && \
 		{ bin/mapstack run --out "$$dir/warm" >/dev/null || $(judged); } && \
-		go run ./harness/cmd/bench --run "$$dir"/warm/* --write fixtures/benchmarks && rm -r "$$dir"
+		go run ./harness/cmd/bench --run "$$dir"/warm/* --cold "$$dir"/cold/* --write fixtures/benchmarks && rm -r "$$dir"
 	@go test -run '^$$' -bench Scale -benchtime 1x ./harness/run
 
 # The cells of fixtures/recorded, which make test judges again: the oldest kernel and the

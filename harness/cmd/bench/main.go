@@ -17,6 +17,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run/workbench"
 )
@@ -24,12 +25,14 @@ import (
 func main() {
 	times := flag.Int("times", 7, "how often to measure each thing")
 	cells := flag.String("cell", strings.Join(machines, ","), "cells whose restores are compared with their boots (comma-separated)")
-	run := flag.String("run", "", "also show the costs of this run: the folder of its evidence")
+	var runs [2]string
+	flag.StringVar(&runs[0], "run", "", "also show the costs of this run: the folder of its evidence")
+	flag.StringVar(&runs[1], "cold", "", "the same run with an empty cache: the folder of its evidence")
 	write := flag.String("write", "", "write the results to the files `NAME`.md and NAME.json")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := measure(ctx, *times, *cells, *run, *write); err != nil {
+	if err := measure(ctx, *times, *cells, runs, *write); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -64,17 +67,15 @@ type Spread struct {
 	Max    float64 `json:"max"`
 }
 
-func measure(ctx context.Context, times int, names, run, write string) error {
+func measure(ctx context.Context, times int, names string, runs [2]string, write string) error {
 	data := os.DirFS("fixtures")
 	bench, err := workbench.Open(ctx, workbench.Options{Dir: ".", Data: data, Sink: progress.Discard})
 	if err != nil {
 		return err
 	}
 	result := Result{Host: bench.Host, Times: times}
-	if run != "" {
-		if result.Run, err = costs(run); err != nil {
-			return err
-		}
+	if result.Run, err = ofRuns(ctx, bench, runs[0], runs[1]); err != nil {
+		return err
 	}
 	all, err := matrix.Load(data)
 	if err != nil {
@@ -105,6 +106,32 @@ func measure(ctx context.Context, times int, names, run, write string) error {
 		return err
 	}
 	return renameio.WriteFile(write+".md", []byte(result.markdown()), 0o644)
+}
+
+// ofRuns returns the costs of a run, and how long it took with an empty cache. Both
+// folders may be empty.
+func ofRuns(ctx context.Context, bench *workbench.Bench, warm, cold string) (*Costs, error) {
+	if warm == "" {
+		return nil, nil
+	}
+	c, err := costs(warm)
+	if err != nil {
+		return nil, err
+	}
+	if cold != "" {
+		before, err := costs(cold)
+		if err != nil {
+			return nil, err
+		}
+		c.ColdSeconds = before.Seconds
+	}
+	var goarches []string
+	for _, a := range arch.All() {
+		if !a.Supplied && a.GNU == "" {
+			goarches = append(goarches, a.GOARCH)
+		}
+	}
+	return c, c.measureImages(ctx, bench, goarches)
 }
 
 // contest measures two things in turns, so that a disturbance affects both.
