@@ -40,10 +40,8 @@ func serve() (err error) {
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
-	notes := mountAll()
-	if cmdline, err := os.ReadFile("/proc/cmdline"); err == nil {
-		notes = append(notes, applySysctls(string(cmdline))...)
-	}
+	notes, cmdline := mountAll()
+	notes = append(notes, applySysctls(cmdline)...)
 	console, err := openConsole("/dev/console")
 	if err != nil {
 		return err

@@ -5,29 +5,65 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strings"
 	"syscall"
 	"unsafe"
 )
 
-// mounts are made in this order. A kernel that lacks one is still tested: the
-// failure becomes a note in the hello, and the probe that needs it reports that.
-var mounts = []struct {
+type mount struct {
 	source, target, fstype string
 	flags                  uintptr
 	data                   string
-}{
+}
+
+// mounts are made in this order. A kernel that lacks one is still tested: the
+// failure becomes a note in the hello, and the probe that needs it reports that.
+var mounts = []mount{
 	{"proc", "/proc", "proc", syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC, ""},
 	{"sysfs", "/sys", "sysfs", syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC, ""},
 	{"devtmpfs", "/dev", "devtmpfs", syscall.MS_NOSUID, "mode=0755"},
 	{"tmpfs", "/tmp", "tmpfs", syscall.MS_NOSUID | syscall.MS_NODEV, "mode=1777"},
 	// /sys/kernel/security lists the active LSMs.
 	{"securityfs", "/sys/kernel/security", "securityfs", 0, ""},
-	// cgroup v2: pids.max and memory.max are set here.
-	{"cgroup2", "/sys/fs/cgroup", "cgroup2", syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC, ""},
 }
 
-func mountAll() (notes []string) {
-	for _, m := range mounts {
+// oneGroups is the word on the kernel's command line that asks for control groups of
+// version 1. systemd before 256 has a word of that meaning, and systems before it have
+// nothing else.
+const oneGroups = "mapstack.cgroups=1"
+
+// groupMounts returns the mounts of control groups, where pids.max and memory.max are set:
+// one of version 2, or one of version 1 for each controller.
+func groupMounts(version1 bool) []mount {
+	const flags = syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC
+	const root = "/sys/fs/cgroup"
+	if !version1 {
+		return []mount{{"cgroup2", root, "cgroup2", flags, ""}}
+	}
+	return []mount{
+		{"tmpfs", root, "tmpfs", flags, "mode=0755"},
+		{"cgroup", root + "/pids", "cgroup", flags, "pids"},
+		{"cgroup", root + "/memory", "cgroup", flags, "memory"},
+	}
+}
+
+// mountAll mounts what the probes need. It returns what could not be mounted, and the
+// kernel's command line.
+func mountAll() (notes []string, cmdline string) {
+	notes = mountEach(mounts)
+	b, err := os.ReadFile("/proc/cmdline")
+	if err != nil {
+		return append(notes, err.Error()), ""
+	}
+	version1 := false
+	for _, word := range strings.Fields(string(b)) {
+		version1 = version1 || word == oneGroups
+	}
+	return append(notes, mountEach(groupMounts(version1))...), string(b)
+}
+
+func mountEach(all []mount) (notes []string) {
+	for _, m := range all {
 		_ = os.MkdirAll(m.target, 0o755)
 		if err := syscall.Mount(m.source, m.target, m.fstype, m.flags, m.data); err != nil {
 			notes = append(notes, fmt.Sprintf("mount %s on %s: %v", m.fstype, m.target, err))
