@@ -7,6 +7,8 @@
 // constant kept here is zero on any architecture.
 package abi
 
+import "sync"
+
 // Table holds the numbers of one architecture.
 type Table struct {
 	GOARCH  string
@@ -63,21 +65,33 @@ const (
 // CloneOrder lists the arguments of the raw clone call in their order.
 type CloneOrder [5]CloneArg
 
-// Lookup returns the table of a GOARCH.
+// Lookup returns the table of a GOARCH. Its maps and slices must not be changed.
 func Lookup(goarch string) (Table, bool) {
 	for _, a := range architectures() {
 		if a.goarch == goarch {
-			return a.table(), true
+			return a.made(), true
 		}
 	}
 	return Table{}, false
+}
+
+// tables keeps what made returned, by GOARCH: a judge looks a table up for every claim.
+var tables sync.Map
+
+// made returns the table, which must not be changed.
+func (a architecture) made() Table {
+	if t, known := tables.Load(a.goarch); known {
+		return t.(Table)
+	}
+	t, _ := tables.LoadOrStore(a.goarch, a.table())
+	return t.(Table)
 }
 
 // All returns every table, sorted by GOARCH.
 func All() []Table {
 	var all []Table
 	for _, a := range architectures() {
-		all = append(all, a.table())
+		all = append(all, a.made())
 	}
 	return all
 }
