@@ -70,8 +70,9 @@ type Engine struct {
 	kvmOnce   sync.Once
 	kvmReason string // why KVM is not used; "" when it is
 
-	lendOnce      sync.Once
-	cores, memory *semaphore.Weighted
+	lendOnce sync.Once
+	cores    *admission
+	memory   *semaphore.Weighted
 }
 
 // Cells runs the probes of every bound subject, which probes holds by the name of its cell.
@@ -117,21 +118,21 @@ func (e *Engine) verdict(c evidence.CellRun) string {
 func (e *Engine) room(ctx context.Context, memory int64, run func() error) error {
 	budget := int64(e.Host.MemoryMiB * guestShareNum / guestShareDen)
 	e.lendOnce.Do(func() {
-		e.cores, e.memory = semaphore.NewWeighted(int64(e.Host.Cores)), semaphore.NewWeighted(budget)
+		e.cores, e.memory = newAdmission(e.Host.Cores, hostIdle()), semaphore.NewWeighted(budget)
 	})
 	return within(ctx, e.cores, e.memory, memory, budget, run)
 }
 
-// within runs run while it holds one core and the guest's memory.
-func within(ctx context.Context, cores, memory *semaphore.Weighted, need, budget int64, run func() error) error {
+// within runs run while it holds a place of a guest and its memory.
+func within(ctx context.Context, cores *admission, memory *semaphore.Weighted, need, budget int64, run func() error) error {
 	if need > budget {
 		return fmt.Errorf("the cell needs %d MiB of memory and this host lends guests %d MiB at most; run it on a larger one", need, budget)
 	}
 	// The core comes first, so that a guest which waits for a core holds no memory.
-	if err := cores.Acquire(ctx, 1); err != nil {
+	if err := cores.acquire(ctx); err != nil {
 		return err
 	}
-	defer cores.Release(1)
+	defer cores.release()
 	if err := memory.Acquire(ctx, need); err != nil {
 		return err
 	}

@@ -165,7 +165,7 @@ func TestAStoppedRunLeavesEvidenceOfEveryCell(t *testing.T) {
 
 func TestGuestsNeverHaveMoreThanTheBudget(t *testing.T) {
 	const budget = 1000
-	cores, memory := semaphore.NewWeighted(8), semaphore.NewWeighted(budget)
+	cores, memory := newAdmission(8, func() float64 { return 0 }), semaphore.NewWeighted(budget)
 	var mu sync.Mutex
 	var used, peak int64
 	add := func(n int64) {
