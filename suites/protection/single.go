@@ -11,6 +11,7 @@ import (
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
+	"github.com/mapstack/conformance/suites/internal/feature"
 )
 
 // page is a step and the content of its page.
@@ -71,9 +72,10 @@ func singleClaims() []claim.Claim {
 		},
 		{
 			ID: "PR-005", Level: verdict.Must,
-			English: "PROT_EXEC alone, by mmap and by mprotect, gives memory that cannot be written and keeps its content, and maps shows it as asked.",
-			Chinese: "单独的 PROT_EXEC（经 mmap 或 mprotect）给出不可写且保留内容的内存，maps 按所请求的显示。",
-			Source:  "mprotect(2), NOTES: an implementation can allow write access only if PROT_WRITE has been set (POSIX.1); proc_pid_maps(5): the permissions of a mapping; mmap(2): PROT_EXEC, pages may be executed",
+			English:  "PROT_EXEC alone, by mmap and by mprotect, gives memory that cannot be written and keeps its content, and maps shows it as asked.",
+			Chinese:  "单独的 PROT_EXEC（经 mmap 或 mprotect）给出不可写且保留内容的内存，maps 按所请求的显示。",
+			Source:   "mprotect(2), NOTES: an implementation can allow write access only if PROT_WRITE has been set (POSIX.1); proc_pid_maps(5): the permissions of a mapping; mmap(2): PROT_EXEC, pages may be executed",
+			Features: []claim.Feature{feature.GainExecution()},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				t.Ended("execute")
 				equal(g, t.Step("execute.mprotect"), "filled", ok)
@@ -92,6 +94,7 @@ func singleClaims() []claim.Claim {
 			Chinese:     "读取只有 PROT_EXEC 的内存，得到其内容，或触发故障；带与不带 MAP_STACK 相同。",
 			Source:      "mprotect(2), NOTES: whether PROT_EXEC has any effect different from PROT_READ depends on processor architecture, kernel version and process state; mmap(2), MAP_STACK: this flag is currently a no-op on Linux. Plain memory is the control; which of the two is expected of a CPU is in PR-102, PR-109 and PR-111",
 			Unsupported: harmed,
+			Features:    []claim.Feature{feature.GainExecution()},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				t.Ended("execute")
 				for _, page := range []page{{"mmap", "0"}, {"mprotect", stored}} {
@@ -105,6 +108,7 @@ func singleClaims() []claim.Claim {
 			Chinese:     "在只由页表决定能否读取只有 PROT_EXEC 的内存的架构上（amd64、arm64、ppc64le、riscv64、s390x），此前访问过的页与新页一样可读或触发故障。",
 			Source:      "protection_map of arch/*/mm and execute_only_pkey of arch/{x86,powerpc}/mm (4.19 to 7.3); fault.c of loongarch and mips asks for VM_READ only when the page is not there yet; observed on every booted kernel",
 			Unsupported: claim.Where(byPageTable),
+			Features:    []claim.Feature{feature.GainExecution()},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				t.Ended("execute")
 				equal(g, t.Step("execute.mprotect"), "filled", ok)
@@ -123,6 +127,7 @@ func singleClaims() []claim.Claim {
 			Chinese:     "在 amd64 上，CPU 具备保护键时不能读取只有 PROT_EXEC 的内存，不具备时则可以。",
 			Source:      "execute_only_pkey in arch/x86/mm/pkeys.c, \"ospke\" in /proc/cpuinfo; observed on amd64 5.10 and 7.3",
 			Unsupported: claim.Where(only("amd64", "protection keys are a feature of amd64 CPUs")),
+			Features:    []claim.Feature{feature.GainExecution()},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				t.Ended("execute")
 				keys := t.Step("processor").Value("ospke") == "true"
