@@ -195,3 +195,30 @@ func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 	recorded.SilenceIsNoFault(t, recorded.Except(recorded.Of(Suite(), probe), later...), usual, probe)
 	recorded.SilenceIsNoFault(t, recorded.Of(Suite(), zeropage), usual, zeropage)
 }
+
+// TestAContainerIsNoFault fails if a kernel is blamed where root could become no other user,
+// or where memory may not become executable.
+func TestAContainerIsNoFault(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	alone := recorded.Change(t, tr, "user", func(o *wire.Observation) {
+		o.Values, o.Unknown = nil, map[string]string{"exit": "the child could not be started: operation not permitted"}
+	})
+	if o := recorded.One(t, Suite(), "PR-012", f, alone); o.Status != verdict.Unsupported {
+		t.Errorf("without another user: %+v", o)
+	}
+	refused := recorded.Change(t, tr, "execute.mprotect", recorded.Errno(1, "EPERM"))
+	filtered := f
+	filtered.Filtered = true
+	told := recorded.With(refused, wire.Observation{Step: "mdwe", Call: "prctl(PR_GET_MDWE)", Ret: "0x1"})
+	for _, id := range []string{"PR-005", "PR-102", "PR-106", "PR-111"} {
+		if o := recorded.One(t, Suite(), id, filtered, refused); o.Status != verdict.Unsupported {
+			t.Errorf("%s with a filter: %+v", id, o)
+		}
+		if o := recorded.One(t, Suite(), id, f, told); o.Status != verdict.Unsupported {
+			t.Errorf("%s with PR_SET_MDWE: %+v", id, o)
+		}
+	}
+	if o := recorded.One(t, Suite(), "PR-005", f, refused); o.Status != verdict.Fail {
+		t.Errorf("PR-005 refused for no reason: %+v", o)
+	}
+}
