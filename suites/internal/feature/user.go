@@ -14,7 +14,7 @@ import (
 // user_namespaces(7).
 func AnotherUser(probe, step string) claim.Feature {
 	return claim.Feature{
-		Name: "another user", Chinese: "另一个用户", Probe: probe,
+		Name: "other user", Chinese: "其他用户", Probe: probe,
 		Seen: func(s claim.Shown) claim.Sight {
 			o, ok := s.Step(probe, step)
 			if !ok {
