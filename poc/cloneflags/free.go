@@ -55,7 +55,7 @@ func (c caller) clone3(row clone3Row) {
 }
 
 // nothing is the first call of a child that only has to end.
-func (c caller) nothing() [4]uintptr { return [4]uintptr{syscall.SYS_GETPPID} }
+func (c caller) nothing() [4]uintptr { return [4]uintptr{uintptr(c.Kernel.Syscall.Exit)} }
 
 // unexpectedChild is the exit status after a clone that had to fail succeeded.
 const unexpectedChild = 3
