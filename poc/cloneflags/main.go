@@ -1,12 +1,12 @@
 // Package cloneflags observes how clone and clone3 validate their flags. Most calls
 // make no process, because the caller has uid 65534 and RLIMIT_NPROC 0. Valid flags
 // then give EAGAIN, and invalid ones their own error: copy_process checks the flags
-// first (kernel/fork.c).
+// first (kernel/fork.c). Where the caller cannot become that user, valid flags make a
+// child.
 package cloneflags
 
 import (
 	"fmt"
-	"os"
 	"syscall"
 	"unsafe"
 
@@ -25,12 +25,12 @@ func Main() {
 func run(p *probe.P) {
 	fork(p)
 	pidfdOfChild(p)
-	p.Observe("dry").Child(probe.Child{Name: "dry"}).Emit()
-	p.Observe("newpid").Child(probe.Child{Name: "newpid"}).Emit()
-	p.Observe("namespaces").Child(probe.Child{Name: "namespaces"}).Emit()
 	// After a preemption these children could only continue with another thread of the
 	// Go runtime.
 	undisturbed := []string{"GODEBUG=asyncpreemptoff=1"}
+	p.Observe("dry").Child(probe.Child{Name: "dry", Env: undisturbed}).Emit()
+	p.Observe("newpid").Child(probe.Child{Name: "newpid", Env: undisturbed}).Emit()
+	p.Observe("namespaces").Child(probe.Child{Name: "namespaces"}).Emit()
 	p.Observe("exec").Child(probe.Child{Name: "exec", Env: undisturbed}).Emit()
 	p.Observe("libc").Child(probe.Child{Name: "libc thread", Env: undisturbed}).Emit()
 	if p.Kernel.Syscall.Clone3 != 0 {
@@ -83,23 +83,19 @@ func fork(p *probe.P) {
 
 // dry makes the calls of all rows.
 func dry(p *probe.P) {
-	if !forbidProcesses(p, "limit") {
-		return
-	}
+	c := caller{p, forbidProcesses(p, "limit")}
 	for _, row := range legacyRows(p.Kernel.Table) {
-		legacy(p, row.step, row.flags)
+		c.legacy(row.step, row.flags)
 	}
 	if p.Kernel.Syscall.Clone3 == 0 {
 		return
 	}
 	for _, row := range clone3Rows(p.Kernel.Table, int(p.Page)) {
-		o := p.Observe(row.step)
-		tid, errno := p.Kernel.Clone3(row.memory(), uintptr(row.size))
-		end(o, o.Returned(row.call(), uintptr(tid), errno))
+		c.clone3(row)
 	}
 	o := p.Observe("clone3 without a struct")
 	tid, errno := p.Kernel.Clone3(nil, sizeVer2)
-	end(o, o.Returned(fmt.Sprintf("clone3(NULL, %d)", sizeVer2), uintptr(tid), errno))
+	c.end(o, o.Returned(fmt.Sprintf("clone3(NULL, %d)", sizeVer2), uintptr(tid), errno), tid, 0)
 }
 
 // newPID asks for a thread after unshare moved future children of the calling
@@ -108,42 +104,26 @@ func newPID(p *probe.P) {
 	o := p.Observe("unshare")
 	ok := o.Returned(fmt.Sprintf("unshare(%#x)", uint64(newPIDNamespace)), 0, p.Kernel.Unshare(newPIDNamespace))
 	o.Emit()
-	if !ok || !forbidProcesses(p, "limit") {
+	if !ok {
 		return
 	}
-	legacy(p, "process", p.Kernel.Signal.Chld)
-	legacy(p, "thread", goThread)
-}
-
-func legacy(p *probe.P, step string, flags uint64) {
-	o := p.Observe(step)
-	tid, errno := p.Kernel.Clone(&sys.CloneArgs{Flags: flags})
-	end(o, o.Returned(describe(flags), uintptr(tid), errno))
-}
-
-// unexpectedChild is the exit status after a clone that had to fail succeeded.
-const unexpectedChild = 3
-
-// end emits the observation of a call that must not have made a child. If it made
-// one, this process has a second thread in the same memory, or worse, and must end.
-func end(o *probe.Obs, cloned bool) {
-	o.Emit()
-	if cloned {
-		os.Exit(unexpectedChild)
-	}
+	c := caller{p, forbidProcesses(p, "limit")}
+	c.legacy("process", p.Kernel.Signal.Chld)
+	c.legacy("thread", goThread)
 }
 
 // forbidProcesses removes everything that exempts the calling thread from
 // RLIMIT_NPROC, and sets that limit to 0. The other threads of the Go runtime stay
-// root, to whom the limit does not apply.
+// root, to whom the limit does not apply. It reports whether the limit is in force: a
+// process without the capability, or in a user namespace without that user, stays who it is.
 func forbidProcesses(p *probe.P, step string) bool {
 	o := p.Observe(step)
 	defer o.Emit()
-	limit := sys.Rlimit{Current: 0, Max: 0}
-	if !o.Returned("prlimit64(RLIMIT_NPROC, 0)", 0, p.Kernel.Prlimit64(p.Kernel.Rlimit.NProc, &limit, nil)) {
+	if !o.Returned(fmt.Sprintf("setresuid(%d, %[1]d, %[1]d)", nobody), 0, p.Kernel.Setresuid(nobody, nobody, nobody)) {
 		return false
 	}
-	return o.Returned(fmt.Sprintf("setresuid(%d, %[1]d, %[1]d)", nobody), 0, p.Kernel.Setresuid(nobody, nobody, nobody))
+	limit := sys.Rlimit{Current: 0, Max: 0}
+	return o.Returned("prlimit64(RLIMIT_NPROC, 0)", 0, p.Kernel.Prlimit64(p.Kernel.Rlimit.NProc, &limit, nil))
 }
 
 func describe(flags uint64) string { return fmt.Sprintf("clone(flags=%#x)", flags) }

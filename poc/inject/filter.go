@@ -53,7 +53,15 @@ func install(k *sys.Kernel, numbers map[uint64]string) error {
 	for number := range numbers {
 		stopped = append(stopped, number)
 	}
-	if _, errno := trace.Install(k, 0, trace.Filter(trace.Stop, stopped...)); errno != 0 {
+	filter := trace.Filter(trace.Stop, stopped...)
+	_, errno := trace.Install(k, 0, filter)
+	if errno == syscall.EACCES { // root without CAP_SYS_ADMIN, to whom no_new_privs is no loss
+		const noNewPrivs = 38 // PR_SET_NO_NEW_PRIVS
+		if _, errno = k.Prctl(noNewPrivs, 1, 0, 0, 0); errno == 0 {
+			_, errno = trace.Install(k, 0, filter)
+		}
+	}
+	if errno != 0 {
 		return fmt.Errorf("install the seccomp filter: errno %d %s; it needs root and CONFIG_SECCOMP_FILTER",
 			int(errno), k.ErrnoName(int(errno)))
 	}

@@ -135,6 +135,7 @@ func lockedLimits(p *probe.P) {
 			o.Emit()
 			return
 		}
+		o.Set("mlock", m.mlock(4))
 		if addr, ok := o.Mmap(0, 4*m.Page, m.rw(), m.private()|m.Kernel.Map.Locked, -1, 0); ok {
 			o.Resident("resident", addr, 4)
 			m.Kernel.Munmap(addr, 4*m.Page)
@@ -150,4 +151,15 @@ func lockedLimits(p *probe.P) {
 		try("user over the limit", over)
 		try("user with limit 0", none)
 	}
+}
+
+// mlock locks pages of plain memory: the control of MAP_LOCKED.
+func (m memory) mlock(pages uintptr) string {
+	addr, errno := m.Kernel.Mmap(0, pages*m.Page, m.rw(), m.private(), -1, 0)
+	if errno != 0 {
+		return "mmap: " + m.Outcome(errno)
+	}
+	defer m.release(addr, pages*m.Page)
+	_, _, errno = syscall.RawSyscall(syscall.SYS_MLOCK, addr, pages*m.Page, 0)
+	return m.Outcome(errno)
 }

@@ -126,7 +126,12 @@ func (m memory) validated() {
 		const genericSync = 0x80000
 		m.call("validated 0x80000", 0, 1, m.rw(), k.SharedValidate|genericSync, fd)
 		m.call("private 0x80000 file", 0, 1, m.rw(), k.Private|genericSync, fd)
-		m.call("validated noreplace", 0, 1, m.rw(), k.SharedValidate|k.FixedNoReplace, fd)
+		// At address 0 the call would ask for a right too: see vm.mmap_min_addr.
+		if hole, err := m.hole(1); err != nil {
+			m.Observe("validated noreplace").Unknown("hole", err.Error()).Emit()
+		} else {
+			m.call("validated noreplace", hole, 1, m.rw(), k.SharedValidate|k.FixedNoReplace, fd)
+		}
 		if k.Sync == 0 {
 			return
 		}

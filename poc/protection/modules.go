@@ -16,6 +16,11 @@ const ptraceScope = "/proc/sys/kernel/yama/ptrace_scope"
 func (m memory) modules() {
 	o := m.Observe("modules")
 	content(o, "active", "/sys/kernel/security/lsm").Emit()
+	const getMDWE = 66 // PR_GET_MDWE, include/uapi/linux/prctl.h
+	o = m.Observe("mdwe")
+	flags, errno := m.Kernel.Prctl(getMDWE, 0, 0, 0, 0)
+	o.Returned("prctl(PR_GET_MDWE)", flags, errno)
+	o.Emit()
 	m.Observe("user").Child(probe.Child{Name: "allowed", UID: nobody}).Emit()
 
 	before, err := os.ReadFile(ptraceScope)

@@ -19,6 +19,9 @@ func tracepoints(p *probe.P) {
 	defer os.Remove(dir)
 	errno, _ := syscall.Mount("tracefs", dir, "tracefs", 0, "").(syscall.Errno)
 	ok := o.Returned("mount(tracefs)", 0, errno)
+	if namespace, err := os.Readlink("/proc/self/ns/user"); err == nil {
+		o.Set("namespace", namespace)
+	} // else the kernel has none
 	o.Emit()
 	if !ok {
 		return

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/release"
@@ -73,15 +74,15 @@ func TestForkMustReallyMakeAChild(t *testing.T) {
 	})
 }
 
-// TestMissingEvidenceIsNeverTheKernelsFault also covers a probe that did not run as
-// root: none of its answers counts.
+// TestMissingEvidenceIsNeverTheKernelsFault also covers a probe that could set no limit
+// although no process can be made: none of its answers counts.
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 	f, tr := kernel(t)
 	recorded.SilenceIsNoFault(t, Suite(), usual, probe)
 	noRoot := recorded.Change(t, tr, "dry.limit", recorded.Errno(1, "EPERM"))
 	for id, o := range recorded.Judge(Suite(), f, noRoot) {
 		without := slices.ContainsFunc(slices.Concat(realClaims(), realClone3Claims(), tlsClaims()), func(c claim.Claim) bool { return c.ID == id && id != "CL-024" && id != "CL-032" })
-		if o.Status != verdict.Error && id != "CL-016" && id != "CL-021" && !without { // which ran without it
+		if o.Status != verdict.Error && id != "CL-016" && id != "CL-019" && id != "CL-021" && !without { // which ran without it
 			t.Errorf("%s without the limit: %s", id, o.Status)
 		}
 	}
@@ -188,4 +189,59 @@ func answered(tr wire.Transcript, answers ...recorded.Answer) wire.Transcript {
 		tr.Observations[i] = o
 	}
 	return tr
+}
+
+// free returns the answers of a right kernel to a probe that could not become another user:
+// every call whose flags are accepted makes a child.
+func free(t *testing.T) (facts.Facts, wire.Transcript) {
+	t.Helper()
+	f, tr := kernel(t)
+	answers := recorded.All(recorded.Fails("dry.limit", 22, "EINVAL"), recorded.Fails("newpid.limit", 22, "EINVAL"))
+	for _, o := range tr.Observations {
+		if o.Error != accepted || !strings.HasPrefix(o.Step, in) && !strings.HasPrefix(o.Step, "newpid.") {
+			continue
+		}
+		switch step := strings.TrimPrefix(o.Step, in); step {
+		case "pidfd of a thread", "clone3 pidfd of a thread", "clone3 autokill":
+			answers = append(answers, recorded.Fails(o.Step, 14, "EFAULT"))
+		case "clone3 into_cgroup":
+			answers = append(answers, recorded.Fails(o.Step, 9, "EBADF"))
+		default:
+			answers = append(answers, recorded.Succeeds(o.Step, "0x63"))
+		}
+	}
+	answers = append(answers, recorded.Answer{Step: "dry.limit", Change: func(o *wire.Observation) { o.Call = "setresuid(65534, 65534, 65534)" }})
+	return f, answered(tr, answers...)
+}
+
+// TestWithoutAnotherUserChildrenDecide fails if claims need a user besides root, or if a
+// wrong answer passes where there is none.
+func TestWithoutAnotherUserChildrenDecide(t *testing.T) {
+	f, tr := free(t)
+	limited := recorded.Judge(Suite(), f, func() wire.Transcript { _, tr := kernel(t); return tr }())
+	for id, o := range recorded.Judge(Suite(), f, tr) {
+		want := limited[id].Status
+		if id == "CL-019" { // in which order the limit is checked
+			want = verdict.Unsupported
+		}
+		if o.Status != want {
+			t.Errorf("%s: %s, want %s: %s", id, o.Status, want, o.Reason)
+		}
+	}
+	for _, wrong := range []struct{ step, error, id string }{
+		{"dry.go thread", "EINVAL", "CL-002"}, {"dry.go thread", "EAGAIN", "CL-002"}, {"dry.glibc thread", "EPERM", "CL-003"},
+		{"dry.sighand without vm", "", "CL-004"}, {"dry.thread alone", "", "CL-005"}, {"dry.io", "EINVAL", "CL-006"},
+		{"dry.every flag", "", "CL-038"}, {"dry.clone3 size 64", "EINVAL", "CL-011"}, {"dry.clone3 size 63", "", "CL-011"},
+		{"dry.clone3 bit 63", "", "CL-044"}, {"dry.clone3 go thread", "EFAULT", "CL-020"}, {"newpid.thread", "", "CL-016"},
+		{"newpid.process", "EINVAL", "CL-016"}, {"dry.clone3 size of a page", "E2BIG", "CL-026"}, {"dry.clone3 pidfd of a thread", "EINVAL", "CL-039"},
+	} {
+		answer := recorded.Succeeds(wrong.step, "0x63")
+		if wrong.error != "" {
+			table, _ := abi.Lookup(f.Arch)
+			answer = recorded.Fails(wrong.step, table.Errno(wrong.error), wrong.error)
+		}
+		if o := recorded.One(t, Suite(), wrong.id, f, answered(tr, answer)); o.Status != verdict.Fail && (wrong.step != "newpid.process" || o.Status != verdict.Error) {
+			t.Errorf("%s with %q for %s: %s %s", wrong.id, wrong.error, wrong.step, o.Status, o.Reason)
+		}
+	}
 }

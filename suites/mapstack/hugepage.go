@@ -60,9 +60,9 @@ func hugePageClaims() []claim.Claim {
 	}
 }
 
-func checkNoHugepage(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
+func checkNoHugepage(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 	want := has(t.Step("compare.stack"), "vmflags", "nh")
-	for _, step := range stackMappings() {
+	for _, step := range stackMappings(t, f) {
 		o, key := t.Step(step), "vmflags"
 		if step == "merge.stack" {
 			key = "right.vmflags"

@@ -287,3 +287,34 @@ func TestWhatAMachineLacksIsNoFault(t *testing.T) {
 		}
 	}
 }
+
+// TestAContainerIsNoFault fails if a kernel is blamed for a user that does not exist, a limit
+// that binds plain memory too, or a filter. The same answers to MAP_STACK alone are its fault.
+func TestAContainerIsNoFault(t *testing.T) {
+	f, _ := recorded.Kernel(t, usual, probe)
+	tr := made(t)
+	alone := recorded.Answer{Step: "unprivileged", Change: func(o *wire.Observation) {
+		o.Values = map[string]string{"exit": "70", "timedout": "false", "stderr": "become user 65534: errno 22 EINVAL\n"}
+	}}
+	filtered := f
+	filtered.Filtered = true
+	for _, tc := range []struct {
+		id      string
+		facts   facts.Facts
+		answers []recorded.Answer
+		want    verdict.Status
+	}{
+		{"MS-003", f, recorded.All(alone), verdict.Unsupported},
+		{"MS-004", f, recorded.All(alone), verdict.Pass},
+		{"MS-017", f, recorded.All(alone), verdict.Pass},
+		{"MS-023", f, recorded.All(recorded.Fails("lockall.call", 12, "ENOMEM")), verdict.Unsupported},
+		{"MS-023", f, recorded.All(recorded.Fails("lockall.plain", 11, "EAGAIN")), verdict.Unsupported},
+		{"MS-023", f, recorded.All(recorded.Fails("lockall.stack", 11, "EAGAIN")), verdict.Fail},
+		{"PR-013", filtered, recorded.All(recorded.Fails("access.plain.7", 1, "EPERM"), recorded.Fails("mdwe.map.plain", 1, "EPERM")), verdict.Unsupported},
+		{"PR-013", f, recorded.All(recorded.Fails("mdwe.map.plain", 1, "EPERM")), verdict.Fail},
+	} {
+		if o := recorded.One(t, Suite(), tc.id, tc.facts, recorded.Answered(t, tr, tc.answers...)); o.Status != tc.want {
+			t.Errorf("%s: %s, want %s: %s", tc.id, o.Status, tc.want, o.Reason)
+		}
+	}
+}

@@ -79,7 +79,7 @@ func protectionClaims() []claim.Claim {
 			English:  "After PR_SET_MDWE no mapping can be writable and executable nor become executable, with MAP_STACK and without.",
 			Chinese:  "PR_SET_MDWE 之后，无论是否带 MAP_STACK，映射不能既可写又可执行，也不能变为可执行。",
 			Source:   "PR_SET_MDWE(2const); commit b507808ebce2; tools/testing/selftests/mm/mdwe_test.c",
-			Features: []claim.Feature{feature.DenyWriteExecute()},
+			Features: []claim.Feature{feature.DenyWriteExecute(), feature.UnfilteredWriteExecute()},
 			UserMode: claim.HostRelease,
 			Check:    checkDenyWriteExecute,
 		},

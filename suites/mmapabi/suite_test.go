@@ -265,13 +265,33 @@ func TestAPolicyRefusesStacksAlike(t *testing.T) {
 	}
 }
 
-// TestAContainerMayNotLock fails if root without CAP_IPC_LOCK is expected to lock memory.
+// TestAContainerMayNotLock fails if root whose mlock is refused is expected to get
+// MAP_LOCKED, or if a kernel passes that grants it all the same.
 func TestAContainerMayNotLock(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
-	none := uint64(0)
-	f.Capabilities = &none
-	if o := recorded.One(t, Suite(), "MF-021", f, recorded.Change(t, tr, "locked.root over the limit", enomem)); o.Status != verdict.Unsupported {
-		t.Errorf("%+v", o)
+	change := func(tr wire.Transcript, step string, change func(*wire.Observation)) wire.Transcript {
+		return recorded.Change(t, tr, step, change)
+	}
+	control := change(tr, "locked.root over the limit", value("mlock", "ENOMEM"))
+	over := change(control, "locked.root over the limit", recorded.Errno(11, "EAGAIN"))
+	refused := change(over, "locked.root with limit 0", recorded.Errno(1, "EPERM"))
+	alone := change(refused, "locked.user", recorded.Errno(22, "EINVAL"))
+	for name, tc := range map[string]struct {
+		transcript wire.Transcript
+		want       verdict.Status
+	}{
+		"refused as mlock is":           {refused, verdict.Pass},
+		"without another user":          {alone, verdict.Pass},
+		"granted beyond the limit":      {control, verdict.Fail},
+		"granted with limit 0":          {over, verdict.Fail},
+		"another error":                 {change(refused, "locked.root over the limit", enomem), verdict.Fail},
+		"granted to the user":           {change(refused, "locked.user over the limit", success), verdict.Fail},
+		"refused although mlock is not": {change(tr, "locked.root over the limit", recorded.Errno(11, "EAGAIN")), verdict.Fail},
+		"root, without another user":    {change(tr, "locked.user", recorded.Errno(1, "EPERM")), verdict.Unsupported},
+	} {
+		if o := recorded.One(t, Suite(), "MF-021", f, tc.transcript); o.Status != tc.want {
+			t.Errorf("%s: %s, want %s: %s", name, o.Status, tc.want, o.Reason)
+		}
 	}
 }
 

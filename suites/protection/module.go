@@ -18,9 +18,10 @@ func moduleClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "PR-012", Level: verdict.Must,
-			English: "Under the security modules that are active, a user gets every protection for anonymous memory with MAP_STACK exactly as without it.",
-			Chinese: "在当前启用的安全模块之下，普通用户对带 MAP_STACK 的匿名内存获得的各种保护与不带时完全相同。",
-			Source:  "mmap(2), MAP_STACK: this flag is currently a no-op on Linux, so what a module grants or refuses to plain memory it must grant or refuse alike; observed under lockdown, landlock, yama, apparmor, tomoyo, bpf, ipe, ima, evm",
+			English:  "Under the security modules that are active, a user gets every protection for anonymous memory with MAP_STACK exactly as without it.",
+			Chinese:  "在当前启用的安全模块之下，普通用户对带 MAP_STACK 的匿名内存获得的各种保护与不带时完全相同。",
+			Source:   "mmap(2), MAP_STACK: this flag is currently a no-op on Linux, so what a module grants or refuses to plain memory it must grant or refuse alike; observed under lockdown, landlock, yama, apparmor, tomoyo, bpf, ipe, ima, evm",
+			Features: []claim.Feature{feature.AnotherUser(probe, "user")},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				checkAlike(g, t, a, "user")
 			}),
@@ -30,7 +31,7 @@ func moduleClaims() []claim.Claim {
 			English:  "With kernel.yama.ptrace_scope at 2 a user gets every protection for anonymous memory that he got before, with MAP_STACK and without.",
 			Chinese:  "kernel.yama.ptrace_scope 为 2 时，普通用户对匿名内存仍能获得此前能获得的各种保护，无论是否带 MAP_STACK。",
 			Source:   "ptrace(2), /proc/sys/kernel/yama/ptrace_scope, and Documentation/admin-guide/LSM/Yama.rst: the sysctl restricts whom PTRACE_ATTACH and PTRACE_TRACEME may trace, and nothing of memory; the article says otherwise of UOS",
-			Features: []claim.Feature{feature.StrictPtrace()},
+			Features: []claim.Feature{feature.StrictPtrace(), feature.AnotherUser(probe, "user")},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				if scope := t.Step("yama set").Value("scope"); scope != "2" {
 					missing("yama set", "scope", "is %s", scope)

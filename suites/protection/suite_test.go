@@ -4,6 +4,7 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/poc/abi"
@@ -194,4 +195,49 @@ func TestOtherConditionsAreNoVerdict(t *testing.T) {
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 	recorded.SilenceIsNoFault(t, recorded.Except(recorded.Of(Suite(), probe), later...), usual, probe)
 	recorded.SilenceIsNoFault(t, recorded.Of(Suite(), zeropage), usual, zeropage)
+}
+
+// TestAContainerIsNoFault fails if a kernel is blamed where root could become no other user,
+// or where memory may not become executable.
+func TestAContainerIsNoFault(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	tr = recorded.With(tr, stacks(tr)...)
+	alone := recorded.Change(t, tr, "user", func(o *wire.Observation) {
+		o.Values, o.Unknown = nil, map[string]string{"exit": "the child could not be started: operation not permitted"}
+	})
+	if o := recorded.One(t, Suite(), "PR-012", f, alone); o.Status != verdict.Unsupported {
+		t.Errorf("without another user: %+v", o)
+	}
+	refused := recorded.Change(t, tr, "execute.mprotect", recorded.Errno(1, "EPERM"))
+	filtered := f
+	filtered.Filtered = true
+	told := recorded.With(refused, wire.Observation{Step: "mdwe", Call: "prctl(PR_GET_MDWE)", Ret: "0x1"})
+	for _, id := range []string{"PR-102", "PR-111"} {
+		if o := recorded.One(t, Suite(), id, filtered, refused); o.Status != verdict.Unsupported {
+			t.Errorf("%s with a filter: %+v", id, o)
+		}
+		if o := recorded.One(t, Suite(), id, f, told); o.Status != verdict.Unsupported {
+			t.Errorf("%s with PR_SET_MDWE: %+v", id, o)
+		}
+	}
+	alike := recorded.Change(t, refused, "execute.stack.mprotect", recorded.Errno(1, "EPERM"))
+	for _, tc := range []struct {
+		id         string
+		facts      facts.Facts
+		transcript wire.Transcript
+		want       verdict.Status
+	}{
+		{"PR-005", filtered, refused, verdict.Pass},
+		{"PR-005", f, told, verdict.Pass},
+		{"PR-005", f, refused, verdict.Fail}, // for no reason that is seen
+		{"PR-005", filtered, recorded.Change(t, refused, "execute.mmap", recorded.Errno(1, "EPERM")), verdict.Fail},
+		{"PR-106", filtered, alike, verdict.Pass},
+		{"PR-106", filtered, refused, verdict.Fail},
+		{"PR-106", filtered, recorded.Change(t, tr, "execute.stack.mprotect", recorded.Errno(1, "EPERM")), verdict.Fail},
+		{"PR-106", f, alike, verdict.Fail},
+	} {
+		if o := recorded.One(t, Suite(), tc.id, tc.facts, tc.transcript); o.Status != tc.want {
+			t.Errorf("%s: %s, want %s: %s", tc.id, o.Status, tc.want, o.Reason)
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
+	"github.com/mapstack/conformance/suites/internal/feature"
 )
 
 // early is the reason why no defect model makes a claim of this suite fail.
@@ -190,6 +191,7 @@ func cloneClaims() []claim.Claim {
 			Unsupported: claim.Where(unassembled),
 			// The host's kernel has the limit, the emulator the number of its name.
 			UserMode:     claim.Emulated,
+			Features:     []claim.Feature{feature.AnotherUser(stage0.Probe, stage0.Process(stage0.Processes()[0]))},
 			Uninjectable: early, Factless: true,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				for _, n := range stage0.Processes() {

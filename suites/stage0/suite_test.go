@@ -212,3 +212,18 @@ func TestAnAddedCallCondemnsNoKernel(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutAnotherUserNoLimitIsTried fails if a kernel is blamed where root could become no
+// other user, to whom the limit would apply.
+func TestWithoutAnotherUserNoLimitIsTried(t *testing.T) {
+	for _, errno := range []string{"0xffffffffffffffff", "0xffffffffffffffea"} {
+		tr := said(t, "loong64")
+		for _, step := range []string{"clone.limit-6", "clone.limit-8"} {
+			tr = recorded.Change(t, tr, step, recorded.Success("0x1f"))
+			tr = recorded.Change(t, tr, step, recorded.Value("setresuid", errno))
+		}
+		if o := judge("loong64", tr)["SZ-011"]; o.Status != verdict.Unsupported {
+			t.Errorf("setresuid answers %s: %+v", errno, o)
+		}
+	}
+}

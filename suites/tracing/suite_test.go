@@ -117,6 +117,10 @@ func TestWhatASystemLacksIsNoFault(t *testing.T) {
 		{"SG-008", "listener.getfd", enosys},
 		{"SG-104", "listener.getfd", enosys},
 		{"SG-010", "tracefs.mount", recorded.Errno(19, "ENODEV")},
+		{"SG-010", "tracefs.mount", func(o *wire.Observation) {
+			recorded.Errno(1, "EPERM")(o)
+			recorded.Value("namespace", "user:[4026532201]")(o)
+		}},
 	})
 	f, tr := recorded.Kernel(t, old, probe)
 	for _, id := range []string{"SG-007", "SG-103"} {

@@ -232,6 +232,12 @@ func judged(t *testing.T, exit int, args ...string) report.Report {
 	if code := exitCode(err); code != exit {
 		t.Fatalf("%v ends with %d, want %d: %v\n%s", args, code, exit, err, said)
 	}
+	return reported(t, out)
+}
+
+// reported returns the report of the only run of a folder, of one cell.
+func reported(t *testing.T, out string) report.Report {
+	t.Helper()
 	found, err := filepath.Glob(filepath.Join(out, "*", "report.json"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("the reports are %v, %v", found, err)

@@ -47,15 +47,50 @@ func WriteExecute(probe, step string) claim.Feature {
 			if sight.State != claim.Absent {
 				return sight
 			}
-			policy := Policy(s.Facts)
-			if policy == "" {
-				policy = restricted(s)
+			return byPolicy(s, sight)
+		},
+	}
+}
+
+// byPolicy completes what was seen of plain memory that was refused.
+func byPolicy(s claim.Shown, sight claim.Sight) claim.Sight {
+	policy := Policy(s.Facts)
+	if policy == "" {
+		policy = restricted(s)
+	}
+	if policy == "" {
+		return claim.Sight{State: claim.Present} // refused for no reason that is seen: the check says so
+	}
+	sight.How += ", and " + policy
+	return sight
+}
+
+// GainExecution is the right to make plain memory executable that was writable. MDWE and
+// the filter of systemd's MemoryDenyWriteExecute take it away.
+func GainExecution() claim.Feature {
+	const probe, step = "protection", "execute.mprotect"
+	return claim.Feature{
+		Name: "right to make memory executable", Chinese: "使内存变为可执行的权利", Probe: probe,
+		Seen: func(s claim.Shown) claim.Sight {
+			if sight := s.Errno(probe, step, "EACCES", "EPERM"); sight.State == claim.Absent {
+				return byPolicy(s, sight)
 			}
-			if policy == "" {
-				return claim.Sight{State: claim.Present} // refused for no reason that is seen: the check says so
+			return claim.Sight{State: claim.Present} // a missing step is left to the check
+		},
+	}
+}
+
+// UnfilteredWriteExecute is memory that no filter refuses for being writable and executable,
+// so that PR_SET_MDWE alone can.
+func UnfilteredWriteExecute() claim.Feature {
+	const probe, step = "mapstack", "access.plain.7"
+	return claim.Feature{
+		Name: "unfiltered writable and executable memory", Chinese: "未被过滤的可写且可执行内存", Probe: probe,
+		Seen: func(s claim.Shown) claim.Sight {
+			if s.Facts.Filtered && restricted(s) == "" {
+				return s.Errno(probe, step, "EACCES", "EPERM")
 			}
-			sight.How += ", and " + policy
-			return sight
+			return claim.Sight{State: claim.Present}
 		},
 	}
 }
@@ -63,8 +98,10 @@ func WriteExecute(probe, step string) claim.Feature {
 // restricted returns that the probes gave up executable memory by PR_SET_MDWE before they
 // began, as systemd makes a service do, or "".
 func restricted(s claim.Shown) string {
-	if o, ok := s.Step("mapstack", "mdwe.get"); ok && o.Errno == 0 && o.Ret != "0x0" {
-		return "PR_GET_MDWE returns " + o.Ret
+	for probe, step := range map[string]string{"mapstack": "mdwe.get", "protection": "mdwe"} {
+		if o, ok := s.Step(probe, step); ok && o.Errno == 0 && o.Ret != "" && o.Ret != "0x0" {
+			return "PR_GET_MDWE returns " + o.Ret
+		}
 	}
 	return ""
 }

@@ -92,11 +92,26 @@ func SetSyscallInfo() claim.Feature {
 }
 
 // Tracefs is the file system tracefs. A kernel without tracepoints does not know its
-// name, and mount answers ENODEV.
+// name, and mount answers ENODEV. Root of a user namespace may not mount it: EPERM.
 func Tracefs() claim.Feature {
 	return claim.Feature{
-		Name: "file system tracefs", Chinese: "文件系统 tracefs", Probe: tracing,
-		Seen: func(s claim.Shown) claim.Sight { return s.Errno(tracing, "tracefs.mount", "ENODEV") },
+		Name: "mountable file system tracefs", Chinese: "可挂载的文件系统 tracefs", Probe: tracing,
+		Seen: func(s claim.Shown) claim.Sight {
+			const step = "tracefs.mount"
+			// The number of the first user namespace is the same on every system
+			// (USER_NS_INIT_INO, include/uapi/linux/nsfs.h).
+			const first = "user:[4026531837]"
+			o, _ := s.Step(tracing, step)
+			inside := o.Values["namespace"]
+			if inside == "" || inside == first {
+				return s.Errno(tracing, step, "ENODEV")
+			}
+			sight := s.Errno(tracing, step, "ENODEV", "EPERM")
+			if sight.State == claim.Absent && o.Error == "EPERM" {
+				sight.How += ", and the probes are in another user namespace than the machine's first: " + inside
+			}
+			return sight
+		},
 	}
 }
 
