@@ -17,10 +17,9 @@ const (
 	capSysResource = 24
 )
 
-// processLimits reaches RLIMIT_NPROC as different users. with ours, sysctls that forbid
+// processLimits reaches RLIMIT_NPROC as different users. With ours, sysctls that forbid
 // user namespaces are changed meanwhile.
-func processLimits(p *probe.P, ours bool) {
-	user := limit.Unused(1)[0]
+func processLimits(p *probe.P, user uint32, ours bool) {
 	copied(p, "nproc.user", probe.Copy{Name: "nproc", UID: user})
 	copied(p, "nproc.root", probe.Copy{Name: "exempt"})
 	copied(p, "nproc.nocaps.in", probe.Copy{Name: "nocaps"})
