@@ -14,8 +14,8 @@ import (
 // answers it, because a probe of limits asks whether it is the agent's own child.
 const parentCall = "getppid"
 
-// callNumbers returns the numbers of the calls that a model changes or must see.
-func callNumbers(k abi.Table, model defect.Model) (map[uint64]string, error) {
+// callNumbers returns the numbers of the calls that models change or must see.
+func callNumbers(k abi.Table, models ...defect.Model) (map[uint64]string, error) {
 	table := map[string]uint64{
 		"mmap": k.Syscall.Mmap, "munmap": k.Syscall.Munmap, "mprotect": k.Syscall.Mprotect,
 		"madvise": k.Syscall.Madvise, "clone": k.Syscall.Clone, "clone3": k.Syscall.Clone3,
@@ -26,21 +26,22 @@ func callNumbers(k abi.Table, model defect.Model) (map[uint64]string, error) {
 		"execve": syscall.SYS_EXECVE, "read": syscall.SYS_READ,
 		"write": syscall.SYS_WRITE, "pwrite64": syscall.SYS_PWRITE64,
 	}
-	numbers := map[uint64]string{}
-	for _, name := range model.Calls {
-		number, known := everywhere[name]
-		if !known {
-			number = table[name]
-			known = number != 0
+	numbers := map[uint64]string{syscall.SYS_GETPPID: parentCall}
+	for _, model := range models {
+		for _, name := range model.Calls {
+			number, known := everywhere[name]
+			if !known {
+				number = table[name]
+				known = number != 0
+			}
+			if !known {
+				return nil, fmt.Errorf("%s has no system call %q that could be changed", k.GOARCH, name)
+			}
+			numbers[number] = name
 		}
-		if !known {
-			return nil, fmt.Errorf("%s has no system call %q that could be changed", k.GOARCH, name)
+		if model.Stacks {
+			numbers[k.Syscall.Mmap] = "mmap"
 		}
-		numbers[number] = name
-	}
-	numbers[syscall.SYS_GETPPID] = parentCall
-	if model.Stacks {
-		numbers[k.Syscall.Mmap] = "mmap"
 	}
 	return numbers, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/defect"
+	"github.com/mapstack/conformance/poc/sys"
 	"github.com/mapstack/conformance/poc/trace"
 	"github.com/mapstack/conformance/poc/wire"
 )
@@ -170,6 +171,46 @@ func TestTheProbeSeesItsOwnParent(t *testing.T) {
 	}
 }
 
+// TestAProgramGoesOnUnderAnotherDefect fails if a program that turns to another model
+// still meets the one before.
+func TestAProgramGoesOnUnderAnotherDefect(t *testing.T) {
+	if os.Getenv("INJECT_TEST_TURNS") != "" {
+		k, err := sys.Running()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{0, 1, 0} {
+			if err := Turn(n); err != nil {
+				t.Fatal(err)
+			}
+			_, errno := k.Mmap(0, uintptr(os.Getpagesize()), k.Prot.Read, k.Map.Private|k.Map.Anonymous|k.Map.Stack, -1, 0)
+			fmt.Printf("{\"step\":\"turn\",\"values\":{\"%d\":\"%s\"}}\n", n, k.ErrnoName(int(errno)))
+		}
+		os.Exit(0)
+	}
+	if Turn(0) == nil {
+		t.Error("a program turns to a model without an injector")
+	}
+	dir := programs(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, filepath.Join(dir, "turns")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("INJECT_TEST_TURNS", "1")
+	const both = "stack-eperm,stack-einval"
+	cmd := exec.Command(filepath.Join(dir, "inject"), both, "turns", "-test.run=TestAProgramGoesOnUnderAnotherDefect")
+	out, err := cmd.CombinedOutput()
+	want := "{\"step\":\"turn\",\"values\":{\"0\":\"EPERM\"}}\n" +
+		"{\"step\":\"turn\",\"values\":{\"1\":\"EINVAL\"}}\n" +
+		"{\"step\":\"turn\",\"values\":{\"0\":\"EPERM\"}}\n"
+	if err != nil || string(out) != want {
+		t.Errorf("%v\n%swant\n%s", err, out, want)
+	}
+}
+
 func TestTheProbesEndPassesThrough(t *testing.T) {
 	dir := programs(t)
 	for mode, want := range map[string]int{"exit": 3, "crash": 2} {
@@ -177,7 +218,7 @@ func TestTheProbesEndPassesThrough(t *testing.T) {
 			t.Errorf("hostile %s: status %d, want %d", mode, status, want)
 		}
 	}
-	for _, args := range [][]string{{}, {"stack-eperm"}, {"no-such-defect", "mapstack"}, {"stack-eperm", "no-such-probe"}} {
+	for _, args := range [][]string{{}, {"stack-eperm"}, {"no-such-defect", "mapstack"}, {"stack-eperm,no-such-defect", "mapstack"}, {"stack-eperm", "no-such-probe"}} {
 		if steps, status := observe(t, filepath.Join(dir, "inject"), args...); status != exitInjection || len(steps) != 0 {
 			t.Errorf("%q: status %d, %d observations", args, status, len(steps))
 		}

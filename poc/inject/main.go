@@ -2,7 +2,10 @@
 // calls of the probe and its children by the rule of one defect model. The probe's
 // observations and exit status pass through.
 //
-//	inject DEFECT PROBE [ARGS...]
+//	inject DEFECT[,DEFECT...] PROBE [ARGS...]
+//
+// With several defects the probe says by Turn which of them is meant. It begins with
+// the first.
 //
 // A seccomp filter stops the calls of the model. ptrace then changes arguments at
 // that stop and results at the end of the call. The filter checks only the number
@@ -14,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/mapstack/conformance/poc/defect"
@@ -44,11 +48,15 @@ func run(args []string) error {
 		args = args[1:]
 	}
 	if len(args) < 2 {
-		return fmt.Errorf("usage: inject DEFECT PROBE [ARGS...]")
+		return fmt.Errorf("usage: inject DEFECT[,DEFECT...] PROBE [ARGS...]")
 	}
-	model, ok := defect.Lookup(args[0])
-	if !ok {
-		return fmt.Errorf("unknown defect %q", args[0])
+	var models []defect.Model
+	for _, name := range strings.Split(args[0], ",") {
+		model, ok := defect.Lookup(name)
+		if !ok {
+			return fmt.Errorf("unknown defect %q", name)
+		}
+		models = append(models, model)
 	}
 	kernel, err := sys.Running()
 	if err != nil {
@@ -63,9 +71,9 @@ func run(args []string) error {
 		return err
 	}
 	if first {
-		return become(kernel, model, filepath.Join(filepath.Dir(self), args[1]), args[1:])
+		return become(kernel, models, filepath.Join(filepath.Dir(self), args[1]), args[1:])
 	}
-	t := &tracer{kernel: kernel, registers: registers, model: model, calls: trace.NewCalls(kernel.Table, 0)}
+	t := &tracer{kernel: kernel, registers: registers, models: models, model: models[0], calls: trace.NewCalls(kernel.Table, 0)}
 	status, err := t.run(self, append([]string{self, filtered}, args...))
 	if err != nil {
 		return err
@@ -75,8 +83,8 @@ func run(args []string) error {
 }
 
 // become installs the filter and turns this process into the probe.
-func become(kernel *sys.Kernel, model defect.Model, path string, argv []string) error {
-	numbers, err := callNumbers(kernel.Table, model)
+func become(kernel *sys.Kernel, models []defect.Model, path string, argv []string) error {
+	numbers, err := callNumbers(kernel.Table, models...)
 	if err != nil {
 		return err
 	}

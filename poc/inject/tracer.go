@@ -11,13 +11,15 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// tracer runs a program with its threads and children, and applies a model to their
+// tracer runs a program with its threads and children, and applies one model to their
 // system calls. It has no time limit of its own: whoever runs a probe has one.
 // Everything that it traces ends with this process.
 type tracer struct {
 	kernel    *sys.Kernel
 	registers abi.Registers
-	model     defect.Model
+	models    []defect.Model
+	model     defect.Model // the one that is meant now
+	marks     bool         // a model asks which memory comes from MAP_STACK
 
 	calls   *trace.Calls
 	numbers map[uint64]string
@@ -45,8 +47,11 @@ type extent struct{ start, end uint64 }
 // run starts a program and returns its wait status.
 func (t *tracer) run(path string, argv []string) (syscall.WaitStatus, error) {
 	var err error
-	if t.numbers, err = callNumbers(t.kernel.Table, t.model); err != nil {
+	if t.numbers, err = callNumbers(t.kernel.Table, t.models...); err != nil {
 		return 0, err
+	}
+	for _, m := range t.models {
+		t.marks = t.marks || m.Stacks
 	}
 	t.threads, t.sites, t.notes = map[int]*thread{}, map[uint64]uint64{}, map[int]map[string]uint64{}
 	main, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{
@@ -127,7 +132,12 @@ func (t *tracer) enter(tid int, th *thread) (trace.Way, error) {
 	if err := t.change(tid, info, args, call); err != nil {
 		return trace.Run, err
 	}
-	noted := name == parentCall || t.model.Stacks && name == "mmap"
+	if name == parentCall && args[0] == turning {
+		if err := t.turn(args[1]); err != nil {
+			return trace.Run, err
+		}
+	}
+	noted := name == parentCall || t.marks && name == "mmap"
 	if !call.Answered() && !noted {
 		return trace.Run, nil
 	}
@@ -208,10 +218,14 @@ func (t *tracer) leave(tid int, th *thread) error {
 	value, errno := info.Result()
 	was := defect.Result{Value: value, Errno: errno}
 	is := call.Finish(was)
-	if t.model.Stacks && call.Name == "mmap" && is.Errno == 0 {
+	if t.marks && call.Name == "mmap" && is.Errno == 0 {
 		t.mapped(is.Value, call.Args[1], call.Args[mmapFlags]&t.kernel.Map.Stack != 0)
 	}
-	if call.Name == parentCall && is.Value == uint64(os.Getpid()) {
+	switch {
+	case call.Name != parentCall:
+	case call.Args[0] == turning:
+		is.Value = turning
+	case is.Value == uint64(os.Getpid()):
 		is.Value = uint64(os.Getppid()) // the same as without an injector
 	}
 	if is != was {

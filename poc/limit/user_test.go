@@ -2,7 +2,9 @@ package limit
 
 import (
 	"os"
+	"path/filepath"
 	"reflect"
+	"sort"
 	"testing"
 )
 
@@ -23,6 +25,35 @@ func TestAUsedUserIDIsNotFree(t *testing.T) {
 	}
 	if len(free) != 3 {
 		t.Errorf("%v", free)
+	}
+}
+
+// TestTheUserOfEveryThreadIsKnown fails if a process is judged by its first thread.
+func TestTheUserOfEveryThreadIsKnown(t *testing.T) {
+	dir := t.TempDir()
+	for name, status := range map[string]string{
+		"status":        "Name:\ta\nUid:\t0\t0\t0\t0\nThreads:\t2\nSigQ:\t0/1\n",
+		"task/7/status": "Name:\ta\nUid:\t0\t0\t0\t0\nThreads:\t2\n",
+		"task/8/status": "Name:\ta\nUid:\t5\t5\t5\t5\nThreads:\t2\n",
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(status), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []uint32
+	for _, status := range statuses(dir) {
+		got = append(got, users(status)...)
+	}
+	sort.Slice(got, func(i, j int) bool { return got[i] < got[j] })
+	if want := []uint32{0, 0, 0, 0, 5, 5, 5, 5}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if got := statuses(filepath.Join(dir, "none")); len(got) != 0 {
+		t.Errorf("a process that has ended: %q", got)
 	}
 }
 

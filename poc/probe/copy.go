@@ -127,6 +127,7 @@ func (c Copy) become(k *sys.Kernel, stdout, stderr, user, group int) error {
 			return fmt.Errorf("take the pipe: %w", err)
 		}
 	}
+	settle()
 	if _, err := syscall.Write(1, []byte{awake}); err != nil {
 		return fmt.Errorf("say that it is alive: %w", err)
 	}
@@ -152,6 +153,25 @@ func (c Copy) become(k *sys.Kernel, stdout, stderr, user, group int) error {
 	}
 	return nil
 }
+
+// settle takes memory from the heap, and a larger stack. Another thread may have held the
+// locks of either when it was left behind. The copy then hangs here, where it has not yet
+// said that it is alive, and another one is made. A copy that has come past has no lock to
+// wait for: who hangs later hangs in what it does.
+//
+//go:noinline
+func settle() {
+	const cached = 128 << 10 // the runtime's processor has less than this without a lock
+	var stack [32 << 10]byte // such a stack has a lock of its own
+	settled = make([]byte, 2*cached)
+	for i := 0; i < len(stack); i += len(stack) / 2 {
+		stack[i]++
+		settled[i] = stack[i]
+	}
+}
+
+// settled keeps what settle makes on the heap.
+var settled []byte
 
 // mapRoot maps this user and group to root of the new user namespace.
 func mapRoot(user, group int) error {

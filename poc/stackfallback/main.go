@@ -5,8 +5,7 @@
 //
 // plain never uses the flag. strict always does, and without a stack it dies as the
 // Go runtime's newosproc does. fallback asks the detector once, and uses the flag
-// unless the answer is no. With the argument "once" only fallback runs, and with "few"
-// it wants 16 stacks.
+// unless the answer is no.
 //
 // These children have the stock Go runtime, whose threads have their own stacks.
 // Each thread writes to both ends of the stack that the allocator gave for it.
@@ -20,32 +19,37 @@ import (
 // Main runs the probe.
 func Main() {
 	probe.Run(func(p *probe.P) {
-		detect(p)
-		modes := []string{"plain", "strict", "fallback"}
-		if len(p.Args) == 1 && (p.Args[0] == "once" || p.Args[0] == few) {
-			modes = modes[2:]
-		}
-		for _, mode := range modes {
-			p.Observe(mode).Child(probe.Child{Name: mode, Args: p.Args}).Emit()
+		Detect(p)
+		for _, mode := range []string{"plain", "strict", "fallback"} {
+			p.Observe(mode).Child(probe.Child{Name: mode}).Emit()
 		}
 	}, map[string]func(*probe.P){
 		"plain":  func(p *probe.P) { threads(p, 0) },
 		"strict": func(p *probe.P) { threads(p, p.Kernel.Map.Stack) },
 		"fallback": func(p *probe.P) {
-			// "Could not tell" does not mean no. A lack of memory must show when a
-			// stack is asked for, and must not be hidden by another kind of stack.
-			if r := detect(p); r.Answer == stackprobe.No {
-				threads(p, 0)
-			} else {
-				threads(p, p.Kernel.Map.Stack)
-			}
+			threads(p, Flags(p, Detect(p)))
 		},
 	})
 }
 
-// detect observes the detector: its answer, and each page that it tried.
-func detect(p *probe.P) stackprobe.Result {
-	r := stackprobe.Detect(stackprobe.Kernel{Calls: p.Kernel}, p.Kernel.Table)
+// Flags returns the flag for stacks that an answer of the detector allows, or none.
+func Flags(p *probe.P, r stackprobe.Result) uint64 {
+	// "Could not tell" does not mean no. A lack of memory must show when a stack is
+	// asked for, and must not be hidden by another kind of stack.
+	if r.Answer == stackprobe.No {
+		return 0
+	}
+	return p.Kernel.Map.Stack
+}
+
+// Ask asks the detector.
+func Ask(p *probe.P) stackprobe.Result {
+	return stackprobe.Detect(stackprobe.Kernel{Calls: p.Kernel}, p.Kernel.Table)
+}
+
+// Detect observes the detector: its answer, and each page that it tried.
+func Detect(p *probe.P) stackprobe.Result {
+	r := Ask(p)
 	o := p.Observe("detect").Set("answer", r.Answer).Set("finding", r.Finding).Set("reason", r.Reason)
 	o.Set("error", p.Outcome(r.Errno)).Emit()
 	page(p, "plain", "mmap(read|write)", r.Plain)

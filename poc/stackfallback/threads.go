@@ -12,9 +12,7 @@ import (
 
 const (
 	// wanted is the number of threads. It is more than the Go runtime has itself.
-	wanted, wantedFew = 40, 16
-	// few is the argument that asks for the smaller number.
-	few = "few"
+	wanted = 40
 	// stackSize is the size of a g0 stack in bytes: 16 KiB since Go 1.20 (malg in
 	// allocm).
 	stackSize = 16 << 10
@@ -29,21 +27,14 @@ func threads(p *probe.P, flags uint64) {
 	o := p.Observe("allocator")
 	o.Set("flags", fmt.Sprintf("%#x", flags)).Set("stack flag", flags&p.Kernel.Map.Stack != 0).Emit()
 
-	n := wanted
-	if len(p.Args) == 1 && p.Args[0] == few {
-		n = wantedFew
-	}
 	up, end, down := make(chan bool), make(chan bool), make(chan bool)
 	var stacks []stackpool.Stack
-	for len(stacks) < n {
-		s, err := pool.Get(stackSize)
-		if err != nil {
-			throw(p, len(stacks), err)
-		}
+	for len(stacks) < wanted {
+		s := get(p, pool, len(stacks))
 		stacks = append(stacks, s)
 		go func() {
 			runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-			use(s)
+			Use(s)
 			up <- true
 			<-end
 			down <- true
@@ -68,8 +59,27 @@ func threads(p *probe.P, flags uint64) {
 	p.Observe("returned").Set("mapped", pool.Trim()).Emit()
 }
 
-// use writes to a stack as a thread would, at its top first.
-func use(s stackpool.Stack) {
+// Stacks takes n stacks with flags beside the usual ones of mmap. It ends the process if
+// the kernel refuses one.
+func Stacks(p *probe.P, flags uint64, n int) (stacks []stackpool.Stack) {
+	pool := stackpool.New(p.Kernel, stackpool.Options{Flags: flags, Guard: true})
+	for len(stacks) < n {
+		stacks = append(stacks, get(p, pool, len(stacks)))
+	}
+	return stacks
+}
+
+// get takes a stack for a program that has some already.
+func get(p *probe.P, pool *stackpool.Pool, have int) stackpool.Stack {
+	s, err := pool.Get(stackSize)
+	if err != nil {
+		throw(p, have, err)
+	}
+	return s
+}
+
+// Use writes to a stack as a thread would, at its top first.
+func Use(s stackpool.Stack) {
 	probe.Poke(s.Top() - 1)
 	probe.Poke(s.Base())
 }

@@ -5,6 +5,8 @@
 package threadlimits
 
 import (
+	"strconv"
+
 	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/probe"
 )
@@ -51,24 +53,25 @@ func run(p *probe.P) {
 	// Copies lower limits of the machine, at which the probe itself gets no threads.
 	limit.Prewarm()
 	defaults(p)
+	// Each step has its own users: the kernel stops counting what is a user's only some
+	// time after its end. They are looked for once, because that reads a file of every
+	// thread.
+	users := limit.Unused(2 + namespaceUsers)
 	whole := limit.WholeMachine()
 	p.Observe("machine").Set("ours", whole).Emit()
 	if whole {
 		// These are first, while few IDs have been used, so that few have to be used
 		// up.
-		lowering(p, "pidmax", "kernel/pid_max")
-		lowering(p, "pidns", "kernel/pid_max")
-		lowering(p, "threadsmax", "kernel/threads-max")
-		lowering(p, "mapcount", "vm/max_map_count")
-		lowering(p, "overcommit", "vm/overcommit_memory", commitLimit())
-		userns := []string{"user/max_user_namespaces"}
-		if _, err := limit.Open(debianUserNamespaces); err == nil {
-			userns = append(userns, debianUserNamespaces)
-		}
-		lowering(p, "userns", userns...)
+		lowering(p, "pidmax", []string{"kernel/pid_max"})
+		lowering(p, "pidns", []string{"kernel/pid_max"})
+		lowering(p, "threadsmax", []string{"kernel/threads-max"})
+		lowering(p, "mapcount", []string{"vm/max_map_count"})
+		lowering(p, "overcommit", []string{"vm/overcommit_memory", commitLimit()})
+		loweringNamespaces(p, users[2:])
 	}
-	processLimits(p, whole)
-	for _, name := range []string{"setuid", "as", "data", "stack", "numbers", "infinity", "deadline", "deadns"} {
+	processLimits(p, users[0], whole)
+	child(p, "setuid", text(users[1]))
+	for _, name := range []string{"as", "data", "stack", "numbers", "infinity", "deadline", "deadns"} {
 		child(p, name)
 	}
 	if whole {
@@ -76,18 +79,40 @@ func run(p *probe.P) {
 	}
 }
 
+// loweringNamespaces runs the child that makes user namespaces as some users.
+func loweringNamespaces(p *probe.P, users []uint32) {
+	sysctls := []string{"user/max_user_namespaces"}
+	if _, err := limit.Open(debianUserNamespaces); err == nil {
+		sysctls = append(sysctls, debianUserNamespaces)
+	}
+	var args []string
+	for _, user := range users {
+		args = append(args, text(user))
+	}
+	lowering(p, "userns", sysctls, args...)
+}
+
+// text returns a user ID as an argument, and user reads one.
+func text(user uint32) string { return strconv.FormatUint(uint64(user), 10) }
+
+func user(arg string) uint32 {
+	id, err := strconv.ParseUint(arg, 10, 32)
+	limit.Must(err)
+	return uint32(id)
+}
+
 // child runs a child as the step of its name: a copy, if it can be one.
-func child(p *probe.P, name string) {
+func child(p *probe.P, name string, args ...string) {
 	if copies()[name] != nil {
-		copied(p, name, probe.Copy{Name: name})
+		copied(p, name, probe.Copy{Name: name, Args: args})
 		return
 	}
-	p.Observe(name).Child(probe.Child{Name: name}).Emit()
+	p.Observe(name).Child(probe.Child{Name: name, Args: args}).Emit()
 }
 
 // lowering runs a child that changes limits of the machine, and restores them
 // however the child ends. A system may lack a sysctl, or not let it be written.
-func lowering(p *probe.P, name string, sysctls ...string) {
+func lowering(p *probe.P, name string, sysctls []string, args ...string) {
 	var changed []*limit.Sysctl
 	for _, s := range sysctls {
 		opened, err := limit.Open(s)
@@ -97,7 +122,7 @@ func lowering(p *probe.P, name string, sysctls ...string) {
 		}
 		changed = append(changed, opened)
 	}
-	child(p, name)
+	child(p, name, args...)
 	for _, s := range changed {
 		s.Restore()
 	}

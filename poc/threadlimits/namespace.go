@@ -31,6 +31,9 @@ func deadNamespace(p *probe.P) {
 	onThread(func() { c.one(p, "elsewhere") })
 }
 
+// namespaceUsers is the number of users that userNamespaces becomes, one for each step.
+const namespaceUsers = 4
+
 // userNamespaces makes user namespaces without privilege, under each sysctl that
 // forbids it.
 func userNamespaces(p *probe.P) {
@@ -49,9 +52,10 @@ func userNamespaces(p *probe.P) {
 		c.args.Flags |= newUser
 		return c
 	}
-	// Each step has its own user: the kernel stops counting a namespace only some
-	// time after its end.
-	users := limit.Unused(4)
+	var users []uint32
+	for _, arg := range p.Args {
+		users = append(users, user(arg))
+	}
 	as(users[0], func() { crowdOf().one(p, "plain") })
 
 	o := p.Observe("debian")

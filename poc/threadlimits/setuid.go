@@ -19,7 +19,7 @@ func setuidThenExec(p *probe.P) {
 	k := p.Kernel
 	keep := ^uint32(0)
 	c := newCrowd(p, true, crowded)
-	busy := limit.Unused(1)[0]
+	busy := user(p.Args[0])
 	// Root as the saved user allows the way back.
 	if errno := k.Setresuid(busy, busy, 0); errno != 0 {
 		panic(errno)

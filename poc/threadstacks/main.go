@@ -24,8 +24,8 @@ const (
 	// wanted is the number of threads at a time. It is more than the Go runtime has
 	// itself.
 	wanted = 40
-	// few is such a number too. It is enough where all threads do the same.
-	few = 16
+	// Few is such a number too. It is enough where all threads do the same.
+	Few = 16
 	// watched is the number of threads for whoever watches how they are made.
 	watched = 10
 	// generations is the number of times that threads are made. Later ones get the
@@ -41,17 +41,17 @@ func Main() {
 		case "once":
 			last = 1
 		case "few":
-			last, n = 1, few
+			last, n = 1, Few
 		case "rate":
 			rate(p)
 			return
 		case "threads":
-			start(watched)
+			start(watched, nil)
 			return
 		}
 		for g := 0; g < last; g++ {
-			end, down := start(n)
-			look(p, fmt.Sprintf("generation %d", g), n)
+			end, down, _ := start(n, nil)
+			look(p, fmt.Sprintf("generation %d", g), n, nil)
 			if g == last-1 {
 				break // they end with the process
 			}
@@ -63,22 +63,26 @@ func Main() {
 	}, nil)
 }
 
-// start makes n threads. They end after end is closed, and then report on down.
-func start(n int) (end, down chan bool) {
-	up := make(chan bool)
+// start makes n threads, and returns their IDs. Each calls first, unless that is nil.
+// They end after end is closed, and then report on down.
+func start(n int, first func()) (end, down chan bool, ids []int) {
+	up := make(chan int)
 	end, down = make(chan bool), make(chan bool)
 	for i := 0; i < n; i++ {
 		go func() {
 			runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-			up <- true
+			if first != nil {
+				first()
+			}
+			up <- syscall.Gettid()
 			<-end
 			down <- true
 		}()
 	}
 	for i := 0; i < n; i++ {
-		<-up
+		ids = append(ids, <-up)
 	}
-	return end, down
+	return end, down, ids
 }
 
 // tries bounds how often the threads are examined until all are seen waiting, and
@@ -89,10 +93,10 @@ const (
 	pause = 5 * time.Millisecond
 )
 
-// look observes the stacks of the threads that wait at this moment. It records in
-// how many mappings they are. It also counts the threads with an inaccessible page
-// directly below their mapping.
-func look(p *probe.P, step string, wanted int) {
+// look observes the stacks of the threads that wait at this moment, without the older
+// ones. It records in how many mappings they are. It also counts the threads with an
+// inaccessible page directly below their mapping.
+func look(p *probe.P, step string, wanted int, older map[string]bool) {
 	o := p.Observe(step)
 	defer o.Emit()
 	if err := shown(callOfSelf); err != nil {
@@ -100,7 +104,7 @@ func look(p *probe.P, step string, wanted int) {
 		return
 	}
 	for try := 1; ; try++ {
-		dirs, err := os.ReadDir("/proc/self/task")
+		dirs, err := os.ReadDir(tasks)
 		if err != nil {
 			o.Unknown("tasks", err.Error())
 			return
@@ -110,7 +114,7 @@ func look(p *probe.P, step string, wanted int) {
 			o.Unknown("found", err.Error())
 			return
 		}
-		w := waiting(dirs, vmas)
+		w := waiting(dirs, vmas, older)
 		if w.found < wanted && try < tries {
 			time.Sleep(pause)
 			continue
@@ -120,6 +124,9 @@ func look(p *probe.P, step string, wanted int) {
 		return
 	}
 }
+
+// tasks is the folder that has a folder for each thread of this process.
+const tasks = "/proc/self/task"
 
 // callOfSelf is the file in which the kernel shows this thread's call. Kernels without
 // CONFIG_HAVE_ARCH_TRACEHOOK have no such files.
@@ -138,13 +145,16 @@ type stood struct {
 	mappings       map[uintptr]bool // by start address
 }
 
-func waiting(tasks []os.DirEntry, vmas []probe.VMA) stood {
+func waiting(threads []os.DirEntry, vmas []probe.VMA, older map[string]bool) stood {
 	first := strconv.Itoa(os.Getpid())
 	w := stood{mappings: map[uintptr]bool{}}
-	for _, d := range tasks {
-		at, ok := standsAt("/proc/self/task/" + d.Name() + "/syscall")
-		if !ok || d.Name() == first {
-			continue // it is running, or has ended; the kernel made the first thread's stack
+	for _, d := range threads {
+		if d.Name() == first || older[d.Name()] {
+			continue // the kernel made the first thread's stack
+		}
+		at, ok := standsAt(tasks + "/" + d.Name() + "/syscall")
+		if !ok {
+			continue // it is running, or has ended
 		}
 		for i, v := range vmas {
 			if at < v.Start || v.End <= at {

@@ -5,71 +5,72 @@
 // stock never uses the flag, strict maps every thread's stack with it, and fallback
 // asks once whether it can be used. detector examines it as carefully as a program
 // can, and reports what it found.
+//
+// A runtime that uses the flag decides when it starts, so that each defect needs a
+// program of its own. The stock runtime decides nothing: one program, which runs the
+// others, meets all defects.
 package variants
 
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mapstack/conformance/poc/probe"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// none is the kernel as it is, without the injector.
-const none = "none"
-
 // defects are those of poc/defect that concern the flag.
 var defects = []string{"stack-eperm", "stack-einval", "stack-eopnotsupp", "stack-enomem", "stack-read-only"}
 
-// programs lists the file of each runtime and of the detector, in the folder of
-// this program. crowd is the argument with which it makes many threads, and handful
-// that for as few as tell what a defect does.
-var programs = []struct{ name, program, crowd, handful string }{
-	{"stock", "threadstacks", "once", "few"},
-	{"strict", "threadstacks-strict", "once", "few"},
-	{"fallback", "threadstacks-fallback", "once", "few"},
-	{"detector", "stackfallback", "once", "few"},
-}
+// The names of the steps below a defect, or below none.
+const (
+	none     = "none"
+	stock    = ".stock"
+	strict   = ".strict"
+	fallback = ".fallback"
+	detector = ".detector"
+)
 
-// patience bounds a run of all programs: a minute for each, as for any child.
+// patience bounds a run of all programs: some seconds for each. Most die at once.
 const patience = 4 * time.Minute
 
 // Main runs the probe.
 func Main() {
 	probe.Run(func(p *probe.P) {
 		dir := filepath.Dir(os.Args[0])
-		for _, r := range programs {
-			p.Observe(none + "." + r.name).Child(probe.Child{Program: filepath.Join(dir, r.program), Args: []string{r.crowd}}).Emit()
-		}
-		for _, defect := range defects {
-			inject(p, defect, dir)
-		}
-	}, map[string]func(*probe.P){
-		"injected": func(p *probe.P) {
-			for _, r := range programs {
-				p.Observe(r.name).Child(probe.Child{Program: filepath.Join(p.Args[0], r.program), Args: []string{r.handful}}).Emit()
-			}
-		},
-	})
+		// Each of these has more threads than any below a defect.
+		start(p, none+stock, filepath.Join(dir, "threadstacks"), "once")
+		start(p, none+strict, filepath.Join(dir, "threadstacks-strict"), "once")
+		start(p, none+fallback, filepath.Join(dir, "threadstacks-fallback"), "once")
+		detect(p, none)
+		belowInjector(p, dir)
+	}, map[string]func(*probe.P){"injected": injected, "detector": ask, "starved": starved})
 }
 
-// inject runs all programs below one injector. It ends as each of them did if it ran
-// none.
-func inject(p *probe.P, defect, dir string) {
-	o, ran := p.Observe(defect), 0
+// start runs a program as a step.
+func start(p *probe.P, step, program, arg string) {
+	p.Observe(step).Child(probe.Child{Program: program, Args: []string{arg}}).Emit()
+}
+
+// belowInjector runs this program below an injector of all defects. What it runs there
+// ends as it does, if it has no end of its own.
+func belowInjector(p *probe.P, dir string) {
+	seen := map[string]bool{}
 	child := probe.Child{
-		Program: filepath.Join(dir, "inject"), Args: []string{defect, "variants", "-child", "injected", dir}, Limit: patience,
+		Program: filepath.Join(dir, "inject"), Limit: patience,
+		Args: []string{strings.Join(defects, ","), "variants", "-child", "injected", dir},
 	}
 	exit, err := child.Run(func(sub wire.Observation) {
-		ran++
-		o.Pass(sub)
+		seen[sub.Step] = true
+		p.Pass("", sub)
 	})
-	o.Ended(exit, err).Emit()
-	if ran > 0 {
-		return
-	}
-	for _, r := range programs {
-		p.Observe(defect+"."+r.name).Ended(exit, err).Emit()
+	for _, defect := range defects {
+		for _, program := range []string{stock, strict, fallback, detector, detector + fallback} {
+			if !seen[defect+program] {
+				p.Observe(defect+program).Ended(exit, err).Emit()
+			}
+		}
 	}
 }
