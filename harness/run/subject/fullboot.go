@@ -165,7 +165,8 @@ func (f FullBoot) architecture(ctx context.Context, found intake.Found) (arch.Re
 	if found.Kernel == nil {
 		return arch.Record{}, fmt.Errorf("no kernel can be read on %s; name the architecture that it boots on with --arch", f.Image)
 	}
-	return kernel.Architecture(ctx, found)
+	rec, _, err := kernel.Architecture(ctx, found)
+	return rec, err
 }
 
 // accelerator returns the accelerator of the machine, and why it is not a faster one.

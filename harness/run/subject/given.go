@@ -116,7 +116,7 @@ func (i Image) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error) 
 // found about the system that the kernel belongs to. asked is the value of --arch, and called
 // that of --os.
 func bind(ctx context.Context, bench *workbench.Bench, name string, found, system intake.Found, asked, called string) (Bound, error) {
-	rec, err := kernel.Architecture(ctx, found)
+	rec, machine, err := kernel.Architecture(ctx, found)
 	if err != nil {
 		return Bound{}, err
 	}
@@ -133,7 +133,7 @@ func bind(ctx context.Context, bench *workbench.Bench, name string, found, syste
 	found.Policy = settings
 	words := slices.DeleteFunc([]string{"given", id, version(system.OS.Version), rec.GOARCH}, func(s string) bool { return s == "" })
 	cell := matrix.Cell{
-		Name: strings.Join(words, "-"), Arch: rec.GOARCH, OS: title, Machine: rec.Usual(),
+		Name: strings.Join(words, "-"), Arch: rec.GOARCH, OS: title, Machine: machine,
 		Kernel: matrix.Kernel{From: matrix.Given}, CPUs: givenCPUs, Memory: givenMemory, Policy: applied,
 	}
 	boots := func(ctx context.Context) (kernel.Image, error) { return bench.Kernels.Found(ctx, name, found, rec) }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,19 +18,18 @@ import (
 // fileKind is a kernel that somebody supplied: as a file, in a package or on a disk.
 const fileKind = "file"
 
-// Architecture returns the architecture that a kernel was built for. The kernel may
-// be compressed. Every error names the file that holds the kernel.
-func Architecture(ctx context.Context, found intake.Found) (arch.Record, error) {
-	_, err := Unwrap(ctx, found.Kernel, arch.Record{})
-	var rec arch.Record
-	var other *WrongArchError
-	if errors.As(err, &other) {
-		rec, err = arch.Lookup(other.Got)
+// Architecture returns the architecture that a kernel was built for, and the board in
+// its record: the usual one, unless the kernel says which. The kernel may be
+// compressed. Every error names the file that holds the kernel.
+func Architecture(ctx context.Context, found intake.Found) (rec arch.Record, machine string, err error) {
+	p, err := unwrapAny(ctx, found.Kernel, maxPlain)
+	if err == nil {
+		rec, err = arch.Lookup(p.GOARCH)
 	}
 	if err != nil {
-		return arch.Record{}, fmt.Errorf("%s: %w", found.From(), err)
+		return arch.Record{}, "", fmt.Errorf("%s: %w", found.From(), err)
 	}
-	return rec, nil
+	return rec, cmp.Or(p.Machine, rec.Usual()), nil
 }
 
 // supplied returns the kernel in a file that the user supplied.

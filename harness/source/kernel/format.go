@@ -28,14 +28,34 @@ func identify(data []byte) (content, error) {
 		return rawImage(data, elf.EM_RISCV)
 	case hasAt(data, 0, "MZ") && hasAt(data, 0x38, "\xcd\x23\x82\x81"): // LINUX_PE_MAGIC, include/linux/pe.h
 		return efiImage(data)
-	case hasAt(data, 0x10008, "S390EP"): // arch/s390/boot/head.S
+	case hasAt(data, s390EntryAt, s390Entry):
 		return content{format: S390Image, goarch: goarch(elf.EM_S390, true)}, nil
+	case hasAt(data, 0, uImageMagic):
+		return uImage(data)
+	case hasAt(data, ppcFlagAt, "0nur"):
+		return rawPPC64(data)
+	case hasAt(data, ppcFlagAt, "run0"):
+		return content{goarch: goarch(elf.EM_PPC64, true)}, nil
 	}
 	if f := decompress.Detect(data); f != decompress.None {
 		return content{wrapped: &payload{format: f, data: data, size: -1}}, nil
 	}
-	return content{}, fmt.Errorf("%d bytes that begin with %x are no kernel in a form known here (bzImage, EFI zboot, Image, vmlinux, s390 image, or one of these compressed)",
+	for _, u := range unbootable {
+		if hasAt(data, 0, u.magic) {
+			return content{}, fmt.Errorf("%d bytes that begin with %x are %s", len(data), data[:min(len(data), 8)], u.instead)
+		}
+	}
+	return content{}, fmt.Errorf("%d bytes that begin with %x are no kernel in a form known here (bzImage, EFI zboot, Image, vmlinux, s390 image, or one of these compressed or as a uImage); machine code without a header (vmlinux.bin, a uImage of MIPS) does not say how to start it: give the vmlinux or vmlinuz of the same build",
 		len(data), data[:min(len(data), 8)])
+}
+
+// unbootable are files that hold a kernel in a form that is not read here, and what to
+// give instead.
+var unbootable = []struct{ magic, instead string }{
+	{"\xd0\x0d\xfe\xed", "a device tree or a FIT image; give the kernel inside it, as dumpimage -T flat_dt -l lists it and -p extracts it"},
+	{"ANDROID!", "an Android boot image; give the kernel inside it, as unpack_bootimg extracts it"},
+	{"\x89LZO\x00", "compressed with LZO; give the file that lzop -d makes of it"},
+	{"MZ", "an EFI program without the header of a Linux kernel; of a unified kernel image, give its kernel, as objcopy --dump-section .linux=vmlinuz extracts it"},
 }
 
 func hasAt(data []byte, at int, magic string) bool {
@@ -168,6 +188,14 @@ func elfFile(data []byte) (content, error) {
 	if loads == 0 {
 		return content{}, errors.New("the ELF file has nothing to load")
 	}
-	return content{format: ELF, goarch: goarch(f.Machine, f.Data == elf.ELFDATA2MSB),
-		indirect: f.Machine == elf.EM_X86_64 && !entersPVH(f, data)}, nil
+	c := content{format: ELF, goarch: goarch(f.Machine, f.Data == elf.ELFDATA2MSB)}
+	switch f.Machine {
+	case elf.EM_X86_64:
+		c.indirect = !entersPVH(f, data)
+	case elf.EM_MIPS:
+		c.machine, err = mipsBoard(f.ByteOrder.Uint32(data[elfFlagsAt:]))
+	case elf.EM_AARCH64, elf.EM_RISCV, elf.EM_S390:
+		return flattened(f, data)
+	}
+	return c, err
 }

@@ -15,7 +15,9 @@ func rawImage(data []byte, m elf.Machine) (content, error) {
 			return content{}, err
 		}
 	}
-	return content{format: RawImage, goarch: goarch(m, false)}, nil
+	// Bit 0 of the flags is the byte order, in the headers of both architectures.
+	const flagsAt = 24
+	return content{format: RawImage, goarch: goarch(m, data[flagsAt]&1 != 0)}, nil
 }
 
 // efiMachines are the architectures whose Image is identified only by its PE header.

@@ -3,6 +3,7 @@ package kernel
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ const maxPlain = 256 << 20
 const maxLayers = 4
 
 // unwrapVersion is part of the cache key. Raise it when the output changes.
-const unwrapVersion = "2"
+const unwrapVersion = "3"
 
 // Plain is a kernel without its containers and compressions.
 type Plain struct {
@@ -41,7 +42,10 @@ type Plain struct {
 	Format Format
 	Layers []string // what was removed, outermost first
 	GOARCH string
-	Banner string // the "Linux version ..." line, or ""
+	// Machine is the board in package arch that the kernel was built for, or "" if the
+	// kernel does not say.
+	Machine string
+	Banner  string // the "Linux version ..." line, or ""
 }
 
 // Unwrap turns a kernel file as distributions ship it (bzImage, EFI zboot,
@@ -54,6 +58,15 @@ func Unwrap(ctx context.Context, file []byte, want arch.Record) (Plain, error) {
 }
 
 func unwrap(ctx context.Context, file []byte, want arch.Record, limit int64) (Plain, error) {
+	p, err := unwrapAny(ctx, file, limit)
+	if err == nil && p.GOARCH != want.GOARCH {
+		return Plain{}, &WrongArchError{Want: want.GOARCH, Got: p.GOARCH}
+	}
+	return p, err
+}
+
+// unwrapAny is unwrap for every architecture.
+func unwrapAny(ctx context.Context, file []byte, limit int64) (Plain, error) {
 	var p Plain
 	var loadable Plain // the bzImage on the way, if there is one
 	data := file
@@ -63,10 +76,7 @@ func unwrap(ctx context.Context, file []byte, want arch.Record, limit int64) (Pl
 			return Plain{}, inLayers(p.Layers, err)
 		}
 		if c.wrapped == nil {
-			if c.goarch != want.GOARCH {
-				return Plain{}, &WrongArchError{Want: want.GOARCH, Got: c.goarch}
-			}
-			p.Data, p.Format, p.GOARCH, p.Banner = data, c.format, c.goarch, banner(data)
+			p.Data, p.Format, p.GOARCH, p.Machine, p.Banner = data, c.format, c.goarch, c.machine, banner(data)
 			if c.indirect {
 				return loadable.instead(p)
 			}
@@ -78,7 +88,9 @@ func unwrap(ctx context.Context, file []byte, want arch.Record, limit int64) (Pl
 		if c.wrapped.layer != "" {
 			p.Layers = append(p.Layers, c.wrapped.layer)
 		}
-		p.Layers = append(p.Layers, string(c.wrapped.format))
+		if c.wrapped.format != decompress.None {
+			p.Layers = append(p.Layers, string(c.wrapped.format))
+		}
 		if data, err = c.wrapped.open(ctx, limit); err != nil {
 			return Plain{}, inLayers(p.Layers, err)
 		}
@@ -116,13 +128,14 @@ func (e *WrongArchError) Error() string {
 type content struct {
 	format  Format
 	goarch  string
+	machine string // as in Plain
 	wrapped *payload
 	// indirect means that QEMU cannot start the kernel directly: a boot loader's format
 	// must be kept.
 	indirect bool
 }
 
-// payload is a compressed kernel inside a file.
+// payload is a kernel inside a file, mostly compressed.
 type payload struct {
 	layer  string // the container around it, "" for a bare stream
 	format decompress.Format
@@ -133,6 +146,33 @@ type payload struct {
 // open decompresses the payload. More than limit bytes are an error, whatever its
 // header says.
 func (p *payload) open(ctx context.Context, limit int64) ([]byte, error) {
+	data, err := p.decompress(ctx, limit)
+	if err == nil || ctx.Err() != nil {
+		return data, err
+	}
+	if shorter, ok := p.withoutSize(limit); ok {
+		if data, again := shorter.decompress(ctx, limit); again == nil {
+			return data, nil
+		}
+	}
+	return nil, err
+}
+
+// withoutSize returns a bare stream without its last four bytes, if these can be its
+// plain size. Up to Linux 5.16 the kernel's build appended the size to every stream
+// except gzip, also to an Image.bz2, whose reader does not expect it (size_append in
+// scripts/Makefile.lib).
+func (p *payload) withoutSize(limit int64) (payload, bool) {
+	const tail = 4
+	if p.layer != "" || p.size >= 0 || p.format == decompress.Gzip || len(p.data) <= tail {
+		return payload{}, false
+	}
+	end := len(p.data) - tail
+	size := int64(binary.LittleEndian.Uint32(p.data[end:]))
+	return payload{format: p.format, data: p.data[:end], size: size}, size > 0 && size <= limit
+}
+
+func (p *payload) decompress(ctx context.Context, limit int64) ([]byte, error) {
 	tooLarge := fmt.Errorf("its %s payload unpacks to more than the %d bytes allowed for a kernel", p.format, limit)
 	if p.size > limit {
 		return nil, tooLarge

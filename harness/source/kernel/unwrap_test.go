@@ -38,7 +38,7 @@ func TestEveryWrappingComesOff(t *testing.T) {
 		arch string
 		elf  elf.Machine
 		bo   binary.ByteOrder
-	}{{"mips64le", elf.EM_MIPS, le}, {"ppc64le", elf.EM_PPC64, le}, {"loong64", elf.EM_LOONGARCH, le}, {"s390x", elf.EM_S390, binary.BigEndian}} {
+	}{{"mips64le", elf.EM_MIPS, le}, {"ppc64le", elf.EM_PPC64, le}, {"loong64", elf.EM_LOONGARCH, le}} {
 		v := tinyELF(t, m.elf, m.bo)
 		rows = append(rows, row{m.arch + " vmlinux", v, m.arch, v, ELF, nil})
 	}
@@ -213,7 +213,11 @@ func FuzzUnwrap(f *testing.F) {
 	}
 	f.Add(tinyZboot("zstd", squeeze(f, decompress.Zstd, loong64Image()), 4096))
 	f.Add(squeeze(f, decompress.Gzip, arm64Image()))
-	for _, b := range [][]byte{vmlinux, arm64Image(), riscv64Image(), loong64Image(), s390Image()} {
+	for _, b := range [][]byte{vmlinux, arm64Image(), riscv64Image(), loong64Image(), s390Image(), rawPOWER("0nur"),
+		tinyUImage(2, 0, arm64Image()), tinyUImage(2, 1, squeeze(f, decompress.Gzip, riscv64Image())),
+		vmlinuxOf(f, elf.EM_AARCH64, binary.LittleEndian, 0xffff800008000000, arm64Image()),
+		vmlinuxOf(f, elf.EM_S390, binary.BigEndian, 0, s390Image()),
+		sized(decompress.Zstd, squeeze(f, decompress.Zstd, arm64Image()), 4096)} {
 		f.Add(b)
 	}
 	amd64 := record(f, "amd64")
