@@ -111,9 +111,9 @@ func skip(p *probe.P, pid int, skipping uint64) uint64 {
 // change sets a call of a stopped thread. It also records whether the tracer's own next
 // call works: ppc64le 7.2 loses that one.
 func change(p *probe.P, step string, pid int, info *trace.Info) {
-	o, self := p.Observe(step), os.Getpid()
+	o, self := p.Observe(step), syscall.Gettid()
 	errno := trace.SetSyscallInfo(pid, info)
-	next, _, _ := syscall.RawSyscall(syscall.SYS_GETPID, 0, 0, 0)
+	next := syscall.Gettid()
 	o.Returned("PTRACE_SET_SYSCALL_INFO", 0, errno)
-	o.Set("next", next == uintptr(self)).Emit()
+	o.Set("next", next == self).Emit()
 }
