@@ -306,6 +306,16 @@ func TestFaultCodeIsInTheChildsLastWords(t *testing.T) {
 	}
 }
 
+// TestSmapsOfOldKernelsAreRead fails if the field that Linux 5.0 to 5.7 print with a tab and
+// no space is taken for a mapping.
+func TestSmapsOfOldKernelsAreRead(t *testing.T) {
+	const text = "7f0000000000-7f0000001000 rw-p 00000000 00:00 0 \nRss:                   4 kB\nTHPeligible:\t\t0\nVmFlags: rd wr mr mw me ac sd \n"
+	vmas, err := parseSmaps(strings.NewReader(text), all)
+	if err != nil || len(vmas) != 1 || vmas[0].Fields["THPeligible"] != "0" || vmas[0].Fields["Rss"] != "4 kB" {
+		t.Errorf("%+v, %v", vmas, err)
+	}
+}
+
 func FuzzSmaps(f *testing.F) {
 	own, err := os.ReadFile(smaps)
 	if err != nil {

@@ -114,10 +114,10 @@ func parseSmaps(r io.Reader, judge func(VMA) verdict) ([]VMA, error) {
 	began, kept := false, false
 	for lines.Scan() {
 		line := lines.Bytes()
-		// A field's name ends in a colon before any space. A mapping's line begins
-		// with its range.
+		// A field's name ends in a colon before any blank, which is a tab after
+		// THPeligible before Linux 5.8. A mapping's line begins with its range.
 		word := line
-		if space := bytes.IndexByte(line, ' '); space >= 0 {
+		if space := bytes.IndexAny(line, " \t"); space >= 0 {
 			word = line[:space]
 		}
 		if bytes.HasSuffix(word, []byte(":")) {
