@@ -70,7 +70,7 @@ func useClaims() []claim.Claim {
 			English:  "A process made by fork has a copy of a mapping made with MAP_STACK as of one made without: it holds what was written before the fork and not what the parent writes later, and VmFlags are the same.",
 			Chinese:  "fork 产生的进程对带 MAP_STACK 的映射与对不带的映射一样拥有副本：其中是 fork 之前写入的内容，而非父进程之后写入的内容，VmFlags 相同。",
 			Source:   "fork(2): copy-on-write pages; mmap(2): MAP_PRIVATE; kernel/fork.c dup_mmap copies vm_flags (4.19 to 7.3)",
-			Features: []claim.Feature{feature.Forked()},
+			Features: []claim.Feature{feature.Forked(probe, "fork.plain")},
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, kind := range []string{"plain", "stack"} {

@@ -25,6 +25,7 @@ func alikeClaims() []claim.Claim {
 			Chinese:  "MADV_DONTFORK 使带 MAP_STACK 的页与不带的页一样不会出现在 fork 产生的子进程中，父进程保留其内容。",
 			Source:   noOp + "madvise(2): MADV_DONTFORK, do not make the pages in this range available to the child after a fork(2)",
 			UserMode: claim.HostMemory,
+			Features: []claim.Feature{feature.Forked(probe, "dontfork plain")},
 			Check: both("dontfork", func(g gomega.Gomega, o claim.Observation) {
 				expect.OK(g, o)
 				rows(g, o, "has none", "child")

@@ -215,9 +215,8 @@ func Lockable() claim.Feature {
 	return Capability("CAP_IPC_LOCK", ipcLock)
 }
 
-// Forked is a process that the probe mapstack could stop in its first system call.
-func Forked() claim.Feature {
-	const probe, step = "mapstack", "fork.plain"
+// Forked is a process that a probe could stop in its first system call, as it does in a step.
+func Forked(probe, step string) claim.Feature {
 	return claim.Feature{
 		Name: "view of a process in its first system call (/proc/thread-self/syscall)", Chinese: "对进程首个系统调用的观察（/proc/thread-self/syscall）", Probe: probe,
 		Seen: func(s claim.Shown) claim.Sight {
