@@ -44,13 +44,7 @@ func (s *session) greetLocked() error {
 	return s.sendLocked(wire.Record{Kind: wire.KindHello, Hello: &s.hello})
 }
 
-// send sends a record.
-func (s *session) send(r wire.Record) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sendLocked(r)
-}
-
+// sendLocked sends a record.
 func (s *session) sendLocked(r wire.Record) error {
 	payload, err := json.Marshal(r)
 	if err != nil {

@@ -92,17 +92,15 @@ func warmSizes() {
 	)
 	for size := 8; size <= largest; size += 8 + size/8&^7 {
 		for left := span; left >= 0; left -= size {
-			plain, pointers = make([]byte, size), make([]*byte, size/8)
+			hold(make([]byte, size), make([]*byte, size/8))
 		}
 	}
-	plain, pointers = nil, nil
 }
 
-// These keep what warmSizes makes on the heap.
-var (
-	plain    []byte
-	pointers []*byte
-)
+// hold keeps the compiler from leaving out what nobody reads.
+//
+//go:noinline
+func hold([]byte, []*byte) {}
 
 // Soft sets the soft limit of a resource as an observed step. name is the
 // resource's name in C. If the limit cannot be set it panics.
