@@ -225,13 +225,17 @@ func stacks() []Model {
 		},
 		{
 			Name: "stack-unnamed", Calls: prctl, Stacks: true,
-			English: "PR_SET_VMA_ANON_NAME gives MAP_STACK memory no name.",
-			Chinese: "PR_SET_VMA_ANON_NAME 不给带 MAP_STACK 的内存命名。",
+			English: "PR_SET_VMA_ANON_NAME succeeds and gives MAP_STACK memory no name; nor any memory, on a kernel without it.",
+			Chinese: "PR_SET_VMA_ANON_NAME 报告成功，却不给带 MAP_STACK 的内存命名；不支持它的内核则不给任何内存命名。",
 			Act: func(c *Call) {
 				const start, bytes = 2, 3
-				if c.Args[0] == setVMA && c.OnStack(c.Args[start]) {
+				if c.Args[0] != setVMA {
+					return
+				}
+				if c.OnStack(c.Args[start]) {
 					c.Args[bytes] = 0
 				}
+				c.replace("EINVAL", Result{})
 			},
 		},
 		{
