@@ -46,7 +46,8 @@ func (s *Series) Cell() string { return s.opened.cell.Name }
 
 // Observe runs one probe, below a defect model unless defect is empty. The transcript has the
 // probe's own name. A failed run has no transcript. If the probe fails in a guest that others
-// used before, it is run again in a pristine one: they may be to blame.
+// used before, it is run again in a pristine one: they may be to blame. The run
+// keeps the earlier failure.
 func (s *Series) Observe(ctx context.Context, log io.Writer, probe, defect string) (t wire.Transcript, run evidence.ProbeRun, err error) {
 	switch probe {
 	case stage0.Probe:
@@ -58,8 +59,10 @@ func (s *Series) Observe(ctx context.Context, log io.Writer, probe, defect strin
 		}
 	}
 	used := s.guest != nil
-	if t, run, err = s.observe(ctx, log, probe, defect); used && err == nil && run.Failure != nil && ctx.Err() == nil {
+	t, run, err = s.observe(ctx, log, probe, defect)
+	if earlier := run.Failure; used && err == nil && earlier != nil && ctx.Err() == nil {
 		t, run, err = s.observe(ctx, log, probe, defect)
+		run.Earlier = earlier
 	}
 	return t, run, err
 }

@@ -125,6 +125,9 @@ func TestProbesThatLeaveNothingBehindShareAGuest(t *testing.T) {
 			if r := got.Runs[probe]; r.Guest != c.guests[i] || r.Failure != nil || r.ResidentBytes == 0 {
 				t.Errorf("%s: probe %s: %+v, want %s", c.script, probe, r, c.guests[i])
 			}
+			if r := got.Runs[probe]; (r.Earlier != nil) != (c.script == "dies under a second probe" && i > 0) {
+				t.Errorf("%s: probe %s: the earlier failure is %v", c.script, probe, r.Earlier)
+			}
 		}
 	}
 }

@@ -168,6 +168,9 @@ type ProbeRun struct {
 	CPUSeconds    float64          `json:"cpuSeconds"`
 	ResidentBytes int64            `json:"residentBytes"`
 	Failure       *failure.Failure `json:"failure,omitempty"` // why there is no transcript
+	// Earlier is why the probe failed in a guest that others had used before. It then ran
+	// again in a pristine one, which this is.
+	Earlier *failure.Failure `json:"earlier,omitempty"`
 }
 
 // Err returns the failure as an error, nil for none.
