@@ -3,7 +3,6 @@ package tracing
 import (
 	"os"
 	"runtime"
-	"strconv"
 	"syscall"
 
 	"github.com/mapstack/conformance/poc/probe"
@@ -56,30 +55,7 @@ func skipper(p *probe.P) {
 	if err != nil {
 		return
 	}
-	skipping := uint64(0) // option of the call that is skipped
-	for {
-		var status syscall.WaitStatus
-		_, err := syscall.Wait4(pid, &status, 0, nil)
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil || !status.Stopped() {
-			p.Observe("end").Set("status", strconv.Itoa(int(status))).Set("error", err).Emit()
-			return
-		}
-		signal := int(status.StopSignal())
-		switch {
-		case signal == int(syscall.SIGTRAP)|trace.AtSyscall:
-			skipping = skip(p, pid, skipping)
-			signal = 0
-		case signal == int(syscall.SIGTRAP):
-			signal = 0
-		}
-		if _, errno := trace.Ptrace(syscall.PTRACE_SYSCALL, uintptr(pid), 0, uintptr(signal)); errno != 0 {
-			p.Observe("end").Unknown("status", "PTRACE_SYSCALL: "+p.Kernel.ErrnoName(int(errno))).Emit()
-			return
-		}
-	}
+	follow(p, pid, skip) // with the option of the call that is skipped
 }
 
 // skip handles a stop. It returns the option of the call that is skipped, 0 for any other.

@@ -60,7 +60,13 @@ func tracer(p *probe.P) {
 	if err != nil {
 		return
 	}
-	entered := uint64(0) // option of the call in progress
+	follow(p, pid, atCall) // with the option of the call in progress
+}
+
+// follow runs a traced process to its end. at looks at each stop at a call; it gets what it
+// returned at the stop before, and 0 at the first.
+func follow(p *probe.P, pid int, at func(p *probe.P, pid int, before uint64) uint64) {
+	last := uint64(0)
 	for {
 		var status syscall.WaitStatus
 		_, err := syscall.Wait4(pid, &status, 0, nil)
@@ -74,7 +80,7 @@ func tracer(p *probe.P) {
 		signal := int(status.StopSignal())
 		switch {
 		case signal == int(syscall.SIGTRAP)|trace.AtSyscall:
-			entered = atCall(p, pid, entered)
+			last = at(p, pid, last)
 			signal = 0
 		case signal == int(syscall.SIGTRAP):
 			signal = 0
