@@ -16,6 +16,7 @@ import (
 type session struct {
 	hello wire.Hello
 	place place
+	watch *watch
 	first state // before the first run; nil in a system that others use
 
 	mu   sync.Mutex
@@ -29,7 +30,7 @@ type session struct {
 // newSession returns a session and describes the agent in its hello.
 func newSession(out io.Writer, hello wire.Hello, p place) *session {
 	hello.Protocol = wire.Protocol
-	return &session{out: out, hello: hello, place: p}
+	return &session{out: out, hello: hello, place: p, watch: newWatch(p.files())}
 }
 
 // greet begins the conversation, or begins it again.
@@ -159,7 +160,7 @@ func (s *session) runProbe(req wire.Request) error {
 		Refused: fmt.Sprintf("probe %q with a limit of %d ms", req.Probe, req.TimeoutMS)}
 	if known && req.TimeoutMS > 0 {
 		if s.first == nil && !s.place.hosted {
-			s.first = readState(s.place.files())
+			s.first = s.watch.state()
 		}
 		out := wire.NewDeflater(req.Run, s.frame)
 		exit, err := s.place.run(filepath.Join(s.place.probes, req.Probe), req.Args,
@@ -168,7 +169,7 @@ func (s *session) runProbe(req wire.Request) error {
 			return err
 		}
 		if s.first != nil {
-			exit.Left = s.first.differs(readState(s.place.files()))
+			exit.Left = s.first.differs(s.watch.state())
 		}
 		r = wire.Record{Kind: wire.KindDone, Run: req.Run, Exit: &exit}
 	}

@@ -15,6 +15,9 @@ const (
 	maxLeft = 20
 	// maxValue bounds what is compared of one file, in bytes.
 	maxValue = 4 << 10
+	// maxOpen bounds how many files stay open. A system has some 300 such sysctls and
+	// threads, and a process may have 1,024 open files.
+	maxOpen = 700
 	// kernelThread is PF_KTHREAD (include/linux/sched.h), in the flags of
 	// /proc/PID/stat.
 	kernelThread = 0x00200000
@@ -33,29 +36,45 @@ var volatile = map[string]bool{
 // groups, files, System V IPC objects, sysctls, and limits of the agent.
 type state map[string]string
 
-// readState reads the state of the machine. files are the folders whose files count.
-func readState(files []string) state {
+// watch reads the state of the machine again and again.
+type watch struct {
+	folders []string // whose files count
+	// open has descriptors of files in /proc, by path. A file that stays open costs one
+	// call each time instead of four, and there are hundreds. The descriptor of a thread's
+	// file is of that thread alone: it cannot be read for another one with the same number.
+	open   map[string]int
+	buffer []byte
+}
+
+func newWatch(folders []string) *watch {
+	return &watch{folders: folders, open: map[string]int{}, buffer: make([]byte, maxValue)}
+}
+
+// state reads the state of the machine.
+func (w *watch) state() state {
 	s := state{}
-	s.processes()
-	s.lines("mount", "/proc/self/mountinfo")
+	w.processes(s)
+	w.lines(s, "mount", "/proc/self/mountinfo")
 	for _, kind := range []string{"shm", "msg", "sem"} {
-		s.lines("System V "+kind, "/proc/sysvipc/"+kind)
+		w.lines(s, "System V "+kind, "/proc/sysvipc/"+kind)
 	}
-	s.lines("limit of the agent", "/proc/self/limits")
-	s.tree("/sys/fs/cgroup", func(path string, info os.FileInfo) {
-		if info.IsDir() {
-			s["control group "+path] = head(filepath.Join(path, "cgroup.subtree_control"))
+	w.lines(s, "limit of the agent", "/proc/self/limits")
+	tree("/sys/fs/cgroup", func(path string, folder bool) {
+		if folder {
+			s["control group "+path] = w.once(filepath.Join(path, "cgroup.subtree_control"))
 		}
 	})
-	for _, root := range files {
-		s.tree(root, func(path string, info os.FileInfo) {
-			s["file "+path] = fmt.Sprint(info.Mode(), " ", info.Size())
+	for _, root := range w.folders {
+		tree(root, func(path string, _ bool) {
+			if info, err := os.Lstat(path); err == nil && (info.IsDir() || info.Mode().IsRegular()) {
+				s["file "+path] = fmt.Sprint(info.Mode(), " ", info.Size())
+			}
 		})
 	}
-	for _, root := range []string{"fs", "kernel", "user", "vm"} {
-		s.tree("/proc/sys/"+root, func(path string, info os.FileInfo) {
-			if name := strings.TrimPrefix(path, "/proc/sys/"); !info.IsDir() && !volatile[name] {
-				s["sysctl "+name] = head(path)
+	for _, part := range []string{"fs", "kernel", "user", "vm"} {
+		tree("/proc/sys/"+part, func(path string, folder bool) {
+			if name := strings.TrimPrefix(path, "/proc/sys/"); !folder && !volatile[name] {
+				s["sysctl "+name] = w.text(path)
 			}
 		})
 	}
@@ -63,46 +82,121 @@ func readState(files []string) state {
 }
 
 // processes adds every process that is no thread of the kernel.
-func (s state) processes() {
+func (w *watch) processes(s state) {
 	names, _ := readNames("/proc") // without /proc there is nothing to compare
 	for _, name := range names {
 		if _, err := strconv.Atoi(name); err != nil {
 			continue
 		}
-		stat := head("/proc/" + name + "/stat")
+		known := "/proc/" + name + "/comm" // the shortest file; open for threads of the kernel
+		if _, err := w.again(known); err == nil {
+			continue
+		}
+		stat := w.once("/proc/" + name + "/stat")
 		// The line is "pid (name) state ppid pgrp session tty tpgid flags".
 		f := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 		if len(f) < 7 {
 			continue // it has ended meanwhile
 		}
-		if flags, err := strconv.ParseUint(f[6], 10, 64); err == nil && flags&kernelThread == 0 {
+		flags, err := strconv.ParseUint(f[6], 10, 64)
+		switch {
+		case err != nil:
+		case flags&kernelThread != 0:
+			_ = w.text(known)
+		default:
 			s["process "+name] = stat[strings.IndexByte(stat, '(') : strings.LastIndexByte(stat, ')')+1]
 		}
 	}
 }
 
 // lines adds each line of a file.
-func (s state) lines(what, path string) {
-	for _, line := range strings.Split(head(path), "\n") {
+func (w *watch) lines(s state, what, path string) {
+	for _, line := range strings.Split(w.text(path), "\n") {
 		if line != "" {
 			s[what+" "+line] = ""
 		}
 	}
 }
 
-// tree calls visit for every directory and regular file below root.
-func (s state) tree(root string, visit func(path string, info os.FileInfo)) {
-	info, err := os.Lstat(root)
-	if err != nil || !info.IsDir() && !info.Mode().IsRegular() {
+// text returns the beginning of a file in /proc, or why it cannot be read. The file stays
+// open.
+func (w *watch) text(path string) string {
+	if text, err := w.again(path); err == nil {
+		return text
+	}
+	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return err.Error()
+	}
+	text, err := w.read(fd)
+	if err != nil || len(w.open) >= maxOpen {
+		syscall.Close(fd)
+		return textOr(text, err)
+	}
+	w.open[path] = fd
+	return text
+}
+
+// again reads a file that is open already. One that can be read no more is closed.
+func (w *watch) again(path string) (string, error) {
+	fd, open := w.open[path]
+	if !open {
+		return "", os.ErrNotExist
+	}
+	text, err := w.read(fd)
+	if err != nil {
+		syscall.Close(fd)
+		delete(w.open, path)
+	}
+	return text, err
+}
+
+// once returns the beginning of a file, or why it cannot be read.
+func (w *watch) once(path string) string {
+	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return err.Error()
+	}
+	defer syscall.Close(fd)
+	return textOr(w.read(fd))
+}
+
+func (w *watch) read(fd int) (string, error) {
+	n, err := syscall.Pread(fd, w.buffer, 0)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(w.buffer[:n])), nil
+}
+
+func textOr(text string, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+// tree calls visit for a folder and everything below it, and says what is a folder too.
+// What cannot be read is left out.
+func tree(root string, visit func(path string, folder bool)) {
+	f, err := os.Open(root)
+	if err != nil {
 		return
 	}
-	visit(root, info)
-	if !info.IsDir() {
-		return
+	// The kernel tells the kind of an entry, so that none need be asked for.
+	entries, err := f.ReadDir(-1)
+	f.Close()
+	if err != nil && entries == nil {
+		return // no folder
 	}
-	names, _ := readNames(root) // what cannot be read shows in visit
-	for _, name := range names {
-		s.tree(filepath.Join(root, name), visit)
+	visit(root, true)
+	for _, e := range entries {
+		path := root + "/" + e.Name()
+		if e.IsDir() {
+			tree(path, visit)
+		} else {
+			visit(path, false)
+		}
 	}
 }
 
@@ -113,22 +207,6 @@ func readNames(dir string) ([]string, error) {
 	}
 	defer f.Close()
 	return f.Readdirnames(-1)
-}
-
-// head returns the beginning of a file, or why it cannot be read. It does not use
-// os.ReadFile, which asks more of the kernel for each of hundreds of files.
-func head(path string) string {
-	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return err.Error()
-	}
-	defer syscall.Close(fd)
-	buffer := make([]byte, maxValue)
-	n, err := syscall.Read(fd, buffer)
-	if err != nil {
-		return err.Error()
-	}
-	return strings.TrimSpace(string(buffer[:n]))
 }
 
 // differs returns a sentence for each difference between two states.

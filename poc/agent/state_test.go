@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -32,7 +33,8 @@ func TestDifferencesAreTold(t *testing.T) {
 // TestWhatIsLeftIsSeen fails if a process or a file that a probe leaves is overlooked.
 func TestWhatIsLeftIsSeen(t *testing.T) {
 	files := []string{t.TempDir()}
-	before := readState(files)
+	w := newWatch(files)
+	before := w.state()
 	f, err := os.CreateTemp(files[0], "left")
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +45,7 @@ func TestWhatIsLeftIsSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	now := readState(files)
+	now := w.state()
 	for _, key := range []string{"file " + f.Name(), fmt.Sprint("process ", cmd.Process.Pid)} {
 		if _, seen := now[key]; !seen || before[key] != "" {
 			t.Errorf("%s is not seen", key)
@@ -51,5 +53,31 @@ func TestWhatIsLeftIsSeen(t *testing.T) {
 	}
 	if len(now) < 50 {
 		t.Errorf("%d things are compared", len(now))
+	}
+}
+
+// TestAChangeIsSeenInAFileThatStaysOpen fails if what was read before is taken for what a
+// file says now, or if a process gets the place of one that had its number.
+func TestAChangeIsSeenInAFileThatStaysOpen(t *testing.T) {
+	w := newWatch(nil)
+	path := filepath.Join(t.TempDir(), "sysctl")
+	for _, text := range []string{"1", "22", "3"} {
+		if err := os.WriteFile(path, []byte(text+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.text(path); got != text {
+			t.Errorf("%q, want %q", got, text)
+		}
+	}
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	comm := fmt.Sprintf("/proc/%d/comm", cmd.Process.Pid)
+	was := w.text(comm)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	if got, err := w.again(comm); err == nil || len(w.open) != 1 {
+		t.Errorf("a process that has ended, %q, says %q; %d files are open", was, got, len(w.open))
 	}
 }
