@@ -214,30 +214,36 @@ type runs struct {
 	result       *evidence.CellRun
 }
 
-// all runs the probes: one after another in one guest those that leave nothing behind, and
-// beside that each of the others in a guest of its own.
+// all runs the probes: one after another in one guest those that leave nothing behind, in
+// another one those that use up what the machine has, and beside that each of the others in a
+// guest of its own.
 func (r *runs) all(ctx context.Context, probes []string) error {
 	checked := make(chan struct{}) // closed when the guest is known to be what the cell says
-	var shared, alone []string
+	var shared, taxing []string
+	var alone [][]string
 	if len(probes) > 0 && probes[0] == catalog.Facts {
 		shared, probes = append(shared, probes[0]), probes[1:]
 	} else {
 		close(checked)
 	}
 	for _, probe := range probes {
-		if r.opened.Shares(probe) {
+		switch {
+		case r.opened.Shares(probe):
 			shared = append(shared, probe)
-		} else {
-			alone = append(alone, probe)
+		case r.opened.Turn(probe) > 0:
+			taxing = append(taxing, probe)
+		default:
+			alone = append(alone, []string{probe})
 		}
 	}
+	slices.SortFunc(taxing, func(a, b string) int { return cmp.Compare(r.opened.Turn(a), r.opened.Turn(b)) })
 	group, within := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.series(within, shared, func() { close(checked) }) })
-	for _, probe := range alone {
+	for _, probes := range append(alone, taxing) {
 		group.Go(func() error {
 			select {
 			case <-checked:
-				return r.series(within, []string{probe}, nil)
+				return r.series(within, probes, nil)
 			case <-within.Done():
 				return within.Err()
 			}

@@ -19,6 +19,16 @@ func (o *Opened) Shares(probe string) bool {
 	return program.SharesOn(o.cell.Arch) && o.place.guests() && !o.engine.Isolate
 }
 
+// Turn returns when a probe runs in the guest of those that use up what the machine has; 0 if
+// it does not run there.
+func (o *Opened) Turn(probe string) int {
+	if !o.place.guests() || o.engine.Isolate {
+		return 0
+	}
+	program, _ := catalog.Lookup(probe)
+	return program.Turn
+}
+
 // Series runs probes one after another in one guest. A guest in which a probe left something
 // behind is replaced. Only one goroutine at a time may use it.
 type Series struct {

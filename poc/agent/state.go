@@ -61,7 +61,8 @@ func (w *watch) state() state {
 	w.lines(s, "limit of the agent", "/proc/self/limits")
 	tree("/sys/fs/cgroup", func(path string, folder bool) {
 		if folder {
-			s["control group "+path] = w.once(filepath.Join(path, "cgroup.subtree_control"))
+			s["control group "+path] = w.once(filepath.Join(path, "cgroup.controllers")) + "; " +
+				w.once(filepath.Join(path, "cgroup.subtree_control"))
 		}
 	})
 	for _, root := range w.folders {

@@ -16,6 +16,9 @@ type Program struct {
 	// Shared reports whether the program leaves nothing behind, so that others may use its
 	// guest. The agent compares the guest after each of them all the same.
 	Shared bool
+	// Turn is 0 unless the program uses up what the whole machine has, and gives it back.
+	// Such programs share a guest in which no other probe runs, the lowest turn first.
+	Turn int
 	// Emulated reports whether a user-mode emulator can decide what the program asks.
 	// An emulator has its own numbers of calls, flags and signals; everything else is
 	// the answer of the host's kernel.

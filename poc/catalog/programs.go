@@ -80,7 +80,7 @@ func Programs() []Program {
 		{
 			// It has a tracer of its own where the injector would be, so that it is about
 			// no defect. `run --defect` injects all the same.
-			Name:     "newosproc",
+			Name: "newosproc", Turn: 1,
 			Risk:     Risk{Class: Harmful, Reason: "it lowers kernel.threads-max, kernel.pid_max and vm.max_map_count for some seconds each, in which nobody else gets threads"},
 			Variants: []Variant{Mended},
 		},
@@ -111,7 +111,9 @@ func Programs() []Program {
 			Risk: Risk{Class: Harmless, Reason: "it only reads"},
 		},
 		{
-			Name:     "threadlimits",
+			// It is the last in its guest: a hierarchy of control groups that it mounts may keep
+			// a controller, which newosproc needs (seen on amd64 6.1).
+			Name: "threadlimits", Turn: 2,
 			Risk:     Risk{Class: Harmful, Reason: "it lowers kernel.threads-max, kernel.pid_max, vm.max_map_count, vm.overcommit_memory and user.max_user_namespaces for some seconds each and uses them up, in which nobody else gets threads or memory"},
 			Subjects: []defect.Subject{defect.Limit, defect.Count},
 			Echoes: map[string]string{
