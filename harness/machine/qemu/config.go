@@ -95,7 +95,11 @@ func (c Config) Arguments() (Arguments, error) {
 		add(c.fromKernel()...)
 	}
 	if c.Machine.CPU != "" {
-		add(unique("-cpu", properties(c.Machine.CPU)...))
+		cpu := properties(c.Machine.CPU)
+		if c.Accel == TCG {
+			cpu = append(cpu, properties(c.Machine.Costly)...)
+		}
+		add(unique("-cpu", cpu...))
 	}
 	// QEMU refuses a clock of instructions with KVM. A system that boots from a disk
 	// runs with a clock that follows the host's.
