@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/mapstack/conformance/poc/probe"
@@ -52,15 +51,10 @@ func WholeMachine() bool {
 // runtime asks for more when it runs out, and a limit that refuses ends the
 // process.
 func Prewarm() {
-	ballast := make([]byte, 4<<20)
-	for i := 0; i < len(ballast); i += os.Getpagesize() {
-		ballast[i] = 1 // an emulated guest takes long for each byte
-	}
-	runtime.KeepAlive(ballast)
-	ballast = nil
-	// The addresses stay with the runtime, and the memory does not: a process that is
-	// made by clone would begin with copying its page tables.
-	debug.FreeOSMemory()
+	// The runtime keeps the addresses. Nobody writes to them, so that no memory is behind
+	// them yet: a process that is made by clone would begin with copying its page tables.
+	runtime.KeepAlive(make([]byte, 4<<20))
+	runtime.GC()
 	warmSizes()
 	const threads = 6
 	up, release, down := make(chan bool), make(chan bool), make(chan bool)
