@@ -21,8 +21,9 @@ const (
 	// room is the number of threads that a limit leaves. The runtime needs some itself.
 	// Each is a goroutine more in the traceback, which costs more than the rest.
 	room = 4
-	// most is the number of threads that are tried where a limit leaves room.
-	most = 20
+	// most is the number of threads that are tried where a limit leaves room. It is more
+	// than the limit leaves.
+	most = 12
 	// heap is the number of threads that are started for their memory. The Go heap
 	// grows by 4 MiB, and each thread has stacks of 48 KiB (malg in
 	// runtime/proc.go).

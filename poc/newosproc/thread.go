@@ -118,8 +118,8 @@ func clone3(p *probe.P) {
 	o := p.Observe("filter")
 	o.Returned("seccomp(SET_MODE_FILTER, TSYNC)", ret, errno)
 	o.Emit()
-	start(crowd)
-	p.Observe("up").Set("started", crowd).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
+	start(few)
+	p.Observe("up").Set("started", few).Set("threads", limit.MustNumber(limit.Self, "Threads")).Emit()
 }
 
 // maximum starts more threads than the program's own maximum allows.
