@@ -98,7 +98,9 @@ func keptByNamespace(e Evidence) (Cause, bool) {
 			run(say("in the shell that makes the namespace (unshare, podman, bwrap), before it does", "在创建命名空间（unshare、podman、bwrap）的 shell 中，创建之前"), "ulimit -Su $(ulimit -Hu)"),
 		}}
 	if e.Kept.State == census.Exact {
-		c.Certainty = Is
+		if s.User.Tasks.AtLeast(e.Kept) {
+			c.Certainty = Is
+		}
 		c.Why = c.Why.and(say("; it was %[1]s", "；当时为 %[1]s", e.Kept))
 	}
 	return c, true

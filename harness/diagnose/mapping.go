@@ -1,6 +1,11 @@
 package diagnose
 
-import "github.com/mapstack/conformance/harness/diagnose/census"
+import (
+	"slices"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/diagnose/census"
+)
 
 // memory judges memory that was refused.
 func memory(e Evidence) []Cause {
@@ -35,14 +40,36 @@ func full(e Evidence) []Cause {
 		}
 		return causes
 	}
-	m := e.State.Memory
 	if e.State.PID == 0 {
 		return unseen(e)
 	}
-	return []Cause{{ID: "memory", Certainty: MayBe, Used: m.Available,
-		Why: say("no limit of the program is reached; the machine has %[1]s bytes available, and refused %[2]d at once (vm.overcommit_memory is %[3]s)",
-			"程序的各项限制均未达到；整机可用内存 %[1]s 字节，拒绝了一次分配 %[2]d 字节的请求（vm.overcommit_memory 为 %[3]s）",
-			m.Available, e.Failure.Length, m.Overcommit)}}
+	return []Cause{unexplainedMemory(e)}
+}
+
+// unexplainedMemory says what is known where no limit that can be read is reached.
+func unexplainedMemory(e Evidence) Cause {
+	s, m := e.State.Space, e.State.Memory
+	why := say("no limit of the program that can be read is reached; the machine has %[1]s bytes available, and refused %[2]d at once (vm.overcommit_memory is %[3]s)",
+		"可读取的程序限制均未达到；整机可用内存 %[1]s 字节，拒绝了一次 %[2]d 字节的请求（vm.overcommit_memory 为 %[3]s）", m.Available, e.Failure.Length, m.Overcommit)
+	var unread []string
+	for _, limit := range []struct {
+		name string
+		of   []census.Amount
+	}{
+		{"RLIMIT_AS", []census.Amount{s.Limit.Soft, s.Size}}, {"RLIMIT_DATA", []census.Amount{s.DataLimit.Soft, s.Data}},
+		{"vm.max_map_count", []census.Amount{s.MaxMappings, s.Mappings}}, {"vm.overcommit_memory", []census.Amount{m.Overcommit}},
+	} {
+		if slices.ContainsFunc(limit.of, func(a census.Amount) bool { return a.State == census.Unread }) {
+			unread = append(unread, limit.name)
+		}
+	}
+	if len(unread) > 0 {
+		why = why.and(say("; these cannot be read from here: %[1]s", "；从这里无法读取：%[1]s", strings.Join(unread, ", ")))
+	}
+	if e.Failure.Call == "mprotect" {
+		why = why.and(say("; mprotect also gives this error for a range that is not mapped", "；对未映射的范围，mprotect 也返回该错误"))
+	}
+	return Cause{ID: "memory", Certainty: MayBe, Used: m.Available, Why: why}
 }
 
 // over reports whether length bytes more would exceed a limit.

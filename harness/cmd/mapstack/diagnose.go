@@ -43,7 +43,7 @@ func diagnoseCommand() *cobra.Command {
 			"Exit status with CMD: that of the program, or 128 plus the number of the signal that ended it. 69 if there is\n" +
 			"no such program. Exit status with --pid, once the program has ended or after Ctrl-C:\n\n" +
 			"  0   nothing was refused, or the program recovered\n" +
-			"  1   something was refused\n" +
+			"  1   something was refused, or a limit is used up\n" +
 			"  2   it could not be determined\n" +
 			"  69  there is no such program",
 		Args: cobra.ArbitraryArgs,
@@ -51,7 +51,7 @@ func diagnoseCommand() *cobra.Command {
 	}
 	cmd.Flags().SetInterspersed(false)
 	cmd.Flags().IntVar(&d.pid, "pid", 0, "watch this process instead of starting one")
-	cmd.Flags().BoolVar(&d.json, "json", false, "write the diagnosis as JSON, with the text in both languages")
+	cmd.Flags().BoolVar(&d.json, "json", false, "write the diagnosis as JSON on one line, with the text in both languages")
 	cmd.Flags().StringVar(&d.language, "lang", "", "language of the diagnosis, en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)")
 	cmd.Flags().StringVarP(&d.output, "output", "o", "", "write the diagnosis to this file")
 	return cmd
@@ -151,7 +151,7 @@ func attachedExit(o diagnose.Outcome, err error) error {
 	switch {
 	case err != nil:
 		return err
-	case o.Verdict == "refused":
+	case o.Verdict == "refused", o.Verdict == "exhausted":
 		return exitError(exitRefused)
 	case o.Verdict == "unknown":
 		return exitError(verdict.ExitIncomplete)
