@@ -78,11 +78,20 @@ func (j *journal) Started(pid int) {
 	// Without a census the program has ended already, or /proc is not there.
 	j.before, _ = census.Take(j.root, pid, pid)
 	j.baseline.add(j.before.Groups)
+	if j.standsStill() {
+		j.alarm.Reset(patience)
+	}
+}
+
+// standsStill reports that the whole program stood still when it was attached to.
+func (j *journal) standsStill() bool {
+	_, is := still(j.before)
+	return is && !j.launched
 }
 
 // Woke is called patience after something went wrong: some programs hang then.
 func (j *journal) Woke() {
-	if j.wrong() != nil {
+	if j.wrong() != nil || j.standsStill() {
 		j.report()
 	}
 }

@@ -108,6 +108,12 @@ func (d diagnosis) tell(r diagnose.Report, to io.Writer, language diagnose.Langu
 		defer func() { err = errors.Join(err, file.Close()) }()
 		to = file
 	}
+	if d.json && d.output == "" && d.pid == 0 {
+		// What the program wrote to the same stream may lack the end of its line.
+		if _, err := io.WriteString(to, "\n"); err != nil {
+			return fmt.Errorf("write the diagnosis: %w", err)
+		}
+	}
 	return r.Write(to, language, d.json)
 }
 
