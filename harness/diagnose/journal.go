@@ -37,6 +37,7 @@ type journal struct {
 	censuses  map[kind]*pace
 	readers   map[int]*fatal.Reader
 	installer []int                 // processes that installed seccomp filters
+	setters   []Setter
 	kept      map[int]census.Amount // RLIMIT_NPROC of processes that made a user namespace
 
 	order    int
@@ -134,6 +135,8 @@ func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 // succeeded notes what a call that succeeded makes up for, and what it changes.
 func (j *journal) succeeded(a watch.Attempt, want Want) {
 	switch {
+	case a.Call == "setrlimit" || a.Call == "prlimit64":
+		j.set(a)
 	case a.Call == "seccomp":
 		j.installer = append(j.installer, a.PID)
 	case want == Namespace && a.Flags&newUsers != 0:

@@ -202,6 +202,9 @@ var judgements = []struct {
 	{"numbers of another namespace, 6.1", func(e *Evidence, s *census.Census) {
 		s.Namespaces.ElsewherePIDs, s.Tasks.IDs = true, census.Amount{}
 	}, "may be passing"},
+	{"numbers of the host", func(e *Evidence, s *census.Census) {
+		s.Namespaces.InitialPIDs, s.Tasks.Count, s.Tasks.Max, s.User.Exempt = false, census.Known(32500), census.Known(90000), "root"
+	}, "may be pid-max-unseen"},
 	{"no user namespaces at all", func(e *Evidence, s *census.Census) {
 		namespaced(e, "ENOSPC", newUsers)
 		s.Namespaces.Max = map[string]census.Amount{"user": census.Known(0)}

@@ -98,7 +98,7 @@ func hugeStack(e Evidence) (Cause, bool) {
 	alike := asked+page >= size.N && asked <= size.N+16*page
 	return Cause{ID: "rlimit-stack", Limit: size, Where: "RLIMIT_STACK",
 		Why: say("RLIMIT_STACK (ulimit -s) is %[1]s bytes, and C libraries make the stack of each thread as large as that; the call asked for %[2]d",
-			"RLIMIT_STACK（ulimit -s）为 %[1]s 字节，C 库为每个线程创建同样大的栈；该调用请求 %[2]d 字节", size, asked),
+			"RLIMIT_STACK（ulimit -s）为 %[1]s 字节，C 库为每个线程创建同样大的栈；该调用请求 %[2]d 字节", size, asked).and(e.setter(e.Rlimit.Stack, size)),
 		Raise: []Remedy{run(before(), "ulimit -s 8192")},
 	}, size.State == census.Exact && size.N >= hugeStackSize && alike
 }
@@ -107,7 +107,7 @@ func rlimitAS(e Evidence) (Cause, bool) {
 	s := e.State.Space
 	return Cause{ID: "rlimit-as", Limit: s.Limit.Soft, Used: s.Size, Where: "RLIMIT_AS",
 		Why: say("RLIMIT_AS lets the program have %[1]s bytes of address space, and it has %[2]s", "RLIMIT_AS 只允许程序使用 %[1]s 字节的地址空间，现已使用 %[2]s 字节", s.Limit.Soft, s.Size).
-			and(needed(e, s.Size, s.Limit.Soft)).and(say("; a Go program reserves far more address space than it uses", "；Go 程序预留的地址空间远多于实际使用的内存")),
+			and(needed(e, s.Size, s.Limit.Soft)).and(e.setter(e.Rlimit.AS, s.Limit.Soft)).and(say("; a Go program reserves far more address space than it uses", "；Go 程序预留的地址空间远多于实际使用的内存")),
 		Raise: raise{"as", "v", "LimitAS", 1024, s.Limit}.to(e.State, max(double(s.Limit.Soft.N), double(s.Size.N+e.Failure.Length))),
 	}, e.Failure.Call != "mprotect" && over(s.Size, e.Failure.Length, s.Limit.Soft)
 }
@@ -136,7 +136,7 @@ func rlimitData(e Evidence) (Cause, bool) {
 	return Cause{ID: "rlimit-data", Limit: s.DataLimit.Soft, Used: s.Data, Where: "RLIMIT_DATA",
 		Why: say("RLIMIT_DATA lets the program have %[1]s bytes of private writable memory, and it has %[2]s",
 			"RLIMIT_DATA 只允许程序拥有 %[1]s 字节的私有可写内存，现有 %[2]s 字节", s.DataLimit.Soft, s.Data).
-			and(needed(e, s.Data, s.DataLimit.Soft)).and(say("; the stacks of threads count too", "；线程的栈也计入")),
+			and(needed(e, s.Data, s.DataLimit.Soft)).and(e.setter(e.Rlimit.Data, s.DataLimit.Soft)).and(say("; the stacks of threads count too", "；线程的栈也计入")),
 		Raise: raise{"data", "d", "LimitDATA", 1024, s.DataLimit}.to(e.State, max(double(s.DataLimit.Soft.N), double(s.Data.N+e.Failure.Length))),
 	}, !e.Failure.Reserve && over(s.Data, e.Failure.Length, s.DataLimit.Soft)
 }

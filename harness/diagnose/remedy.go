@@ -184,11 +184,11 @@ func allow(s census.Census, call string) []Remedy {
 
 // thaw lets a frozen group go on.
 func thaw(s census.Census) []Remedy {
-	switch {
-	case s.Container == "docker" || s.Container == "podman":
-		return []Remedy{run(say("outside of the container", "在容器之外"), "%s unpause CONTAINER", s.Container)}
-	case unitOf(s.Groups.Frozen) != "":
-		return []Remedy{onGroup(s, unitOf(s.Groups.Frozen), run(asRoot(), "systemctl%s thaw %s", manager(s), unitWord(unitOf(s.Groups.Frozen))))}
+	switch unit, id := unitOf(s.Groups.Frozen), containerOf(s.Groups.Frozen); {
+	case id != "":
+		return []Remedy{run(say("docker or podman has paused it", "已被 docker 或 podman 暂停"), "docker unpause %s", id)}
+	case unit != "":
+		return []Remedy{onGroup(s, unit, run(say("as root", "需要 root"), "systemctl%s thaw %s", manager(s), unitWord(unit)))}
 	}
 	return []Remedy{
 		onGroup(s, s.Groups.Frozen, run(say("version 2", "第 2 版"), "echo 0 > %s", s.Groups.Frozen+"/cgroup.freeze")),

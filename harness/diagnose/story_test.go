@@ -133,6 +133,20 @@ func TestTheStoryIsThatOfTheEnd(t *testing.T) {
 	}
 }
 
+// TestWhoSetALimitIsTold fails if a program that lowers its own limit is told to have it
+// raised in the shell, and nothing more.
+func TestWhoSetALimitIsTold(t *testing.T) {
+	d := keeper(t)
+	root := d.Root.(fstest.MapFS)
+	root["proc/70/limits"] = &fstest.MapFile{Data: []byte("Max processes  14  14 processes \n")}
+	d.journal.Attempt(watch.Attempt{Call: "prlimit64", PID: 70, TID: 71, Limit: 6, Soft: 14, Hard: 14}, watch.Thread{})
+	d.journal.Attempt(clone(again), watch.Thread{})
+	r := d.reportOf(exited(2), true)
+	if r.Causes[0].ID != "rlimit-nproc" || !strings.Contains(r.Explanation.English, "process 70 (app) set it itself") {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestALaterStoryIsToldAsWell fails if the first report is the last one, or is repeated.
 func TestALaterStoryIsToldAsWell(t *testing.T) {
 	d := keeper(t)
