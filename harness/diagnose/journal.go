@@ -36,7 +36,7 @@ type journal struct {
 	baseline  baseline
 	censuses  map[kind]*pace
 	readers   map[int]*fatal.Reader
-	installer []int                 // processes that installed seccomp filters
+	installer []int // processes that installed seccomp filters
 	setters   []Setter
 	kept      map[int]census.Amount // RLIMIT_NPROC of processes that made a user namespace
 

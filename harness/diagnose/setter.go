@@ -1,7 +1,10 @@
 package diagnose
 
 import (
+	"fmt"
+	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
 	"github.com/mapstack/conformance/harness/diagnose/watch"
@@ -21,14 +24,11 @@ const maxSetters = 64
 // set notes a call that set a limit. A shell that starts a program by ulimit is another
 // program then.
 func (j *journal) set(a watch.Attempt) {
-	name := ""
-	if p, err := census.Take(j.root, a.PID, a.TID); err == nil {
-		name = p.Name
-	}
+	name, _ := fs.ReadFile(j.root, fmt.Sprintf("proc/%d/comm", a.PID))
 	if len(j.setters) == maxSetters {
 		j.setters = slices.Delete(j.setters, 0, 1)
 	}
-	j.setters = append(j.setters, Setter{PID: a.PID, Program: name, Limit: a.Limit, Soft: a.Soft})
+	j.setters = append(j.setters, Setter{PID: a.PID, Program: strings.TrimSpace(string(name)), Limit: a.Limit, Soft: a.Soft})
 }
 
 // setter says which process set a limit that has the value soft. A child and a program

@@ -139,6 +139,7 @@ func TestWhoSetALimitIsTold(t *testing.T) {
 	d := keeper(t)
 	root := d.Root.(fstest.MapFS)
 	root["proc/70/limits"] = &fstest.MapFile{Data: []byte("Max processes  14  14 processes \n")}
+	root["proc/70/comm"] = &fstest.MapFile{Data: []byte("app\n")}
 	d.journal.Attempt(watch.Attempt{Call: "prlimit64", PID: 70, TID: 71, Limit: 6, Soft: 14, Hard: 14}, watch.Thread{})
 	d.journal.Attempt(clone(again), watch.Thread{})
 	r := d.reportOf(exited(2), true)
