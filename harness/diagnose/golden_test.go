@@ -191,8 +191,9 @@ func stories(t *testing.T) (all []named) {
 		r.Again = d.told != nil
 		all = append(all, named{c.name, r})
 	}
-	oom := &Death{PID: 70, Signal: 9, state: roomy().State, machine: true, logged: true}
-	return append(all, named{"OOM", Report{Verdict: "refused", Death: oom, Causes: []Cause{oom.cause()}}})
+	oom := &Death{PID: 70, Signal: 9, state: roomy().State, logged: true}
+	return append(all, named{"OOM", Report{Verdict: "refused", Death: oom, Causes: []Cause{oom.cause()},
+		Explanation: oom.cause().Why}})
 }
 
 // forbidden are the reasons why a program may not be traced.

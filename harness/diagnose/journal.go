@@ -44,6 +44,7 @@ type journal struct {
 	refusals []*Evidence
 	open     map[place]*Evidence // those that no success has followed yet
 	deaths   []*Death
+	asked    int // the process whose death by SIGKILL was looked at last
 	sayings  []*saying
 	gaps     []Gap
 }
