@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"fmt"
-	"strings"
 	"syscall"
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
@@ -22,11 +21,11 @@ type Death struct {
 
 	filters Filters
 	state   census.Census
-	// group is the memory group that ended it, nil for the machine's own OOM killer, of
-	// which logged reports that the kernel's log says so.
-	group  *census.MemoryGroup
-	logged bool
-	order  int
+	// group is the memory group that ended it, nil for the machine's own OOM killer. sure
+	// reports that this was counted of the group alone, or that the kernel's log says so.
+	group *census.MemoryGroup
+	sure  bool
+	order int
 }
 
 // maxDeaths bounds how many deaths are kept.
@@ -108,21 +107,22 @@ func (j *journal) blame(d *Death) bool {
 		groups = j.baseline.memory
 	}
 	if g, ok := j.baseline.killed(j.root, groups); ok {
-		d.group = &g
+		d.group, d.sure = &g, true
 		return true
 	}
-	d.logged = grown && loggedKill(j.log(), d.PID)
-	return grown
-}
-
-// loggedKill reports whether the kernel's log has the line of the machine's OOM killer
-// for a process, such as "Out of memory: Killed process 70 (app) total-vm:...".
-func loggedKill(log string, pid int) bool {
-	for line := range strings.Lines(log) {
-		_, rest, of := strings.Cut(line, "Out of memory")
-		if of && (strings.Contains(rest, fmt.Sprintf("Killed process %d ", pid)) || strings.Contains(rest, fmt.Sprintf("Kill process %d ", pid))) {
-			return true
-		}
+	if !grown {
+		return false
 	}
-	return false
+	kill, logged := loggedKill(j.log(), d.PID)
+	d.sure = logged
+	switch g, ok := newcomer(groups, j.baseline); {
+	case kill.group != "":
+		g = census.MemoryGroupNamed(j.root, kill.group)
+		d.group = &g
+	case ok && (kill.limited || !logged):
+		d.group = &g
+	case kill.limited:
+		d.group = &census.MemoryGroup{} // it is gone, or cannot be seen
+	}
+	return true
 }

@@ -191,7 +191,7 @@ func stories(t *testing.T) (all []named) {
 		r.Again = d.told != nil
 		all = append(all, named{c.name, r})
 	}
-	oom := &Death{PID: 70, Signal: 9, state: roomy().State, logged: true}
+	oom := &Death{PID: 70, Signal: 9, state: roomy().State, sure: true}
 	return append(all, named{"OOM", Report{Verdict: "refused", Death: oom, Causes: []Cause{oom.cause()},
 		Explanation: oom.cause().Why}})
 }
