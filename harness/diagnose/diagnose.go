@@ -45,33 +45,54 @@ type session struct {
 	hangs   bool
 }
 
-func (s Session) begin(command []string) (*session, error) {
+// Threads that are needed at once besides the one that traces, or that starts the program.
+const (
+	// One runs Go, and the runtime may keep another to wait for files.
+	adoptThreads = 2
+	// Signals are waited for too.
+	attachThreads = 3
+	// The end of the program and its words are waited for too.
+	listenThreads = 5
+)
+
+func (s Session) begin(command []string, threads int) (*session, error) {
 	kernel, known := abi.Lookup(runtime.GOARCH)
 	if !known {
 		return nil, fmt.Errorf("mapstack knows no system calls of %s; add a table to poc/abi", runtime.GOARCH)
 	}
-	warm()
+	warm(threads)
 	d := &session{Session: s, command: command, hangs: kernel.GoLosesCloneError}
 	d.journal = newJournal(s.Root, kernel, func() { d.tell(0, false) })
 	return d, nil
 }
 
 func (d *session) options() watch.Options {
-	return watch.Options{Observer: d.journal, Signals: d.Signals, Wake: d.journal.alarm.C}
+	return watch.Options{Observer: d.journal, Ended: d.ended, Signals: d.Signals, Wake: d.journal.alarm.C}
 }
 
-// Run starts a program and diagnoses it. The program dies with the context. It
-// fails when the program cannot be started.
-func (s Session) Run(ctx context.Context, c watch.Command) (Outcome, error) {
-	d, err := s.begin(c.Args)
+// Adopt diagnoses the program that watch.Launch made, in the process that was started to
+// watch it. command is that of the program. Adopt returns when there is nothing to watch
+// any more.
+func (s Session) Adopt(a watch.Adoption, command []string) error {
+	d, err := s.begin(command, adoptThreads)
+	if err != nil {
+		return err
+	}
+	if err := watch.Adopt(a, d.options()); err != nil {
+		return err
+	}
+	return d.tellErr
+}
+
+// Listen starts a program that cannot be traced, and diagnoses it by its words. why says
+// why it cannot. The program dies with the context.
+func (s Session) Listen(ctx context.Context, p watch.Program, why error) (Outcome, error) {
+	d, err := s.begin(p.Args, listenThreads)
 	if err != nil {
 		return Outcome{}, err
 	}
-	status, err := watch.Run(ctx, c, d.options())
-	if errors.Is(err, watch.ErrForbidden) {
-		d.needs = needs(s.Root, 0, err)
-		status, err = watch.Listen(ctx, c, d.options())
-	}
+	d.needs = needs(s.Root, 0, why)
+	status, err := watch.Listen(ctx, p, d.options())
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -79,11 +100,14 @@ func (s Session) Run(ctx context.Context, c watch.Command) (Outcome, error) {
 	return Outcome{d.verdict, status, true}, d.tellErr
 }
 
+// ended tells the report of a program before its user learns that it has ended.
+func (d *session) ended(status syscall.WaitStatus) { d.tell(status, true) }
+
 // Attach diagnoses a program that runs, until it ends or the context does. It
 // fails when there is no such program. A program that may not be traced is judged
 // by its limits alone.
 func (s Session) Attach(ctx context.Context, pid int) (Outcome, error) {
-	d, err := s.begin(nil)
+	d, err := s.begin(nil, attachThreads)
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -107,6 +107,10 @@ func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 	if e == nil || e.Failure.Errno != a.Errno || e.Failure.Call != a.Call {
 		e = j.evidence(a, want)
 		e.Filters = j.ask(a, t)
+		if !t.Filtered() {
+			// The one that shows there is the watch's own.
+			e.State.Seccomp = census.Seccomp{Mode: census.Known(0), Filters: census.Known(0)}
+		}
 		if want != Memory {
 			j.open[at] = e
 		}
