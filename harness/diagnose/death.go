@@ -68,6 +68,13 @@ func (j *journal) Died(d watch.Death, t watch.Thread) {
 	}
 }
 
+// end notes how the program ended, where nobody watched its death.
+func (j *journal) end(status syscall.WaitStatus) {
+	if j.deathOf(j.pid) == nil {
+		j.Died(watch.Death{PID: j.pid, Status: status}, watch.Thread{})
+	}
+}
+
 // task returns the thread whose files in /proc are read: the first one of a process.
 func (d *Death) task() int {
 	if d.TID == 0 {

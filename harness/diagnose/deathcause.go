@@ -9,7 +9,7 @@ func (d *Death) cause() Cause {
 		return d.filtered()
 	case d.group != nil && d.group.Path == "":
 		return Cause{ID: "cgroup-memory", Certainty: Is, Where: "dmesg",
-			Why: say("the kernel's log says that process %[1]d was ended for the limit of its memory group, which cannot be found from here", "内核日志表明进程 %[1]d 因其内存控制组的限制而被终止；从这里找不到该控制组", d.PID),
+			Why:   say("the kernel's log says that process %[1]d was ended for the limit of its memory group, which cannot be found from here", "内核日志表明进程 %[1]d 因其内存控制组的限制而被终止；从这里找不到该控制组", d.PID),
 			Raise: []Remedy{run(say("to see the lines", "查看相关记录"), "dmesg | grep -i -A 40 oom-kill")}}
 	case d.group != nil:
 		c := memoryGroup(d.state, *d.group, MayBe)

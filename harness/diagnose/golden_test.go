@@ -113,7 +113,7 @@ func told(t *testing.T) (all []named) {
 			d.journal.Wrote(70, []byte(c.words))
 		}
 		if !c.running {
-			d.ended(c.status)
+			d.journal.end(c.status)
 		}
 		all = append(all, named{c.name, d.reportOf(c.status, !c.running)})
 	}
@@ -182,7 +182,7 @@ func stories(t *testing.T) (all []named) {
 		{name: "told before", events: func(d *session) {
 			d.journal.Attempt(clone(again), watch.Thread{})
 			d.Tell = func(Report) error { return nil }
-			d.tell(0, false)
+			d.tell(false)
 		}, status: exited(2)},
 	} {
 		d := keeper(t)

@@ -126,7 +126,7 @@ func TestTheStoryIsThatOfTheEnd(t *testing.T) {
 	} {
 		d := keeper(t)
 		c.events(d.journal)
-		d.ended(c.status)
+		d.journal.end(c.status)
 		if got := summary(d.reportOf(c.status, true)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
@@ -157,11 +157,11 @@ func TestALaterStoryIsToldAsWell(t *testing.T) {
 		return nil
 	}
 	d.journal.Attempt(call("clone3", 1<<63, invalid), watch.Thread{})
-	d.tell(0, false)
-	d.tell(0, false)
+	d.tell(false)
+	d.tell(false)
 	d.journal.Attempt(clone(again), watch.Thread{})
-	d.tell(0, false)
-	d.tell(exited(2), true)
+	d.tell(false)
+	d.ended(exited(2))
 	want := "refused clone3 EINVAL false, refused clone EAGAIN +clone3 false, refused clone EAGAIN +clone3 true"
 	if got := strings.Join(told, ", "); got != want || d.verdict != "refused" {
 		t.Errorf("%s: %s, want %s", d.verdict, got, want)
