@@ -106,8 +106,9 @@ func (l raise) to(s census.Census, n uint64) []Remedy {
 // forGood raises the limit where it is set: container runtimes, systemd and PAM set their
 // own at each start.
 func (l raise) forGood(s census.Census, n uint64) []Remedy {
+	const unknown = "as" // to docker and podman
 	switch unit := serviceOf(s); {
-	case s.Container == "docker" || s.Container == "podman":
+	case (s.Container == "docker" || s.Container == "podman") && l.option != unknown:
 		return []Remedy{run(say("when the container is started", "启动容器时"), "%s run --ulimit %s=%d ...", s.Container, l.option, n)}
 	case s.Container == "kubernetes":
 		return []Remedy{run(say("on the node, in the unit of its container runtime: a pod cannot set it", "在节点上，写入容器运行时的单元：Pod 无法设置它"),
@@ -166,6 +167,9 @@ func raiseOutside(s census.Census) []Remedy {
 
 // allow removes a filter, or shows it.
 func allow(s census.Census, call string) []Remedy {
+	if call == "" {
+		call = "SYSCALL"
+	}
 	switch unit := serviceOf(s); {
 	case s.Container == "docker" || s.Container == "podman":
 		return []Remedy{
