@@ -36,7 +36,7 @@ func (d *Death) cause() Cause {
 
 // filtered says at which call a filter ended the thread, and whose filter it was.
 func (d *Death) filtered() Cause {
-	c := Cause{ID: "seccomp-kill", Certainty: Is, Where: "seccomp", Raise: allow(d.state, d.Call),
+	c := Cause{ID: "seccomp-kill", Certainty: Is, Where: "seccomp", Raise: allow(d.state, d.filters, d.Call),
 		Why: say("a seccomp filter ended it with SIGSYS (bad system call)", "seccomp 过滤器以 SIGSYS（错误的系统调用）将其终止")}
 	if d.Call != "" {
 		c.Why = say("a seccomp filter ended it at %[1]s with SIGSYS (bad system call)", "seccomp 过滤器在 %[1]s 处以 SIGSYS（错误的系统调用）将其终止", d.Call)

@@ -166,11 +166,15 @@ func raiseOutside(s census.Census) []Remedy {
 }
 
 // allow removes a filter, or shows it.
-func allow(s census.Census, call string) []Remedy {
+func allow(s census.Census, f Filters, call string) []Remedy {
 	if call == "" {
 		call = "SYSCALL"
 	}
+	shown := run(say("shows who installs a filter: the program itself, or what starts it", "显示过滤器由谁安装：程序自身，或启动它的程序"), "strace -f -e trace=seccomp,prctl PROGRAM")
 	switch unit := serviceOf(s); {
+	case f.Installer != 0:
+		shown.When = say("shows where the program installs the filter, which must allow %[1]s", "显示程序在何处安装该过滤器；过滤器须允许 %[1]s", call)
+		return []Remedy{shown}
 	case s.Container == "docker" || s.Container == "podman":
 		return []Remedy{
 			run(say("to try it without a filter; then allow %[1]s in a profile of your own, or update the runtime", "先在没有过滤器时试验；然后在自己的配置中允许 %[1]s，或更新运行时", call),
@@ -183,7 +187,7 @@ func allow(s census.Census, call string) []Remedy {
 	}
 	count := run(say("shows how many filters there are", "显示过滤器的数量"), "grep Seccomp /proc/%d/status", s.PID)
 	count.running = true
-	return []Remedy{count, run(say("shows who installs a filter: the program itself, or what starts it", "显示过滤器由谁安装：程序自身，或启动它的程序"), "strace -f -e trace=seccomp,prctl PROGRAM")}
+	return []Remedy{count, shown}
 }
 
 // thaw lets a frozen group go on.
