@@ -205,12 +205,36 @@ func TestTheOOMKillerIsToldFromOthers(t *testing.T) {
 	}
 }
 
+// TestTheCallOfAFilterIsFound fails if the kernel's log names the call that a filter ended
+// a program at, and the report does not.
+func TestTheCallOfAFilterIsFound(t *testing.T) {
+	const line = "<5>[26.1] audit: type=1326 audit(1.2:38): auid=4294967295 uid=0 gid=0 ses=4294967295 pid=70 comm=\"app\" exe=\"/bin/app\" sig=31 arch=c000003e syscall=%d compat=%d ip=0x7f code=0x80000000\n"
+	for _, c := range []struct{ log, want string }{
+		{fmt.Sprintf(line, 435, 0), "ended it at clone3 with"},
+		{fmt.Sprintf(line, 39999, 0), "ended it at system call 39999 with"},
+		{fmt.Sprintf(line, 120, 1), "ended it with"}, // a number of another ABI
+		{strings.Replace(fmt.Sprintf(line, 435, 0), "pid=70", "pid=7", 1), "ended it with"},
+		{"", "ended it with"},
+	} {
+		d := keeper(t)
+		d.journal.log = func() string { return c.log }
+		d.journal.Died(killed(70, syscall.SIGSYS), watch.Thread{})
+		if got := d.reportOf(syscall.WaitStatus(syscall.SIGSYS), true).Explanation.English; !strings.Contains(got, c.want) {
+			t.Errorf("%q: %s", c.log, got)
+		}
+	}
+}
+
 func FuzzLoggedKill(f *testing.F) {
+	f.Add("audit: type=1326 audit(1.2:38): uid=0 pid=70 comm=\"app\" sig=31 arch=c000003e syscall=435 compat=0 ip=0x7f\n", 70)
 	f.Add("oom-kill:constraint=CONSTRAINT_MEMCG,oom_memcg=/a,task_memcg=/a/b,task=app,pid=70,uid=0\n", 70)
 	f.Add("Out of memory: Killed process 70 (app)\n", 70)
 	f.Fuzz(func(t *testing.T, log string, pid int) {
 		if k, logged := loggedKill(log, pid); !logged && k.group != "" {
 			t.Errorf("%q: group %q of a process that is not there", log, k.group)
+		}
+		if n, logged := filteredCall(log, pid); !logged && n != 0 {
+			t.Errorf("%q: call %d of a process that is not there", log, n)
 		}
 	})
 }
