@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 
@@ -21,8 +22,10 @@ type Session struct {
 	Installed func(tool string) bool
 	// Signals are passed to a program that is started. May be nil.
 	Signals <-chan os.Signal
-	// Tell is called once with the report: when the program has ended, or some time
-	// after a refusal that no later success followed.
+	// Log returns the kernel's log, "" where it cannot be read. May be nil.
+	Log func() string
+	// Tell is called with the report when the program has ended, and before that some
+	// time after a refusal that no later success followed.
 	Tell func(Report) error
 }
 
@@ -38,58 +41,104 @@ type session struct {
 	Session
 	journal *journal
 	command []string
-	told    bool
+	status  syscall.WaitStatus
+	over    bool // the program has ended, as status says
+	told    any  // the story that was told last; see storyOf
 	verdict string
 	tellErr error
 	needs   []Text
 	hangs   bool
 }
 
-func (s Session) begin(command []string) (*session, error) {
+// Threads that are needed at once besides the one that traces, or that starts the program.
+const (
+	// There is one already. The runtime may keep that to wait for files.
+	adoptThreads = 1
+	// Signals are waited for too.
+	attachThreads = 3
+	// The end of the program and its words are waited for too.
+	listenThreads = 5
+)
+
+func (s Session) begin(command []string, threads int) (*session, error) {
 	kernel, known := abi.Lookup(runtime.GOARCH)
 	if !known {
 		return nil, fmt.Errorf("mapstack knows no system calls of %s; add a table to poc/abi", runtime.GOARCH)
 	}
-	warm()
+	warm(threads)
 	d := &session{Session: s, command: command, hangs: kernel.GoLosesCloneError}
-	d.journal = newJournal(s.Root, kernel, func() { d.tell(0, false) })
+	d.journal = newJournal(s.Root, kernel, func() { d.tell(false) })
+	d.journal.launched = len(command) > 0
+	if s.Log != nil {
+		d.journal.log = s.Log
+	}
 	return d, nil
 }
 
 func (d *session) options() watch.Options {
-	return watch.Options{Observer: d.journal, Signals: d.Signals, Wake: d.journal.alarm.C}
+	return watch.Options{Observer: d.journal, Ended: d.ended, Signals: d.Signals, Wake: d.journal.alarm.C}
 }
 
-// Run starts a program and diagnoses it. The program dies with the context. It
-// fails when the program cannot be started.
-func (s Session) Run(ctx context.Context, c watch.Command) (Outcome, error) {
-	d, err := s.begin(c.Args)
+// Adopt diagnoses the program that watch.Launch made, in the process that was started to
+// watch it. command is that of the program. Adopt returns when there is nothing to watch
+// any more.
+func (s Session) Adopt(a watch.Adoption, command []string) error {
+	d, err := s.begin(command, adoptThreads)
+	if err != nil {
+		return err
+	}
+	if err := watch.Adopt(a, d.options()); err != nil {
+		return err
+	}
+	if d.journal.wrong() != nil {
+		d.tell(false) // of what outlived the program
+	}
+	return d.tellErr
+}
+
+// Listen starts a program that cannot be traced, and diagnoses it by its words. why says
+// why it cannot. The program dies with the context.
+func (s Session) Listen(ctx context.Context, p watch.Program, why error) (Outcome, error) {
+	d, err := s.begin(p.Args, listenThreads)
 	if err != nil {
 		return Outcome{}, err
 	}
-	status, err := watch.Run(ctx, c, d.options())
-	if errors.Is(err, watch.ErrForbidden) {
-		d.needs = needs(s.Root, 0, err)
-		status, err = watch.Listen(ctx, c, d.options())
-	}
+	d.needs = needs(s.Root, 0, absolute(p.Path), why)
+	d.journal.heardOnly = true
+	status, err := watch.Listen(ctx, p, d.options())
 	if err != nil {
 		return Outcome{}, err
 	}
-	d.tell(status, true)
+	d.ended(status)
 	return Outcome{d.verdict, status, true}, d.tellErr
+}
+
+// Refuse diagnoses why this process itself was refused one that watches.
+func (s Session) Refuse(command []string, why *watch.NoRoomError) error {
+	kernel, known := abi.Lookup(runtime.GOARCH)
+	if !known {
+		return why
+	}
+	d := &session{Session: s, command: command}
+	d.journal = newJournal(s.Root, kernel, func() {})
+	pid := os.Getpid()
+	d.journal.Started(pid)
+	d.journal.Attempt(watch.Attempt{Call: "clone", PID: pid, TID: pid, Errno: int(why.Errno)}, watch.Thread{})
+	d.tell(true)
+	return errors.Join(d.tellErr, why)
 }
 
 // Attach diagnoses a program that runs, until it ends or the context does. It
 // fails when there is no such program. A program that may not be traced is judged
 // by its limits alone.
 func (s Session) Attach(ctx context.Context, pid int) (Outcome, error) {
-	d, err := s.begin(nil)
+	d, err := s.begin(nil, attachThreads)
 	if err != nil {
 		return Outcome{}, err
 	}
 	status, ended, err := watch.Attach(ctx, pid, d.options())
 	if errors.Is(err, watch.ErrForbidden) {
-		d.needs = needs(s.Root, pid, err)
+		d.needs = needs(s.Root, pid, "", err)
 		d.journal.Started(pid)
 		err = nil
 		if d.journal.before.PID == 0 {
@@ -99,17 +148,48 @@ func (s Session) Attach(ctx context.Context, pid int) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	d.tell(status, ended)
+	if !ended {
+		d.tell(true)
+	}
 	return Outcome{d.verdict, status, ended}, d.tellErr
 }
 
-// tell makes the report and passes it to Tell, unless that has been done.
-func (d *session) tell(status syscall.WaitStatus, ended bool) {
-	if d.told {
+// ended tells the report of a program before its user learns that it has ended.
+func (d *session) ended(status syscall.WaitStatus) {
+	d.journal.end(status)
+	d.status, d.over = status, true
+	d.tell(true)
+}
+
+// storyOf returns what a report is about, nil for one without a story. Reports with equal
+// ones say the same.
+func (d *session) storyOf(r Report) any {
+	if w := d.journal.wrong(); w != nil {
+		return *w
+	}
+	if r.Verdict == "unknown" && len(r.Needs) == 0 {
+		return r.Causes[0].ID // it stands still
+	}
+	return nil
+}
+
+// tell makes the report and passes it to Tell. What was told before is told again only
+// if it must be, and then not at length.
+func (d *session) tell(must bool) {
+	r := d.reportOf(d.status, d.over)
+	story := d.storyOf(r)
+	r.Again = story != nil && story == d.told
+	if r.Again && !must {
 		return
 	}
-	d.told = true
-	r := d.reportOf(status, ended)
-	d.verdict = r.Verdict
-	d.tellErr = d.Tell(r)
+	d.told, d.verdict = story, r.Verdict
+	d.tellErr = errors.Join(d.tellErr, d.Tell(r))
+}
+
+// absolute returns the absolute path of a file, or the path as it is.
+func absolute(path string) string {
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
 }

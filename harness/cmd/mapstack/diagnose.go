@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -43,7 +42,7 @@ func diagnoseCommand() *cobra.Command {
 			"Exit status with CMD: that of the program, or 128 plus the number of the signal that ended it. 69 if there is\n" +
 			"no such program. Exit status with --pid, once the program has ended or after Ctrl-C:\n\n" +
 			"  0   nothing was refused, or the program recovered\n" +
-			"  1   something was refused\n" +
+			"  1   something was refused, or a limit is used up\n" +
 			"  2   it could not be determined\n" +
 			"  69  there is no such program",
 		Args: cobra.ArbitraryArgs,
@@ -51,7 +50,7 @@ func diagnoseCommand() *cobra.Command {
 	}
 	cmd.Flags().SetInterspersed(false)
 	cmd.Flags().IntVar(&d.pid, "pid", 0, "watch this process instead of starting one")
-	cmd.Flags().BoolVar(&d.json, "json", false, "write the diagnosis as JSON, with the text in both languages")
+	cmd.Flags().BoolVar(&d.json, "json", false, "write the diagnosis as JSON on one line, with the text in both languages")
 	cmd.Flags().StringVar(&d.language, "lang", "", "language of the diagnosis, en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)")
 	cmd.Flags().StringVarP(&d.output, "output", "o", "", "write the diagnosis to this file")
 	return cmd
@@ -69,36 +68,46 @@ func (d diagnosis) run(cmd *cobra.Command, args []string) error {
 	if d.pid != 0 {
 		to = cmd.OutOrStdout()
 	}
-	s := diagnose.Session{
-		Root:      os.DirFS("/"),
-		Installed: func(tool string) bool { _, err := exec.LookPath(tool); return err == nil },
-		Tell:      func(r diagnose.Report) error { return d.tell(r, to, language) },
-	}
+	s := d.session(to, language)
 	if d.pid != 0 {
-		o, err := s.Attach(cmd.Context(), d.pid)
+		o, err := s.Attach(untilSignal(cmd.Context()), d.pid)
 		return attachedExit(o, err)
 	}
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		return fmt.Errorf("find the program: %w", err)
 	}
+	program := watch.Program{Path: path, Args: args, Env: os.Environ()}
+	err = d.launch(program, language)
+	var cramped *watch.NoRoomError
+	if errors.As(err, &cramped) {
+		return s.Refuse(args, cramped)
+	}
+	if !errors.Is(err, watch.ErrForbidden) {
+		return err
+	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
-	s.Signals = own(signals)
+	s.Signals = unsent(signals)
 	// The program decides what a signal does. This command ends when the program ends.
-	o, err := s.Run(context.WithoutCancel(cmd.Context()), watch.Command{
-		Path: path, Args: args, Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
-	})
-	if err != nil {
-		return err
+	return d.listen(cmd.Context(), s, program, err)
+}
+
+// session returns a diagnosis that tells its report where it was asked for.
+func (d diagnosis) session(to io.Writer, language diagnose.Language) diagnose.Session {
+	return diagnose.Session{
+		Root:      os.DirFS("/"),
+		Installed: func(tool string) bool { _, err := exec.LookPath(tool); return err == nil },
+		Log:       diagnose.KernelLog,
+		Tell:      func(r diagnose.Report) error { return d.tell(r, to, language) },
 	}
-	return programExit(o.Status)
 }
 
 // tell writes the report where it was asked for.
 func (d diagnosis) tell(r diagnose.Report, to io.Writer, language diagnose.Language) (err error) {
 	if d.output != "" {
+		r.Again = false // the file has the last report alone
 		file, err := os.Create(d.output)
 		if err != nil {
 			return fmt.Errorf("write the diagnosis: %w", err)
@@ -106,12 +115,18 @@ func (d diagnosis) tell(r diagnose.Report, to io.Writer, language diagnose.Langu
 		defer func() { err = errors.Join(err, file.Close()) }()
 		to = file
 	}
+	if d.json && d.output == "" && d.pid == 0 {
+		// What the program wrote to the same stream may lack the end of its line.
+		if _, err := io.WriteString(to, "\n"); err != nil {
+			return fmt.Errorf("write the diagnosis: %w", err)
+		}
+	}
 	return r.Write(to, language, d.json)
 }
 
-// own passes on the signals that the program has not got already. The keys of a terminal
+// unsent passes on the signals that the program has not got already. The keys of a terminal
 // send SIGINT and SIGQUIT to all processes in its foreground.
-func own(all <-chan os.Signal) <-chan os.Signal {
+func unsent(all <-chan os.Signal) <-chan os.Signal {
 	passed := make(chan os.Signal)
 	go func() {
 		for s := range all {
@@ -149,7 +164,7 @@ func attachedExit(o diagnose.Outcome, err error) error {
 	switch {
 	case err != nil:
 		return err
-	case o.Verdict == "refused":
+	case o.Verdict == "refused", o.Verdict == "exhausted":
 		return exitError(exitRefused)
 	case o.Verdict == "unknown":
 		return exitError(verdict.ExitIncomplete)

@@ -14,7 +14,25 @@ type Groups struct {
 	// Hidden reports that there are groups above the last of Pids, which a
 	// container hides.
 	Hidden bool `json:"groupsHidden,omitempty"`
+	// Unseen says why the groups that count tasks cannot be read; "" if they can.
+	Unseen Unseen `json:"groupsUnseen,omitempty"`
+	// Frozen is the folder of a group that stands still, "" if none does.
+	Frozen string `json:"frozenGroup,omitempty"`
 }
+
+// Unseen says why control groups cannot be read.
+type Unseen string
+
+// Reasons why control groups cannot be read.
+const (
+	// NotMounted: no file system of control groups is mounted here.
+	NotMounted Unseen = "not mounted"
+	// OtherNamespace: the mounts are of another cgroup namespace than the program's
+	// group, or show another part of the tree.
+	OtherNamespace Unseen = "another cgroup namespace"
+	// Unreadable: the files are there, and reading fails.
+	Unreadable Unseen = "unreadable"
+)
 
 // PidsGroup is a control group that may limit how many tasks are in it and
 // below it.
@@ -57,15 +75,30 @@ func (g MemoryGroup) Again(root fs.FS) (MemoryGroup, bool) {
 	return now, true
 }
 
+// GroupsOf reads the control groups of a thread, and nothing else of it.
+func GroupsOf(root fs.FS, pid, tid int) Groups {
+	return reader{root: root, pid: pid, tid: tid, unknown: map[string]string{}}.groups()
+}
+
+// GroupNames returns what /proc says of the groups of a thread, "" if it cannot be
+// read. It changes when the thread is moved.
+func GroupNames(root fs.FS, pid, tid int) string {
+	text, _ := fs.ReadFile(root, reader{pid: pid, tid: tid}.inThread("cgroup"))
+	return string(text)
+}
+
 func (r reader) groups() (g Groups) {
 	mounted, err := hierarchies(r.root)
 	if err != nil {
 		r.note("pids", err)
 		r.note("memory", err)
+		g.Unseen = Unreadable
 		return g
 	}
+	g.Frozen = r.frozen(mounted)
 	dirs, version, err := r.place(mounted, "pids")
 	r.note("pids", err)
+	g.Unseen = unseen(err)
 	for _, dir := range dirs {
 		group, there, err := pidsGroup(r.root, dir, version)
 		r.note(dir, err)
@@ -86,6 +119,53 @@ func (r reader) groups() (g Groups) {
 		}
 	}
 	return g
+}
+
+// MemoryGroupNamed reads the memory group that the kernel's log names. What cannot be
+// read of it stays unread.
+func MemoryGroupNamed(root fs.FS, name string) MemoryGroup {
+	mounted, _ := hierarchies(root)
+	for _, h := range mounted {
+		if h.version == 1 && !has(h.options, "memory") {
+			continue
+		}
+		if rest, ok := below(h.top, name); ok {
+			if g, there, _ := memoryGroup(root, path.Join(h.at, rest), h.version); there {
+				return g
+			}
+		}
+	}
+	return MemoryGroup{Path: name, Version: 2}
+}
+
+// unseen returns why groups could not be found.
+func unseen(err error) Unseen {
+	switch {
+	case err == nil || errors.Is(err, errUncounted) || errors.Is(err, fs.ErrNotExist):
+		return "" // the kernel has no control groups
+	case errors.Is(err, errNotMounted):
+		return NotMounted
+	case errors.Is(err, errElsewhere):
+		return OtherNamespace
+	}
+	return Unreadable
+}
+
+// frozen finds the group whose tasks were told to stand still: by cgroup.freeze, or
+// by the controller freezer of version 1.
+func (r reader) frozen(mounted []hierarchy) string {
+	for _, kind := range []struct{ controller, file string }{{"freezer", "freezer.self_freezing"}, {"", "cgroup.freeze"}} {
+		dirs, _, err := r.place(mounted, kind.controller)
+		if err != nil {
+			continue
+		}
+		for _, dir := range dirs {
+			if a, err := number(r.root, inside(dir, kind.file)); err == nil && a == Known(1) {
+				return dir
+			}
+		}
+	}
+	return ""
 }
 
 // pidsGroup reads a group. It reports whether the group has a limit at all.
