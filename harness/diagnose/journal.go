@@ -82,8 +82,17 @@ func (j *journal) Wrote(pid int, p []byte) {
 	}
 }
 
+// Died is not yet judged.
+func (j *journal) Died(watch.Death, watch.Thread) {}
+
+// Unwatched is not yet told.
+func (j *journal) Unwatched(watch.Gap) {}
+
 // Attempt records a call that succeeded or failed.
 func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
+	if !a.Task() && !a.Memory() {
+		return
+	}
 	want := wanted(a)
 	at := place{a.PID, want}
 	if a.Errno == 0 {
@@ -132,7 +141,7 @@ func (j *journal) meet(a watch.Attempt) {
 
 func wanted(a watch.Attempt) Want {
 	switch {
-	case a.Call == "mmap":
+	case a.Memory():
 		return Memory
 	case a.Thread():
 		return Thread

@@ -76,6 +76,8 @@ type silent struct{}
 
 func (silent) Started(int)                         {}
 func (silent) Attempt(watch.Attempt, watch.Thread) {}
+func (silent) Died(watch.Death, watch.Thread)      {}
+func (silent) Unwatched(watch.Gap)                 {}
 func (silent) Wrote(int, []byte)                   {}
 func (silent) Woke()                               {}
 

@@ -14,7 +14,25 @@ type Groups struct {
 	// Hidden reports that there are groups above the last of Pids, which a
 	// container hides.
 	Hidden bool `json:"groupsHidden,omitempty"`
+	// Unseen says why the groups that count tasks cannot be read; "" if they can.
+	Unseen Unseen `json:"groupsUnseen,omitempty"`
+	// Frozen is the folder of a group that stands still, "" if none does.
+	Frozen string `json:"frozenGroup,omitempty"`
 }
+
+// Unseen says why control groups cannot be read.
+type Unseen string
+
+// Reasons why control groups cannot be read.
+const (
+	// NotMounted: no file system of control groups is mounted here.
+	NotMounted Unseen = "not mounted"
+	// OtherNamespace: the mounts are of another cgroup namespace than the program's
+	// group, or show another part of the tree.
+	OtherNamespace Unseen = "another cgroup namespace"
+	// Unreadable: the files are there, and reading fails.
+	Unreadable Unseen = "unreadable"
+)
 
 // PidsGroup is a control group that may limit how many tasks are in it and
 // below it.
@@ -62,10 +80,13 @@ func (r reader) groups() (g Groups) {
 	if err != nil {
 		r.note("pids", err)
 		r.note("memory", err)
+		g.Unseen = Unreadable
 		return g
 	}
+	g.Frozen = r.frozen(mounted)
 	dirs, version, err := r.place(mounted, "pids")
 	r.note("pids", err)
+	g.Unseen = unseen(err)
 	for _, dir := range dirs {
 		group, there, err := pidsGroup(r.root, dir, version)
 		r.note(dir, err)
@@ -86,6 +107,36 @@ func (r reader) groups() (g Groups) {
 		}
 	}
 	return g
+}
+
+// unseen returns why groups could not be found.
+func unseen(err error) Unseen {
+	switch {
+	case err == nil || errors.Is(err, errUncounted) || errors.Is(err, fs.ErrNotExist):
+		return "" // the kernel has no control groups
+	case errors.Is(err, errNotMounted):
+		return NotMounted
+	case errors.Is(err, errElsewhere):
+		return OtherNamespace
+	}
+	return Unreadable
+}
+
+// frozen finds the group whose tasks were told to stand still: by cgroup.freeze, or
+// by the controller freezer of version 1.
+func (r reader) frozen(mounted []hierarchy) string {
+	for _, kind := range []struct{ controller, file string }{{"freezer", "freezer.self_freezing"}, {"", "cgroup.freeze"}} {
+		dirs, _, err := r.place(mounted, kind.controller)
+		if err != nil {
+			continue
+		}
+		for _, dir := range dirs {
+			if a, err := number(r.root, inside(dir, kind.file)); err == nil && a == Known(1) {
+				return dir
+			}
+		}
+	}
+	return ""
 }
 
 // pidsGroup reads a group. It reports whether the group has a limit at all.

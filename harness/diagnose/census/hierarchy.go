@@ -1,6 +1,7 @@
 package census
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -51,11 +52,21 @@ func (r reader) place(mounted []hierarchy, controller string) (dirs []string, ve
 			return upwards(h.at, rest), version, nil
 		}
 	}
-	if own == "" {
-		return nil, version, fmt.Errorf("the kernel counts no %s by control group", controller)
+	switch {
+	case own == "" && version == 2:
+		return nil, version, fmt.Errorf("%w of %s", errUncounted, controller)
+	case len(mounted) == 0:
+		return nil, version, fmt.Errorf("%w: %s", errNotMounted, clip(own))
 	}
-	return nil, version, fmt.Errorf("the control group %s is not mounted where this program sees it", clip(own))
+	return nil, version, fmt.Errorf("%w: %s", errElsewhere, clip(own))
 }
+
+// Reasons why the folders of a group are not found.
+var (
+	errUncounted  = errors.New("the kernel has no control groups")
+	errNotMounted = errors.New("no control group is mounted here")
+	errElsewhere  = errors.New("the control group is not mounted where this program sees it")
+)
 
 // ownGroup reads the name of the thread's group. A controller that version 1 has
 // is not in version 2.

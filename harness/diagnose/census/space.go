@@ -8,6 +8,9 @@ type Space struct {
 	Size      Amount `json:"vmSize"`
 	DataLimit Limit  `json:"rlimitData"`
 	Data      Amount `json:"vmData"`
+	// Stack is RLIMIT_STACK. C libraries take its soft value for the size of the
+	// stack of a new thread.
+	Stack Limit `json:"rlimitStack"`
 	// MaxMappings is vm.max_map_count, Mappings is how many there are.
 	MaxMappings Amount `json:"maxMapCount"`
 	Mappings    Amount `json:"maps"`
@@ -19,6 +22,7 @@ func (r reader) space(s status) Space {
 		Size:        kib(r.inStatus(s, "VmSize", "vmSize")),
 		DataLimit:   r.limit("Max data size", "rlimitData"),
 		Data:        kib(r.inStatus(s, "VmData", "vmData")),
+		Stack:       r.limit("Max stack size", "rlimitStack"),
 		MaxMappings: r.sysctl("vm/max_map_count", "maxMapCount"),
 		Mappings:    r.mappings(),
 	}

@@ -17,21 +17,19 @@ type Tasks struct {
 	PIDMax Amount `json:"pidMax"` // kernel.pid_max
 	// IDs is how many numbers from Reserved upwards are taken.
 	IDs Amount `json:"ids"`
+	// Dead are those that have ended, the largest kinds first.
+	Dead []Dead `json:"dead,omitempty"`
 }
 
 // Reserved is RESERVED_PIDS (kernel/pid.c). Once the numbers have wrapped, the
 // kernel gives only those from here upwards.
 const Reserved = 300
 
-// tasks is given how many tasks /proc lists.
-func (r reader) tasks(listed Amount) Tasks {
+func (r reader) tasks() Tasks {
 	t := Tasks{Max: r.sysctl("kernel/threads-max", "threadsMax"), PIDMax: r.sysctl("kernel/pid_max", "pidMax")}
 	var err error
 	t.Count, err = counted(r.root)
 	r.note("tasks", err)
-	if listed.State == Exact {
-		t.IDs = Known(listed.N - min(r.low(), listed.N))
-	}
 	return t
 }
 
@@ -61,53 +59,95 @@ func (r reader) low() (n uint64) {
 	return n
 }
 
-// listed counts the tasks of all processes that /proc lists, and those of one
-// user.
-func (r reader) listed(user uint32) (all, own Amount) {
+// count counts the tasks of all processes that /proc lists, those of one user, and
+// the processes that have ended.
+func (r reader) count(c *Census, user uint32) {
+	c.Tasks = r.tasks()
 	entries, err := fs.ReadDir(r.root, "proc")
 	var every, of uint64
+	mounted, _ := hierarchies(r.root)
+	ended := dead{reader: r, mounted: mounted}
 	for _, e := range entries {
-		if name := e.Name(); name[0] < '0' || name[0] > '9' {
+		pid, bad := strconv.Atoi(e.Name())
+		if bad != nil {
 			continue
 		}
-		owner, threads, err := threadsOf(r.root, "proc/"+e.Name()+"/status")
+		p, err := processOf(r.root, pid)
 		if err != nil {
-			continue // it has ended
+			continue // it has ended, or is hidden
 		}
-		every += threads
-		if owner == user {
-			of += threads
+		every += p.threads
+		if p.user == user {
+			of += p.threads
 		}
+		ended.add(p)
 	}
 	if err == nil && every == 0 {
-		err = errors.New("/proc shows no process")
+		err = ErrNoProc
 	}
 	if err != nil {
 		r.note("userTasks", err)
 		r.note("ids", err)
-		return Amount{}, Amount{}
+		return
 	}
-	return Known(every), Known(of)
+	c.Tasks.Dead = ended.most()
+	if c.Observer.SeesAll || c.Observer.User == user {
+		c.User.Tasks = Known(of)
+	} else {
+		r.note("userTasks", errHidden)
+	}
+	switch {
+	case !c.Observer.SeesAll:
+		r.note("ids", errHidden)
+	case c.ElsewherePIDs:
+		r.note("ids", errors.New("the program is in another PID namespace"))
+	default:
+		c.Tasks.IDs = Known(every - min(r.low(), every))
+	}
 }
 
-// threadsOf reads the real user of a process and how many threads it has. A
-// process that has ended and was not waited for still counts as a task.
-func threadsOf(root fs.FS, status string) (user uint32, threads uint64, err error) {
-	err = lines(root, status, func(line string) bool {
+var errHidden = errors.New("/proc hides the processes of other users (hidepid)")
+
+// process is what /proc/PID/status says of a process.
+type process struct {
+	pid, parent, tracer int
+	name, state         string
+	user                uint32 // the real user
+	threads             uint64
+}
+
+// processOf reads the status of a process. A process that has ended and was not
+// waited for still counts as a task.
+func processOf(root fs.FS, pid int) (p process, err error) {
+	p.pid = pid
+	err = lines(root, "proc/"+strconv.Itoa(pid)+"/status", func(line string) bool {
 		key, rest, _ := strings.Cut(line, ":")
 		f := strings.Fields(rest)
 		if len(f) == 0 {
 			return false
 		}
 		switch key {
+		case "Name":
+			p.name = strings.TrimSpace(rest)
+		case "State":
+			p.state = f[0]
+		case "PPid":
+			p.parent, _ = strconv.Atoi(f[0])
+		case "TracerPid":
+			p.tracer, _ = strconv.Atoi(f[0])
 		case "Uid":
 			n, _ := strconv.ParseUint(f[0], 10, 32)
-			user = uint32(n)
+			p.user = uint32(n)
 		case "Threads":
-			threads, _ = strconv.ParseUint(f[0], 10, 32)
+			p.threads, _ = strconv.ParseUint(f[0], 10, 32)
 			return true
 		}
 		return false
 	})
-	return user, threads, err
+	return p, err
+}
+
+func isNumber(name string) bool {
+	_, err := strconv.Atoi(name)
+	return err == nil
 }

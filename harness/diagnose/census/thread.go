@@ -10,12 +10,18 @@ type Thread struct {
 	PID  int    `json:"pid"`
 	TID  int    `json:"tid"`
 	Name string `json:"name"`
+	// State is the letter of /proc/PID/status, such as R, S, T for stopped by a
+	// signal, or Z for ended and not waited for.
+	State string `json:"threadState,omitempty"`
+	// Capabilities are the effective ones, in the thread's own user namespace.
+	Capabilities uint64 `json:"capabilities"`
 	// Threads is how many threads its process has.
 	Threads Amount `json:"threads"`
 }
 
 func (r reader) thread(s status) Thread {
-	return Thread{PID: r.pid, TID: r.tid, Name: s.lines["Name"], Threads: r.inStatus(s, "Threads", "threads")}
+	state, _ := s.word("State")
+	return Thread{PID: r.pid, TID: r.tid, Name: s.lines["Name"], State: state, Capabilities: r.capabilities(s), Threads: r.inStatus(s, "Threads", "threads")}
 }
 
 // Deadline is SCHED_DEADLINE (include/uapi/linux/sched.h).

@@ -26,10 +26,11 @@ func (r reader) user(s status, initialUsers bool) User {
 	}
 }
 
-// Capabilities of include/uapi/linux/capability.h.
+// Capabilities, as bits of Thread.Capabilities (include/uapi/linux/capability.h).
 const (
-	capSysAdmin    = 21
-	capSysResource = 24
+	SysPtrace   = 19
+	SysAdmin    = 21
+	SysResource = 24
 )
 
 // exemption follows copy_process in kernel/fork.c: RLIMIT_NPROC never holds for
@@ -42,9 +43,9 @@ func (r reader) exemption(s status, initialUsers bool) string {
 		return "root"
 	case !initialUsers:
 		return ""
-	case caps>>capSysResource&1 == 1:
+	case caps>>SysResource&1 == 1:
 		return "CAP_SYS_RESOURCE"
-	case caps>>capSysAdmin&1 == 1:
+	case caps>>SysAdmin&1 == 1:
 		return "CAP_SYS_ADMIN"
 	}
 	return ""

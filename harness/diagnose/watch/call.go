@@ -8,25 +8,6 @@ import (
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// Attempt is a call that made a thread or a process, or mapped memory, or failed
-// to. Mappings that succeed are not reported.
-type Attempt struct {
-	Call   string // "clone", "clone3" or "mmap"
-	PID    int
-	TID    int
-	Flags  uint64 // CLONE_* or MAP_*
-	Length uint64 // of a mapping, bytes
-	Errno  int    // 0 when the call succeeded
-	// The rest is what a seccomp filter sees of the call.
-	Number      uint64
-	Arch        uint32
-	Instruction uint64
-	Args        [6]uint64
-}
-
-// Thread reports whether the call is for a thread, not for a process.
-func (a Attempt) Thread() bool { return a.Call != "mmap" && a.Flags&cloneThread != 0 }
-
 // atCall handles a thread that stopped where a system call begins or ends.
 func (t *tracer) atCall(tid int) error {
 	info, err := t.shown.At(tid)
@@ -61,9 +42,6 @@ func (t *tracer) written(tid int, i *trace.Info) {
 	}
 }
 
-// cloneThread is CLONE_THREAD (include/uapi/linux/sched.h).
-const cloneThread = 0x10000
-
 // interesting makes the record of a call that begins. It returns nil for a call that
 // does not matter.
 func (t *tracer) interesting(tid int, i *trace.Info) *Attempt {
@@ -76,7 +54,9 @@ func (t *tracer) interesting(tid int, i *trace.Info) *Attempt {
 		a.Call, a.Flags = "clone", a.Args[slices.Index(t.kernel.CloneOrder[:], abi.CloneFlags)]
 	case number == t.kernel.Syscall.Clone3 && number != 0:
 		a.Call = "clone3"
-		a.Flags, _ = trace.Peek(tid, a.Args[0]) // the first field of struct clone_args; 0 when it cannot be read
+		var err error
+		a.Flags, err = trace.Peek(tid, a.Args[0]) // the first field of struct clone_args
+		a.Unread = err != nil
 	case number == t.kernel.Syscall.Mmap:
 		a.Call = "mmap"
 		if args, err := trace.MmapArguments(t.kernel.Table, tid, a.Args); err == nil {

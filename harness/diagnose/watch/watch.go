@@ -29,22 +29,6 @@ import (
 // or cannot, be traced from here. The program has not run then; Listen may work.
 var ErrForbidden = errors.New("tracing is not possible")
 
-// Observer is told what happens. The thread concerned stands still during the call;
-// other threads go on. All calls come from one goroutine.
-type Observer interface {
-	// Started is called once: before the program runs, or after it was attached to.
-	Started(pid int)
-	// Attempt is called when a call ends.
-	Attempt(a Attempt, t Thread)
-	// Wrote is called with what a process is about to write to its standard error.
-	Wrote(pid int, p []byte)
-	// Woke is called after a value from Options.Wake.
-	Woke()
-}
-
-// Thread is a thread that stands still.
-type Thread struct{ tid int }
-
 // Options are what a watch needs besides its program.
 type Options struct {
 	Observer Observer

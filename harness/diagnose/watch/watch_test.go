@@ -89,6 +89,8 @@ func waitForEnd() {
 type log struct {
 	PID      int
 	Attempts []Attempt
+	Deaths   []Death
+	Gaps     []Gap
 	Said     string
 	Filters  int
 	Problem  string
@@ -108,6 +110,10 @@ func (l *log) Started(pid int) {
 }
 
 func (l *log) Woke() {}
+
+func (l *log) Died(d Death, _ Thread) { l.Deaths = append(l.Deaths, d) }
+
+func (l *log) Unwatched(g Gap) { l.Gaps = append(l.Gaps, g) }
 
 func (l *log) Wrote(_ int, p []byte) { l.Said += string(p) }
 
