@@ -45,6 +45,7 @@ var unmended = []string{
 	"the words of a program elsewhere",
 	"no user namespace is left",
 	"a user namespace in a chroot",
+	"overcommit",
 }
 
 // programs returns the folder with all programs.

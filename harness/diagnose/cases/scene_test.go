@@ -88,6 +88,9 @@ func (s *scene) path(name string) string {
 	if why, err := os.ReadFile(filepath.Join(s.programs, name+".absent")); err == nil {
 		s.t.Skipf("not run: %s is missing: %s", name, why)
 	}
+	if s.programs == guestFolder && slices.ContainsFunc(subjects, func(p subject) bool { return p.name == name && p.flags != nil }) {
+		s.t.Skipf("not run: %s needs the loader and the libraries of a host", name)
+	}
 	return filepath.Join(s.programs, name)
 }
 
