@@ -28,9 +28,11 @@ type entrance struct {
 	Write    map[string]string `json:",omitempty"` // texts of files
 	Limits   []rlimit          `json:",omitempty"`
 	Root     string            `json:",omitempty"` // chroot
-	User     uint32            `json:",omitempty"`
-	Deadline bool              `json:",omitempty"` // SCHED_DEADLINE
-	Filter   *refusal          `json:",omitempty"`
+	// Mounted makes /proc and /sys/fs/cgroup in that root, in a mount namespace of its own.
+	Mounted  bool     `json:",omitempty"`
+	User     uint32   `json:",omitempty"`
+	Deadline bool     `json:",omitempty"` // SCHED_DEADLINE
+	Filter   *refusal `json:",omitempty"`
 	// Within is entered after all that.
 	Within *entrance `json:",omitempty"`
 }
@@ -119,13 +121,8 @@ func (e entrance) change() error {
 			return err
 		}
 	}
-	if e.Root != "" {
-		if err := syscall.Chroot(e.Root); err != nil {
-			return err
-		}
-		if err := syscall.Chdir("/"); err != nil {
-			return err
-		}
+	if err := e.changeRoot(); err != nil {
+		return err
 	}
 	for _, l := range e.Limits {
 		of := map[string]uint64{"NPROC": k.Rlimit.NProc, "AS": k.Rlimit.AS, "STACK": unix.RLIMIT_STACK, "DATA": unix.RLIMIT_DATA, "MEMLOCK": k.Rlimit.MemLock}[l.Of]
@@ -134,6 +131,47 @@ func (e entrance) change() error {
 		}
 	}
 	return e.confine(k)
+}
+
+// changeRoot enters another root directory.
+func (e entrance) changeRoot() error {
+	if e.Root == "" {
+		return nil
+	}
+	var mounts []mount
+	if e.Mounted {
+		// Nothing that is mounted here may be seen outside.
+		if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+			return err
+		}
+		mounts = append(mounts, mount{"proc", "/proc", ""}, groupsAsHere())
+	}
+	if err := syscall.Chroot(e.Root); err != nil {
+		return err
+	}
+	if err := syscall.Chdir("/"); err != nil {
+		return err
+	}
+	return mountAll(mounts)
+}
+
+// groupsAsHere returns the mount of the hierarchy that counts tasks.
+func groupsAsHere() mount {
+	if h, _ := limit.Find("pids"); h.Version == 2 {
+		return mount{"cgroup2", "/sys/fs/cgroup", ""}
+	}
+	return mount{"cgroup", "/sys/fs/cgroup/pids", "pids"}
+}
+
+// root returns the last root directory that a place enters, "" for none.
+func (e *entrance) root() string {
+	if e == nil {
+		return ""
+	}
+	if within := e.Within.root(); within != "" {
+		return within
+	}
+	return e.Root
 }
 
 // confine takes rights, which nothing else may follow.

@@ -47,21 +47,29 @@ func first(m *testing.M) {
 // settle mounts what the tests need. The groups are of version 1 if the image says so.
 func settle() error {
 	const root = "/sys/fs/cgroup"
-	type mount struct{ kind, at, data string }
 	mounts := []mount{{"proc", "/proc", ""}, {"sysfs", "/sys", ""}, {"devtmpfs", "/dev", ""}, {"tmpfs", "/tmp", "mode=1777"}}
 	if _, err := os.Stat(filepath.Join(guestFolder, "groups-of-version-1")); err == nil {
 		mounts = append(mounts, mount{"tmpfs", root, "mode=0755"}, mount{"cgroup", root + "/pids", "pids"}, mount{"cgroup", root + "/memory", "memory"})
 	} else {
 		mounts = append(mounts, mount{"cgroup2", root, ""})
 	}
-	for _, at := range mounts {
-		if err := os.MkdirAll(at.at, 0o755); err != nil {
-			return err
-		}
-		if err := syscall.Mount(at.kind, at.at, at.kind, 0, at.data); err != nil {
-			return fmt.Errorf("mount %s on %s: %w", at.kind, at.at, err)
-		}
+	if err := mountAll(mounts); err != nil {
+		return err
 	}
 	// What the kernel writes to the console would cut into the lines of the tests.
 	return os.WriteFile("/proc/sys/kernel/printk", []byte("1 4 1 7"), 0)
+}
+
+type mount struct{ kind, at, data string }
+
+func mountAll(all []mount) error {
+	for _, m := range all {
+		if err := os.MkdirAll(m.at, 0o755); err != nil {
+			return err
+		}
+		if err := syscall.Mount(m.kind, m.at, m.kind, 0, m.data); err != nil {
+			return fmt.Errorf("mount %s on %s: %w", m.kind, m.at, err)
+		}
+	}
+	return nil
 }

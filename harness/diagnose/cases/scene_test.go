@@ -62,9 +62,9 @@ func (s *scene) try() []string {
 		if s.before != nil {
 			already = s.begin(ctx, &entrance{User: s.user})
 		}
-		if outside != nil && outside.Root != "" {
+		if root := outside.root(); root != "" {
 			words = []string{"/" + Mapstack, "diagnose", "--json", "-o", "/report.json"}
-			report = filepath.Join(outside.Root, "report.json")
+			report = filepath.Join(root, "report.json")
 		}
 		words = append(append(words, "--"), inside.through(s.seen(outside, Tests), s.words(outside, inside))...)
 		cmd = command(ctx, outside.through(s.path(Tests), words))
@@ -96,7 +96,7 @@ func (s *scene) path(name string) string {
 
 // seen returns the path of a program as it is in a place.
 func (s *scene) seen(in *entrance, name string) string {
-	if in != nil && in.Root != "" {
+	if in.root() != "" {
 		return "/" + name
 	}
 	return s.path(name)
@@ -105,7 +105,7 @@ func (s *scene) seen(in *entrance, name string) string {
 // words returns the words of the program with paths for names.
 func (s *scene) words(outside, inside *entrance) []string {
 	at := outside
-	if inside != nil && inside.Root != "" {
+	if inside.root() != "" {
 		at = inside
 	}
 	words := slices.Clone(s.program)
@@ -173,7 +173,7 @@ func (s *scene) keepSettings() {
 // makeRoot makes the folder that stands for another root.
 func (s *scene) makeRoot() {
 	for _, e := range []*entrance{s.outside, s.inside} {
-		if e == nil || e.Root == "" {
+		if e.root() == "" {
 			continue
 		}
 		root := filepath.Join(s.dir, itsRoot)

@@ -168,6 +168,14 @@ func groupCases() []situation {
 			want: told{verdict: "refused", exit: 2, errno: "EAGAIN", says: []string{"/proc"}, never: []string{"passing"}},
 		},
 		{
+			// As docker run -v mapstack:/mapstack --entrypoint /mapstack IMAGE makes it: mapstack
+			// is PID 1, and there is no other file than it and the program.
+			name: "a container with nothing but mapstack and the program",
+			pids: 40, outside: &entrance{Within: &entrance{New: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWCGROUP, Root: itsRoot, Mounted: true}},
+			program: []string{play, "crowd", "60"},
+			want:    told{verdict: "refused", exit: 2, call: "clone", want: diagnose.Thread, errno: "EAGAIN", cause: "cgroup-pids", how: diagnose.Is},
+		},
+		{
 			name: "a daemon",
 			pids: 40, program: []string{"daemon"},
 			want: told{exit: anyExit, says: []string{"goes on", "go on", "no longer", "pids.max"}},
