@@ -4,75 +4,61 @@ import (
 	"encoding/binary"
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
-	"github.com/mapstack/conformance/harness/diagnose/fatal"
 	"github.com/mapstack/conformance/harness/diagnose/filter"
 	"github.com/mapstack/conformance/harness/diagnose/watch"
 )
 
-// heard makes evidence from the program's own words alone. It returns nil when they
-// are not about a thread.
-func (j *journal) heard() *Evidence {
-	t, ok := j.words.Last()
-	if !ok || t.Kind != fatal.Thread && t.Kind != fatal.CgoThread {
-		return nil
-	}
-	e := &Evidence{Before: j.before, MapStack: j.kernel.Map.Stack, Failure: Failure{
-		Call: "clone", Want: Thread, Errno: t.Errno, Name: j.kernel.ErrnoName(t.Errno), PID: j.spoken, TID: j.spoken}}
-	if t.Kind == fatal.CgoThread && t.Errno == 0 {
-		e.Failure.Name = nameOf(t.Reason)
-		e.Failure.Errno = j.kernel.Errno(e.Failure.Name)
-	}
-	var err error
-	if e.State, err = census.Take(j.root, j.spoken, j.spoken); err != nil {
-		e.State = j.before // it has ended already
-	}
-	e.Filters = Filters{Problem: "the call was not seen"}
-	return e
-}
-
-// nameOf returns the name of the error whose message glibc or musl prints, "" for
-// other messages.
-func nameOf(message string) string {
-	for _, m := range []struct{ message, name string }{
-		{"Resource temporarily unavailable", "EAGAIN"},
-		{"Cannot allocate memory", "ENOMEM"},
-		{"Out of memory", "ENOMEM"},
-		{"Operation not permitted", "EPERM"},
-		{"Invalid argument", "EINVAL"},
-		{"Function not implemented", "ENOSYS"},
-	} {
-		if m.message == message {
-			return m.name
-		}
-	}
-	return ""
-}
-
 // evidence takes the census for a call that failed.
 func (j *journal) evidence(a watch.Attempt, want Want) *Evidence {
-	e := &Evidence{Before: j.before, MapStack: j.kernel.Map.Stack, Failure: Failure{
-		Call: a.Call, Want: want, Flags: a.Flags, Length: a.Length,
-		Errno: a.Errno, Name: j.kernel.ErrnoName(a.Errno), PID: a.PID, TID: a.TID,
-	}}
-	var err error
-	if e.State, err = census.Take(j.root, a.PID, a.TID); err != nil {
-		// The thread was killed since. The limits of the machine are the same.
-		e.State = j.before
+	e := j.blank(Failure{
+		Call: a.Call, ABI: a.ABI, Want: want, Flags: a.Flags, Length: a.Length, Path: a.Path, Trapped: a.Trapped,
+		Reserve: a.Call == "mmap" && a.Args[2] == 0, // PROT_NONE
+		Errno:   a.Errno, Name: j.kernel.ErrnoName(a.Errno), PID: a.PID, TID: a.TID,
+	})
+	e.State, e.Problem = j.state(a)
+	e.complete()
+	for _, pid := range []int{a.PID, j.pid} {
+		if kept, seen := j.kept[pid]; seen {
+			e.Kept = kept
+			break
+		}
 	}
 	return e
+}
+
+// blank makes evidence that knows its failure alone.
+func (j *journal) blank(f Failure) *Evidence {
+	m := j.kernel.Map
+	e := &Evidence{Failure: f, Before: j.before, Map: Flags{m.Stack, m.Locked, m.Fixed}}
+	e.Before.Groups.Pids, e.Before.Groups.Memory = j.baseline.pids, j.baseline.memory
+	return e
+}
+
+// complete uses the first census where the thread was killed since. The limits of the
+// machine are the same.
+func (e *Evidence) complete() {
+	if e.Problem != nil {
+		e.State = e.Before
+	}
+	e.Failure.Program = e.State.Name
 }
 
 // ask runs the seccomp filters of the thread on the call.
 func (j *journal) ask(a watch.Attempt, t watch.Thread) Filters {
+	f := Filters{Inherited: j.launched && len(j.installer) == 0}
+	if len(j.installer) == 1 && j.before.Seccomp.Mode == census.Known(0) {
+		f.Installer = j.installer[0]
+	}
 	filters, err := t.Filters()
-	if err != nil {
-		return Filters{Problem: err.Error()}
+	if err == nil {
+		f.Answer, err = filter.Decide(filters, filter.Call{
+			Number: uint32(a.Number), Arch: a.Arch, Instruction: a.Instruction, Args: a.Args,
+		}, binary.NativeEndian)
 	}
-	answer, err := filter.Decide(filters, filter.Call{
-		Number: uint32(a.Number), Arch: a.Arch, Instruction: a.Instruction, Args: a.Args,
-	}, binary.NativeEndian)
 	if err != nil {
-		return Filters{Problem: err.Error()}
+		f.Problem = err.Error()
+		return f
 	}
-	return Filters{Read: true, Answer: answer}
+	f.Read = true
+	return f
 }

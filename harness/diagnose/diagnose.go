@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 
@@ -21,8 +22,10 @@ type Session struct {
 	Installed func(tool string) bool
 	// Signals are passed to a program that is started. May be nil.
 	Signals <-chan os.Signal
-	// Tell is called once with the report: when the program has ended, or some time
-	// after a refusal that no later success followed.
+	// Log returns the kernel's log, "" where it cannot be read. May be nil.
+	Log func() string
+	// Tell is called with the report when the program has ended, and before that some
+	// time after a refusal that no later success followed.
 	Tell func(Report) error
 }
 
@@ -38,7 +41,7 @@ type session struct {
 	Session
 	journal *journal
 	command []string
-	told    bool
+	told    *wrong // what was told last
 	verdict string
 	tellErr error
 	needs   []Text
@@ -53,6 +56,10 @@ func (s Session) begin(command []string) (*session, error) {
 	warm()
 	d := &session{Session: s, command: command, hangs: kernel.GoLosesCloneError}
 	d.journal = newJournal(s.Root, kernel, func() { d.tell(0, false) })
+	d.journal.launched = len(command) > 0
+	if s.Log != nil {
+		d.journal.log = s.Log
+	}
 	return d, nil
 }
 
@@ -69,12 +76,14 @@ func (s Session) Run(ctx context.Context, c watch.Command) (Outcome, error) {
 	}
 	status, err := watch.Run(ctx, c, d.options())
 	if errors.Is(err, watch.ErrForbidden) {
-		d.needs = needs(s.Root, 0, err)
+		d.needs = needs(s.Root, 0, absolute(c.Path), err)
+		d.journal.heardOnly = true
 		status, err = watch.Listen(ctx, c, d.options())
 	}
 	if err != nil {
 		return Outcome{}, err
 	}
+	d.ended(status)
 	d.tell(status, true)
 	return Outcome{d.verdict, status, true}, d.tellErr
 }
@@ -89,7 +98,7 @@ func (s Session) Attach(ctx context.Context, pid int) (Outcome, error) {
 	}
 	status, ended, err := watch.Attach(ctx, pid, d.options())
 	if errors.Is(err, watch.ErrForbidden) {
-		d.needs = needs(s.Root, pid, err)
+		d.needs = needs(s.Root, pid, "", err)
 		d.journal.Started(pid)
 		err = nil
 		if d.journal.before.PID == 0 {
@@ -99,17 +108,38 @@ func (s Session) Attach(ctx context.Context, pid int) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	if ended {
+		d.ended(status)
+	}
 	d.tell(status, ended)
 	return Outcome{d.verdict, status, ended}, d.tellErr
 }
 
-// tell makes the report and passes it to Tell, unless that has been done.
+// ended notes how the program ended, where nobody watched its death.
+func (d *session) ended(status syscall.WaitStatus) {
+	if d.journal.deathOf(d.journal.pid) == nil {
+		d.journal.Died(watch.Death{PID: d.journal.pid, Status: status}, watch.Thread{})
+	}
+}
+
+// tell makes the report and passes it to Tell. What was told before is not told again
+// at length.
 func (d *session) tell(status syscall.WaitStatus, ended bool) {
-	if d.told {
+	r, w := d.reportOf(status, ended), d.journal.wrong()
+	same := w != nil && d.told != nil && *w == *d.told
+	if same && !ended {
 		return
 	}
-	d.told = true
-	r := d.reportOf(status, ended)
+	r.Again = same
+	d.told = w
 	d.verdict = r.Verdict
-	d.tellErr = d.Tell(r)
+	d.tellErr = errors.Join(d.tellErr, d.Tell(r))
+}
+
+// absolute returns the absolute path of a file, or the path as it is.
+func absolute(path string) string {
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
 }

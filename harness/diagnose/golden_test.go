@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -31,7 +32,7 @@ func judged(name string, spoil func(e *Evidence, s *census.Census)) named {
 	spoil(&e, &e.State)
 	r := Report{Schema: Schema, Verdict: "refused", Failure: &e.Failure, State: &e.State, Causes: Judge(e),
 		Program: programOf(70, []string{"./app"}, exited(2), true)}
-	r.explain(false)
+	r.explain(false, nil)
 	return named{name, r}
 }
 
@@ -103,13 +104,16 @@ func told(t *testing.T) (all []named) {
 		d.hangs = c.hangs
 		d.Installed = func(string) bool { return true }
 		if c.unseen {
-			d.needs = needs(d.Root, 70, errors.New("EPERM"))
+			d.needs = needs(d.Root, 70, "", errors.New("EPERM"))
 		}
 		for _, a := range c.attempts {
 			d.journal.Attempt(a, watch.Thread{})
 		}
 		if c.words != "" {
 			d.journal.Wrote(70, []byte(c.words))
+		}
+		if !c.running {
+			d.ended(c.status)
 		}
 		all = append(all, named{c.name, d.reportOf(c.status, !c.running)})
 	}
@@ -134,7 +138,7 @@ func forbidden() (all []named) {
 			"proc/70/status":                    {Data: []byte(c.its)},
 			"proc/sys/kernel/yama/ptrace_scope": {Data: []byte(c.yama + "\n")},
 		}
-		all = append(all, named{c.name, Report{Verdict: "unknown", Needs: needs(root, c.pid, errors.New("EPERM")),
+		all = append(all, named{c.name, Report{Verdict: "unknown", Needs: needs(root, c.pid, "", errors.New("EPERM")),
 			Explanation: Text{"Not watched.", "未跟踪。"}}})
 	}
 	return all
@@ -198,7 +202,11 @@ func TestTheJSONStaysReadable(t *testing.T) {
 			if n.name != name {
 				continue
 			}
-			if err := n.report.Write(&b, English, true); err != nil {
+			var line bytes.Buffer
+			if err := n.report.Write(&line, English, true); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Indent(&b, line.Bytes(), "", "  "); err != nil {
 				t.Fatal(err)
 			}
 		}

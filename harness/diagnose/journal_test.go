@@ -20,8 +20,8 @@ func keeper(t *testing.T) *session {
 	if !ok {
 		t.Fatal("no table of amd64")
 	}
-	status := &fstest.MapFile{Data: []byte("Name:\tapp\nUid:\t1000\t0\t0\t0\nThreads:\t3\nSeccomp:\t0\n")}
-	root := fstest.MapFS{"proc/70/status": status, "proc/70/task/70/status": status, "proc/70/task/71/status": status}
+	status := &fstest.MapFile{Data: []byte("Name:\tapp\nUid:\t1000\t0\t0\t0\nThreads:\t14\nSeccomp:\t0\n")}
+	root := fstest.MapFS{"proc/70/status": status, "proc/70/task/70/status": status, "proc/70/task/71/status": status, "proc/self/mountinfo": {}}
 	d := &session{Session: Session{Root: root, Installed: func(string) bool { return false }}}
 	d.journal = newJournal(root, kernel, func() { t.Error("it is told too early") })
 	d.journal.Started(70)
@@ -81,8 +81,8 @@ func TestWordsChooseAmongFailures(t *testing.T) {
 		{"fatal error: out of memory\n", "memory", "mmap", []watch.Attempt{heap}},
 		{"fatal error: out of memory\n", "memory-unseen", "", nil},
 		{"runtime: program exceeds 20-thread limit\n", "go-max-threads", "", []watch.Attempt{heap}},
-		{"runtime/cgo: pthread_create failed: Resource temporarily unavailable\n", "passing", "clone", []watch.Attempt{clone(again)}},
-		{"runtime/cgo: pthread_create failed: Cannot allocate memory\n", "kernel-memory", "clone", nil},
+		{"runtime/cgo: pthread_create failed: Resource temporarily unavailable\n", "limit-unread", "clone", []watch.Attempt{clone(again)}},
+		{"runtime/cgo: pthread_create failed: Cannot allocate memory\n", "elsewhere", "", nil},
 	} {
 		d := keeper(t)
 		for _, a := range c.attempts {
@@ -112,11 +112,15 @@ func TestAMemoryGroupThatKillsIsTold(t *testing.T) {
 	put("cg/moved/memory.usage_in_bytes", "1000\n")
 	put("cg/moved/memory.failcnt", "0\n")
 	put("cg/moved/memory.oom_control", "oom_kill 0\n")
+	put("proc/70/task/70/cgroup", "4:memory:/moved\n")
 	d.journal.Attempt(clone(0), watch.Thread{})
+	d.journal.Died(watch.Death{PID: 80, Status: syscall.WaitStatus(syscall.SIGKILL)}, watch.Thread{})
 	if r := d.reportOf(syscall.WaitStatus(syscall.SIGKILL), true); r.Verdict != "fine" {
 		t.Errorf("a kill by others: %+v", r.Causes)
 	}
 	put("cg/moved/memory.oom_control", "oom_kill 1\n")
+	put("cg/moved/memory.failcnt", "7\n")
+	d.journal.Died(watch.Death{PID: 70, Status: syscall.WaitStatus(syscall.SIGKILL)}, watch.Thread{})
 	r := d.reportOf(syscall.WaitStatus(syscall.SIGKILL), true)
 	if r.Verdict != "refused" || r.Causes[0].ID != "cgroup-memory" || r.Causes[0].Where != "/cg/moved/memory.limit_in_bytes" {
 		t.Errorf("%s %+v", r.Verdict, r.Causes)
@@ -124,7 +128,9 @@ func TestAMemoryGroupThatKillsIsTold(t *testing.T) {
 }
 
 func TestAFilterThatKillsIsTold(t *testing.T) {
-	r := keeper(t).reportOf(syscall.WaitStatus(syscall.SIGSYS), true)
+	d := keeper(t)
+	d.ended(syscall.WaitStatus(syscall.SIGSYS))
+	r := d.reportOf(syscall.WaitStatus(syscall.SIGSYS), true)
 	if r.Verdict != "refused" || r.Causes[0].ID != "seccomp-kill" {
 		t.Errorf("%+v", r)
 	}
@@ -140,7 +146,7 @@ func TestWhatCannotBeWatchedIsNotFine(t *testing.T) {
 		"proc/sys/kernel/yama/ptrace_scope":      {Data: []byte("1\n")},
 		"proc/sys/kernel/unrelated/ptrace_scope": {Data: []byte("3\n")},
 	}
-	d.needs = needs(root, 70, errors.New("EPERM"))
+	d.needs = needs(root, 70, "", errors.New("EPERM"))
 	r := d.reportOf(0, false)
 	var b bytes.Buffer
 	if err := r.Write(&b, English, false); err != nil {
@@ -190,7 +196,7 @@ func TestLanguageIsTheLocales(t *testing.T) {
 // TestToolsAreNamedOnlyWhereTheyAre also fails if a command cannot be pasted.
 func TestToolsAreNamedOnlyWhereTheyAre(t *testing.T) {
 	got := tools(func(tool string) bool { return tool == "strace" }, 0, []string{"./a b", "it's", "-x=1"})
-	want := `strace -f -e trace=clone,clone3,mmap -- './a b' 'it'\''s' -x=1`
+	want := `strace -f -e trace=process,memory -- './a b' 'it'\''s' -x=1`
 	if len(got) != 1 || got[0] != want {
 		t.Errorf("%q, want %q", got, want)
 	}

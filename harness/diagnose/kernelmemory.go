@@ -6,9 +6,18 @@ import "github.com/mapstack/conformance/harness/diagnose/census"
 // clone does not look at the new thread's stack.
 func kernelMemory(e Evidence) []Cause {
 	s := e.State
+	if e.Failure.Flags&shareMemory == 0 && e.Failure.Want == Process {
+		if c, ok := overcommit(e); ok {
+			c.Certainty = Is
+			return []Cause{c}
+		}
+	}
+	if s.PID == 0 {
+		return unseen(e)
+	}
 	for _, g := range s.Groups.Memory {
 		for _, was := range e.Before.Groups.Memory {
-			if was.Path == g.Path && g.Max.State == census.Exact && g.Hits.AtLeast(census.Known(was.Hits.N+1)) && was.Hits.State == census.Exact {
+			if was.Path == g.Path && g.Max.State == census.Exact && more(g.Hits, was.Hits) {
 				return []Cause{memoryGroup(s, g, MayBe)}
 			}
 		}
@@ -21,12 +30,26 @@ func kernelMemory(e Evidence) []Cause {
 
 // memoryGroup makes the cause of a control group that reached its limit of memory.
 func memoryGroup(s census.Census, g census.MemoryGroup, how Certainty) Cause {
-	raise := []Remedy{run(now(), "echo %d > %s", double(g.Max.N), g.MaxFile())}
-	if unit := unitOf(g.Path); unit != "" {
-		raise = []Remedy{run(now(), "systemctl set-property %s MemoryMax=%d", unit, double(g.Max.N))}
-	}
 	return Cause{ID: "cgroup-memory", Certainty: how, Limit: g.Max, Used: g.Current, Where: g.MaxFile(),
 		Why: say("the control group %[1]s may have %[2]s bytes of memory, and has reached that limit",
 			"控制组 %[1]s 最多允许 %[2]s 字节内存，已达到该限制", g.Path, g.Max).and(runtimeSets(s, g.Path)),
-		Raise: raise}
+		Raise: raiseMemory(s, g)}
+}
+
+// raiseMemory raises the limit of a group where it is set.
+func raiseMemory(s census.Census, g census.MemoryGroup) []Remedy {
+	n := double(g.Max.N)
+	switch unit, id := unitOf(g.Path), containerOf(g.Path); {
+	case id != "" && (s.Container == "docker" || s.Container == "podman"):
+		return []Remedy{run(now(), "%s update --memory %d --memory-swap %d %s", s.Container, n, n, id)}
+	case s.Container == "docker" || s.Container == "podman":
+		return []Remedy{run(say("outside of the container", "在容器之外"), "%s update --memory %d --memory-swap %d CONTAINER", s.Container, n, n)}
+	case s.Container == "kubernetes":
+		return []Remedy{run(say("in the container's resources", "在容器的 resources 中"), "limits: {memory: %d}", n)}
+	case s.Container == "lxc":
+		return []Remedy{run(say("outside of the container, in its configuration", "在容器之外，写入其配置"), "lxc.cgroup2.memory.max = %d", n)}
+	case unit != "":
+		return []Remedy{onGroup(s, unit, run(now(), "systemctl%s set-property %s MemoryMax=%d", manager(s), unitWord(unit), n))}
+	}
+	return []Remedy{onGroup(s, g.Path, run(now(), "echo %d > %s", n, g.MaxFile()))}
 }

@@ -1,20 +1,26 @@
 package diagnose
 
 import (
+	"errors"
 	"io/fs"
+	"path"
 	"strconv"
 	"strings"
+
+	"github.com/mapstack/conformance/harness/foreign"
 )
 
 // needs says why a program could not be traced, and what would allow it. pid is
-// of a program that runs already, 0 of one that was to be started.
-func needs(root fs.FS, pid int, problem error) []Text {
+// of a program that runs already, 0 of one that was to be
+// started from a file.
+func needs(root fs.FS, pid int, file string, problem error) []Text {
 	list := []Text{say("Tracing was refused (%[1]v). It needs one of these:", "跟踪被拒绝（%[1]v）。需要满足以下之一：", problem)}
 	self := fields(root, "proc/self/status")
 	caps, _ := strconv.ParseUint(self["CapEff"], 16, 64)
 	const sysPtrace = 19 // CAP_SYS_PTRACE (include/uapi/linux/capability.h)
 	capable := caps>>sysPtrace&1 == 1
 	list = append(list, yama(root, pid, capable)...)
+	list = append(list, ofFile(root, file)...)
 	if pid != 0 {
 		list = append(list, ofProgram(fields(root, "proc/"+strconv.Itoa(pid)+"/status"), self, capable)...)
 	}
@@ -48,11 +54,31 @@ func yama(root fs.FS, pid int, capable bool) []Text {
 	return nil
 }
 
+// ofFile says that a program which its user may not read cannot be traced by that user
+// (would_dump in fs/exec.c).
+func ofFile(root fs.FS, name string) []Text {
+	file, err := root.Open(strings.TrimPrefix(path.Clean(name), "/"))
+	if err == nil {
+		_ = file.Close()
+	}
+	if !errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	return []Text{say("a program that can be read: you may not read %[1]s, and the kernel lets nobody trace what they may not read: chmod o+r %[2]s, or root",
+		"可读的程序：您无权读取 %[1]s，而内核不允许跟踪无权读取的程序：chmod o+r %[2]s，或使用 root", name, foreign.Shell(name))}
+}
+
 // ofProgram says what the state of the program demands. its and self are the status
 // of the program and of this process.
 func ofProgram(its, self map[string]string, capable bool) (list []Text) {
 	if len(its) == 0 {
 		return nil
+	}
+	switch {
+	case its["Kthread"] == "1", its["VmSize"] == "" && its["State"] != "" && its["State"] != "Z":
+		return []Text{say("another process: this one is a thread of the kernel, and makes no system calls", "另一个进程：该进程是内核线程，不发出系统调用")}
+	case its["State"] == "Z":
+		return []Text{say("another process: this one has ended, and process %[1]s has not waited for it", "另一个进程：该进程已经结束，进程 %[1]s 尚未等待它", its["PPid"])}
 	}
 	if tracer := its["TracerPid"]; tracer != "" && tracer != "0" {
 		list = append(list, say("the end of process %[1]s, which traces the program already", "正在跟踪该程序的进程 %[1]s 先结束", tracer))

@@ -7,32 +7,66 @@ func other(e Evidence) []Cause {
 	if c, ok := otherNamespace(e); ok {
 		return []Cause{c}
 	}
+	if c, ok := otherGroup(e); ok {
+		return []Cause{c}
+	}
+	if causes, ok := namespaces(e); ok {
+		return causes
+	}
 	f, s := e.Failure, e.State
-	const namespaces = 0x7e020080 // CLONE_NEW* of include/uapi/linux/sched.h
 	switch {
 	case f.Name == "ENOMEM":
 		return kernelMemory(e)
+	case f.Name == "EMFILE" || f.Name == "ENFILE":
+		return []Cause{descriptors(e)}
 	case f.Name == "ENOSYS" && f.Call == "clone3" && !s.Seccomp.Mode.AtLeast(census.Known(1)):
 		return []Cause{{ID: "old-kernel", Certainty: MayBe,
 			Why: say("the kernel is older than 5.3, or an emulator runs the program; C libraries call clone in that case",
 				"内核早于 5.3，或程序运行在模拟器中：此时 C 库会改用 clone")}}
-	case f.Name == "EPERM" && f.Flags&namespaces != 0:
-		return []Cause{{ID: "namespace-privilege", Certainty: MayBe, Where: "kernel.unprivileged_userns_clone",
-			Why: say("the call asks for new namespaces; this needs CAP_SYS_ADMIN, or a system that allows user namespaces to ordinary users",
-				"该调用请求新的命名空间，这需要 CAP_SYS_ADMIN，或系统允许普通用户使用用户命名空间"),
-			Raise: []Remedy{run(say("on Debian", "在 Debian 上"), "sysctl -w kernel.unprivileged_userns_clone=1")}}}
-	case f.Name == "EINVAL":
-		return []Cause{{ID: "flags", Certainty: MayBe,
-			Why: say("the kernel does not accept this combination of flags (%#[1]x): it is too old for one of them, or two of them exclude each other",
-				"内核不接受这一标志组合（%#[1]x）：内核过旧，不支持其中的标志，或标志互相排斥", f.Flags)}}
+	case f.Name == "EINVAL" || f.Name == "E2BIG":
+		return []Cause{invalidFlags(e)}
 	}
-	if s.Seccomp.Mode.State == census.Exact && s.Seccomp.Mode.N == 0 || e.Filters.Read {
-		return []Cause{{ID: "security-module", Certainty: MayBe, Where: "/sys/kernel/security/lsm",
-			Why: say("no seccomp filter answers %[1]s and no limit gives it: a security module refuses new tasks, or this kernel differs from Linux",
-				"没有 seccomp 过滤器返回 %[1]s，也没有限制会产生该错误：可能是安全模块拒绝创建任务，或该内核的行为与 Linux 不同", f.name()),
-			Raise: []Remedy{run(say("to see what it says", "查看其记录"), "dmesg | grep -i -e denied -e audit")}}}
+	return unlikely(e)
+}
+
+// descriptors judges a call that is to give back a descriptor of the new process.
+func descriptors(e Evidence) Cause {
+	d := e.State.Descriptors
+	if e.Failure.Name == "ENFILE" {
+		return Cause{ID: "file-max", Certainty: MayBe, Where: "/proc/sys/fs/file-max",
+			Why:   say("the call is to give back a descriptor of the new process, and the machine has no more open files (fs.file-max)", "该调用要返回新进程的文件描述符，而整机打开的文件数已达上限（fs.file-max）"),
+			Raise: []Remedy{run(say("to see how many there are", "查看数量"), "cat /proc/sys/fs/file-nr")}}
 	}
-	return nil
+	c := Cause{ID: "rlimit-nofile", Certainty: MayBe, Limit: d.Files.Soft, Used: d.Open, Where: "RLIMIT_NOFILE",
+		Why: say("the call is to give back a descriptor of the new process (CLONE_PIDFD), and RLIMIT_NOFILE lets the program have descriptors below %[1]s; it has %[2]s open",
+			"该调用要返回新进程的文件描述符（CLONE_PIDFD），而 RLIMIT_NOFILE 只允许程序使用小于 %[1]s 的描述符，现已打开 %[2]s 个", d.Files.Soft, d.Open),
+		Raise: raise{"nofile", "n", "LimitNOFILE", 1, d.Files}.to(e.State, double(d.Files.Soft.N))}
+	if d.Open.AtLeast(d.Files.Soft) {
+		c.Certainty = Is
+	}
+	return c
+}
+
+// otherGroup judges a call that puts the new process into another control group
+// (cgroup_css_set_fork in kernel/cgroup/cgroup.c). No other task call gives these errors.
+func otherGroup(e Evidence) (Cause, bool) {
+	f := e.Failure
+	if f.Flags&intoCgroup == 0 {
+		return Cause{}, false
+	}
+	show := []Remedy{run(say("to see which group it is", "查看是哪个控制组"), "ls -l /proc/%d/fd", e.State.PID)}
+	why, known := map[string]Text{
+		"EACCES":     say("the program may not move processes into it: it must be able to write cgroup.procs there, and in the group that both are below", "程序无权把进程移入该组：必须能写入该组以及共同上级组的 cgroup.procs"),
+		"EBUSY":      say("controllers are enabled for the groups below it (cgroup.subtree_control), and such a group takes no processes", "该组已为下级组启用控制器（cgroup.subtree_control），这样的组不接纳进程"),
+		"EOPNOTSUPP": say("it is in the state \"domain invalid\" (cgroup.type), and takes no processes", "该组处于 \"domain invalid\" 状态（cgroup.type），不接纳进程"),
+		"ENODEV":     say("it has been removed", "该组已被删除"),
+		"EBADF":      say("the descriptor is not that of a group of version 2", "该描述符不是第 2 版控制组"),
+	}[f.Name]
+	if !known {
+		return Cause{}, false
+	}
+	return Cause{ID: "into-cgroup", Certainty: Is, Where: "CLONE_INTO_CGROUP", Raise: show,
+		Why: Text{"the call puts the new process into another control group: %[1]s", "该调用把新进程放入另一个控制组：%[1]s"}.with(why)}, true
 }
 
 // otherNamespace judges a call of a thread whose children go to another namespace than

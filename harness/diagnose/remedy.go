@@ -5,17 +5,35 @@ import (
 	"math/bits"
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
+	"github.com/mapstack/conformance/harness/foreign"
 )
 
-// Remedy is a command, or a line of a file, that removes a cause.
+// Remedy is a command, or a line of a file, that removes a cause. Without a command
+// When says what to do.
 type Remedy struct {
 	Command string `json:"command"`
 	When    Text   `json:"when"`
 	running bool   // it helps only a program that still runs
 }
 
-// run makes a remedy. The format is of the command.
+// In returns the remedy as one line.
+func (r Remedy) In(l Language) string {
+	if r.Command == "" {
+		return r.When.In(l)
+	}
+	return r.Command + "    # " + r.When.In(l)
+}
+
+// words are part of a command, and need no quotes.
+type words string
+
+// run makes a remedy. The format is of the command. Strings are quoted for a shell.
 func run(when Text, format string, args ...any) Remedy {
+	for i, a := range args {
+		if word, is := a.(string); is {
+			args[i] = foreign.Shell(word)
+		}
+	}
 	return Remedy{Command: fmt.Sprintf(format, args...), When: when}
 }
 
@@ -26,11 +44,22 @@ func running(format string, args ...any) Remedy {
 	return r
 }
 
+// onGroup makes a remedy whose command names a control group. Any user names groups
+// freely below one of their own. Root gets no command with a name that only quotes keep
+// from being run.
+func onGroup(s census.Census, name string, r Remedy) Remedy {
+	if foreign.Plain(name) || s.Observer.User != 0 || s.User.ID == 0 {
+		return r
+	}
+	return Remedy{When: r.When.and(say(": no command is given, because user %[1]d chose a name that a shell may take for one: %[2]s",
+		"：不给出命令，因为用户 %[1]d 所取的名字可能被 shell 当作命令：%[2]s", s.User.ID, name)), running: r.running}
+}
+
 func now() Text { return say("for what runs now", "对正在运行的程序") }
 
-func before() Text {
-	return say("in the shell that starts it, up to the hard limit", "在启动它的 shell 中（不超过硬限制）")
-}
+func before() Text { return say("in the shell that starts it", "在启动它的 shell 中") }
+
+func asRoot() Text { return say(", as root", "，需要 root") }
 
 func sysctl(name string, value uint64) Remedy {
 	return run(say("for the whole machine, as root; in /etc/sysctl.d to keep it", "对整台机器，需要 root；写入 /etc/sysctl.d 可长期保留"),
@@ -45,26 +74,60 @@ func double(used uint64) uint64 {
 	return max(least, uint64(1)<<bits.Len64(2*min(used, most)-1))
 }
 
-// raiseProcesses raises RLIMIT_NPROC: for what runs, in a shell, and for good.
+// raise raises a resource limit to n: for what runs, in a shell, and where it is set.
+// The option is that of prlimit(1) and of limits.conf. The letter is that of ulimit, the
+// directive that of systemd. The unit is that of ulimit and limits.conf, bytes.
+type raise struct {
+	option, letter, directive string
+	unit                      uint64
+	limit                     census.Limit
+}
+
+// to makes the remedies. Only root goes above the hard limit.
+func (l raise) to(s census.Census, n uint64) []Remedy {
+	shell := n / l.unit
+	if hard := l.limit.Hard; hard.State == census.Exact && hard.N < n {
+		above := say(", as root: the hard limit is %[1]s", "，需要 root：硬限制为 %[1]s", hard)
+		list := []Remedy{running("prlimit --pid %d --%s=%d:%d", s.PID, l.option, n, n)}
+		list[0].When = list[0].When.and(above)
+		if hard.N >= 2*l.limit.Soft.N {
+			list = append(list, run(before().and(say(", up to the hard limit", "，不超过硬限制")), "ulimit -S%s %d", l.letter, hard.N/l.unit))
+		} else {
+			list = append(list, run(before().and(above), "ulimit -%s %d", l.letter, shell))
+		}
+		return append(list, l.forGood(s, n)...)
+	}
+	return append([]Remedy{
+		running("prlimit --pid %d --%s=%d:", s.PID, l.option, n),
+		run(before(), "ulimit -S%s %d", l.letter, shell),
+	}, l.forGood(s, n)...)
+}
+
+// forGood raises the limit where it is set: container runtimes, systemd and PAM set their
+// own at each start.
+func (l raise) forGood(s census.Census, n uint64) []Remedy {
+	switch unit := serviceOf(s); {
+	case s.Container == "docker" || s.Container == "podman":
+		return []Remedy{run(say("when the container is started", "启动容器时"), "%s run --ulimit %s=%d ...", s.Container, l.option, n)}
+	case s.Container == "kubernetes":
+		return []Remedy{run(say("on the node, in the unit of its container runtime: a pod cannot set it", "在节点上，写入容器运行时的单元：Pod 无法设置它"),
+			"systemctl edit containerd.service  # [Service] %s=%d", l.directive, n)}
+	case s.Container == "lxc":
+		return []Remedy{run(say("in the configuration of the container", "在容器的配置中"), "lxc.prlimit.%s = %d", l.option, n)}
+	case unit != "":
+		return []Remedy{run(say("in the unit", "写入单元"), "systemctl%s edit %s  # [Service] %s=%d", manager(s), unitWord(unit), l.directive, n)}
+	}
+	return []Remedy{run(say("for logins by PAM, in /etc/security/limits.conf, as root", "用于经 PAM 的登录，写入 /etc/security/limits.conf，需要 root"),
+		":%d - %s %d", s.User.ID, l.option, n/l.unit)}
+}
+
+// raiseProcesses raises RLIMIT_NPROC.
 func raiseProcesses(s census.Census) []Remedy {
 	n := double(s.User.Tasks.N)
 	if s.User.Processes.Soft.State == census.Exact {
 		n = max(n, double(s.User.Processes.Soft.N))
 	}
-	list := []Remedy{running("prlimit --pid %d --nproc=%d:", s.PID, n), run(before(), "ulimit -u %d", n)}
-	if hard := s.User.Processes.Hard; hard.State == census.Exact && hard.N < n {
-		list[0] = running("prlimit --pid %d --nproc=%d:%d", s.PID, n, n)
-		list[0].When = list[0].When.and(say(", as root: this is above the hard limit", "；高于硬限制，需要 root"))
-	}
-	switch unit := serviceOf(s); {
-	case s.Container == "docker" || s.Container == "podman":
-		list = append(list, run(say("when the container is started", "启动容器时"), "%s run --ulimit nproc=%d ...", s.Container, n))
-	case unit != "":
-		list = append(list, run(say("in the unit, by systemctl edit", "写入单元，用 systemctl edit"), "systemctl edit %s  # [Service] LimitNPROC=%d", unit, n))
-	default:
-		list = append(list, run(say("for logins, in /etc/security/limits.conf", "用于登录，写入 /etc/security/limits.conf"), "USER - nproc %d", n))
-	}
-	return list
+	return raise{"nproc", "u", "LimitNPROC", 1, s.User.Processes}.to(s, n)
 }
 
 // raisePids raises the limit of a group where it is set, because container runtimes
@@ -72,17 +135,20 @@ func raiseProcesses(s census.Census) []Remedy {
 func raisePids(s census.Census, at int) []Remedy {
 	g := s.Groups.Pids[at]
 	n := double(g.Current.N)
+	write := onGroup(s, g.Path, run(now().and(asRoot()), "echo %d > %s", n, g.MaxFile()))
 	switch unit, id := unitOf(g.Path), containerOf(g.Path); {
 	case id != "" && (s.Container == "docker" || s.Container == "podman"):
 		return []Remedy{run(now(), "%s update --pids-limit %d %s", s.Container, n, id)}
 	case s.Container == "kubernetes" && ofContainer(s, g.Path):
 		return raiseOutside(s)
+	case s.Container == "lxc" && lxcOf(g.Path) != "":
+		return append([]Remedy{run(now().and(asRoot()), "lxc-cgroup -n %s pids.max %d", lxcOf(g.Path), n)}, raiseOutside(s)...)
 	case unit != "":
-		return []Remedy{run(say("for what runs now and later", "对正在运行的和以后的程序"), "systemctl set-property %s TasksMax=%d", unit, n)}
+		return []Remedy{onGroup(s, unit, run(say("for what runs now and later", "对正在运行的和以后的程序"), "systemctl%s set-property %s TasksMax=%d", manager(s), unitWord(unit), n))}
 	case ofContainer(s, g.Path):
-		return append(raiseOutside(s), run(now(), "echo %d > %s", n, g.MaxFile()))
+		return append(raiseOutside(s), write)
 	}
-	return []Remedy{run(now().and(say(", as root", "，需要 root")), "echo %d > %s", n, g.MaxFile())}
+	return []Remedy{write}
 }
 
 // raiseOutside raises a limit that is set outside of the container.
@@ -92,6 +158,8 @@ func raiseOutside(s census.Census) []Remedy {
 		return []Remedy{run(say("in the configuration of the node's kubelet", "在节点 kubelet 的配置中"), "podPidsLimit: 4096")}
 	case "docker", "podman":
 		return []Remedy{run(say("outside of the container", "在容器之外"), "%s update --pids-limit 4096 CONTAINER", s.Container)}
+	case "lxc":
+		return []Remedy{run(say("outside of the container, in its configuration", "在容器之外，写入其配置"), "lxc.cgroup2.pids.max = 4096")}
 	}
 	return []Remedy{run(say("outside of the container", "在容器之外"), "cat /sys/fs/cgroup/**/pids.max")}
 }
@@ -107,8 +175,22 @@ func allow(s census.Census, call string) []Remedy {
 	case s.Container == "kubernetes":
 		return []Remedy{run(say("in the pod's securityContext, to try it", "在 Pod 的 securityContext 中，先试验"), "seccompProfile: {type: Unconfined}")}
 	case unit != "":
-		return []Remedy{run(say("to see the unit's own filter", "查看该单元自身的过滤器"), "systemctl show -p SystemCallFilter -p RestrictNamespaces %s", unit)}
+		return []Remedy{onGroup(s, unit, run(say("to see the unit's own filter", "查看该单元自身的过滤器"), "systemctl%s show -p SystemCallFilter -p RestrictNamespaces %s", manager(s), unitWord(unit)))}
 	}
 	return []Remedy{run(say("shows how many filters there are; the program itself, or what started it, has installed them", "显示过滤器的数量；过滤器由程序自身或启动它的程序安装"),
 		"grep Seccomp /proc/%d/status", s.PID)}
+}
+
+// thaw lets a frozen group go on.
+func thaw(s census.Census) []Remedy {
+	switch {
+	case s.Container == "docker" || s.Container == "podman":
+		return []Remedy{run(say("outside of the container", "在容器之外"), "%s unpause CONTAINER", s.Container)}
+	case unitOf(s.Groups.Frozen) != "":
+		return []Remedy{onGroup(s, unitOf(s.Groups.Frozen), run(asRoot(), "systemctl%s thaw %s", manager(s), unitWord(unitOf(s.Groups.Frozen))))}
+	}
+	return []Remedy{
+		onGroup(s, s.Groups.Frozen, run(say("version 2", "第 2 版"), "echo 0 > %s", s.Groups.Frozen+"/cgroup.freeze")),
+		onGroup(s, s.Groups.Frozen, run(say("version 1", "第 1 版"), "echo THAWED > %s", s.Groups.Frozen+"/freezer.state")),
+	}
 }

@@ -9,6 +9,13 @@ import (
 // so that no limit was reached.
 func filtered(e Evidence) (Cause, bool) {
 	f, answer := e.Failure, e.Filters.Answer
+	if f.Trapped {
+		return Cause{
+			ID: "seccomp", Certainty: Is, Where: "seccomp", Raise: allow(e.State, f.Call),
+			Why: say("a seccomp filter of the program turns this call into SIGSYS (SECCOMP_RET_TRAP), and the program's own handler answers %[1]s; the kernel did not run the call, and no limit was reached",
+				"该程序的 seccomp 过滤器把这一调用变为 SIGSYS（SECCOMP_RET_TRAP），程序自身的处理函数返回 %[1]s；内核并未执行该调用，也没有达到任何限制", f.name()).and(whose(e.Filters)),
+		}, true
+	}
 	if !e.Filters.Read {
 		return Cause{}, false
 	}
@@ -17,7 +24,7 @@ func filtered(e Evidence) (Cause, bool) {
 		return Cause{
 			ID: "seccomp", Certainty: Is, Where: "seccomp",
 			Why: say("a seccomp filter of the program answers %[1]s to this call before the kernel runs it; no limit was reached",
-				"该程序的 seccomp 过滤器对这一调用直接返回 %[1]s，内核并未执行该调用，也没有达到任何限制", f.Name).and(profile(e.State)),
+				"该程序的 seccomp 过滤器对这一调用直接返回 %[1]s，内核并未执行该调用，也没有达到任何限制", f.Name).and(whose(e.Filters)).and(profile(e.State)),
 			Raise: allow(e.State, f.Call),
 		}, true
 	case action == trace.Ask || action == trace.Stop:

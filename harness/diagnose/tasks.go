@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"strings"
+
 	"github.com/mapstack/conformance/harness/diagnose/census"
 )
 
@@ -8,7 +10,11 @@ import (
 // kernel/fork.c): of several limits that are used up, the first one refuses.
 func tasks(e Evidence) []Cause {
 	var full []Cause
-	for _, judge := range []func(Evidence) (Cause, bool){userTasks, allTasks, deadline, numbers, group} {
+	limits := []func(Evidence) (Cause, bool){userTasks, allTasks, deadline, numbers, group}
+	if e.Failure.Want == Execution {
+		limits = limits[:1] // execve makes no task
+	}
+	for _, judge := range limits {
 		if c, ok := judge(e); ok {
 			full = append(full, c)
 		}
@@ -43,13 +49,35 @@ func userTasks(e Evidence) (Cause, bool) {
 // nproc makes the cause of RLIMIT_NPROC.
 func nproc(e Evidence) Cause {
 	s := e.State
-	return Cause{
+	c := Cause{
 		ID: "rlimit-nproc", Limit: s.User.Processes.Soft, Used: s.User.Tasks, Where: "RLIMIT_NPROC",
 		Why: say("RLIMIT_NPROC lets user %[1]d have %[2]s tasks (hard limit: %[3]s), and from here %[4]s can be seen; every thread of every program of that user counts",
 			"RLIMIT_NPROC 只允许用户 %[1]d 拥有 %[2]s 个任务（硬限制为 %[3]s），从这里可以看到该用户已有 %[4]s 个；该用户所有程序的每个线程都计入",
-			s.User.ID, s.User.Processes.Soft, s.User.Processes.Hard, s.User.Tasks),
+			s.User.ID, s.User.Processes.Soft, s.User.Processes.Hard, s.User.Tasks).and(afterChange(e)).and(ours(s, s.Observer.User == s.User.ID, s.User.Tasks, s.User.Processes.Soft)),
 		Raise: raiseProcesses(s),
 	}
+	return buried(s, c, func(d census.Dead) bool { return d.User == s.User.ID })
+}
+
+// afterChange says why execve looks at the limit.
+func afterChange(e Evidence) Text {
+	if e.Failure.Want != Execution {
+		return Text{}
+	}
+	return say("; the program became this user before, which is allowed, and execve then refuses", "；程序此前切换到该用户时是允许的，随后 execve 才拒绝")
+}
+
+// ours says how many of the tasks are mapstack's own.
+func ours(s census.Census, count bool, used, limit census.Amount) Text {
+	own := s.Observer.Tasks
+	if !count || own.State != census.Exact || used.State != census.Exact {
+		return Text{}
+	}
+	t := say("; %[1]s of them are mapstack's own", "；其中 %[1]s 个属于 mapstack 自身", own)
+	if limit.State == census.Exact && used.N-min(own.N, used.N) < limit.N {
+		t = t.and(say(", and without mapstack there was room for as many", "，没有 mapstack 时还有相应的余量"))
+	}
+	return t
 }
 
 // allTasks judges kernel.threads-max.
@@ -131,12 +159,14 @@ func grown(e Evidence) *census.PidsGroup {
 // pids makes the cause of a control group.
 func pids(e Evidence, at int) Cause {
 	s, g := e.State, e.State.Groups.Pids[at]
-	return Cause{
+	here := s.Observer.Group == g.Path || strings.HasPrefix(s.Observer.Group, g.Path+"/")
+	c := Cause{
 		ID: "cgroup-pids", Limit: g.Max, Used: g.Current, Where: g.MaxFile(),
 		Why: say("the control group %[1]s may have %[2]s tasks and has %[3]s, with those of the groups below it; this holds for root too",
-			"控制组 %[1]s 最多允许 %[2]s 个任务，现有 %[3]s 个（含其下各组）；对 root 同样有效", g.Path, g.Max, g.Current).and(runtimeSets(s, g.Path)),
+			"控制组 %[1]s 最多允许 %[2]s 个任务，现有 %[3]s 个（含其下各组）；对 root 同样有效", g.Path, g.Max, g.Current).and(runtimeSets(s, g.Path)).and(ours(s, here, g.Current, g.Max)),
 		Raise: raisePids(s, at),
 	}
+	return buried(s, c, func(d census.Dead) bool { return d.Below(g.Path) })
 }
 
 // runtimeSets says that the container runtime sets the limit of a group.
@@ -145,41 +175,4 @@ func runtimeSets(s census.Census, group string) Text {
 		return Text{}
 	}
 	return say("; the container runtime (%[1]s) sets it", "；由容器运行时（%[1]s）设置", s.Container)
-}
-
-// unexplained names what can give EAGAIN although no limit that can be read is used
-// up.
-func unexplained(e Evidence) (causes []Cause) {
-	s := e.State
-	if s.User.Exempt == "" && s.User.Processes.Soft.State == census.Exact {
-		c := nproc(e)
-		c.Certainty = MayBe
-		if !s.Namespaces.InitialPIDs || !s.Namespaces.InitialUsers {
-			c.Why = c.Why.and(say("; tasks of the same user in other containers count too, and are not seen here",
-				"；同一用户在其他容器中的任务也计入，而从这里看不到"))
-			causes = append(causes, c)
-		} else if e.Failure.Attempts == 0 || s.User.Processes.Soft.N <= 2*s.User.Tasks.N {
-			causes = append(causes, c)
-		}
-	}
-	if s.Groups.Hidden {
-		causes = append(causes, Cause{
-			ID: "cgroup-hidden", Certainty: MayBe, Where: "pids.max",
-			Why: say("a control group above those that this container shows may be full: that of the container, the pod or the service",
-				"在该容器中看不到的上层控制组（容器、Pod 或服务的控制组）可能已满"),
-			Raise: raiseOutside(s),
-		})
-	}
-	if e.Failure.Attempts == 0 {
-		return append(causes, Cause{
-			ID: "passing", Certainty: MayBe,
-			Why: say("limits were read only after the program had said so, and some of its threads may have ended by then (the machine now has %[1]s of %[2]s tasks)",
-				"各项限制在程序输出之后才读取，此时它的部分线程可能已结束（整机现有 %[1]s 个任务，上限 %[2]s）", s.Tasks.Count, s.Tasks.Max),
-		})
-	}
-	return append(causes, Cause{
-		ID: "passing", Certainty: MayBe,
-		Why: say("a limit was reached for a moment only: no limit that can be read is used up (the machine has %[1]s of %[2]s tasks). Or another thread of the program was in execve at that moment",
-			"某个限制只是瞬间达到，可读取的限制均未用尽（整机现有 %[1]s 个任务，上限 %[2]s）；也可能当时程序的另一线程正在执行 execve", s.Tasks.Count, s.Tasks.Max),
-	})
 }

@@ -3,6 +3,8 @@ package diagnose
 import (
 	"fmt"
 	"strings"
+
+	"github.com/mapstack/conformance/harness/foreign"
 )
 
 // Text is one sentence in each language.
@@ -20,28 +22,36 @@ func (t Text) In(l Language) string {
 }
 
 // say makes a sentence. Both formats get all arguments and take them by number.
-func say(english, chinese string, args ...any) Text {
-	return Text{English: fmt.Sprintf(english, args...), Chinese: fmt.Sprintf(chinese, args...)}
-}
+func say(english, chinese string, args ...any) Text { return Text{english, chinese}.with(args...) }
 
 // and appends to a sentence. Chinese has no spaces between words.
 func (t Text) and(more Text) Text {
-	if t.English != "" && more.English != "" && !strings.ContainsAny(more.English[:1], ";,") {
+	if t.English != "" && more.English != "" && !strings.ContainsAny(more.English[:1], ";,.") {
 		t.English += " "
 	}
 	return Text{English: t.English + more.English, Chinese: t.Chinese + more.Chinese}
 }
 
 // with fills formats with arguments. A Text among them is told in the language of the
-// format.
+// format. Strings and errors may hold what others chose, such as the name of a program:
+// they are made safe to show.
 func (t Text) with(args ...any) Text {
 	fill := func(format string, l Language) string {
 		in := make([]any, len(args))
 		for i, a := range args {
-			in[i] = a
-			if words, ok := a.(Text); ok {
-				in[i] = words.In(l)
+			switch a := a.(type) {
+			case Text:
+				in[i] = a.In(l)
+			case string:
+				in[i] = foreign.Text(a)
+			case error:
+				in[i] = foreign.Text(a.Error())
+			default:
+				in[i] = a
 			}
+		}
+		if len(in) == 0 {
+			return format
 		}
 		return fmt.Sprintf(format, in...)
 	}

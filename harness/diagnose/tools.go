@@ -2,7 +2,8 @@ package diagnose
 
 import (
 	"strconv"
-	"strings"
+
+	"github.com/mapstack/conformance/harness/foreign"
 )
 
 // tools returns commands that show the calls, for the tools that are installed.
@@ -10,11 +11,11 @@ func tools(installed func(string) bool, pid int, command []string) []string {
 	target, start := "-p "+strconv.Itoa(pid), "gdb -p "+strconv.Itoa(pid)
 	end := " -ex continue"
 	if len(command) > 0 {
-		target, start, end = "-- "+quoted(command), "gdb", " -ex run --args "+quoted(command)
+		target, start, end = "-- "+foreign.Shell(command...), "gdb", " -ex run --args "+foreign.Shell(command...)
 	}
 	var list []string
 	for _, t := range []struct{ name, command string }{
-		{"strace", "strace -f -e trace=clone,clone3,mmap " + target},
+		{"strace", "strace -f -e trace=process,memory " + target},
 		{"perf", "perf trace -e clone,clone3 " + target},
 		{"gdb", start + " -ex 'catch syscall clone' -ex 'catch syscall clone3'" + end},
 	} {
@@ -23,18 +24,4 @@ func tools(installed func(string) bool, pid int, command []string) []string {
 		}
 	}
 	return list
-}
-
-// quoted returns a command as a shell reads it.
-func quoted(command []string) string {
-	words := make([]string, len(command))
-	for i, w := range command {
-		if w == "" || strings.ContainsFunc(w, func(r rune) bool {
-			return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:,+-@%", r)
-		}) {
-			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-		words[i] = w
-	}
-	return strings.Join(words, " ")
 }

@@ -32,7 +32,7 @@ func (a afterwards) asked() bool { return a.from != "" || a.facts }
 // writeFacts writes the facts of this host.
 func (a afterwards) writeFacts(to io.Writer) error { return here().Write(to) }
 
-func here() aftermath.Facts { return aftermath.Here(os.DirFS("/"), aftermath.KernelLog, time.Now()) }
+func here() aftermath.Facts { return aftermath.Here(os.DirFS("/"), diagnose.KernelLog(), time.Now()) }
 
 // judge reads the log and writes the report.
 func (a afterwards) judge(in io.Reader, to io.Writer, language diagnose.Language, asJSON bool) error {

@@ -86,6 +86,7 @@ func (d diagnosis) run(cmd *cobra.Command, args []string) error {
 	s := diagnose.Session{
 		Root:      os.DirFS("/"),
 		Installed: func(tool string) bool { _, err := exec.LookPath(tool); return err == nil },
+		Log:       diagnose.KernelLog,
 		Tell:      func(r diagnose.Report) error { return d.tell(r, to, language) },
 	}
 	if d.pid != 0 {
@@ -129,6 +130,9 @@ func (d diagnosis) check(args []string) error {
 
 // tell writes the report where it was asked for.
 func (d diagnosis) tell(r diagnose.Report, to io.Writer, language diagnose.Language) error {
+	if d.output != "" {
+		r.Again = false // the file has the last report alone
+	}
 	return d.to(to, func(to io.Writer) error { return r.Write(to, language, d.json) })
 }
 

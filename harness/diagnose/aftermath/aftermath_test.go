@@ -279,9 +279,7 @@ func TestFactsSurviveTheWayToAnotherHost(t *testing.T) {
 		"sys/fs/cgroup/box/memory.max":    {Data: []byte("1000\n")},
 		"sys/fs/cgroup/box/memory.events": {Data: []byte("low 0\nhigh 0\nmax 2\noom 1\noom_kill 1\n")},
 	}
-	written := Here(root, func() (io.Reader, error) {
-		return strings.NewReader("6,1,1,-;cgroup: fork rejected by pids controller in /box\n"), nil
-	}, time.Unix(1795900000, 0))
+	written := Here(root, "<6>[1.0] cgroup: fork rejected by pids controller in /box\n", time.Unix(1795900000, 0))
 	if len(written.Full) != 1 || len(written.Killing) != 1 || len(written.Kernel) != 1 || written.Groups != 3 || written.Unknown["state"] == "" {
 		t.Fatalf("%+v", written)
 	}
@@ -301,7 +299,7 @@ func TestFactsSurviveTheWayToAnotherHost(t *testing.T) {
 			t.Errorf("%q is taken for facts", text)
 		}
 	}
-	if f := Here(fstest.MapFS{}, func() (io.Reader, error) { return nil, errors.New("forbidden") }, time.Now()); len(f.Unknown) != 3 {
+	if f := Here(fstest.MapFS{}, "", time.Now()); len(f.Unknown) != 3 {
 		t.Errorf("%+v", f.Unknown)
 	}
 }

@@ -51,9 +51,9 @@ const (
 	maxFull   = 16
 )
 
-// Here reads the facts of this host. Root is its root directory. kernelLog opens the
-// kernel's log.
-func Here(root fs.FS, kernelLog func() (io.Reader, error), now time.Time) Facts {
+// Here reads the facts of this host. Root is its root directory. kernelLog is
+// the end of the kernel's log, "" for one that may not be read.
+func Here(root fs.FS, kernelLog string, now time.Time) Facts {
 	f := Facts{Schema: Schema, Architecture: runtime.GOARCH, Taken: now.UTC().Truncate(time.Second), Unknown: map[string]string{}}
 	var err error
 	if f.State, err = census.Take(root, os.Getpid(), os.Getpid()); err != nil {
@@ -62,15 +62,14 @@ func Here(root fs.FS, kernelLog func() (io.Reader, error), now time.Time) Facts 
 	if err := f.walk(root); err != nil {
 		f.Unknown["groups"] = err.Error()
 	}
-	log, err := kernelLog()
-	if err == nil {
-		var told Log
-		told, err = Read(log, f.Table())
-		f.Kernel = told.Words
+	if kernelLog == "" {
+		f.Unknown["kernelLog"] = "it may not be read; root may"
 	}
+	log, err := Read(strings.NewReader(kernelLog), f.Table())
 	if err != nil {
 		f.Unknown["kernelLog"] = err.Error()
 	}
+	f.Kernel = log.Words
 	return f
 }
 

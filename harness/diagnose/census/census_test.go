@@ -24,8 +24,9 @@ func recorded() fstest.MapFS {
 		"proc/90/status":         "Name:\tlate\nUid:\t1001\t1001\t1001\t1001\nThreads:\t2\n",
 		"proc/400/status":        "Name:\thigh\nUid:\t0\t0\t0\t0\nThreads:\t1\n",
 		"proc/95/status":         "Name:\tdone\nState:\tZ (zombie)\nPPid:\t80\nTracerPid:\t0\nUid:\t1000\t1000\t1000\t1000\nThreads:\t1\n",
-		"proc/95/task/95/cgroup": "0::/system.slice/app.service\n",
+		"proc/95/cgroup":         "0::/system.slice/app.service\n",
 		"proc/96/status":         "Name:\ttraced\nState:\tZ (zombie)\nPPid:\t80\nTracerPid:\t70\nUid:\t1001\t0\t0\t0\nThreads:\t1\n",
+		"proc/self/cgroup":       "0::/user.slice\n",
 		"proc/self/status":       "Name:\tmapstack\nUid:\t0\t0\t0\t0\nThreads:\t9\nCapEff:\t000001ffffffffff\n",
 		"proc/70/limits":         "Limit                     Soft Limit           Hard Limit           Units     \nMax data size             unlimited            unlimited            bytes     \nMax stack size            8388608              unlimited            bytes     \nMax open files            1024                 4096                 files     \nMax processes             20                   4096                 processes \nMax address space         1048576              unlimited            bytes     \n",
 		"proc/70/task/71/stat":   "71 (a) b) R " + strings.Repeat("0 ", 37) + "6 0 0\n",
@@ -116,7 +117,7 @@ func TestEveryLimitIsRead(t *testing.T) {
 		Namespaces: Namespaces{InitialPIDs: true, InitialUsers: true, PIDDepth: 1, Max: map[string]Amount{"user": Known(900)}},
 		Kernel:     "6.1.0-50-amd64",
 		Modules:    []string{"capability", "yama"},
-		Observer:   Observer{Tasks: Known(9), SeesAll: true},
+		Observer:   Observer{Tasks: Known(9), Group: "/sys/fs/cgroup/user.slice", SeesAll: true},
 	}
 	// 26 tasks are listed. Of these 1, 70, 80, 90, 95 and 96 have numbers below Reserved.
 	got, _ := json.MarshalIndent(c, "", " ")
@@ -217,7 +218,7 @@ func TestWhatCannotBeReadIsSaid(t *testing.T) {
 		}
 		// These may be missing: namespaces, other programs, and files of groups without
 		// a limit.
-		quiet := []string{"/ns/", "/status", "pids.max", "memory.max", "/fd/", "proc/95/"}
+		quiet := []string{"/ns/", "/status", "pids.max", "memory.max", "/fd/", "proc/95/", "proc/self/cgroup"}
 		if len(c.Unknown) == 0 && !slices.ContainsFunc(quiet, func(s string) bool { return strings.Contains(name, s) }) {
 			t.Errorf("without %s nothing is unknown", name)
 		}
@@ -300,6 +301,18 @@ func TestTheDeadAreCountedByParent(t *testing.T) {
 	}
 	dead := take(t, tree).Tasks.Dead
 	if len(dead) != 12 || dead[0].Parent != 80 || dead[0].Name != "other" || dead[0].Count != 30 || dead[0].Group != "" {
+		t.Errorf("%+v", dead)
+	}
+}
+
+// TestTheDeadCountInTheirParentsGroup fails if a process that has ended is counted in the
+// highest group, which version 1 shows for all of them.
+func TestTheDeadCountInTheirParentsGroup(t *testing.T) {
+	tree := recorded()
+	put(tree, "proc/self/mountinfo", "1 1 0:1 / /cg/pids rw - cgroup cgroup rw,pids\n")
+	put(tree, "proc/95/cgroup", "8:pids:/\n")
+	put(tree, "proc/80/cgroup", "8:pids:/a/b\n")
+	if dead := take(t, tree).Tasks.Dead; len(dead) != 1 || dead[0].Group != "/cg/pids/a/b" || !dead[0].Below("/cg/pids/a") || dead[0].Below("/cg/pids/a/bc") {
 		t.Errorf("%+v", dead)
 	}
 }

@@ -2,6 +2,8 @@ package census
 
 import (
 	"cmp"
+	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 )
@@ -27,7 +29,7 @@ const maxDead = 16
 
 // dead collects processes that have ended, by parent, user and group.
 type dead struct {
-	reader
+	root    fs.FS
 	mounted []hierarchy
 	all     []Dead
 }
@@ -38,11 +40,7 @@ func (d *dead) add(p process) {
 	if p.state != "Z" || p.threads > 1 || p.tracer != 0 {
 		return
 	}
-	own := reader{root: d.root, pid: p.pid, tid: p.pid}
-	one := Dead{Parent: p.parent, User: p.user}
-	if dirs, _, err := own.place(d.mounted, "pids"); err == nil {
-		one.Group = dirs[0]
-	}
+	one := Dead{Parent: p.parent, User: p.user, Group: d.groupOf(p)}
 	for i, known := range d.all {
 		if known.Parent == one.Parent && known.User == one.User && known.Group == one.Group {
 			d.all[i].Count++
@@ -51,6 +49,23 @@ func (d *dead) add(p process) {
 	}
 	one.Count = 1
 	d.all = append(d.all, one)
+}
+
+// groupOf returns the group that a dead process counts in. Version 1 shows the highest
+// group for it, whatever it counts in: its parent's is the likely one.
+func (d *dead) groupOf(p process) string {
+	of := func(pid int) (dirs []string, version int) {
+		dirs, version, _ = place(d.root, fmt.Sprintf("proc/%d/cgroup", pid), d.mounted, "pids")
+		return dirs, version
+	}
+	dirs, version := of(p.pid)
+	if version == 1 && len(dirs) == 1 {
+		dirs, _ = of(p.parent)
+	}
+	if len(dirs) == 0 {
+		return ""
+	}
+	return dirs[0]
 }
 
 // most returns the largest kinds, with the names of the parents.

@@ -75,6 +75,18 @@ func (g MemoryGroup) Again(root fs.FS) (MemoryGroup, bool) {
 	return now, true
 }
 
+// GroupsOf reads the control groups of a thread, and nothing else of it.
+func GroupsOf(root fs.FS, pid, tid int) Groups {
+	return reader{root: root, pid: pid, tid: tid, unknown: map[string]string{}}.groups()
+}
+
+// GroupNames returns what /proc says of the groups of a thread, "" if it cannot be
+// read. It changes when the thread is moved.
+func GroupNames(root fs.FS, pid, tid int) string {
+	text, _ := fs.ReadFile(root, reader{pid: pid, tid: tid}.inThread("cgroup"))
+	return string(text)
+}
+
 func (r reader) groups() (g Groups) {
 	mounted, err := hierarchies(r.root)
 	if err != nil {

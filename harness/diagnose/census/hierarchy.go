@@ -40,7 +40,12 @@ func hierarchies(root fs.FS) (all []hierarchy, err error) {
 // place finds the folders of the thread's groups under a controller, from its own
 // group to the highest one that can be seen.
 func (r reader) place(mounted []hierarchy, controller string) (dirs []string, version int, err error) {
-	own, version, err := r.ownGroup(controller)
+	return place(r.root, r.inThread("cgroup"), mounted, controller)
+}
+
+// place does the same for the groups that a file names.
+func place(root fs.FS, file string, mounted []hierarchy, controller string) (dirs []string, version int, err error) {
+	own, version, err := ownGroup(root, file, controller)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -68,11 +73,11 @@ var (
 	errElsewhere  = errors.New("the control group is not mounted where this program sees it")
 )
 
-// ownGroup reads the name of the thread's group. A controller that version 1 has
-// is not in version 2.
-func (r reader) ownGroup(controller string) (name string, version int, err error) {
+// ownGroup reads the name of a group from a file such as /proc/PID/cgroup. A
+// controller that version 1 has is not in version 2.
+func ownGroup(root fs.FS, file, controller string) (name string, version int, err error) {
 	var one, two string
-	err = lines(r.root, r.inThread("cgroup"), func(line string) bool {
+	err = lines(root, file, func(line string) bool {
 		f := strings.SplitN(line, ":", 3)
 		switch {
 		case len(f) != 3:

@@ -36,6 +36,10 @@ func (r reader) observer() (o Observer) {
 		return false
 	})
 	o.SeesAll = o.SeesAll || !r.hidesProcesses()
+	mounted, _ := hierarchies(r.root)
+	if dirs, _, err := place(r.root, "proc/self/cgroup", mounted, "pids"); err == nil {
+		o.Group = dirs[0]
+	}
 	return o
 }
 

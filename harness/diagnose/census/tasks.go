@@ -66,7 +66,7 @@ func (r reader) count(c *Census, user uint32) {
 	entries, err := fs.ReadDir(r.root, "proc")
 	var every, of uint64
 	mounted, _ := hierarchies(r.root)
-	ended := dead{reader: r, mounted: mounted}
+	ended := dead{root: r.root, mounted: mounted}
 	for _, e := range entries {
 		pid, bad := strconv.Atoi(e.Name())
 		if bad != nil {

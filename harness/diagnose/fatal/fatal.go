@@ -49,7 +49,7 @@ type Reader struct {
 const (
 	// maxLine bounds how much of a line is kept, bytes; the longest text has 120.
 	maxLine = 512
-	// maxTexts bounds how many texts are kept.
+	// maxTexts bounds how many texts are kept until they are taken.
 	maxTexts = 16
 )
 
@@ -78,12 +78,12 @@ func (r *Reader) finish() {
 	r.line = r.line[:0]
 }
 
-// Last returns the last text so far. A line counts once its end was read.
-func (r *Reader) Last() (Text, bool) {
-	if len(r.found) == 0 {
-		return Text{}, false
-	}
-	return r.found[len(r.found)-1], true
+// Take returns the texts that were found since the last call. A line counts once its
+// end was read.
+func (r *Reader) Take() []Text {
+	found := r.found
+	r.found = nil
+	return found
 }
 
 // Recognise reads one line. A text may follow the time of a logger, or the name of a

@@ -1,6 +1,7 @@
 package fatal
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -38,8 +39,11 @@ func TestTheRuntimesOwnWordsAreRecognised(t *testing.T) {
 				}
 				rest = rest[n:]
 			}
-			if got, ok := r.Last(); !ok || got != c.want {
+			if got := r.Take(); len(got) != 1 || got[0] != c.want {
 				t.Errorf("%q by %d: %+v", c.text, cut, got)
+			}
+			if again := r.Take(); len(again) != 0 {
+				t.Errorf("%q by %d: %+v is taken twice", c.text, cut, again)
 			}
 		}
 	}
@@ -53,7 +57,7 @@ func TestOtherTextIsNot(t *testing.T) {
 	} {
 		var r Reader
 		_, _ = r.Write([]byte(text))
-		if got, ok := r.Last(); ok {
+		if got := r.Take(); len(got) > 0 {
 			t.Errorf("%.40q: %+v", text, got)
 		}
 	}
@@ -69,13 +73,11 @@ func FuzzReader(f *testing.F) {
 			_, _ = pieces.Write(rest[:n])
 			rest = rest[n:]
 		}
-		one, ok := whole.Last()
-		two, ok2 := pieces.Last()
-		if one != two || ok != ok2 {
-			t.Errorf("%+v in one piece, %+v in pieces of %d", one, two, int(cut)+1)
-		}
 		if len(whole.line) > maxLine || len(whole.found) > maxTexts {
 			t.Errorf("%d bytes and %d texts are kept", len(whole.line), len(whole.found))
+		}
+		if one, two := whole.Take(), pieces.Take(); !slices.Equal(one, two) {
+			t.Errorf("%+v in one piece, %+v in pieces of %d", one, two, int(cut)+1)
 		}
 	})
 }

@@ -1,0 +1,36 @@
+package diagnose
+
+import (
+	"path"
+	"slices"
+)
+
+// client is a program that has others start the programs it is asked to start.
+type client struct {
+	names []string
+	look  string // the command that diagnoses such a program
+}
+
+// clients are known by the name of their file.
+var clients = []client{
+	{[]string{"docker", "nerdctl"}, "mapstack diagnose --pid $(docker inspect -f '{{.State.Pid}}' CONTAINER)"},
+	{[]string{"podman"}, "mapstack diagnose --pid $(podman inspect -f '{{.State.Pid}}' CONTAINER)"},
+	{[]string{"crictl"}, "mapstack diagnose --pid $(crictl inspect -o go-template --template '{{.info.pid}}' CONTAINER)"},
+	{[]string{"kubectl", "oc"}, "kubectl debug -it POD --image=IMAGE --target=CONTAINER --profile=sysadmin -- mapstack diagnose --pid 1"},
+	{[]string{"lxc", "incus"}, "mapstack diagnose --pid $(lxc info CONTAINER | awk '/^PID/ {print $2}')"},
+	{[]string{"systemctl", "systemd-run", "service"}, "mapstack diagnose --pid $(systemctl show -P MainPID UNIT)"},
+	{[]string{"machinectl"}, "mapstack diagnose --pid $(machinectl show -P Leader MACHINE)"},
+	{[]string{"ssh"}, "ssh HOST mapstack diagnose -- PROGRAM"},
+}
+
+// clientOf returns the client that a command is, nil for other programs.
+func clientOf(command []string) *client {
+	if len(command) == 0 {
+		return nil
+	}
+	i := slices.IndexFunc(clients, func(c client) bool { return slices.Contains(c.names, path.Base(command[0])) })
+	if i < 0 {
+		return nil
+	}
+	return &clients[i]
+}
