@@ -297,6 +297,15 @@ func (s *scene) read(name string) {
 	}
 }
 
+// named returns the causes of the report.
+func (s *scene) named() string {
+	var list []string
+	for _, c := range s.said.Causes {
+		list = append(list, fmt.Sprintf("%s %s", c.Certainty, c.ID))
+	}
+	return strings.Join(list, ", ")
+}
+
 // wrong compares the report with what it must say.
 func (s *scene) wrong() (list []string) {
 	w, said := s.want, s.said

@@ -115,7 +115,8 @@ func (c *compiler) findC() (missing string) {
 		if err != nil {
 			return err.Error()
 		}
-		names = []string{rec.GNU + "-gcc", rec.GNU + "-gcc-12", rec.GNU + "-gcc-14"}
+		target := rec.Uname + "-linux-gnu"
+		names = []string{target + "-gcc", target + "-gcc-12", target + "-gcc-14"}
 	}
 	for _, name := range names {
 		path, err := exec.LookPath(name)
