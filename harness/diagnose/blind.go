@@ -98,7 +98,9 @@ func keptByNamespace(e Evidence) (Cause, bool) {
 			run(say("in the shell that makes the namespace (unshare, podman, bwrap), before it does", "在创建命名空间（unshare、podman、bwrap）的 shell 中，创建之前"), "ulimit -Su $(ulimit -Hu)"),
 		}}
 	if e.Kept.State == census.Exact {
-		c.Certainty = Is
+		if s.User.Tasks.AtLeast(e.Kept) {
+			c.Certainty = Is
+		}
 		c.Why = c.Why.and(say("; it was %[1]s", "；当时为 %[1]s", e.Kept))
 	}
 	return c, true
@@ -112,6 +114,14 @@ func before514(kernel string) bool {
 // numbersUnseen judges kernel.pid_max of another PID namespace. Before 6.14 there was one
 // for the whole machine.
 func numbersUnseen(s census.Census) (Cause, bool) {
+	numbers := s.Tasks.PIDMax
+	numbers.N -= min(numbers.N, census.Reserved)
+	if !s.Namespaces.InitialPIDs && s.Unknown["ns/pid"] == "" && s.Tasks.Count.AtLeast(numbers) {
+		return Cause{ID: "pid-max-unseen", Certainty: MayBe, Limit: s.Tasks.PIDMax, Used: s.Tasks.Count, Where: "/proc/sys/kernel/pid_max",
+			Why: say("the program is in a PID namespace, and each task has a number in those around it too; there kernel.pid_max (%[1]s) may be used up: the machine has %[2]s tasks",
+				"程序位于 PID 命名空间中，每个任务在其外层各命名空间中也各占一个编号；外层的编号（kernel.pid_max 为 %[1]s）可能已用尽：整机有 %[2]s 个任务", s.Tasks.PIDMax, s.Tasks.Count),
+			Raise: []Remedy{sysctl("kernel.pid_max", 4<<20)}}, true
+	}
 	if !s.Namespaces.ElsewherePIDs {
 		return Cause{}, false
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// client is a program that has others start the programs it is asked to start.
+// client is a program that may have a daemon start the programs it is asked to start.
 type client struct {
 	names []string
 	look  string // the command that diagnoses such a program

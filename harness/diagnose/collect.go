@@ -29,7 +29,7 @@ func (j *journal) evidence(a watch.Attempt, want Want) *Evidence {
 // blank makes evidence that knows its failure alone.
 func (j *journal) blank(f Failure) *Evidence {
 	m := j.kernel.Map
-	e := &Evidence{Failure: f, Before: j.before, Map: Flags{m.Stack, m.Locked, m.Fixed}}
+	e := &Evidence{Failure: f, Before: j.before, Map: Flags{m.Stack, m.Locked, m.Fixed}, Rlimit: j.kernel.Rlimit, Setters: j.setters}
 	e.Before.Groups.Pids, e.Before.Groups.Memory = j.baseline.pids, j.baseline.memory
 	return e
 }

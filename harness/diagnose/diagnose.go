@@ -41,7 +41,7 @@ type session struct {
 	Session
 	journal *journal
 	command []string
-	told    *wrong // what was told last
+	told    any // the story that was told last; see storyOf
 	verdict string
 	tellErr error
 	needs   []Text
@@ -75,6 +75,11 @@ func (s Session) Run(ctx context.Context, c watch.Command) (Outcome, error) {
 		return Outcome{}, err
 	}
 	status, err := watch.Run(ctx, c, d.options())
+	if errors.Is(err, syscall.ENOEXEC) {
+		// A script without #!: shells and execvp(3) run it by sh.
+		c.Path, c.Args = "/bin/sh", append([]string{"sh", c.Path}, c.Args[1:]...)
+		status, err = watch.Run(ctx, c, d.options())
+	}
 	if errors.Is(err, watch.ErrForbidden) {
 		d.needs = needs(s.Root, 0, absolute(c.Path), err)
 		d.journal.heardOnly = true
@@ -122,16 +127,28 @@ func (d *session) ended(status syscall.WaitStatus) {
 	}
 }
 
+// storyOf returns what a report is about, nil for one without a story. Reports with equal
+// ones say the same.
+func (d *session) storyOf(r Report) any {
+	if w := d.journal.wrong(); w != nil {
+		return *w
+	}
+	if r.Verdict == "unknown" && len(r.Needs) == 0 {
+		return r.Causes[0].ID // it stands still
+	}
+	return nil
+}
+
 // tell makes the report and passes it to Tell. What was told before is not told again
 // at length.
 func (d *session) tell(status syscall.WaitStatus, ended bool) {
-	r, w := d.reportOf(status, ended), d.journal.wrong()
-	same := w != nil && d.told != nil && *w == *d.told
-	if same && !ended {
+	r := d.reportOf(status, ended)
+	story := d.storyOf(r)
+	r.Again = story != nil && story == d.told
+	if r.Again && !ended {
 		return
 	}
-	r.Again = same
-	d.told = w
+	d.told = story
 	d.verdict = r.Verdict
 	d.tellErr = errors.Join(d.tellErr, d.Tell(r))
 }

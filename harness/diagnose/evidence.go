@@ -5,6 +5,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
 	"github.com/mapstack/conformance/harness/diagnose/filter"
+	"github.com/mapstack/conformance/poc/abi"
 )
 
 // Failure is a call that was refused.
@@ -71,6 +72,9 @@ type Evidence struct {
 	Filters Filters
 	// Map are the flags of mappings on this architecture that a judgement asks for.
 	Map Flags
+	// Rlimit are the numbers of resource limits, and Setters who set some of them.
+	Rlimit  abi.Rlimit
+	Setters []Setter
 	// Kept is the RLIMIT_NPROC that the program's user namespace was made with, if
 	// that was seen.
 	Kept census.Amount

@@ -11,6 +11,7 @@ import (
 // the architecture does not notice a failed clone. The client is the program that has
 // others start programs; nil for all others.
 func (r *Report) explain(hangs bool, c *client) {
+	r.partly = blind(r.Gaps) || c != nil
 	var t Text
 	switch {
 	case r.Failure != nil:
@@ -155,7 +156,7 @@ func (r *Report) outcome() Text {
 		return t
 	case r.Verdict == "exhausted", r.Verdict == "unknown":
 		return say("Nothing was refused while it was watched.", "在跟踪期间没有请求被拒绝。")
-	case r.Verdict == "fine" && blind(r.Gaps):
+	case r.Verdict == "fine" && r.partly:
 		return say("No thread and no process was refused to what was watched.", "在被跟踪的范围内，没有创建线程或进程的请求被拒绝。")
 	case r.Verdict == "fine":
 		return say("No thread and no process was refused.", "没有创建线程或进程的请求被拒绝。")
@@ -228,5 +229,5 @@ func (c *client) sentence(r Report) Text {
 	if c == nil || r.Verdict != "fine" && r.Said == nil {
 		return Text{}
 	}
-	return say("%[1]s has its program started by others, who were not watched: %[2]s.", "%[1]s 由其他进程启动程序，后者未被跟踪：%[2]s。", c.names[0], c.look)
+	return say("What %[1]s starts may run below a daemon, which was not watched. To watch it: %[2]s.", "%[1]s 启动的程序可能运行在守护进程之下，未被跟踪。要跟踪它：%[2]s。", c.names[0], c.look)
 }

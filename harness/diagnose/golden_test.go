@@ -120,6 +120,81 @@ func told(t *testing.T) (all []named) {
 	return all
 }
 
+// stories are what the journal tells of more than one event.
+func stories(t *testing.T) (all []named) {
+	for _, c := range []struct {
+		name    string
+		events  func(d *session)
+		status  syscall.WaitStatus
+		running bool
+	}{
+		{name: "recovered, and failed", events: func(d *session) {
+			d.journal.Attempt(clone(again), watch.Thread{})
+			d.journal.Attempt(clone(0), watch.Thread{})
+		}, status: exited(8)},
+		{name: "memory, and failed", events: func(d *session) { d.journal.Attempt(call("mprotect", 3, nomem), watch.Thread{}) }, status: exited(3)},
+		{name: "a sandbox that does without", events: func(d *session) { d.journal.Attempt(call("clone", newUsers|17, full28), watch.Thread{}) }},
+		{name: "flags that cannot be read", events: func(d *session) {
+			a := call("clone3", 0, again)
+			a.Unread, a.ABI = true, "386"
+			d.journal.Attempt(a, watch.Thread{})
+		}, status: exited(3)},
+		{name: "execve", events: func(d *session) {
+			a := call("execve", 0, again)
+			a.Path = "/bin/true"
+			d.journal.Attempt(a, watch.Thread{})
+		}, status: exited(126)},
+		{name: "many others", events: func(d *session) {
+			for pid := range 6 {
+				a := clone(again)
+				a.PID, a.TID = 80+pid, 80+pid
+				d.journal.Attempt(a, watch.Thread{})
+			}
+			d.journal.Attempt(watch.Attempt{Call: "clone", PID: 80, TID: 80, Flags: goThread}, watch.Thread{})
+			d.journal.Died(killed(90, syscall.SIGSYS), watch.Thread{})
+		}, status: exited(2)},
+		{name: "a child that a filter ended", events: func(d *session) {
+			death := killed(70, syscall.SIGSYS)
+			a := call("clone3", goThread, 0)
+			death.TID, death.Call = 70, &a
+			d.journal.Attempt(call("seccomp", 0, 0), watch.Thread{})
+			d.journal.Died(death, watch.Thread{})
+			d.journal.Died(killed(70, syscall.SIGSYS), watch.Thread{})
+		}},
+		{name: "a thread that a filter ended", events: func(d *session) {
+			death := killed(70, syscall.SIGSYS)
+			a := call("", 0, 0)
+			a.Number = 39
+			death.TID, death.Call = 71, &a
+			d.journal.launched = true
+			d.journal.Died(death, watch.Thread{})
+		}, running: true},
+		{name: "words that are passed on", events: func(d *session) {
+			d.command = []string{"docker", "run", "x"}
+			d.journal.Wrote(70, []byte("runtime/cgo: pthread_create failed: Operation not permitted\n"))
+		}, status: exited(2)},
+		{name: "a client", events: func(d *session) { d.command = []string{"podman", "start", "x"} }},
+		{name: "what was not watched", events: func(d *session) {
+			for i, reason := range []watch.Reason{watch.ForeignABI, watch.Before, watch.Left, watch.Left, watch.Kept, watch.Untraced, watch.SetUser, watch.Tracer} {
+				d.journal.Unwatched(watch.Gap{PID: 80 + i, Reason: reason, Detail: "/bin/x"})
+			}
+		}},
+		{name: "told before", events: func(d *session) {
+			d.journal.Attempt(clone(again), watch.Thread{})
+			d.Tell = func(Report) error { return nil }
+			d.tell(0, false)
+		}, status: exited(2)},
+	} {
+		d := keeper(t)
+		c.events(d)
+		r := d.reportOf(c.status, !c.running)
+		r.Again = d.told != nil
+		all = append(all, named{c.name, r})
+	}
+	oom := &Death{PID: 70, Signal: 9, state: roomy().State, machine: true, logged: true}
+	return append(all, named{"OOM", Report{Verdict: "refused", Death: oom, Causes: []Cause{oom.cause()}}})
+}
+
 // forbidden are the reasons why a program may not be traced.
 func forbidden() (all []named) {
 	for _, c := range []struct {
@@ -127,10 +202,12 @@ func forbidden() (all []named) {
 		pid                   int
 	}{
 		{"nothing known", "0", "", "", 0},
+		{"a thread of the kernel", "0", "CapEff:\tffffffff\n", "State:\tS\n", 70},
+		{"a process that has ended", "0", "CapEff:\tffffffff\n", "State:\tZ\nPPid:\t60\n", 70},
 		{"Yama 1", "1", "CapEff:\t0\n", "", 70},
 		{"Yama 2", "2", "CapEff:\t0\n", "", 0},
 		{"Yama 3", "3", "CapEff:\tffffffff\n", "", 0},
-		{"another user and tracer", "0", "Uid:\t1000\nCapEff:\t0\n", "Uid:\t0\nTracerPid:\t99\n", 70},
+		{"another user and tracer", "0", "Uid:\t1000\nCapEff:\t0\n", "VmSize:\t9\nUid:\t0\nTracerPid:\t99\n", 70},
 		{"mapstack in a container, traced", "0", "Seccomp:\t2\nTracerPid:\t98\n", "", 0},
 	} {
 		root := fstest.MapFS{
@@ -148,7 +225,7 @@ func everyReport(t *testing.T) (all []named) {
 	for _, c := range judgements {
 		all = append(all, judged(c.name, c.spoil))
 	}
-	return append(append(append(all, contained()...), told(t)...), forbidden()...)
+	return append(append(append(all, contained()...), told(t)...), append(stories(t), forbidden()...)...)
 }
 
 // golden compares what was written with a file of testdata.

@@ -36,7 +36,8 @@ type journal struct {
 	baseline  baseline
 	censuses  map[kind]*pace
 	readers   map[int]*fatal.Reader
-	installer []int                 // processes that installed seccomp filters
+	installer []int // processes that installed seccomp filters
+	setters   []Setter
 	kept      map[int]census.Amount // RLIMIT_NPROC of processes that made a user namespace
 
 	order    int
@@ -78,11 +79,20 @@ func (j *journal) Started(pid int) {
 	// Without a census the program has ended already, or /proc is not there.
 	j.before, _ = census.Take(j.root, pid, pid)
 	j.baseline.add(j.before.Groups)
+	if j.standsStill() {
+		j.alarm.Reset(patience)
+	}
+}
+
+// standsStill reports that the whole program stood still when it was attached to.
+func (j *journal) standsStill() bool {
+	_, is := still(j.before)
+	return is && !j.launched
 }
 
 // Woke is called patience after something went wrong: some programs hang then.
 func (j *journal) Woke() {
-	if j.wrong() != nil {
+	if j.wrong() != nil || j.standsStill() {
 		j.report()
 	}
 }
@@ -125,6 +135,8 @@ func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 // succeeded notes what a call that succeeded makes up for, and what it changes.
 func (j *journal) succeeded(a watch.Attempt, want Want) {
 	switch {
+	case a.Call == "setrlimit" || a.Call == "prlimit64":
+		j.set(a)
 	case a.Call == "seccomp":
 		j.installer = append(j.installer, a.PID)
 	case want == Namespace && a.Flags&newUsers != 0:

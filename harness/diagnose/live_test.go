@@ -63,8 +63,12 @@ func diagnosing() {
 		fmt.Printf("REPORT %s\n", b)
 		return err
 	}}
+	path := "/proc/self/exe"
+	if os.Getenv(roleKey) == "script" {
+		path = os.Getenv(argKey)
+	}
 	o, err := s.Run(context.Background(), watch.Command{
-		Path: "/proc/self/exe", Args: []string{"child"}, Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stderr, os.Stderr},
+		Path: path, Args: []string{"child", "7"}, Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stderr, os.Stderr},
 	})
 	must(err)
 	fmt.Printf("STATUS %d\n", o.Status)
@@ -365,6 +369,16 @@ func TestWithoutTracingItsWordsAreRead(t *testing.T) {
 	}
 	if d = diagnoseAs(t, "trace", "crowd", ""); d.Verdict != "unknown" || d.status != 0 {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestAScriptWithoutAShellIsRun fails if a script without #! is no program, though every
+// shell runs it.
+func TestAScriptWithoutAShellIsRun(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "script")
+	must(os.WriteFile(file, []byte("exit $1\n"), 0o755))
+	if d := diagnoseRole(t, "script", file); d.status.ExitStatus() != 7 {
+		t.Errorf("%s", d)
 	}
 }
 

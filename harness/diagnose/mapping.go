@@ -1,6 +1,11 @@
 package diagnose
 
-import "github.com/mapstack/conformance/harness/diagnose/census"
+import (
+	"slices"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/diagnose/census"
+)
 
 // memory judges memory that was refused.
 func memory(e Evidence) []Cause {
@@ -35,14 +40,36 @@ func full(e Evidence) []Cause {
 		}
 		return causes
 	}
-	m := e.State.Memory
 	if e.State.PID == 0 {
 		return unseen(e)
 	}
-	return []Cause{{ID: "memory", Certainty: MayBe, Used: m.Available,
-		Why: say("no limit of the program is reached; the machine has %[1]s bytes available, and refused %[2]d at once (vm.overcommit_memory is %[3]s)",
-			"程序的各项限制均未达到；整机可用内存 %[1]s 字节，拒绝了一次分配 %[2]d 字节的请求（vm.overcommit_memory 为 %[3]s）",
-			m.Available, e.Failure.Length, m.Overcommit)}}
+	return []Cause{unexplainedMemory(e)}
+}
+
+// unexplainedMemory says what is known where no limit that can be read is reached.
+func unexplainedMemory(e Evidence) Cause {
+	s, m := e.State.Space, e.State.Memory
+	why := say("no limit of the program that can be read is reached; the machine has %[1]s bytes available, and refused %[2]d at once (vm.overcommit_memory is %[3]s)",
+		"可读取的程序限制均未达到；整机可用内存 %[1]s 字节，拒绝了一次 %[2]d 字节的请求（vm.overcommit_memory 为 %[3]s）", m.Available, e.Failure.Length, m.Overcommit)
+	var unread []string
+	for _, limit := range []struct {
+		name string
+		of   []census.Amount
+	}{
+		{"RLIMIT_AS", []census.Amount{s.Limit.Soft, s.Size}}, {"RLIMIT_DATA", []census.Amount{s.DataLimit.Soft, s.Data}},
+		{"vm.max_map_count", []census.Amount{s.MaxMappings, s.Mappings}}, {"vm.overcommit_memory", []census.Amount{m.Overcommit}},
+	} {
+		if slices.ContainsFunc(limit.of, func(a census.Amount) bool { return a.State == census.Unread }) {
+			unread = append(unread, limit.name)
+		}
+	}
+	if len(unread) > 0 {
+		why = why.and(say("; these cannot be read from here: %[1]s", "；从这里无法读取：%[1]s", strings.Join(unread, ", ")))
+	}
+	if e.Failure.Call == "mprotect" {
+		why = why.and(say("; mprotect also gives this error for a range that is not mapped", "；对未映射的范围，mprotect 也返回该错误"))
+	}
+	return Cause{ID: "memory", Certainty: MayBe, Used: m.Available, Why: why}
 }
 
 // over reports whether length bytes more would exceed a limit.
@@ -71,7 +98,7 @@ func hugeStack(e Evidence) (Cause, bool) {
 	alike := asked+page >= size.N && asked <= size.N+16*page
 	return Cause{ID: "rlimit-stack", Limit: size, Where: "RLIMIT_STACK",
 		Why: say("RLIMIT_STACK (ulimit -s) is %[1]s bytes, and C libraries make the stack of each thread as large as that; the call asked for %[2]d",
-			"RLIMIT_STACK（ulimit -s）为 %[1]s 字节，C 库为每个线程创建同样大的栈；该调用请求 %[2]d 字节", size, asked),
+			"RLIMIT_STACK（ulimit -s）为 %[1]s 字节，C 库为每个线程创建同样大的栈；该调用请求 %[2]d 字节", size, asked).and(e.setter(e.Rlimit.Stack, size)),
 		Raise: []Remedy{run(before(), "ulimit -s 8192")},
 	}, size.State == census.Exact && size.N >= hugeStackSize && alike
 }
@@ -80,7 +107,7 @@ func rlimitAS(e Evidence) (Cause, bool) {
 	s := e.State.Space
 	return Cause{ID: "rlimit-as", Limit: s.Limit.Soft, Used: s.Size, Where: "RLIMIT_AS",
 		Why: say("RLIMIT_AS lets the program have %[1]s bytes of address space, and it has %[2]s", "RLIMIT_AS 只允许程序使用 %[1]s 字节的地址空间，现已使用 %[2]s 字节", s.Limit.Soft, s.Size).
-			and(needed(e, s.Size, s.Limit.Soft)).and(say("; a Go program reserves far more address space than it uses", "；Go 程序预留的地址空间远多于实际使用的内存")),
+			and(needed(e, s.Size, s.Limit.Soft)).and(e.setter(e.Rlimit.AS, s.Limit.Soft)).and(say("; a Go program reserves far more address space than it uses", "；Go 程序预留的地址空间远多于实际使用的内存")),
 		Raise: raise{"as", "v", "LimitAS", 1024, s.Limit}.to(e.State, max(double(s.Limit.Soft.N), double(s.Size.N+e.Failure.Length))),
 	}, e.Failure.Call != "mprotect" && over(s.Size, e.Failure.Length, s.Limit.Soft)
 }
@@ -109,7 +136,7 @@ func rlimitData(e Evidence) (Cause, bool) {
 	return Cause{ID: "rlimit-data", Limit: s.DataLimit.Soft, Used: s.Data, Where: "RLIMIT_DATA",
 		Why: say("RLIMIT_DATA lets the program have %[1]s bytes of private writable memory, and it has %[2]s",
 			"RLIMIT_DATA 只允许程序拥有 %[1]s 字节的私有可写内存，现有 %[2]s 字节", s.DataLimit.Soft, s.Data).
-			and(needed(e, s.Data, s.DataLimit.Soft)).and(say("; the stacks of threads count too", "；线程的栈也计入")),
+			and(needed(e, s.Data, s.DataLimit.Soft)).and(e.setter(e.Rlimit.Data, s.DataLimit.Soft)).and(say("; the stacks of threads count too", "；线程的栈也计入")),
 		Raise: raise{"data", "d", "LimitDATA", 1024, s.DataLimit}.to(e.State, max(double(s.DataLimit.Soft.N), double(s.Data.N+e.Failure.Length))),
 	}, !e.Failure.Reserve && over(s.Data, e.Failure.Length, s.DataLimit.Soft)
 }

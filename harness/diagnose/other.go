@@ -39,7 +39,7 @@ func descriptors(e Evidence) Cause {
 	}
 	c := Cause{ID: "rlimit-nofile", Certainty: MayBe, Limit: d.Files.Soft, Used: d.Open, Where: "RLIMIT_NOFILE",
 		Why: say("the call is to give back a descriptor of the new process (CLONE_PIDFD), and RLIMIT_NOFILE lets the program have descriptors below %[1]s; it has %[2]s open",
-			"该调用要返回新进程的文件描述符（CLONE_PIDFD），而 RLIMIT_NOFILE 只允许程序使用小于 %[1]s 的描述符，现已打开 %[2]s 个", d.Files.Soft, d.Open),
+			"该调用要返回新进程的文件描述符（CLONE_PIDFD），而 RLIMIT_NOFILE 只允许程序使用小于 %[1]s 的描述符，现已打开 %[2]s 个", d.Files.Soft, d.Open).and(e.setter(e.Rlimit.NoFile, d.Files.Soft)),
 		Raise: raise{"nofile", "n", "LimitNOFILE", 1, d.Files}.to(e.State, double(d.Files.Soft.N))}
 	if d.Open.AtLeast(d.Files.Soft) {
 		c.Certainty = Is

@@ -36,7 +36,9 @@ func (j *journal) state(a watch.Attempt) (census.Census, error) {
 	begin := j.now()
 	if p.taken >= freely && begin.Sub(p.at) < share*p.cost {
 		c := p.state
-		c.PID, c.TID = a.PID, a.TID
+		if p.err == nil {
+			c.PID, c.TID = a.PID, a.TID
+		}
 		return c, p.err
 	}
 	p.state, p.err = census.Take(j.root, a.PID, a.TID)

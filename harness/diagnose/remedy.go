@@ -177,17 +177,18 @@ func allow(s census.Census, call string) []Remedy {
 	case unit != "":
 		return []Remedy{onGroup(s, unit, run(say("to see the unit's own filter", "查看该单元自身的过滤器"), "systemctl%s show -p SystemCallFilter -p RestrictNamespaces %s", manager(s), unitWord(unit)))}
 	}
-	return []Remedy{run(say("shows how many filters there are; the program itself, or what started it, has installed them", "显示过滤器的数量；过滤器由程序自身或启动它的程序安装"),
-		"grep Seccomp /proc/%d/status", s.PID)}
+	count := run(say("shows how many filters there are", "显示过滤器的数量"), "grep Seccomp /proc/%d/status", s.PID)
+	count.running = true
+	return []Remedy{count, run(say("shows who installs a filter: the program itself, or what starts it", "显示过滤器由谁安装：程序自身，或启动它的程序"), "strace -f -e trace=seccomp,prctl PROGRAM")}
 }
 
 // thaw lets a frozen group go on.
 func thaw(s census.Census) []Remedy {
-	switch {
-	case s.Container == "docker" || s.Container == "podman":
-		return []Remedy{run(say("outside of the container", "在容器之外"), "%s unpause CONTAINER", s.Container)}
-	case unitOf(s.Groups.Frozen) != "":
-		return []Remedy{onGroup(s, unitOf(s.Groups.Frozen), run(asRoot(), "systemctl%s thaw %s", manager(s), unitWord(unitOf(s.Groups.Frozen))))}
+	switch unit, id := unitOf(s.Groups.Frozen), containerOf(s.Groups.Frozen); {
+	case id != "":
+		return []Remedy{run(say("docker or podman has paused it", "已被 docker 或 podman 暂停"), "docker unpause %s", id)}
+	case unit != "":
+		return []Remedy{onGroup(s, unit, run(say("as root", "需要 root"), "systemctl%s thaw %s", manager(s), unitWord(unit)))}
 	}
 	return []Remedy{
 		onGroup(s, s.Groups.Frozen, run(say("version 2", "第 2 版"), "echo 0 > %s", s.Groups.Frozen+"/cgroup.freeze")),

@@ -49,6 +49,8 @@ type Report struct {
 	// Again reports that the same refusal was told before, while the program ran. It
 	// shortens the paragraph.
 	Again bool `json:"again,omitempty"`
+
+	partly bool // not everything that was started was watched
 }
 
 // Gap is something that was not watched, or was changed by the watch; see watch.Gap.

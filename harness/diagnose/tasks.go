@@ -53,7 +53,7 @@ func nproc(e Evidence) Cause {
 		ID: "rlimit-nproc", Limit: s.User.Processes.Soft, Used: s.User.Tasks, Where: "RLIMIT_NPROC",
 		Why: say("RLIMIT_NPROC lets user %[1]d have %[2]s tasks (hard limit: %[3]s), and from here %[4]s can be seen; every thread of every program of that user counts",
 			"RLIMIT_NPROC 只允许用户 %[1]d 拥有 %[2]s 个任务（硬限制为 %[3]s），从这里可以看到该用户已有 %[4]s 个；该用户所有程序的每个线程都计入",
-			s.User.ID, s.User.Processes.Soft, s.User.Processes.Hard, s.User.Tasks).and(afterChange(e)).and(ours(s, s.Observer.User == s.User.ID, s.User.Tasks, s.User.Processes.Soft)),
+			s.User.ID, s.User.Processes.Soft, s.User.Processes.Hard, s.User.Tasks).and(e.setter(e.Rlimit.NProc, s.User.Processes.Soft)).and(afterChange(e)).and(ours(s, s.Observer.User == s.User.ID, s.User.Tasks, s.User.Processes.Soft)),
 		Raise: raiseProcesses(s),
 	}
 	return buried(s, c, func(d census.Dead) bool { return d.User == s.User.ID })

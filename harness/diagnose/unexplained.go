@@ -6,12 +6,14 @@ import "github.com/mapstack/conformance/harness/diagnose/census"
 // up.
 func unexplained(e Evidence) (causes []Cause) {
 	causes = append(nprocUnseen(e), unseen(e)...)
+	hidden := len(unseen(e)) > 0 || e.State.User.Exempt == "" && e.State.User.Tasks.State != census.Exact
 	if e.Failure.Flags&intoCgroup != 0 {
+		hidden = true
 		causes = append(causes, Cause{ID: "into-cgroup", Certainty: MayBe, Where: "pids.max",
 			Why: say("the call puts the new process into another control group (CLONE_INTO_CGROUP), which may be full", "该调用把新进程放入另一个控制组（CLONE_INTO_CGROUP），该组可能已满")})
 	}
 	switch {
-	case len(unseen(e)) > 0:
+	case hidden:
 		return causes
 	case e.Failure.Want == Execution:
 		return append(causes, Cause{ID: "passing", Certainty: MayBe,
@@ -39,7 +41,7 @@ func nprocUnseen(e Evidence) []Cause {
 	switch {
 	case s.User.Tasks.State != census.Exact:
 		c.Why = c.Why.and(say("; how many it has cannot be seen from here (%[1]s)", "；从这里看不到实际数量（%[1]s）", s.Unknown["userTasks"]))
-	case !s.Namespaces.InitialUsers && !near:
+	case !s.Namespaces.InitialUsers && !before514(s.Kernel) && !near:
 		return nil // the limit that its namespace keeps counts
 	case !s.Namespaces.InitialPIDs:
 		c.Why = c.Why.and(say("; tasks of the same user in other containers count too, and are not seen here",

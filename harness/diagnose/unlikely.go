@@ -19,6 +19,11 @@ func unlikely(e Evidence) []Cause {
 		return nil // unreadFilters names them
 	}
 	switch modules := refusing(s.Modules); {
+	case !filters:
+		return []Cause{{ID: "security-module", Certainty: MayBe, Where: "seccomp",
+			Why: say("no limit that was read gives %[1]s to this call; a seccomp filter or a security module may. Whether the program has a filter cannot be seen from here",
+				"已读取的限制都不会对该调用返回 %[1]s；可能是 seccomp 过滤器或安全模块所为。从这里无法得知程序是否有过滤器", f.name()),
+			Raise: []Remedy{run(say("to see what it says", "查看其记录"), "dmesg | grep -i -e denied -e audit -e seccomp")}}}
 	case len(s.Modules) == 0:
 		return []Cause{{ID: "security-module", Certainty: MayBe, Where: "/sys/kernel/security/lsm",
 			Why: say("no limit that was read gives %[1]s to this call, and no filter; a security module may refuse it. Whether one is at work cannot be seen, because securityfs is not mounted",

@@ -47,7 +47,7 @@ func diagnoseCommand() *cobra.Command {
 			"Exit status with CMD: that of the program, or 128 plus the number of the signal that ended it. 69 if there is\n" +
 			"no such program. Exit status with --pid, once the program has ended or after Ctrl-C:\n\n" +
 			"  0   nothing was refused, or the program recovered\n" +
-			"  1   something was refused\n" +
+			"  1   something was refused, or a limit is used up\n" +
 			"  2   it could not be determined\n" +
 			"  69  there is no such program\n\n" +
 			"Exit status with --from: 1 if the log tells of a refusal, 2 if not, 69 if it cannot be read.",
@@ -56,7 +56,7 @@ func diagnoseCommand() *cobra.Command {
 	}
 	cmd.Flags().SetInterspersed(false)
 	cmd.Flags().IntVar(&d.pid, "pid", 0, "watch this process instead of starting one")
-	cmd.Flags().BoolVar(&d.json, "json", false, "write the diagnosis as JSON, with the text in both languages")
+	cmd.Flags().BoolVar(&d.json, "json", false, "write the diagnosis as JSON on one line, with the text in both languages")
 	cmd.Flags().StringVar(&d.language, "lang", "", "language of the diagnosis, en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)")
 	cmd.Flags().StringVarP(&d.output, "output", "o", "", "write the diagnosis to this file")
 	d.after.flags(cmd)
@@ -133,7 +133,15 @@ func (d diagnosis) tell(r diagnose.Report, to io.Writer, language diagnose.Langu
 	if d.output != "" {
 		r.Again = false // the file has the last report alone
 	}
-	return d.to(to, func(to io.Writer) error { return r.Write(to, language, d.json) })
+	return d.to(to, func(to io.Writer) error {
+		if d.json && d.output == "" && d.pid == 0 {
+			// What the program wrote to the same stream may lack the end of its line.
+			if _, err := io.WriteString(to, "\n"); err != nil {
+				return fmt.Errorf("write the diagnosis: %w", err)
+			}
+		}
+		return r.Write(to, language, d.json)
+	})
 }
 
 // to calls write with the file that was asked for, or with another place.
@@ -189,7 +197,7 @@ func attachedExit(o diagnose.Outcome, err error) error {
 	switch {
 	case err != nil:
 		return err
-	case o.Verdict == "refused":
+	case o.Verdict == "refused", o.Verdict == "exhausted":
 		return exitError(exitRefused)
 	case o.Verdict == "unknown":
 		return exitError(verdict.ExitIncomplete)

@@ -44,7 +44,7 @@ func TestTheProgramsExitStatusIsKept(t *testing.T) {
 			t.Errorf("%#x: exit status %d, want %d", status, got, want)
 		}
 	}
-	for said, want := range map[string]int{"fine": 0, "recovered": 0, "refused": 1, "unknown": 2} {
+	for said, want := range map[string]int{"fine": 0, "recovered": 0, "refused": 1, "exhausted": 1, "unknown": 2} {
 		if got := exitCode(attachedExit(diagnose.Outcome{Verdict: said}, nil)); got != want {
 			t.Errorf("%s: exit status %d, want %d", said, got, want)
 		}

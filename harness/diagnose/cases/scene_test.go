@@ -346,6 +346,9 @@ func (s *scene) wrong() (list []string) {
 			list = append(list, "it names "+c.ID)
 		}
 	}
+	if w.gap != "" && !slices.ContainsFunc(said.Gaps, func(g diagnose.Gap) bool { return g.Reason == w.gap }) {
+		differ("what was not watched", said.Gaps, w.gap)
+	}
 	return append(list, s.wrongWords()...)
 }
 
