@@ -147,12 +147,12 @@ func number(root fs.FS, dir, file, key string) census.Amount {
 }
 
 // Write writes the facts for Parse.
-func (f Facts) Write(w io.Writer) error { return writeJSON(w, f) }
+func (f Facts) Write(w io.Writer) error { return writeJSON(w, f, "  ") }
 
-func writeJSON(w io.Writer, what any) error {
+func writeJSON(w io.Writer, what any, indent string) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetIndent("", "  ")
+	e.SetIndent("", indent)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(what); err != nil {
 		return err

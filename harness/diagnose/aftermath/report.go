@@ -93,10 +93,10 @@ func next(log Log, f *Facts) []diagnose.Remedy {
 	return list
 }
 
-// Write writes the report as text or as JSON.
+// Write writes the report as text, or as JSON on one line.
 func (r Report) Write(w io.Writer, language diagnose.Language, asJSON bool) error {
 	if asJSON {
-		return writeJSON(w, r)
+		return writeJSON(w, r, "")
 	}
 	var b strings.Builder
 	fmt.Fprintln(&b, "mapstack:", r.Explanation.In(language))

@@ -367,6 +367,9 @@ func (s *scene) wrongWords() (list []string) {
 	if says := s.want.says; len(says) > 0 && !slices.ContainsFunc(says, func(w string) bool { return strings.Contains(text, w) }) {
 		list = append(list, fmt.Sprintf("it says none of %q", says))
 	}
+	if w := s.want.sentence; !strings.Contains(s.said.Explanation.English, w) || !strings.Contains(s.said.Explanation.Chinese, w) {
+		list = append(list, fmt.Sprintf("the explanation does not say %q", w))
+	}
 	for _, w := range s.want.not {
 		if strings.Contains(commands, w) {
 			list = append(list, fmt.Sprintf("a remedy is %q", w))

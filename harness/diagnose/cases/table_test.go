@@ -53,6 +53,8 @@ type told struct {
 	how   diagnose.Certainty
 	never []string // IDs of causes that would be wrong
 	gap   watch.Reason
+	// sentence is in the explanation, so that one sentence has cause and cure.
+	sentence string
 	// says lists words of the report where no ID says it; one of them is enough.
 	says []string
 	not  []string // none of these words may be in a remedy's command
@@ -321,7 +323,7 @@ func namespaceCases() []situation {
 			name:   "a PID namespace without a fork, and threads",
 			inside: &entrance{Unshared: syscall.CLONE_NEWPID}, program: []string{play, "crowd", "5"},
 			want: told{verdict: "refused", exit: 2, call: "clone", want: diagnose.Thread, errno: "EINVAL", cause: "pid-namespace", how: diagnose.Is,
-				says: []string{"unshare --fork"}},
+				sentence: "unshare --fork"},
 		},
 		{
 			// The same, for a program that starts others: the first is PID 1, and its end is the
@@ -329,7 +331,7 @@ func namespaceCases() []situation {
 			name:   "a PID namespace without a fork, and jobs",
 			inside: &entrance{Unshared: syscall.CLONE_NEWPID}, program: []string{"jobs", "3"},
 			want: told{verdict: "refused", exit: 6, want: diagnose.Process, errno: "ENOMEM", cause: "pid-namespace-dead", how: diagnose.Is,
-				says: []string{"unshare --fork"}},
+				sentence: "unshare --fork"},
 		},
 		{
 			name:   "SCHED_DEADLINE",
