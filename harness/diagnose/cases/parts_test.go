@@ -22,7 +22,7 @@ func parts() map[string]func(args []string) {
 	return map[string]func([]string){
 		"enter": enter, "crowd": crowd, "box": box, "zombies": zombies, "mappings": mappings, "eat": eat,
 		"client": client, "script": script, "whoami": whoami, "nap": func([]string) { time.Sleep(time.Hour) },
-		"true": func([]string) {}, "maxthreads": maxThreads, "locked": locked,
+		"true": func([]string) {}, "maxthreads": maxThreads,
 	}
 }
 
@@ -135,10 +135,4 @@ func maxThreads([]string) {
 	}
 	limit.Must(exec.Command(self, play, "true").Run())
 	crowd([]string{"40"})
-}
-
-// locked locks all memory to come, and makes threads.
-func locked(args []string) {
-	limit.Must(unix.Mlockall(unix.MCL_FUTURE))
-	crowd(args)
 }

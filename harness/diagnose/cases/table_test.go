@@ -243,8 +243,8 @@ func memoryCases() []situation {
 		},
 		{
 			name:  "locked memory",
-			alone: true, inside: &entrance{Limits: []rlimit{both("MEMLOCK", 8<<20)}}, program: []string{play, "locked", "5"},
-			want: told{exit: anyExit},
+			alone: true, inside: &entrance{Limits: []rlimit{both("MEMLOCK", 8<<20)}}, program: []string{"threads", "5", "locked"},
+			want: told{verdict: "refused", exit: 3, call: "mmap", want: diagnose.Memory, errno: "EAGAIN", cause: "memlock"},
 		},
 		{
 			// An allocator looks for a free place. Each refusal cost a census of the machine
@@ -268,6 +268,18 @@ func filterCases() []situation {
 			name:   "a filter answers clone",
 			inside: &entrance{Filter: &refusal{"clone", trace.Error | 1}}, program: []string{play, "crowd", "5"},
 			want: told{verdict: "refused", exit: 2, call: "clone", want: diagnose.Thread, errno: "EPERM", cause: "seccomp", how: diagnose.Is},
+		},
+		{
+			// Container engines of before 2021 do not know clone3.
+			name:   "a filter answers clone3 with EPERM",
+			inside: &entrance{Filter: &refusal{"clone3", trace.Error | 1}}, program: []string{"threads", "5"},
+			want: told{verdict: "refused", exit: 3, call: "clone3", want: diagnose.Thread, errno: "EPERM", cause: "seccomp", how: diagnose.Is},
+		},
+		{
+			// Newer ones make the C library fall back to clone.
+			name:   "a filter answers clone3 with ENOSYS",
+			inside: &entrance{Filter: &refusal{"clone3", trace.Error | 38}}, program: []string{"threads", "5"},
+			want: told{exit: 0, never: []string{"security-module"}},
 		},
 		{
 			name:   "a filter ends the program",

@@ -1,9 +1,11 @@
 // Makes as many threads as its argument says, by the C library. Its second argument is
-// "stay", or "undumpable" for a program that hides its memory, as ssh-agent does.
+// "stay", "locked" for a program that locks its memory, as databases do, or "undumpable"
+// for one that hides it, as ssh-agent does.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@ static void *wait_for_ever(void *p) { pause(); return p; }
 
 int main(int count, char **words) {
 	if (count > 2 && !strcmp(words[2], "undumpable")) prctl(PR_SET_DUMPABLE, 0);
+	if (count > 2 && !strcmp(words[2], "locked") && mlockall(MCL_FUTURE)) return 9;
 	for (int i = 0; i < atoi(words[1]); i++) {
 		pthread_t t;
 		int e = pthread_create(&t, 0, wait_for_ever, 0);
