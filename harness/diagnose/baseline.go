@@ -75,6 +75,18 @@ func (b *baseline) killed(root fs.FS, groups []census.MemoryGroup) (census.Memor
 	return *found, true
 }
 
+// newcomer finds a group that is not known from before, and whose limit has ended a
+// process at some time.
+func newcomer(groups []census.MemoryGroup, b baseline) (census.MemoryGroup, bool) {
+	for _, g := range groups {
+		known := slices.ContainsFunc(b.memory, func(old census.MemoryGroup) bool { return old.Path == g.Path })
+		if !known && g.Max.State == census.Exact && g.Killed.AtLeast(census.Known(1)) {
+			return g, true
+		}
+	}
+	return census.MemoryGroup{}, false
+}
+
 // more reports whether a counter is known to have grown.
 func more(now, was census.Amount) bool {
 	return was.State == census.Exact && now.AtLeast(census.Known(was.N+1))

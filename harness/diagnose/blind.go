@@ -21,32 +21,37 @@ func unseen(e Evidence) (causes []Cause) {
 	if c, ok := keptByNamespace(e); ok {
 		causes = append(causes, c)
 	}
-	switch s.Groups.Unseen {
-	case census.NotMounted:
-		causes = append(causes, Cause{ID: "cgroup-unseen", Certainty: MayBe, Where: "pids.max",
-			Why:   say("the control group of the program cannot be read, because no cgroup file system is mounted here; it may be full", "无法读取该程序的控制组：这里没有挂载 cgroup 文件系统；该组可能已满"),
-			Raise: []Remedy{run(say("to let mapstack see it, as root", "让 mapstack 能看到它，需要 root"), "mount -t cgroup2 cgroup2 /sys/fs/cgroup")}})
-	case census.OtherNamespace:
-		causes = append(causes, Cause{ID: "cgroup-unseen", Certainty: MayBe, Where: "pids.max",
-			Why: say("the control group of the program cannot be found: it is in another cgroup namespace than the mounts here, or in a part of the tree that is not mounted; it may be full",
-				"找不到该程序的控制组：它与这里的挂载不在同一个 cgroup 命名空间，或位于未挂载的部分；该组可能已满"),
-			Raise: []Remedy{run(say("to let mapstack see it: outside of the namespace", "让 mapstack 能看到它：在该命名空间之外"), "mapstack diagnose --pid PID")}})
-	case census.Unreadable:
-		causes = append(causes, Cause{ID: "cgroup-unseen", Certainty: MayBe, Where: "pids.max",
-			Why:   say("the control group of the program cannot be read (%[1]s); it may be full", "无法读取该程序的控制组（%[1]s）；该组可能已满", s.Unknown["pids"]),
-			Raise: []Remedy{run(say("to see which it is", "查看它是哪一个"), "cat /proc/%d/cgroup", s.PID)}})
-	}
-	if s.Groups.Hidden {
-		causes = append(causes, Cause{ID: "cgroup-hidden", Certainty: MayBe, Where: "pids.max",
-			Why: say("a control group above those that this container shows may be full: that of the container, the pod or the service",
-				"在该容器中看不到的上层控制组（容器、Pod 或服务的控制组）可能已满"),
-			Raise: raiseOutside(s)})
-	}
+	causes = append(causes, groupsUnseen(s)...)
 	if c, ok := numbersUnseen(s); ok {
 		causes = append(causes, c)
 	}
 	if c, ok := limitsUnread(s); ok {
 		causes = append(causes, c)
+	}
+	return causes
+}
+
+// groupsUnseen names the control groups that may be full and cannot be read.
+func groupsUnseen(s census.Census) (causes []Cause) {
+	add := func(why Text, remedy Remedy) {
+		causes = append(causes, Cause{ID: "cgroup-unseen", Certainty: MayBe, Where: "pids.max", Why: why, Raise: []Remedy{remedy}})
+	}
+	switch s.Groups.Unseen {
+	case census.NotMounted:
+		add(say("the control group of the program cannot be read, because no cgroup file system is mounted here; it may be full", "无法读取该程序的控制组：这里没有挂载 cgroup 文件系统；该组可能已满"),
+			run(say("to let mapstack see it, as root", "让 mapstack 能看到它，需要 root"), "mount -t cgroup2 cgroup2 /sys/fs/cgroup"))
+	case census.OtherNamespace:
+		add(say("the control group of the program cannot be found: it is in another cgroup namespace than the mounts here, or in a part of the tree that is not mounted; it may be full",
+			"找不到该程序的控制组：它与这里的挂载不在同一个 cgroup 命名空间，或位于未挂载的部分；该组可能已满"),
+			run(say("to let mapstack see it: outside of the namespace", "让 mapstack 能看到它：在该命名空间之外"), "mapstack diagnose --pid PID"))
+	case census.Unreadable:
+		add(say("the control group of the program cannot be read (%[1]s); it may be full", "无法读取该程序的控制组（%[1]s）；该组可能已满", s.Unknown["pids"]),
+			run(say("to see which it is", "查看它是哪一个"), "cat /proc/%d/cgroup", s.PID))
+	}
+	if s.Groups.Hidden {
+		causes = append(causes, Cause{ID: "cgroup-hidden", Certainty: MayBe, Where: "pids.max", Raise: raiseOutside(s),
+			Why: say("a control group above those that this container shows may be full: that of the container, the pod or the service",
+				"在该容器中看不到的上层控制组（容器、Pod 或服务的控制组）可能已满")})
 	}
 	return causes
 }

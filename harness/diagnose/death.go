@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"fmt"
-	"strings"
 	"syscall"
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
@@ -22,47 +21,66 @@ type Death struct {
 
 	filters Filters
 	state   census.Census
-	// group is the memory group that ended it; machine reports that the machine's own
-	// OOM killer did, and logged that the kernel's log says so.
-	group           *census.MemoryGroup
-	machine, logged bool
-	order           int
-	sender          int
+	// group is the memory group that ended it, nil for the machine's own OOM killer. sure
+	// reports that this was counted of the group alone, or that the kernel's log says so.
+	group *census.MemoryGroup
+	sure  bool
+	order int
 }
 
 // maxDeaths bounds how many deaths are kept.
 const maxDeaths = 256
 
-// Died notes a thread or a process that a filter or an OOM killer may have ended.
+// Died notes a thread or a process that a filter or an OOM killer has ended.
 func (j *journal) Died(d watch.Death, t watch.Thread) {
 	if d.Process() {
 		delete(j.readers, d.PID)
 	}
-	if !d.Status.Signaled() || d.Status.Signal() != syscall.SIGSYS && d.Status.Signal() != syscall.SIGKILL {
+	if known := j.deathOf(d.PID); known != nil {
+		known.order = j.next()
+		known.Thread = known.Thread && !d.Process()
 		return
 	}
-	known := j.deathOf(d.PID)
-	if known == nil {
-		known = &Death{PID: d.PID, TID: d.TID, Signal: int(d.Status.Signal()), Thread: !d.Process(), sender: d.Sender}
-		known.state, _ = census.Take(j.root, d.PID, max(d.TID, d.PID))
-		known.Program = known.state.Name
-		if len(j.deaths) < maxDeaths {
-			j.deaths = append(j.deaths, known)
-		}
+	if !d.Status.Signaled() {
+		return
 	}
-	known.order = j.next()
-	if d.Process() {
-		known.Thread = false
-	}
+	death := &Death{PID: d.PID, TID: d.TID, Signal: int(d.Status.Signal()), Thread: !d.Process()}
 	switch d.Status.Signal() {
 	case syscall.SIGSYS:
-		if d.Call != nil && known.Call == "" {
-			known.Call, known.filters = nameOf(*d.Call), j.ask(*d.Call, t)
+		if d.Call != nil {
+			death.Call, death.filters = nameOf(*d.Call), j.ask(*d.Call, t)
 		}
 		j.alarm.Reset(patience) // the rest of the program may wait for the thread
 	case syscall.SIGKILL:
-		j.blame(known)
+		// The kernel counts a kill before it kills, so that the first of many threads
+		// that end shows it. Parents kill children too.
+		if d.Sender != 0 || j.asked == d.PID || !j.blame(death) {
+			j.asked = d.PID
+			return
+		}
+	default:
+		return
 	}
+	death.state, _ = census.Take(j.root, death.PID, death.task())
+	death.Program, death.order = death.state.Name, j.next()
+	if len(j.deaths) < maxDeaths {
+		j.deaths = append(j.deaths, death)
+	}
+}
+
+// end notes how the program ended, where nobody watched its death.
+func (j *journal) end(status syscall.WaitStatus) {
+	if j.deathOf(j.pid) == nil {
+		j.Died(watch.Death{PID: j.pid, Status: status}, watch.Thread{})
+	}
+}
+
+// task returns the thread whose files in /proc are read: the first one of a process.
+func (d *Death) task() int {
+	if d.TID == 0 {
+		return d.PID
+	}
+	return d.TID
 }
 
 // nameOf returns the name of a call, or its number.
@@ -83,38 +101,35 @@ func (j *journal) deathOf(pid int) *Death {
 	return nil
 }
 
-// blame finds the OOM killer that ended a process.
-func (j *journal) blame(d *Death) {
-	if d.group != nil || d.machine || d.sender != 0 {
-		return
+// blame finds the OOM killer that ended a process. It reports false when none did.
+func (j *journal) blame(d *Death) bool {
+	// The machine counts the kills of groups too.
+	now, err := census.OOMKilled(j.root)
+	grown := err == nil && more(now, j.before.OOMKilled)
+	if err == nil {
+		j.before.OOMKilled = now
 	}
-	groups := d.state.Groups.Memory
+	groups := census.GroupsOf(j.root, d.PID, d.task()).Memory
 	if len(groups) == 0 {
 		groups = j.baseline.memory
 	}
 	if g, ok := j.baseline.killed(j.root, groups); ok {
+		d.group, d.sure = &g, true
+		return true
+	}
+	if !grown {
+		return false
+	}
+	kill, logged := loggedKill(j.log(), d.PID)
+	d.sure = logged
+	switch g, ok := newcomer(groups, j.baseline); {
+	case kill.group != "":
+		g = census.MemoryGroupNamed(j.root, kill.group)
 		d.group = &g
-		return
+	case ok && (kill.limited || !logged):
+		d.group = &g
+	case kill.limited:
+		d.group = &census.MemoryGroup{} // it is gone, or cannot be seen
 	}
-	now, err := census.OOMKilled(j.root)
-	if err != nil || !more(now, j.before.OOMKilled) {
-		return
-	}
-	j.before.OOMKilled = now
-	switch d.logged = loggedKill(j.log(), d.PID); {
-	case d.logged, d.state.Observer.SeesAll:
-		d.machine = true
-	}
-}
-
-// loggedKill reports whether the kernel's log has the line of the machine's OOM killer
-// for a process, such as "Out of memory: Killed process 70 (app) total-vm:...".
-func loggedKill(log string, pid int) bool {
-	for line := range strings.Lines(log) {
-		_, rest, of := strings.Cut(line, "Out of memory")
-		if of && (strings.Contains(rest, fmt.Sprintf("Killed process %d ", pid)) || strings.Contains(rest, fmt.Sprintf("Kill process %d ", pid))) {
-			return true
-		}
-	}
-	return false
+	return true
 }

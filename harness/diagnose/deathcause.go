@@ -7,8 +7,15 @@ func (d *Death) cause() Cause {
 	switch {
 	case d.Signal == int(syscall.SIGSYS):
 		return d.filtered()
+	case d.group != nil && d.group.Path == "":
+		return Cause{ID: "cgroup-memory", Certainty: Is, Where: "dmesg",
+			Why:   say("the kernel's log says that process %[1]d was ended for the limit of its memory group, which cannot be found from here", "内核日志表明进程 %[1]d 因其内存控制组的限制而被终止；从这里找不到该控制组", d.PID),
+			Raise: []Remedy{run(say("to see the lines", "查看相关记录"), "dmesg | grep -i -A 40 oom-kill")}}
 	case d.group != nil:
-		c := memoryGroup(d.state, *d.group, Is)
+		c := memoryGroup(d.state, *d.group, MayBe)
+		if d.sure {
+			c.Certainty = Is
+		}
 		c.Why = c.Why.and(say("; the kernel ended process %[1]d for it", "；内核因此终止了进程 %[1]d", d.PID))
 		return c
 	}
@@ -20,7 +27,7 @@ func (d *Death) cause() Cause {
 			run(say("to see which process, and what took the memory", "查看是哪个进程以及内存去向"), "dmesg | grep -i -A 40 oom-kill"),
 			run(say("so that another process is chosen, as root", "让内核选择其他进程，需要 root"), "choom -n -500 -- PROGRAM"),
 		}}
-	if d.logged {
+	if d.sure {
 		c.Certainty = Is
 		c.Why = c.Why.and(say("; the kernel's log names process %[1]d", "；内核日志中记有进程 %[1]d", d.PID))
 	}

@@ -41,21 +41,33 @@ type session struct {
 	Session
 	journal *journal
 	command []string
-	told    any // the story that was told last; see storyOf
+	status  syscall.WaitStatus
+	over    bool // the program has ended, as status says
+	told    any  // the story that was told last; see storyOf
 	verdict string
 	tellErr error
 	needs   []Text
 	hangs   bool
 }
 
-func (s Session) begin(command []string) (*session, error) {
+// Threads that are needed at once besides the one that traces, or that starts the program.
+const (
+	// One runs Go, and the runtime may keep another to wait for files.
+	adoptThreads = 2
+	// Signals are waited for too.
+	attachThreads = 3
+	// The end of the program and its words are waited for too.
+	listenThreads = 5
+)
+
+func (s Session) begin(command []string, threads int) (*session, error) {
 	kernel, known := abi.Lookup(runtime.GOARCH)
 	if !known {
 		return nil, fmt.Errorf("mapstack knows no system calls of %s; add a table to poc/abi", runtime.GOARCH)
 	}
-	warm()
+	warm(threads)
 	d := &session{Session: s, command: command, hangs: kernel.GoLosesCloneError}
-	d.journal = newJournal(s.Root, kernel, func() { d.tell(0, false) })
+	d.journal = newJournal(s.Root, kernel, func() { d.tell(false) })
 	d.journal.launched = len(command) > 0
 	if s.Log != nil {
 		d.journal.log = s.Log
@@ -64,32 +76,40 @@ func (s Session) begin(command []string) (*session, error) {
 }
 
 func (d *session) options() watch.Options {
-	return watch.Options{Observer: d.journal, Signals: d.Signals, Wake: d.journal.alarm.C}
+	return watch.Options{Observer: d.journal, Ended: d.ended, Signals: d.Signals, Wake: d.journal.alarm.C}
 }
 
-// Run starts a program and diagnoses it. The program dies with the context. It
-// fails when the program cannot be started.
-func (s Session) Run(ctx context.Context, c watch.Command) (Outcome, error) {
-	d, err := s.begin(c.Args)
+// Adopt diagnoses the program that watch.Launch made, in the process that was started to
+// watch it. command is that of the program. Adopt returns when there is nothing to watch
+// any more.
+func (s Session) Adopt(a watch.Adoption, command []string) error {
+	d, err := s.begin(command, adoptThreads)
+	if err != nil {
+		return err
+	}
+	if err := watch.Adopt(a, d.options()); err != nil {
+		return err
+	}
+	if d.journal.wrong() != nil {
+		d.tell(false) // of what outlived the program
+	}
+	return d.tellErr
+}
+
+// Listen starts a program that cannot be traced, and diagnoses it by its words. why says
+// why it cannot. The program dies with the context.
+func (s Session) Listen(ctx context.Context, p watch.Program, why error) (Outcome, error) {
+	d, err := s.begin(p.Args, listenThreads)
 	if err != nil {
 		return Outcome{}, err
 	}
-	status, err := watch.Run(ctx, c, d.options())
-	if errors.Is(err, syscall.ENOEXEC) {
-		// A script without #!: shells and execvp(3) run it by sh.
-		c.Path, c.Args = "/bin/sh", append([]string{"sh", c.Path}, c.Args[1:]...)
-		status, err = watch.Run(ctx, c, d.options())
-	}
-	if errors.Is(err, watch.ErrForbidden) {
-		d.needs = needs(s.Root, 0, absolute(c.Path), err)
-		d.journal.heardOnly = true
-		status, err = watch.Listen(ctx, c, d.options())
-	}
+	d.needs = needs(s.Root, 0, absolute(p.Path), why)
+	d.journal.heardOnly = true
+	status, err := watch.Listen(ctx, p, d.options())
 	if err != nil {
 		return Outcome{}, err
 	}
 	d.ended(status)
-	d.tell(status, true)
 	return Outcome{d.verdict, status, true}, d.tellErr
 }
 
@@ -97,7 +117,7 @@ func (s Session) Run(ctx context.Context, c watch.Command) (Outcome, error) {
 // fails when there is no such program. A program that may not be traced is judged
 // by its limits alone.
 func (s Session) Attach(ctx context.Context, pid int) (Outcome, error) {
-	d, err := s.begin(nil)
+	d, err := s.begin(nil, attachThreads)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -113,18 +133,17 @@ func (s Session) Attach(ctx context.Context, pid int) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	if ended {
-		d.ended(status)
+	if !ended {
+		d.tell(true)
 	}
-	d.tell(status, ended)
 	return Outcome{d.verdict, status, ended}, d.tellErr
 }
 
-// ended notes how the program ended, where nobody watched its death.
+// ended tells the report of a program before its user learns that it has ended.
 func (d *session) ended(status syscall.WaitStatus) {
-	if d.journal.deathOf(d.journal.pid) == nil {
-		d.journal.Died(watch.Death{PID: d.journal.pid, Status: status}, watch.Thread{})
-	}
+	d.journal.end(status)
+	d.status, d.over = status, true
+	d.tell(true)
 }
 
 // storyOf returns what a report is about, nil for one without a story. Reports with equal
@@ -139,17 +158,16 @@ func (d *session) storyOf(r Report) any {
 	return nil
 }
 
-// tell makes the report and passes it to Tell. What was told before is not told again
-// at length.
-func (d *session) tell(status syscall.WaitStatus, ended bool) {
-	r := d.reportOf(status, ended)
+// tell makes the report and passes it to Tell. What was told before is told again only
+// if it must be, and then not at length.
+func (d *session) tell(must bool) {
+	r := d.reportOf(d.status, d.over)
 	story := d.storyOf(r)
 	r.Again = story != nil && story == d.told
-	if r.Again && !ended {
+	if r.Again && !must {
 		return
 	}
-	d.told = story
-	d.verdict = r.Verdict
+	d.told, d.verdict = story, r.Verdict
 	d.tellErr = errors.Join(d.tellErr, d.Tell(r))
 }
 

@@ -113,7 +113,7 @@ func told(t *testing.T) (all []named) {
 			d.journal.Wrote(70, []byte(c.words))
 		}
 		if !c.running {
-			d.ended(c.status)
+			d.journal.end(c.status)
 		}
 		all = append(all, named{c.name, d.reportOf(c.status, !c.running)})
 	}
@@ -182,7 +182,7 @@ func stories(t *testing.T) (all []named) {
 		{name: "told before", events: func(d *session) {
 			d.journal.Attempt(clone(again), watch.Thread{})
 			d.Tell = func(Report) error { return nil }
-			d.tell(0, false)
+			d.tell(false)
 		}, status: exited(2)},
 	} {
 		d := keeper(t)
@@ -191,8 +191,9 @@ func stories(t *testing.T) (all []named) {
 		r.Again = d.told != nil
 		all = append(all, named{c.name, r})
 	}
-	oom := &Death{PID: 70, Signal: 9, state: roomy().State, machine: true, logged: true}
-	return append(all, named{"OOM", Report{Verdict: "refused", Death: oom, Causes: []Cause{oom.cause()}}})
+	oom := &Death{PID: 70, Signal: 9, state: roomy().State, sure: true}
+	return append(all, named{"OOM", Report{Verdict: "refused", Death: oom, Causes: []Cause{oom.cause()},
+		Explanation: oom.cause().Why}})
 }
 
 // forbidden are the reasons why a program may not be traced.

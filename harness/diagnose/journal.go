@@ -44,6 +44,7 @@ type journal struct {
 	refusals []*Evidence
 	open     map[place]*Evidence // those that no success has followed yet
 	deaths   []*Death
+	asked    int // the process whose death by SIGKILL was looked at last
 	sayings  []*saying
 	gaps     []Gap
 }
@@ -118,6 +119,10 @@ func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 	if e == nil || e.Failure.Errno != a.Errno || e.Failure.Call != a.Call {
 		e = j.evidence(a, want)
 		e.Filters = j.ask(a, t)
+		if !t.Filtered() {
+			// The one that shows there is the watch's own.
+			e.State.Seccomp = census.Seccomp{Mode: census.Known(0), Filters: census.Known(0)}
+		}
 		j.open[at] = e
 		j.refusals = append(j.refusals, e)
 		if len(j.refusals) > maxRefusals {

@@ -129,7 +129,7 @@ func TestAMemoryGroupThatKillsIsTold(t *testing.T) {
 
 func TestAFilterThatKillsIsTold(t *testing.T) {
 	d := keeper(t)
-	d.ended(syscall.WaitStatus(syscall.SIGSYS))
+	d.journal.end(syscall.WaitStatus(syscall.SIGSYS))
 	r := d.reportOf(syscall.WaitStatus(syscall.SIGSYS), true)
 	if r.Verdict != "refused" || r.Causes[0].ID != "seccomp-kill" {
 		t.Errorf("%+v", r)

@@ -1,6 +1,11 @@
 package diagnose
 
-import "golang.org/x/sys/unix"
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
 
 // maxLog bounds how much of the kernel's log is read, bytes. An OOM killer writes a line
 // for each process of the machine before the one that is looked for.
@@ -15,4 +20,34 @@ func KernelLog() string {
 		return ""
 	}
 	return string(b[:n])
+}
+
+// kill is what the kernel's log says of a process that an OOM killer ended.
+type kill struct {
+	// limited reports that the limit of a memory group was reached, not the machine's.
+	limited bool
+	// group is that group as /proc/PID/cgroup names it, "" where old kernels do not say.
+	group string
+}
+
+// loggedKill finds what the kernel's log says of a process, and whether it does. Kernels
+// since 5.0 write a line as the first, all write one as the second (dump_oom_summary and
+// __oom_kill_process in mm/oom_kill.c):
+//
+//	oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),...,oom_memcg=/a,task_memcg=/a/b,task=app,pid=70,uid=0
+//	Memory cgroup out of memory: Killed process 70 (app) total-vm:...
+func loggedKill(log string, pid int) (k kill, logged bool) {
+	for line := range strings.Lines(log) {
+		lower := strings.ToLower(line)
+		switch {
+		case strings.Contains(lower, fmt.Sprintf("out of memory: killed process %d ", pid)), strings.Contains(lower, fmt.Sprintf("out of memory: kill process %d ", pid)):
+			logged = true
+			k.limited = strings.Contains(lower, "memory cgroup")
+		case strings.Contains(line, "oom-kill:constraint=") && strings.Contains(line, fmt.Sprintf(",pid=%d,uid=", pid)):
+			logged = true
+			_, rest, _ := strings.Cut(line, ",oom_memcg=")
+			k.group, _, _ = strings.Cut(rest, ",task_memcg=")
+		}
+	}
+	return k, logged
 }

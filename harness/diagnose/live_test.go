@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -45,6 +47,10 @@ func TestMain(m *testing.M) {
 			diagnosing()
 		case "trace":
 			tracing()
+		case "watch":
+			watching(func(a watch.Adoption) error { return reporting().Adopt(a, []string{"child"}) })
+		case "watch silently":
+			watching(func(a watch.Adoption) error { return watch.Adopt(a, watch.Options{Observer: silent{}}) })
 		}
 		roles[role](os.Getenv(argKey))
 		os.Exit(0)
@@ -52,27 +58,57 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// diagnosing is the process that watches. It is one of its own, because a watch waits
-// for every child of its process.
+// diagnosing becomes the role that is diagnosed.
 func diagnosing() {
-	for _, key := range []string{roleKey, argKey} {
-		must(os.Setenv(key, os.Getenv("CHILD_"+key)))
+	child := environ(os.Getenv("CHILD_"+roleKey), os.Getenv("CHILD_"+argKey))
+	program := watch.Program{Path: "/proc/self/exe", Args: []string{"child", "7"}, Env: child}
+	if os.Getenv("CHILD_"+roleKey) == "script" {
+		program.Path = os.Getenv("CHILD_" + argKey)
 	}
-	s := Session{Root: os.DirFS("/"), Installed: func(string) bool { return true }, Tell: func(r Report) error {
+	err := watch.Launch(program, role("watch"))
+	if !errors.Is(err, watch.ErrForbidden) {
+		must(err)
+	}
+	o, err := reporting().Listen(context.Background(), program, err)
+	must(err)
+	fmt.Printf("STATUS %d\n", o.Status)
+	os.Exit(0)
+}
+
+// environ returns the environment with another role. The old one must not stay: of two
+// values some take the first and some the last.
+func environ(role, arg string) []string {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, roleKey+"=") || strings.HasPrefix(v, argKey+"=")
+	})
+	return append(env, roleKey+"="+role, argKey+"="+arg)
+}
+
+// role returns what starts a process that watches.
+func role(name string) func(watch.Adoption) (watch.Program, error) {
+	return func(a watch.Adoption) (watch.Program, error) {
+		b, err := json.Marshal(a)
+		return watch.Program{Path: "/proc/self/exe", Args: []string{name}, Env: environ(name, string(b))}, err
+	}
+}
+
+// watching is the process that watches.
+func watching(adopt func(watch.Adoption) error) {
+	watch.OnMainThread(func() {
+		var a watch.Adoption
+		must(json.Unmarshal([]byte(os.Getenv(argKey)), &a))
+		must(adopt(a))
+		os.Exit(0)
+	})
+}
+
+// reporting returns a session that prints its report.
+func reporting() Session {
+	return Session{Root: os.DirFS("/"), Installed: func(string) bool { return true }, Tell: func(r Report) error {
 		b, err := json.Marshal(r)
 		fmt.Printf("REPORT %s\n", b)
 		return err
 	}}
-	path := "/proc/self/exe"
-	if os.Getenv(roleKey) == "script" {
-		path = os.Getenv(argKey)
-	}
-	o, err := s.Run(context.Background(), watch.Command{
-		Path: path, Args: []string{"child", "7"}, Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stderr, os.Stderr},
-	})
-	must(err)
-	fmt.Printf("STATUS %d\n", o.Status)
-	os.Exit(0)
 }
 
 // silent observes nothing.
@@ -85,12 +121,9 @@ func (silent) Unwatched(watch.Gap)                 {}
 func (silent) Wrote(int, []byte)                   {}
 func (silent) Woke()                               {}
 
-// tracing traces the process that diagnoses, which then cannot trace the program.
+// tracing becomes the process that diagnoses, traced: it cannot trace the program then.
 func tracing() {
-	must(os.Setenv(roleKey, "diagnose"))
-	_, err := watch.Run(context.Background(), watch.Command{
-		Path: "/proc/self/exe", Args: []string{"diagnose"}, Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
-	}, watch.Options{Observer: silent{}})
+	err := watch.Launch(watch.Program{Path: "/proc/self/exe", Args: []string{"diagnose"}, Env: environ("diagnose", "")}, role("watch silently"))
 	impossible("trace", err)
 	os.Exit(0)
 }
@@ -254,7 +287,11 @@ func diagnoseAs(t *testing.T, how, role, arg string) diagnosed {
 			break
 		}
 	}
-	if err := cmd.Wait(); err != nil || !told {
+	err = cmd.Wait()
+	if how == "diagnose" && len(d.Needs) == 0 {
+		d.status, err = cmd.ProcessState.Sys().(syscall.WaitStatus), nil
+	}
+	if err != nil || !told {
 		t.Fatalf("%v, told %t\n%s", err, told, stderr.String())
 	}
 	if _, why, ok := strings.Cut(stderr.String(), "IMPOSSIBLE "); ok {

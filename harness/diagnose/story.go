@@ -35,9 +35,7 @@ func (j *journal) wrong() *wrong {
 		}
 	}
 	for _, d := range j.deaths {
-		if d.told() {
-			all = append(all, &wrong{death: d})
-		}
+		all = append(all, &wrong{death: d})
 	}
 	for _, s := range j.sayings {
 		all = append(all, &wrong{saying: s})
@@ -47,9 +45,6 @@ func (j *journal) wrong() *wrong {
 	}
 	return slices.MaxFunc(all, func(a, b *wrong) int { return a.order() - b.order() })
 }
-
-// told reports whether it is known what ended a thread or process.
-func (d *Death) told() bool { return d.Signal == int(syscall.SIGSYS) || d.group != nil || d.machine }
 
 // suspect returns the refusal that may have ended a program which has failed: the last
 // one that it came past with a later success, or that programs often survive. Of the
@@ -182,7 +177,7 @@ func (j *journal) others(r Report) (list []Other) {
 		}
 	}
 	for _, d := range j.deaths {
-		if r.Death != d && d.told() {
+		if r.Death != d {
 			all = append(all, ordered{Other{Death: d}, d.order})
 		}
 	}

@@ -126,7 +126,7 @@ func TestTheStoryIsThatOfTheEnd(t *testing.T) {
 	} {
 		d := keeper(t)
 		c.events(d.journal)
-		d.ended(c.status)
+		d.journal.end(c.status)
 		if got := summary(d.reportOf(c.status, true)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
@@ -157,11 +157,11 @@ func TestALaterStoryIsToldAsWell(t *testing.T) {
 		return nil
 	}
 	d.journal.Attempt(call("clone3", 1<<63, invalid), watch.Thread{})
-	d.tell(0, false)
-	d.tell(0, false)
+	d.tell(false)
+	d.tell(false)
 	d.journal.Attempt(clone(again), watch.Thread{})
-	d.tell(0, false)
-	d.tell(exited(2), true)
+	d.tell(false)
+	d.ended(exited(2))
 	want := "refused clone3 EINVAL false, refused clone EAGAIN +clone3 false, refused clone EAGAIN +clone3 true"
 	if got := strings.Join(told, ", "); got != want || d.verdict != "refused" {
 		t.Errorf("%s: %s, want %s", d.verdict, got, want)
@@ -181,6 +181,9 @@ func TestTheOOMKillerIsToldFromOthers(t *testing.T) {
 		{"a kill by a process", "oom_kill 3\n", "oom_kill 4\n", log, 99, "fine"},
 		{"a kill that the log names", "oom_kill 3\n", "oom_kill 4\n", log, 0, "refused oom is"},
 		{"a kill of the same moment", "oom_kill 3\n", "oom_kill 4\n", "", 0, "refused oom may be"},
+		{"a group that the log names", "oom_kill 3\n", "oom_kill 4\n",
+			"<6>[1.0] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/moved,task_memcg=/moved/x,task=app,pid=70,uid=0\n", 0, "refused cgroup-memory is"},
+		{"an old kernel's words for a group", "oom_kill 3\n", "oom_kill 4\n", "[1.0] Memory cgroup out of memory: Kill process 70 (app) score 9\n", 0, "refused cgroup-memory is"},
 	} {
 		d := keeper(t)
 		root := d.Root.(fstest.MapFS)
@@ -200,6 +203,16 @@ func TestTheOOMKillerIsToldFromOthers(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
+}
+
+func FuzzLoggedKill(f *testing.F) {
+	f.Add("oom-kill:constraint=CONSTRAINT_MEMCG,oom_memcg=/a,task_memcg=/a/b,task=app,pid=70,uid=0\n", 70)
+	f.Add("Out of memory: Killed process 70 (app)\n", 70)
+	f.Fuzz(func(t *testing.T, log string, pid int) {
+		if k, logged := loggedKill(log, pid); !logged && k.group != "" {
+			t.Errorf("%q: group %q of a process that is not there", log, k.group)
+		}
+	})
 }
 
 // TestWhatWasNotWatchedIsSaid fails if the report promises more than was seen.

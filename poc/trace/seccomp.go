@@ -33,6 +33,13 @@ const (
 	Error = 0x00050000 // SECCOMP_RET_ERRNO; the low bits hold the errno
 )
 
+// Offsets in struct seccomp_data (include/uapi/linux/seccomp.h): the number of the call
+// is an int in the machine's byte order, and AUDIT_ARCH_* follows.
+const (
+	OffsetNumber = 0
+	OffsetArch   = 4
+)
+
 // Flags of a filter.
 const (
 	AllThreads  = 1 << 0 // SECCOMP_FILTER_FLAG_TSYNC
@@ -43,9 +50,7 @@ const (
 // lets all others pass. It checks nothing else, so it is the same on every
 // architecture.
 func Filter(answer uint32, numbers ...uint64) []Instruction {
-	// struct seccomp_data begins with the number of the call, an int in the
-	// machine's byte order.
-	program := []Instruction{{Code: LoadWord, K: 0}}
+	program := []Instruction{{Code: LoadWord, K: OffsetNumber}}
 	for _, number := range numbers {
 		program = append(program,
 			Instruction{Code: JumpEqual, JF: 1, K: uint32(number)},
@@ -58,19 +63,19 @@ func Filter(answer uint32, numbers ...uint64) []Instruction {
 // argument has a flag. The flag must be in the lower 32 bits. All other calls pass.
 func FilterFlag(answer uint32, number uint64, argument int, flag uint32) []Instruction {
 	return []Instruction{
-		{Code: LoadWord, K: 0},
+		{Code: LoadWord, K: OffsetNumber},
 		{Code: JumpEqual, JF: 3, K: uint32(number)},
-		{Code: LoadWord, K: lowerHalf(argument)},
+		{Code: LoadWord, K: OffsetArgument(argument)},
 		{Code: JumpSet, JF: 1, K: flag},
 		{Code: GiveBack, K: answer},
 		{Code: GiveBack, K: Allow},
 	}
 }
 
-// lowerHalf returns the offset of an argument's lower 32 bits in struct
+// OffsetArgument returns the offset of an argument's lower 32 bits in struct
 // seccomp_data. The arguments come after the number, the architecture and the
 // instruction pointer, in the machine's byte order.
-func lowerHalf(argument int) uint32 {
+func OffsetArgument(argument int) uint32 {
 	at := uint32(16 + 8*argument)
 	one := uint64(1)
 	if *(*uint32)(unsafe.Pointer(&one)) == 0 {

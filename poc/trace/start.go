@@ -35,7 +35,7 @@ var filterSince = [2]int{4, 8}
 //
 // The caller must hold runtime.LockOSThread.
 func (s Program) Start(k *sys.Kernel) (pid int, unfiltered, err error) {
-	if unfiltered = orderly("/proc/sys/kernel/osrelease"); unfiltered != nil {
+	if unfiltered = Orderly(); unfiltered != nil {
 		pid, err = s.plain()
 		return pid, unfiltered, err
 	}
@@ -50,14 +50,23 @@ func (s Program) Start(k *sys.Kernel) (pid int, unfiltered, err error) {
 	return pid, unfiltered, nil
 }
 
-// orderly returns why the kernel's stops have another order, or nil. path is that of the
-// kernel's release.
-func orderly(path string) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
+// Orderly returns why the stops of filters have another order on this kernel, or nil.
+func Orderly() error {
+	var name syscall.Utsname
+	if err := syscall.Uname(&name); err != nil {
 		return fmt.Errorf("the release of the kernel is not known: %w", err)
 	}
-	release := strings.TrimSpace(string(text))
+	var release strings.Builder
+	for _, char := range name.Release {
+		if char == 0 {
+			break
+		}
+		release.WriteByte(byte(char))
+	}
+	return orderly(release.String())
+}
+
+func orderly(release string) error {
 	var have [2]int
 	if n, _ := fmt.Sscanf(release, "%d.%d", &have[0], &have[1]); n != len(have) {
 		return fmt.Errorf("the release of the kernel is %q", release)

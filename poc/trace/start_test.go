@@ -110,19 +110,12 @@ func TestAProgramThatCannotStartIsNoProgram(t *testing.T) {
 // TestStopsInAnotherOrderAreNotUsed fails if a kernel before 4.8 is asked for a filter:
 // the entry of a call would be taken for its end.
 func TestStopsInAnotherOrderAreNotUsed(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "osrelease")
 	for release, want := range map[string]bool{
-		"3.10.0-1160.el7": false, "4.4.131": false, "4.7.10\n": false, "4.8.0": true, "4.8-rc1": true, "4.19.90-52\n": true,
-		"5.10.0": true, "6.1.0-50-amd64\n": true, "10.0": true, "": false, "4": false, "x.y": false,
+		"3.10.0-1160.el7": false, "4.4.131": false, "4.7.10": false, "4.8.0": true, "4.8-rc1": true, "4.19.90-52": true,
+		"5.10.0": true, "6.1.0-50-amd64": true, "10.0": true, "": false, "4": false, "x.y": false,
 	} {
-		if err := os.WriteFile(path, []byte(release), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if why := orderly(path); (why == nil) != want {
+		if why := orderly(release); (why == nil) != want {
 			t.Errorf("%q: %v", release, why)
 		}
-	}
-	if orderly(filepath.Join(path, "none")) == nil {
-		t.Error("a kernel that does not tell its release")
 	}
 }

@@ -83,12 +83,7 @@ func (d diagnosis) run(cmd *cobra.Command, args []string) error {
 	if d.pid != 0 {
 		to = cmd.OutOrStdout()
 	}
-	s := diagnose.Session{
-		Root:      os.DirFS("/"),
-		Installed: func(tool string) bool { _, err := exec.LookPath(tool); return err == nil },
-		Log:       diagnose.KernelLog,
-		Tell:      func(r diagnose.Report) error { return d.tell(r, to, language) },
-	}
+	s := d.session(to, language)
 	if d.pid != 0 {
 		o, err := s.Attach(cmd.Context(), d.pid)
 		return attachedExit(o, err)
@@ -97,18 +92,27 @@ func (d diagnosis) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return fmt.Errorf("find the program: %w", err)
 	}
+	program := watch.Program{Path: path, Args: args, Env: os.Environ()}
+	err = d.launch(program, language)
+	if !errors.Is(err, watch.ErrForbidden) {
+		return err
+	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
-	s.Signals = own(signals)
+	s.Signals = unsent(signals)
 	// The program decides what a signal does. This command ends when the program ends.
-	o, err := s.Run(context.WithoutCancel(cmd.Context()), watch.Command{
-		Path: path, Args: args, Env: os.Environ(), Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
-	})
-	if err != nil {
-		return err
+	return d.listen(context.WithoutCancel(cmd.Context()), s, program, err)
+}
+
+// session returns a diagnosis that tells its report where it was asked for.
+func (d diagnosis) session(to io.Writer, language diagnose.Language) diagnose.Session {
+	return diagnose.Session{
+		Root:      os.DirFS("/"),
+		Installed: func(tool string) bool { _, err := exec.LookPath(tool); return err == nil },
+		Log:       diagnose.KernelLog,
+		Tell:      func(r diagnose.Report) error { return d.tell(r, to, language) },
 	}
-	return programExit(o.Status)
 }
 
 // check returns an error unless one thing was asked for.
@@ -157,9 +161,9 @@ func (d diagnosis) to(place io.Writer, write func(io.Writer) error) (err error) 
 	return write(file)
 }
 
-// own passes on the signals that the program has not got already. The keys of a terminal
+// unsent passes on the signals that the program has not got already. The keys of a terminal
 // send SIGINT and SIGQUIT to all processes in its foreground.
-func own(all <-chan os.Signal) <-chan os.Signal {
+func unsent(all <-chan os.Signal) <-chan os.Signal {
 	passed := make(chan os.Signal)
 	go func() {
 		for s := range all {

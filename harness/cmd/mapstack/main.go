@@ -9,11 +9,15 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/mapstack/conformance/harness/diagnose/watch"
 	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == watcherName {
+		watch.OnMainThread(func() { os.Exit(exitCode(watcher(os.Args[2]))) })
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	// A second signal has its default action: it ends the process.
 	context.AfterFunc(ctx, stop)

@@ -121,6 +121,23 @@ func (r reader) groups() (g Groups) {
 	return g
 }
 
+// MemoryGroupNamed reads the memory group that the kernel's log names. What cannot be
+// read of it stays unread.
+func MemoryGroupNamed(root fs.FS, name string) MemoryGroup {
+	mounted, _ := hierarchies(root)
+	for _, h := range mounted {
+		if h.version == 1 && !has(h.options, "memory") {
+			continue
+		}
+		if rest, ok := below(h.top, name); ok {
+			if g, there, _ := memoryGroup(root, path.Join(h.at, rest), h.version); there {
+				return g
+			}
+		}
+	}
+	return MemoryGroup{Path: name, Version: 2}
+}
+
 // unseen returns why groups could not be found.
 func unseen(err error) Unseen {
 	switch {

@@ -1,83 +1,279 @@
 package watch
 
 import (
+	"errors"
 	"slices"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/trace"
 )
 
 // atCall handles a thread that stopped where a system call begins or ends.
-func (t *tracer) atCall(tid int) error {
-	info, err := t.shown.At(tid)
+func (t *tracer) atCall(th *thread) error {
+	info, err := t.shown.At(th.tid)
 	if err != nil {
 		return err
 	}
 	switch info.Operation {
 	case trace.Entry:
-		if t.calls[tid] = t.interesting(tid, info); t.calls[tid] == nil {
-			t.written(tid, info)
-		}
+		t.begins(th, info)
 	case trace.Exit:
-		if a := t.calls[tid]; a != nil {
-			t.calls[tid] = nil
-			t.finished(a, info)
+		t.ends(th, info)
+	}
+	return nil
+}
+
+// atFilter handles a thread that our filter stopped in the middle of a call's beginning.
+func (t *tracer) atFilter(th *thread) error {
+	if th.every || th.entered != nil {
+		return nil // the entry was seen
+	}
+	info, err := t.shown.As(th.tid, trace.Seccomp)
+	if err != nil {
+		return err
+	}
+	t.begins(th, info)
+	if th.call == nil {
+		th.entered = nil // its end does not matter
+		return nil
+	}
+	t.shown.Within(th.tid)
+	return nil
+}
+
+// begins notes the call that a thread begins, and reports what it writes.
+func (t *tracer) begins(th *thread, info *trace.Info) {
+	th.entered, th.call = info, nil
+	t.release(th)
+	abi := t.abiOf(info)
+	if abi == nil {
+		t.gap(th, ForeignABI, "")
+		return
+	}
+	switch name := abi.names[info.Number()]; name {
+	case "", callSigreturn, callSigreturn2:
+	case callWrite, callWritev:
+		t.writes(th, abi, name, info.Arguments())
+	default:
+		th.call = t.attempt(th, abi, name, info)
+	}
+}
+
+// abiOf returns the ABI of a call, nil for an unknown one.
+func (t *tracer) abiOf(info *trace.Info) *abiCalls {
+	for i := range t.abis {
+		abi := &t.abis[i]
+		if abi.audit == info.Arch && info.Number()&x32Bit == abi.bit || abi.audit == info.Arch && abi.audit != t.abis[0].audit {
+			return abi
 		}
 	}
 	return nil
 }
 
-// written reports what a thread is about to write to standard error.
-func (t *tracer) written(tid int, i *trace.Info) {
-	// Bytes that are read of one write: more than any text of the Go runtime has.
-	const most = 4096
-	args := i.Arguments()
-	if i.Arch != t.audit || i.Number() != syscall.SYS_WRITE || args[0] != uint64(syscall.Stderr) {
+// attempt makes the record of a call that begins; nil for one that does not matter.
+func (t *tracer) attempt(th *thread, in *abiCalls, name string, info *trace.Info) *Attempt {
+	args := info.Arguments()
+	a := &Attempt{Call: name, ABI: in.name, TID: th.tid, Number: info.Number(), Arch: info.Arch, Instruction: info.Instruction, Args: args}
+	r := reader{t, th, in}
+	switch name {
+	case "clone":
+		at := 0
+		if in.name == "" {
+			at = slices.Index(t.kernel.CloneOrder[:], abi.CloneFlags)
+		}
+		a.Flags = args[at]
+	case "clone3":
+		r.clone3(a)
+	case "vfork":
+		a.Flags = unix.CLONE_VFORK | unix.CLONE_VM
+	case "mmap":
+		a.Length, a.Flags = args[1], args[3]
+	case callOldMmap:
+		a.Call = "mmap"
+		if words, ok := r.words(args[0], 4); ok {
+			a.Length, a.Flags = words[1], words[3]
+		}
+	case "mprotect":
+		a.Length, a.Flags = args[1], args[2]
+	case "mremap":
+		a.Length, a.Flags = args[2]-min(args[1], args[2]), args[3]
+	case "brk":
+		if args[0] == 0 {
+			return nil // only asks
+		}
+	case "unshare":
+		a.Flags = args[0]
+	case "setns":
+		a.Flags = args[1]
+	case "execve":
+		a.Path = r.text(args[0])
+	case "execveat":
+		a.Path = r.text(args[1])
+	case "setrlimit", "prlimit64":
+		if !r.limit(a) {
+			return nil
+		}
+	case "seccomp":
+		if args[0] != unix.SECCOMP_SET_MODE_FILTER && args[0] != unix.SECCOMP_SET_MODE_STRICT {
+			return nil
+		}
+		a.Flags = args[1]
+	case callPrctl:
+		if args[0] != unix.PR_SET_SECCOMP {
+			return nil
+		}
+		a.Call = "seccomp"
+	}
+	return a
+}
+
+// clone3 reads the flags, which are the first field of struct clone_args. Of a process
+// whose memory cannot be read, the flags of the latest task that the same place in the
+// program made are the best that is known.
+func (r reader) clone3(a *Attempt) {
+	words, ok := r.words64(a.Args[0], 1)
+	if ok {
+		a.Flags = words[0]
 		return
 	}
-	p := make([]byte, min(args[2], most))
-	if n, err := syscall.PtracePeekData(tid, uintptr(args[1]), p); err == nil {
-		t.Observer.Wrote(processOf(tid), p[:n])
+	a.Unread = true
+	if made := r.thread.made; made.instruction == a.Instruction && made.thread {
+		a.Flags = cloneThread
 	}
 }
 
-// interesting makes the record of a call that begins. It returns nil for a call that
-// does not matter.
-func (t *tracer) interesting(tid int, i *trace.Info) *Attempt {
-	if i.Arch != t.audit {
-		return nil // a program of another architecture: its numbers mean other calls
-	}
-	a := &Attempt{TID: tid, Number: i.Number(), Arch: i.Arch, Instruction: i.Instruction, Args: i.Arguments()}
-	switch number := i.Number(); {
-	case number == t.kernel.Syscall.Clone:
-		a.Call, a.Flags = "clone", a.Args[slices.Index(t.kernel.CloneOrder[:], abi.CloneFlags)]
-	case number == t.kernel.Syscall.Clone3 && number != 0:
-		a.Call = "clone3"
-		var err error
-		a.Flags, err = trace.Peek(tid, a.Args[0]) // the first field of struct clone_args
-		a.Unread = err != nil
-	case number == t.kernel.Syscall.Mmap:
-		a.Call = "mmap"
-		if args, err := trace.MmapArguments(t.kernel.Table, tid, a.Args); err == nil {
-			a.Length, a.Flags = args[1], args[3]
+// limit reads the new limit of setrlimit or prlimit64. It reports false when none is set.
+func (r reader) limit(a *Attempt) bool {
+	a.Target = r.thread.pid
+	resource, at, read := a.Args[0], a.Args[1], r.words
+	if a.Call == "prlimit64" {
+		resource, at, read = a.Args[1], a.Args[2], r.words64
+		if pid := int(int32(a.Args[0])); pid != 0 {
+			a.Target = pid
 		}
-	default:
-		return nil
 	}
-	return a
+	if at == 0 {
+		return false
+	}
+	a.Limit = int(uint32(resource))
+	if words, ok := read(at, 2); ok {
+		a.Soft, a.Hard = words[0], words[1]
+	}
+	return true
 }
 
 // ERESTARTSYS to ERESTART_RESTARTBLOCK (include/linux/errno.h). A tracer sees these
 // numbers when the kernel is about to begin the call again.
 const firstRestart, lastRestart = 512, 516
 
-// finished reports a call that ended.
-func (t *tracer) finished(a *Attempt, i *trace.Info) {
-	_, a.Errno = i.Result()
-	if a.Errno >= firstRestart && a.Errno <= lastRestart || a.Call == "mmap" && a.Errno == 0 {
+// ends handles the end of a call.
+func (t *tracer) ends(th *thread, info *trace.Info) {
+	entered, a := th.entered, th.call
+	th.entered, th.call = nil, nil
+	value, errno := info.Result()
+	switch {
+	case errno >= firstRestart && errno <= lastRestart:
+		return
+	case th.trapped != nil && entered != nil && t.returns(entered):
+		// The handler of SIGSYS has returned, and put its answer into the registers.
+		a, th.trapped = th.trapped, nil
+		a.Trapped, a.Errno = true, errno
+		t.report(th, a)
+	case a == nil:
+	case th.every && errno == 0 && value == a.Number:
+		th.held = a
+	default:
+		a.Errno = errno
+		t.complete(th, a, value)
+	}
+}
+
+// returns reports whether a call returns from the handler of a signal.
+func (t *tracer) returns(info *trace.Info) bool {
+	abi := t.abiOf(info)
+	if abi == nil {
+		return false
+	}
+	name := abi.names[info.Number()]
+	return name == callSigreturn || name == callSigreturn2
+}
+
+// release reports a call that was held and not trapped.
+func (t *tracer) release(th *thread) {
+	if a := th.held; a != nil {
+		th.held = nil
+		t.complete(th, a, a.Number)
+	}
+}
+
+// complete reports a call that the kernel ran, and notes what it changes for the watch.
+func (t *tracer) complete(th *thread, a *Attempt, value uint64) {
+	switch {
+	case a.Call == callPtrace:
+		t.traces(th, a)
+		return
+	case a.Call == "brk" && value < a.Args[0]:
+		a.Errno, a.Length = t.kernel.Errno("ENOMEM"), a.Args[0]-value
+	case a.Errno == 0 && a.Memory():
+		return
+	case a.Errno == 0 && a.Call == "seccomp":
+		t.own(th, a)
+	case a.Errno == 0 && a.Unread && th.made.thread:
+		a.Flags = cloneThread
+	}
+	t.report(th, a)
+	if a.Errno == 0 && (a.Call == "execve" || a.Call == "execveat") {
+		t.executed(th, a.Path)
+	}
+}
+
+func (t *tracer) report(th *thread, a *Attempt) {
+	a.PID, a.TID = t.process(th), th.tid
+	if !t.silent {
+		t.Observer.Attempt(*a, t.standing(th))
+	}
+}
+
+// own makes a thread that has a filter of its own stop at every call.
+func (t *tracer) own(th *thread, a *Attempt) {
+	th.every = true
+	if a.Flags&unix.SECCOMP_FILTER_FLAG_TSYNC == 0 {
 		return
 	}
-	a.PID = processOf(a.TID)
-	t.Observer.Attempt(*a, Thread{a.TID})
+	for _, other := range t.threads {
+		if t.process(other) == t.process(th) && !other.every {
+			other.every = true
+			// It may run: only a thread that is stopped can be told to stop at calls.
+			_, _ = trace.Ptrace(unix.PTRACE_INTERRUPT, uintptr(other.tid), 0, 0)
+		}
+	}
+}
+
+// traces reports a process that wanted to trace a thread that has a tracer.
+func (t *tracer) traces(th *thread, a *Attempt) {
+	switch a.Args[0] {
+	case unix.PTRACE_TRACEME, unix.PTRACE_ATTACH, unix.PTRACE_SEIZE:
+		if errors.Is(syscall.Errno(a.Errno), syscall.EPERM) {
+			t.gap(th, Tracer, "")
+		}
+	}
+}
+
+// executed reports a program whose user the process would have got without a tracer.
+func (t *tracer) executed(th *thread, path string) {
+	if path != "" && !capable(unix.CAP_SYS_PTRACE) && setUser(inside(th.tid, path)) {
+		t.gap(th, SetUser, path)
+	}
+}
+
+// gap reports once for each process that something is not watched.
+func (t *tracer) gap(th *thread, reason Reason, detail string) {
+	g := Gap{PID: t.process(th), Reason: reason, Detail: detail}
+	if !t.told[g] && !t.silent {
+		t.told[g] = true
+		t.Observer.Unwatched(g)
+	}
 }

@@ -1,6 +1,10 @@
 package watch
 
-import "syscall"
+import (
+	"syscall"
+
+	"github.com/mapstack/conformance/poc/trace"
+)
 
 // Observer is told what happens. The thread concerned stands still during the call;
 // other threads go on. Calls never overlap.
@@ -24,7 +28,11 @@ type Observer interface {
 }
 
 // Thread is a thread that stands still.
-type Thread struct{ tid int }
+type Thread struct {
+	tid    int
+	own    []trace.Instruction // the filter that the watch gave it; nil if none
+	others bool                // it has installed others
+}
 
 // Attempt is a call that ended. Of a call that makes a thread or a process, or changes
 // what a process is, failure and success are reported. Of a call for memory only
@@ -133,9 +141,15 @@ const (
 	Kept Reason = "kept"
 	// Untraced: the process was made by CLONE_UNTRACED.
 	Untraced Reason = "untraced"
+	// Unreadable: the memory of the process cannot be read, because its user may run and
+	// not read its program, or because it is not dumpable. Its words, and the flags of
+	// clone3, are not seen.
+	Unreadable Reason = "unreadable"
 	// SetUser: the process executed a set-user-ID or set-group-ID program, or one with
 	// file capabilities. Because it is traced it did not get that user.
 	SetUser Reason = "set-user-id"
+	// Lost: a stop could not be read. The detail is the error.
+	Lost Reason = "lost"
 	// Tracer: the process wanted to trace a thread itself, as a debugger or
 	// LeakSanitizer does. It could not, because a thread has one tracer.
 	Tracer Reason = "tracer"

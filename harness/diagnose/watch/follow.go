@@ -1,155 +1,180 @@
 package watch
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// change is something that happened to a traced thread.
-type change struct {
-	tid    int
-	status syscall.WaitStatus
-}
-
-// farewell is how long threads have to stop so that they can be let go. A thread
-// that waits for a dead device never stops.
-const farewell = 5 * time.Second
-
-// follow handles what happens until the program has ended or is let go. Another
-// thread waits for changes, because wait4 cannot be told to stop.
-func (t *tracer) follow(ctx context.Context) (syscall.WaitStatus, error) {
-	changes, over := make(chan change), make(chan struct{})
+// follow handles what happens until nothing is traced any more. A program without our
+// filter is followed to its own end only.
+func (t *tracer) follow() {
+	over := make(chan struct{})
 	defer close(over)
-	go wait(changes, over)
-	done := ctx.Done()
+	go t.wakes(over)
 	for {
-		select {
-		case c, more := <-changes:
-			if !more {
-				return t.status, nil
-			}
-			if err := t.changed(c); err != nil {
-				return 0, fmt.Errorf("thread %d: %w", c.tid, err)
-			}
-			if t.ended && !t.leaving {
-				done = nil
-				t.leave() // the children that it left behind
-			}
-			if t.leaving && len(t.calls) == 0 && (t.ended || !t.mine) {
-				return t.status, nil
-			}
-		case <-done:
-			done = nil
-			if t.mine {
-				t.kill()
-			} else {
-				t.leave()
-			}
-		case s := <-t.Signals:
-			if number, ok := s.(syscall.Signal); ok && t.mine && !t.ended {
-				_ = syscall.Kill(t.main, number)
-			}
-		case <-t.Wake:
-			t.Observer.Woke()
-		case <-t.timeout:
-			return t.status, nil
-		}
-	}
-}
-
-// leave stops every thread, so that it can be let go.
-func (t *tracer) leave() {
-	t.leaving = true
-	t.timeout = time.NewTimer(farewell).C
-	for tid := range t.calls {
-		_, _ = trace.Ptrace(unix.PTRACE_INTERRUPT, uintptr(tid), 0, 0)
-	}
-}
-
-// kill ends every process that is traced: SIGKILL to any thread ends its process.
-func (t *tracer) kill() {
-	for tid := range t.calls {
-		_ = syscall.Kill(tid, syscall.SIGKILL)
-	}
-}
-
-// wait reports what happens to all traced threads. wait4 also returns what another
-// thread of this process traces.
-func wait(changes chan<- change, over <-chan struct{}) {
-	for {
-		var c change
-		var err error
-		c.tid, err = syscall.Wait4(-1, &c.status, unix.WALL, nil)
+		var status syscall.WaitStatus
+		// Only what this thread traces.
+		tid, err := syscall.Wait4(-1, &status, unix.WALL|unix.WNOTHREAD, nil)
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
 		if err != nil {
-			close(changes) // none is left
-			return
+			return // none is left
 		}
-		select {
-		case changes <- c:
-		case <-over:
+		t.turn.Lock()
+		t.changed(tid, status)
+		alone := t.ended && !t.filtered
+		t.turn.Unlock()
+		if alone {
 			return
 		}
 	}
 }
 
-// changed handles one change. A thread may be killed at any time.
-func (t *tracer) changed(c change) error {
-	if !c.status.Stopped() {
-		delete(t.calls, c.tid)
-		t.shown.Gone(c.tid)
-		if c.tid == t.main {
-			t.status, t.ended = c.status, true
+// wakes passes on Options.Wake.
+func (t *tracer) wakes(over <-chan struct{}) {
+	for {
+		select {
+		case <-over:
+			return
+		case <-t.Wake:
+			t.turn.Lock()
+			if !t.silent {
+				t.Observer.Woke()
+			}
+			t.turn.Unlock()
 		}
-		return nil
 	}
-	if _, known := t.calls[c.tid]; !known {
-		t.calls[c.tid] = nil
+}
+
+// meet returns what is known of a thread.
+func (t *tracer) meet(tid int) *thread {
+	th := t.threads[tid]
+	if th == nil {
+		// A new one may stop before its maker says what it is. Until then it stops at
+		// every call, so that nothing is missed.
+		th = &thread{tid: tid, every: true}
+		t.threads[tid] = th
 	}
-	if err := t.stopped(c); !errors.Is(err, syscall.ESRCH) {
-		return err
+	return th
+}
+
+// changed handles one change of a thread. The program must not suffer from a stop that
+// cannot be read.
+func (t *tracer) changed(tid int, status syscall.WaitStatus) {
+	if !status.Stopped() {
+		t.gone(tid, status)
+		return
 	}
-	return nil
+	th := t.meet(tid)
+	err := t.stopped(th, status)
+	// A thread that stands still may be killed at any time.
+	if err != nil && !errors.Is(err, syscall.ESRCH) {
+		t.gap(th, Lost, err.Error())
+		_ = t.resume(th, 0)
+	}
 }
 
 // stopped handles one stop of a thread and lets it go on.
-func (t *tracer) stopped(c change) error {
-	signal, event := c.status.StopSignal(), uint32(c.status)>>16
-	pass := uintptr(0)
-	request := uintptr(unix.PTRACE_SYSCALL)
+func (t *tracer) stopped(th *thread, status syscall.WaitStatus) error {
+	signal, event := status.StopSignal(), uint32(status)>>16
 	switch {
 	case signal == syscall.SIGTRAP|trace.AtSyscall:
-		if err := t.atCall(c.tid); err != nil {
+		if err := t.atCall(th); err != nil {
+			return err
+		}
+	case event == unix.PTRACE_EVENT_SECCOMP:
+		if err := t.atFilter(th); err != nil {
 			return err
 		}
 	case event == unix.PTRACE_EVENT_STOP && signal != syscall.SIGTRAP:
-		request = unix.PTRACE_LISTEN // its user stopped it, and it stays stopped
+		return request(unix.PTRACE_LISTEN, th, 0) // its user stopped it, and it stays stopped
 	case event == unix.PTRACE_EVENT_EXEC:
-		t.calls[c.tid] = nil // the call was of the old program
-		// execve gave the thread the number of its process. Its own is gone.
-		if former, err := syscall.PtraceGetEventMsg(c.tid); err == nil && int(former) != c.tid {
-			delete(t.calls, int(former))
-			t.shown.Gone(int(former))
-		}
-		t.shown.Within(c.tid)
+		th = t.replaced(th)
+	case event == unix.PTRACE_EVENT_EXIT:
+		t.exits(th)
+	case event == unix.PTRACE_EVENT_CLONE || event == unix.PTRACE_EVENT_FORK || event == unix.PTRACE_EVENT_VFORK:
+		t.makes(th)
 	case event == 0:
-		pass = uintptr(signal)
+		t.signalled(th, signal)
+		return t.resume(th, signal)
 	}
-	if t.leaving {
-		delete(t.calls, c.tid)
-		request = unix.PTRACE_DETACH
+	return t.resume(th, 0)
+}
+
+// resume lets a thread go on to its next call that matters.
+func (t *tracer) resume(th *thread, signal syscall.Signal) error {
+	if th.every || th.entered != nil {
+		return request(unix.PTRACE_SYSCALL, th, signal)
 	}
-	if _, errno := trace.Ptrace(request, uintptr(c.tid), 0, pass); errno != 0 {
+	return request(unix.PTRACE_CONT, th, signal)
+}
+
+func request(what uintptr, th *thread, signal syscall.Signal) error {
+	if _, errno := trace.Ptrace(what, uintptr(th.tid), 0, uintptr(signal)); errno != 0 {
 		return errno
 	}
 	return nil
+}
+
+// madeTask is the latest task that a thread made by clone3.
+type madeTask struct {
+	instruction uint64
+	thread      bool
+}
+
+// makes notes a new thread or process, which is watched like its maker.
+func (t *tracer) makes(th *thread) {
+	tid, errno := trace.EventMessage(th.tid)
+	if errno != 0 {
+		return
+	}
+	child := t.meet(int(tid))
+	child.every, child.made = th.every, th.made
+	if a := th.call; a != nil && !a.Unread {
+		child.pid = child.tid
+		if a.Thread() {
+			child.pid = t.process(th)
+		}
+	}
+	if a := th.call; a != nil && a.Unread {
+		child.pid = 0
+		th.made = madeTask{a.Instruction, t.process(child) != child.tid}
+		child.made = th.made
+	}
+}
+
+// replaced notes that a thread has executed another program. It has the number of its
+// process now, and its own is gone.
+func (t *tracer) replaced(th *thread) *thread {
+	former, errno := trace.EventMessage(th.tid)
+	if errno == 0 && int(former) != th.tid {
+		if was := t.threads[int(former)]; was != nil {
+			was.tid, was.pid = th.tid, th.tid
+			t.threads[th.tid] = was
+			th = was
+		}
+		delete(t.threads, int(former))
+		t.shown.Gone(int(former))
+	}
+	th.exiting = false
+	t.shown.Within(th.tid)
+	return th
+}
+
+// process returns the process that a thread belongs to.
+func (t *tracer) process(th *thread) int {
+	if th.pid == 0 {
+		th.pid = processOf(th.tid)
+	}
+	return th.pid
+}
+
+// standing returns a thread for the observer.
+func (t *tracer) standing(th *thread) Thread {
+	return Thread{tid: th.tid, own: t.filter, others: th.every}
 }

@@ -17,11 +17,11 @@ import (
 // Listen starts a program that may not be traced. It tells the observer only what
 // the program writes to its standard error, which is a pipe then. The program
 // dies with this process and with the context.
-func Listen(ctx context.Context, c Command, o Options) (syscall.WaitStatus, error) {
+func Listen(ctx context.Context, p Program, o Options) (syscall.WaitStatus, error) {
 	// A program dies with the thread that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	l := listener{Options: o, command: c}
+	l := listener{Options: o, program: p}
 	r, err := l.start(ctx)
 	if err != nil {
 		return 0, err
@@ -48,16 +48,16 @@ func Listen(ctx context.Context, c Command, o Options) (syscall.WaitStatus, erro
 // listener is a program that is not traced, and what it writes.
 type listener struct {
 	Options
-	command Command
+	program Program
 	process *exec.Cmd
 }
 
 // start starts the program and returns the end of the pipe to read from.
 func (l *listener) start(ctx context.Context) (*os.File, error) {
-	cmd := exec.CommandContext(ctx, l.command.Path)
-	cmd.Args, cmd.Env = l.command.Args, l.command.Env
+	cmd := exec.CommandContext(ctx, l.program.Path)
+	cmd.Args, cmd.Env = l.program.Args, l.program.Env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	cmd.Stdin, cmd.Stdout = l.command.Files[0], l.command.Files[1]
+	cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout
 	r, w, err := narrowPipe()
 	if err != nil {
 		return nil, err
@@ -67,12 +67,15 @@ func (l *listener) start(ctx context.Context) (*os.File, error) {
 	_ = w.Close()
 	if err != nil {
 		_ = r.Close()
-		return nil, fmt.Errorf("start %s: %w", l.command.Path, err)
+		return nil, fmt.Errorf("start %s: %w", l.program.Path, err)
 	}
 	l.process = cmd
 	l.Observer.Started(cmd.Process.Pid)
 	return r, nil
 }
+
+// farewell is how long the standard error of a program is read after its end.
+const farewell = 5 * time.Second
 
 // listen passes on what is written until the program has ended and everything it
 // wrote has been read. It returns what Wait returned, or why passing on failed.
@@ -87,8 +90,8 @@ func (l *listener) listen(written pieces, ended <-chan error) (exit, failed erro
 				continue
 			}
 			l.Observer.Wrote(pid, p)
-			if _, err := l.command.Files[2].Write(p); err != nil {
-				return nil, fmt.Errorf("pass on the standard error of %s: %w", l.command.Path, err)
+			if _, err := os.Stderr.Write(p); err != nil {
+				return nil, fmt.Errorf("pass on the standard error of %s: %w", l.program.Path, err)
 			}
 			written <- nil
 		case s := <-l.Signals:
@@ -107,7 +110,7 @@ func (l *listener) status(ctx context.Context, err error) (syscall.WaitStatus, e
 	status, ok := l.process.ProcessState.Sys().(syscall.WaitStatus)
 	var exit *exec.ExitError
 	if !ok || err != nil && !errors.As(err, &exit) && ctx.Err() == nil {
-		return 0, fmt.Errorf("wait for %s: %w", l.command.Path, err)
+		return 0, fmt.Errorf("wait for %s: %w", l.program.Path, err)
 	}
 	return status, nil
 }

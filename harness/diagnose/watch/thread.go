@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -41,9 +42,17 @@ const (
 	maxInstructions = 4096
 )
 
-// Filters returns the seccomp filters of the thread, the newest first. It needs CAP_SYS_ADMIN, a tracer without filters of its own, and
+// Filtered reports whether seccomp filters beside that of the watch may apply to the
+// thread.
+func (t Thread) Filtered() bool { return t.others || t.own == nil }
+
+// Filters returns the seccomp filters of the thread, the newest first, without that of the
+// watch. It needs CAP_SYS_ADMIN, a tracer without filters of its own, and
 // CONFIG_CHECKPOINT_RESTORE.
 func (t Thread) Filters() ([][]trace.Instruction, error) {
+	if !t.Filtered() {
+		return nil, nil
+	}
 	var all [][]trace.Instruction
 	for i := range maxFilters {
 		filter := make([]trace.Instruction, maxInstructions)
@@ -58,7 +67,9 @@ func (t Thread) Filters() ([][]trace.Instruction, error) {
 		case n > maxInstructions:
 			return nil, fmt.Errorf("%w: one has %d instructions", ErrFilters, n)
 		}
-		all = append(all, filter[:n:n])
+		if filter = filter[:n:n]; !slices.Equal(filter, t.own) {
+			all = append(all, filter)
+		}
 	}
 	return nil, fmt.Errorf("%w: there are more than %d", ErrFilters, maxFilters)
 }

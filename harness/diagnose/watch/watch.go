@@ -1,14 +1,15 @@
-// Package watch follows a program, its threads and its children by ptrace. It
-// reports each call that makes a thread or a process, each mapping that fails, and
-// what the program writes to its standard error.
+// Package watch follows a program, its threads and its children by ptrace. It reports the
+// calls that a limit can refuse, how threads and processes end, and what they write to
+// standard error. What is not watched it reports too.
 //
-// It stops at every system call, so that a web server under load takes 16 times as long.
-// A seccomp filter that stops only at the calls that matter would be faster, but:
-//   - It misses the refusals of the program's own filters: the strictest answer wins, and
-//     the tracer is not told.
-//   - Nobody can take it away again. Children that the program leaves behind would get
-//     ENOSYS for every clone, because a stop without a tracer is answered with that.
-//   - Without CAP_SYS_ADMIN it needs no_new_privs, with which set-user-ID programs fail.
+// A program that is started gets a seccomp filter, if it may have one, that stops it only
+// at the calls that matter: see filterHere. Any other program stops at every call, which is
+// slow. So does a thread that installs a filter of its own, because of two filters the
+// stricter one wins, and a refusal by the program's own would be missed.
+//
+// Nobody can take a filter away again, and without a tracer each call that it stops fails
+// with ENOSYS. So the watcher stays until the last process with the filter has ended. It
+// is a process of its own for that: see Launch.
 package watch
 
 import (
@@ -17,107 +18,198 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/poc/sys"
 	"github.com/mapstack/conformance/poc/trace"
 )
 
-// ErrForbidden is wrapped by the errors of Run and Attach when the program may not,
+// ErrForbidden is wrapped by the errors of Launch and Attach when the program may not,
 // or cannot, be traced from here. The program has not run then; Listen may work.
 var ErrForbidden = errors.New("tracing is not possible")
 
 // Options are what a watch needs besides its program.
 type Options struct {
 	Observer Observer
-	// Signals are passed to a program that was started. May be nil.
+	// Ended is called when the program has ended, before the process that waits for it
+	// learns of that. May be nil. Processes that it left behind may live on.
+	Ended func(status syscall.WaitStatus)
+	// Signals are passed to a program that Listen started. May be nil.
 	Signals <-chan os.Signal
 	// Wake makes the watch call Observer.Woke. May be nil.
 	Wake <-chan time.Time
-}
-
-// Command is a program to start.
-type Command struct {
-	Path string // of the executable file
-	Args []string
-	Env  []string
-	// Files are its standard input, output and error.
-	Files [3]*os.File
-}
-
-// Run starts a program and follows it to its end. The program dies with this
-// process, and with the context. This process must start no other program meanwhile,
-// because the watch waits for every child. The error is ErrForbidden when the
-// program could not be traced; it was ended before its first instruction then.
-func Run(ctx context.Context, c Command, o Options) (syscall.WaitStatus, error) {
-	// Only the thread that traces may make calls of ptrace.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	t, err := newTracer(o)
-	if err != nil {
-		return 0, err
-	}
-	if err := t.launch(c); err != nil {
-		return 0, err
-	}
-	return t.follow(ctx)
-}
-
-// Attach follows a program that runs already, until it ends or the context does.
-// After the context the program goes on alone. Attach returns whether the program
-// ended, and how.
-func Attach(ctx context.Context, pid int, o Options) (status syscall.WaitStatus, ended bool, err error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	t, err := newTracer(o)
-	if err != nil {
-		return 0, false, err
-	}
-	if err := t.attach(pid); err != nil {
-		return 0, false, err
-	}
-	status, err = t.follow(ctx)
-	return status, t.ended, err
 }
 
 // tracer is the thread that traces, and what it knows of the threads it traces.
 type tracer struct {
 	Options
 	kernel *sys.Kernel
-	audit  uint32
+	abis   []abiCalls
 	shown  *trace.Calls
-	// calls has every traced thread, with the call that it is in; nil for a call that
-	// does not matter.
-	calls   map[int]*Attempt
-	main    int
-	mine    bool // the program was started here, and must die with this process
-	ended   bool
-	leaving bool // every thread is let go as soon as it stops
-	status  syscall.WaitStatus
-	timeout <-chan time.Time // ends leaving
+	// filtered reports that the program has our filter.
+	filtered bool
+	filter   []trace.Instruction
+	threads  map[int]*thread
+	told     map[Gap]bool
+	main     int
+	ended    bool
+	status   syscall.WaitStatus
+	// turn is held while a stop is handled, and while the observer is called otherwise.
+	turn   sync.Mutex
+	silent bool // the observer must not be called any more
 }
 
-func newTracer(o Options) (*tracer, error) {
+// thread is what is known of a traced thread.
+type thread struct {
+	tid int
+	pid int // 0 if not known yet
+	// every reports that the thread stops at every call.
+	every bool
+	// entered is the latest call that began, until it ends.
+	entered *trace.Info
+	call    *Attempt // that call, if it matters
+	// held is a call that seems to have succeeded with its own number as result. If
+	// SIGSYS follows, a filter has trapped it.
+	held    *Attempt
+	trapped *Attempt // a call whose handler of SIGSYS runs
+	sender  int      // of the latest signal
+	made    madeTask
+	exiting bool
+}
+
+// machine returns the kernel and the ABIs of this machine.
+func machine() (*sys.Kernel, []abiCalls, error) {
 	kernel, err := sys.Running()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrForbidden, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrForbidden, err)
 	}
 	rec, err := arch.Lookup(runtime.GOARCH)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrForbidden, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrForbidden, err)
 	}
-	audit := auditArch(rec)
-	return &tracer{Options: o, kernel: kernel, audit: audit, shown: trace.NewCalls(kernel.Table, audit), calls: map[int]*Attempt{}}, nil
+	abis := abisOf(rec)
+	if abis == nil {
+		return nil, nil, fmt.Errorf("%w: the calls of %s are not listed", ErrForbidden, runtime.GOARCH)
+	}
+	return kernel, abis, nil
 }
 
-// auditArch returns AUDIT_ARCH_* (include/uapi/linux/audit.h) of an architecture.
-func auditArch(r arch.Record) uint32 {
-	const wide, little = 0x80000000, 0x40000000
-	audit := uint32(r.ELF) | wide
-	if !r.Big {
-		audit |= little
+func newTracer(o Options) (*tracer, error) {
+	kernel, abis, err := machine()
+	if err != nil {
+		return nil, err
 	}
-	return audit
+	return &tracer{
+		Options: o, kernel: kernel, abis: abis, shown: trace.NewCalls(kernel.Table, abis[0].audit),
+		threads: map[int]*thread{}, told: map[Gap]bool{},
+	}, nil
+}
+
+// Adoption is what Launch tells the watcher of the program.
+type Adoption struct {
+	PID int
+	// Filtered reports that the program has a filter and stops at the calls that
+	// matter.
+	Filtered bool
+}
+
+// plainOptions make the kernel trace new threads and children from their first
+// instruction, stop threads at their end, and mark stops at calls so that they differ
+// from signals.
+const plainOptions = trace.OptionGoodSyscall | trace.OptionFork | trace.OptionVfork | trace.OptionClone | trace.OptionExec | unix.PTRACE_O_TRACEEXIT
+
+// options returns the options of ptrace. Without its tracer a program with a filter would
+// go on with calls that fail, so it ends with the tracer.
+func (a Adoption) options() int {
+	if a.Filtered {
+		return plainOptions | trace.OptionSeccomp | trace.OptionExitKill
+	}
+	return plainOptions
+}
+
+// Adopt watches the program that Launch made, in the process that Launch started for it.
+// It must be called by OnMainThread. It returns when everything that it traces has ended. A program without a filter is let
+// go as soon as it has ended itself, with all processes that it left behind.
+func Adopt(a Adoption, o Options) error {
+	t, err := newTracer(o)
+	if err != nil {
+		return err
+	}
+	if t.filtered = a.Filtered; t.filtered {
+		t.filter = filterFor(t.abis)
+	}
+	t.main = a.PID
+	th := t.meet(a.PID)
+	th.pid, th.every = a.PID, !a.Filtered
+	t.turn.Lock()
+	t.Observer.Started(a.PID)
+	t.shown.Within(a.PID)
+	_ = t.resume(th, 0) // it fails if the program was killed
+	t.turn.Unlock()
+	t.follow()
+	return nil
+}
+
+// Attach follows a program that runs already, until it ends or the context does.
+// After that it goes on alone as soon as this process ends: the kernel lets it go.
+// Attach returns whether the program ended, and how.
+func Attach(ctx context.Context, pid int, o Options) (status syscall.WaitStatus, ended bool, err error) {
+	t, err := newTracer(o)
+	if err != nil {
+		return 0, false, err
+	}
+	begun, over := make(chan error, 1), make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // and never unlocked
+		defer close(over)
+		err := t.attach(pid)
+		begun <- err
+		if err == nil {
+			t.follow()
+		}
+	}()
+	if err := <-begun; err != nil {
+		return 0, false, err
+	}
+	select {
+	case <-over:
+	case <-ctx.Done():
+	}
+	t.turn.Lock()
+	defer t.turn.Unlock()
+	t.silent = true
+	return t.status, t.ended, nil
+}
+
+// OnMainThread calls f on the main thread of this process, which alone has what Adopt
+// needs. It must be called before anything else: later the runtime may keep the main thread
+// for itself. Any thread may run a goroutine, so each keeps the one that it gets until the
+// main thread is left over.
+func OnMainThread(f func()) {
+	done, found := make(chan struct{}), make(chan struct{})
+	for {
+		main := make(chan bool)
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			if unix.Gettid() != os.Getpid() {
+				main <- false
+				<-found
+				return
+			}
+			main <- true
+			f()
+			close(done)
+		}()
+		if <-main {
+			close(found)
+			<-done
+			return
+		}
+	}
 }

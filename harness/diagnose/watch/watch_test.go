@@ -28,8 +28,9 @@ var roles = map[string]func(){
 	"threads": threads, "quiet": func() {}, "status": func() { os.Exit(7) }, "refused": refused,
 	"speak": func() { fmt.Fprint(os.Stderr, "one ", "two\n") },
 	"abort": func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) },
-	"run":   func() { observe(Run) }, "listen": func() { observe(Listen) }, "attach": attach,
-	"wait": waitForEnd,
+	"run":   func() { must(Launch(child(), adopter)) }, "adopt": adopt, "listen": listen, "attach": attach,
+	"wait":    waitForEnd,
+	"nowhere": func() { must(Launch(Program{Path: "/nowhere", Args: []string{"nowhere"}}, adopter)) },
 }
 
 func TestMain(m *testing.M) {
@@ -136,19 +137,53 @@ func (l *log) print() {
 	fmt.Printf("\nLOG %s\n", b)
 }
 
-// observe runs the role of WATCH_TEST_CHILD and prints what it heard.
-func observe(run func(context.Context, Command, Options) (syscall.WaitStatus, error)) {
+// child is the role of WATCH_TEST_CHILD.
+func child() Program {
+	return Program{Path: "/proc/self/exe", Args: []string{"child"}, Env: withRole(os.Getenv("WATCH_TEST_CHILD"))}
+}
+
+// withRole returns the environment with another role. The old one must not stay: of two
+// values some take the first and some the last.
+func withRole(role string) []string {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WATCH_TEST_ROLE=") })
+	return append(env, "WATCH_TEST_ROLE="+role)
+}
+
+// adopter is what starts the process that watches.
+func adopter(a Adoption) (Program, error) {
+	spec, err := json.Marshal(a)
+	return Program{Path: "/proc/self/exe", Args: []string{"adopt"}, Env: append(withRole("adopt"), "WATCH_TEST_ADOPTION="+string(spec))}, err
+}
+
+// adopt watches and prints what it heard, before the program's user learns that the
+// program has ended.
+func adopt() {
+	OnMainThread(func() {
+		var a Adoption
+		must(json.Unmarshal([]byte(os.Getenv("WATCH_TEST_ADOPTION")), &a))
+		var l log
+		must(Adopt(a, Options{Observer: &l, Ended: func(status syscall.WaitStatus) { l.finish(status, nil) }}))
+		os.Exit(0)
+	})
+}
+
+// listen hears the role of WATCH_TEST_CHILD and prints what it heard.
+func listen() {
 	var l log
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM)
-	if err := os.Setenv("WATCH_TEST_ROLE", os.Getenv("WATCH_TEST_CHILD")); err != nil {
+	status, err := Listen(context.Background(), child(), Options{Observer: &l, Signals: signals})
+	l.finish(status, err)
+}
+
+func must(err error) {
+	if errors.Is(err, ErrForbidden) {
+		(&log{}).finish(0, err)
+		os.Exit(0)
+	}
+	if err != nil {
 		panic(err)
 	}
-	status, err := run(context.Background(), Command{
-		Path: "/proc/self/exe", Args: []string{"child"}, Env: os.Environ(),
-		Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
-	}, Options{Observer: &l, Signals: signals})
-	l.finish(status, err)
 }
 
 func (l *log) finish(status syscall.WaitStatus, err error) {
@@ -204,7 +239,8 @@ func run(t *testing.T, how, what string) (log, string, string) {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	if err != nil {
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
 	return heard(t, out), string(out), stderr.String()
@@ -323,9 +359,9 @@ func TestNoProcessIsAnError(t *testing.T) {
 	if _, _, err := Attach(t.Context(), 1<<30, Options{Observer: &log{}}); err == nil || errors.Is(err, ErrForbidden) {
 		t.Errorf("%v", err)
 	}
-	_, err := Run(t.Context(), Command{Path: "/nowhere", Files: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}}, Options{Observer: &log{}})
-	if err == nil || !strings.Contains(err.Error(), "/nowhere") || errors.Is(err, ErrForbidden) {
-		t.Errorf("%v", err)
+	cmd := role(t, "nowhere")
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "/nowhere: no such file") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/mapstack/conformance/harness/diagnose"
+	"github.com/mapstack/conformance/harness/diagnose/watch"
+)
+
+// watcherName is the first argument of the process that watches a program for diagnose.
+// It is not for users, so it is no command. It has no handlers of signals either: each
+// would cost a thread that counts against the program's limits.
+const watcherName = "diagnose-watcher"
+
+// watching is the second argument of that process.
+type watching struct {
+	Adoption watch.Adoption
+	Command  []string
+	JSON     bool
+	Language diagnose.Language
+	Output   string
+}
+
+// launch makes this process the program. It returns only if that fails.
+func (d diagnosis) launch(p watch.Program, language diagnose.Language) error {
+	self, err := own()
+	if err != nil {
+		return err
+	}
+	return watch.Launch(p, func(a watch.Adoption) (watch.Program, error) {
+		spec, err := json.Marshal(watching{a, p.Args, d.json, language, d.output})
+		if err != nil {
+			return watch.Program{}, fmt.Errorf("tell the watcher what to do: %w", err)
+		}
+		return watch.Program{Path: self, Args: []string{"mapstack", watcherName, string(spec)}, Env: quiet(p.Env)}, nil
+	})
+}
+
+// own returns the file of this program. Without /proc its name must do.
+func own() (string, error) {
+	if path, err := os.Executable(); err == nil {
+		return path, nil
+	}
+	path, err := exec.LookPath(os.Args[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the program mapstack itself: %w", err)
+	}
+	return path, nil
+}
+
+// quiet returns an environment for the watcher: one thread runs Go, and settings for the
+// runtime of the program that is watched do not hold for it.
+func quiet(env []string) []string {
+	kept := []string{"GOMAXPROCS=1"}
+	for _, variable := range env {
+		switch name, _, _ := strings.Cut(variable, "="); name {
+		case "GOMAXPROCS", "GODEBUG", "GOGC", "GOMEMLIMIT", "GOTRACEBACK":
+		default:
+			kept = append(kept, variable)
+		}
+	}
+	return kept
+}
+
+// watcher is the process that watches.
+func watcher(spec string) error {
+	var w watching
+	if err := json.Unmarshal([]byte(spec), &w); err != nil {
+		return fmt.Errorf("%s is not for users: %w", watcherName, err)
+	}
+	d := diagnosis{json: w.JSON, output: w.Output}
+	s := d.session(os.Stderr, w.Language)
+	return s.Adopt(w.Adoption, w.Command)
+}
+
+// listen starts a program that cannot be traced.
+func (d diagnosis) listen(ctx context.Context, s diagnose.Session, p watch.Program, why error) error {
+	o, err := s.Listen(ctx, p, why)
+	if err != nil {
+		return err
+	}
+	return programExit(o.Status)
+}
