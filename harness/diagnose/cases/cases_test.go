@@ -13,23 +13,9 @@ import (
 // unmended lists the cases that diagnose does not judge rightly yet. A case that it
 // judges rightly must leave the list.
 var unmended = []string{
-	"execve after a change of user",
-	"diagnose at the limit",
-	"the threads of mapstack",
 	"a remedy above the hard limit",
 	"a program that is not dumpable",
 	"a setuid program",
-	"jobs by vfork",
-	"a 32-bit program",
-	"a daemon",
-	"the child of a script is killed in its memory group",
-	"RLIMIT_DATA below stacks of glibc",
-	"RLIMIT_DATA of a cgo program",
-	"stacks of 95 GiB",
-	"a filter ends the program",
-	"a filter ends the child of a script",
-	"a handler answers for the kernel",
-	"whoever calls ptrace is killed",
 	"below a tracer LeakSanitizer fails",
 	"overcommit",
 }

@@ -272,7 +272,15 @@ func (s *scene) diagnose(cmd *exec.Cmd, already *process) {
 		s.t.Fatalf("%v: %v\n%s", cmd.Args, err, out.String())
 	}
 	const enough = 1000 // bytes: the stacks of a Go program say nothing here
-	s.exit, s.output = cmd.ProcessState.ExitCode(), out.String()[:min(out.Len(), enough)]
+	s.exit, s.output = statusOf(cmd.ProcessState), out.String()[:min(out.Len(), enough)]
+}
+
+// statusOf returns an exit status as a shell shows it.
+func statusOf(state *os.ProcessState) int {
+	if w, ok := state.Sys().(syscall.WaitStatus); ok && w.Signaled() {
+		return 128 + int(w.Signal())
+	}
+	return state.ExitCode()
 }
 
 func traced(pid int) bool {
@@ -322,8 +330,12 @@ func (s *scene) wrong() (list []string) {
 	if f == nil {
 		f = &diagnose.Failure{}
 	}
-	if w.call != "" && f.Call != w.call {
-		differ("the call", f.Call, w.call)
+	call := f.Call
+	if said.Failure == nil && said.Death != nil {
+		call = said.Death.Call
+	}
+	if w.call != "" && call != w.call {
+		differ("the call", call, w.call)
 	}
 	if w.want != "" && f.Want != w.want {
 		differ("what it was for", f.Want, w.want)
