@@ -43,12 +43,20 @@ func (e *Evidence) complete() {
 	e.Failure.Program = e.State.Name
 }
 
-// ask runs the seccomp filters of the thread on the call.
-func (j *journal) ask(a watch.Attempt, t watch.Thread) Filters {
+// installers says who installed the filters of the program, if one process alone did.
+func (j *journal) installers() Filters {
 	f := Filters{Inherited: j.launched && len(j.installer) == 0}
-	if len(j.installer) == 1 && j.before.Seccomp.Mode == census.Known(0) {
+	// One that was there at the start may be the watch's own.
+	had := j.before.Seccomp
+	if len(j.installer) == 1 && j.launched && (had.Mode == census.Known(0) || had.Filters == census.Known(1)) {
 		f.Installer = j.installer[0]
 	}
+	return f
+}
+
+// ask runs the seccomp filters of the thread on the call.
+func (j *journal) ask(a watch.Attempt, t watch.Thread) Filters {
+	f := j.installers()
 	filters, err := t.Filters()
 	if err == nil {
 		f.Answer, err = filter.Decide(filters, filter.Call{

@@ -32,7 +32,7 @@ type Death struct {
 const maxDeaths = 256
 
 // Died notes a thread or a process that a filter or an OOM killer has ended.
-func (j *journal) Died(d watch.Death, t watch.Thread) {
+func (j *journal) Died(d watch.Death, _ watch.Thread) {
 	if d.Process() {
 		delete(j.readers, d.PID)
 	}
@@ -47,8 +47,9 @@ func (j *journal) Died(d watch.Death, t watch.Thread) {
 	death := &Death{PID: d.PID, TID: d.TID, Signal: int(d.Status.Signal()), Thread: !d.Process()}
 	switch d.Status.Signal() {
 	case syscall.SIGSYS:
+		death.filters = j.installers()
 		if d.Call != nil {
-			death.Call, death.filters = nameOf(*d.Call), j.ask(*d.Call, t)
+			death.Call = nameOf(*d.Call)
 		}
 		j.alarm.Reset(patience) // the rest of the program may wait for the thread
 	case syscall.SIGKILL:

@@ -36,27 +36,16 @@ func (d *Death) cause() Cause {
 
 // filtered says at which call a filter ended the thread, and whose filter it was.
 func (d *Death) filtered() Cause {
-	c := Cause{ID: "seccomp-kill", Certainty: Is, Where: "seccomp", Raise: allow(d.state, d.Call),
+	c := Cause{ID: "seccomp-kill", Certainty: Is, Where: "seccomp", Raise: allow(d.state, d.filters, d.Call),
 		Why: say("a seccomp filter ended it with SIGSYS (bad system call)", "seccomp 过滤器以 SIGSYS（错误的系统调用）将其终止")}
 	if d.Call != "" {
 		c.Why = say("a seccomp filter ended it at %[1]s with SIGSYS (bad system call)", "seccomp 过滤器在 %[1]s 处以 SIGSYS（错误的系统调用）将其终止", d.Call)
 	}
-	c.Why = c.Why.and(whose(d.filters)).and(profile(d.state))
+	c.Why = c.Why.and(whose(d.filters, d.state))
 	if d.Thread {
 		c.ID = "seccomp-kill-thread"
 		c.Why = c.Why.and(say("; the other threads of the program go on, and may wait for this one for ever",
 			"；程序的其他线程仍在运行，可能会永远等待它"))
 	}
 	return c
-}
-
-// whose says who installed a filter, as far as it was seen.
-func whose(f Filters) Text {
-	switch {
-	case f.Installer != 0:
-		return say("; process %[1]d installed the filter", "；该过滤器由进程 %[1]d 安装", f.Installer)
-	case f.Inherited:
-		return say("; what started the program installed the filter", "；该过滤器由启动该程序的一方安装")
-	}
-	return Text{}
 }

@@ -52,8 +52,8 @@ type session struct {
 
 // Threads that are needed at once besides the one that traces, or that starts the program.
 const (
-	// One runs Go, and the runtime may keep another to wait for files.
-	adoptThreads = 2
+	// There is one already. The runtime may keep that to wait for files.
+	adoptThreads = 1
 	// Signals are waited for too.
 	attachThreads = 3
 	// The end of the program and its words are waited for too.
@@ -111,6 +111,21 @@ func (s Session) Listen(ctx context.Context, p watch.Program, why error) (Outcom
 	}
 	d.ended(status)
 	return Outcome{d.verdict, status, true}, d.tellErr
+}
+
+// Refuse diagnoses why this process itself was refused one that watches.
+func (s Session) Refuse(command []string, why *watch.NoRoomError) error {
+	kernel, known := abi.Lookup(runtime.GOARCH)
+	if !known {
+		return why
+	}
+	d := &session{Session: s, command: command}
+	d.journal = newJournal(s.Root, kernel, func() {})
+	pid := os.Getpid()
+	d.journal.Started(pid)
+	d.journal.Attempt(watch.Attempt{Call: "clone", PID: pid, TID: pid, Errno: int(why.Errno)}, watch.Thread{})
+	d.tell(true)
+	return errors.Join(d.tellErr, why)
 }
 
 // Attach diagnoses a program that runs, until it ends or the context does. It

@@ -93,9 +93,8 @@ type Filters struct {
 	Read    bool
 	Answer  filter.Answer
 	Problem string
-	// Inherited reports that the thread has no other filters than those that it
-	// began with. Installer is the process that installed one since, 0 if none did or
-	// several.
+	// Inherited reports that the program has no other filters than those that it began
+	// with. Installer is the process that installed one since, 0 if none did or several.
 	Inherited bool
 	Installer int
 }

@@ -214,6 +214,11 @@ func (g Gap) sentence() Text {
 		return say("Process %[1]d goes on, and was watched to its end.", "进程 %[1]d 继续运行，并被跟踪到结束。", g.PID)
 	case watch.Untraced:
 		return say("Process %[1]d was not watched: it was made with CLONE_UNTRACED.", "进程 %[1]d 未被跟踪：它以 CLONE_UNTRACED 创建。", g.PID)
+	case watch.Unreadable:
+		return say("The memory of process %[1]d cannot be read: its user may not read its program (chmod o+r), or it has made itself undumpable (PR_SET_DUMPABLE). So its words and the flags of clone3 were not seen.",
+			"无法读取进程 %[1]d 的内存：其用户无权读取该程序（chmod o+r），或程序已将自身设为不可转储（PR_SET_DUMPABLE）。因此未能看到它的输出和 clone3 的标志。", g.PID)
+	case watch.Lost:
+		return say("A call of process %[1]d could not be read (%[2]s), and may have been refused.", "进程 %[1]d 的一次调用无法读取（%[2]s），它可能被拒绝。", g.PID, g.Detail)
 	case watch.SetUser:
 		return say("Process %[1]d executed %[2]s, a set-user-ID (setuid) program or one with capabilities. Because it was traced it did not get them: run mapstack as root, or attach with --pid.",
 			"进程 %[1]d 执行了 %[2]s，这是 set-user-ID（setuid）程序或带有能力的程序。因为被跟踪，它没有得到相应的权限：请以 root 运行 mapstack，或用 --pid 附加。", g.PID, g.Detail)

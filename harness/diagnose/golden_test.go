@@ -157,6 +157,7 @@ func stories(t *testing.T) (all []named) {
 			death := killed(70, syscall.SIGSYS)
 			a := call("clone3", goThread, 0)
 			death.TID, death.Call = 70, &a
+			d.journal.launched = true
 			d.journal.Attempt(call("seccomp", 0, 0), watch.Thread{})
 			d.journal.Died(death, watch.Thread{})
 			d.journal.Died(killed(70, syscall.SIGSYS), watch.Thread{})
@@ -175,7 +176,7 @@ func stories(t *testing.T) (all []named) {
 		}, status: exited(2)},
 		{name: "a client", events: func(d *session) { d.command = []string{"podman", "start", "x"} }},
 		{name: "what was not watched", events: func(d *session) {
-			for i, reason := range []watch.Reason{watch.ForeignABI, watch.Before, watch.Left, watch.Left, watch.Kept, watch.Untraced, watch.SetUser, watch.Tracer} {
+			for i, reason := range []watch.Reason{watch.ForeignABI, watch.Before, watch.Left, watch.Left, watch.Kept, watch.Untraced, watch.Unreadable, watch.Lost, watch.SetUser, watch.Tracer} {
 				d.journal.Unwatched(watch.Gap{PID: 80 + i, Reason: reason, Detail: "/bin/x"})
 			}
 		}},

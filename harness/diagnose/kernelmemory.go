@@ -1,6 +1,10 @@
 package diagnose
 
-import "github.com/mapstack/conformance/harness/diagnose/census"
+import (
+	"strings"
+
+	"github.com/mapstack/conformance/harness/diagnose/census"
+)
 
 // kernelMemory judges ENOMEM of clone: the kernel has no memory for the task itself.
 // clone does not look at the new thread's stack.
@@ -36,17 +40,24 @@ func memoryGroup(s census.Census, g census.MemoryGroup, how Certainty) Cause {
 		Raise: raiseMemory(s, g)}
 }
 
+// highest reports whether a memory group is the highest that a container shows, which its
+// runtime made.
+func highest(s census.Census, group string) bool {
+	top := len(s.Groups.Memory) - 1
+	return s.Groups.Hidden && top >= 0 && s.Groups.Memory[top].Path == group
+}
+
 // raiseMemory raises the limit of a group where it is set.
 func raiseMemory(s census.Census, g census.MemoryGroup) []Remedy {
 	n := double(g.Max.N)
 	switch unit, id := unitOf(g.Path), containerOf(g.Path); {
 	case id != "" && (s.Container == "docker" || s.Container == "podman"):
 		return []Remedy{run(now(), "%s update --memory %d --memory-swap %d %s", s.Container, n, n, id)}
-	case s.Container == "docker" || s.Container == "podman":
+	case (s.Container == "docker" || s.Container == "podman") && highest(s, g.Path):
 		return []Remedy{run(say("outside of the container", "在容器之外"), "%s update --memory %d --memory-swap %d CONTAINER", s.Container, n, n)}
-	case s.Container == "kubernetes":
+	case s.Container == "kubernetes" && (highest(s, g.Path) || strings.Contains(g.Path, "kubepods")):
 		return []Remedy{run(say("in the container's resources", "在容器的 resources 中"), "limits: {memory: %d}", n)}
-	case s.Container == "lxc":
+	case s.Container == "lxc" && (highest(s, g.Path) || lxcOf(g.Path) != ""):
 		return []Remedy{run(say("outside of the container, in its configuration", "在容器之外，写入其配置"), "lxc.cgroup2.memory.max = %d", n)}
 	case unit != "":
 		return []Remedy{onGroup(s, unit, run(now(), "systemctl%s set-property %s MemoryMax=%d", manager(s), unitWord(unit), n))}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mapstack/conformance/harness/diagnose/watch"
 	"github.com/mapstack/conformance/harness/foreign"
 )
 
@@ -19,6 +20,10 @@ func needs(root fs.FS, pid int, file string, problem error) []Text {
 	caps, _ := strconv.ParseUint(self["CapEff"], 16, 64)
 	const sysPtrace = 19 // CAP_SYS_PTRACE (include/uapi/linux/capability.h)
 	capable := caps>>sysPtrace&1 == 1
+	if errors.Is(problem, watch.ErrSetUser) {
+		return append(list, say("root: a program with set-user-ID (setuid), set-group-ID or capabilities does not get them when an ordinary user traces it",
+			"root：普通用户跟踪 set-user-ID（setuid）、set-group-ID 或带有能力的程序时，程序得不到相应的权限"))
+	}
 	list = append(list, yama(root, pid, capable)...)
 	list = append(list, ofFile(root, file)...)
 	if pid != 0 {

@@ -106,8 +106,9 @@ func (l raise) to(s census.Census, n uint64) []Remedy {
 // forGood raises the limit where it is set: container runtimes, systemd and PAM set their
 // own at each start.
 func (l raise) forGood(s census.Census, n uint64) []Remedy {
+	const unknown = "as" // to docker and podman
 	switch unit := serviceOf(s); {
-	case s.Container == "docker" || s.Container == "podman":
+	case (s.Container == "docker" || s.Container == "podman") && l.option != unknown:
 		return []Remedy{run(say("when the container is started", "启动容器时"), "%s run --ulimit %s=%d ...", s.Container, l.option, n)}
 	case s.Container == "kubernetes":
 		return []Remedy{run(say("on the node, in the unit of its container runtime: a pod cannot set it", "在节点上，写入容器运行时的单元：Pod 无法设置它"),
@@ -165,8 +166,15 @@ func raiseOutside(s census.Census) []Remedy {
 }
 
 // allow removes a filter, or shows it.
-func allow(s census.Census, call string) []Remedy {
+func allow(s census.Census, f Filters, call string) []Remedy {
+	if call == "" {
+		call = "SYSCALL"
+	}
+	shown := run(say("shows who installs a filter: the program itself, or what starts it", "显示过滤器由谁安装：程序自身，或启动它的程序"), "strace -f -e trace=seccomp,prctl PROGRAM")
 	switch unit := serviceOf(s); {
+	case f.Installer != 0:
+		shown.When = say("shows where the program installs the filter, which must allow %[1]s", "显示程序在何处安装该过滤器；过滤器须允许 %[1]s", call)
+		return []Remedy{shown}
 	case s.Container == "docker" || s.Container == "podman":
 		return []Remedy{
 			run(say("to try it without a filter; then allow %[1]s in a profile of your own, or update the runtime", "先在没有过滤器时试验；然后在自己的配置中允许 %[1]s，或更新运行时", call),
@@ -179,7 +187,7 @@ func allow(s census.Census, call string) []Remedy {
 	}
 	count := run(say("shows how many filters there are", "显示过滤器的数量"), "grep Seccomp /proc/%d/status", s.PID)
 	count.running = true
-	return []Remedy{count, run(say("shows who installs a filter: the program itself, or what starts it", "显示过滤器由谁安装：程序自身，或启动它的程序"), "strace -f -e trace=seccomp,prctl PROGRAM")}
+	return []Remedy{count, shown}
 }
 
 // thaw lets a frozen group go on.

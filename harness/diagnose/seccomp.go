@@ -11,9 +11,9 @@ func filtered(e Evidence) (Cause, bool) {
 	f, answer := e.Failure, e.Filters.Answer
 	if f.Trapped {
 		return Cause{
-			ID: "seccomp", Certainty: Is, Where: "seccomp", Raise: allow(e.State, f.Call),
+			ID: "seccomp", Certainty: Is, Where: "seccomp", Raise: allow(e.State, e.Filters, f.Call),
 			Why: say("a seccomp filter of the program turns this call into SIGSYS (SECCOMP_RET_TRAP), and the program's own handler answers %[1]s; the kernel did not run the call, and no limit was reached",
-				"该程序的 seccomp 过滤器把这一调用变为 SIGSYS（SECCOMP_RET_TRAP），程序自身的处理函数返回 %[1]s；内核并未执行该调用，也没有达到任何限制", f.name()).and(whose(e.Filters)),
+				"该程序的 seccomp 过滤器把这一调用变为 SIGSYS（SECCOMP_RET_TRAP），程序自身的处理函数返回 %[1]s；内核并未执行该调用，也没有达到任何限制", f.name()).and(whose(e.Filters, e.State)),
 		}, true
 	}
 	if !e.Filters.Read {
@@ -24,18 +24,30 @@ func filtered(e Evidence) (Cause, bool) {
 		return Cause{
 			ID: "seccomp", Certainty: Is, Where: "seccomp",
 			Why: say("a seccomp filter of the program answers %[1]s to this call before the kernel runs it; no limit was reached",
-				"该程序的 seccomp 过滤器对这一调用直接返回 %[1]s，内核并未执行该调用，也没有达到任何限制", f.Name).and(whose(e.Filters)).and(profile(e.State)),
-			Raise: allow(e.State, f.Call),
+				"该程序的 seccomp 过滤器对这一调用直接返回 %[1]s，内核并未执行该调用，也没有达到任何限制", f.Name).and(whose(e.Filters, e.State)),
+			Raise: allow(e.State, e.Filters, f.Call),
 		}, true
 	case action == trace.Ask || action == trace.Stop:
 		return Cause{
 			ID: "seccomp-supervisor", Certainty: MayBe, Where: "seccomp",
 			Why: say("a seccomp filter hands this call to another process, a supervisor or tracer, which may have answered %[1]s",
 				"seccomp 过滤器把这一调用交给另一进程（监督者或跟踪者）处理，可能是它返回了 %[1]s", f.Name).and(profile(e.State)),
-			Raise: allow(e.State, f.Call),
+			Raise: allow(e.State, e.Filters, f.Call),
 		}, true
 	}
 	return Cause{}, false
+}
+
+// whose says who installed the filter, as far as it is known.
+func whose(f Filters, s census.Census) Text {
+	if f.Installer != 0 {
+		return say("; process %[1]d installed the filter", "；该过滤器由进程 %[1]d 安装", f.Installer)
+	}
+	var t Text
+	if f.Inherited {
+		t = say("; what started the program installed the filter", "；该过滤器由启动该程序的一方安装")
+	}
+	return t.and(profile(s))
 }
 
 // profile says that a container runtime installs filters.
@@ -57,7 +69,7 @@ func unreadFilters(e Evidence) []Cause {
 		Why: say("a seccomp filter of the program (it has %[1]s) may answer %[2]s; whether it does is not known (%[3]s); root can read the filters",
 			"该程序的 seccomp 过滤器（共 %[1]s 个）可能返回 %[2]s；无法确定是否如此（%[3]s），root 可以读取过滤器",
 			e.State.Seccomp.Filters, e.Failure.Name, e.Filters.Problem).and(profile(e.State)),
-		Raise: allow(e.State, e.Failure.Call),
+		Raise: allow(e.State, e.Filters, e.Failure.Call),
 	}
 	if e.Failure.Name == "ENOSYS" && e.Failure.Call == "clone" {
 		c.Certainty = Is

@@ -36,7 +36,7 @@ func (j *journal) set(a watch.Attempt) {
 func (e Evidence) setter(limit uint64, soft census.Amount) Text {
 	for _, s := range slices.Backward(e.Setters) {
 		if soft == census.Known(s.Soft) && uint64(s.Limit) == limit {
-			return Text{"; %[1]s set it itself", "；该限制由%[1]s自行设置"}.with(program(s.PID, s.Program))
+			return Text{"; %[1]s set this limit", "；该限制由%[1]s设置"}.with(program(s.PID, s.Program))
 		}
 	}
 	return Text{}

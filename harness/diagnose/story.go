@@ -75,7 +75,7 @@ func (j *journal) survived() *Evidence {
 // blind reports whether something was not watched.
 func blind(gaps []Gap) bool {
 	return slices.ContainsFunc(gaps, func(g Gap) bool {
-		return slices.Contains([]watch.Reason{watch.ForeignABI, watch.Before, watch.Left, watch.Untraced}, g.Reason)
+		return slices.Contains([]watch.Reason{watch.ForeignABI, watch.Before, watch.Left, watch.Untraced, watch.Lost}, g.Reason)
 	})
 }
 

@@ -143,7 +143,7 @@ func TestWhoSetALimitIsTold(t *testing.T) {
 	d.journal.Attempt(watch.Attempt{Call: "prlimit64", PID: 70, TID: 71, Limit: 6, Soft: 14, Hard: 14}, watch.Thread{})
 	d.journal.Attempt(clone(again), watch.Thread{})
 	r := d.reportOf(exited(2), true)
-	if r.Causes[0].ID != "rlimit-nproc" || !strings.Contains(r.Explanation.English, "process 70 (app) set it itself") {
+	if r.Causes[0].ID != "rlimit-nproc" || !strings.Contains(r.Explanation.English, "process 70 (app) set this limit") {
 		t.Errorf("%+v", r)
 	}
 }
@@ -220,6 +220,7 @@ func TestWhatWasNotWatchedIsSaid(t *testing.T) {
 	for reason, want := range map[watch.Reason]string{
 		watch.ForeignABI: "not watched", watch.Before: "not watched", watch.Left: "goes on, and is no longer watched",
 		watch.Kept: "watched to its end", watch.Untraced: "not watched", watch.SetUser: "setuid", watch.Tracer: "ptrace",
+		watch.Unreadable: "chmod o+r", watch.Lost: "could not be read",
 	} {
 		d := keeper(t)
 		d.journal.Unwatched(watch.Gap{PID: 80, Reason: reason, Detail: "x"})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -85,7 +84,7 @@ func (d diagnosis) run(cmd *cobra.Command, args []string) error {
 	}
 	s := d.session(to, language)
 	if d.pid != 0 {
-		o, err := s.Attach(cmd.Context(), d.pid)
+		o, err := s.Attach(untilSignal(cmd.Context()), d.pid)
 		return attachedExit(o, err)
 	}
 	path, err := exec.LookPath(args[0])
@@ -94,6 +93,10 @@ func (d diagnosis) run(cmd *cobra.Command, args []string) error {
 	}
 	program := watch.Program{Path: path, Args: args, Env: os.Environ()}
 	err = d.launch(program, language)
+	var cramped *watch.NoRoomError
+	if errors.As(err, &cramped) {
+		return s.Refuse(args, cramped)
+	}
 	if !errors.Is(err, watch.ErrForbidden) {
 		return err
 	}
@@ -102,7 +105,7 @@ func (d diagnosis) run(cmd *cobra.Command, args []string) error {
 	defer signal.Stop(signals)
 	s.Signals = unsent(signals)
 	// The program decides what a signal does. This command ends when the program ends.
-	return d.listen(context.WithoutCancel(cmd.Context()), s, program, err)
+	return d.listen(cmd.Context(), s, program, err)
 }
 
 // session returns a diagnosis that tells its report where it was asked for.

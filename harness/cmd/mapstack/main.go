@@ -18,10 +18,20 @@ func main() {
 	if len(os.Args) == 3 && os.Args[1] == watcherName {
 		watch.OnMainThread(func() { os.Exit(exitCode(watcher(os.Args[2]))) })
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	// A second signal has its default action: it ends the process.
-	context.AfterFunc(ctx, stop)
+	ctx := context.Background()
+	// diagnose must begin where there are few threads left, and each handler costs some.
+	if len(os.Args) < 2 || os.Args[1] != "diagnose" {
+		ctx = untilSignal(ctx)
+	}
 	os.Exit(exitCode(root().ExecuteContext(ctx)))
+}
+
+// untilSignal returns a context that a signal ends. A second signal has its default
+// action: it ends the process.
+func untilSignal(ctx context.Context) context.Context {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop)
+	return ctx
 }
 
 // exitCode prints the error of a command and returns the exit status for it.

@@ -25,18 +25,30 @@ type birth struct {
 	seize   [5]uintptr
 	execute [4]uintptr
 	last    [4]uintptr // writes a message when the watcher cannot be executed
-	numbers struct{ exit, wait, write, ptrace, setsid uintptr }
+	cramped [4]uintptr // writes a message when there is no room for it
+	numbers struct{ exit, wait, read, write, ptrace, setsid, poll, kill uintptr }
 	pipe    [2]int
-	told    [1]int32 // the errno of PTRACE_SEIZE
-	status  uint32
+	// told is what the parent reads: the errno of PTRACE_SEIZE, or of clone and not zero.
+	told   [2]int32
+	traced uintptr // the program
+	status uint32
+	spare  [tasks - 1]uintptr
 	// keep holds what the calls refer to by address.
 	keep []any
 }
 
+// tasks is how many tasks the watcher is: its main thread, and those that the Go runtime
+// makes. All of them count against the limits of the program's user and group.
+const tasks = 6
+
 // From include/uapi/linux/ptrace.h and wait.h.
 const (
 	ptraceSeize   = 0x4206
+	ptraceListen  = 0x4208
 	eventExec     = 4
+	eventStop     = 128
+	never         = 0 // no event
+	errnoOfClone  = ^uintptr(0)
 	waitAllKinds  = 0x40000000 // __WALL
 	stoppedStatus = 0x7f
 )
@@ -55,7 +67,9 @@ func newBirth(k *sys.Kernel, options int, watcher Program) (*birth, error) {
 		return nil, err
 	}
 	message := []byte("mapstack: " + watcher.Path + " cannot be executed to watch the program\n")
-	b := &birth{keep: []any{path, args, env, message}}
+	cramped := fmt.Appendf(nil, "mapstack: the program is not watched: there is no room for the %d tasks that watch it. "+
+		"A limit on tasks is nearly used up: RLIMIT_NPROC, pids.max or threads-max.\n", tasks)
+	b := &birth{keep: []any{path, args, env, message, cramped}}
 	b.clone[0] = uintptr(k.Syscall.Clone)
 	for i, argument := range k.CloneOrder {
 		if argument == abi.CloneFlags {
@@ -65,9 +79,19 @@ func newBirth(k *sys.Kernel, options int, watcher Program) (*birth, error) {
 	b.seize = [5]uintptr{syscall.SYS_PTRACE, ptraceSeize, uintptr(unix.Gettid()), 0, uintptr(options)}
 	b.execute = [4]uintptr{syscall.SYS_EXECVE, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&env[0]))}
 	b.last = [4]uintptr{syscall.SYS_WRITE, uintptr(syscall.Stderr), uintptr(unsafe.Pointer(&message[0])), uintptr(len(message))}
-	b.numbers.exit, b.numbers.wait, b.numbers.write = uintptr(k.Syscall.Exit), syscall.SYS_WAIT4, syscall.SYS_WRITE
+	b.cramped = [4]uintptr{syscall.SYS_WRITE, uintptr(syscall.Stderr), uintptr(unsafe.Pointer(&cramped[0])), uintptr(len(cramped))}
+	b.numbers.exit, b.numbers.wait, b.numbers.read, b.numbers.write = uintptr(k.Syscall.Exit), syscall.SYS_WAIT4, syscall.SYS_READ, syscall.SYS_WRITE
 	b.numbers.ptrace, b.numbers.setsid = syscall.SYS_PTRACE, syscall.SYS_SETSID
+	b.numbers.poll, b.numbers.kill = syscall.SYS_PPOLL, syscall.SYS_KILL
 	return b, nil
+}
+
+// NoRoomError is the error of Launch when not even the process that watches could be made.
+// What refused it would refuse the program's own.
+type NoRoomError struct{ Errno syscall.Errno }
+
+func (e *NoRoomError) Error() string {
+	return fmt.Sprintf("make a process that watches the program: %v", e.Errno)
 }
 
 // errKilled is the error of a process that ended before it said whether it may trace.
@@ -83,28 +107,29 @@ func (b *birth) start() error {
 	pid, errno := b.fork()
 	_ = syscall.Close(b.pipe[1])
 	if errno != 0 {
-		return fmt.Errorf("make a process that watches: %w", errno)
+		return &NoRoomError{errno}
 	}
 	defer runtime.KeepAlive(b)
-	for {
-		if _, err := syscall.Wait4(int(pid), nil, 0, nil); !errors.Is(err, syscall.EINTR) {
-			break
-		}
-	}
-	var told [4]byte
-	for {
-		switch n, err := syscall.Read(b.pipe[0], told[:]); {
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case n != len(told):
-			return fmt.Errorf("%w: PTRACE_SEIZE: %w", ErrForbidden, errKilled)
-		}
-		break
-	}
-	if errno := syscall.Errno(*(*int32)(unsafe.Pointer(&told))); errno != 0 {
-		return fmt.Errorf("%w: PTRACE_SEIZE: %w", ErrForbidden, errno)
+	until(b.numbers.wait, pid, 0, 0)
+	switch n := until(b.numbers.read, uintptr(b.pipe[0]), uintptr(unsafe.Pointer(&b.told)), unsafe.Sizeof(b.told)); {
+	case n != unsafe.Sizeof(b.told):
+		return fmt.Errorf("%w: PTRACE_SEIZE: %w", ErrForbidden, errKilled)
+	case b.told[1] != 0:
+		return &NoRoomError{syscall.Errno(b.told[0])}
+	case b.told[0] != 0:
+		return fmt.Errorf("%w: PTRACE_SEIZE: %w", ErrForbidden, syscall.Errno(b.told[0]))
 	}
 	return nil
+}
+
+// until makes a call again until no signal ends it. The Go runtime must not know that this
+// thread waits: it would make another thread.
+func until(number, a, b, c uintptr) uintptr {
+	for {
+		if r, _, errno := syscall.RawSyscall6(number, a, b, c, 0, 0, 0); errno != syscall.EINTR {
+			return r
+		}
+	}
 }
 
 // fork makes the process with all signals blocked, which it keeps so.
@@ -143,45 +168,96 @@ func (b *birth) split() (uintptr, syscall.Errno) {
 		return r, errno
 	}
 	r, _, errno = syscall.RawSyscall6(c[0], c[1], c[2], c[3], c[4], c[5], c[6])
-	if errno == 0 && r == 0 {
+	if errno != 0 {
+		r = errnoOfClone
+	} else if r == 0 {
 		syscall.RawSyscall(b.numbers.setsid, 0, 0, 0)
 		s := &b.seize
 		_, _, errno = syscall.RawSyscall6(s[0], s[1], s[2], s[3], s[4], 0, 0)
 	}
 	if errno != 0 || r == 0 {
 		b.told[0] = int32(errno)
+		if r != 0 {
+			b.told[1] = 1
+		}
 		syscall.RawSyscall(b.numbers.write, uintptr(b.pipe[1]), uintptr(unsafe.Pointer(&b.told)), unsafe.Sizeof(b.told))
 	}
-	if errno == 0 && r == 0 && b.await() {
-		syscall.RawSyscall(b.execute[0], b.execute[1], b.execute[2], b.execute[3])
-		syscall.RawSyscall(b.last[0], b.last[1], b.last[2], b.last[3])
+	if errno == 0 && r == 0 && b.await(eventExec) {
+		b.become()
 	}
 	for {
 		syscall.RawSyscall(b.numbers.exit, 0, 0, 0)
 	}
 }
 
-// await lets the traced thread go on until it has executed the program, at whose first
-// instruction it stands then. It reports false when the thread has ended before.
+// become executes the watcher. Without room for it the program goes on unwatched, with
+// this process as its tracer.
 //
 //go:nosplit
 //go:norace
-func (b *birth) await() bool {
+func (b *birth) become() {
+	last := &b.last
+	if b.room() {
+		e := &b.execute
+		syscall.RawSyscall(e[0], e[1], e[2], e[3])
+	} else {
+		last = &b.cramped
+	}
+	syscall.RawSyscall(last[0], last[1], last[2], last[3])
+	syscall.RawSyscall6(b.numbers.ptrace, syscall.PTRACE_CONT, b.traced, 0, 0, 0, 0)
+	b.await(never)
+}
+
+// room reports whether as many tasks can be made as the watcher will be. The Go runtime
+// would end with the program if not.
+//
+//go:nosplit
+//go:norace
+func (b *birth) room() bool {
+	made := 0
+	for made < len(b.spare) {
+		c := &b.clone
+		pid, _, errno := syscall.RawSyscall6(c[0], c[1], c[2], c[3], c[4], c[5], c[6])
+		if errno != 0 {
+			break
+		}
+		for pid == 0 { // this is a task; it waits for its end
+			syscall.RawSyscall6(b.numbers.poll, 0, 0, 0, 0, 0, 0)
+		}
+		b.spare[made] = pid
+		made++
+	}
+	for i := 0; i < made; i++ {
+		syscall.RawSyscall(b.numbers.kill, b.spare[i], uintptr(syscall.SIGKILL), 0)
+		syscall.RawSyscall6(b.numbers.wait, b.spare[i], 0, waitAllKinds, 0, 0, 0)
+	}
+	return made == len(b.spare)
+}
+
+// await lets what is traced go on until a thread stops at an event, where it stands then.
+// It reports false when nothing is traced any more.
+//
+//go:nosplit
+//go:norace
+func (b *birth) await(until uint32) bool {
 	for {
 		tid, _, errno := syscall.RawSyscall6(b.numbers.wait, ^uintptr(0), uintptr(unsafe.Pointer(&b.status)), waitAllKinds, 0, 0, 0)
-		if errno == syscall.EINTR {
+		if errno == syscall.EINTR || errno == 0 && b.status&0xff != stoppedStatus {
 			continue
 		}
-		if errno != 0 || b.status&0xff != stoppedStatus {
+		if errno != 0 {
 			return false
 		}
-		event, signal := b.status>>16, b.status>>8&0xff
-		if event == eventExec {
+		event, signal, request := b.status>>16, b.status>>8&0xff, uintptr(syscall.PTRACE_CONT)
+		switch {
+		case event == until && until != never:
+			b.traced = tid
 			return true
-		}
-		if event != 0 || signal == uint32(syscall.SIGTRAP|0x80) {
+		case event == eventStop && signal != uint32(syscall.SIGTRAP):
+			request, signal = ptraceListen, 0 // its user stopped it
+		case event != 0 || signal == uint32(syscall.SIGTRAP|0x80):
 			signal = 0
 		}
-		syscall.RawSyscall6(b.numbers.ptrace, syscall.PTRACE_CONT, tid, 0, uintptr(signal), 0, 0)
+		syscall.RawSyscall6(b.numbers.ptrace, request, tid, 0, uintptr(signal), 0, 0)
 	}
 }

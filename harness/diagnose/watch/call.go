@@ -85,8 +85,10 @@ func (t *tracer) attempt(th *thread, in *abiCalls, name string, info *trace.Info
 			at = slices.Index(t.kernel.CloneOrder[:], abi.CloneFlags)
 		}
 		a.Flags = args[at]
+		t.keepTraced(th, a, func() error { return t.setArgument(th.tid, in, at, a.Flags&^unix.CLONE_UNTRACED) })
 	case "clone3":
 		r.clone3(a)
+		t.keepTraced(th, a, func() error { return trace.Poke(th.tid, a.Args[0], a.Flags&^unix.CLONE_UNTRACED) })
 	case "vfork":
 		a.Flags = unix.CLONE_VFORK | unix.CLONE_VM
 	case "mmap":
@@ -128,6 +130,33 @@ func (t *tracer) attempt(th *thread, in *abiCalls, name string, info *trace.Info
 		a.Call = "seccomp"
 	}
 	return a
+}
+
+// keepTraced takes CLONE_UNTRACED out of the flags of a call. A process that is not traced
+// cannot go on with our filter.
+func (t *tracer) keepTraced(th *thread, a *Attempt, change func() error) {
+	if a.Flags&unix.CLONE_UNTRACED == 0 {
+		return
+	}
+	if !t.filtered || change() != nil {
+		t.gap(th, Untraced, "")
+	}
+}
+
+var errPlace = errors.New("the place of this argument is not known")
+
+// setArgument changes an argument of the call that a thread begins.
+func (t *tracer) setArgument(tid int, in *abiCalls, argument int, value uint64) error {
+	registers, known := t.kernel.Registers()
+	if !known || in.name != "" || registers.Args[argument] == abi.Unreachable {
+		return errPlace
+	}
+	words, err := trace.RegistersOf(tid)
+	if err != nil {
+		return err
+	}
+	words.All[registers.Args[argument]] = value
+	return words.Store(tid)
 }
 
 // clone3 reads the flags, which are the first field of struct clone_args. Of a process

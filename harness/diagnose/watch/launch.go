@@ -31,8 +31,7 @@ var ErrSetUser = errors.New("the program is set-user-ID, set-group-ID or has fil
 // Launch returns only if it fails. The error is ErrForbidden when the program cannot be
 // traced. Then it may still be started.
 func Launch(p Program, watcher func(Adoption) (Program, error)) error {
-	runtime.LockOSThread() // this thread is traced, and becomes the program
-	defer runtime.UnlockOSThread()
+	runtime.GOMAXPROCS(1) // each further one may need another thread
 	kernel, abis, err := machine()
 	if err != nil {
 		return err
@@ -46,6 +45,8 @@ func Launch(p Program, watcher func(Adoption) (Program, error)) error {
 	if err != nil {
 		return err
 	}
+	runtime.LockOSThread() // this thread is traced, and becomes the program
+	defer runtime.UnlockOSThread()
 	b, err := newBirth(kernel, a.options(), w)
 	if err != nil {
 		return err

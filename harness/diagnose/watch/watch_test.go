@@ -29,7 +29,8 @@ var roles = map[string]func(){
 	"speak": func() { fmt.Fprint(os.Stderr, "one ", "two\n") },
 	"abort": func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) },
 	"run":   func() { must(Launch(child(), adopter)) }, "adopt": adopt, "listen": listen, "attach": attach,
-	"wait":    waitForEnd,
+	"wait":  waitForEnd,
+	"calls": calls, "storm": storm, "serve": serve, "run every": func() { must(runEvery()) },
 	"nowhere": func() { must(Launch(Program{Path: "/nowhere", Args: []string{"nowhere"}}, adopter)) },
 }
 
@@ -153,6 +154,23 @@ func withRole(role string) []string {
 func adopter(a Adoption) (Program, error) {
 	spec, err := json.Marshal(a)
 	return Program{Path: "/proc/self/exe", Args: []string{"adopt"}, Env: append(withRole("adopt"), "WATCH_TEST_ADOPTION="+string(spec))}, err
+}
+
+// runEvery becomes the child without a filter of the watch, because it has a filter
+// already, which lets everything pass.
+func runEvery() error {
+	runtime.LockOSThread()
+	k, err := sys.Running()
+	if err != nil {
+		return err
+	}
+	if _, errno := k.Prctl(38, 1, 0, 0, 0); errno != 0 { // PR_SET_NO_NEW_PRIVS
+		return errno
+	}
+	if _, errno := trace.Install(k, 0, trace.Filter(trace.Allow)); errno != 0 {
+		return errno
+	}
+	return Launch(child(), adopter)
 }
 
 // adopt watches and prints what it heard, before the program's user learns that the
