@@ -4,10 +4,12 @@
 //
 // Its rooms:
 //
-//	census  reads how much of everything that can refuse a thread is used
-//	fatal   recognises the texts with which the Go runtime ends a program
-//	filter  runs seccomp filters on a system call, as the kernel does
-//	watch   follows a program by ptrace
+//	aftermath  judges a program that has ended, by its words in a log
+//	cases      holds programs that get no thread, and tests what is said of them
+//	census     reads how much of everything that can refuse a thread is used
+//	fatal      recognises the texts with which the Go runtime ends a program
+//	filter     runs seccomp filters on a system call, as the kernel does
+//	watch      follows a program by ptrace
 //
 // Only harness/cmd may import this wing. It runs on any host and knows no cell: it imports
 // matrix/arch for architectures, and poc for system calls and tracing.

@@ -76,8 +76,8 @@ func otherNamespace(e Evidence) (Cause, bool) {
 	switch {
 	case f.Name == "EINVAL" && f.Want == Thread && in.ChildPIDs:
 		return Cause{ID: "pid-namespace", Certainty: Is, Where: "pid_for_children",
-			Why: say("the thread has called unshare(CLONE_NEWPID) or setns for its children, and may not make threads any more: they would be in another PID namespace than their process",
-				"该线程已为其子进程调用 unshare(CLONE_NEWPID) 或 setns，此后不能再创建线程：线程不能与其进程处于不同的 PID 命名空间"),
+			Why: say("the thread has called unshare(CLONE_NEWPID) or setns for its children, and may not make threads any more: they would be in another PID namespace than their process; unshare --fork starts the program inside of the namespace",
+				"该线程已为其子进程调用 unshare(CLONE_NEWPID) 或 setns，此后不能再创建线程：线程不能与其进程处于不同的 PID 命名空间；unshare --fork 会在命名空间内启动程序"),
 			Raise: []Remedy{run(say("start the program inside of the namespace instead", "改为在命名空间内启动程序"), "unshare --fork --pid PROGRAM")}}, true
 	case f.Name == "EINVAL" && in.ChildTime:
 		return Cause{ID: "time-namespace", Certainty: Is, Where: "time_for_children",
@@ -86,8 +86,8 @@ func otherNamespace(e Evidence) (Cause, bool) {
 			Raise: []Remedy{run(say("start the program inside of the namespace instead", "改为在命名空间内启动程序"), "unshare --fork --time PROGRAM")}}, true
 	case f.Name == "ENOMEM" && f.Want == Process && in.ChildPIDs:
 		return Cause{ID: "pid-namespace-dead", Certainty: Is, Where: "pid_for_children",
-			Why: say("the PID namespace that the thread's children go to has lost its first process, and takes no others",
-				"该线程的子进程所属的 PID 命名空间已失去其首个进程，不再接受新进程"),
+			Why: say("the PID namespace that the thread's children go to has lost its first process, and takes no others; unshare --fork keeps one there as long as the program runs",
+				"该线程的子进程所属的 PID 命名空间已失去其首个进程，不再接受新进程；unshare --fork 会在程序运行期间保留首个进程"),
 			Raise: []Remedy{run(say("keep the first process of the namespace alive", "让命名空间的首个进程保持存活"), "unshare --fork --pid PROGRAM")}}, true
 	}
 	return Cause{}, false

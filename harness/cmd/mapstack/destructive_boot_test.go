@@ -3,24 +3,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/u-root/u-root/pkg/cpio"
 
-	"github.com/mapstack/conformance/fixtures"
-	"github.com/mapstack/conformance/harness/machine/qemu"
-	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/matrix/arch"
-	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/harness/source/debian"
 )
 
@@ -58,46 +50,8 @@ func TestBootDestructiveOnAMachineOfItsOwn(t *testing.T) {
 	defer cancel()
 	dir := t.TempDir()
 	said(t, exec.CommandContext(ctx, "make", "-C", "../../..", "dist", "HOSTS=amd64", "DIST="+dir))
-	bench, err := workbench.Open(ctx, workbench.Options{Dir: ".", Data: fixtures.FS(), Sink: progress.Discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := matrix.Load(fixtures.FS())
-	if err != nil {
-		t.Fatal(err)
-	}
-	cells, err := matrix.Select(all, matrix.Selection{Cell: bundled})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rec, err := arch.Lookup(cells[0].Arch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kernel, err := bench.Kernels.Image(ctx, cells[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	emulator, err := bench.Toolbox.Find(ctx, rec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	initrd := ownedSystem(ctx, t, bench.Client, cells[0].Kernel.Suite, filepath.Join(dir, "mapstack-linux-amd64"))
-	argv, err := qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: rec.Machines[""], Accel: qemu.TCG, CPUs: 2, Memory: 2048,
-		Kernel: kernel.Path, Initrd: initrd}.Argv()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var console bytes.Buffer // read when QEMU has ended
-	machine, err := qemu.Start(ctx, argv, &console, qemu.TimeoutsFor(qemu.TCG, rec.Slowness))
-	if err != nil {
-		t.Fatal(err)
-	}
-	<-machine.Exited() // ctx bounds it
-	if err := machine.Stop(); err != nil {
-		t.Error(err)
-	}
-	text := strings.ReplaceAll(console.String(), "\r", "")
+	l := openLab(t, bundled)
+	text := l.boot(ctx, ownedSystem(ctx, t, l, filepath.Join(dir, "mapstack-linux-amd64")))
 	for _, want := range []string{
 		`owned-status '' 2\n`,
 		` native-amd64 +incomplete .* 0/0/0/0/[0-9]+ .* 0/0/0/0/[0-9]+ *\n`,
@@ -115,11 +69,11 @@ func TestBootDestructiveOnAMachineOfItsOwn(t *testing.T) {
 	}
 }
 
-// ownedSystem makes the initramfs of the system.
-func ownedSystem(ctx context.Context, t *testing.T, client *debian.Client, suite, program string) string {
+// ownedSystem returns the files of the system.
+func ownedSystem(ctx context.Context, t *testing.T, l lab, program string) []cpio.Record {
 	t.Helper()
 	dir := t.TempDir()
-	index, err := client.Index(ctx, suite, "amd64")
+	index, err := l.bench.Client.Index(ctx, l.cell.Kernel.Suite, "amd64")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +81,7 @@ func ownedSystem(ctx context.Context, t *testing.T, client *debian.Client, suite
 	if err != nil {
 		t.Fatal(err)
 	}
-	deb, err := client.Fetch(ctx, found)
+	deb, err := l.bench.Client.Fetch(ctx, found)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,17 +106,5 @@ func ownedSystem(ctx context.Context, t *testing.T, client *debian.Client, suite
 		}
 		records = append(records, cpio.StaticFile(name, string(b), 0o755))
 	}
-	var b bytes.Buffer
-	w := cpio.Newc.Writer(&b)
-	if err := cpio.WriteRecords(w, records); err != nil {
-		t.Fatal(err)
-	}
-	if err := cpio.WriteTrailer(w); err != nil {
-		t.Fatal(err)
-	}
-	initrd := filepath.Join(dir, "owned.cpio")
-	if err := os.WriteFile(initrd, b.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return initrd
+	return records
 }

@@ -26,25 +26,30 @@ type diagnosis struct {
 	json     bool
 	language string
 	output   string
+	after    afterwards
 }
 
 func diagnoseCommand() *cobra.Command {
 	var d diagnosis
 	cmd := &cobra.Command{
-		Use: "diagnose {--pid PID | -- CMD [ARGS...]}", Short: "Say why a program on this host gets no thread",
+		Use: "diagnose {-- CMD [ARGS...] | --pid PID | --from LOG | --facts}", Short: "Say why a program on this host gets no thread",
 		Long: "diagnose starts the program CMD, or attaches to the process PID, and watches it by ptrace. When the kernel\n" +
 			"refuses a thread or a process, diagnose says which limit was hit, where the limit is set, and which command\n" +
 			"raises it. If the program cannot be traced, diagnose judges by its error messages or its limits, and says\n" +
 			"what tracing needs.\n\n" +
 			"The program runs slower, because it stops at every system call. The dozen threads of mapstack count against\n" +
 			"the same limits. To avoid this, use --pid as another user or from another control group.\n\n" +
-			"The diagnosis goes to standard error with CMD, and to standard output with --pid.\n\n" +
+			"With --from, diagnose reads what a program, its service manager or the kernel wrote when it was too late. It\n" +
+			"lists the likely causes, with what speaks for and against each on this host now. For a log of another host,\n" +
+			"run diagnose --facts -o FILE there, and add --host-facts FILE here.\n\n" +
+			"The diagnosis goes to standard error with CMD, and else to standard output.\n\n" +
 			"Exit status with CMD: that of the program, or 128 plus the number of the signal that ended it. 69 if there is\n" +
 			"no such program. Exit status with --pid, once the program has ended or after Ctrl-C:\n\n" +
 			"  0   nothing was refused, or the program recovered\n" +
 			"  1   something was refused, or a limit is used up\n" +
 			"  2   it could not be determined\n" +
-			"  69  there is no such program",
+			"  69  there is no such program\n\n" +
+			"Exit status with --from: 1 if the log tells of a refusal, 2 if not, 69 if it cannot be read.",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return d.run(cmd, args) },
 	}
@@ -53,16 +58,25 @@ func diagnoseCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&d.json, "json", false, "write the diagnosis as JSON on one line, with the text in both languages")
 	cmd.Flags().StringVar(&d.language, "lang", "", "language of the diagnosis, en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)")
 	cmd.Flags().StringVarP(&d.output, "output", "o", "", "write the diagnosis to this file")
+	d.after.flags(cmd)
 	return cmd
 }
 
 func (d diagnosis) run(cmd *cobra.Command, args []string) error {
-	if (d.pid != 0) == (len(args) > 0) || d.pid < 0 {
-		return errors.New("diagnose needs either --pid PID or -- CMD, such as: mapstack diagnose -- ./program")
+	if err := d.check(args); err != nil {
+		return err
 	}
 	language := diagnose.LanguageOf(os.Getenv)
 	if d.language != "" {
 		language = diagnose.ParseLanguage(d.language)
+	}
+	if d.after.asked() {
+		return d.to(cmd.OutOrStdout(), func(to io.Writer) error {
+			if d.after.facts {
+				return d.after.writeFacts(to)
+			}
+			return d.after.judge(cmd.InOrStdin(), to, language, d.json)
+		})
 	}
 	to := cmd.ErrOrStderr()
 	if d.pid != 0 {
@@ -104,24 +118,50 @@ func (d diagnosis) session(to io.Writer, language diagnose.Language) diagnose.Se
 	}
 }
 
+// check returns an error unless one thing was asked for.
+func (d diagnosis) check(args []string) error {
+	asked := 0
+	for _, one := range []bool{d.pid != 0, len(args) > 0, d.after.from != "", d.after.facts} {
+		if one {
+			asked++
+		}
+	}
+	switch {
+	case asked != 1 || d.pid < 0:
+		return errors.New("diagnose needs one of -- CMD, --pid PID, --from LOG and --facts, such as: mapstack diagnose -- ./program")
+	case d.after.hostFacts != "" && d.after.from == "":
+		return errors.New("--host-facts needs --from LOG, whose causes it weighs")
+	}
+	return nil
+}
+
 // tell writes the report where it was asked for.
-func (d diagnosis) tell(r diagnose.Report, to io.Writer, language diagnose.Language) (err error) {
+func (d diagnosis) tell(r diagnose.Report, to io.Writer, language diagnose.Language) error {
 	if d.output != "" {
 		r.Again = false // the file has the last report alone
-		file, err := os.Create(d.output)
-		if err != nil {
-			return fmt.Errorf("write the diagnosis: %w", err)
-		}
-		defer func() { err = errors.Join(err, file.Close()) }()
-		to = file
 	}
-	if d.json && d.output == "" && d.pid == 0 {
-		// What the program wrote to the same stream may lack the end of its line.
-		if _, err := io.WriteString(to, "\n"); err != nil {
-			return fmt.Errorf("write the diagnosis: %w", err)
+	return d.to(to, func(to io.Writer) error {
+		if d.json && d.output == "" && d.pid == 0 {
+			// What the program wrote to the same stream may lack the end of its line.
+			if _, err := io.WriteString(to, "\n"); err != nil {
+				return fmt.Errorf("write the diagnosis: %w", err)
+			}
 		}
+		return r.Write(to, language, d.json)
+	})
+}
+
+// to calls write with the file that was asked for, or with another place.
+func (d diagnosis) to(place io.Writer, write func(io.Writer) error) (err error) {
+	if d.output == "" {
+		return write(place)
 	}
-	return r.Write(to, language, d.json)
+	file, err := os.Create(d.output)
+	if err != nil {
+		return fmt.Errorf("write the diagnosis: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return write(file)
 }
 
 // unsent passes on the signals that the program has not got already. The keys of a terminal

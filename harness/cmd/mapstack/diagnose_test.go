@@ -16,9 +16,13 @@ func TestDiagnoseNeedsOneProgram(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"diagnose"}, "either --pid PID or -- CMD"},
-		{[]string{"diagnose", "--pid", "-1"}, "either --pid PID or -- CMD"},
-		{[]string{"diagnose", "--pid", "1", "--", "true"}, "either --pid PID or -- CMD"},
+		{[]string{"diagnose"}, "needs one of"},
+		{[]string{"diagnose", "--pid", "-1"}, "needs one of"},
+		{[]string{"diagnose", "--pid", "1", "--", "true"}, "needs one of"},
+		{[]string{"diagnose", "--from", "-", "--facts"}, "needs one of"},
+		{[]string{"diagnose", "--facts", "--host-facts", "x"}, "--host-facts needs --from"},
+		{[]string{"diagnose", "--from", "/nowhere/at/all"}, "read the log"},
+		{[]string{"diagnose", "--from", "-", "--host-facts", "/nowhere/at/all"}, "read the facts"},
 		{[]string{"diagnose", "--", "no-such-program"}, "no-such-program"},
 	} {
 		if _, err := execute(t, c.args...); err == nil || !strings.Contains(err.Error(), c.want) {

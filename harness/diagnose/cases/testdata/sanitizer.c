@@ -1,0 +1,2 @@
+// Is compiled with AddressSanitizer, whose LeakSanitizer fails below a tracer.
+int main(void) { return 0; }
