@@ -83,13 +83,10 @@ func TestBootDestructiveOnAMachineOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	initrd := ownedSystem(ctx, t, bench.Client, cells[0].Kernel.Suite, filepath.Join(dir, "mapstack-linux-amd64"))
-	argv, err := qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: rec.Machines[""], Accel: qemu.TCG, CPUs: 2, Memory: 2048,
-		Kernel: kernel.Path, Initrd: initrd}.Argv()
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: rec.Machines[""], Accel: qemu.TCG, CPUs: 2, Memory: 2048,
+		Kernel: kernel.Path, Initrd: initrd, Confined: emulator.Confined}
 	var console bytes.Buffer // read when QEMU has ended
-	machine, err := qemu.Start(ctx, argv, &console, qemu.TimeoutsFor(qemu.TCG, rec.Slowness))
+	machine, err := qemu.Start(ctx, cfg, &console, qemu.TimeoutsFor(qemu.TCG, rec.Slowness))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,9 +29,9 @@ type Login struct {
 // thrown away afterwards, so probes may change it freely. Only one goroutine at a time may
 // use it.
 type Booted struct {
-	Argv  []string // QEMU's command line, see qemu.Config
-	Arch  arch.Record
-	Login Login
+	Machine qemu.Config
+	Arch    arch.Record
+	Login   Login
 	// Destructive tells probes that nobody else uses the machine. The system's own services
 	// do use it, so counts of processes may be off by theirs.
 	Destructive bool
@@ -84,7 +84,7 @@ func (b *Booted) boot(ctx context.Context, sink io.Writer) error {
 	}
 	b.line = &dialogue{sink: sink, news: make(chan struct{}, 1)}
 	var err error
-	if b.machine, err = qemu.Start(ctx, b.Argv, b.line, b.Timeouts); err != nil {
+	if b.machine, err = qemu.Start(ctx, b.Machine, b.line, b.Timeouts); err != nil {
 		b.machine = nil // Close must find nothing to stop
 		return err
 	}

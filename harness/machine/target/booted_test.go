@@ -22,7 +22,7 @@ func system(t *testing.T, script, password string, timeouts qemu.Timeouts) *Boot
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &Booted{Argv: fakeqemu.Prefix(script), Arch: rec, Login: Login{User: "root", Password: password}, Timeouts: timeouts}
+	b := &Booted{Machine: BootedConfig(rec, script), Arch: rec, Login: Login{User: "root", Password: password}, Timeouts: timeouts}
 	t.Cleanup(func() {
 		if err := b.Close(); err != nil {
 			t.Error(err)

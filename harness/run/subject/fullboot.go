@@ -67,8 +67,8 @@ func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (Bound, erro
 	if err != nil {
 		return Bound{}, err
 	}
-	system := &target.Booted{Argv: m.argv, Arch: rec, Login: target.Login{User: f.Login, Password: password},
-		Destructive: f.Destructive, Timeouts: qemu.TimeoutsFor(m.accel, rec.Slowness)}
+	system := &target.Booted{Machine: m.config, Arch: rec, Login: target.Login{User: f.Login, Password: password},
+		Destructive: f.Destructive, Timeouts: qemu.TimeoutsFor(m.config.Accel, rec.Slowness)}
 	cell, err := f.boot(ctx, bench, system, m)
 	if err != nil {
 		return Bound{}, errors.Join(err, system.Close())
@@ -89,8 +89,7 @@ func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (Bound, erro
 // booted is the machine that a system is booted on.
 type booted struct {
 	name     string
-	argv     []string
-	accel    qemu.Accel
+	config   qemu.Config
 	programs evidence.Guest
 	evidence *evidence.QEMU
 }
@@ -114,17 +113,18 @@ func (f FullBoot) machine(ctx context.Context, bench *workbench.Bench, rec arch.
 	if err != nil {
 		return m, err
 	}
-	accel, slow := f.accelerator(ctx, bench, found, qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, CPUs: bootedCPUs, Memory: bootedMemory, Initrd: image.Path})
+	accel, slow := f.accelerator(ctx, bench, found, qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, CPUs: bootedCPUs, Memory: bootedMemory, Initrd: image.Path, Confined: emulator.Confined})
 	path, err := filepath.Abs(f.Image)
 	if err != nil {
 		return m, err
 	}
-	arguments, err := qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, Accel: accel, CPUs: bootedCPUs, Memory: bootedMemory,
-		System: path, SystemFormat: disk.Format, Programs: programs, Firmware: f.Firmware}.Arguments()
+	cfg := qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, Accel: accel, CPUs: bootedCPUs, Memory: bootedMemory,
+		System: path, SystemFormat: disk.Format, Programs: programs, Firmware: f.Firmware, Confined: emulator.Confined}
+	arguments, err := cfg.Arguments()
 	if err != nil {
 		return m, err
 	}
-	return booted{name: machine.Name, argv: arguments.Argv(), accel: accel, programs: evidence.Guest{Image: image.Key, Go: image.Go},
+	return booted{name: machine.Name, config: cfg, programs: evidence.Guest{Image: image.Key, Go: image.Go},
 		evidence: &evidence.QEMU{Version: emulator.Version, Source: emulator.Source, Build: emulator.Build, Machine: machine.Name,
 			Argv: arguments.ByHand(), AcceleratorReason: slow}}, nil
 }
