@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -74,18 +75,23 @@ func (h *handover) words(command []string) ([]string, error) {
 	return all, nil
 }
 
-// open returns QEMU's name of a file that this process opens for it.
-func (h *handover) open(path string, flags int) (string, error) {
+// open returns QEMU's name of a file that this process opens for it, once in each of the
+// ways in which QEMU opens it.
+func (h *handover) open(path string, flags ...int) (string, error) {
 	if h.user == 0 || path == "" {
 		return path, nil
 	}
-	f, err := os.OpenFile(path, flags, 0)
-	if err != nil {
-		return "", fmt.Errorf("hand a file to QEMU: %w", err)
+	set := ""
+	for _, flag := range flags {
+		f, err := os.OpenFile(path, flag, 0)
+		if err != nil {
+			return "", fmt.Errorf("hand a file to QEMU: %w", err)
+		}
+		fd := strconv.Itoa(h.add(f))
+		set = cmp.Or(set, fd)
+		h.sets = append(h.sets, repeatable("-add-fd", "fd", property{"fd", fd}, property{"set", set}))
 	}
-	fd := strconv.Itoa(h.add(f))
-	h.sets = append(h.sets, repeatable("-add-fd", "fd", property{"fd", fd}, property{"set", fd}))
-	return "/dev/fdset/" + fd, nil
+	return "/dev/fdset/" + set, nil
 }
 
 // create makes an empty file that QEMU may write.
@@ -224,11 +230,11 @@ func (c *Config) openDisks(h *handover) (err error) {
 	c.Drives = slices.Clone(c.Drives)
 	for i := range c.Drives {
 		d := &c.Drives[i]
-		flags := os.O_RDONLY
+		flags := []int{os.O_RDONLY}
 		if d.Writable {
-			flags = os.O_RDWR
+			flags = append(flags, os.O_RDWR) // QEMU looks at a disk before it opens it to write
 		}
-		if d.Path, err = h.open(d.Path, flags); err != nil {
+		if d.Path, err = h.open(d.Path, flags...); err != nil {
 			return err
 		}
 	}
