@@ -7,6 +7,7 @@
 //	gnu         finds the GNU compilers for architectures without a Go port
 //	intake      finds the kernel in a file, a package, a repository or the image of a disk
 //	kernel      from a source of kernels to an image that QEMU boots
+//	quarantine  reads hostile bytes in a process with bounds and without rights
 //
 // harness/cmd, harness/run, harness/machine and harness/guest may import this wing. It does
 // not know who boots a kernel.

@@ -43,7 +43,7 @@ const (
 )
 
 // Bind boots the system up to the login, and makes a cell of what the system says of itself.
-func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error) {
+func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (bound Bound, err error) {
 	disk, err := intake.AsDisk(ctx, f.Image)
 	if err != nil {
 		return Bound{}, err
@@ -52,14 +52,14 @@ func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (Bound, erro
 	if err != nil {
 		return Bound{}, err
 	}
-	scratch, err := os.MkdirTemp("", "mapstack-intake-")
+	scratch, release, err := bench.Cache.Scratch()
 	if err != nil {
-		return Bound{}, fmt.Errorf("make a folder to unpack in: %w", err)
+		return Bound{}, err
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { err = errors.Join(err, release()) }()
 	// A disk that cannot be read from outside may boot all the same.
-	found, unread := intake.Open(ctx, f.Image, scratch, reader(bench))
-	rec, err := f.architecture(ctx, found)
+	found, unread := opener(bench).Open(ctx, f.Image, scratch)
+	rec, err := f.architecture(ctx, bench, found)
 	if err != nil {
 		return Bound{}, errors.Join(err, unread)
 	}
@@ -158,14 +158,14 @@ func (f FullBoot) password() (string, error) {
 }
 
 // architecture returns the architecture that the disk boots on.
-func (f FullBoot) architecture(ctx context.Context, found intake.Found) (arch.Record, error) {
+func (f FullBoot) architecture(ctx context.Context, bench *workbench.Bench, found intake.Found) (arch.Record, error) {
 	if f.Arch != "" {
 		return arch.Lookup(f.Arch)
 	}
 	if found.Kernel == nil {
 		return arch.Record{}, fmt.Errorf("no kernel can be read on %s; name the architecture that it boots on with --arch", f.Image)
 	}
-	rec, _, err := kernel.Architecture(ctx, found)
+	rec, _, err := kernel.Architecture(ctx, bench.Kernels.Quarantine, found)
 	return rec, err
 }
 

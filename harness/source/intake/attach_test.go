@@ -55,7 +55,7 @@ func TestAnImageThatNeedsMoreThanItselfIsRefused(t *testing.T) {
 func refusal(t *testing.T, path string) error {
 	t.Helper()
 	_, asDisk := AsDisk(t.Context(), path)
-	_, opened := Open(t.Context(), path, t.TempDir(), nil)
+	_, opened := Opener{}.Open(t.Context(), path, t.TempDir())
 	if asDisk == nil || opened == nil {
 		t.Errorf("%s: to boot it: %v; to read it: %v", path, asDisk, opened)
 		return nil

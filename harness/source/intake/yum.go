@@ -28,6 +28,8 @@ type Repository struct {
 	Where   string // a path, or an http or https URL
 	Keyring []byte // the public keys that may sign it, armored or not
 	Arch    string // of its packages, as rpm calls it: "x86_64", "sw_64"
+	// Opener opens the package.
+	Opener Opener
 }
 
 // Bounds of the files of a repository, in bytes.
@@ -186,7 +188,7 @@ func (r Repository) unpack(ctx context.Context, p rpmListed, scratch string) (Fo
 		return Found{}, fmt.Errorf("keep the package: %w", err)
 	}
 	defer os.Remove(file)
-	found, err := open(ctx, file, scratch, nil)
+	found, err := r.Opener.open(ctx, file, scratch)
 	if err != nil {
 		return Found{}, fmt.Errorf("%s: %w", p.Location.Href, err)
 	}

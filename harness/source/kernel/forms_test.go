@@ -10,6 +10,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/source/decompress"
 	"github.com/mapstack/conformance/harness/source/intake"
+	"github.com/mapstack/conformance/harness/source/quarantine"
 )
 
 // tinyUImage is a payload behind U-Boot's header.
@@ -132,12 +133,12 @@ func TestAKernelOfMIPSNamesItsBoard(t *testing.T) {
 	for want, flags := range map[string]uint32{"malta": 0x80000001, "loongson3": 0x80a20001} {
 		file := binary.LittleEndian.AppendUint32(slices.Clone(vmlinux[:elfFlagsAt]), flags)
 		file = append(file, vmlinux[len(file):]...)
-		rec, got, err := Architecture(t.Context(), intake.Found{Kernel: squeeze(t, decompress.Gzip, file)})
+		rec, got, err := Architecture(t.Context(), quarantine.Program{}, intake.Found{Kernel: squeeze(t, decompress.Gzip, file)})
 		if err != nil || got != want || rec.GOARCH != "mips64le" {
 			t.Errorf("flags %#x: %s of %s, %v", flags, got, rec.GOARCH, err)
 		}
 	}
-	if _, machine, err := Architecture(t.Context(), intake.Found{Kernel: arm64Image()}); err != nil || machine != "" {
+	if _, machine, err := Architecture(t.Context(), quarantine.Program{}, intake.Found{Kernel: arm64Image()}); err != nil || machine != "" {
 		t.Errorf("an arm64 kernel: machine %q, %v", machine, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/source/quarantine"
 )
 
 // cacheKind is the kind of extracted kernels in the cache.
@@ -25,6 +26,8 @@ type Resolver struct {
 	// Config returns a fragment of the configuration of kernels that are built here, by
 	// its name.
 	Config func(name string) ([]byte, error)
+	// Quarantine is where kernels that somebody supplied are read.
+	Quarantine quarantine.Program
 
 	archive Archive
 	cache   *cache.Cache
