@@ -68,7 +68,7 @@ func (t *Toolbox) Find(ctx context.Context, rec arch.Record) (QEMU, error) {
 // Packages returns the packages of the architecture's QEMU, as if none were in PATH,
 // and the signed index that lists them.
 func (t *Toolbox) Packages(ctx context.Context, rec arch.Record) ([]debian.Package, debian.Signed, error) {
-	packages, err := t.resolve(ctx, rec)
+	packages, err := t.resolve(ctx, rec, t.client.Index)
 	if err != nil {
 		return nil, debian.Signed{}, err
 	}
