@@ -153,7 +153,7 @@ func (m *Machine) ShutdownReason() string { return m.monitor.shutdownReason() }
 
 // Accelerated asks QEMU which accelerator it uses.
 func (m *Machine) Accelerated(ctx context.Context) (Accel, error) {
-	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Monitor)
+	ctx, cancel := m.within(ctx, m.timeouts.Monitor)
 	defer cancel()
 	if _, err := m.monitor.execute(ctx, "qmp_capabilities", nil); err != nil {
 		return "", err

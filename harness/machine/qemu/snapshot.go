@@ -20,7 +20,7 @@ const registersFile = ".registers"
 // be used again.
 func (m *Machine) Save(ctx context.Context, path string, machine arch.Machine) (err error) {
 	defer attempted("save the guest", &err)
-	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Migrate)
+	ctx, cancel := m.within(ctx, m.timeouts.Migrate)
 	defer cancel()
 	if _, err := m.monitor.execute(ctx, "stop", nil); err != nil {
 		return err
@@ -51,7 +51,7 @@ func (m *Machine) Save(ctx context.Context, path string, machine arch.Machine) (
 // machine must have been started with Config.Restore.
 func (m *Machine) Load(ctx context.Context, path string, machine arch.Machine) (err error) {
 	defer attempted("restore the guest", &err)
-	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Migrate)
+	ctx, cancel := m.within(ctx, m.timeouts.Migrate)
 	defer cancel()
 	b, err := os.ReadFile(path + registersFile)
 	if err != nil {
@@ -121,6 +121,6 @@ func (m *Machine) migrate(ctx context.Context, command, path string) error {
 	case <-m.monitor.gone:
 		return fmt.Errorf("QMP %s: %w", command, errMonitorGone)
 	case <-ctx.Done():
-		return fmt.Errorf("QMP %s: %w", command, ctx.Err())
+		return fmt.Errorf("QMP %s: not done %w", command, context.Cause(ctx))
 	}
 }

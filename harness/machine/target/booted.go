@@ -145,8 +145,8 @@ func (b *Booted) logIn(ctx context.Context) error {
 // index, and the match as find does. quiet is called when the console is silent; it may be
 // nil.
 func (b *Booted) expect(ctx context.Context, limit time.Duration, quiet func() error, patterns ...*regexp.Regexp) (int, []string, error) {
-	deadline := time.NewTimer(limit)
-	defer deadline.Stop()
+	late, stop := b.machine.Await(limit)
+	defer stop()
 	idle := time.NewTimer(limit)
 	defer idle.Stop()
 	for {
@@ -167,8 +167,8 @@ func (b *Booted) expect(ctx context.Context, limit time.Duration, quiet func() e
 			}
 		case <-b.machine.Exited():
 			return 0, nil, fmt.Errorf("%w: %v", errDead, b.machine.Err())
-		case <-deadline.C:
-			return 0, nil, fmt.Errorf("%w within %v", errSilent, limit)
+		case err := <-late:
+			return 0, nil, fmt.Errorf("%w %w", errSilent, err)
 		case <-ctx.Done():
 			return 0, nil, ctx.Err()
 		}
