@@ -47,6 +47,9 @@ type Booted struct {
 // guest to its agent.
 const slowBoot = 4
 
+// maxPasswords bounds how often a system may ask for the password.
+const maxPasswords = 3
+
 // mounted is the mount point of the disk of programs.
 const mounted = "/run/mapstack"
 
@@ -114,7 +117,11 @@ func (b *Booted) logIn(ctx context.Context) error {
 	if err := b.machine.Send([]byte(b.Login.User + "\n")); err != nil {
 		return err
 	}
-	for {
+	// A terminal or a shell may show the password, and logs are evidence. Once a shell reads
+	// commands, it is not sent any more.
+	b.line.hide(b.Login.Password)
+	defer b.line.hide("")
+	for sent := 0; ; sent++ {
 		which, _, err := b.expect(ctx, b.Timeouts.Boot, again, wantsNew, askPassword, refused, prompt)
 		if err != nil {
 			return fmt.Errorf("log in as %s: %w", b.Login.User, err)
@@ -123,6 +130,9 @@ func (b *Booted) logIn(ctx context.Context) error {
 		case 0:
 			return fmt.Errorf("log in as %s: the system wants another password first; give it an image whose password is not expired", b.Login.User)
 		case 1:
+			if sent == maxPasswords {
+				return fmt.Errorf("log in as %s: the system asks for the password again and again; correct --login and the password's file", b.Login.User)
+			}
 			if err := b.machine.Send([]byte(b.Login.Password + "\n")); err != nil {
 				return err
 			}

@@ -73,6 +73,7 @@ func TestASystemThatCannotBeUsedSaysWhy(t *testing.T) {
 	}{
 		{"system boots for ever", "", brief, failure.Hang, "wait for the login on the serial console"},
 		{"system is well", "wrong", patient(), failure.Infra, "log in as root: the system refuses"},
+		{"system asks for ever", "secret", patient(), failure.Infra, "asks for the password again and again"},
 		{"system wants another password", "secret", patient(), failure.Infra, "whose password is not expired"},
 		{"system without the disk", "secret", patient(), failure.Infra, "no disk with the serial number"},
 		{"system without an agent", "secret", patient(), failure.NoInit, "start the agent: the agent ended, and the system did not"},

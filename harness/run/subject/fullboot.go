@@ -129,6 +129,9 @@ func (f FullBoot) machine(ctx context.Context, bench *workbench.Bench, rec arch.
 			Argv: arguments.ByHand(), AcceleratorReason: slow}}, nil
 }
 
+// maxPassword bounds what is read of the password's file, in bytes.
+const maxPassword = 4 << 10
+
 // boot boots the system and makes a cell of what it says of itself.
 func (f FullBoot) boot(ctx context.Context, bench *workbench.Bench, system *target.Booted, m booted) (matrix.Cell, error) {
 	shown := progress.Event{Cell: filepath.Base(f.Image), Stage: progress.Boot, What: m.name + " from the disk, to the login of " + f.Login}
@@ -149,7 +152,19 @@ func (f FullBoot) password() (string, error) {
 	if f.PasswordFile == "" {
 		return "", nil
 	}
-	text, err := os.ReadFile(f.PasswordFile)
+	file, err := os.Open(f.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("read --password-file: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return "", fmt.Errorf("read --password-file: %w", err)
+	}
+	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o077 != 0 {
+		return "", fmt.Errorf("read --password-file: others may read %s (mode %v); chmod 600 it", f.PasswordFile, mode.Perm())
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxPassword))
 	if err != nil {
 		return "", fmt.Errorf("read --password-file: %w", err)
 	}
