@@ -77,7 +77,7 @@ func (r *Reader) Read(ctx context.Context, disk, format, to string) (err error) 
 		return err
 	}
 	defer f.Close()
-	if err := debian.UnpackTar(ctx, f, to, func(string) bool { return true }); err != nil {
+	if err := debian.UnpackTar(ctx, f, to, maxOut, func(string) bool { return true }); err != nil {
 		return fmt.Errorf("unpack what the disk reader's guest wrote: %w", err)
 	}
 	return nil

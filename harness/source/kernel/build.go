@@ -199,7 +199,7 @@ func unpackSource(ctx context.Context, deb, dir string) (string, error) {
 			return false, err
 		}
 		defer plain.Close()
-		if err := debian.UnpackTar(ctx, plain, dir, func(string) bool { return true }); err != nil {
+		if err := debian.UnpackTar(ctx, plain, dir, debian.MaxUnpacked, func(string) bool { return true }); err != nil {
 			return false, fmt.Errorf("%s: %w", name, err)
 		}
 		tree = filepath.Join(dir, strings.TrimSuffix(name, ".tar.xz"))
