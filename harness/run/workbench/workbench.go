@@ -168,10 +168,11 @@ func readLock(data, packages fs.FS) (kernel.Lock, error) {
 	return kernel.ParseLock(name, text)
 }
 
-// root returns the folder in which the file of local parts is searched.
+// root returns the checkout, in which the file of local parts is searched; "" for a program
+// without one. That file names programs to run, and the current folder may be anybody's.
 func (b *Bench) root() string {
 	if b.Tools == nil {
-		return "."
+		return ""
 	}
 	return b.Tools.Root()
 }
