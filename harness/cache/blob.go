@@ -88,7 +88,11 @@ func blobWhole(path, sum string, size int64) (bool, error) {
 }
 
 func (c *Cache) fetchBlob(ctx context.Context, work, sum string, size int64, fetch func(context.Context, io.Writer) error) error {
-	f, err := os.OpenFile(work, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	// What a killed run left is removed, and nothing is followed.
+	if err := os.RemoveAll(work); err != nil {
+		return c.explain("store blob "+sum, err)
+	}
+	f, err := os.OpenFile(work, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return c.explain("store blob "+sum, err)
 	}

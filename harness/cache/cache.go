@@ -82,6 +82,12 @@ func attach(dir string) (*Cache, error) {
 	c := &Cache{dir: dir, limit: limit, busy: make(map[string]chan struct{})}
 	// No entry has a lock of this name: their names have a hyphen.
 	c.users = flock.New(c.path("lock", "users"))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, c.explain("create the cache", err)
+	}
+	if err := c.own(); err != nil {
+		return nil, err
+	}
 	for _, d := range []string{"blob", "work", "lock"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return nil, c.explain("create the cache", err)

@@ -307,8 +307,8 @@ func TestForeignFilesStay(t *testing.T) {
 	c := open(t, t.TempDir())
 	sum := sumOf("x")
 	foreign := []string{
-		c.path("toolbox-last", "amd64-arm64.json"), // as harness/machine/toolbox keeps it
-		c.path("toolbox-last", "manifest.json"),
+		c.path("release-last", "trixie", "InRelease"), // as harness/source/debian keeps it
+		c.path("release-last", "manifest.json"),
 		c.path("notes"),
 		c.path("kind", "notes"),
 		c.path("kind", "no-tree", "manifest.json"),

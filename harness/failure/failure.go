@@ -48,6 +48,10 @@ func (f *Failure) Error() string {
 	return text
 }
 
+// Transient reports whether the same attempt may succeed with a fresh guest: QEMU or the way
+// to it failed, and not the kernel.
+func (f *Failure) Transient() bool { return f.Kind == Infra || f.Kind == Protocol }
+
 // Ours reports whether the infrastructure or the cell's description is to blame, and not
 // the kernel.
 func (f *Failure) Ours() bool {

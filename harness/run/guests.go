@@ -86,7 +86,7 @@ func (f *factory) gather(ctx context.Context, boots func(context.Context) (kerne
 		return err
 	}
 	f.config = qemu.Config{Prefix: p.emulator.Argv, Arch: p.rec, Machine: p.machine, CPUs: f.cell.CPUs,
-		Memory: f.cell.Memory, Kernel: p.kernel.Path, Initrd: p.guest.Path, Extra: slices.Concat(e.Params, f.cell.Params, sysctls(f.cell.Policy))}
+		Memory: f.cell.Memory, Kernel: p.kernel.Path, Initrd: p.guest.Path, Extra: slices.Concat(e.Params, f.cell.Params, sysctls(f.cell.Policy)), Confined: p.emulator.Confined}
 	if p.machine.Disk != "" {
 		f.config.Disk = p.guest.Disk
 	}

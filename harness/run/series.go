@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/poc/catalog"
@@ -56,8 +57,8 @@ func (s *Series) Cell() string { return s.opened.cell.Name }
 
 // Observe runs one probe, below a defect model unless defect is empty. The transcript has the
 // probe's own name. A failed run has no transcript. If the probe fails in a guest that others
-// used before, it is run again in a pristine one: they may be to blame. The run
-// keeps the earlier failure.
+// used before, it is run again in a pristine one: they may be to blame. It is also run again
+// after an error of ours. The run keeps the earlier failures.
 func (s *Series) Observe(ctx context.Context, log io.Writer, probe, defect string) (t wire.Transcript, run evidence.ProbeRun, err error) {
 	switch probe {
 	case stage0.Probe:
@@ -68,13 +69,20 @@ func (s *Series) Observe(ctx context.Context, log io.Writer, probe, defect strin
 			return t, evidence.ProbeRun{Guest: evidence.Saved}, nil
 		}
 	}
-	used := s.guest != nil
-	t, run, err = s.observe(ctx, log, probe, defect)
-	if earlier := run.Failure; used && err == nil && earlier != nil && ctx.Err() == nil {
+	var earlier []*failure.Failure
+	for ours := 0; ; {
+		used := s.guest != nil
 		t, run, err = s.observe(ctx, log, probe, defect)
 		run.Earlier = earlier
+		transient := run.Failure != nil && run.Failure.Transient() && s.opened.place.guests()
+		if run.Failure == nil || err != nil || ctx.Err() != nil || !used && (!transient || ours == retries) {
+			return t, run, err
+		}
+		if !used {
+			ours++
+		}
+		earlier = append(earlier, run.Failure)
 	}
-	return t, run, err
 }
 
 func (s *Series) observe(ctx context.Context, log io.Writer, probe, defect string) (t wire.Transcript, run evidence.ProbeRun, err error) {

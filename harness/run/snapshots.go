@@ -33,8 +33,9 @@ type store struct {
 	*factory
 
 	mu      sync.Mutex
-	saved   *saved // nil if guests are booted
-	unsaved string // why guests are booted; "" if they are restored
+	saved   *saved             // nil if guests are booted
+	unsaved string             // why guests are booted; "" if they are restored
+	retried []*failure.Failure // after which a guest was started again
 }
 
 // saved is a snapshot of a guest that has booted and said hello.
@@ -89,9 +90,13 @@ func (s *store) save(ctx context.Context, log io.Writer) error {
 		return err
 	}
 	made := false
-	dir, err := s.engine.Snapshots.Dir(ctx, snapshotKind, key, func(ctx context.Context, dir string) error {
-		made = true
-		return s.lend(ctx, func() error { return s.make(ctx, dir, log) })
+	var dir string
+	err = again(ctx, s.note, func() (err error) {
+		dir, err = s.engine.Snapshots.Dir(ctx, snapshotKind, key, func(ctx context.Context, dir string) error {
+			made = true
+			return s.lend(ctx, func() error { return s.make(ctx, dir, log) })
+		})
+		return err
 	})
 	var failed *failure.Failure
 	switch {
@@ -186,6 +191,13 @@ func (k *saved) copyConsole(log io.Writer) error {
 	return err
 }
 
+// note keeps a failure after which a guest is started again.
+func (s *store) note(f *failure.Failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retried = append(s.retried, f)
+}
+
 // distrust gives the snapshot up: guests are booted from now on.
 func (s *store) distrust(err error) {
 	s.mu.Lock()
@@ -203,6 +215,7 @@ func (s *store) describe(c *evidence.CellRun) {
 	s.factory.describe(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c.Retried = s.retried
 	if c.Guest != nil {
 		c.Guest.BootReason = s.unsaved
 	}
@@ -237,7 +250,11 @@ func (s *store) start(ctx context.Context, log io.Writer) (target.Agent, string,
 	if kept := s.trusted(); kept != nil {
 		cfg := s.config
 		cfg.RAM, cfg.Restore = filepath.Join(kept.dir, ramFile), true
-		g, err := target.Restore(ctx, cfg, filepath.Join(kept.dir, stateFile), kept.Hello, s.timeouts, log)
+		var g *target.Guest
+		err := again(ctx, s.note, func() (err error) {
+			g, err = target.Restore(ctx, cfg, filepath.Join(kept.dir, stateFile), kept.Hello, s.timeouts, log)
+			return err
+		})
 		switch {
 		case err == nil:
 			return g, evidence.Restored, nil
@@ -247,7 +264,11 @@ func (s *store) start(ctx context.Context, log io.Writer) (target.Agent, string,
 		// The snapshot is removed. Otherwise the next run would wait for it in vain, too.
 		s.distrust(errors.Join(err, s.engine.Snapshots.Forget(ctx, snapshotKind, kept.key)))
 	}
-	g, err := s.factory.start(ctx, log)
+	var g *target.Guest
+	err := again(ctx, s.note, func() (err error) {
+		g, err = s.factory.start(ctx, log)
+		return err
+	})
 	if err != nil {
 		return nil, evidence.Booted, err // a nil *target.Guest would be a non-nil Agent
 	}

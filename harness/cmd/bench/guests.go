@@ -131,7 +131,7 @@ func newBare(ctx context.Context, bench *workbench.Bench, cell matrix.Cell) (*ba
 		return nil, err
 	}
 	b.plain = qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, Accel: qemu.TCG, CPUs: cell.CPUs, Memory: cell.Memory,
-		Kernel: image.Path, Initrd: initrd}
+		Kernel: image.Path, Initrd: initrd, Confined: emulator.Confined}
 	b.shipped = b.plain
 	b.shipped.Kernel = compressed
 	return b, nil
@@ -139,14 +139,10 @@ func newBare(ctx context.Context, bench *workbench.Bench, cell matrix.Cell) (*ba
 
 // boot returns the seconds until init says its word.
 func (b *bare) boot(ctx context.Context, cfg qemu.Config) (float64, error) {
-	argv, err := cfg.Argv()
-	if err != nil {
-		return 0, err
-	}
 	said := &listener{heard: make(chan struct{})}
 	t := qemu.TimeoutsFor(cfg.Accel, cfg.Arch.Slowness)
 	began := time.Now()
-	m, err := qemu.Start(ctx, argv, said, t)
+	m, err := qemu.Start(ctx, cfg, said, t)
 	if err != nil {
 		return 0, err
 	}

@@ -64,13 +64,10 @@ func (l lab) boot(ctx context.Context, files []cpio.Record) string {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	argv, err := qemu.Config{Prefix: emulator.Argv, Arch: l.record, Machine: machine, Accel: qemu.TCG, CPUs: 2, Memory: 2048,
-		Kernel: kernel.Path, Initrd: l.initramfs(files)}.Argv()
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	cfg := qemu.Config{Prefix: emulator.Argv, Arch: l.record, Machine: machine, Accel: qemu.TCG, CPUs: 2, Memory: 2048,
+		Kernel: kernel.Path, Initrd: l.initramfs(files), Confined: emulator.Confined}
 	var console bytes.Buffer // read when QEMU has ended
-	guest, err := qemu.Start(ctx, argv, &console, qemu.TimeoutsFor(qemu.TCG, l.record.Slowness))
+	guest, err := qemu.Start(ctx, cfg, &console, qemu.TimeoutsFor(qemu.TCG, l.record.Slowness))
 	if err != nil {
 		l.t.Fatal(err)
 	}

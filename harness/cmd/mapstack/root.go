@@ -29,7 +29,7 @@ func root() *cobra.Command {
 			"Exit status: 0 conformant, or everything is as the known failures of the matrix say; 1 non-conformant; 2 incomplete; 69 infrastructure or usage.",
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command())
+	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command(), quarantineCommand())
 	return cmd
 }
 
@@ -43,7 +43,7 @@ func (s *selection) flags(cmd *cobra.Command) {
 
 // options returns the options of a bench that all commands share.
 func (s *selection) options(sink progress.Sink) workbench.Options {
-	return workbench.Options{Dir: ".", Data: fixtures.FS(), Sink: sink, Locked: s.locked, Supplied: s.supplied}
+	return workbench.Options{Dir: ".", Data: fixtures.FS(), Sink: sink, Locked: s.locked, Supplied: s.supplied, Quarantined: true}
 }
 
 // cells loads the matrix and selects from it.

@@ -37,10 +37,35 @@ type fake struct {
 	greeting wire.Record
 }
 
+const stumbles = "stumbles "
+
+// Stumbles returns a script whose first starts fail, as many as the file has bytes.
+func Stumbles(file string) string { return stumbles + file }
+
+// stumble fails unless the file is empty, and removes a byte of it.
+func stumble(file string) {
+	left, err := os.ReadFile(file)
+	if err != nil {
+		panic(err)
+	}
+	if len(left) == 0 {
+		return
+	}
+	if err := os.WriteFile(file, left[1:], 0o644); err != nil {
+		panic(err)
+	}
+	fmt.Fprintln(os.Stderr, "qemu: it was not run in time")
+	os.Exit(1)
+}
+
 func play(name string) {
 	if name == "refuses" {
 		fmt.Fprintln(os.Stderr, "qemu: unsupported machine type")
 		os.Exit(1)
+	}
+	if file, ok := strings.CutPrefix(name, stumbles); ok {
+		stumble(file)
+		name = "behaves"
 	}
 	g := &fake{in: bufio.NewReader(os.Stdin), greeting: hello("amd64", "go")}
 	if strings.HasPrefix(name, sw64) {

@@ -28,6 +28,10 @@ func (g *fake) system(name string) {
 	}
 	user, password := ask("\r\nsynthetic 12 ttyS0\r\n\r\nhost login: "), ask("Password: ")
 	switch {
+	case name == "system asks for ever":
+		for {
+			ask("Password: ")
+		}
 	case name == "system wants another password":
 		ask("You are required to change your password immediately.\r\nCurrent password: ")
 		time.Sleep(time.Hour)

@@ -4,7 +4,11 @@ package assemble
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/article"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/report"
@@ -59,6 +63,7 @@ func header(tool report.Tool, run evidence.Run, cells []evidence.CellRun) report
 	}
 	seen := map[string]bool{}
 	for _, c := range cells {
+		h.Retries = append(h.Retries, retries(c)...)
 		if c.Guest != nil {
 			h.Seconds[c.Cell.Name] = c.Seconds
 		}
@@ -68,6 +73,21 @@ func header(tool report.Tool, run evidence.Run, cells []evidence.CellRun) report
 		}
 	}
 	return h
+}
+
+// retries lists what was tried again on a cell.
+func retries(c evidence.CellRun) (all []report.Retry) {
+	add := func(probe string, failures []*failure.Failure) {
+		for _, f := range failures {
+			first, _, _ := strings.Cut(f.Message, "\n")
+			all = append(all, report.Retry{Cell: c.Cell.Name, Probe: probe, Kind: string(f.Kind), Reason: first})
+		}
+	}
+	add("", c.Retried)
+	for _, probe := range slices.Sorted(maps.Keys(c.Runs)) {
+		add(probe, c.Runs[probe].Earlier)
+	}
+	return all
 }
 
 // uncertified turns a decision into one that neither certifies a kernel nor accuses

@@ -55,6 +55,8 @@ type CellRun struct {
 	QEMU    *QEMU            `json:"qemu,omitempty"`
 	Guest   *Guest           `json:"guest,omitempty"`
 	Failure *failure.Failure `json:"failure,omitempty"` // why no probe ran, or no further one
+	// Retried are the errors of ours after which a guest was started again.
+	Retried []*failure.Failure `json:"retried,omitempty"`
 	// Runs says how each probe run went, by probe.
 	Runs map[string]ProbeRun `json:"runs,omitempty"`
 	// Seconds is how long the cell's guests ran. Waiting for a free core is not in it.
@@ -168,9 +170,9 @@ type ProbeRun struct {
 	CPUSeconds    float64          `json:"cpuSeconds"`
 	ResidentBytes int64            `json:"residentBytes"`
 	Failure       *failure.Failure `json:"failure,omitempty"` // why there is no transcript
-	// Earlier is why the probe failed in a guest that others had used before. It then ran
-	// again in a pristine one, which this is.
-	Earlier *failure.Failure `json:"earlier,omitempty"`
+	// Earlier is why the probe failed before: in a guest that others had used, or by an
+	// error of ours. It then ran again in a pristine guest, which this is.
+	Earlier []*failure.Failure `json:"earlier,omitempty"`
 }
 
 // Err returns the failure as an error, nil for none.

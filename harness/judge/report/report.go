@@ -53,8 +53,18 @@ type Header struct {
 	// Seconds is how long each cell took, by name, without the downloads that
 	// cells share.
 	Seconds map[string]float64 `json:"seconds"`
+	// Retries lists what was tried again after an error that was not the kernel's.
+	Retries []Retry `json:"retries,omitempty"`
 	// Warnings tell what a reader must know about the run as a whole.
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Retry is one attempt that failed. What it was about was tried again with a fresh guest.
+type Retry struct {
+	Cell   string `json:"cell"`
+	Probe  string `json:"probe,omitempty"` // empty for the start of a guest
+	Kind   string `json:"kind"`
+	Reason string `json:"reason"` // the first line
 }
 
 // Defect is a defect model as poc/defect states it.

@@ -30,6 +30,7 @@ func Write(w io.Writer, r report.Report) error {
 	b.WriteString(matrix(r) + "\n")
 	b.WriteString("Counts are pass/fail/error/unsupported/not-run.\n")
 	b.WriteString(problems(r))
+	b.WriteString(retries(r))
 	b.WriteString(records(r))
 	b.WriteString(lacking(r))
 	b.WriteString(sideBySide(r))
@@ -70,6 +71,23 @@ func lacking(r report.Report) string {
 	for _, l := range r.Lacks {
 		first, _, _ := strings.Cut(l.Reason, "\n")
 		fmt.Fprintf(&b, "    %s  %s: %s\n        %s\n", l.Cell, l.Feature, shortened(l.Claims), first)
+	}
+	return b.String()
+}
+
+// retries lists what was tried again; "" if nothing was.
+func retries(r report.Report) string {
+	if len(r.Header.Retries) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nTried again with a fresh guest (%d):\n", len(r.Header.Retries))
+	for _, t := range r.Header.Retries {
+		what := "the start of a guest"
+		if t.Probe != "" {
+			what = "probe " + t.Probe
+		}
+		fmt.Fprintf(&b, "    %s  %s: %s: %s\n", t.Cell, what, t.Kind, t.Reason)
 	}
 	return b.String()
 }

@@ -25,7 +25,7 @@ func TestTheCommandLineOfTheDiskReaderIsAsRecorded(t *testing.T) {
 	for _, accel := range []qemu.Accel{qemu.TCG, qemu.KVM} {
 		for _, format := range []string{"raw", "qcow2"} {
 			cfg := qemu.Config{Prefix: []string{"/t/qemu"}, Arch: rec, Machine: rec.Machines[""], Accel: accel, CPUs: 1, Memory: memory,
-				Kernel: "/c/vmlinux", Initrd: "/c/initramfs.cpio"}
+				Kernel: "/c/vmlinux", Initrd: "/c/initramfs.cpio", Confined: qemu.Confinement{Filter: true}}
 			argv, err := commandLine(cfg, "/c/my disk.img", format, "/c/out.tar")
 			if err != nil {
 				t.Fatal(err)

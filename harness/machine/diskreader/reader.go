@@ -1,6 +1,7 @@
 // Package diskreader reads disks that no library here reads, such as btrfs and LVM.
 // It boots a guest with Debian's kernel and tools, which gets the disk read-only and
-// nothing else. Damage that a hostile disk does to that kernel ends with the guest.
+// nothing else. Damage that a hostile disk does to that kernel ends with the guest, unless
+// the guest takes QEMU over; see qemu.Confinement for what is left to it then.
 package diskreader
 
 import (
@@ -76,7 +77,7 @@ func (r *Reader) Read(ctx context.Context, disk, format, to string) (err error) 
 		return err
 	}
 	defer f.Close()
-	if err := debian.UnpackTar(ctx, f, to, func(string) bool { return true }); err != nil {
+	if err := debian.UnpackTar(ctx, f, to, maxOut, func(string) bool { return true }); err != nil {
 		return fmt.Errorf("unpack what the disk reader's guest wrote: %w", err)
 	}
 	return nil
@@ -99,11 +100,7 @@ func (r *Reader) boot(ctx context.Context, script []byte, drives ...qemu.Drive) 
 		cfg.Accel = qemu.KVM
 	}
 	cfg.Drives = drives // the try of KVM must not open them
-	argv, err := cfg.Argv()
-	if err != nil {
-		return err
-	}
-	said, err := run(ctx, argv, qemu.TimeoutsFor(cfg.Accel, cfg.Arch.Slowness))
+	said, err := run(ctx, cfg, qemu.TimeoutsFor(cfg.Accel, cfg.Arch.Slowness))
 	if err != nil {
 		return err
 	}
@@ -136,15 +133,15 @@ func (r *Reader) config(ctx context.Context, script []byte) (qemu.Config, error)
 		return qemu.Config{}, err
 	}
 	return qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, Accel: qemu.TCG, CPUs: 1, Memory: memory,
-		Kernel: image.Path, Initrd: initrd}, nil
+		Kernel: image.Path, Initrd: initrd, Confined: emulator.Confined}, nil
 }
 
 // run runs the guest to its end and returns the end of its console output.
-func run(ctx context.Context, argv []string, t qemu.Timeouts) ([]byte, error) {
+func run(ctx context.Context, cfg qemu.Config, t qemu.Timeouts) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.Boot*slow)
 	defer cancel()
 	said := &tail{}
-	m, err := qemu.Start(ctx, argv, said, t)
+	m, err := qemu.Start(ctx, cfg, said, t)
 	if err != nil {
 		return nil, err
 	}

@@ -51,6 +51,12 @@ type Config struct {
 
 	// Drives are attached beside the disks above.
 	Drives []Drive
+
+	// Confined says how QEMU is confined, see TryConfinement.
+	Confined Confinement
+
+	kvm    string     // path of the KVM device, empty for QEMU's own choice
+	handed []Argument // the open files that QEMU inherits, see handover
 }
 
 // Params returns the kernel's parameters. This is the allow-list: a kernel gets no
@@ -84,6 +90,10 @@ func (c Config) Arguments() (Arguments, error) {
 	}
 	all := []Argument{option("-no-user-config"), option("-nodefaults"), unique("-display", property{"", "none"})}
 	add := func(more ...Argument) { all = append(all, more...) }
+	if c.Confined.Filter {
+		add(sandbox())
+	}
+	add(c.handed...)
 	add(ending().arguments...)
 	add(unique("-machine", c.machine()...), unique("-accel", c.accel()...),
 		unique("-smp", property{"", strconv.Itoa(c.CPUs)}), unique("-m", property{"", strconv.Itoa(c.Memory)}))
@@ -201,7 +211,11 @@ func (c Config) accel() []property {
 	if c.Accel == TCG {
 		return []property{{"", string(TCG)}, {"thread", "single"}}
 	}
-	return []property{{"", string(c.Accel)}}
+	parts := []property{{"", string(c.Accel)}}
+	if c.kvm != "" {
+		parts = append(parts, property{"device", c.kvm})
+	}
+	return parts
 }
 
 // machine is the value of -machine.

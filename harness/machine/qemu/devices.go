@@ -84,13 +84,14 @@ func initramfs(path string) device {
 // write to the file, and waits for Load.
 func savedMemory(path string, mebibytes int, restore bool) device {
 	var d device
-	share := "on"
+	access := []property{{"share", "on"}}
 	if restore {
-		share = "off"
+		// The file is opened for reading alone, and the guest may write to its memory.
+		access = []property{{"share", "off"}, {"readonly", "on"}, {"rom", "off"}}
 		d.arguments = append(d.arguments, attended(unique("-incoming", property{"", "defer"})))
 	}
-	d.arguments = append(d.arguments, repeatable("-object", "id", property{"", "memory-backend-file"}, property{"id", ram},
-		property{"size", strconv.Itoa(mebibytes) + "M"}, property{"mem-path", path}, property{"share", share}))
+	backend := []property{{"", "memory-backend-file"}, {"id", ram}, {"size", strconv.Itoa(mebibytes) + "M"}, {"mem-path", path}}
+	d.arguments = append(d.arguments, repeatable("-object", "id", append(backend, access...)...))
 	return d
 }
 

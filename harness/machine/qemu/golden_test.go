@@ -33,7 +33,7 @@ func TestTheCommandLineOfEveryMachineIsAsRecorded(t *testing.T) {
 			for _, accel := range []Accel{TCG, KVM} {
 				for _, disk := range []string{"", "/c/disk.ext4"} {
 					cfg := Config{Prefix: prefix, Arch: rec, Machine: m, Accel: accel, CPUs: 1, Memory: 512,
-						Kernel: "/c/vmlinux", Initrd: "/c/guest.cpio", Disk: disk}
+						Kernel: "/c/vmlinux", Initrd: "/c/guest.cpio", Disk: disk, Confined: Confinement{Filter: true}}
 					what := fmt.Sprintf("%s %q %s disk=%q", rec.GOARCH, name, accel, disk)
 					argv, err := cfg.Argv()
 					record(what, argv, err)
@@ -64,7 +64,7 @@ func TestTheCommandLineOfEveryMachineIsAsRecorded(t *testing.T) {
 // fullBoot is the command line that boots the system on a disk.
 func fullBoot(prefix []string, m arch.Machine, accel Accel, image, format, firmware string) ([]string, error) {
 	return Config{Prefix: prefix, Machine: m, Accel: accel, CPUs: 1, Memory: 2048,
-		System: image, SystemFormat: format, Programs: "/c/programs.ext4", Firmware: firmware}.Argv()
+		System: image, SystemFormat: format, Programs: "/c/programs.ext4", Firmware: firmware, Confined: Confinement{Filter: true}}.Argv()
 }
 
 func golden(t *testing.T, name, got string) {

@@ -19,13 +19,9 @@ func TryKVM(ctx context.Context, cfg Config) string {
 	}
 	_ = f.Close()
 	cfg.Accel = KVM
-	argv, err := cfg.Argv()
-	if err != nil {
-		return err.Error()
-	}
 	t := TimeoutsFor(KVM, 1)
 	said := &firstLine{seen: make(chan struct{})}
-	m, err := Start(ctx, argv, said, t)
+	m, err := Start(ctx, cfg, said, t)
 	if err != nil {
 		return fmt.Sprintf("KVM cannot be used: %v", err)
 	}

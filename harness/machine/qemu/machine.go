@@ -26,14 +26,28 @@ type Machine struct {
 	devices  net.Conn // to QEMU's qtest server, unused unless its command line asks for one
 	stdin    *os.File
 	stderr   *errorText
+	handed   *handover
 	exited   chan struct{}
 	exitErr  error // valid once exited is closed
 }
 
-// Start runs QEMU with the words of Config.Argv. The guest's console output goes to
+// Start runs the machine of a configuration. The guest's console output goes to
 // console. The machine ends when ctx does, when Stop is called, and when this
 // process dies.
-func Start(ctx context.Context, argv []string, console io.Writer, t Timeouts) (*Machine, error) {
+func Start(ctx context.Context, cfg Config, console io.Writer, t Timeouts) (*Machine, error) {
+	l, err := cfg.launch()
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	m, err := start(ctx, l, console, t)
+	if err != nil {
+		return nil, errors.Join(err, l.remove())
+	}
+	return m, nil
+}
+
+func start(ctx context.Context, l launch, console io.Writer, t Timeouts) (*Machine, error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
 		return nil, fmt.Errorf("make QEMU's monitor socket: %w", err)
@@ -49,17 +63,18 @@ func Start(ctx context.Context, argv []string, console io.Writer, t Timeouts) (*
 		return nil, errors.Join(fmt.Errorf("make QEMU's console input: %w", err), ours.Close(), devices.Close())
 	}
 	defer input.Close()
-	m := &Machine{timeouts: t, devices: devices, stdin: stdin, stderr: &errorText{}, exited: make(chan struct{})}
-	m.cmd = exec.Command(argv[0], argv[1:]...)
+	m := &Machine{timeouts: t, devices: devices, stdin: stdin, stderr: &errorText{}, handed: l.handover, exited: make(chan struct{})}
+	m.cmd = exec.Command(l.argv[0], l.argv[1:]...)
 	m.cmd.Stdin, m.cmd.Stdout, m.cmd.Stderr = input, console, m.stderr
-	m.cmd.ExtraFiles = []*os.File{theirs, theirDevices} // monitorFD and devicesFD
+	m.cmd.ExtraFiles = append([]*os.File{theirs, theirDevices}, l.files...) // monitorFD, devicesFD, and what follows
+	m.cmd.Env = l.env
 	m.cmd.WaitDelay = t.Quit
-	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	m.cmd.SysProcAttr = attributes(l.user)
 	m.monitor = newMonitor(ours)
 	started := make(chan error)
 	go m.own(started)
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start QEMU %s: %w", argv[0], err)
+		return nil, fmt.Errorf("start QEMU %s: %w", l.argv[0], err)
 	}
 	stop := context.AfterFunc(ctx, m.Kill)
 	go func() {
@@ -94,7 +109,7 @@ func (m *Machine) own(started chan<- error) {
 	case <-m.monitor.gone:
 	case <-time.After(m.timeouts.Quit):
 	}
-	m.exitErr = err
+	m.exitErr = errors.Join(err, m.handed.remove())
 	close(m.exited)
 }
 
@@ -138,7 +153,7 @@ func (m *Machine) ShutdownReason() string { return m.monitor.shutdownReason() }
 
 // Accelerated asks QEMU which accelerator it uses.
 func (m *Machine) Accelerated(ctx context.Context) (Accel, error) {
-	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Monitor)
+	ctx, cancel := m.within(ctx, m.timeouts.Monitor)
 	defer cancel()
 	if _, err := m.monitor.execute(ctx, "qmp_capabilities", nil); err != nil {
 		return "", err

@@ -31,18 +31,22 @@ func TestMain(m *testing.M) {
 
 var testTimeouts = Timeouts{Monitor: 10 * time.Second, Quit: 10 * time.Second}
 
-func start(t *testing.T, ctx context.Context, script string, timeouts Timeouts) *Machine {
+func play(t *testing.T, ctx context.Context, script string, timeouts Timeouts) *Machine {
 	t.Helper()
-	t.Setenv(fakeEnv, script)
-	m, err := Start(ctx, []string{os.Args[0]}, io.Discard, timeouts)
+	m, err := launched(ctx, timeouts, "env", fakeEnv+"="+script, os.Args[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
 }
 
+// launched starts a command in place of QEMU.
+func launched(ctx context.Context, timeouts Timeouts, command ...string) (*Machine, error) {
+	return start(ctx, launch{argv: command, env: environment(), handover: &handover{}}, io.Discard, timeouts)
+}
+
 func TestAGuestThatReadsNothingDoesNotHoldTheHost(t *testing.T) {
-	m := start(t, t.Context(), "deaf", Timeouts{Monitor: 50 * time.Millisecond, Quit: 10 * time.Second})
+	m := play(t, t.Context(), "deaf", Timeouts{Monitor: 50 * time.Millisecond, Quit: 10 * time.Second})
 	defer m.Stop()
 	if err := m.Send(make([]byte, 1<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %v, want a deadline", err)
@@ -54,7 +58,7 @@ func TestAGuestThatReadsNothingDoesNotHoldTheHost(t *testing.T) {
 
 func TestTheReasonIsKnownOnceTheMachineHasExited(t *testing.T) {
 	for range 8 {
-		m := start(t, t.Context(), "resets", testTimeouts)
+		m := play(t, t.Context(), "resets", testTimeouts)
 		<-m.Exited()
 		if got := m.ShutdownReason(); got != "guest-reset" || m.Err() != nil {
 			t.Fatalf("reason %q, error %v", got, m.Err())
@@ -63,7 +67,7 @@ func TestTheReasonIsKnownOnceTheMachineHasExited(t *testing.T) {
 }
 
 func TestAStoppedMachineIsGoneAndMayBeStoppedAgain(t *testing.T) {
-	m := start(t, t.Context(), "deaf", testTimeouts)
+	m := play(t, t.Context(), "deaf", testTimeouts)
 	for range 2 {
 		if err := m.Stop(); err != nil {
 			t.Error(err)
@@ -79,18 +83,18 @@ func TestAStoppedMachineIsGoneAndMayBeStoppedAgain(t *testing.T) {
 
 func TestAMachineEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	m := start(t, ctx, "deaf", testTimeouts)
+	m := play(t, ctx, "deaf", testTimeouts)
 	cancel()
 	<-m.Exited()
 }
 
 func TestMachinesLeaveNoDescriptorAndNoGoroutine(t *testing.T) {
 	use := func() {
-		m := start(t, t.Context(), "deaf", testTimeouts)
+		m := play(t, t.Context(), "deaf", testTimeouts)
 		if err := m.Stop(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Start(t.Context(), []string{"/nowhere/qemu"}, io.Discard, testTimeouts); err == nil {
+		if _, err := launched(t.Context(), testTimeouts, "/nowhere/qemu"); err == nil {
 			t.Fatal("a QEMU that is not there was started")
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 )
 
 // maxMessage bounds one QMP message, in bytes.
@@ -112,7 +113,7 @@ type request struct {
 	ID        int    `json:"id"`
 }
 
-// execute sends one command and returns QEMU's reply. ctx must have a deadline.
+// execute sends one command and returns QEMU's reply. ctx must end at some time.
 // arguments may be nil.
 func (m *monitor) execute(ctx context.Context, command string, arguments any) (json.RawMessage, error) {
 	m.calling.Lock()
@@ -122,9 +123,8 @@ func (m *monitor) execute(ctx context.Context, command string, arguments any) (j
 	if err != nil {
 		return nil, fmt.Errorf("QMP %s: %w", command, err)
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = m.conn.SetWriteDeadline(deadline)
-	}
+	_ = m.conn.SetWriteDeadline(time.Time{})
+	defer context.AfterFunc(ctx, func() { _ = m.conn.SetWriteDeadline(time.Now()) })()
 	if _, err := m.conn.Write(append(line, '\n')); err != nil {
 		return nil, fmt.Errorf("QMP %s: %w", command, err)
 	}
@@ -141,7 +141,7 @@ func (m *monitor) execute(ctx context.Context, command string, arguments any) (j
 		case <-m.gone:
 			return nil, fmt.Errorf("QMP %s: %w", command, errMonitorGone)
 		case <-ctx.Done():
-			return nil, fmt.Errorf("QMP %s: %w", command, ctx.Err())
+			return nil, fmt.Errorf("QMP %s: no answer %w", command, context.Cause(ctx))
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
@@ -20,7 +21,8 @@ var access = map[int]string{1: "b", 4: "l"}
 
 func (m *Machine) readRegisters(ctx context.Context, registers []arch.Register) ([]uint64, error) {
 	values := make([]uint64, 0, len(registers))
-	lines := m.deviceLines(ctx)
+	lines, done := m.deviceLines(ctx)
+	defer done()
 	for _, r := range registers {
 		answer, err := m.device(lines, fmt.Sprintf("read%s %#x", access[r.Bytes], r.Read))
 		if err != nil {
@@ -36,7 +38,8 @@ func (m *Machine) readRegisters(ctx context.Context, registers []arch.Register) 
 }
 
 func (m *Machine) writeRegisters(ctx context.Context, registers []arch.Register, values []uint64) error {
-	lines := m.deviceLines(ctx)
+	lines, done := m.deviceLines(ctx)
+	defer done()
 	for i, r := range registers {
 		if _, err := m.device(lines, fmt.Sprintf("write%s %#x %#x", access[r.Bytes], r.Write, values[i])); err != nil {
 			return err
@@ -61,7 +64,8 @@ func (m *Machine) raiseTimers(ctx context.Context, input int) error {
 	if err := json.Unmarshal(reply, &cpus); err != nil {
 		return fmt.Errorf("QMP query-cpus-fast: %w", err)
 	}
-	lines := m.deviceLines(ctx)
+	lines, done := m.deviceLines(ctx)
+	defer done()
 	for _, cpu := range cpus {
 		if _, err := m.device(lines, fmt.Sprintf("set_irq_in %s unnamed-gpio-in %d 1", cpu.Path, input)); err != nil {
 			return err
@@ -70,13 +74,11 @@ func (m *Machine) raiseTimers(ctx context.Context, input int) error {
 	return nil
 }
 
-// deviceLines returns a reader of answers. Reads fail at the deadline of ctx, which
-// must have one.
-func (m *Machine) deviceLines(ctx context.Context) *bufio.Reader {
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = m.devices.SetDeadline(deadline)
-	}
-	return bufio.NewReader(io.LimitReader(m.devices, maxMessage))
+// deviceLines returns a reader of answers. Reads fail when ctx ends, until done is called.
+func (m *Machine) deviceLines(ctx context.Context) (lines *bufio.Reader, done func() bool) {
+	_ = m.devices.SetDeadline(time.Time{})
+	stop := context.AfterFunc(ctx, func() { _ = m.devices.SetDeadline(time.Now()) })
+	return bufio.NewReader(io.LimitReader(m.devices, maxMessage)), stop
 }
 
 // device sends one command and returns the text after OK in the answer.

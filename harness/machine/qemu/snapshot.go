@@ -3,6 +3,7 @@ package qemu
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -19,12 +20,20 @@ const registersFile = ".registers"
 // be used again.
 func (m *Machine) Save(ctx context.Context, path string, machine arch.Machine) (err error) {
 	defer attempted("save the guest", &err)
-	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Migrate)
+	ctx, cancel := m.within(ctx, m.timeouts.Migrate)
 	defer cancel()
 	if _, err := m.monitor.execute(ctx, "stop", nil); err != nil {
 		return err
 	}
-	if err := m.migrate(ctx, "migrate", path); err != nil {
+	state, err := m.handed.create(path, 0)
+	if err != nil {
+		return err
+	}
+	if err := m.migrate(ctx, "migrate", state); err != nil {
+		return err
+	}
+	// Another user may restore it: QEMU makes a file that only its own user can read.
+	if err := errors.Join(os.Chmod(path, 0o644), m.handed.takeBack()); err != nil {
 		return err
 	}
 	values, err := m.readRegisters(ctx, machine.Unsaved)
@@ -42,7 +51,7 @@ func (m *Machine) Save(ctx context.Context, path string, machine arch.Machine) (
 // machine must have been started with Config.Restore.
 func (m *Machine) Load(ctx context.Context, path string, machine arch.Machine) (err error) {
 	defer attempted("restore the guest", &err)
-	ctx, cancel := context.WithTimeout(ctx, m.timeouts.Migrate)
+	ctx, cancel := m.within(ctx, m.timeouts.Migrate)
 	defer cancel()
 	b, err := os.ReadFile(path + registersFile)
 	if err != nil {
@@ -55,7 +64,12 @@ func (m *Machine) Load(ctx context.Context, path string, machine arch.Machine) (
 	if len(values) != len(machine.Unsaved) {
 		return fmt.Errorf("%d register values were saved, but the machine has %d registers", len(values), len(machine.Unsaved))
 	}
-	if err := m.migrate(ctx, "migrate-incoming", path); err != nil {
+	// Nothing new can be handed over: the state is in the folder of the memory.
+	state, err := m.handed.below(path)
+	if err != nil {
+		return err
+	}
+	if err := m.migrate(ctx, "migrate-incoming", state); err != nil {
 		return err
 	}
 	if err := m.writeRegisters(ctx, machine.Unsaved, values); err != nil {
@@ -107,6 +121,6 @@ func (m *Machine) migrate(ctx context.Context, command, path string) error {
 	case <-m.monitor.gone:
 		return fmt.Errorf("QMP %s: %w", command, errMonitorGone)
 	case <-ctx.Done():
-		return fmt.Errorf("QMP %s: %w", command, ctx.Err())
+		return fmt.Errorf("QMP %s: not done %w", command, context.Cause(ctx))
 	}
 }

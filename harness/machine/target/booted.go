@@ -29,9 +29,9 @@ type Login struct {
 // thrown away afterwards, so probes may change it freely. Only one goroutine at a time may
 // use it.
 type Booted struct {
-	Argv  []string // QEMU's command line, see qemu.Config
-	Arch  arch.Record
-	Login Login
+	Machine qemu.Config
+	Arch    arch.Record
+	Login   Login
 	// Destructive tells probes that nobody else uses the machine. The system's own services
 	// do use it, so counts of processes may be off by theirs.
 	Destructive bool
@@ -46,6 +46,9 @@ type Booted struct {
 // slowBoot scales a guest's waits for a whole system: it takes longer to its login than a
 // guest to its agent.
 const slowBoot = 4
+
+// maxPasswords bounds how often a system may ask for the password.
+const maxPasswords = 3
 
 // mounted is the mount point of the disk of programs.
 const mounted = "/run/mapstack"
@@ -84,7 +87,7 @@ func (b *Booted) boot(ctx context.Context, sink io.Writer) error {
 	}
 	b.line = &dialogue{sink: sink, news: make(chan struct{}, 1)}
 	var err error
-	if b.machine, err = qemu.Start(ctx, b.Argv, b.line, b.Timeouts); err != nil {
+	if b.machine, err = qemu.Start(ctx, b.Machine, b.line, b.Timeouts); err != nil {
 		b.machine = nil // Close must find nothing to stop
 		return err
 	}
@@ -114,7 +117,11 @@ func (b *Booted) logIn(ctx context.Context) error {
 	if err := b.machine.Send([]byte(b.Login.User + "\n")); err != nil {
 		return err
 	}
-	for {
+	// A terminal or a shell may show the password, and logs are evidence. Once a shell reads
+	// commands, it is not sent any more.
+	b.line.hide(b.Login.Password)
+	defer b.line.hide("")
+	for sent := 0; ; sent++ {
 		which, _, err := b.expect(ctx, b.Timeouts.Boot, again, wantsNew, askPassword, refused, prompt)
 		if err != nil {
 			return fmt.Errorf("log in as %s: %w", b.Login.User, err)
@@ -123,6 +130,9 @@ func (b *Booted) logIn(ctx context.Context) error {
 		case 0:
 			return fmt.Errorf("log in as %s: the system wants another password first; give it an image whose password is not expired", b.Login.User)
 		case 1:
+			if sent == maxPasswords {
+				return fmt.Errorf("log in as %s: the system asks for the password again and again; correct --login and the password's file", b.Login.User)
+			}
 			if err := b.machine.Send([]byte(b.Login.Password + "\n")); err != nil {
 				return err
 			}
@@ -145,8 +155,8 @@ func (b *Booted) logIn(ctx context.Context) error {
 // index, and the match as find does. quiet is called when the console is silent; it may be
 // nil.
 func (b *Booted) expect(ctx context.Context, limit time.Duration, quiet func() error, patterns ...*regexp.Regexp) (int, []string, error) {
-	deadline := time.NewTimer(limit)
-	defer deadline.Stop()
+	late, stop := b.machine.Await(limit)
+	defer stop()
 	idle := time.NewTimer(limit)
 	defer idle.Stop()
 	for {
@@ -167,8 +177,8 @@ func (b *Booted) expect(ctx context.Context, limit time.Duration, quiet func() e
 			}
 		case <-b.machine.Exited():
 			return 0, nil, fmt.Errorf("%w: %v", errDead, b.machine.Err())
-		case <-deadline.C:
-			return 0, nil, fmt.Errorf("%w within %v", errSilent, limit)
+		case err := <-late:
+			return 0, nil, fmt.Errorf("%w %w", errSilent, err)
 		case <-ctx.Done():
 			return 0, nil, ctx.Err()
 		}

@@ -22,7 +22,7 @@ func system(t *testing.T, script, password string, timeouts qemu.Timeouts) *Boot
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &Booted{Argv: fakeqemu.Prefix(script), Arch: rec, Login: Login{User: "root", Password: password}, Timeouts: timeouts}
+	b := &Booted{Machine: BootedConfig(rec, script), Arch: rec, Login: Login{User: "root", Password: password}, Timeouts: timeouts}
 	t.Cleanup(func() {
 		if err := b.Close(); err != nil {
 			t.Error(err)
@@ -73,6 +73,7 @@ func TestASystemThatCannotBeUsedSaysWhy(t *testing.T) {
 	}{
 		{"system boots for ever", "", brief, failure.Hang, "wait for the login on the serial console"},
 		{"system is well", "wrong", patient(), failure.Infra, "log in as root: the system refuses"},
+		{"system asks for ever", "secret", patient(), failure.Infra, "asks for the password again and again"},
 		{"system wants another password", "secret", patient(), failure.Infra, "whose password is not expired"},
 		{"system without the disk", "secret", patient(), failure.Infra, "no disk with the serial number"},
 		{"system without an agent", "secret", patient(), failure.NoInit, "start the agent: the agent ended, and the system did not"},

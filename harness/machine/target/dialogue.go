@@ -17,6 +17,15 @@ type dialogue struct {
 	kill func() // ends the machine that talks; nil if there is none
 	mark []byte // seen is closed once this is said
 	seen chan struct{}
+	veil veil // over the password, while it may be shown
+}
+
+// hide replaces a word in everything that is said from now on, until it is called with an
+// empty one.
+func (d *dialogue) hide(word string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.veil.word = []byte(word)
 }
 
 // until returns a channel that is closed when the mark is said. Only one mark can be waited
@@ -50,6 +59,8 @@ const maxHeard = 256 << 10
 func (d *dialogue) Write(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	length := len(p)
+	p = d.veil.pass(p)
 	d.text = append(d.text, p...)
 	if d.seen != nil && bytes.Contains(d.text[max(0, len(d.text)-len(p)-len(d.mark)):], d.mark) {
 		close(d.seen)
@@ -62,7 +73,10 @@ func (d *dialogue) Write(p []byte) (int, error) {
 	case d.news <- struct{}{}:
 	default:
 	}
-	return d.sink.Write(p)
+	if _, err := d.sink.Write(p); err != nil {
+		return 0, err
+	}
+	return length, nil
 }
 
 // to passes everything from now on to another sink.

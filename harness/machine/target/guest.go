@@ -64,10 +64,6 @@ func Restore(ctx context.Context, cfg qemu.Config, state string, hello wire.Hell
 
 // start starts a machine and calls greet to wait for its agent.
 func start(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer, what string, greet func(*Guest) error) (*Guest, error) {
-	argv, err := cfg.Argv()
-	if err != nil {
-		return nil, &failure.Failure{Kind: failure.Infra, Message: err.Error()}
-	}
 	g := &Guest{session: newSession(t), timeouts: t, board: cfg.Machine}
 	panicked := make(chan struct{}, 1) // never blocks: the stream reports only one crash
 	g.stream = console.NewStream(log, g.session.frame, g.session.damage, func(c console.Crash) {
@@ -79,8 +75,8 @@ func start(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer,
 	// If there is no table, errors have no names.
 	g.table, _ = abi.Lookup(cfg.Arch.GOARCH)
 	started := time.Now()
-	g.machine, err = qemu.Start(ctx, argv, g.stream, t)
-	if err != nil {
+	var err error
+	if g.machine, err = qemu.Start(ctx, cfg, g.stream, t); err != nil {
 		return nil, &failure.Failure{Kind: failure.Infra, Message: err.Error()}
 	}
 	g.session.peer = g.machine

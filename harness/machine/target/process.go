@@ -86,6 +86,11 @@ func (p *process) Send(b []byte) error {
 // read.
 func (p *process) Exited() <-chan struct{} { return p.exited }
 
+// Await returns a channel that gets an error once the program had a time to answer.
+func (p *process) Await(limit time.Duration) (late <-chan error, stop func()) {
+	return qemu.Await(p.cmd.Process.Pid, limit)
+}
+
 func (p *process) kill() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }
 
 // stop closes the program's input, which makes it end. It kills a program that does not end

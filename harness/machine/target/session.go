@@ -31,6 +31,9 @@ const (
 type peer interface {
 	Send([]byte) error
 	Exited() <-chan struct{}
+	// Await returns a channel that gets an error once the machine had a time to answer. The
+	// caller must call stop.
+	Await(limit time.Duration) (late <-chan error, stop func())
 }
 
 // session is the host's side of the conversation with an agent. It puts frames back in order
@@ -190,8 +193,8 @@ func observations(t *wire.Transcript, deflated []byte) error {
 // collect hands the payloads of frames to accept in the guest's order, until accept says that
 // the last one came. again is the request to repeat when nothing comes.
 func (s *session) collect(ctx context.Context, limit, quiet time.Duration, again wire.Request, accept func([]byte) (bool, error)) error {
-	deadline := time.NewTimer(limit)
-	defer deadline.Stop()
+	late, stop := s.peer.Await(limit)
+	defer stop()
 	idle := time.NewTimer(quiet)
 	defer idle.Stop()
 	soon := min(quiet, s.timeouts.Quiet/10)
@@ -199,8 +202,8 @@ func (s *session) collect(ctx context.Context, limit, quiet time.Duration, again
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-deadline.C:
-			return fmt.Errorf("%w within the limit of %v", errSilent, limit)
+		case err := <-late:
+			return fmt.Errorf("%w %w", errSilent, err)
 		case <-s.peer.Exited():
 			return s.lastWords(accept)
 		case <-s.damaged:

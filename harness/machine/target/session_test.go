@@ -36,6 +36,12 @@ func (p *script) Send(line []byte) error {
 
 func (p *script) Exited() <-chan struct{} { return p.exited }
 
+func (p *script) Await(limit time.Duration) (<-chan error, func()) {
+	late := make(chan error, 1)
+	t := time.AfterFunc(limit, func() { late <- &qemu.LateError{Limit: limit, Took: limit} })
+	return late, func() { t.Stop() }
+}
+
 func talk(answer func(*session, wire.Request) error) (*session, *script) {
 	s := newSession(qemu.TimeoutsFor(qemu.TCG, 1))
 	p := &script{exited: make(chan struct{})}

@@ -19,9 +19,11 @@ type shell struct {
 func local() shell { return shell{argv: []string{"sh", "-c"}} }
 
 // sshOptions keep ssh from asking a person, and from hanging: a lost connection is noticed
-// after 15 seconds.
-var sshOptions = []string{"-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10",
-	"-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3", "-o", "ForwardX11=no"}
+// after 15 seconds. The target gets nothing of this host, whatever the user's configuration
+// forwards, and connecting to it starts nothing here.
+var sshOptions = []string{"-T", "-a", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10",
+	"-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3", "-o", "ForwardX11=no", "-o", "ForwardAgent=no",
+	"-o", "ClearAllForwardings=yes", "-o", "PermitLocalCommand=no", "-o", "Tunnel=no"}
 
 // The names of users and hosts that ssh accepts. A host may be an alias of its
 // configuration.
@@ -30,11 +32,17 @@ var (
 	sshHost = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_.-]*|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?)$`)
 )
 
+// secret matches the password of a URL, also of one that is not well formed.
+var secret = regexp.MustCompile(`(://[^:@/]*:).*@`)
+
+// redacted returns an address without its password.
+func redacted(address string) string { return secret.ReplaceAllString(address, "${1}xxxxx@") }
+
 // overSSH returns a shell that runs scripts on the system of an ssh://user@host[:port] URL.
 // program begins the command line. It is the user's own ssh, with its configuration and agent.
 func overSSH(program []string, address string) (shell, error) {
 	bad := func(why string) (shell, error) {
-		return shell{}, fmt.Errorf("%q is not a target: %s; give ssh://user@host or ssh://user@host:port, with a host that your ssh knows", address, why)
+		return shell{}, fmt.Errorf("%q is not a target: %s; give ssh://user@host or ssh://user@host:port, with a host that your ssh knows", redacted(address), why)
 	}
 	u, err := url.Parse(address)
 	switch {

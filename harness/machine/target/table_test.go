@@ -195,7 +195,7 @@ func TestOneTableForEveryTarget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &target.Booted{Argv: fakeqemu.Prefix("system is well"), Arch: rec, Login: target.Login{User: "root", Password: "secret"},
+		b := &target.Booted{Machine: target.BootedConfig(rec, "system is well"), Arch: rec, Login: target.Login{User: "root", Password: "secret"},
 			Timeouts: qemu.TimeoutsFor(qemu.TCG, 1)}
 		t.Cleanup(func() {
 			if err := b.Close(); err != nil {

@@ -40,13 +40,26 @@ const (
 const atOnce = 8
 
 func (t *Toolbox) fromPackages(ctx context.Context, rec arch.Record) (QEMU, error) {
-	packages, err := t.resolve(ctx, rec)
+	packages, err := t.resolve(ctx, rec, t.client.Index)
 	if errors.Is(err, debian.ErrUnreachable) {
-		packages, err = t.recall(rec, err)
+		packages, err = t.earlier(ctx, rec, t.client.Kept, err)
 	}
 	if err != nil {
 		return QEMU{}, err
 	}
+	q, err := t.unpacked(ctx, rec, packages)
+	if !errors.Is(err, debian.ErrGone) {
+		return q, err
+	}
+	// The mirror's index names packages that the mirror does not have, yet or any more.
+	if packages, err = t.earlier(ctx, rec, t.client.Previous, err); err != nil {
+		return QEMU{}, err
+	}
+	return t.unpacked(ctx, rec, packages)
+}
+
+// unpacked returns the QEMU of some packages.
+func (t *Toolbox) unpacked(ctx context.Context, rec arch.Record, packages []debian.Package) (QEMU, error) {
 	root := slices.IndexFunc(packages, func(p debian.Package) bool { return p.Name == rec.Package })
 	if root < 0 {
 		return QEMU{}, fmt.Errorf("suite %s lists no package %s", suite, rec.Package)
@@ -66,24 +79,38 @@ func (t *Toolbox) fromPackages(ctx context.Context, rec arch.Record) (QEMU, erro
 	if err != nil {
 		return QEMU{}, err
 	}
-	if err := t.remember(rec, packages); err != nil {
-		return QEMU{}, err
-	}
 	source := "toolbox: " + packages[root].Name + " " + packages[root].Version
 	return QEMU{Argv: argv, Version: version, Source: source, Build: build}, nil
 }
 
+// indexer returns the packages of a suite and architecture, at some time.
+type indexer func(ctx context.Context, suite, arch string) (*debian.Index, error)
+
 // resolve lists the packages of the architecture's QEMU for this machine.
-func (t *Toolbox) resolve(ctx context.Context, rec arch.Record) ([]debian.Package, error) {
+func (t *Toolbox) resolve(ctx context.Context, rec arch.Record, index indexer) ([]debian.Package, error) {
 	host, err := arch.Lookup(t.host)
 	if err != nil {
 		return nil, fmt.Errorf("this machine: %w", err)
 	}
-	x, err := t.client.Index(ctx, suite, host.Debian)
+	x, err := index(ctx, suite, host.Debian)
 	if err != nil {
 		return nil, err
 	}
 	return debian.Closure(x, []string{rec.Package}, leftOut...)
+}
+
+// earlier lists the packages of an earlier index, with a warning. If there is none, it
+// returns the error that made the present one useless.
+func (t *Toolbox) earlier(ctx context.Context, rec arch.Record, index indexer, useless error) ([]debian.Package, error) {
+	packages, err := t.resolve(ctx, rec, index)
+	if ctx.Err() != nil {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; an earlier index cannot be used either: %v", useless, err)
+	}
+	t.sink(progress.Event{Stage: progress.Warning, What: fmt.Sprintf("QEMU for %s is the one of an earlier index: %v", rec.GOARCH, useless)})
+	return packages, nil
 }
 
 // buildOf returns a hash that identifies the binary and all its libraries.

@@ -11,6 +11,7 @@ import (
 	"runtime"
 
 	"github.com/mapstack/conformance/harness/cache"
+	"github.com/mapstack/conformance/harness/machine/qemu"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/source/debian"
@@ -24,6 +25,8 @@ type QEMU struct {
 	Version string // as QEMU prints it: "10.0.2 (Debian 1:10.0.2+ds-2)"
 	Source  string // "PATH" or "toolbox: " with the package and its version
 	Build   string // SHA-256 that identifies the binary and, in the toolbox, all its libraries
+	// Confined says how it can be confined on this host.
+	Confined qemu.Confinement
 }
 
 // Toolbox finds emulators. It is safe for concurrent use, and searches once for each
@@ -48,13 +51,24 @@ func New(client *debian.Client, c *cache.Cache, sink progress.Sink) *Toolbox {
 
 // Find returns a QEMU for the architecture.
 func (t *Toolbox) Find(ctx context.Context, rec arch.Record) (QEMU, error) {
-	return t.found.Get(ctx, "QEMU for "+rec.GOARCH, func() (QEMU, error) { return t.search(ctx, rec) })
+	return t.found.Get(ctx, "QEMU for "+rec.GOARCH, func() (QEMU, error) {
+		q, err := t.search(ctx, rec)
+		if err != nil {
+			return QEMU{}, err
+		}
+		var lacks []string
+		q.Confined, lacks = qemu.TryConfinement(ctx, q.Argv)
+		for _, lack := range lacks {
+			t.sink(progress.Event{Stage: progress.Warning, What: fmt.Sprintf("QEMU for %s cannot be confined as it should: %s", rec.GOARCH, lack)})
+		}
+		return q, nil
+	})
 }
 
 // Packages returns the packages of the architecture's QEMU, as if none were in PATH,
 // and the signed index that lists them.
 func (t *Toolbox) Packages(ctx context.Context, rec arch.Record) ([]debian.Package, debian.Signed, error) {
-	packages, err := t.resolve(ctx, rec)
+	packages, err := t.resolve(ctx, rec, t.client.Index)
 	if err != nil {
 		return nil, debian.Signed{}, err
 	}

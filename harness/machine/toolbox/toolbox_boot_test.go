@@ -134,3 +134,28 @@ func librariesAreItsOwn(t *testing.T, q QEMU, root string) {
 		}
 	}
 }
+
+// TestToolboxIsConfined fails if some architecture's QEMU runs with more rights than it
+// needs.
+func TestToolboxIsConfined(t *testing.T) {
+	mirror, err := debian.FindMirror(t.Context(), debian.ThisHost())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := cache.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := New(debian.NewClient(c, mirror, os.DirFS("../../../fixtures/keyrings"), progress.Discard), c, progress.Discard)
+	for _, rec := range arch.All() {
+		if rec.Supplied {
+			continue // no package holds its emulator
+		}
+		q, err := box.Find(t.Context(), rec)
+		if err != nil {
+			t.Errorf("%s: %v", rec.GOARCH, err)
+		} else if !q.Confined.Filter || (q.Confined.User == 0) == (os.Geteuid() == 0) {
+			t.Errorf("%s: %+v", rec.GOARCH, q.Confined)
+		}
+	}
+}

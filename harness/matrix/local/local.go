@@ -5,11 +5,13 @@ package local
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/goccy/go-yaml"
 
@@ -57,11 +59,15 @@ func Variable(rec arch.Record, part string) string {
 const File = "fixtures/local.yaml"
 
 // Find returns what is supplied for an architecture. The environment comes before the file
-// in root. QEMU may also be in PATH. Find checks that every named part exists.
+// in root, which is not read if root is empty. QEMU may also be in PATH. Find checks that
+// every named part exists.
 func Find(rec arch.Record, env func(string) string, root string) (Parts, error) {
-	p, err := read(rec, filepath.Join(root, File))
-	if err != nil {
-		return Parts{}, err
+	var p Parts
+	if root != "" {
+		var err error
+		if p, err = read(rec, filepath.Join(root, File)); err != nil {
+			return Parts{}, err
+		}
 	}
 	for _, f := range p.parts() {
 		if v := env(Variable(rec, f.variable)); v != "" {
@@ -142,10 +148,18 @@ func kind(folder bool) string {
 }
 
 func read(rec arch.Record, path string) (Parts, error) {
-	text, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Parts{}, nil
 	}
+	if err != nil {
+		return Parts{}, fmt.Errorf("read %s: %w", File, err)
+	}
+	defer file.Close()
+	if err := mine(file); err != nil {
+		return Parts{}, err
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxFile))
 	if err != nil {
 		return Parts{}, fmt.Errorf("read %s: %w", File, err)
 	}
@@ -161,6 +175,26 @@ func read(rec arch.Record, path string) (Parts, error) {
 	return all[rec.GOARCH], nil
 }
 
+// maxFile bounds what is read of the file, in bytes.
+const maxFile = 1 << 20
+
+// mine returns an error if somebody else may have written the file: it names programs that
+// are run.
+func mine(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("read %s: %w", File, err)
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !ok || owner.Uid != 0 && int(owner.Uid) != os.Geteuid():
+		return fmt.Errorf("%s belongs to another user, and names programs to run; make it yours, or set the variables", File)
+	case info.Mode().Perm()&0o002 != 0:
+		return fmt.Errorf("others may write to %s (mode %v), and it names programs to run; chmod o-w it, or set the variables", File, info.Mode().Perm())
+	}
+	return nil
+}
+
 // MissingError lists what was not supplied for an architecture.
 type MissingError struct {
 	Arch  arch.Record
@@ -168,7 +202,7 @@ type MissingError struct {
 }
 
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("no kernel of %s can be downloaded, and of what must be supplied this is missing:\n  %s\nset the variables, or write the same into %s",
+	return fmt.Sprintf("no kernel of %s can be downloaded, and of what must be supplied this is missing:\n  %s\nset the variables, or write the same into %s of a checkout",
 		e.Arch.GOARCH, strings.Join(e.Lacks, "\n  "), File)
 }
 

@@ -146,3 +146,38 @@ func TestWhatIsNamedAndNotThereIsOneSentence(t *testing.T) {
 		}
 	}
 }
+
+// TestAFileOfSomebodyElseNamesNoProgram: what the file names is run.
+func TestAFileOfSomebodyElseNamesNoProgram(t *testing.T) {
+	root, rec := t.TempDir(), record(t)
+	if err := os.Mkdir(filepath.Join(root, "fixtures"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(root, File)
+	if err := os.WriteFile(file, []byte("sw64:\n  goroot: "+root+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := Find(rec, environment(nil), root); err != nil || p.GOROOT != root {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	// A program without a checkout is run in any folder.
+	t.Chdir(root)
+	if p, err := Find(rec, environment(nil), ""); err != nil || p.GOROOT != "" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if err := os.Chmod(file, 0o646); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Find(rec, environment(nil), root); err == nil || !strings.Contains(err.Error(), "others may write") {
+		t.Errorf("%v", err)
+	}
+	if os.Geteuid() != 0 {
+		return // only root can give a file away
+	}
+	if err := errors.Join(os.Chmod(file, 0o644), os.Chown(file, 65534, 65534)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Find(rec, environment(nil), root); err == nil || !strings.Contains(err.Error(), "belongs to another user") {
+		t.Errorf("%v", err)
+	}
+}

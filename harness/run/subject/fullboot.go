@@ -44,7 +44,7 @@ const (
 )
 
 // Bind boots the system up to the login, and makes a cell of what the system says of itself.
-func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error) {
+func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (bound Bound, err error) {
 	disk, err := intake.AsDisk(ctx, f.Image)
 	if err != nil {
 		return Bound{}, err
@@ -53,14 +53,14 @@ func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (Bound, erro
 	if err != nil {
 		return Bound{}, err
 	}
-	scratch, err := os.MkdirTemp("", "mapstack-intake-")
+	scratch, release, err := bench.Cache.Scratch()
 	if err != nil {
-		return Bound{}, fmt.Errorf("make a folder to unpack in: %w", err)
+		return Bound{}, err
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { err = errors.Join(err, release()) }()
 	// A disk that cannot be read from outside may boot all the same.
-	found, unread := intake.Open(ctx, f.Image, scratch, reader(bench))
-	rec, err := f.architecture(ctx, found)
+	found, unread := opener(bench).Open(ctx, f.Image, scratch)
+	rec, err := f.architecture(ctx, bench, found)
 	if err != nil {
 		return Bound{}, errors.Join(err, unread)
 	}
@@ -68,8 +68,8 @@ func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (Bound, erro
 	if err != nil {
 		return Bound{}, err
 	}
-	system := &target.Booted{Argv: m.argv, Arch: rec, Login: target.Login{User: f.Login, Password: password},
-		Destructive: f.Destructive, Timeouts: qemu.TimeoutsFor(m.accel, rec.Slowness)}
+	system := &target.Booted{Machine: m.config, Arch: rec, Login: target.Login{User: f.Login, Password: password},
+		Destructive: f.Destructive, Timeouts: qemu.TimeoutsFor(m.config.Accel, rec.Slowness)}
 	cell, err := f.boot(ctx, bench, system, m)
 	if err != nil {
 		return Bound{}, errors.Join(err, system.Close())
@@ -90,8 +90,7 @@ func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (Bound, erro
 // booted is the machine that a system is booted on.
 type booted struct {
 	name     string
-	argv     []string
-	accel    qemu.Accel
+	config   qemu.Config
 	programs evidence.Guest
 	evidence *evidence.QEMU
 }
@@ -99,7 +98,7 @@ type booted struct {
 // machine gets the emulator and the disk with the programs, decides on the accelerator, and
 // makes QEMU's command line.
 func (f FullBoot) machine(ctx context.Context, bench *workbench.Bench, rec arch.Record, disk intake.Disk, found intake.Found) (m booted, err error) {
-	machine, err := f.board(ctx, rec, found)
+	machine, err := f.board(ctx, bench, rec, found)
 	if err != nil {
 		return m, err
 	}
@@ -115,20 +114,24 @@ func (f FullBoot) machine(ctx context.Context, bench *workbench.Bench, rec arch.
 	if err != nil {
 		return m, err
 	}
-	accel, slow := f.accelerator(ctx, bench, found, qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, CPUs: bootedCPUs, Memory: bootedMemory, Initrd: image.Path})
+	accel, slow := f.accelerator(ctx, bench, found, qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, CPUs: bootedCPUs, Memory: bootedMemory, Initrd: image.Path, Confined: emulator.Confined})
 	path, err := filepath.Abs(f.Image)
 	if err != nil {
 		return m, err
 	}
-	arguments, err := qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, Accel: accel, CPUs: bootedCPUs, Memory: bootedMemory,
-		System: path, SystemFormat: disk.Format, Programs: programs, Firmware: f.Firmware}.Arguments()
+	cfg := qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, Accel: accel, CPUs: bootedCPUs, Memory: bootedMemory,
+		System: path, SystemFormat: disk.Format, Programs: programs, Firmware: f.Firmware, Confined: emulator.Confined}
+	arguments, err := cfg.Arguments()
 	if err != nil {
 		return m, err
 	}
-	return booted{name: machine.Name, argv: arguments.Argv(), accel: accel, programs: evidence.Guest{Image: image.Key, Go: image.Go},
+	return booted{name: machine.Name, config: cfg, programs: evidence.Guest{Image: image.Key, Go: image.Go},
 		evidence: &evidence.QEMU{Version: emulator.Version, Source: emulator.Source, Build: emulator.Build, Machine: machine.Name,
 			Argv: arguments.ByHand(), AcceleratorReason: slow}}, nil
 }
+
+// maxPassword bounds what is read of the password's file, in bytes.
+const maxPassword = 4 << 10
 
 // boot boots the system and makes a cell of what it says of itself.
 func (f FullBoot) boot(ctx context.Context, bench *workbench.Bench, system *target.Booted, m booted) (matrix.Cell, error) {
@@ -150,7 +153,19 @@ func (f FullBoot) password() (string, error) {
 	if f.PasswordFile == "" {
 		return "", nil
 	}
-	text, err := os.ReadFile(f.PasswordFile)
+	file, err := os.Open(f.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("read --password-file: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return "", fmt.Errorf("read --password-file: %w", err)
+	}
+	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o077 != 0 {
+		return "", fmt.Errorf("read --password-file: others may read %s (mode %v); chmod 600 it", f.PasswordFile, mode.Perm())
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxPassword))
 	if err != nil {
 		return "", fmt.Errorf("read --password-file: %w", err)
 	}
@@ -159,22 +174,22 @@ func (f FullBoot) password() (string, error) {
 }
 
 // architecture returns the architecture that the disk boots on.
-func (f FullBoot) architecture(ctx context.Context, found intake.Found) (arch.Record, error) {
+func (f FullBoot) architecture(ctx context.Context, bench *workbench.Bench, found intake.Found) (arch.Record, error) {
 	if f.Arch != "" {
 		return arch.Lookup(f.Arch)
 	}
 	if found.Kernel == nil {
 		return arch.Record{}, fmt.Errorf("no kernel can be read on %s; name the architecture that it boots on with --arch", f.Image)
 	}
-	rec, _, err := kernel.Architecture(ctx, found)
+	rec, _, err := kernel.Architecture(ctx, bench.Kernels.Quarantine, found)
 	return rec, err
 }
 
 // board returns the machine that boots a system: the usual one, or the one for kernels as old
 // as that on the disk. Every other machine is for kernels that no firmware starts.
-func (f FullBoot) board(ctx context.Context, rec arch.Record, found intake.Found) (arch.Machine, error) {
+func (f FullBoot) board(ctx context.Context, bench *workbench.Bench, rec arch.Record, found intake.Found) (arch.Machine, error) {
 	if found.Kernel != nil {
-		if _, name, err := kernel.Architecture(ctx, found); err == nil && rec.Machines[name].Before != (release.Release{}) {
+		if _, name, err := kernel.Architecture(ctx, bench.Kernels.Quarantine, found); err == nil && rec.Machines[name].Before != (release.Release{}) {
 			return rec.Machine(name)
 		}
 	}

@@ -52,15 +52,15 @@ const (
 )
 
 // Bind finds the kernel and binds it to guests that boot it.
-func (k Kernel) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error) {
-	scratch, err := os.MkdirTemp("", "mapstack-intake-")
+func (k Kernel) Bind(ctx context.Context, bench *workbench.Bench) (bound Bound, err error) {
+	scratch, release, err := bench.Cache.Scratch()
 	if err != nil {
-		return Bound{}, fmt.Errorf("make a folder to unpack in: %w", err)
+		return Bound{}, err
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { err = errors.Join(err, release()) }()
 	var system intake.Found
 	if k.Image != "" {
-		system, err = intake.Open(ctx, k.Image, scratch, reader(bench))
+		system, err = opener(bench).Open(ctx, k.Image, scratch)
 		if errors.Is(err, intake.ErrNoKernel) {
 			err = nil // system.Unread says it
 		}
@@ -83,13 +83,13 @@ func (k Kernel) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error)
 // open finds the kernel in a file, or in a yum repository.
 func (k Kernel) open(ctx context.Context, bench *workbench.Bench, scratch string) (intake.Found, error) {
 	if !intake.IsRepository(k.File) {
-		return intake.Open(ctx, k.File, scratch, reader(bench))
+		return opener(bench).Open(ctx, k.File, scratch)
 	}
 	rec, err := arch.Lookup(k.Arch)
 	if err != nil {
 		return intake.Found{}, fmt.Errorf("a repository has kernels of several architectures; name one with --arch: %w", err)
 	}
-	r := intake.Repository{Where: k.File, Arch: rec.Uname}
+	r := intake.Repository{Where: k.File, Arch: rec.Uname, Opener: opener(bench)}
 	if k.Keyring != "" {
 		if r.Keyring, err = os.ReadFile(k.Keyring); err != nil {
 			return intake.Found{}, fmt.Errorf("read --keyring: %w", err)
@@ -99,13 +99,13 @@ func (k Kernel) open(ctx context.Context, bench *workbench.Bench, scratch string
 }
 
 // Bind finds the kernel on the disk and binds it to guests that boot it.
-func (i Image) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error) {
-	scratch, err := os.MkdirTemp("", "mapstack-intake-")
+func (i Image) Bind(ctx context.Context, bench *workbench.Bench) (bound Bound, err error) {
+	scratch, release, err := bench.Cache.Scratch()
 	if err != nil {
-		return Bound{}, fmt.Errorf("make a folder to unpack in: %w", err)
+		return Bound{}, err
 	}
-	defer os.RemoveAll(scratch)
-	found, err := intake.Open(ctx, i.File, scratch, reader(bench))
+	defer func() { err = errors.Join(err, release()) }()
+	found, err := opener(bench).Open(ctx, i.File, scratch)
 	if err != nil {
 		return Bound{}, err
 	}
@@ -116,7 +116,7 @@ func (i Image) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error) 
 // found about the system that the kernel belongs to. asked is the value of --arch, and called
 // that of --os.
 func bind(ctx context.Context, bench *workbench.Bench, name string, found, system intake.Found, asked, called string) (Bound, error) {
-	rec, machine, err := kernel.Architecture(ctx, found)
+	rec, machine, err := kernel.Architecture(ctx, bench.Kernels.Quarantine, found)
 	if err != nil {
 		return Bound{}, err
 	}
@@ -138,6 +138,11 @@ func bind(ctx context.Context, bench *workbench.Bench, name string, found, syste
 	}
 	boots := func(ctx context.Context) (kernel.Image, error) { return bench.Kernels.Found(ctx, name, found, rec) }
 	return unowned(run.Bound{Cell: cell, Where: run.Guests{Kernel: boots}}), nil
+}
+
+// opener opens files that may be hostile.
+func opener(bench *workbench.Bench) intake.Opener {
+	return intake.Opener{Quarantine: bench.Kernels.Quarantine, Help: reader(bench)}
 }
 
 // reader returns a helper for disks that no library here reads. It reads them in a guest of

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/harness/source/intake"
 	"github.com/mapstack/conformance/harness/source/kernel"
@@ -51,7 +52,11 @@ func TestAGivenKernelMakesACellOfItsArchitecture(t *testing.T) {
 	if err := os.WriteFile(path, image, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	bench := &workbench.Bench{Kernels: &kernel.Resolver{}}
+	c, err := cache.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bench := &workbench.Bench{Kernels: &kernel.Resolver{}, Cache: c}
 	b, err := Kernel{File: path}.Bind(t.Context(), bench)
 	if err != nil || b.Cell.Arch != "arm64" || b.Cell.Name != "given-kernel-arm64" {
 		t.Fatalf("%+v, %v", b.Cell, err)

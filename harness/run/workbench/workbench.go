@@ -30,6 +30,7 @@ import (
 	"github.com/mapstack/conformance/harness/source/debian"
 	"github.com/mapstack/conformance/harness/source/intake"
 	"github.com/mapstack/conformance/harness/source/kernel"
+	"github.com/mapstack/conformance/harness/source/quarantine"
 )
 
 // Options holds what a command line asks for. It is fixed once a bench is open.
@@ -57,6 +58,9 @@ type Options struct {
 	Fresh bool
 	// Isolate gives every probe a guest of its own.
 	Isolate bool
+	// Quarantined means that this program's main calls quarantine.Serve: files that may be
+	// hostile are read in a process of their own.
+	Quarantined bool
 	// Verdict says what a cell's evidence decides, for progress; nil for nothing.
 	Verdict func(evidence.CellRun) string
 }
@@ -131,6 +135,9 @@ func Open(ctx context.Context, o Options) (*Bench, error) {
 		return nil, err
 	}
 	b.Kernels = kernel.NewResolver(kernel.FromDebian(b.Client), b.Cache, lock, o.Locked || o.Offline || packages != nil, b.Sink)
+	if o.Quarantined {
+		b.Kernels.Quarantine = quarantine.Self(func(lack string) { b.Sink(progress.Event{Stage: progress.Warning, What: lack, End: true}) })
+	}
 	b.Kernels.Supplied = func(rec arch.Record) (string, error) {
 		p, err := b.Parts(rec)
 		return p.Kernel, err
@@ -161,10 +168,11 @@ func readLock(data, packages fs.FS) (kernel.Lock, error) {
 	return kernel.ParseLock(name, text)
 }
 
-// root returns the folder in which the file of local parts is searched.
+// root returns the checkout, in which the file of local parts is searched; "" for a program
+// without one. That file names programs to run, and the current folder may be anybody's.
 func (b *Bench) root() string {
 	if b.Tools == nil {
-		return "."
+		return ""
 	}
 	return b.Tools.Root()
 }

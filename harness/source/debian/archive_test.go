@@ -64,7 +64,7 @@ func newArchive(t *testing.T) *archive {
 	}
 	a := &archive{
 		files: make(map[string][]byte), requests: make(map[string]int), key: key,
-		keyring: fstest.MapFS{"test.gpg": {Data: public.Bytes()}},
+		keyring: fstest.MapFS{"debian.gpg": {Data: public.Bytes()}},
 	}
 	server := httptest.NewServer(a)
 	t.Cleanup(server.Close)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/mapstack/conformance/harness/cache"
@@ -48,16 +49,51 @@ func (c *Client) Mirror() Mirror { return c.mirror }
 // if the cache lacks it. Only Filename, Size and SHA256 of p are needed, so a pinned
 // package needs no index; if the cache holds it, it needs no network. Callers must
 // not write to the file.
+//
+// If the mirror does not have the file, Fetch asks the second mirror, if there is one.
 func (c *Client) Fetch(ctx context.Context, p Package) (string, error) {
+	file, err := c.FetchHere(ctx, p)
+	if !errors.Is(err, ErrGone) || c.mirror.Second == nil {
+		return file, err
+	}
+	if file, secondErr := c.FetchSecond(ctx, p); secondErr == nil {
+		return file, nil
+	} else if ctx.Err() != nil {
+		return "", secondErr
+	}
+	return "", err
+}
+
+// ErrNoSecond means that there is no second mirror.
+var ErrNoSecond = errors.New(SnapshotVariable + " names no mirror that keeps old versions")
+
+// FetchSecond is Fetch from the second mirror alone.
+func (c *Client) FetchSecond(ctx context.Context, p Package) (string, error) {
+	if c.mirror.Second == nil {
+		return "", ErrNoSecond
+	}
 	if err := p.CheckFile(); err != nil {
 		return "", err
 	}
-	return c.blob(ctx, p.Filename, p.label(), p.SHA256, p.Size)
+	file, err := c.blob(ctx, c.mirror.Second, p.Filename, p.label(), p.SHA256, p.Size)
+	if err == nil {
+		c.sink(progress.Event{Stage: progress.Warning, What: fmt.Sprintf("%s comes from %s (%s)", p.label(), c.mirror.Second.Redacted(), SnapshotVariable)})
+	}
+	return file, err
 }
 
-func (c *Client) blob(ctx context.Context, path, what, sum string, size int64) (string, error) {
+// FetchHere is Fetch without a second mirror.
+func (c *Client) FetchHere(ctx context.Context, p Package) (string, error) {
+	if err := p.CheckFile(); err != nil {
+		return "", err
+	}
+	return c.blob(ctx, nil, p.Filename, p.label(), p.SHA256, p.Size)
+}
+
+// blob returns a file by its hash. base is the URL of a mirror; nil for the client's own.
+func (c *Client) blob(ctx context.Context, base *url.URL, path, what, sum string, size int64) (string, error) {
 	file, err := c.cache.Blob(ctx, sum, size, func(ctx context.Context, w io.Writer) error {
-		return c.get(ctx, &download{path: path, what: what, size: size, w: w})
+		return c.get(ctx, &download{base: base, path: path, what: what, size: size, w: w})
 	})
 	if err != nil {
 		return "", blame(c.mirror, path, what, err)

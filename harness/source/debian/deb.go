@@ -20,7 +20,7 @@ import (
 const (
 	maxMembers  = 16      // deb(5) knows three
 	maxEntries  = 500_000 // files in a package
-	maxUnpacked = 8 << 30 // bytes of the decompressed data member
+	MaxUnpacked = 8 << 30 // bytes of the decompressed data member, and of its files
 )
 
 // dataFormats are the compressions of deb(5).
@@ -57,10 +57,10 @@ func Walk(ctx context.Context, f *os.File, visit func(hdr *tar.Header, r io.Read
 		return err
 	}
 	defer z.Close()
-	bounded := &io.LimitedReader{R: z, N: maxUnpacked}
+	bounded := &io.LimitedReader{R: z, N: MaxUnpacked}
 	err = walkTar(ctx, tar.NewReader(bounded), visit)
 	if err != nil && bounded.N <= 0 {
-		return fmt.Errorf("its data unpacks to more than the %d bytes allowed here", int64(maxUnpacked))
+		return fmt.Errorf("its data unpacks to more than the %d bytes allowed here", int64(MaxUnpacked))
 	}
 	return err
 }
@@ -141,29 +141,37 @@ func cleanName(name string) (string, error) {
 // Owners are not kept. Permissions are reduced to readable and executable. No entry
 // can touch anything outside dir, not even through links.
 func Unpack(ctx context.Context, file, dir string, want func(name string) bool) error {
-	return unpack(dir, want, func(visit func(*tar.Header, io.Reader) (bool, error)) error { return WalkData(ctx, file, visit) })
+	return unpack(dir, MaxUnpacked, want, func(visit func(*tar.Header, io.Reader) (bool, error)) error { return WalkData(ctx, file, visit) })
 }
 
-// UnpackTar does the same with a tar archive, such as a source package holds.
-func UnpackTar(ctx context.Context, archive io.Reader, dir string, want func(name string) bool) error {
-	return unpack(dir, want, func(visit func(*tar.Header, io.Reader) (bool, error)) error {
+// UnpackTar does the same with a tar archive, such as a source package holds. Its files may
+// have limit bytes in all.
+func UnpackTar(ctx context.Context, archive io.Reader, dir string, limit int64, want func(name string) bool) error {
+	return unpack(dir, limit, want, func(visit func(*tar.Header, io.Reader) (bool, error)) error {
 		return walkTar(ctx, tar.NewReader(archive), visit)
 	})
 }
 
-// unpack writes below dir those entries of walk that want accepts.
-func unpack(dir string, want func(name string) bool, walk func(func(*tar.Header, io.Reader) (bool, error)) error) error {
+// unpack writes below dir those entries of walk that want accepts. A sparse entry has more
+// bytes than its archive, so what is written is counted.
+func unpack(dir string, limit int64, want func(name string) bool, walk func(func(*tar.Header, io.Reader) (bool, error)) error) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("unpack package: %w", err)
 	}
 	defer root.Close()
+	left := limit
 	return walk(func(hdr *tar.Header, r io.Reader) (bool, error) {
 		if hdr.Typeflag == tar.TypeDir || !want(hdr.Name) {
 			return false, nil
 		}
 		if err := root.MkdirAll(path.Dir(hdr.Name), 0o755); err != nil {
 			return false, fmt.Errorf("unpack: %w", err)
+		}
+		if hdr.Typeflag == tar.TypeReg {
+			if left -= hdr.Size; left < 0 {
+				return false, fmt.Errorf("unpack: its files have more than the %d bytes allowed here", limit)
+			}
 		}
 		if err := unpackEntry(root, hdr, r); err != nil {
 			return false, fmt.Errorf("unpack: %w", err)

@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -186,4 +188,32 @@ func FuzzWalkDeb(f *testing.F) {
 			return false, err
 		})
 	})
+}
+
+// TestASparseEntryIsCountedAsItIsWritten: three kilobytes of an archive can stand for any
+// number of zeroes.
+func TestASparseEntryIsCountedAsItIsWritten(t *testing.T) {
+	const size = 1 << 30
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	// The library writes no sparse files. The body of a PAX header has no checksum.
+	content := fmt.Sprintf("1\n%d\n0\n", size)
+	content += strings.Repeat("\x00", 512-len(content))
+	records := map[string]string{"XNU.sparse.major": "1", "XNU.sparse.minor": "0", "XNU.sparse.name": "zeroes", "XNU.sparse.realsize": fmt.Sprint(size)}
+	if err := w.WriteHeader(&tar.Header{Name: "zeroes", Typeflag: tar.TypeReg, Size: int64(len(content)), Mode: 0o644, PAXRecords: records, Format: tar.FormatPAX}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sparse := bytes.ReplaceAll(archive.Bytes(), []byte("XNU.sparse"), []byte("GNU.sparse"))
+	dir := t.TempDir()
+	err := UnpackTar(t.Context(), bytes.NewReader(sparse), dir, size-1, func(string) bool { return true })
+	said(t, err, "more than the 1073741823 bytes allowed here")
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%d bytes became %v, %v", len(sparse), left, err)
+	}
 }

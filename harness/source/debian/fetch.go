@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -19,12 +20,15 @@ type timeouts struct {
 	stall    time.Duration // without one byte, before the connection is given up
 	pause    time.Duration // before the second attempt; doubles with each further one
 	attempts int           // in a row without one byte of progress
-	requests int           // in all, for a server that sends a byte at a time
+	requests int           // in all
+	// A connection that sends fewer than least bytes in a window is given up, for a server
+	// that sends a byte at a time.
+	window time.Duration
+	least  int64
 }
 
-// patience is for a mirror behind a slow link: only a pause in the data ends a
-// download.
-var patience = timeouts{stall: 20 * time.Second, pause: 500 * time.Millisecond, attempts: 3, requests: 40}
+// patience is for a mirror behind a slow link: a modem is fast enough.
+var patience = timeouts{stall: 20 * time.Second, pause: 500 * time.Millisecond, attempts: 3, requests: 40, window: time.Minute, least: 60 << 10}
 
 // Events of one download are at least this far apart, so that a fast mirror
 // does not flood the display.
@@ -36,6 +40,12 @@ const (
 // ErrUnreachable is wrapped when no mirror is known, or when the mirror is out of
 // order or cannot be reached. A later attempt or a cache may help.
 var ErrUnreachable = errors.New("the mirror cannot be reached")
+
+// ErrGone is wrapped when the mirror answers that it does not have a file.
+var ErrGone = errors.New("the mirror does not have it")
+
+// errSlow is the error of a connection that is slower than timeouts.least.
+var errSlow = errors.New("data arrives too slowly")
 
 // errStalled is the cause when a request is given up because no data came.
 var errStalled = errors.New("no data arrived for too long")
@@ -51,7 +61,8 @@ func newHTTP(mirror Mirror) *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = idleConns
 	t.DisableCompression = true // sizes and hashes are those of the stored file
-	if mirror.URL != nil && mirror.URL.Scheme == "file" {
+	isFile := func(u *url.URL) bool { return u != nil && u.Scheme == "file" }
+	if isFile(mirror.URL) || isFile(mirror.Second) {
 		t.RegisterProtocol("file", http.NewFileTransport(http.Dir("/")))
 	}
 	return &http.Client{Transport: t, CheckRedirect: func(r *http.Request, via []*http.Request) error {
@@ -67,9 +78,10 @@ func newHTTP(mirror Mirror) *http.Client {
 
 // download is one file on its way from the mirror to w.
 type download struct {
-	path string // below the mirror's URL
-	what string // for messages
-	size int64  // exact length, or -1 when only limit is known
+	base *url.URL // the mirror's; nil for the client's own
+	path string   // below that URL
+	what string   // for messages
+	size int64    // exact length, or -1 when only limit is known
 	// limit is the most bytes to read when size is unknown.
 	limit int64
 	w     io.Writer
@@ -88,7 +100,10 @@ func (c *Client) get(ctx context.Context, d *download) (err error) {
 	if c.mirror.Offline {
 		return fmt.Errorf("download %s, which the cache lacks: downloads are forbidden (--offline), so %w; run once without --offline where there is a network, and bring the cache along", d.what, ErrUnreachable)
 	}
-	if c.mirror.URL == nil {
+	if d.base == nil {
+		d.base = c.mirror.URL
+	}
+	if d.base == nil {
 		return fmt.Errorf("download %s: %w: none is known; set MAPSTACK_MIRROR to the URL of a Debian archive", d.what, ErrUnreachable)
 	}
 	defer func() {
@@ -105,13 +120,13 @@ func (c *Client) get(ctx context.Context, d *download) (err error) {
 			// Not the cause: that may be the failure of another download.
 			return fmt.Errorf("download %s: %w", d.what, ctx.Err())
 		}
-		if d.done > before {
+		if d.done > before && !errors.Is(err, errSlow) {
 			idle, pause = 0, c.patience.pause
 		}
 		idle++
 		var fatal *finalError
 		if errors.As(err, &fatal) || idle >= c.patience.attempts || requests >= c.patience.requests {
-			return fmt.Errorf("download %s (%s of %s): %w", d.what, d.path, c.mirror.name(), advise(err))
+			return fmt.Errorf("download %s (%s of %s): %w", d.what, d.path, d.base.Redacted(), advise(err))
 		}
 		select {
 		case <-time.After(pause):
@@ -178,7 +193,7 @@ func (c *Client) attempt(ctx context.Context, d *download) error {
 	stall := time.AfterFunc(c.patience.stall, func() { cancel(errStalled) })
 	defer stall.Stop()
 
-	u := *c.mirror.URL
+	u := *d.base
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/")+"/"+d.path, ""
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
@@ -221,20 +236,28 @@ func (d *download) accept(resp *http.Response) (skip int64, err error) {
 	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && d.done > 0:
 		return 0, &finalError{fmt.Errorf("the mirror's file ends after %d bytes, the signed index says %d; it is being updated or damaged: try again later or set MAPSTACK_MIRROR to another mirror", d.done, d.size)}
 	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusGone:
-		return 0, &finalError{fmt.Errorf("the mirror does not have it (HTTP %s); a pinned version may have been superseded: resolve again, or set MAPSTACK_MIRROR to a mirror that has it", resp.Status)}
+		return 0, &finalError{fmt.Errorf("%w (HTTP %s); a pinned version may have been superseded: resolve again, or set MAPSTACK_MIRROR to a mirror that has it, or "+SnapshotVariable+" to one that keeps old versions", ErrGone, resp.Status)}
 	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout:
 		return 0, fmt.Errorf("the mirror answered HTTP %s", resp.Status)
 	}
 	return 0, &finalError{fmt.Errorf("the mirror answered HTTP %s; check the mirror's address, or set MAPSTACK_MIRROR to another", resp.Status)}
 }
 
-// copyBody copies the body to d.w. Every read restarts the stall timer.
+// copyBody copies the body to d.w. Every read restarts the stall timer. A body that comes
+// too slowly is given up.
 func (c *Client) copyBody(ctx context.Context, d *download, body io.Reader, skip int64, stall *time.Timer) error {
 	buf := make([]byte, 64<<10)
+	began, inWindow := time.Now(), int64(0)
 	for {
 		n, err := body.Read(buf)
 		if n > 0 {
 			stall.Reset(c.patience.stall)
+		}
+		inWindow += int64(n)
+		if inWindow >= c.patience.least {
+			began, inWindow = time.Now(), 0
+		} else if err == nil && time.Since(began) > c.patience.window {
+			return fmt.Errorf("%w: %d bytes in %v", errSlow, inWindow, c.patience.window)
 		}
 		chunk := buf[:n]
 		if drop := min(skip, int64(n)); drop > 0 {

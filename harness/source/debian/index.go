@@ -108,10 +108,10 @@ func (c *Client) readIndex(ctx context.Context, r *Release, arch string) (*Index
 // listed returns the path of the index in the cache.
 func (c *Client) listed(ctx context.Context, r *Release, arch, name string, file listed) (string, error) {
 	what := r.Suite + " " + arch + " package index"
-	blob, err := c.blob(ctx, r.at(name, file), what, file.sha256, file.size)
+	blob, err := c.blob(ctx, nil, r.at(name, file), what, file.sha256, file.size)
 	if err != nil && r.byHash && ctx.Err() == nil {
 		// Some mirrors lack files by hash although their InRelease promises them.
-		blob, err = c.blob(ctx, "dists/"+r.Suite+"/"+name, what, file.sha256, file.size)
+		blob, err = c.blob(ctx, nil, "dists/"+r.Suite+"/"+name, what, file.sha256, file.size)
 	}
 	return blob, err
 }

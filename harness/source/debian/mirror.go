@@ -22,6 +22,12 @@ type Mirror struct {
 	// IgnoreValidUntil names who asked to accept an expired InRelease; empty if
 	// nobody did.
 	IgnoreValidUntil string
+	// AcceptOlder names who asked to accept an InRelease that is older than one seen
+	// before; empty if nobody did.
+	AcceptOlder string
+	// Second is another mirror, which is asked for a package that this one does not have;
+	// nil if there is none.
+	Second *url.URL
 	// Bundle holds the files of a mirror. If it is set, packages come from there
 	// alone.
 	Bundle fs.FS
@@ -83,8 +89,23 @@ func FindMirror(ctx context.Context, h Host) (Mirror, error) {
 	if err != nil {
 		return Mirror{}, err
 	}
+	switch v := h.Getenv("MAPSTACK_ACCEPT_OLDER"); v {
+	case "yes":
+		m.AcceptOlder = "MAPSTACK_ACCEPT_OLDER=yes"
+	case "", "no":
+	default:
+		return Mirror{}, fmt.Errorf("MAPSTACK_ACCEPT_OLDER is %q; use yes or no", v)
+	}
+	if v := h.Getenv(SnapshotVariable); v != "" {
+		if m.Second, err = mirrorURL(v); err != nil {
+			return Mirror{}, fmt.Errorf("%s: %w", SnapshotVariable, err)
+		}
+	}
 	return m, nil
 }
+
+// SnapshotVariable names a mirror that keeps what others have dropped.
+const SnapshotVariable = "MAPSTACK_SNAPSHOT"
 
 func chooseMirror(h Host) (Mirror, error) {
 	if v := h.Getenv("MAPSTACK_MIRROR"); v != "" {

@@ -15,11 +15,11 @@ import (
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
-	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"pault.ag/go/debian/control"
 
 	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/source/signature"
 )
 
 // Release is the content of a verified InRelease.
@@ -34,6 +34,7 @@ type Release struct {
 	Expired       string
 	Architectures []string
 
+	until time.Time         // when the file expires; zero means never
 	raw   []byte            // the InRelease file
 	files map[string]listed // by path below dists/<suite>/
 	// byHash means that the archive also keeps its indexes by their hashes, for some
@@ -79,34 +80,62 @@ func (c *Client) readRelease(ctx context.Context, suite string) (*Release, error
 	if err != nil {
 		return nil, err
 	}
-	keys, err := readKeyrings(c.keyrings)
+	r, err := c.verify(raw.Bytes(), suite)
 	if err != nil {
 		return nil, err
 	}
-	r, until, err := parseInRelease(raw.Bytes(), keys, suite, c.now())
+	if c.mirror.Bundle == nil {
+		if r, err = c.latest(r); err != nil {
+			return nil, err
+		}
+	}
+	return r, c.current(r)
+}
+
+// maxAhead is how far the clock of this host may be behind that of an archive.
+const maxAhead = 24 * time.Hour
+
+// verify returns what an InRelease says, if the archive's keys vouch for it.
+func (c *Client) verify(raw []byte, suite string) (*Release, error) {
+	keys, err := readKeyrings(c.keyrings, suite)
 	if err != nil {
-		return nil, fmt.Errorf("%s of %s: %w", file, c.mirror.name(), err)
+		return nil, err
 	}
-	if until.IsZero() || c.now().Before(until) {
-		return r, nil
+	r, err := parseInRelease(raw, keys, suite, c.now())
+	if err == nil && r.Date.After(c.now().Add(maxAhead)) {
+		err = fmt.Errorf("it is of %s, which is in the future; set this host's clock, or set MAPSTACK_MIRROR to another mirror", r.Date.UTC().Format(time.DateTime))
 	}
-	expired := fmt.Sprintf("%s of %s is valid only until %s", file, c.mirror.name(), until.UTC().Format(time.DateTime))
-	if c.mirror.IgnoreValidUntil == "" {
-		return nil, fmt.Errorf("%s: the mirror is out of date or held back; set MAPSTACK_MIRROR to a current mirror, or MAPSTACK_CHECK_VALID_UNTIL=no to accept it", expired)
+	if err != nil {
+		return nil, fmt.Errorf("%s of %s: %w", inRelease(suite), c.mirror.name(), err)
 	}
-	r.Expired = expired + ", accepted because of " + c.mirror.IgnoreValidUntil
-	c.sink(progress.Event{Stage: progress.Warning, What: r.Expired})
 	return r, nil
 }
 
-// readKeyrings reads the OpenPGP keyrings at the top of fsys.
-func readKeyrings(fsys fs.FS) (openpgp.EntityList, error) {
+// current returns an error if the file has expired, unless somebody accepts that.
+func (c *Client) current(r *Release) error {
+	if r.until.IsZero() || c.now().Before(r.until) {
+		return nil
+	}
+	expired := fmt.Sprintf("%s of %s is valid only until %s", inRelease(r.Suite), c.mirror.name(), r.until.UTC().Format(time.DateTime))
+	if c.mirror.IgnoreValidUntil == "" {
+		return fmt.Errorf("%s: the mirror is out of date or held back; set MAPSTACK_MIRROR to a current mirror, or MAPSTACK_CHECK_VALID_UNTIL=no to accept it", expired)
+	}
+	r.Expired = expired + ", accepted because of " + c.mirror.IgnoreValidUntil
+	c.sink(progress.Event{Stage: progress.Warning, What: r.Expired})
+	return nil
+}
+
+// readKeyrings reads the OpenPGP keyrings at the top of fsys that vouch for a suite.
+func readKeyrings(fsys fs.FS, suite string) (openpgp.EntityList, error) {
 	names, err := fs.Glob(fsys, "*.gpg")
 	if err != nil {
 		return nil, fmt.Errorf("list the archive keyrings: %w", err)
 	}
 	var keys openpgp.EntityList
 	for _, name := range names {
+		if !vouches(name, suite) {
+			continue
+		}
 		data, err := fs.ReadFile(fsys, name)
 		if err != nil {
 			return nil, fmt.Errorf("read archive keyring: %w", err)
@@ -118,67 +147,73 @@ func readKeyrings(fsys fs.FS) (openpgp.EntityList, error) {
 		keys = append(keys, more...)
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("no archive keyring was found: fixtures/keyrings must hold at least one *.gpg file")
+		return nil, fmt.Errorf("no archive keyring vouches for suite %s: fixtures/keyrings must hold one whose name begins the suite's, or that begins with debian for a suite of Debian", suite)
 	}
 	return keys, nil
 }
 
-// parseInRelease verifies the signature and reads only the signed bytes. It returns
-// the time when the file expires; zero means never.
-func parseInRelease(raw []byte, keys openpgp.EntityList, suite string, now time.Time) (*Release, time.Time, error) {
-	var never time.Time
+// vouches reports whether the keys in a file may sign a suite. Keys of Debian sign its own
+// suites alone. Others sign the suites whose names begin with the file's.
+func vouches(file, suite string) bool {
+	name := strings.TrimSuffix(file, ".gpg")
+	if name == "debian" || strings.HasPrefix(name, "debian-") {
+		return debianSuite(suite)
+	}
+	return name != "" && strings.HasPrefix(suite, name)
+}
+
+// parseInRelease verifies the signature and reads only the signed bytes.
+func parseInRelease(raw []byte, keys openpgp.EntityList, suite string, now time.Time) (*Release, error) {
 	// Decode would skip text before the signed message.
 	if !bytes.HasPrefix(raw, []byte("-----BEGIN PGP SIGNED MESSAGE-----")) {
-		return nil, never, errors.New("it does not begin with a signed message; the address is not that of a Debian archive, or a proxy answers in its place: check MAPSTACK_MIRROR")
+		return nil, errors.New("it does not begin with a signed message; the address is not that of a Debian archive, or a proxy answers in its place: check MAPSTACK_MIRROR")
 	}
 	block, rest := clearsign.Decode(raw)
 	if block == nil {
-		return nil, never, errors.New("the signed message is cut short or damaged; try again, or set MAPSTACK_MIRROR to another mirror")
+		return nil, errors.New("the signed message is cut short or damaged; try again, or set MAPSTACK_MIRROR to another mirror")
 	}
 	if len(bytes.TrimSpace(rest)) > 0 {
-		return nil, never, fmt.Errorf("%d bytes follow the signature that it does not cover; set MAPSTACK_MIRROR to a mirror that does not alter files", len(rest))
+		return nil, fmt.Errorf("%d bytes follow the signature that it does not cover; set MAPSTACK_MIRROR to a mirror that does not alter files", len(rest))
 	}
-	signer, err := openpgp.CheckDetachedSignature(keys, bytes.NewReader(block.Bytes), block.ArmoredSignature.Body,
-		&packet.Config{Time: func() time.Time { return now }})
+	signer, err := signature.Check(keys, bytes.NewReader(block.Bytes), block.ArmoredSignature.Body, now)
 	if err != nil {
-		return nil, never, fmt.Errorf("its signature is not one of the Debian archive's keys in fixtures/keyrings: %w; set MAPSTACK_MIRROR to a mirror of Debian, or add the keyring of the archive", err)
+		return nil, fmt.Errorf("its signature is not one of the Debian archive's keys in fixtures/keyrings: %w; set MAPSTACK_MIRROR to a mirror of Debian, or add the keyring of the archive", err)
 	}
 	sum := sha256.Sum256(raw)
 	r := &Release{
 		Suite: suite, raw: raw, SHA256: hex.EncodeToString(sum[:]),
 		Signer: strings.ToUpper(hex.EncodeToString(signer.PrimaryKey.Fingerprint)),
 	}
-	until, err := r.parse(block.Bytes)
-	return r, until, err
+	return r, r.parse(block.Bytes)
 }
 
 // parse reads the fields of a Release file.
-func (r *Release) parse(text []byte) (until time.Time, err error) {
+func (r *Release) parse(text []byte) error {
 	paragraphs, err := control.NewParagraphReader(bytes.NewReader(text), nil)
 	if err != nil {
-		return until, fmt.Errorf("read the Release fields: %w", err)
+		return fmt.Errorf("read the Release fields: %w", err)
 	}
 	p, err := paragraphs.Next()
 	if err != nil {
-		return until, fmt.Errorf("read the Release fields: %w", err)
+		return fmt.Errorf("read the Release fields: %w", err)
 	}
 	r.Codename = p.Values["Codename"]
 	if r.Suite != r.Codename && r.Suite != p.Values["Suite"] {
-		return until, fmt.Errorf("it is signed for suite %q, codename %q, not for %q; the mirror serves one suite in place of another: set MAPSTACK_MIRROR to another mirror",
+		return fmt.Errorf("it is signed for suite %q, codename %q, not for %q; the mirror serves one suite in place of another: set MAPSTACK_MIRROR to another mirror",
 			p.Values["Suite"], r.Codename, r.Suite)
 	}
 	if r.Date, err = releaseTime(p.Values["Date"]); err != nil {
-		return until, fmt.Errorf("its Date: %w", err)
+		return fmt.Errorf("its Date: %w", err)
 	}
 	if v := p.Values["Valid-Until"]; v != "" {
-		if until, err = releaseTime(v); err != nil {
-			return until, fmt.Errorf("its Valid-Until: %w", err)
+		if r.until, err = releaseTime(v); err != nil {
+			return fmt.Errorf("its Valid-Until: %w", err)
 		}
 	}
 	r.byHash = p.Values["Acquire-By-Hash"] == "yes"
 	r.Architectures = strings.Fields(p.Values["Architectures"])
 	r.files, err = parseHashes(p.Values["SHA256"])
-	return until, err
+	return err
 }
 
 // releaseTime reads the time format of Release files: RFC 1123 in UTC.

@@ -37,20 +37,22 @@ var (
 	pockets = []string{"", "-updates", "-backports", "-proposed-updates"}
 )
 
+// debianSuite reports whether a suite is one of Debian's own archive.
+func debianSuite(suite string) bool {
+	for _, p := range pockets {
+		if r, ok := strings.CutSuffix(suite, p); ok && slices.Contains(releases, r) {
+			return true
+		}
+	}
+	return false
+}
+
 // debianArchive returns the entry's address, and whether it is Debian's own archive.
 func (s aptSource) debianArchive() (*url.URL, bool) {
 	if s.signedBy != "" && !strings.Contains(s.signedBy, "debian-archive") {
 		return nil, false
 	}
-	own := slices.ContainsFunc(s.suites, func(suite string) bool {
-		for _, p := range pockets {
-			if r, ok := strings.CutSuffix(suite, p); ok && slices.Contains(releases, r) {
-				return true
-			}
-		}
-		return false
-	})
-	if !own || !slices.Contains(s.components, "main") {
+	if !slices.ContainsFunc(s.suites, debianSuite) || !slices.Contains(s.components, "main") {
 		return nil, false
 	}
 	for _, uri := range s.uris {

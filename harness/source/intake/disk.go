@@ -2,7 +2,6 @@ package intake
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,8 +16,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// openDisk finds the kernel on a disk. The file is read and never written.
-func openDisk(ctx context.Context, f *os.File, size int64, scratch string, help Helper) (Found, error) {
+// openDisk finds the kernel on a disk. The file is read and never written. If a helper can
+// read more of the disk, needs is not nil.
+func openDisk(f *os.File, size int64) (found Found, needs *foreignDisk, err error) {
 	// These libraries log to the terminal.
 	ext4log.SetLogger(zap.NewNop().Sugar())
 	xfslog.SetLogger(zap.NewNop().Sugar())
@@ -27,45 +27,44 @@ func openDisk(ctx context.Context, f *os.File, size int64, scratch string, help 
 	format := "raw"
 	head := make([]byte, 4)
 	if _, err := f.ReadAt(head, 0); err != nil {
-		return Found{}, fmt.Errorf("read the disk: %w", err)
+		return Found{}, nil, fmt.Errorf("read the disk: %w", err)
 	}
 	if string(head) == "QFI\xfb" {
 		if err := checkQcow2(f, size); err != nil {
-			return Found{}, err
+			return Found{}, nil, err
 		}
 		image, err := qcow2reader.OpenWithType(f, qcow2.Type)
 		if err != nil {
-			return Found{}, fmt.Errorf("its qcow2 header cannot be read: %w", err)
+			return Found{}, nil, fmt.Errorf("its qcow2 header cannot be read: %w", err)
 		}
 		// Its Close would close f.
 		if err := image.Readable(); err != nil {
-			return Found{}, fmt.Errorf("its qcow2 image cannot be read (encrypted, or with another file behind it): %w; convert it with qemu-img convert -O raw", err)
+			return Found{}, nil, fmt.Errorf("its qcow2 image cannot be read (encrypted, or with another file behind it): %w; convert it with qemu-img convert -O raw", err)
 		}
 		disk, size, chain, format = image, image.Size(), []string{"qcow2"}, "qcow2"
 	}
 	volumes, refused, err := volumesOf(disk, size, chain)
 	var foreign *foreignError
 	if err != nil && !errors.As(err, &foreign) {
-		return Found{}, err
+		return Found{}, nil, err
 	}
-	var found Found
 	if err == nil {
 		found, err = search(volumes)
 		if errors.As(errors.Join(refused...), &foreign) || err != nil && len(refused) == 0 {
 			foreign = cmp.Or(foreign, &foreignError{})
 		}
 	}
-	if foreign != nil && help != nil {
-		return helped(ctx, f.Name(), format, chain, scratch, help)
+	if foreign != nil {
+		needs = &foreignDisk{Format: format, Chain: chain}
 	}
 	why := errors.Join(refused...)
 	if err != nil && why != nil {
-		return found, fmt.Errorf("%w; what else is on it cannot be read here: %s", err, strings.ReplaceAll(why.Error(), "\n", "; "))
+		return found, needs, fmt.Errorf("%w; what else is on it cannot be read here: %s", err, strings.ReplaceAll(why.Error(), "\n", "; "))
 	}
 	for _, r := range refused {
 		found.Unread = append(found.Unread, r.Error())
 	}
-	return found, err
+	return found, needs, err
 }
 
 // search finds the kernel that the disk boots, and reads the settings of its system.

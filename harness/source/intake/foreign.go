@@ -20,7 +20,7 @@ type Helper func(ctx context.Context, disk, format, to string) error
 const maxVolumes = 256
 
 // helped finds the kernel in the files that a helper copied from the disk.
-func helped(ctx context.Context, disk, format string, chain []string, scratch string, help Helper) (Found, error) {
+func helped(ctx context.Context, disk string, foreign foreignDisk, scratch string, help Helper) (Found, error) {
 	path, err := filepath.Abs(disk)
 	if err != nil {
 		return Found{}, err
@@ -29,7 +29,7 @@ func helped(ctx context.Context, disk, format string, chain []string, scratch st
 	if err != nil {
 		return Found{}, fmt.Errorf("make a folder for what a helper reads: %w", err)
 	}
-	if err := help(ctx, path, format, dir); err != nil {
+	if err := help(ctx, path, foreign.Format, dir); err != nil {
 		return Found{}, fmt.Errorf("read it by a helper guest: %w", err)
 	}
 	root, err := os.OpenRoot(dir)
@@ -58,7 +58,7 @@ func helped(ctx context.Context, disk, format string, chain []string, scratch st
 			return Found{}, fmt.Errorf("read what a helper guest found: %w", err)
 		}
 		defer below.Close()
-		volumes = append(volumes, volume{FS: below.FS(), chain: append(chain[:len(chain):len(chain)], "helper guest", what)})
+		volumes = append(volumes, volume{FS: below.FS(), chain: append(foreign.Chain[:len(foreign.Chain):len(foreign.Chain)], "helper guest", what)})
 	}
 	return search(volumes)
 }
@@ -68,4 +68,11 @@ type foreignError struct{ kind string }
 
 func (e *foreignError) Error() string {
 	return fmt.Sprintf("it is %s, which nothing here reads; copy the kernel out of it, with guestfish --ro or a loop mount, and give that file", e.kind)
+}
+
+// foreignDisk is a disk that a helper reads better than the libraries here.
+type foreignDisk struct {
+	Format   string   // as QEMU names it
+	Chain    []string // the path to the disk
+	Unpacked bool     // it was compressed
 }

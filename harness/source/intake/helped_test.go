@@ -49,10 +49,10 @@ func helper(files map[string]string) Helper {
 }
 
 func TestWhatAHelperReadsIsSearchedAsADiskIs(t *testing.T) {
-	found, err := Open(t.Context(), btrfsHead(t), t.TempDir(), helper(map[string]string{
+	found, err := Opener{Help: helper(map[string]string{
 		"volumes": "0 vfat on vda1\n1 btrfs on vda2\n2 btrfs on vda2, subvolume @\n", "2/etc/os-release": "-> ../usr/lib/os-release",
 		"2/usr/lib/os-release": "ID=kylin\n", "2/vmlinuz": "-> boot/vmlinuz-4.19", "2/boot/vmlinuz-4.19": "the kernel", "2/boot/config-4.19": "CONFIG_X=y\n",
-	}))
+	})}.Open(t.Context(), btrfsHead(t), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,12 +81,12 @@ func TestAHostileHelperReachesNothing(t *testing.T) {
 		"a list elsewhere":    {map[string]string{"volumes": "-> " + secret}, "what a helper guest found"},
 		"links in a circle":   {map[string]string{"volumes": "0 x\n", "0/boot/vmlinuz-1": "-> vmlinuz-2", "0/boot/vmlinuz-2": "-> vmlinuz-1"}, "no kernel"},
 	} {
-		found, err := Open(t.Context(), btrfsHead(t), t.TempDir(), helper(c.files))
+		found, err := Opener{Help: helper(c.files)}.Open(t.Context(), btrfsHead(t), t.TempDir())
 		if err == nil || !strings.Contains(err.Error(), c.want) || found.Kernel != nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %q, %v; want %q", name, found.Kernel, err, c.want)
 		}
 	}
-	_, err := Open(t.Context(), btrfsHead(t), t.TempDir(), func(context.Context, string, string, string) error { return errors.New("no kernel can be had") })
+	_, err := Opener{Help: func(context.Context, string, string, string) error { return errors.New("no kernel can be had") }}.Open(t.Context(), btrfsHead(t), t.TempDir())
 	if err == nil || !strings.Contains(err.Error(), "no kernel can be had") {
 		t.Errorf("%v", err)
 	}
@@ -95,8 +95,8 @@ func TestAHostileHelperReachesNothing(t *testing.T) {
 // TestTheSystemOfADiskWithoutAKernelIsKnown: an image without a kernel can be used
 // together with a kernel from elsewhere.
 func TestTheSystemOfADiskWithoutAKernelIsKnown(t *testing.T) {
-	found, err := Open(t.Context(), btrfsHead(t), t.TempDir(), helper(map[string]string{
-		"volumes": "0 btrfs on vda\n", "0/etc/os-release": "ID=uos\n", "0/etc/sysctl.conf": "kernel.pid_max = 5000\n"}))
+	found, err := Opener{Help: helper(map[string]string{
+		"volumes": "0 btrfs on vda\n", "0/etc/os-release": "ID=uos\n", "0/etc/sysctl.conf": "kernel.pid_max = 5000\n"})}.Open(t.Context(), btrfsHead(t), t.TempDir())
 	if len(found.Unread) != 1 || !strings.Contains(found.Unread[0], "find a kernel in disk: no kernel") {
 		t.Errorf("a report would say %q", found.Unread)
 	}

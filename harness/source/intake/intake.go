@@ -15,6 +15,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+
+	"github.com/mapstack/conformance/harness/source/quarantine"
 )
 
 // ErrNoKernel means that a disk was read and holds no kernel. The settings of its
@@ -57,11 +60,19 @@ func (f Found) From() string {
 	return fmt.Sprintf("%s (%s)", f.File, strings.Join(f.Chain, ", "))
 }
 
+// Opener opens files that somebody has.
+type Opener struct {
+	// Quarantine is where the bytes of the files are read.
+	Quarantine quarantine.Program
+	// Help reads disks that no library here can read. It may be nil.
+	Help Helper
+}
+
 // Open finds the kernel in the file. Temporary copies of disks, and the output of
-// help, are made below scratch. help may be nil. Every error names the file. With
-// ErrNoKernel, Found.Unread has the error too.
-func Open(ctx context.Context, file, scratch string, help Helper) (Found, error) {
-	found, err := open(ctx, file, scratch, help)
+// help, are made below scratch. Every error names the file. With ErrNoKernel,
+// Found.Unread has the error too.
+func (o Opener) Open(ctx context.Context, file, scratch string) (Found, error) {
+	found, err := o.open(ctx, file, scratch)
 	found.File = file
 	if errors.Is(err, ErrNoKernel) {
 		// A report gets the name only: the folders of a machine do not belong there.
@@ -74,40 +85,25 @@ func Open(ctx context.Context, file, scratch string, help Helper) (Found, error)
 }
 
 // open finds the kernel in the file. Its errors do not name the file.
-func open(ctx context.Context, file, scratch string, help Helper) (found Found, err error) {
-	defer func() {
-		// The libraries for file systems were written for undamaged files, and may
-		// panic.
-		if r := recover(); r != nil {
-			err = fmt.Errorf("it is damaged: its reader stopped with %v", r)
-		}
-	}()
-	f, err := os.Open(file)
+func (o Opener) open(ctx context.Context, file, scratch string) (found Found, err error) {
+	f, size, err := openRegular(file)
 	if err != nil {
-		return Found{}, unnamed(err)
+		return Found{}, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
+	plain, err := os.CreateTemp(scratch, "disk-*")
 	if err != nil {
-		return Found{}, unnamed(err)
+		return Found{}, fmt.Errorf("make a file to unpack to: %w", err)
 	}
-	if !info.Mode().IsRegular() {
-		return Found{}, errors.New("it is no regular file; give a kernel, a .deb, a .rpm or the image of a disk")
-	}
-	head := make([]byte, headLen)
-	n, err := f.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return Found{}, unnamed(err)
-	}
-	switch identify(head[:n]) {
-	case debFile:
-		found, err = openDeb(ctx, f)
-	case rpmFile:
-		found, err = openRPM(ctx, f, info.Size())
-	case diskFile:
-		found, err = openDisk(ctx, f, info.Size(), scratch, help)
-	default:
-		found, err = openPlain(ctx, f, info.Size(), scratch, help)
+	defer os.Remove(plain.Name())
+	defer plain.Close()
+	found, foreign, err := o.read(ctx, f, plain)
+	if foreign != nil && o.Help != nil {
+		disk := file
+		if foreign.Unpacked {
+			disk = plain.Name()
+		}
+		found, err = helped(ctx, disk, *foreign, scratch, o.Help)
 	}
 	if err != nil {
 		return found, err
@@ -115,8 +111,25 @@ func open(ctx context.Context, file, scratch string, help Helper) (found Found, 
 	if found.SHA256, err = digest(ctx, f); err != nil {
 		return Found{}, unnamed(err)
 	}
-	found.Size = info.Size()
+	found.Size = size
 	return found, nil
+}
+
+// openRegular opens a regular file. It waits for nothing, such as the writer of a pipe.
+func openRegular(file string) (*os.File, int64, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, 0, unnamed(err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is no regular file; give a kernel, a .deb, a .rpm or the image of a disk")
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, 0, unnamed(err)
+	}
+	return f, info.Size(), nil
 }
 
 // unnamed removes the path from an error of package os.

@@ -210,7 +210,7 @@ func TestTheKernelIsFoundWhateverItIsIn(t *testing.T) {
 				t.Fatal(err)
 			}
 			scratch := t.TempDir()
-			found, err := Open(t.Context(), path, scratch, nil)
+			found, err := Opener{}.Open(t.Context(), path, scratch)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -238,7 +238,7 @@ func TestTheKernelIsFoundWhateverItIsIn(t *testing.T) {
 }
 
 func TestWhatTheSystemSetsIsReadWithItsSource(t *testing.T) {
-	found, err := Open(t.Context(), ext4Image(t), t.TempDir(), nil)
+	found, err := Opener{}.Open(t.Context(), ext4Image(t), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,7 +320,7 @@ func TestWhatCannotBeReadIsOneSentence(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := tc.make(t)
-			found, err := Open(t.Context(), path, t.TempDir(), nil)
+			found, err := Opener{}.Open(t.Context(), path, t.TempDir())
 			if err != nil && strings.Count(err.Error(), path) != 1 {
 				t.Errorf("%v, want %s named once", err, path)
 			}
@@ -375,7 +375,8 @@ func FuzzOpen(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if found, err := Open(t.Context(), path, t.TempDir(), nil); err == nil && len(found.Chain) == 0 {
+		var o Opener
+		if found, err := o.Open(t.Context(), path, t.TempDir()); err == nil && len(found.Chain) == 0 {
 			t.Error("a kernel from nowhere")
 		}
 	})

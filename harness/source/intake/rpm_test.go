@@ -90,7 +90,7 @@ func TestAnRPMWithoutTheUsualCompressionIsRead(t *testing.T) {
 		"bzip2": bzip2,
 	} {
 		t.Run(name, func(t *testing.T) {
-			found, err := Open(t.Context(), writeRPM(t, rpmOf(payload(t))), t.TempDir(), nil)
+			found, err := Opener{}.Open(t.Context(), writeRPM(t, rpmOf(payload(t))), t.TempDir())
 			if err != nil || string(found.Kernel) != "the kernel" || string(found.Config) != "CONFIG_64BIT=y\n" {
 				t.Errorf("kernel %q, config %q, %v", found.Kernel, found.Config, err)
 			}
@@ -101,7 +101,7 @@ func TestAnRPMWithoutTheUsualCompressionIsRead(t *testing.T) {
 func TestAnRPMsFileOfSeveralNamesIsReadByTheOneWithContent(t *testing.T) {
 	archive := cpioFile("./boot/vmlinuz-5.10", regularMode, 0, "") + cpioFile("./boot/vmlinuz", linkMode, 12, "vmlinuz-5.10") +
 		whole(kernelName, "the kernel") + trailer
-	found, err := Open(t.Context(), writeRPM(t, rpmOf(archive)), t.TempDir(), nil)
+	found, err := Opener{}.Open(t.Context(), writeRPM(t, rpmOf(archive)), t.TempDir())
 	if err != nil || string(found.Kernel) != "the kernel" || found.Chain[1] != "/lib/modules/5.10.0-60/vmlinuz" {
 		t.Errorf("kernel %q by way of %v, %v", found.Kernel, found.Chain, err)
 	}
@@ -143,7 +143,7 @@ func TestAHostileRPMIsOneSentenceAndLittleMemory(t *testing.T) {
 			path := writeRPM(t, tc.rpm)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			found, err := Open(t.Context(), path, t.TempDir(), nil)
+			found, err := Opener{}.Open(t.Context(), path, t.TempDir())
 			runtime.ReadMemStats(&after)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v, want one line with %q; found %v", err, tc.want, found.Chain)

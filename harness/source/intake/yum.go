@@ -18,8 +18,10 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
 
 	"github.com/mapstack/conformance/harness/source/decompress"
+	archivesig "github.com/mapstack/conformance/harness/source/signature"
 )
 
 // Repository is a yum repository: a local folder, or one on a server, that holds
@@ -28,6 +30,8 @@ type Repository struct {
 	Where   string // a path, or an http or https URL
 	Keyring []byte // the public keys that may sign it, armored or not
 	Arch    string // of its packages, as rpm calls it: "x86_64", "sw_64"
+	// Opener opens the package.
+	Opener Opener
 }
 
 // Bounds of the files of a repository, in bytes.
@@ -124,7 +128,11 @@ func (r Repository) verify(ctx context.Context, index []byte) error {
 	if err != nil {
 		return fmt.Errorf("its signature: %w", err)
 	}
-	if _, err := openpgp.CheckArmoredDetachedSignature(keys, bytes.NewReader(index), bytes.NewReader(signature), nil); err != nil {
+	block, err := armor.Decode(bytes.NewReader(signature))
+	if err != nil {
+		return fmt.Errorf("repodata/repomd.xml.asc is no signature: %w", err)
+	}
+	if _, err := archivesig.Check(keys, bytes.NewReader(index), block.Body, time.Now()); err != nil {
 		return fmt.Errorf("repodata/repomd.xml is not signed by a key of the keyring: %w", err)
 	}
 	return nil
@@ -186,7 +194,7 @@ func (r Repository) unpack(ctx context.Context, p rpmListed, scratch string) (Fo
 		return Found{}, fmt.Errorf("keep the package: %w", err)
 	}
 	defer os.Remove(file)
-	found, err := open(ctx, file, scratch, nil)
+	found, err := r.Opener.open(ctx, file, scratch)
 	if err != nil {
 		return Found{}, fmt.Errorf("%s: %w", p.Location.Href, err)
 	}
@@ -225,9 +233,9 @@ func (r Repository) fetch(ctx context.Context, name string, limit int64) ([]byte
 		return nil, fmt.Errorf("the path %.80q leads out of the repository", name)
 	}
 	if !strings.Contains(r.Where, "://") {
-		f, err := os.Open(filepath.Join(r.Where, filepath.FromSlash(name)))
+		f, _, err := openRegular(filepath.Join(r.Where, filepath.FromSlash(name)))
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, unnamed(err))
+			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
 		defer f.Close()
 		return bounded(&stoppable{ctx, f}, limit)

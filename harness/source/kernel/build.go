@@ -70,10 +70,6 @@ func newestSource(ctx context.Context, a Archive, suite string, meta debian.Pack
 
 // built returns the kernel of a cell that is built from source.
 func (r *Resolver) built(ctx context.Context, cell matrix.Cell) (Image, error) {
-	pin, warning, err := r.resolve(ctx, cell)
-	if err != nil {
-		return Image{}, err
-	}
 	rec, err := arch.Lookup(cell.Arch)
 	if err != nil {
 		return Image{}, err
@@ -86,35 +82,37 @@ func (r *Resolver) built(ctx context.Context, cell matrix.Cell) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	key := sum([]byte(strings.Join([]string{buildVersion, rec.GOARCH, pin.Image.SHA256, sum(config), tools.Version}, "\n")))
-	dir, err := r.cache.Dir(ctx, cacheKind, key, func(ctx context.Context, dir string) error {
-		source, err := r.fetch(ctx, pin, pin.Image)
-		if err != nil {
+	return r.obtain(ctx, cell, func(ctx context.Context, pin Pin, warning string, from fetcher) (Image, error) {
+		key := sum([]byte(strings.Join([]string{buildVersion, rec.GOARCH, pin.Image.SHA256, sum(config), tools.Version}, "\n")))
+		dir, err := r.cache.Dir(ctx, cacheKind, key, func(ctx context.Context, dir string) error {
+			source, err := r.fetch(ctx, pin, pin.Image, from)
+			if err != nil {
+				return err
+			}
+			select {
+			case r.builds <- struct{}{}:
+				defer func() { <-r.builds }()
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			what := fmt.Sprintf("Linux %s for %s (minutes)", pin.Release, rec.GOARCH)
+			r.sink(progress.Event{Cell: cell.Name, Stage: progress.Build, What: what})
+			err = compile(ctx, source, config, rec, tools, dir)
+			r.sink(progress.Event{Cell: cell.Name, Stage: progress.Build, What: what, End: true, Err: err})
 			return err
+		})
+		if err != nil {
+			return Image{}, fmt.Errorf("kernel of cell %s, from %s %s: %w", cell.Name, pin.Image.Package, pin.Image.Version, err)
 		}
-		select {
-		case r.builds <- struct{}{}:
-			defer func() { <-r.builds }()
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		image, err := load(dir)
+		if err != nil {
+			return Image{}, err
 		}
-		what := fmt.Sprintf("Linux %s for %s (minutes)", pin.Release, rec.GOARCH)
-		r.sink(progress.Event{Cell: cell.Name, Stage: progress.Build, What: what})
-		err = compile(ctx, source, config, rec, tools, dir)
-		r.sink(progress.Event{Cell: cell.Name, Stage: progress.Build, What: what, End: true, Err: err})
-		return err
+		image.Provenance = pin.provenance(r.locked, warning)
+		image.Provenance.Kind = sourceKind
+		image.Provenance.Compiler = tools.String()
+		return image, nil
 	})
-	if err != nil {
-		return Image{}, fmt.Errorf("kernel of cell %s, from %s %s: %w", cell.Name, pin.Image.Package, pin.Image.Version, err)
-	}
-	image, err := load(dir)
-	if err != nil {
-		return Image{}, err
-	}
-	image.Provenance = pin.provenance(r.locked, warning)
-	image.Provenance.Kind = sourceKind
-	image.Provenance.Compiler = tools.String()
-	return image, nil
 }
 
 // config returns the fragments of a cell's configuration as one.
@@ -201,7 +199,7 @@ func unpackSource(ctx context.Context, deb, dir string) (string, error) {
 			return false, err
 		}
 		defer plain.Close()
-		if err := debian.UnpackTar(ctx, plain, dir, func(string) bool { return true }); err != nil {
+		if err := debian.UnpackTar(ctx, plain, dir, debian.MaxUnpacked, func(string) bool { return true }); err != nil {
 			return false, fmt.Errorf("%s: %w", name, err)
 		}
 		tree = filepath.Join(dir, strings.TrimSuffix(name, ".tar.xz"))

@@ -14,6 +14,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/release"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/source/intake"
+	"github.com/mapstack/conformance/harness/source/quarantine"
 )
 
 // fileKind is a kernel that somebody supplied: as a file, in a package or on a disk.
@@ -22,8 +23,8 @@ const fileKind = "file"
 // Architecture returns the architecture that a kernel was built for, and the board in
 // its record: the usual one for its release, unless the kernel says which. The kernel may be
 // compressed. Every error names the file that holds the kernel.
-func Architecture(ctx context.Context, found intake.Found) (rec arch.Record, machine string, err error) {
-	p, err := unwrapAny(ctx, found.Kernel, maxPlain)
+func Architecture(ctx context.Context, q quarantine.Program, found intake.Found) (rec arch.Record, machine string, err error) {
+	p, err := unwrapForeign(ctx, q, found.Kernel, false)
 	if err == nil {
 		rec, err = arch.Lookup(p.GOARCH)
 	}
@@ -39,13 +40,12 @@ func Architecture(ctx context.Context, found intake.Found) (rec arch.Record, mac
 
 // supplied returns the kernel in a file that the user supplied.
 func (r *Resolver) supplied(ctx context.Context, path string, rec arch.Record) (Image, error) {
-	scratch, err := os.MkdirTemp("", "mapstack-intake-")
+	scratch, release, err := r.cache.Scratch()
 	if err != nil {
-		return Image{}, fmt.Errorf("make a folder to unpack in: %w", err)
+		return Image{}, err
 	}
-	defer os.RemoveAll(scratch)
-	found, err := intake.Open(ctx, path, scratch, nil)
-	if err != nil {
+	found, err := intake.Opener{Quarantine: r.Quarantine}.Open(ctx, path, scratch)
+	if err := errors.Join(err, release()); err != nil {
 		return Image{}, err
 	}
 	return r.Found(ctx, filepath.Base(path), found, rec)
@@ -56,7 +56,10 @@ func (r *Resolver) Found(ctx context.Context, name string, found intake.Found, r
 	key := sum([]byte(strings.Join([]string{unwrapVersion, rec.GOARCH, fileKind, sum(found.Kernel), sum(found.Config)}, "\n")))
 	dir, err := r.cache.Dir(ctx, cacheKind, key, func(ctx context.Context, dir string) error {
 		r.sink(progress.Event{Stage: progress.Unpack, What: name})
-		plain, err := Unwrap(ctx, found.Kernel, rec)
+		plain, err := unwrapForeign(ctx, r.Quarantine, found.Kernel, true)
+		if err == nil && plain.GOARCH != rec.GOARCH {
+			err = &WrongArchError{Want: rec.GOARCH, Got: plain.GOARCH}
+		}
 		if err == nil {
 			err = store(dir, plain, found.Config, bannerRelease(plain.Banner))
 		}

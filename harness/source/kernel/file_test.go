@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/harness/source/intake"
+	"github.com/mapstack/conformance/harness/source/quarantine"
 )
 
 func TestAFileThatHoldsNoKernelIsNamed(t *testing.T) {
@@ -15,7 +16,7 @@ func TestAFileThatHoldsNoKernelIsNamed(t *testing.T) {
 		{intake.Found{File: "/etc/passwd", Kernel: []byte("root:x:0:0:"), Chain: []string{"file"}}, "/etc/passwd: unwrap kernel: 11 bytes"},
 		{intake.Found{File: "/a/x.rpm", Kernel: []byte("text"), Chain: []string{"rpm", "/boot/vmlinuz"}}, "/a/x.rpm (rpm, /boot/vmlinuz): unwrap kernel: 4 bytes"},
 	} {
-		if _, _, err := Architecture(t.Context(), tc.found); err == nil || !strings.HasPrefix(err.Error(), tc.want) {
+		if _, _, err := Architecture(t.Context(), quarantine.Program{}, tc.found); err == nil || !strings.HasPrefix(err.Error(), tc.want) {
 			t.Errorf("%v, want %q", err, tc.want)
 		}
 	}

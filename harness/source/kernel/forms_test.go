@@ -10,6 +10,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/source/decompress"
 	"github.com/mapstack/conformance/harness/source/intake"
+	"github.com/mapstack/conformance/harness/source/quarantine"
 )
 
 // tinyUImage is a payload behind U-Boot's header.
@@ -132,7 +133,7 @@ func TestAKernelOfMIPSNamesItsBoard(t *testing.T) {
 	for want, flags := range map[string]uint32{"malta": 0x80000001, "loongson3": 0x80a20001} {
 		file := binary.LittleEndian.AppendUint32(slices.Clone(vmlinux[:elfFlagsAt]), flags)
 		file = append(file, vmlinux[len(file):]...)
-		rec, got, err := Architecture(t.Context(), intake.Found{Kernel: squeeze(t, decompress.Gzip, file)})
+		rec, got, err := Architecture(t.Context(), quarantine.Program{}, intake.Found{Kernel: squeeze(t, decompress.Gzip, file)})
 		if err != nil || got != want || rec.GOARCH != "mips64le" {
 			t.Errorf("flags %#x: %s of %s, %v", flags, got, rec.GOARCH, err)
 		}
@@ -145,7 +146,7 @@ func TestAnOldKernelOfARMGetsACPUWithoutLPA2(t *testing.T) {
 	const is = "6.1.0-50-test"
 	for version, want := range map[string]string{is: "", "5.12.0-9-test": "", "5.11.9-9-test": "nolpa2", "4.19.90--test": "nolpa2", "none---------": ""} {
 		image := bytes.ReplaceAll(arm64Image(), []byte(is), []byte(version))
-		if _, machine, err := Architecture(t.Context(), intake.Found{Kernel: image}); err != nil || machine != want {
+		if _, machine, err := Architecture(t.Context(), quarantine.Program{}, intake.Found{Kernel: image}); err != nil || machine != want {
 			t.Errorf("%s: machine %q, %v", version, machine, err)
 		}
 	}

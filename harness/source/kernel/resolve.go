@@ -15,17 +15,31 @@ type Archive interface {
 	// Find returns a package of a suite by Debian's name of the architecture.
 	// Its error says which kernels the suite has.
 	Find(ctx context.Context, suite, arch, name string) (debian.Package, error)
-	// Fetch returns the path of a verified package; it must not be written to.
+	// Fetch returns the path of a verified package; it must not be written to. A package
+	// that the archive does not have is a debian.ErrGone.
 	Fetch(ctx context.Context, p debian.Package) (string, error)
+	// FetchSecond does the same with a second archive, if one is named.
+	FetchSecond(ctx context.Context, p debian.Package) (string, error)
+	// Previous returns the archive with the index before the present one.
+	Previous() Archive
 }
 
 // FromDebian is the archive of a debian.Client.
-func FromDebian(c *debian.Client) Archive { return debianArchive{c} }
+func FromDebian(c *debian.Client) Archive { return debianArchive{c, c.Index} }
 
-type debianArchive struct{ *debian.Client }
+type debianArchive struct {
+	*debian.Client
+	index func(ctx context.Context, suite, arch string) (*debian.Index, error)
+}
+
+func (a debianArchive) Fetch(ctx context.Context, p debian.Package) (string, error) {
+	return a.FetchHere(ctx, p)
+}
+
+func (a debianArchive) Previous() Archive { return debianArchive{a.Client, a.Client.Previous} }
 
 func (a debianArchive) Find(ctx context.Context, suite, arch, name string) (debian.Package, error) {
-	x, err := a.Index(ctx, suite, arch)
+	x, err := a.index(ctx, suite, arch)
 	if err != nil {
 		return debian.Package{}, err
 	}

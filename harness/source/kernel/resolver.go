@@ -11,6 +11,8 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
+	"github.com/mapstack/conformance/harness/source/debian"
+	"github.com/mapstack/conformance/harness/source/quarantine"
 )
 
 // cacheKind is the kind of extracted kernels in the cache.
@@ -25,6 +27,8 @@ type Resolver struct {
 	// Config returns a fragment of the configuration of kernels that are built here, by
 	// its name.
 	Config func(name string) ([]byte, error)
+	// Quarantine is where kernels that somebody supplied are read.
+	Quarantine quarantine.Program
 
 	archive Archive
 	cache   *cache.Cache
@@ -35,7 +39,8 @@ type Resolver struct {
 	builds  chan struct{} // the token of the build under way, which uses every core
 
 	mu     sync.Mutex
-	warned map[string]bool // cells whose difference from the lock was shown
+	warned map[string]bool // what was shown
+	taken  map[string]Pin  // what was taken in place of a kernel that is gone, by the SHA-256 of its package
 }
 
 // NewResolver returns a resolver. If locked is true, it accepts only pinned kernels.
@@ -44,15 +49,15 @@ type Resolver struct {
 func NewResolver(a Archive, c *cache.Cache, lock Lock, locked bool, sink progress.Sink) *Resolver {
 	return &Resolver{
 		archive: a, cache: c, lock: lock, locked: locked, sink: sink,
-		unwraps: make(chan struct{}, runtime.GOMAXPROCS(0)), builds: make(chan struct{}, 1), warned: make(map[string]bool),
+		unwraps: make(chan struct{}, runtime.GOMAXPROCS(0)), builds: make(chan struct{}, 1), warned: make(map[string]bool), taken: make(map[string]Pin),
 	}
 }
 
 // Resolve returns the packages that hold a cell's kernel, without downloading any. A
-// supplied kernel has none.
+// supplied kernel has none. After Image it returns those that could be had.
 func (r *Resolver) Resolve(ctx context.Context, cell matrix.Cell) (Pin, error) {
 	pin, _, err := r.resolve(ctx, cell)
-	return pin, err
+	return r.instead(pin), err
 }
 
 // Image returns a cell's kernel, ready to boot.
@@ -73,36 +78,34 @@ func (r *Resolver) Image(ctx context.Context, cell matrix.Cell) (Image, error) {
 	case matrix.Given:
 		return Image{}, fmt.Errorf("cell %s was made of a file that a command line named, and the matrix does not have that file", cell.Name)
 	}
-	pin, warning, err := r.resolve(ctx, cell)
-	if err != nil {
-		return Image{}, err
-	}
 	rec, err := arch.Lookup(cell.Arch)
 	if err != nil {
 		return Image{}, err
 	}
-	dir, err := r.cache.Dir(ctx, cacheKind, pin.cacheKey(rec), func(ctx context.Context, dir string) error {
-		return r.build(ctx, pin, rec, dir)
+	return r.obtain(ctx, cell, func(ctx context.Context, pin Pin, warning string, from fetcher) (Image, error) {
+		dir, err := r.cache.Dir(ctx, cacheKind, pin.cacheKey(rec), func(ctx context.Context, dir string) error {
+			return r.build(ctx, pin, rec, from, dir)
+		})
+		if err != nil {
+			return Image{}, fmt.Errorf("kernel of cell %s, package %s %s: %w", cell.Name, pin.Image.Package, pin.Image.Version, err)
+		}
+		image, err := load(dir)
+		if err != nil {
+			return Image{}, err
+		}
+		image.Provenance = pin.provenance(r.locked, warning)
+		return image, nil
 	})
-	if err != nil {
-		return Image{}, fmt.Errorf("kernel of cell %s, package %s %s: %w", cell.Name, pin.Image.Package, pin.Image.Version, err)
-	}
-	image, err := load(dir)
-	if err != nil {
-		return Image{}, err
-	}
-	image.Provenance = pin.provenance(r.locked, warning)
-	return image, nil
 }
 
 // Shipped returns the kernel of a cell as its package holds it, still compressed. It
 // is the image that others boot, for comparison.
 func (r *Resolver) Shipped(ctx context.Context, cell matrix.Cell) ([]byte, error) {
-	pin, _, err := r.resolve(ctx, cell)
+	pin, err := r.Resolve(ctx, cell)
 	if err != nil {
 		return nil, err
 	}
-	deb, err := r.fetch(ctx, pin, pin.Image)
+	deb, err := r.fetch(ctx, pin, pin.Image, r.archive.Fetch)
 	if err != nil {
 		return nil, err
 	}
@@ -123,15 +126,11 @@ func (r *Resolver) resolve(ctx context.Context, cell matrix.Cell) (Pin, string, 
 		return Pin{}, "", err
 	}
 	k := cell.Kernel
-	packaged := rec.Debian
-	if k.From == matrix.Source {
-		packaged = sourceArch
-	}
-	pinned, inLock := r.lock.Find(k.Suite, packaged, k.Package)
+	pinned, inLock := r.pinned(cell)
 	if r.locked {
 		if !inLock {
 			return Pin{}, "", fmt.Errorf("kernel of cell %s: kernels.lock has no entry for %s of %s on %s, and LOCKED=1 accepts nothing else; add it with bin/mapstack fetch --update-lock, or run without LOCKED",
-				cell.Name, k.Package, k.Suite, packaged)
+				cell.Name, k.Package, k.Suite, packaged(cell, rec))
 		}
 		if err := pinned.checkSeries(k.Series); err != nil {
 			return Pin{}, "", fmt.Errorf("kernel of cell %s, from kernels.lock: %w", cell.Name, err)
@@ -139,15 +138,7 @@ func (r *Resolver) resolve(ctx context.Context, cell matrix.Cell) (Pin, string, 
 		return pinned, "", nil
 	}
 	r.sink(progress.Event{Cell: cell.Name, Stage: progress.Resolve, What: k.Package + " of " + k.Suite})
-	var pin Pin
-	if k.From == matrix.Source {
-		pin, err = resolveSource(ctx, r.archive, k.Suite, k.Package)
-	} else {
-		pin, err = resolve(ctx, r.archive, k.Suite, packaged, k.Package)
-	}
-	if err == nil {
-		err = pin.checkSeries(k.Series)
-	}
+	pin, err := r.find(ctx, r.archive, cell)
 	r.sink(progress.Event{Cell: cell.Name, Stage: progress.Resolve, What: k.Package + " of " + k.Suite, End: true, Err: err})
 	if err != nil {
 		return Pin{}, "", fmt.Errorf("kernel of cell %s: %w", cell.Name, err)
@@ -157,15 +148,15 @@ func (r *Resolver) resolve(ctx context.Context, cell matrix.Cell) (Pin, string, 
 	}
 	warning := fmt.Sprintf("%s of %s is now %s %s; kernels.lock has %s %s",
 		k.Package, k.Suite, pin.Image.Package, pin.Image.Version, pinned.Image.Package, pinned.Image.Version)
-	r.warn(cell.Name, warning)
+	r.warn(cell.Name, cell.Name, warning)
 	return pin, warning, nil
 }
 
-// warn shows the warning of a cell once.
-func (r *Resolver) warn(cell, warning string) {
+// warn shows a warning of a cell once for each key.
+func (r *Resolver) warn(key, cell, warning string) {
 	r.mu.Lock()
-	shown := r.warned[cell]
-	r.warned[cell] = true
+	shown := r.warned[key]
+	r.warned[key] = true
 	r.mu.Unlock()
 	if !shown {
 		r.sink(progress.Event{Cell: cell, Stage: progress.Warning, What: warning})
@@ -173,14 +164,14 @@ func (r *Resolver) warn(cell, warning string) {
 }
 
 // build fetches a pin's packages and extracts the kernel into dir.
-func (r *Resolver) build(ctx context.Context, pin Pin, rec arch.Record, dir string) error {
-	image, err := r.fetch(ctx, pin, pin.Image)
+func (r *Resolver) build(ctx context.Context, pin Pin, rec arch.Record, from fetcher, dir string) error {
+	image, err := r.fetch(ctx, pin, pin.Image, from)
 	if err != nil {
 		return err
 	}
 	config := ""
 	if pin.Config != nil {
-		if config, err = r.fetch(ctx, pin, *pin.Config); err != nil {
+		if config, err = r.fetch(ctx, pin, *pin.Config, from); err != nil {
 			return err
 		}
 	}
@@ -197,10 +188,10 @@ func (r *Resolver) build(ctx context.Context, pin Pin, rec arch.Record, dir stri
 	return err
 }
 
-func (r *Resolver) fetch(ctx context.Context, pin Pin, f File) (string, error) {
-	path, err := r.archive.Fetch(ctx, f.in(pin))
+func (r *Resolver) fetch(ctx context.Context, pin Pin, f File, from fetcher) (string, error) {
+	path, err := from(ctx, f.in(pin))
 	if err != nil && r.locked && ctx.Err() == nil {
-		return "", fmt.Errorf("kernels.lock pins %s %s: %w; if the mirror has dropped that version, pin the present one with bin/mapstack fetch --update-lock", f.Package, f.Version, err)
+		return "", fmt.Errorf("kernels.lock pins %s %s: %w; if the mirror has dropped that version, set "+debian.SnapshotVariable+" to one that keeps old versions, or pin the present one with bin/mapstack fetch --update-lock", f.Package, f.Version, err)
 	}
 	return path, err
 }

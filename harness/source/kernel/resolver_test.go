@@ -34,7 +34,10 @@ type shelf struct {
 	dir      string
 	packages map[string]debian.Package // by suite, architecture and name
 	fetched  atomic.Int32
-	gone     bool // the mirror has dropped every package
+	gone     bool            // the mirror has dropped every package
+	dropped  map[string]bool // the mirror has dropped these packages, by SHA-256
+	before   *shelf          // with the index before this one; nil for none
+	second   bool            // there is a mirror that keeps everything
 }
 
 func newShelf(t testing.TB) *shelf {
@@ -63,10 +66,24 @@ func (s *shelf) Find(_ context.Context, suite, arch, name string) (debian.Packag
 func (s *shelf) Fetch(_ context.Context, p debian.Package) (string, error) {
 	s.fetched.Add(1)
 	path := filepath.Join(s.dir, p.SHA256)
-	if _, err := os.Stat(path); s.gone || err != nil {
-		return "", errors.New("the mirror does not have it")
+	if _, err := os.Stat(path); s.gone || s.dropped[p.SHA256] || err != nil {
+		return "", debian.ErrGone
 	}
 	return path, nil
+}
+
+func (s *shelf) FetchSecond(_ context.Context, p debian.Package) (string, error) {
+	if !s.second {
+		return "", debian.ErrNoSecond
+	}
+	return filepath.Join(s.dir, p.SHA256), nil
+}
+
+func (s *shelf) Previous() Archive {
+	if s.before == nil {
+		return newShelf(s.t)
+	}
+	return s.before
 }
 
 // debOf is a .deb whose data archive holds files.

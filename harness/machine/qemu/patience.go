@@ -1,0 +1,153 @@
+package qemu
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxStretch bounds how much longer than its limit a wait may take on a busy host.
+const maxStretch = 10
+
+// LateError says that a wait took longer than its limit.
+type LateError struct {
+	Limit time.Duration
+	// Took is the time that passed, and Starved the part of it in which the process could not
+	// run.
+	Took, Starved time.Duration
+}
+
+func (e *LateError) Error() string {
+	text := fmt.Sprintf("within the limit of %v", e.Limit)
+	if e.Starved >= e.Limit/10 {
+		text += fmt.Sprintf(" (it took %v, %v of it in wait for a CPU of this busy host)", e.Took.Round(time.Millisecond), e.Starved.Round(time.Millisecond))
+	}
+	return text
+}
+
+// Is makes a LateError a context.DeadlineExceeded.
+func (e *LateError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// Await is the function Await for QEMU.
+func (m *Machine) Await(limit time.Duration) (late <-chan error, stop func()) {
+	return Await(m.Pid(), limit)
+}
+
+// Await returns a channel that gets a *LateError once a process had the time limit to do
+// something. Time in which it was ready to run and got no CPU does not count: it was not
+// silent then. The caller must call stop.
+func Await(pid int, limit time.Duration) (late <-chan error, stop func()) {
+	ended := make(chan error, 1)
+	done := make(chan struct{})
+	go func() {
+		if err := await(limit, starvation(pid), done); err != nil {
+			ended <- err
+		}
+	}()
+	return ended, func() { close(done) }
+}
+
+// await returns a *LateError after limit, or nil once done is closed. starved returns for how
+// long QEMU was kept from running since the last call.
+func await(limit time.Duration, starved func() time.Duration, done <-chan struct{}) error {
+	tick := max(limit/16, time.Millisecond)
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	began := time.Now()
+	before, counted, lost := began, time.Duration(0), time.Duration(0)
+	starved()
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-ticker.C:
+		}
+		now := time.Now()
+		passed := now.Sub(before)
+		before = now
+		kept := min(starved(), passed)
+		// This process was not run either.
+		kept = max(kept, passed-2*tick)
+		lost += kept
+		counted += passed - kept
+		if took := now.Sub(began); counted >= limit || took >= maxStretch*limit {
+			return &LateError{limit, took, lost}
+		}
+	}
+}
+
+// within returns a context that ends as Await does.
+func (m *Machine) within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	late, stop := m.Await(limit)
+	go func() {
+		select {
+		case err := <-late:
+			cancel(err)
+		case <-ctx.Done():
+		}
+		stop()
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// starvation returns a function that says for how long a process was ready to run and got
+// no CPU since the last call: the longest of its threads, since one may hold a lock that
+// the others want. Where the kernel does not count that, the host's pressure is taken.
+func starvation(pid int) func() time.Duration {
+	threads := map[string]time.Duration{}
+	var pressed time.Duration
+	return func() (most time.Duration) {
+		dirs, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		counted := false
+		for _, d := range dirs {
+			// Time on a CPU, time on a run queue, and a count (Documentation/scheduler/sched-stats.rst).
+			fields := strings.Fields(readText(filepath.Join("/proc", strconv.Itoa(pid), "task", d.Name(), "schedstat")))
+			if len(fields) != 3 {
+				continue
+			}
+			ns, err := strconv.ParseInt(fields[1], 10, 64)
+			if err != nil {
+				continue
+			}
+			counted = counted || ns > 0
+			waited := time.Duration(ns)
+			if last, known := threads[d.Name()]; known {
+				most = max(most, waited-last)
+			}
+			threads[d.Name()] = waited
+		}
+		now := pressure(readText("/proc/pressure/cpu"))
+		waited := now - pressed
+		pressed = now
+		if !counted {
+			return max(waited, 0)
+		}
+		return most
+	}
+}
+
+// pressure returns for how long some task of the host has waited for a CPU
+// (Documentation/accounting/psi.rst); 0 if the kernel does not say.
+func pressure(text string) time.Duration {
+	first, _, _ := strings.Cut(text, "\n")
+	_, total, ok := strings.Cut(first, "total=")
+	us, err := strconv.ParseInt(total, 10, 64)
+	if !ok || err != nil || !strings.HasPrefix(first, "some ") {
+		return 0
+	}
+	return time.Duration(us) * time.Microsecond
+}
+
+// readText returns the content of a small file of /proc; "" if it cannot be read.
+func readText(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
