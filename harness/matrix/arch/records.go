@@ -12,9 +12,8 @@ func All() []Record {
 			ELF:     elf.EM_X86_64, Slowness: 1,
 			Machines: map[string]Machine{
 				// q35 rather than microvm: microvm cannot power off.
-				"": {Name: "q35", CPU: "max", Console: "ttyS0", MaxCPUs: 64,
-					Params: []Param{{"no_timer_check",
-						"under TCG on a busy host the boot-time test of the timer interrupt fails by chance, and the kernel panics (seen on 6.12); KVM guests skip it by themselves"}}},
+				"":     {Name: "q35", CPU: "max", Console: "ttyS0", MaxCPUs: 64, Params: []Param{untestedTimer}},
+				"la57": {Name: "q35", CPU: "max,la57=on", Console: "ttyS0", MaxCPUs: 64, FiveLevels: true, Params: []Param{untestedTimer}},
 			},
 		},
 		{
@@ -130,3 +129,7 @@ func liointc(base uint64) []Register {
 	}
 	return append(registers, Register{base + 0x24, base + 0x28, 4})
 }
+
+// untestedTimer is a parameter of every amd64 machine.
+var untestedTimer = Param{"no_timer_check",
+	"under TCG on a busy host the boot-time test of the timer interrupt fails by chance, and the kernel panics (seen on 6.12); KVM guests skip it by themselves"}

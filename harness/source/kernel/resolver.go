@@ -81,8 +81,16 @@ func (r *Resolver) Image(ctx context.Context, cell matrix.Cell) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	dir, err := r.cache.Dir(ctx, cacheKind, pin.cacheKey(rec), func(ctx context.Context, dir string) error {
-		return r.build(ctx, pin, rec, dir)
+	machine, err := rec.Machine(cell.Machine)
+	if err != nil {
+		return Image{}, err
+	}
+	key := pin.cacheKey(rec)
+	if machine.FiveLevels {
+		key = sum([]byte(key + string(BzImage)))
+	}
+	dir, err := r.cache.Dir(ctx, cacheKind, key, func(ctx context.Context, dir string) error {
+		return r.build(ctx, pin, rec, machine.FiveLevels, dir)
 	})
 	if err != nil {
 		return Image{}, fmt.Errorf("kernel of cell %s, package %s %s: %w", cell.Name, pin.Image.Package, pin.Image.Version, err)
@@ -172,8 +180,8 @@ func (r *Resolver) warn(cell, warning string) {
 	}
 }
 
-// build fetches a pin's packages and extracts the kernel into dir.
-func (r *Resolver) build(ctx context.Context, pin Pin, rec arch.Record, dir string) error {
+// build fetches a pin's packages and extracts the kernel into dir, in its bzImage if asked to.
+func (r *Resolver) build(ctx context.Context, pin Pin, rec arch.Record, bzImage bool, dir string) error {
 	image, err := r.fetch(ctx, pin, pin.Image)
 	if err != nil {
 		return err
@@ -192,7 +200,7 @@ func (r *Resolver) build(ctx context.Context, pin Pin, rec arch.Record, dir stri
 	}
 	what := pin.Image.Package + " " + pin.Image.Version
 	r.sink(progress.Event{Stage: progress.Unpack, What: what})
-	err = extract(ctx, pin, image, config, dir, rec)
+	err = extract(ctx, pin, image, config, dir, rec, bzImage)
 	r.sink(progress.Event{Stage: progress.Unpack, What: what, End: true, Err: err})
 	return err
 }
