@@ -20,7 +20,7 @@ func residentClaims() []claim.Claim {
 			ID: "MS-026", Level: verdict.Must,
 			English:  "A stack takes memory as it is used: of 8 MiB nothing is resident at first, and after one write at most 2 MiB are, and a single page where the mapping carries nh; Rss of smaps counts the same pages as mincore.",
 			Chinese:  "栈用多少占多少内存：8 MiB 起初没有任何驻留页，写一次之后至多驻留 2 MiB，带 nh 的映射只驻留一页；smaps 的 Rss 与 mincore 计得相同的页数。",
-			Source:   "proc_pid_smaps(5): Rss, the size of the mapping that is currently resident in RAM; mincore(2); mmap(2): MAP_POPULATE, and MAP_STACK, this flag is currently a no-op on Linux; madvise(2): MADV_NOHUGEPAGE, no transparent huge pages in the range. Commit c4608d1bf7c6 sets nh so that stacks stay small",
+			Source:   "proc_pid_smaps(5): Rss, the size of the mapping that is currently resident in RAM; mincore(2); mmap(2): MAP_POPULATE, and MAP_STACK, this flag is currently a no-op on Linux; madvise(2): MADV_NOHUGEPAGE, no transparent huge pages in the range. Commit c4608d1bf7c6 sets nh so that stacks stay small; with huge pages always on, 2 MiB after one write on 6.1 and 4 KiB on 7.2",
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, f facts.Facts) {
 				for _, kind := range []string{"plain", "stack"} {
