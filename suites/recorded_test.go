@@ -12,6 +12,7 @@ import (
 	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/suites/internal/claim"
 )
 
@@ -53,7 +54,8 @@ func TestJudgementsChangeOnPurpose(t *testing.T) {
 }
 
 // lab judges the recordings of fixtures/lab, each of which must conform. Kernels that were
-// built outside of the repository have cells of one name, so the folder's stands for it.
+// built outside of the repository, and systems that booted in full, have cells of one name,
+// so the folder's stands for it.
 func lab(t *testing.T, deviations []claim.Deviation) (all []verdict.Outcome) {
 	t.Helper()
 	folders, err := fs.Glob(fixtures.Lab(), "*/run.json")
@@ -75,7 +77,7 @@ func lab(t *testing.T, deviations []claim.Deviation) (all []verdict.Outcome) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for i := range outcomes {
-			if strings.HasPrefix(outcomes[i].Cell, "given-kernel") {
+			if c := outcomes[i].Cell; strings.HasPrefix(c, "given-kernel") || strings.HasPrefix(c, string(matrix.FullBoot)) {
 				outcomes[i].Cell = "lab-" + name
 			}
 		}

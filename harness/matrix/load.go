@@ -142,6 +142,9 @@ func (c Cell) problems() (found []string) {
 		bad("%v", err)
 		return found
 	}
+	if m.FiveLevels && c.Kernel.From != Archive {
+		bad("machine %q needs the bzImage of a package, so the kernel must come from an archive", c.Machine)
+	}
 	if c.CPUs < 1 || c.CPUs > min(m.MaxCPUs, maxCPUs) {
 		bad("cpus %d must be 1 to %d on machine %s", c.CPUs, min(m.MaxCPUs, maxCPUs), m.Name)
 	}

@@ -340,10 +340,15 @@ func agrees(cell matrix.Cell, t wire.Transcript) error {
 	if cell.PageSize == 0 {
 		cell.PageSize = f.PageSize // the cell does not say
 	}
+	bits := f.VABits
+	if m, ok := rec.Machines[cell.Machine]; ok && m.FiveLevels {
+		bits = arch.FiveLevelBits
+	}
 	for _, m := range []struct{ what, said, want string }{
 		{"page size", fmt.Sprint(f.PageSize), fmt.Sprint(cell.PageSize)},
 		{uname, f.Machine, rec.Uname},
 		{"GOARCH", f.Arch, rec.GOARCH},
+		{"bits of the address space", fmt.Sprint(f.VABits), fmt.Sprint(bits)},
 	} {
 		if m.said != m.want && (m.what != uname || cell.Host != matrix.UserMode) { // an emulator may call its machine as it likes
 			return &failure.Failure{Kind: failure.Mismatch,
@@ -357,6 +362,9 @@ func agrees(cell matrix.Cell, t wire.Transcript) error {
 func (e *Engine) accelerator(ctx context.Context, cfg qemu.Config) (qemu.Accel, string) {
 	if cfg.Arch.GOARCH != runtime.GOARCH {
 		return qemu.TCG, "the host is " + runtime.GOARCH
+	}
+	if cfg.Machine.FiveLevels {
+		return qemu.TCG, "the machine has five levels of page tables, and the host's CPU may have four"
 	}
 	e.kvmOnce.Do(func() { e.kvmReason = qemu.TryKVM(ctx, cfg) })
 	if e.kvmReason != "" {

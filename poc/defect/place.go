@@ -86,12 +86,7 @@ func placement() []Model {
 					c.Args[addr] = 0
 				}
 			},
-			Unserved: func(t Target) string {
-				if t.Table().MmapByPointer {
-					return "" // the argument is in memory
-				}
-				return needsFirst(t)
-			},
+			Unserved: hintUnreachable,
 		},
 		{
 			Name: "low-refused-to-root", Calls: mmap,
@@ -140,4 +135,12 @@ func placement() []Model {
 			},
 		},
 	}
+}
+
+// hintUnreachable says why an injector cannot change the hint of mmap; "" if it can.
+func hintUnreachable(t Target) string {
+	if t.Table().MmapByPointer {
+		return "" // the argument is in memory
+	}
+	return needsFirst(t)
 }

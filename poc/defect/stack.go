@@ -96,6 +96,17 @@ func stacks() []Model {
 			Act:     adding(func(m abi.Map) uint64 { return m.Populate }),
 		},
 		{
+			Name: "stack-hint-ignored", Calls: mmap,
+			English: "mmap ignores the hint of MAP_STACK memory.",
+			Chinese: "mmap 忽略 MAP_STACK 内存的提示地址。",
+			Act: onStacks(func(c *Call) {
+				if !c.fixed() {
+					c.Args[addr] = 0
+				}
+			}),
+			Unserved: hintUnreachable,
+		},
+		{
 			Name: "stack-locked", Calls: mmap,
 			English: "MAP_STACK locks the mapping into memory.",
 			Chinese: "MAP_STACK 会将映射锁定在内存中。",

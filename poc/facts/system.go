@@ -3,11 +3,13 @@ package facts
 import (
 	"bufio"
 	"compress/gzip"
+	"errors"
 	"io"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/mapstack/conformance/poc/probe"
 )
@@ -65,7 +67,21 @@ func process(p *probe.P) {
 	if persona, errno := p.Kernel.Personality(0xffffffff); errno == 0 {
 		o.Set("personality", persona)
 	}
+	label(o)
 	o.Emit()
+}
+
+// label observes the security label of the probes: a context of SELinux or a profile of
+// AppArmor. The kernel answers EINVAL if no active module labels processes.
+func label(o *probe.Obs) {
+	text, err := os.ReadFile("/proc/self/attr/current")
+	switch {
+	case err == nil:
+		// SELinux ends the context with a zero byte.
+		o.Set("label", short(strings.TrimRight(string(text), "\x00\n")))
+	case !os.IsNotExist(err) && !errors.Is(err, syscall.EINVAL):
+		o.Unknown("label", err.Error())
+	}
 }
 
 func kernel(p *probe.P) {
@@ -74,6 +90,8 @@ func kernel(p *probe.P) {
 	file(o, "cmdline", "/proc/cmdline")
 	// Absent if securityfs is not mounted or no LSM is built in.
 	file(o, "lsm", "/sys/kernel/security/lsm")
+	// Absent if SELinux is off: nothing then mounts its file system.
+	file(o, "selinux.enforce", "/sys/fs/selinux/enforce")
 	o.Emit()
 }
 

@@ -36,6 +36,7 @@ func Main() {
 		m.dontNeed()
 		m.guardRegion()
 		m.olderGlibcStack()
+		m.residency()
 		m.remaps()
 		m.forks()
 		m.hugePages()
@@ -43,12 +44,15 @@ func Main() {
 		p.Observe("lockall").Copy(probe.Copy{Name: "lockall", Body: func(p *probe.P) { mapper{p}.lockAll() }}).Emit()
 		p.Observe("implied").Copy(probe.Copy{Name: "implied", Body: func(p *probe.P) { mapper{p}.impliedExec() }}).Emit()
 		p.Observe("mdwe").Copy(probe.Copy{Name: "mdwe", Body: func(p *probe.P) { mapper{p}.denyWriteExec() }}).Emit()
+		m.goNames()
+		m.highHint()
 	}, map[string]func(*probe.P){
 		"unprivileged": unprivileged,
 		"access":       func(p *probe.P) { mapper{p}.dieByAccess(p.Args) },
 		"implied":      func(p *probe.P) { mapper{p}.impliedExec() },
 		"run":          func(p *probe.P) { mapper{p}.run(p.Args) },
 		"lockall":      func(p *probe.P) { mapper{p}.lockAll() },
+		"names":        func(p *probe.P) { mapper{p}.stackNames() },
 		"mdwe":         func(p *probe.P) { mapper{p}.denyWriteExec() },
 	})
 }

@@ -75,10 +75,13 @@ func sysctl(p *probe.P, s setting) {
 
 // live runs the program under all settings of one kind.
 func live(p *probe.P, of string, settings []setting) {
-	group, remove := grouped("oslimits-" + of)
+	o := p.Observe(of + ".limits")
+	group, remove, err := grouped("oslimits-" + of)
+	if err != nil {
+		o.Set("ungrouped", err)
+	}
 	defer remove()
 	args := []string{string(group)}
-	o := p.Observe(of + ".limits")
 	for _, s := range settings {
 		if s.of != of {
 			continue
@@ -108,16 +111,19 @@ func live(p *probe.P, of string, settings []setting) {
 }
 
 // grouped makes a group that counts tasks. Where the kernel has no pids controller, or no
-// control groups of version 2, it returns "".
-func grouped(name string) (group limit.Group, remove func()) {
+// control groups of version 2, it returns "". It returns an error where root may make none.
+func grouped(name string) (group limit.Group, remove func(), err error) {
 	root := limit.Group(limit.Version2)
 	b, err := os.ReadFile(filepath.Join(limit.Version2, "cgroup.controllers"))
 	if err != nil || !contains(strings.Fields(string(b)), "pids") {
-		return "", func() {}
+		return "", func() {}, nil
+	}
+	if err := os.Mkdir(filepath.Join(limit.Version2, name), 0o755); err != nil && !os.IsExist(err) {
+		return "", func() {}, err
 	}
 	withdraw := root.Offer("pids")
 	group = root.Below(name)
-	return group, func() { group.Clear(); withdraw() }
+	return group, func() { group.Clear(); withdraw() }, nil
 }
 
 func contains(words []string, word string) bool {

@@ -25,6 +25,11 @@ func lacks(cause, why string) recorded.Answer {
 	}}
 }
 
+// untried returns a cause that a security module does not let the probe bring about.
+func untried(cause string) recorded.Answer {
+	return unknown(cause, "watched", "not tried: mkdir /sys/fs/cgroup/newosproc: permission denied")
+}
+
 const (
 	noController = `/sys/fs/cgroup/cgroup.controllers has "cpu", without it`
 	noCalls      = "PTRACE_GET_SYSCALL_INFO answers EIO, and the places of a call in the registers of sw64 are not known"
@@ -64,6 +69,8 @@ func TestWhatASystemLacksDoesNotApply(t *testing.T) {
 	}{
 		{"no pids controller", probe, "without it", all(lacks("pids", noController), lacks("nested", noController)), "GR-114 GR-115"},
 		{"no memory controller", probe, "without it", all(lacks("memory", noController)), "GR-107 GR-116"},
+		{"groups that nobody may make", probe, "permission denied", all(untried("pids"), untried("nested"), untried("memory")), "GR-107 GR-114 GR-115 GR-116"},
+		{"sysctls that nobody may write", probe, "", all(untried("threads-max"), untried("pid_max"), untried("max_map_count")), ""},
 		{"no max_map_count", probe, "", all(lacks("max_map_count", "/proc/sys/vm/max_map_count does not exist")), ""},
 		{"no filters", probe, "answers ENOSYS", unfiltered(), "GR-007 GR-103 IN-006 IN-007"},
 		{"no description of calls", probe, noCalls, untraced(), "GR-003 GR-004 GR-005 GR-009 GR-010 GR-011 GR-018 GR-103 GR-104 GR-105 GR-109 GR-113 IN-005"},

@@ -10,7 +10,7 @@ import (
 )
 
 // later lists the claims whose steps came after the recordings.
-var later = []string{"GR-117", "GR-118"}
+var later = []string{"GR-117", "GR-118", "GR-119"}
 
 // older is the suite without them.
 func older() claim.Suite { return recorded.Except(Suite(), later...) }
@@ -27,7 +27,7 @@ func TestStartsWithoutMemoryCanFail(t *testing.T) {
 	right = recorded.With(right, died("start EAGAIN", "runtime: mmap: too much locked memory (check 'ulimit -l').\n")...)
 	right = recorded.With(right, died("start as", "fatal error: failed to reserve page summary memory\n\nruntime stack:\n")...)
 	value := recorded.Value
-	recorded.EveryAnswerDecides(t, recorded.Only(Suite(), later...), f, right, []recorded.Wrong{
+	recorded.EveryAnswerDecides(t, recorded.Only(Suite(), "GR-117", "GR-118"), f, right, []recorded.Wrong{
 		{Claim: "GR-117", Step: "start EACCES", Change: value("exit", "0")},
 		{Claim: "GR-117", Step: "start EACCES", Change: value("stderr", "")},
 		{Claim: "GR-117", Step: "start EAGAIN", Change: value("stderr", "runtime: mmap: access denied")},
@@ -36,5 +36,48 @@ func TestStartsWithoutMemoryCanFail(t *testing.T) {
 	})
 	if o := recorded.One(t, Suite(), "GR-118", f, recorded.Change(t, right, "start as.limit", recorded.Errno(1, "EPERM"))); o.Status != verdict.Error {
 		t.Errorf("a limit that was not set: %+v", o)
+	}
+}
+
+// TestNamesOfStacksCanFail fails if a runtime passes that has its stacks elsewhere, or if a
+// kernel or a toolchain without names is blamed.
+func TestNamesOfStacksCanFail(t *testing.T) {
+	f, _ := recorded.Kernel(t, usual, probe)
+	f.Go = "go1.26.8"
+	named := func(name string) wire.Transcript {
+		tr := wire.Transcript{Probe: "mapstack", Observations: []wire.Observation{
+			{Step: "names", Ret: "0x0", Values: map[string]string{"exit": "0", "timedout": "false", "stderr": ""}},
+		}}
+		for _, thread := range []string{"0", "1", "2", "3"} {
+			tr.Observations = append(tr.Observations, wire.Observation{Step: "names.thread " + thread, Values: map[string]string{"stack": "0xc000100000", "name": name}})
+		}
+		return tr
+	}
+	kernel := func(o wire.Observation) wire.Transcript {
+		o.Step = "named plain"
+		return wire.Transcript{Probe: "mmapabi", Observations: []wire.Observation{o}}
+	}
+	with, without := kernel(wire.Observation{Ret: "0x0"}), kernel(wire.Observation{Call: "prctl", Errno: 22, Error: "EINVAL"})
+	const heap = "[anon: Go: heap]"
+	for name, tc := range map[string]struct {
+		toolchain string
+		kernel    wire.Transcript
+		stacks    wire.Transcript
+		want      verdict.Status
+	}{
+		"heap":                   {f.Go, with, named(heap), verdict.Pass},
+		"a mapping of its own":   {f.Go, with, named("[anon: Go: OS thread stack]"), verdict.Fail},
+		"no name":                {f.Go, with, named(""), verdict.Fail},
+		"a kernel without names": {f.Go, without, named(""), verdict.Unsupported},
+		"Go 1.24":                {"go1.24.1", with, named(""), verdict.Unsupported},
+		"an unknown toolchain":   {"devel", with, named(heap), verdict.Error},
+	} {
+		f.Go = tc.toolchain
+		suite := recorded.Only(Suite(), "GR-119")
+		suite.Floor = 0
+		if o := suite.Judge(recorded.Evidence(f, tc.kernel, tc.stacks), nil)[0]; o.Status != tc.want {
+			t.Errorf("%s: %s, want %s: %s", name, o.Status, tc.want, o.Reason)
+		}
+		f.Go = "go1.26.8"
 	}
 }

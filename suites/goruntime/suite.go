@@ -14,6 +14,7 @@ import (
 	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
+	"github.com/mapstack/conformance/suites/internal/feature"
 )
 
 // probe is the probe that most claims here read.
@@ -38,7 +39,7 @@ func Suite() claim.Suite {
 			English: "What becomes of a Go program that gets no more threads, and by which calls the Go runtime makes one.",
 			Chinese: "得不到更多线程的 Go 程序会怎样，以及 Go 运行时以哪些系统调用创建线程。",
 		},
-	}.Join(startupClaims(), refusalClaims(), textClaims(), memoryClaims(), chainClaims(), threadClaims(), variantClaims(), flagClaims())
+	}.Join(startupClaims(), refusalClaims(), textClaims(), memoryClaims(), chainClaims(), threadClaims(), variantClaims(), flagClaims(), nameClaims())
 }
 
 // told makes a check of one that needs a runtime which notices that clone failed:
@@ -81,7 +82,7 @@ func possible(t claim.Transcript, causes ...string) (kept []string) {
 			if o := t.Step(filter(full) + ".limit"); o.Error == "ENOSYS" || o.Error == "EINVAL" {
 				continue
 			}
-		} else if o := t.Step(cause); o.Has("absent") {
+		} else if o := t.Step(cause); feature.Untried(o.Observation) != "" {
 			continue
 		}
 		kept = append(kept, cause)

@@ -89,6 +89,12 @@ func TestWhatASystemLacksIsNoFault(t *testing.T) {
 			shown:       []wire.Observation{said("memory.*"), said("memory.where", "version", "absent")},
 			unsupported: "LM-022",
 		},
+		"control groups that nobody may make": {
+			shown: []wire.Observation{said("pids.*"), said("pids.where", "version", "2", "root", "/sys/fs/cgroup"), said("memory.*"), said("memory.where", "version", "2", "root", "/sys/fs/cgroup"),
+				said("pids", "exit", "2", "stderr", "panic: mkdir /sys/fs/cgroup/limits-leaf: permission denied\n\ngoroutine 1 [running]:"),
+				said("memory", "exit", "2", "stderr", "panic: mkdir /sys/fs/cgroup/limits-memory: read-only file system\n\ngoroutine 1 [running]:")},
+			unsupported: "LM-009 LM-010 LM-011 LM-012 LM-014 LM-022 LM-110 LM-111 LM-112",
+		},
 		"no time for SCHED_DEADLINE": {
 			shown:       []wire.Observation{refused("deadline.set", 16, "EBUSY"), refused("deadline.reset", 16, "EBUSY"), {Step: "deadline.clone", Ret: "0x63"}},
 			unsupported: "LM-026 LM-122",
@@ -132,6 +138,20 @@ func TestWhatNobodyCanBeBlamedForIsNoExcuse(t *testing.T) {
 		f, tr := recorded.Kernel(t, usual, probe)
 		if got := recorded.Judge(Suite(), f, told(tr, tc.shown...))[tc.claim]; got.Status != verdict.Error {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// TestAConfinedProgramMayNotMount fails if a kernel is blamed for the security module that
+// refuses a mount, or if one is excused that refuses it without such a module.
+func TestAConfinedProgramMayNotMount(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	tr = told(tr, refused("v1.mount", 13, "EACCES"), said("v1.pids.*"))
+	for label, want := range map[string]verdict.Status{"engine (enforce)": verdict.Unsupported, "unconfined": verdict.Error, "": verdict.Error} {
+		f.LSMs, f.Label = []string{"capability", "apparmor"}, label
+		o := recorded.Judge(Suite(), f, tr)["LM-013"]
+		if said := "AppArmor as " + label; o.Status != want || want == verdict.Unsupported && !strings.Contains(o.Reason, said) {
+			t.Errorf("label %q: %+v", label, o)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // later lists the claims whose steps came after the recordings.
-var later = []string{"MS-018", "MS-019", "MS-020", "MS-021", "MS-022", "MS-023", "MS-024", "MS-025"}
+var later = []string{"MS-018", "MS-019", "MS-020", "MS-021", "MS-022", "MS-023", "MS-024", "MS-025", "MS-026", "MS-027"}
 
 // older is the suite without them.
 func older() claim.Suite {
@@ -45,6 +45,7 @@ func observations() []wire.Observation {
 		{Step: "older.mprotect", Ret: "0x0", Values: map[string]string{
 			"stack.perms": "rw-p", "stack.vmflags": "rd wr mr mw me ac nh", "guard.perms": "---p", "guard.vmflags": "mr mw me nh",
 			"top": "ok", "bottom": "ok", "guard.write": "fault", "guard.read": "fault"}},
+		{Step: "high", Values: map[string]string{"hint": at, "bits": "46"}},
 		{Step: "older.munmap", Ret: "0x0", Values: map[string]string{"read": "fault"}},
 	}
 	for kind, flags := range map[string]string{"plain": "rd wr mr mw me ac", "stack": "rd wr mr mw me ac nh"} {
@@ -64,6 +65,9 @@ func observations() []wire.Observation {
 		}
 		list = append(list,
 			wire.Observation{Step: "huge." + kind, Ret: at, Values: map[string]string{"vmflags": "rd wr mr mw me de ht", "pagesize": "2048 kB", "first": "ok", "last": "ok"}},
+			wire.Observation{Step: "resident." + kind, Ret: at, Values: map[string]string{
+				"perms": "rw-p", "vmflags": flags, "before": "0", "before.rss": "0 kB", "store": "ok", "after": "1", "after.rss": "4 kB"}},
+			wire.Observation{Step: "high." + kind, Ret: at, Values: map[string]string{"store": "ok"}},
 			wire.Observation{Step: "lockall." + kind, Ret: at, Values: map[string]string{"vmflags": "rd wr mr mw me lo ac", "resident": "16"}},
 			wire.Observation{Step: "fork." + kind, Ret: "0x7", Values: map[string]string{"mapped": "true", "held": "90", "perms": "rw-p", "vmflags": flags, "status": "0"}},
 		)
@@ -160,6 +164,22 @@ func TestLaterClaimsCanFail(t *testing.T) {
 			"cut":           all(set("older.mmap", "perms", "r--p")),
 			"stays mapped":  all(set("older.munmap", "read", "ok")),
 		},
+		"MS-026": {
+			"populated":           all(set("resident.stack", "before", "2046")),
+			"counted":             all(set("resident.stack", "before.rss", "4 kB")),
+			"a huge page with nh": all(set("resident.stack", "after", "512"), set("resident.stack", "after.rss", "2048 kB")),
+			"everything":          all(set("resident.plain", "after", "2046"), set("resident.plain", "after.rss", "8184 kB")),
+			"not resident":        all(set("resident.stack", "after", "0"), set("resident.stack", "after.rss", "0 kB")),
+			"two counts":          all(set("resident.stack", "after.rss", "8 kB")),
+			"faults":              all(set("resident.stack", "store", "fault")),
+			"refused":             all(fails("resident.stack", 12, "ENOMEM")),
+		},
+		"MS-027": {
+			"elsewhere":       all(recorded.Succeeds("high.stack", "0x7f0000001000")),
+			"plain elsewhere": all(recorded.Succeeds("high.plain", "0x7f0000001000")),
+			"refused":         all(fails("high.stack", 12, "ENOMEM")),
+			"faults":          all(set("high.stack", "store", "fault")),
+		},
 	}
 	for id, named := range wrong {
 		for _, name := range slices.Sorted(maps.Keys(named)) {
@@ -167,6 +187,16 @@ func TestLaterClaimsCanFail(t *testing.T) {
 				t.Errorf("%s, %s: %s, want fail: %s", id, name, o.Status, o.Reason)
 			}
 		}
+	}
+}
+
+// TestPlainMemoryMayBeHuge fails if a kernel is blamed for a huge page in memory that does
+// not carry nh.
+func TestPlainMemoryMayBeHuge(t *testing.T) {
+	f, _ := recorded.Kernel(t, usual, probe)
+	tr := recorded.Answered(t, made(t), set("resident.plain", "after", "512"), set("resident.plain", "after.rss", "2048 kB"))
+	if o := recorded.One(t, Suite(), "MS-026", f, tr); o.Status != verdict.Pass {
+		t.Errorf("%s: %s", o.Status, o.Reason)
 	}
 }
 

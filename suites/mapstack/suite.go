@@ -22,7 +22,7 @@ func Suite() claim.Suite {
 			English: "What MAP_STACK does to a mapping, and the protections of thread stacks.",
 			Chinese: "MAP_STACK 对映射有何作用，以及线程栈的保护属性。",
 		},
-	}.Join(flagClaims(), hugePageClaims(), numberClaims(), protectionClaims(), threadClaims(), executionClaims(), useClaims())
+	}.Join(flagClaims(), hugePageClaims(), numberClaims(), protectionClaims(), threadClaims(), executionClaims(), useClaims(), residentClaims())
 }
 
 // equal expects a value as text.

@@ -1,8 +1,10 @@
 package protection
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/recorded"
@@ -50,6 +52,47 @@ func TestReadsAreNotComparedWhereTheCPUWavers(t *testing.T) {
 	for answer, want := range map[string]verdict.Status{"165": verdict.Pass, "fault": verdict.Pass, "0": verdict.Fail} {
 		if o := recorded.One(t, Suite(), "PR-101", f, recorded.Change(t, tr, "write.stack.mprotect", value("read", answer))); o.Status != want {
 			t.Errorf("a stack gives %s: %s: %s", answer, o.Status, o.Reason)
+		}
+	}
+}
+
+// TestSELinuxMayRefuseExecutableMemory fails if a kernel is blamed because SELinux refuses
+// plain memory with PROT_EXEC, or if it may refuse that to stacks alone.
+func TestSELinuxMayRefuseExecutableMemory(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	tr = recorded.With(tr, stacks(tr)...)
+	refuse := func(tr wire.Transcript, steps ...string) wire.Transcript {
+		for _, step := range steps {
+			tr = recorded.Change(t, tr, step, recorded.Errno(13, "EACCES"))
+		}
+		return tr
+	}
+	plain := refuse(tr, "execute.mmap", "execute.mprotect")
+	alike := refuse(plain, "execute.stack.mmap", "execute.stack.mprotect")
+	f.LSMs, f.Label = []string{"capability", "selinux"}, "system_u:system_r:init_t:s0"
+	permissive := f
+	permissive.Permissive = true
+	for name, tc := range map[string]struct {
+		id   string
+		f    facts.Facts
+		tr   wire.Transcript
+		want verdict.Status
+	}{
+		"nothing to look at":   {"PR-005", f, alike, verdict.Unsupported},
+		"keys":                 {"PR-102", f, alike, verdict.Unsupported},
+		"alike":                {"PR-106", f, alike, verdict.Pass},
+		"stacks are granted":   {"PR-106", f, plain, verdict.Fail},
+		"stacks are refused":   {"PR-106", f, refuse(tr, "execute.stack.mmap"), verdict.Fail},
+		"another error":        {"PR-106", f, recorded.Change(t, alike, "execute.stack.mmap", recorded.Errno(1, "EPERM")), verdict.Fail},
+		"nobody refuses":       {"PR-005", permissive, alike, verdict.Fail},
+		"nobody refuses alike": {"PR-106", permissive, alike, verdict.Fail},
+	} {
+		o := recorded.One(t, Suite(), tc.id, tc.f, tc.tr)
+		if o.Status != tc.want {
+			t.Errorf("%s, %s: %s, want %s: %s", tc.id, name, o.Status, tc.want, o.Reason)
+		}
+		if said := "the probes run under SELinux (enforcing) as " + f.Label; tc.want == verdict.Unsupported && !strings.Contains(o.Reason, said) {
+			t.Errorf("%s: %q does not say that %s", tc.id, o.Reason, said)
 		}
 	}
 }

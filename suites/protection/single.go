@@ -73,15 +73,16 @@ func singleClaims() []claim.Claim {
 		},
 		{
 			ID: "PR-005", Level: verdict.Must,
-			English: "PROT_EXEC alone, by mmap and by mprotect, gives memory that cannot be written and keeps its content, and maps shows it as asked.",
-			Chinese: "单独的 PROT_EXEC（经 mmap 或 mprotect）给出不可写且保留内容的内存，maps 按所请求的显示。",
-			Source:  "mprotect(2), NOTES: an implementation can allow write access only if PROT_WRITE has been set (POSIX.1); proc_pid_maps(5): the permissions of a mapping; mmap(2): PROT_EXEC, pages may be executed",
+			English:  "PROT_EXEC alone, by mmap and by mprotect, gives memory that cannot be written and keeps its content, and maps shows it as asked.",
+			Chinese:  "单独的 PROT_EXEC（经 mmap 或 mprotect）给出不可写且保留内容的内存，maps 按所请求的显示。",
+			Source:   "mprotect(2), NOTES: an implementation can allow write access only if PROT_WRITE has been set (POSIX.1); proc_pid_maps(5): the permissions of a mapping; mmap(2): PROT_EXEC, pages may be executed",
+			Features: []claim.Feature{feature.ExecutableMapping()},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, f facts.Facts) {
 				t.Ended("execute")
 				equal(g, t.Step("execute.mprotect"), "filled", ok)
 				for _, page := range executable() {
 					o := t.Step(page.step)
-					if page.step == "execute.mprotect" && gainRefused(t, f) {
+					if page.step == "execute.mprotect" && absent(t, f, feature.GainExecution()) {
 						continue // a policy; PR-106 asks whether it is the same with MAP_STACK
 					}
 					expect.OK(g, o)
@@ -99,12 +100,15 @@ func singleClaims() []claim.Claim {
 			Unsupported: harmed,
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, _ abi.Table, f facts.Facts) {
 				t.Ended("execute")
-				for _, page := range []page{{"mmap", "0"}, {"mprotect", stored}} {
-					if page.step == "mprotect" && gainRefused(t, f) {
-						g.Expect(t.Step("execute.stack.mprotect").Failure()).To(gomega.Equal(t.Step("execute.mprotect").Failure()), "mprotect to PROT_EXEC with MAP_STACK, against without")
+				for _, way := range []struct {
+					page
+					right claim.Feature
+				}{{page{"mmap", "0"}, feature.ExecutableMapping()}, {page{"mprotect", stored}, feature.GainExecution()}} {
+					if absent(t, f, way.right) {
+						g.Expect(t.Step("execute.stack."+way.step).Failure()).To(gomega.Equal(t.Step("execute."+way.step).Failure()), "%s of PROT_EXEC with MAP_STACK, against without", way.step)
 						continue
 					}
-					readsAlike(g, t, "execute", page)
+					readsAlike(g, t, "execute", way.page)
 				}
 			}),
 		},
@@ -159,6 +163,7 @@ func singleClaims() []claim.Claim {
 				}
 				return "whether such memory can be read depends on more than the architecture, see PR-102 and PR-106"
 			},
+			Features: []claim.Feature{feature.ExecutableMapping()},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				t.Ended("execute")
 				o, want := t.Step("execute.mmap"), fault
@@ -183,10 +188,10 @@ func byPageTable(a abi.Table) string {
 // rixi reports whether the CPU is a MIPS one that can keep a page from being read.
 func rixi(t claim.Transcript) bool { return t.Step("processor").Value("rixi") == "true" }
 
-// gainRefused reports whether a policy refuses to make plain memory executable.
-func gainRefused(t claim.Transcript, f facts.Facts) bool {
+// absent reports whether a policy takes a right from plain memory.
+func absent(t claim.Transcript, f facts.Facts, right claim.Feature) bool {
 	shown := claim.Shows(f, map[string]wire.Transcript{probe: t.Transcript})
-	return feature.GainExecution().Seen(shown).State == claim.Absent
+	return right.Seen(shown).State == claim.Absent
 }
 
 // readsAlike expects that a page reads as its content or faults, and that one with

@@ -13,6 +13,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
+	"github.com/mapstack/conformance/suites/internal/feature"
 )
 
 // probe is the probe that every claim here reads.
@@ -41,6 +42,7 @@ func claims() []claim.Claim {
 			Chinese:     "由系统服务管理器启动的 Go 程序，在系统所设的限制下能创建 1000 个线程。",
 			Source:      "systemd-system.conf(5): DefaultTasksMax, DefaultLimitNPROC and others; the settings are listed in the report, with file and line",
 			Unsupported: unset,
+			Features:    []claim.Feature{feature.LimitedGroup("service")},
 			Check:       func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) { thousand(g, t, "service") },
 		},
 		{
@@ -49,6 +51,7 @@ func claims() []claim.Claim {
 			Chinese:     "普通用户登录后运行的 Go 程序，在系统所设的限制下能创建 1000 个线程。",
 			Source:      "limits.conf(5) and user@.service(5), user-.slice: TasksMax; the settings are listed in the report, with file and line",
 			Unsupported: unset,
+			Features:    []claim.Feature{feature.LimitedGroup("session")},
 			Check:       func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) { thousand(g, t, "session") },
 		},
 		{

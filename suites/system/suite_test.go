@@ -47,6 +47,19 @@ func TestNoPidsControllerIsNoError(t *testing.T) {
 	}
 }
 
+// TestAGroupThatNobodyMayMakeIsNoFault fails if a program passes, or fails, without the limit
+// that the system sets for it.
+func TestAGroupThatNobodyMayMakeIsNoFault(t *testing.T) {
+	shows := recorded.Shows
+	f, tr := recorded.Kernel(t, usual, probe)
+	tr = recorded.Answered(t, tr, shows("service.limits", "ungrouped", "mkdir /sys/fs/cgroup/oslimits-service: permission denied"), shows("service.events", "pids", "absent"))
+	for id, want := range map[string]verdict.Status{"OS-001": verdict.Unsupported, "OS-002": verdict.Pass} {
+		if o := recorded.One(t, Suite(), id, f, tr); o.Status != want {
+			t.Errorf("%s: %+v", id, o)
+		}
+	}
+}
+
 func TestMissingEvidenceIsNeverTheKernelsFault(t *testing.T) {
 	recorded.SilenceIsNoFault(t, Suite(), usual, probe)
 }

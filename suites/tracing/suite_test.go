@@ -142,6 +142,19 @@ func TestWhatASystemLacksIsNoFault(t *testing.T) {
 	}
 }
 
+// TestAConfinedProgramMayNotMount fails if a kernel is blamed because a security module
+// refuses tracefs to the probes, or if it may refuse that for no reason that is seen.
+func TestAConfinedProgramMayNotMount(t *testing.T) {
+	f, tr := recorded.Kernel(t, usual, probe)
+	tr = recorded.Change(t, tr, "tracefs.mount", recorded.Errno(13, "EACCES"))
+	for label, want := range map[string]verdict.Status{"engine (enforce)": verdict.Unsupported, "unconfined": verdict.Fail, "": verdict.Fail} {
+		f.LSMs, f.Label = []string{"capability", "apparmor"}, label
+		if o := recorded.One(t, Suite(), "SG-010", f, tr); o.Status != want {
+			t.Errorf("label %q: %+v", label, o)
+		}
+	}
+}
+
 // TestARefusedListenerIsSeen fails if a kernel that refuses a listener for no reason ends
 // in an error of ours, because nothing follows that step.
 func TestARefusedListenerIsSeen(t *testing.T) {

@@ -3,6 +3,8 @@
 package facts
 
 import (
+	"slices"
+
 	"github.com/mapstack/conformance/harness/matrix/release"
 )
 
@@ -46,6 +48,11 @@ type Facts struct {
 	// when the kernel does not show its configuration.
 	Config map[string]string
 	LSMs   []string // active security modules, nil when unknown
+	// Label is the security label of the probes: a context of SELinux, or a profile of
+	// AppArmor. Empty if no active module labels processes.
+	Label string
+	// Permissive reports that SELinux logs what its policy forbids, and refuses nothing.
+	Permissive bool
 	// Sysconf has the values of sysconf(3) by name, such as "SC_PAGESIZE"; -1 is no
 	// limit. It is nil when the sysconf probe did not run.
 	Sysconf map[string]int64
@@ -60,6 +67,26 @@ func (f Facts) Capable(number uint) (has, known bool) {
 		return false, false
 	}
 	return *f.Capabilities>>number&1 == 1, true
+}
+
+// Confined reports whether a security module may refuse the probes what root may do.
+func (f Facts) Confined() bool { return f.Label != "" && f.Label != "unconfined" && !f.Permissive }
+
+// Confinement names the security module that labels the probes, and their label; "" if no
+// module does.
+func (f Facts) Confinement() string {
+	by := "a security module"
+	switch {
+	case f.Label == "":
+		return ""
+	case slices.Contains(f.LSMs, "selinux") && f.Permissive:
+		by = "SELinux (permissive)"
+	case slices.Contains(f.LSMs, "selinux"):
+		by = "SELinux (enforcing)"
+	case slices.Contains(f.LSMs, "apparmor"):
+		by = "AppArmor"
+	}
+	return by + " as " + f.Label
 }
 
 // Unlimited is RLIM_INFINITY of prlimit64(2).

@@ -68,6 +68,25 @@ func TestFactsWithoutSysconf(t *testing.T) {
 	}
 }
 
+func TestConfinementNamesTheModuleAndTheLabel(t *testing.T) {
+	for name, c := range map[string]struct{ lsm, label, enforce, want string }{
+		"SELinux":            {"capability,selinux", "u:r:t:s0", "1", "SELinux (enforcing) as u:r:t:s0"},
+		"permissive SELinux": {"capability,selinux", "u:r:t:s0", "0", "SELinux (permissive) as u:r:t:s0"},
+		"AppArmor":           {"lockdown,apparmor", "unconfined", "", "AppArmor as unconfined"},
+		"a module unknown":   {"capability,kysec", "strict", "", "a security module as strict"},
+		"none":               {"capability,yama", "", "", ""},
+	} {
+		tr := recorded(t, "facts")
+		for _, change := range []func(*wire.Transcript){set("kernel", "lsm", c.lsm), set("process", "label", c.label), set("kernel", "selinux.enforce", c.enforce)} {
+			change(&tr)
+		}
+		f, err := Parse(tr, nil)
+		if got := f.Confinement(); err != nil || got != c.want {
+			t.Errorf("%s: %q, want %q, %v", name, got, c.want, err)
+		}
+	}
+}
+
 // set returns a change of one value of a transcript; "" removes it.
 func set(step, key, value string) func(*wire.Transcript) {
 	return func(t *wire.Transcript) {

@@ -48,6 +48,8 @@ func Parse(t wire.Transcript, sysconf *wire.Transcript) (Facts, error) {
 		Controllers:  p.controllers(),
 		Limits:       p.limits(),
 		Sysctls:      p.texts("sysctl"),
+		Label:        p.texts("process")["label"],
+		Permissive:   p.texts("kernel")["selinux.enforce"] == "0",
 		Config:       p.texts("config"),
 	}
 	if f.Arch != "" {

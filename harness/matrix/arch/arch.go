@@ -46,9 +46,18 @@ type Machine struct {
 	// BootOnly says why a saved guest cannot continue, if nothing here can repair that;
 	// empty if it can continue.
 	BootOnly string
+	// FiveLevels is about page tables of amd64 with five levels (LA57). The CPU is QEMU's
+	// own, since the host's may have four. The kernel is loaded in its bzImage, because only
+	// the code there switches to five (arch/x86/boot/compressed). The guest must show
+	// FiveLevelBits.
+	FiveLevels bool
 	// Params are kernel parameters that this machine needs besides the common ones.
 	Params []Param
 }
+
+// FiveLevelBits is log2 of the end of the user's address space with five levels of page
+// tables (Documentation/arch/x86/x86_64/mm.rst). The other half is the kernel's.
+const FiveLevelBits = 56
 
 // Register is a device register, by its physical addresses. Many registers are written at
 // one address and read at another.

@@ -16,13 +16,9 @@ func All() []Record {
 			ELF:     elf.EM_X86_64, Slowness: 1,
 			Machines: map[string]Machine{
 				// q35 rather than microvm: microvm cannot power off.
-				"": {Name: "q35", CPU: "max", Console: "ttyS0", MaxCPUs: 64,
-					// A kernel that is told of fast strings clears a page with 4,096 steps of one
-					// instruction instead of 512, and each step is a store of its own here
-					// (measured: 7% of newosproc).
-					Costly: "erms=off,fsrm=off",
-					Params: []Param{{"no_timer_check",
-						"under TCG on a busy host the boot-time test of the timer interrupt fails by chance, and the kernel panics (seen on 6.12); KVM guests skip it by themselves"}}},
+				"": {Name: "q35", CPU: "max", Costly: fastStrings, Console: "ttyS0", MaxCPUs: 64, Params: []Param{untestedTimer}},
+				"la57": {Name: "q35", CPU: "max,la57=on", Costly: fastStrings, Console: "ttyS0", MaxCPUs: 64, FiveLevels: true,
+					Params: []Param{untestedTimer}},
 			},
 		},
 		{
@@ -143,3 +139,12 @@ func liointc(base uint64) []Register {
 	}
 	return append(registers, Register{base + 0x24, base + 0x28, 4})
 }
+
+// untestedTimer is a parameter of every amd64 machine.
+var untestedTimer = Param{"no_timer_check",
+	"under TCG on a busy host the boot-time test of the timer interrupt fails by chance, and the kernel panics (seen on 6.12); KVM guests skip it by themselves"}
+
+// fastStrings are properties of amd64's CPUs. A kernel that is told of fast strings clears a
+// page with 4,096 steps of one instruction instead of 512, and TCG makes a store of its own
+// of each step (measured: 7% of newosproc).
+const fastStrings = "erms=off,fsrm=off"

@@ -143,9 +143,7 @@ func (f FullBoot) boot(ctx context.Context, bench *workbench.Bench, system *targ
 	if err != nil {
 		return matrix.Cell{}, err
 	}
-	cell, err := measure(ctx, system, system.Arch, matrix.FullBoot)
-	cell.OS = asItRuns(said)
-	return cell, err
+	return measure(ctx, system, system.Arch, matrix.FullBoot, asItRuns(said))
 }
 
 // password reads the password of the login.

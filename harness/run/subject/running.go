@@ -104,7 +104,7 @@ func (r Running) load(ctx context.Context, bench *workbench.Bench, o target.Opti
 	if err := system.Load(ctx, rec, programs); err != nil {
 		return Bound{}, err
 	}
-	cell, err := measure(ctx, system, rec, o.Host)
+	cell, err := measure(ctx, system, rec, o.Host, "as it runs")
 	if err != nil {
 		return Bound{}, err
 	}

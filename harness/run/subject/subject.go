@@ -98,9 +98,10 @@ func (s Set) Release() error {
 	return errors.Join(errs...)
 }
 
-// measure asks a system what it is and makes a cell of it.
-func measure(ctx context.Context, system run.System, rec arch.Record, host matrix.Host) (matrix.Cell, error) {
-	c := matrix.Cell{Name: string(host) + "-" + rec.GOARCH, Arch: rec.GOARCH, OS: "as it runs", Host: host}
+// measure asks a system what it is and makes a cell of it. described begins what the cell
+// says of the operating system.
+func measure(ctx context.Context, system run.System, rec arch.Record, host matrix.Host, described string) (matrix.Cell, error) {
+	c := matrix.Cell{Name: string(host) + "-" + rec.GOARCH, Arch: rec.GOARCH, OS: described, Host: host}
 	agent, _, err := system.Start(ctx, io.Discard)
 	if err != nil {
 		if _, spoke := system.Early(ctx); spoke {
@@ -118,5 +119,8 @@ func measure(ctx context.Context, system run.System, rec arch.Record, host matri
 	}
 	c.PageSize, c.CPUs, c.Memory = f.PageSize, f.CPUs, int(f.MemTotal>>20)
 	c.Kernel.Series = fmt.Sprintf("%d.%d", f.Release.Major, f.Release.Minor)
+	if confined := f.Confinement(); confined != "" {
+		c.OS += "; probes run under " + confined
+	}
 	return c, nil
 }

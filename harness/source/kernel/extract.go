@@ -70,8 +70,9 @@ type want struct {
 }
 
 // extract stores the plain image, the configuration and their description in dir.
-// configDeb is "" if imageDeb holds the configuration too.
-func extract(ctx context.Context, pin Pin, imageDeb, configDeb, dir string, rec arch.Record) error {
+// configDeb is "" if imageDeb holds the configuration too. With bzImage the image stays as
+// the package has it, for machines that need the code around the kernel.
+func extract(ctx context.Context, pin Pin, imageDeb, configDeb, dir string, rec arch.Record, bzImage bool) error {
 	image := want{imagePaths(pin.Release), maxPlain}
 	config := want{configPaths(pin.Release), maxConfig}
 	var wrapped, conf []byte
@@ -101,6 +102,12 @@ func extract(ctx context.Context, pin Pin, imageDeb, configDeb, dir string, rec 
 	}
 	if r := bannerRelease(plain.Banner); r != "" && r != pin.Release {
 		return fmt.Errorf("package %s %s is named after release %s, but its kernel says it is %s", pin.Image.Package, pin.Image.Version, pin.Release, r)
+	}
+	if bzImage {
+		if len(plain.Layers) == 0 || plain.Layers[0] != bzImageLayer {
+			return fmt.Errorf("package %s %s holds no bzImage, which the machine needs", pin.Image.Package, pin.Image.Version)
+		}
+		plain.Data, plain.Format, plain.Layers = wrapped, BzImage, nil
 	}
 	return store(dir, plain, conf, pin.Release)
 }

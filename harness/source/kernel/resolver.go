@@ -82,9 +82,17 @@ func (r *Resolver) Image(ctx context.Context, cell matrix.Cell) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
+	machine, err := rec.Machine(cell.Machine)
+	if err != nil {
+		return Image{}, err
+	}
 	return r.obtain(ctx, cell, func(ctx context.Context, pin Pin, warning string, from fetcher) (Image, error) {
-		dir, err := r.cache.Dir(ctx, cacheKind, pin.cacheKey(rec), func(ctx context.Context, dir string) error {
-			return r.build(ctx, pin, rec, from, dir)
+		key := pin.cacheKey(rec)
+		if machine.FiveLevels {
+			key = sum([]byte(key + string(BzImage)))
+		}
+		dir, err := r.cache.Dir(ctx, cacheKind, key, func(ctx context.Context, dir string) error {
+			return r.build(ctx, pin, rec, machine.FiveLevels, from, dir)
 		})
 		if err != nil {
 			return Image{}, fmt.Errorf("kernel of cell %s, package %s %s: %w", cell.Name, pin.Image.Package, pin.Image.Version, err)
@@ -163,8 +171,8 @@ func (r *Resolver) warn(key, cell, warning string) {
 	}
 }
 
-// build fetches a pin's packages and extracts the kernel into dir.
-func (r *Resolver) build(ctx context.Context, pin Pin, rec arch.Record, from fetcher, dir string) error {
+// build fetches a pin's packages and extracts the kernel into dir, in its bzImage if asked to.
+func (r *Resolver) build(ctx context.Context, pin Pin, rec arch.Record, bzImage bool, from fetcher, dir string) error {
 	image, err := r.fetch(ctx, pin, pin.Image, from)
 	if err != nil {
 		return err
@@ -183,7 +191,7 @@ func (r *Resolver) build(ctx context.Context, pin Pin, rec arch.Record, from fet
 	}
 	what := pin.Image.Package + " " + pin.Image.Version
 	r.sink(progress.Event{Stage: progress.Unpack, What: what})
-	err = extract(ctx, pin, image, config, dir, rec)
+	err = extract(ctx, pin, image, config, dir, rec, bzImage)
 	r.sink(progress.Event{Stage: progress.Unpack, What: what, End: true, Err: err})
 	return err
 }

@@ -205,6 +205,31 @@ func TestAMetapackageLeadsToABootableImage(t *testing.T) {
 	}
 }
 
+// TestOnlyItsBzImageSwitchesToFiveLevels fails if a machine with five levels of page tables
+// gets the plain kernel, or if a cell without them gets the image of one that has them.
+func TestOnlyItsBzImageSwitchesToFiveLevels(t *testing.T) {
+	s := newShelf(t)
+	bookworm(t, s)
+	r := NewResolver(s, openCache(t), Lock{}, false, progress.Discard)
+	vmlinux := tinyELF(t, elf.EM_X86_64, binary.LittleEndian)
+	for _, c := range []struct {
+		machine string
+		format  Format
+		want    []byte
+	}{{"la57", BzImage, tinyBzImage(squeeze(t, decompress.Gzip, vmlinux))}, {"", ELF, vmlinux}} {
+		cell := cellOf("bookworm", "amd64", "linux-image-amd64", "6.1")
+		cell.Machine = c.machine
+		i, err := r.Image(t.Context(), cell)
+		if err != nil {
+			t.Fatalf("machine %q: %v", c.machine, err)
+		}
+		got, err := os.ReadFile(i.Path)
+		if err != nil || !bytes.Equal(got, c.want) || i.Format != c.format || i.Release != "6.1.0-50-test" {
+			t.Errorf("machine %q: %d bytes of %s, release %s, %v", c.machine, len(got), i.Format, i.Release, err)
+		}
+	}
+}
+
 func TestAKernelOfSeveralCellsIsFetchedOnce(t *testing.T) {
 	s := newShelf(t)
 	bookworm(t, s)

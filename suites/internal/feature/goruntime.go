@@ -53,7 +53,7 @@ func Grouped(controller string) claim.Feature {
 		if !told {
 			return offered(s)
 		}
-		if why := o.Values["absent"]; why != "" {
+		if why := Untried(o); why != "" {
 			return absent(newosproc, o, why)
 		}
 		return claim.Sight{State: claim.Present}
@@ -121,4 +121,22 @@ func unseen(probe, step string) claim.Sight {
 
 func absent(probe string, o wire.Observation, why string) claim.Sight {
 	return claim.Sight{State: claim.Absent, How: fmt.Sprintf("%s (step %q of probe %s)", why, o.Step, probe)}
+}
+
+// GoNames is a Go runtime that can name its memory.
+func GoNames() claim.Feature {
+	const first = 25
+	return claim.Feature{
+		Name: "Go runtime that names its memory", Chinese: "会为内存命名的 Go 运行时",
+		Seen: func(s claim.Shown) claim.Sight {
+			var major, minor int
+			if _, err := fmt.Sscanf(s.Facts.Go, "go%d.%d", &major, &minor); err != nil {
+				return claim.Sight{State: claim.CouldNotTell, How: fmt.Sprintf("the version of the toolchain is %q", s.Facts.Go)}
+			}
+			if major == 1 && minor < first {
+				return claim.Sight{State: claim.Absent, How: fmt.Sprintf("the probes were built with %s, and Go names memory from 1.%d on", s.Facts.Go, first)}
+			}
+			return claim.Sight{State: claim.Present}
+		},
+	}
 }

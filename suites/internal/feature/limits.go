@@ -22,7 +22,7 @@ func PidsGroups() claim.Feature {
 			return byVersion2(s)
 		}
 		if o.Values["version"] != "absent" {
-			return claim.Sight{State: claim.Present}
+			return ungrouped(s, "pids", claim.Sight{State: claim.Present})
 		}
 		how := "neither version 2 nor version 1 of control groups has it"
 		if mount := s.Errno(limits, "v1.mount", "ENOENT", "ENODEV", "EINVAL"); mount.State == claim.Absent {
@@ -49,7 +49,7 @@ func of2(controller string) claim.Feature {
 		case !ok:
 			return byFacts(s)
 		case version == "2":
-			return claim.Sight{State: claim.Present}
+			return ungrouped(s, controller, claim.Sight{State: claim.Present})
 		case version == "1":
 			return claim.Sight{State: claim.Absent, How: "it is in a hierarchy of version 1, " + o.Values["root"]}
 		}
@@ -64,7 +64,10 @@ func PidsGroupsOf1() claim.Feature {
 	return claim.Feature{
 		Name: "pids controller of control groups, version 1", Chinese: "控制组 v1 的 pids 控制器", Probe: limits,
 		Seen: func(s claim.Shown) claim.Sight {
-			return s.Errno(limits, "v1.mount", "ENOENT", "ENODEV", "EINVAL", "EBUSY", "EPERM")
+			if sight := s.Errno(limits, "v1.mount", "ENOENT", "ENODEV", "EINVAL", "EBUSY", "EPERM"); sight.State != claim.Present {
+				return sight
+			}
+			return guarded(s, s.Errno(limits, "v1.mount", "EACCES"))
 		},
 	}
 }

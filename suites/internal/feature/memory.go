@@ -29,7 +29,11 @@ func Policy(f facts.Facts) string {
 		return "the security modules cannot be listed"
 	}
 	for _, module := range f.LSMs {
-		if !slices.Contains(indifferent, module) {
+		switch {
+		case slices.Contains(indifferent, module) || module == "selinux" && f.Permissive:
+		case module == "selinux" && f.Label != "":
+			return "the probes run under " + f.Confinement()
+		default:
 			return "the security module " + module + " is active"
 		}
 	}
@@ -50,6 +54,14 @@ func WriteExecute(probe, step string) claim.Feature {
 			return byPolicy(s, sight)
 		},
 	}
+}
+
+// ExecutableMapping is the right to map plain memory that is executable and nothing else.
+// SELinux refuses it to a domain without execmem.
+func ExecutableMapping() claim.Feature {
+	f := WriteExecute("protection", "execute.mmap")
+	f.Name, f.Chinese = "right to map executable memory", "映射可执行内存的权利"
+	return f
 }
 
 // byPolicy completes what was seen of plain memory that was refused.
@@ -203,6 +215,9 @@ func StrictPtrace() claim.Feature {
 	f.Seen = func(s claim.Shown) claim.Sight {
 		if scope, known := s.Facts.Sysctl(name); known && strings.TrimSpace(scope) == "3" {
 			return claim.Sight{State: claim.Absent, How: name + " is 3, which cannot be undone"}
+		}
+		if o, _ := s.Step("protection", "yama set"); denied(o.Unknown["scope"]) {
+			return claim.Sight{State: claim.Absent, How: o.Unknown["scope"]}
 		}
 		return seen(s)
 	}

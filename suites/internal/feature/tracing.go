@@ -92,7 +92,8 @@ func SetSyscallInfo() claim.Feature {
 }
 
 // Tracefs is the file system tracefs. A kernel without tracepoints does not know its
-// name, and mount answers ENODEV. Root of a user namespace may not mount it: EPERM.
+// name, and mount answers ENODEV. Root of a user namespace may not mount it: EPERM. Nor may
+// a program that a security module confines.
 func Tracefs() claim.Feature {
 	return claim.Feature{
 		Name: "mountable file system tracefs", Chinese: "可挂载的文件系统 tracefs", Probe: tracing,
@@ -104,7 +105,10 @@ func Tracefs() claim.Feature {
 			o, _ := s.Step(tracing, step)
 			inside := o.Values["namespace"]
 			if inside == "" || inside == first {
-				return s.Errno(tracing, step, "ENODEV")
+				if sight := s.Errno(tracing, step, "ENODEV"); sight.State != claim.Present {
+					return sight
+				}
+				return guarded(s, s.Errno(tracing, step, "EACCES", "EPERM"))
 			}
 			sight := s.Errno(tracing, step, "ENODEV", "EPERM")
 			if sight.State == claim.Absent && o.Error == "EPERM" {
