@@ -48,8 +48,7 @@ type place interface {
 	snapshot() string
 }
 
-// Guests is the Where of QEMU guests. Each probe has a guest of its own, restored from a
-// snapshot or booted.
+// Guests is the Where of QEMU guests, which are restored from a snapshot or booted.
 type Guests struct {
 	// Kernel returns the kernel to boot.
 	Kernel func(ctx context.Context) (kernel.Image, error)

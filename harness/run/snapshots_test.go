@@ -132,6 +132,27 @@ func TestProbesThatLeaveNothingBehindShareAGuest(t *testing.T) {
 	}
 }
 
+// TestProbesOfLimitsShareAGuestInTheirOrder fails if they run where other probes do, or if
+// newosproc meets what threadlimits left.
+func TestProbesOfLimitsShareAGuestInTheirOrder(t *testing.T) {
+	for _, c := range []struct {
+		isolate            bool
+		first, last, other string // guests of newosproc, threadlimits and sysconf
+	}{
+		{false, evidence.Restored, evidence.Shared, evidence.Restored},
+		{true, evidence.Restored, evidence.Restored, evidence.Restored},
+	} {
+		e, _ := scripted(t, "behaves")
+		e.Isolate = c.isolate
+		got := observeThese(t, e, "threadlimits", "sysconf", "newosproc")
+		for probe, want := range map[string]string{"newosproc": c.first, "threadlimits": c.last, "sysconf": c.other} {
+			if r := got.Runs[probe]; r.Guest != want || r.Failure != nil {
+				t.Errorf("isolate %v: probe %s: %+v, want %s", c.isolate, probe, r, want)
+			}
+		}
+	}
+}
+
 func TestASnapshotServesTheNextRunAndOnlyItsOwnGuest(t *testing.T) {
 	e, events := scripted(t, "behaves")
 	first := observeAll(t, e)

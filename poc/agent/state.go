@@ -177,18 +177,17 @@ func textOr(text string, err error) string {
 	return text
 }
 
-// tree calls visit for a folder and everything below it, and says what is a folder too.
-// What cannot be read is left out.
+// tree calls visit for a folder and everything below it. What cannot be read is left out.
 func tree(root string, visit func(path string, folder bool)) {
 	f, err := os.Open(root)
 	if err != nil {
 		return
 	}
-	// The kernel tells the kind of an entry, so that none need be asked for.
+	// The kernel tells with the name which entry is a folder.
 	entries, err := f.ReadDir(-1)
 	f.Close()
 	if err != nil && entries == nil {
-		return // no folder
+		return // it is no folder
 	}
 	visit(root, true)
 	for _, e := range entries {

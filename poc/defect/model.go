@@ -13,6 +13,9 @@ type Model struct {
 	Calls []string
 	// Stacks is set if the rule uses Program.OnStack.
 	Stacks bool
+	// Marked is set if the rule changes only calls of mmap with MAP_STACK. A program need
+	// not stop at others then.
+	Marked bool
 	// Act is the rule. It sees the Go runtime's own calls of mmap only with
 	// MAP_STACK, and none of clone and sigaltstack. A program that cannot run
 	// observes nothing.

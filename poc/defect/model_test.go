@@ -204,6 +204,29 @@ func TestPlainMappingsPassEveryDefectOfStacks(t *testing.T) {
 	}
 }
 
+// TestMarkedModelsAreAboutMappingsWithTheFlag fails if a program would not stop where its
+// model changes something.
+func TestMarkedModelsAreAboutMappingsWithTheFlag(t *testing.T) {
+	for _, k := range abi.All() {
+		for _, m := range Models() {
+			if !m.Marked {
+				continue
+			}
+			if len(m.Calls) != 1 || m.Calls[0] != "mmap" || m.Stacks {
+				t.Fatalf("%s is about %q", m.Name, m.Calls)
+			}
+			for _, flags := range []uint64{0, k.Map.Anonymous, k.Map.NoReserve, k.Map.Fixed} {
+				c := request(k, flags)
+				before := c.Args
+				m.Act(c)
+				if c.Args != before || c.Answered() {
+					t.Errorf("%s: %s changes a mapping with flags %#x", k.GOARCH, m.Name, flags)
+				}
+			}
+		}
+	}
+}
+
 // TestRefusalsCarryTheArchitecturesErrno fails if a MIPS kernel refuses with the
 // generic number, which would be another defect.
 func TestRefusalsCarryTheArchitecturesErrno(t *testing.T) {

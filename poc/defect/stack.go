@@ -24,25 +24,25 @@ func adding(flag func(m abi.Map) uint64) func(c *Call) {
 func stacks() []Model {
 	return []Model{
 		{
-			Name: "stack-eperm", Calls: mmap,
+			Name: "stack-eperm", Calls: mmap, Marked: true,
 			English: "mmap refuses MAP_STACK with EPERM.",
 			Chinese: "mmap 以 EPERM 拒绝 MAP_STACK。",
 			Act:     onStacks(func(c *Call) { c.refuse("EPERM") }),
 		},
 		{
-			Name: "stack-einval", Calls: mmap,
+			Name: "stack-einval", Calls: mmap, Marked: true,
 			English: "mmap refuses MAP_STACK with EINVAL.",
 			Chinese: "mmap 以 EINVAL 拒绝 MAP_STACK。",
 			Act:     onStacks(func(c *Call) { c.refuse("EINVAL") }),
 		},
 		{
-			Name: "stack-eopnotsupp", Calls: mmap,
+			Name: "stack-eopnotsupp", Calls: mmap, Marked: true,
 			English: "mmap refuses MAP_STACK with EOPNOTSUPP.",
 			Chinese: "mmap 以 EOPNOTSUPP 拒绝 MAP_STACK。",
 			Act:     onStacks(func(c *Call) { c.refuse("EOPNOTSUPP") }),
 		},
 		{
-			Name: "stack-enomem", Calls: mmap,
+			Name: "stack-enomem", Calls: mmap, Marked: true,
 			English: "mmap refuses MAP_STACK with ENOMEM although there is memory.",
 			Chinese: "内存充足时 mmap 仍以 ENOMEM 拒绝 MAP_STACK。",
 			Act:     onStacks(func(c *Call) { c.refuse("ENOMEM") }),
@@ -58,7 +58,7 @@ func stacks() []Model {
 			}),
 		},
 		{
-			Name: "stack-read-only", Calls: mmap,
+			Name: "stack-read-only", Calls: mmap, Marked: true,
 			English: "mmap silently takes PROT_WRITE away from a mapping with MAP_STACK.",
 			Chinese: "mmap 悄悄去掉带 MAP_STACK 的映射的 PROT_WRITE。",
 			Act:     onStacks(func(c *Call) { c.Args[prot] &^= c.Kernel.Prot.Write }),

@@ -46,15 +46,29 @@ func callNumbers(k abi.Table, models ...defect.Model) (map[uint64]string, error)
 	return numbers, nil
 }
 
-// install puts the filter on this thread, the programs that it executes and its
-// children. The filter stops the given calls for the tracer and lets all others
-// pass.
-func install(k *sys.Kernel, numbers map[uint64]string) error {
-	var stopped []uint64
-	for number := range numbers {
-		stopped = append(stopped, number)
+// filters returns the filters that stop the given calls for the tracer and let all others
+// pass. If all models are about mmap with MAP_STACK alone, other calls of mmap pass too: a
+// Go program makes dozens when it starts.
+func filters(k abi.Table, numbers map[uint64]string, models ...defect.Model) [][]trace.Instruction {
+	marked := !k.MmapByPointer // a filter sees the arguments in registers
+	for _, model := range models {
+		marked = marked && model.Marked
 	}
-	filter := trace.Filter(trace.Stop, stopped...)
+	var stopped []uint64
+	for number, name := range numbers {
+		if name != "mmap" || !marked {
+			stopped = append(stopped, number)
+		}
+	}
+	all := [][]trace.Instruction{trace.Filter(trace.Stop, stopped...)}
+	if marked {
+		all = append(all, trace.FilterFlag(trace.Stop, k.Syscall.Mmap, mmapFlags, uint32(k.Map.Stack)))
+	}
+	return all
+}
+
+// install puts a filter on this thread, the programs that it executes and its children.
+func install(k *sys.Kernel, filter []trace.Instruction) error {
 	_, errno := trace.Install(k, 0, filter)
 	if errno == syscall.EACCES { // root without CAP_SYS_ADMIN, to whom no_new_privs is no loss
 		const noNewPrivs = 38 // PR_SET_NO_NEW_PRIVS

@@ -42,6 +42,31 @@ func TestCallsOfModelsAreKnown(t *testing.T) {
 	}
 }
 
+// TestPlainMappingsStopUnlessAllModelsAreAboutStacks fails if a model would not see calls
+// that it changes.
+func TestPlainMappingsStopUnlessAllModelsAreAboutStacks(t *testing.T) {
+	marked, _ := defect.Lookup("stack-eperm")
+	other, _ := defect.Lookup("huge-length-einval")
+	for _, k := range abi.All() {
+		for _, c := range []struct {
+			models []defect.Model
+			pass   bool
+		}{{[]defect.Model{marked}, !k.MmapByPointer}, {[]defect.Model{other}, false}, {[]defect.Model{marked, other}, false}} {
+			numbers, err := callNumbers(k, c.models...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first, stops := filters(k, numbers, c.models...)[0], false
+			for _, i := range first {
+				stops = stops || i.Code == trace.JumpEqual && i.K == uint32(k.Syscall.Mmap)
+			}
+			if stops == c.pass {
+				t.Errorf("%s, %d models, the first is %s: plain mappings pass: %v", k.GOARCH, len(c.models), c.models[0].Name, !stops)
+			}
+		}
+	}
+}
+
 func TestRegistersAreKnownWhereGuestsRun(t *testing.T) {
 	for _, arch := range []string{"amd64", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"} {
 		k, _ := abi.Lookup(arch)

@@ -8,8 +8,8 @@
 // the first.
 //
 // A seccomp filter stops the calls of the model. ptrace then changes arguments at
-// that stop and results at the end of the call. The filter checks only the number
-// of a call, so it is the same on every architecture; arguments are checked here.
+// that stop and results at the end of the call. The filter checks the number of a call,
+// and for some models a flag; everything else is checked here.
 package inject
 
 import (
@@ -82,14 +82,16 @@ func run(args []string) error {
 	return nil
 }
 
-// become installs the filter and turns this process into the probe.
+// become installs the filters and turns this process into the probe.
 func become(kernel *sys.Kernel, models []defect.Model, path string, argv []string) error {
 	numbers, err := callNumbers(kernel.Table, models...)
 	if err != nil {
 		return err
 	}
-	if err := install(kernel, numbers); err != nil {
-		return err
+	for _, filter := range filters(kernel.Table, numbers, models...) {
+		if err := install(kernel, filter); err != nil {
+			return err
+		}
 	}
 	// A call that makes a process restarts when a signal is pending. Examining a
 	// call takes longer than the Go runtime waits before it preempts by a signal.
