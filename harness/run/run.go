@@ -22,7 +22,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/matrix/local"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/source/gnu"
+	"github.com/mapstack/conformance/harness/source/compiler"
 	"github.com/mapstack/conformance/harness/source/kernel"
 	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/poc/stage0"
@@ -154,7 +154,7 @@ func asFailure(ctx context.Context, err error) *failure.Failure {
 	var f *failure.Failure
 	var wrong *kernel.WrongArchError
 	var missing *local.MissingError
-	var tools *gnu.MissingError
+	var tools *compiler.MissingError
 	switch {
 	case err == nil:
 		return nil

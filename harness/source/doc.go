@@ -2,9 +2,9 @@
 //
 // Its rooms:
 //
+//	compiler    finds the compilers of kernels and of architectures without a Go port
 //	debian      from a suite and a package name to a verified file
 //	decompress  opens every compressed format that kernels and packages come in
-//	gnu         finds the GNU compilers for architectures without a Go port
 //	intake      finds the kernel in a file, a package, a repository or the image of a disk
 //	kernel      from a source of kernels to an image that QEMU boots
 //

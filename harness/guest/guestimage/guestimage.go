@@ -22,7 +22,7 @@ import (
 	"github.com/mapstack/conformance/harness/guest/toolchain"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/source/gnu"
+	"github.com/mapstack/conformance/harness/source/compiler"
 	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/poc/stage0"
 )
@@ -197,7 +197,7 @@ func first(goarch string) ([]byte, error) {
 
 // toolchain returns the compiler of an architecture's programs. The second result
 // finds the shared libraries that they load, and is nil for static programs.
-func (b *Builder) toolchain(ctx context.Context, rec arch.Record) (*toolchain.Go, *gnu.Tools, error) {
+func (b *Builder) toolchain(ctx context.Context, rec arch.Record) (*toolchain.Go, *compiler.Tools, error) {
 	switch {
 	case rec.Supplied:
 		goroot, err := b.Supplied(rec)
@@ -210,7 +210,7 @@ func (b *Builder) toolchain(ctx context.Context, rec arch.Record) (*toolchain.Go
 		tools, err := b.tools.Supplied(ctx, goroot)
 		return tools, nil, err
 	case rec.GNU != "":
-		found, err := gnu.Find(ctx, rec)
+		found, err := compiler.Find(ctx, rec)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -263,7 +263,7 @@ func disked(rec arch.Record) bool {
 	return false
 }
 
-func build(ctx context.Context, tools *toolchain.Go, libraries *gnu.Tools, rec arch.Record, first []byte, dir string) error {
+func build(ctx context.Context, tools *toolchain.Go, libraries *compiler.Tools, rec arch.Record, first []byte, dir string) error {
 	// bin is below dir, so that the cache removes what a killed run leaves.
 	bin := filepath.Join(dir, "bin")
 	if err := tools.Build(ctx, rec, bin, []string{guest}); err != nil {

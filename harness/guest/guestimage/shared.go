@@ -14,12 +14,12 @@ import (
 
 	"github.com/u-root/u-root/pkg/cpio"
 
-	"github.com/mapstack/conformance/harness/source/gnu"
+	"github.com/mapstack/conformance/harness/source/compiler"
 )
 
 // shared returns the libraries that the programs in bin load, and the folder that
 // holds them. It is the loader's folder; the loader is one of the files.
-func shared(ctx context.Context, tools gnu.Tools, bin string) ([]cpio.Record, error) {
+func shared(ctx context.Context, tools compiler.Tools, bin string) ([]cpio.Record, error) {
 	entries, err := os.ReadDir(bin)
 	if err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ import (
 	"syscall"
 
 	"github.com/mapstack/conformance/harness/matrix/arch"
-	"github.com/mapstack/conformance/harness/source/gnu"
+	"github.com/mapstack/conformance/harness/source/compiler"
 )
 
 // Go is a Go toolchain and the source tree from which it compiles guest programs.
@@ -27,7 +27,7 @@ type Go struct {
 	root    string // the module's folder
 	version string // what `go version` prints after "go version"
 	private string // GOROOT; "" means the go command in PATH
-	gnu     *gnu.Tools
+	gnu     *compiler.Tools
 	offline bool // the go command downloads nothing
 
 	hashing sync.Once
@@ -66,7 +66,7 @@ func (g *Go) Supplied(ctx context.Context, goroot string) (*Go, error) {
 }
 
 // GNU returns a toolchain that compiles the same sources with gccgo.
-func (g *Go) GNU(tools gnu.Tools) *Go {
+func (g *Go) GNU(tools compiler.Tools) *Go {
 	return &Go{root: g.root, version: g.version, gnu: &tools, offline: g.offline}
 }
 

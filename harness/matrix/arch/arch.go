@@ -60,6 +60,7 @@ type Record struct {
 	GOENV   []string // build settings of guests besides GOARCH: the port's baseline, not what the caller's environment says
 	Debian  string   // Debian's name
 	Uname   string   // uname -m in the guest
+	Kbuild  string   // ARCH for the make of the kernel's source
 	QEMU    string   // suffix of qemu-system-
 	Package string   // Debian package that holds that binary
 	Aliases []string // other spellings that Lookup accepts

@@ -28,7 +28,7 @@ func TestEveryNameOfAnArchitectureIsFoundAndNoneIsShared(t *testing.T) {
 
 func TestEveryRecordIsComplete(t *testing.T) {
 	for _, r := range All() {
-		if (r.Package == "") != r.Supplied || r.ELF == 0 || r.Slowness < 1 || len(r.Machines) == 0 {
+		if (r.Package == "") != r.Supplied || r.ELF == 0 || r.Kbuild == "" || r.Slowness < 1 || len(r.Machines) == 0 {
 			t.Errorf("%s: %+v", r.GOARCH, r)
 		}
 		for name, m := range r.Machines {

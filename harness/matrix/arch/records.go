@@ -6,7 +6,7 @@ import "debug/elf"
 func All() []Record {
 	return []Record{
 		{
-			GOARCH: "amd64", GOENV: []string{"GOAMD64=v1"}, Debian: "amd64", Uname: "x86_64",
+			GOARCH: "amd64", GOENV: []string{"GOAMD64=v1"}, Debian: "amd64", Uname: "x86_64", Kbuild: "x86_64",
 			QEMU: "x86_64", Package: "qemu-system-x86",
 			Aliases: []string{"x86-64"},
 			ELF:     elf.EM_X86_64, Slowness: 1,
@@ -18,7 +18,7 @@ func All() []Record {
 			},
 		},
 		{
-			GOARCH: "arm64", GOENV: []string{"GOARM64=v8.0"}, Debian: "arm64", Uname: "aarch64",
+			GOARCH: "arm64", GOENV: []string{"GOARM64=v8.0"}, Debian: "arm64", Uname: "aarch64", Kbuild: "arm64",
 			QEMU: "aarch64", Package: "qemu-system-arm",
 			ELF: elf.EM_AARCH64, Slowness: 2,
 			Machines: map[string]Machine{
@@ -26,7 +26,7 @@ func All() []Record {
 			},
 		},
 		{
-			GOARCH: "riscv64", GOENV: []string{"GORISCV64=rva20u64"}, Debian: "riscv64", Uname: "riscv64",
+			GOARCH: "riscv64", GOENV: []string{"GORISCV64=rva20u64"}, Debian: "riscv64", Uname: "riscv64", Kbuild: "riscv",
 			QEMU: "riscv64", Package: "qemu-system-riscv",
 			ELF: elf.EM_RISCV, Slowness: 2,
 			Machines: map[string]Machine{
@@ -36,7 +36,7 @@ func All() []Record {
 			},
 		},
 		{
-			GOARCH: "loong64", Debian: "loong64", Uname: "loongarch64",
+			GOARCH: "loong64", Debian: "loong64", Uname: "loongarch64", Kbuild: "loongarch",
 			QEMU: "loongarch64", Package: "qemu-system-misc",
 			Aliases: []string{"la64", "loongarch"},
 			ELF:     elf.EM_LOONGARCH, Slowness: 2,
@@ -48,7 +48,7 @@ func All() []Record {
 			},
 		},
 		{
-			GOARCH: "mips64le", GOENV: []string{"GOMIPS64=hardfloat"}, Debian: "mips64el", Uname: "mips64",
+			GOARCH: "mips64le", GOENV: []string{"GOMIPS64=hardfloat"}, Debian: "mips64el", Uname: "mips64", Kbuild: "mips",
 			QEMU: "mips64el", Package: "qemu-system-mips",
 			ELF: elf.EM_MIPS, Slowness: 3,
 			Machines: map[string]Machine{
@@ -69,7 +69,7 @@ func All() []Record {
 			},
 		},
 		{
-			GOARCH: "ppc64le", GOENV: []string{"GOPPC64=power8"}, Debian: "ppc64el", Uname: "ppc64le",
+			GOARCH: "ppc64le", GOENV: []string{"GOPPC64=power8"}, Debian: "ppc64el", Uname: "ppc64le", Kbuild: "powerpc",
 			QEMU: "ppc64", Package: "qemu-system-ppc",
 			Aliases: []string{"powerpc64le"},
 			ELF:     elf.EM_PPC64, Slowness: 2,
@@ -83,7 +83,7 @@ func All() []Record {
 			},
 		},
 		{
-			GOARCH: "alpha", Uname: "alpha",
+			GOARCH: "alpha", Uname: "alpha", Kbuild: "alpha",
 			QEMU: "alpha", Package: "qemu-system-misc",
 			ELF: 0x9026, Slowness: 2,
 			GNU: "alpha-linux-gnu",
@@ -96,7 +96,7 @@ func All() []Record {
 			},
 		},
 		{
-			GOARCH: "sw64", Uname: "sw_64", QEMU: "sw64",
+			GOARCH: "sw64", Uname: "sw_64", Kbuild: "sw_64", QEMU: "sw64",
 			Aliases: []string{"sunway", "shenwei"},
 			ELF:     0x9916, OtherELF: []elf.Machine{268}, Slowness: 4,
 			Supplied: true,
@@ -108,7 +108,7 @@ func All() []Record {
 			},
 		},
 		{
-			GOARCH: "s390x", Debian: "s390x", Uname: "s390x",
+			GOARCH: "s390x", Debian: "s390x", Uname: "s390x", Kbuild: "s390",
 			QEMU: "s390x", Package: "qemu-system-s390x",
 			ELF: elf.EM_S390, Big: true, Slowness: 2,
 			Machines: map[string]Machine{

@@ -18,8 +18,8 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/local"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run/workbench"
+	"github.com/mapstack/conformance/harness/source/compiler"
 	"github.com/mapstack/conformance/harness/source/debian"
-	"github.com/mapstack/conformance/harness/source/gnu"
 	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
@@ -124,8 +124,8 @@ func parts(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) (fo
 // compilers checks what builds the kernels of an architecture.
 func compilers(ctx context.Context, rec arch.Record) Finding {
 	f := Finding{What: "compilers for " + rec.GOARCH}
-	var missing *gnu.MissingError
-	switch tools, err := gnu.Compiler(ctx, rec); {
+	var missing *compiler.MissingError
+	switch tools, err := compiler.ForKernel(ctx, rec); {
 	case errors.As(err, &missing):
 		f.State, f.Remedy = "not found: "+strings.Join(missing.Lacks, ", "), missing.Remedy()
 	case err != nil:

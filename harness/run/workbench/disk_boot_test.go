@@ -18,7 +18,7 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/source/gnu"
+	"github.com/mapstack/conformance/harness/source/compiler"
 )
 
 // sw64's public board ignores -initrd, and no kernel for it can be downloaded. So the twin's
@@ -46,7 +46,7 @@ func TestBootFromADiskWithoutAnInitramfs(t *testing.T) {
 		t.Fatal(err)
 	}
 	image, err := bench.Kernels.Image(t.Context(), cell)
-	var missing *gnu.MissingError
+	var missing *compiler.MissingError
 	if errors.As(err, &missing) {
 		t.Skip("not run:", missing)
 	}

@@ -145,7 +145,7 @@ func TestCellsWithTheirOwnConfigurationsHaveKernelsOfTheirOwn(t *testing.T) {
 	}
 	t.Setenv("VMLINUX", vmlinux)
 	// kbuild must be told the name that it knows, and this host's own compiler.
-	tools(t, `case "$*" in *" ARCH=`+host.Uname+` CROSS_COMPILE= CC=/"*/gcc*) ;; *) echo "told $*"; exit 2;; esac
+	tools(t, `case "$*" in *" ARCH=`+host.Kbuild+` CROSS_COMPILE= CC=/"*/gcc*) ;; *) echo "told $*"; exit 2;; esac
 `+strings.Replace(makes, `cp "$KCONFIG_ALLCONFIG"`, `tac "$KCONFIG_ALLCONFIG" | sort -t= -k1,1 -u | grep = >`, 1))
 	c, err := cache.Open(t.TempDir())
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package gnu finds the GNU compilers and libraries that build kernels here, and the
+// Package compiler finds the compilers and libraries that build kernels here, and the
 // programs for an architecture that Go's own toolchain does not support.
-package gnu
+package compiler
 
 import (
 	"cmp"
@@ -18,25 +18,40 @@ import (
 
 // Tools are the programs that build a kernel and the programs for it.
 type Tools struct {
-	Target string // of the compilers, "alpha-linux-gnu"; empty for this host's own
+	Target string // of GNU's cross compilers, "alpha-linux-gnu"; empty for others
 	CC     string // path of the C compiler
-	GCCGo  string // path of the Go compiler; empty for this host's own tools
+	GCCGo  string // path of the Go compiler; empty if Go's own toolchain is used
+	LLVM   bool   // CC is clang, which compiles for every architecture
 	// Version is the version that CC reports, such as "12.2.0".
 	Version string
 }
 
-// release is the release of the compilers. Newer ones refuse to compile older
+// release is the release of GNU's cross compilers. Newer ones refuse to compile older
 // kernels.
 const release = "12"
+
+// llvmRelease is the release of LLVM. Kernels of loong64 need 18 or later, and Debian 12
+// and 13 have 19.
+const llvmRelease = "19"
 
 // MissingError lists the missing programs.
 type MissingError struct {
 	Arch  arch.Record
 	Lacks []string // the programs
+	// Packages are the Debian packages that hold all programs.
+	Packages string
 }
 
-// Prefix returns what the names of the programs for a target begin with.
-func (t Tools) Prefix() string {
+// Make returns the arguments that tell the kernel's make which compiler to use.
+func (t Tools) Make() []string {
+	if t.LLVM {
+		return []string{"LLVM=-" + llvmRelease}
+	}
+	return []string{"CROSS_COMPILE=" + t.prefix(), "CC=" + t.CC}
+}
+
+// prefix returns what the names of the programs for a target begin with.
+func (t Tools) prefix() string {
 	if t.Target == "" {
 		return ""
 	}
@@ -44,16 +59,15 @@ func (t Tools) Prefix() string {
 }
 
 // String returns the compiler's name and version.
-func (t Tools) String() string { return t.Prefix() + "gcc " + t.Version }
+func (t Tools) String() string {
+	if t.LLVM {
+		return "clang " + t.Version
+	}
+	return t.prefix() + "gcc " + t.Version
+}
 
 // Remedy returns the command that installs all of them.
-func (e *MissingError) Remedy() string {
-	if e.Arch.GNU == "" {
-		return "apt-get install gcc libc6-dev libelf-dev make flex bison bc"
-	}
-	return fmt.Sprintf("apt-get install gcc-%s-%s gccgo-%s-%s libc6.1-%s-cross gcc libc6-dev make flex bison bc",
-		release, e.Arch.GNU, release, e.Arch.GNU, e.Arch.GOARCH)
-}
+func (e *MissingError) Remedy() string { return "apt-get install " + e.Packages }
 
 func (e *MissingError) Error() string {
 	if e.Arch.GNU == "" {
@@ -64,52 +78,61 @@ func (e *MissingError) Error() string {
 		e.Arch.GOARCH, strings.Join(e.Lacks, ", "), e.Remedy())
 }
 
-// Find looks for the tools of an architecture in PATH. If some are missing, the
-// error is a *MissingError.
+// buildPackages are the Debian packages that build a kernel besides compilers.
+const buildPackages = "make flex bison bc"
+
+// Find looks for the tools of an architecture without a Go port in PATH. If some are
+// missing, the error is a *MissingError.
 func Find(ctx context.Context, rec arch.Record) (Tools, error) {
 	t := Tools{Target: rec.GNU}
-	var s search
+	s := search{packages: fmt.Sprintf("gcc-%s-%s gccgo-%s-%s libc6.1-%s-cross gcc libc6-dev "+buildPackages,
+		release, rec.GNU, release, rec.GNU, rec.GOARCH)}
 	t.CC = s.look(rec.GNU + "-gcc-" + release)
 	t.GCCGo = s.look(rec.GNU + "-gccgo-" + release)
 	s.look(rec.GNU + "-ld")
 	s.look("gcc")
 	s.build()
-	if s.lacks == nil {
-		if _, err := t.Library(ctx, "libc.so.6.1"); err != nil {
-			s.lacks = append(s.lacks, "libc.so.6.1 of "+rec.GNU)
-		}
-	}
+	s.library(ctx, t, "libc.so.6.1")
 	return s.found(ctx, rec, t)
 }
 
-// Compiler looks for the tools that build a kernel of an architecture. They are this
-// host's own if Go has a port to the architecture. If some are missing, the error is a
+// ForKernel looks for the tools that build a kernel of an architecture: GNU's cross
+// compilers if Go has no port to it, this host's own compiler for the host's
+// architecture, and LLVM for every other. If some are missing, the error is a
 // *MissingError.
-func Compiler(ctx context.Context, rec arch.Record) (Tools, error) {
+func ForKernel(ctx context.Context, rec arch.Record) (Tools, error) {
 	if rec.GNU != "" {
 		return Find(ctx, rec)
 	}
-	if rec.GOARCH != runtime.GOARCH {
-		return Tools{}, fmt.Errorf("kernels of %s are built with a host's own compiler, and this host is %s; run this cell on a host of %s",
-			rec.GOARCH, runtime.GOARCH, rec.GOARCH)
-	}
 	var t Tools
 	var s search
-	t.CC = s.look("gcc")
-	s.look("ld")
+	if rec.GOARCH == runtime.GOARCH {
+		s.packages = "gcc"
+		t.CC = s.look("gcc")
+		s.look("ld")
+	} else {
+		const version = "-" + llvmRelease
+		s.packages = "clang" + version + " lld" + version + " llvm" + version
+		t.LLVM = true
+		t.CC = s.look("clang" + version)
+		// What the kernel's make calls when it is told LLVM=-19.
+		for _, name := range []string{"ld.lld", "llvm-ar", "llvm-nm", "llvm-objcopy", "llvm-objdump", "llvm-readelf", "llvm-strip"} {
+			s.look(name + version)
+		}
+	}
+	s.packages += " libc6-dev libelf-dev " + buildPackages
 	s.build()
 	// A program of the kernel's build checks object files with libelf, on amd64 always
 	// (since 5.19).
-	if s.lacks == nil {
-		if _, err := t.Library(ctx, "libelf.so"); err != nil {
-			s.lacks = append(s.lacks, "libelf.so")
-		}
-	}
+	s.library(ctx, t, "libelf.so")
 	return s.found(ctx, rec, t)
 }
 
 // search looks for programs and remembers which ones are missing.
-type search struct{ lacks []string }
+type search struct {
+	lacks    []string
+	packages string // the Debian packages that hold all of them
+}
 
 func (s *search) look(name string) string {
 	path, err := exec.LookPath(name)
@@ -126,12 +149,29 @@ func (s *search) build() {
 	}
 }
 
+// library looks for a library of the compiler, once it has every program.
+func (s *search) library(ctx context.Context, t Tools, name string) {
+	if s.lacks != nil {
+		return
+	}
+	if _, err := t.Library(ctx, name); err != nil {
+		if t.Target != "" {
+			name += " of " + t.Target
+		}
+		s.lacks = append(s.lacks, name)
+	}
+}
+
 // found returns the tools if nothing is missing.
 func (s *search) found(ctx context.Context, rec arch.Record, t Tools) (Tools, error) {
 	if s.lacks != nil {
-		return Tools{}, &MissingError{rec, s.lacks}
+		return Tools{}, &MissingError{rec, s.lacks, s.packages}
 	}
-	out, err := t.ask(ctx, "-dumpfullversion")
+	question := "-dumpfullversion"
+	if t.LLVM {
+		question = "-dumpversion" // clang knows no other, and gcc answers it in part
+	}
+	out, err := t.ask(ctx, question)
 	t.Version = strings.TrimSpace(out)
 	return t, err
 }

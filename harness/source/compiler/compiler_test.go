@@ -1,4 +1,4 @@
-package gnu
+package compiler
 
 import (
 	"errors"
@@ -23,7 +23,7 @@ func stage(t *testing.T, compiler string, names ...string) arch.Record {
 	dir := t.TempDir()
 	for _, name := range names {
 		text := "#!/bin/sh\nexit 1\n"
-		if name == "gcc" || strings.HasSuffix(name, "-gcc-"+release) {
+		if name == "gcc" || name == "clang-19" || strings.HasSuffix(name, "-gcc-"+release) {
 			text = "#!/bin/sh\n" + compiler + "\n"
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
@@ -69,13 +69,13 @@ func TestAKernelOfThisHostIsBuiltWithItsOwnCompiler(t *testing.T) {
 	}
 	const works = `case $1 in -dumpfullversion) echo 14.2.0;; *) echo /lib/x;; esac`
 	stage(t, works, own...)
-	tools, err := Compiler(t.Context(), host)
-	if err != nil || tools.String() != "gcc 14.2.0" || tools.Prefix() != "" || filepath.Base(tools.CC) != "gcc" {
+	tools, err := ForKernel(t.Context(), host)
+	if err != nil || tools.String() != "gcc 14.2.0" || !slices.Equal(tools.Make(), []string{"CROSS_COMPILE=", "CC=" + tools.CC}) || filepath.Base(tools.CC) != "gcc" {
 		t.Errorf("%v, %+v", err, tools)
 	}
 	for i, lacking := range own {
 		stage(t, works, slices.Delete(slices.Clone(own), i, i+1)...)
-		_, err := Compiler(t.Context(), host)
+		_, err := ForKernel(t.Context(), host)
 		var missing *MissingError
 		if !errors.As(err, &missing) || !slices.Equal(missing.Lacks, []string{lacking}) || !strings.Contains(err.Error(), "apt-get install gcc libc6-dev libelf-dev ") {
 			t.Errorf("without %s: %v", lacking, err)
@@ -83,21 +83,41 @@ func TestAKernelOfThisHostIsBuiltWithItsOwnCompiler(t *testing.T) {
 	}
 	stage(t, `case $1 in -dumpfullversion) echo 14.2.0;; *) echo libelf.so;; esac`, own...)
 	var missing *MissingError
-	if _, err := Compiler(t.Context(), host); !errors.As(err, &missing) || !slices.Equal(missing.Lacks, []string{"libelf.so"}) {
+	if _, err := ForKernel(t.Context(), host); !errors.As(err, &missing) || !slices.Equal(missing.Lacks, []string{"libelf.so"}) {
 		t.Errorf("without libelf: %v", err)
 	}
-	other := "riscv64"
-	if runtime.GOARCH == other {
-		other = "amd64"
+	alpha := stage(t, works, all...)
+	if tools, err := ForKernel(t.Context(), alpha); err != nil || tools.String() != "alpha-linux-gnu-gcc 14.2.0" {
+		t.Errorf("alpha: %v, %v", tools, err)
 	}
-	if host, err = arch.Lookup(other); err != nil {
+}
+
+// llvm are the programs that build a kernel of another architecture than this host's.
+var llvm = []string{"clang-19", "ld.lld-19", "llvm-ar-19", "llvm-nm-19", "llvm-objcopy-19", "llvm-objdump-19", "llvm-readelf-19", "llvm-strip-19",
+	"make", "flex", "bison", "bc"}
+
+func TestAKernelOfAnotherArchitectureIsBuiltWithLLVM(t *testing.T) {
+	name := "arm64"
+	if runtime.GOARCH == name {
+		name = "riscv64"
+	}
+	other, err := arch.Lookup(name)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Compiler(t.Context(), host); err == nil || !strings.Contains(err.Error(), "this host is "+runtime.GOARCH) {
-		t.Errorf("another architecture: %v", err)
+	// clang refuses gcc's question.
+	const works = `case $1 in -dumpversion) echo 19.1.7;; -dumpfullversion) exit 1;; *) echo /lib/x;; esac`
+	stage(t, works, llvm...)
+	tools, err := ForKernel(t.Context(), other)
+	if err != nil || tools.String() != "clang 19.1.7" || !slices.Equal(tools.Make(), []string{"LLVM=-19"}) {
+		t.Errorf("%v, %+v", err, tools)
 	}
-	alpha := stage(t, works, all...)
-	if tools, err := Compiler(t.Context(), alpha); err != nil || tools.String() != "alpha-linux-gnu-gcc 14.2.0" {
-		t.Errorf("alpha: %v, %v", tools, err)
+	for i, lacking := range llvm {
+		stage(t, works, slices.Delete(slices.Clone(llvm), i, i+1)...)
+		_, err := ForKernel(t.Context(), other)
+		var missing *MissingError
+		if !errors.As(err, &missing) || !slices.Equal(missing.Lacks, []string{lacking}) || !strings.Contains(err.Error(), "apt-get install clang-19 lld-19 llvm-19 libc6-dev ") {
+			t.Errorf("without %s: %v", lacking, err)
+		}
 	}
 }
