@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+
+	"github.com/mapstack/conformance/harness/matrix/release"
 )
 
 // Param is a kernel parameter and the reason why a guest needs it. A kernel's command line
@@ -24,6 +26,9 @@ type Machine struct {
 	Icount  string // -icount under TCG, empty for a clock that follows the host's
 	Console string // the kernel's console= device
 	MaxCPUs int    // the most that the machine, or its kernel under TCG, can use
+	// Before is set on a machine for old kernels: those of an earlier release start on it,
+	// and may not start on the usual machine. It is zero on every other machine.
+	Before release.Release
 	// Firmware is the file that the machine loads first, if the owner of the emulator
 	// supplies it; empty otherwise.
 	Firmware string
@@ -122,16 +127,19 @@ func (r Record) Machine(name string) (Machine, error) {
 		r.GOARCH, name, strings.Join(known, ", "))
 }
 
-// Usual returns the name of the machine for a kernel when nobody names one: "" if the
-// record has a default, else the first by name.
-func (r Record) Usual() string {
-	if _, ok := r.Machines[""]; ok {
-		return ""
-	}
+// Usual returns the name of the machine for a kernel when nobody names one: the one for old
+// kernels if this release is old, else "" if the record has a default, else the first by
+// name. An unknown release is zero, and not old.
+func (r Record) Usual(kernel release.Release) string {
 	var names []string
 	for n := range r.Machines {
 		names = append(names, n)
 	}
 	sort.Strings(names)
-	return names[0]
+	for _, n := range names {
+		if kernel != (release.Release{}) && kernel.Less(r.Machines[n].Before) {
+			return n
+		}
+	}
+	return names[0] // "" is the first
 }

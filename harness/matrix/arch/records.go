@@ -1,6 +1,10 @@
 package arch
 
-import "debug/elf"
+import (
+	"debug/elf"
+
+	"github.com/mapstack/conformance/harness/matrix/release"
+)
 
 // All returns every record, in a fixed order.
 func All() []Record {
@@ -23,6 +27,11 @@ func All() []Record {
 			ELF: elf.EM_AARCH64, Slowness: 2,
 			Machines: map[string]Machine{
 				"": {Name: "virt", CPU: "max", Console: "ttyAMA0", MaxCPUs: 64},
+				// A CPU with LPA2 has another number for pages of 4 and 16 KiB in
+				// ID_AA64MMFR0_EL1. Kernels before 5.12 take it for none, and stop before
+				// they print anything (__enable_mmu, arch/arm64/kernel/head.S). None before
+				// 6.9 uses LPA2.
+				"nolpa2": {Name: "virt", CPU: "max,lpa2=off", Console: "ttyAMA0", MaxCPUs: 64, Before: release.Release{Major: 5, Minor: 12}},
 			},
 		},
 		{

@@ -15,6 +15,7 @@ import (
 	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/matrix/release"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run"
 	"github.com/mapstack/conformance/harness/run/workbench"
@@ -98,7 +99,7 @@ type booted struct {
 // machine gets the emulator and the disk with the programs, decides on the accelerator, and
 // makes QEMU's command line.
 func (f FullBoot) machine(ctx context.Context, bench *workbench.Bench, rec arch.Record, disk intake.Disk, found intake.Found) (m booted, err error) {
-	machine, err := rec.Machine("")
+	machine, err := f.board(ctx, rec, found)
 	if err != nil {
 		return m, err
 	}
@@ -167,6 +168,17 @@ func (f FullBoot) architecture(ctx context.Context, found intake.Found) (arch.Re
 	}
 	rec, _, err := kernel.Architecture(ctx, found)
 	return rec, err
+}
+
+// board returns the machine that boots a system: the usual one, or the one for kernels as old
+// as that on the disk. Every other machine is for kernels that no firmware starts.
+func (f FullBoot) board(ctx context.Context, rec arch.Record, found intake.Found) (arch.Machine, error) {
+	if found.Kernel != nil {
+		if _, name, err := kernel.Architecture(ctx, found); err == nil && rec.Machines[name].Before != (release.Release{}) {
+			return rec.Machine(name)
+		}
+	}
+	return rec.Machine("")
 }
 
 // accelerator returns the accelerator of the machine, and why it is not a faster one.

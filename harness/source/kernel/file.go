@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/matrix/release"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/source/intake"
 )
@@ -19,7 +20,7 @@ import (
 const fileKind = "file"
 
 // Architecture returns the architecture that a kernel was built for, and the board in
-// its record: the usual one, unless the kernel says which. The kernel may be
+// its record: the usual one for its release, unless the kernel says which. The kernel may be
 // compressed. Every error names the file that holds the kernel.
 func Architecture(ctx context.Context, found intake.Found) (rec arch.Record, machine string, err error) {
 	p, err := unwrapAny(ctx, found.Kernel, maxPlain)
@@ -29,7 +30,11 @@ func Architecture(ctx context.Context, found intake.Found) (rec arch.Record, mac
 	if err != nil {
 		return arch.Record{}, "", fmt.Errorf("%s: %w", found.From(), err)
 	}
-	return rec, cmp.Or(p.Machine, rec.Usual()), nil
+	version, err := release.Parse(bannerRelease(p.Banner))
+	if err != nil {
+		version = release.Release{} // the kernel does not say, which is no reason to refuse it
+	}
+	return rec, cmp.Or(p.Machine, rec.Usual(version)), nil
 }
 
 // supplied returns the kernel in a file that the user supplied.

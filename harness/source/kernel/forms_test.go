@@ -137,8 +137,17 @@ func TestAKernelOfMIPSNamesItsBoard(t *testing.T) {
 			t.Errorf("flags %#x: %s of %s, %v", flags, got, rec.GOARCH, err)
 		}
 	}
-	if _, machine, err := Architecture(t.Context(), intake.Found{Kernel: arm64Image()}); err != nil || machine != "" {
-		t.Errorf("an arm64 kernel: machine %q, %v", machine, err)
+}
+
+// TestAnOldKernelOfARMGetsACPUWithoutLPA2 fails if such a kernel is started on a CPU that it
+// takes for one without its page size: it stops before it prints anything.
+func TestAnOldKernelOfARMGetsACPUWithoutLPA2(t *testing.T) {
+	const is = "6.1.0-50-test"
+	for version, want := range map[string]string{is: "", "5.12.0-9-test": "", "5.11.9-9-test": "nolpa2", "4.19.90--test": "nolpa2", "none---------": ""} {
+		image := bytes.ReplaceAll(arm64Image(), []byte(is), []byte(version))
+		if _, machine, err := Architecture(t.Context(), intake.Found{Kernel: image}); err != nil || machine != want {
+			t.Errorf("%s: machine %q, %v", version, machine, err)
+		}
 	}
 }
 
