@@ -5,7 +5,7 @@
 # One static program on every host, as make dist's are; no C compiler is needed.
 export CGO_ENABLED := 0
 
-.PHONY: help conformance kill-table bench record suites list fetch twin lean doctor test test-boot lint fuzz dist bin/mapstack
+.PHONY: help conformance kill-table bench record suites list fetch twin lean pages doctor test test-boot lint fuzz dist bin/mapstack
 
 # Variables that narrow or change a run. All empty: the whole matrix, as it is.
 ARCH ?=
@@ -45,6 +45,8 @@ help:
 	@echo 'make twin          build the kernel of sw64'\''s twin; make doctor ARCH=alpha lists the compilers it needs'
 	@echo 'make lean          run kernels that lack much or are set otherwise; the first time builds six of them, half an hour'
 	@echo '                   make doctor CELL=lean lists the compilers it needs; FOCUS and OUT as for conformance'
+	@echo 'make pages         run kernels with page sizes that Debian does not have; the first time builds four of them'
+	@echo '                   make doctor CELL=pages lists the compilers it needs; FOCUS and OUT as for conformance'
 	@echo 'make doctor        list what this machine lacks, with the command that supplies it'
 	@echo 'make dist          write static programs with the guest programs inside to dist/,'
 	@echo '                   for HOSTS (amd64 arm64 loong64 riscv64)'
@@ -106,8 +108,8 @@ twin: bin/mapstack
 	@bin/mapstack fetch --arch alpha
 
 # Builds the kernels that the cells of the group name, and runs all of its cells.
-lean: bin/mapstack
-	@bin/mapstack run --cell '$(or $(CELL),lean)' $(if $(FOCUS),--focus '$(FOCUS)') $(if $(filter-out 0,$(LOCKED)),--locked) $(strict) --out '$(OUT)'
+lean pages: bin/mapstack
+	@bin/mapstack run --cell '$(or $(CELL),$@)' $(if $(FOCUS),--focus '$(FOCUS)') $(if $(filter-out 0,$(LOCKED)),--locked) $(strict) --out '$(OUT)'
 
 HOSTS ?= amd64 arm64 loong64 riscv64
 DIST ?= dist
