@@ -45,7 +45,7 @@ help:
 	@echo 'make twin          build the kernel of sw64'\''s twin; make doctor ARCH=alpha lists the compilers it needs'
 	@echo 'make lean          run kernels that lack much or are set otherwise; the first time builds six of them, half an hour'
 	@echo '                   make doctor CELL=lean lists the compilers it needs; FOCUS and OUT as for conformance'
-	@echo 'make pages         run kernels with page sizes that Debian does not have; the first time builds four of them, half an hour'
+	@echo 'make pages         run kernels with page sizes that Debian does not have; the first time builds four of them'
 	@echo '                   make doctor CELL=pages lists the compilers it needs; FOCUS and OUT as for conformance'
 	@echo 'make guarded       boot Debian with SELinux enforcing and with AppArmor, and run every probe in it; needs root and'
 	@echo '                   debootstrap, 15 minutes, and 1.8 GB of the cache; OUT as for conformance'
