@@ -48,7 +48,7 @@ help:
 	@echo 'make pages         run kernels with page sizes that Debian does not have; the first time builds four of them'
 	@echo '                   make doctor CELL=pages lists the compilers it needs; FOCUS and OUT as for conformance'
 	@echo 'make guarded       boot Debian with SELinux enforcing and with AppArmor, and run every probe in it; needs root and'
-	@echo '                   debootstrap, 15 minutes, and 1.8 GB of the cache; OUT as for conformance'
+	@echo '                   debootstrap; half an hour the first time, and 1.5 GB of the cache; OUT as for conformance'
 	@echo 'make doctor        list what this machine lacks, with the command that supplies it'
 	@echo 'make dist          write static programs with the guest programs inside to dist/,'
 	@echo '                   for HOSTS (amd64 arm64 loong64 riscv64)'

@@ -53,31 +53,24 @@ func TestNamesOfStacksCanFail(t *testing.T) {
 		}
 		return tr
 	}
-	kernel := func(o wire.Observation) wire.Transcript {
-		o.Step = "named plain"
-		return wire.Transcript{Probe: "mmapabi", Observations: []wire.Observation{o}}
-	}
-	with, without := kernel(wire.Observation{Ret: "0x0"}), kernel(wire.Observation{Call: "prctl", Errno: 22, Error: "EINVAL"})
+	nameless := wire.Transcript{Probe: "mapstack", Observations: []wire.Observation{{Step: "names", Call: "prctl", Errno: 22, Error: "EINVAL"}}}
 	const heap = "[anon: Go: heap]"
 	for name, tc := range map[string]struct {
 		toolchain string
-		kernel    wire.Transcript
-		stacks    wire.Transcript
+		shown     wire.Transcript
 		want      verdict.Status
 	}{
-		"heap":                   {f.Go, with, named(heap), verdict.Pass},
-		"a mapping of its own":   {f.Go, with, named("[anon: Go: OS thread stack]"), verdict.Fail},
-		"no name":                {f.Go, with, named(""), verdict.Fail},
-		"a kernel without names": {f.Go, without, named(""), verdict.Unsupported},
-		"Go 1.24":                {"go1.24.1", with, named(""), verdict.Unsupported},
-		"an unknown toolchain":   {"devel", with, named(heap), verdict.Error},
+		"heap":                   {f.Go, named(heap), verdict.Pass},
+		"a mapping of its own":   {f.Go, named("[anon: Go: OS thread stack]"), verdict.Fail},
+		"no name":                {f.Go, named(""), verdict.Fail},
+		"a kernel without names": {f.Go, nameless, verdict.Unsupported},
+		"Go 1.24":                {"go1.24.1", named(""), verdict.Unsupported},
+		"an unknown toolchain":   {"devel", named(heap), verdict.Error},
 	} {
+		f := f
 		f.Go = tc.toolchain
-		suite := recorded.Only(Suite(), "GR-119")
-		suite.Floor = 0
-		if o := suite.Judge(recorded.Evidence(f, tc.kernel, tc.stacks), nil)[0]; o.Status != tc.want {
+		if o := recorded.One(t, Suite(), "GR-119", f, tc.shown); o.Status != tc.want {
 			t.Errorf("%s: %s, want %s: %s", name, o.Status, tc.want, o.Reason)
 		}
-		f.Go = "go1.26.8"
 	}
 }

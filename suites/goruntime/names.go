@@ -23,7 +23,7 @@ func nameClaims() []claim.Claim {
 			Source:   "malg in Go's runtime/proc.go, sysMap in runtime/mheap.go and setVMAName in runtime/set_vma_name_linux.go (from Go 1.25 on); GODEBUG=decoratemappings=1, which is the default of programs whose go.mod says go 1.25 or later; proc_pid_maps(5): [anon:name]",
 			Probe:    "mapstack",
 			Needs:    []abi.Feature{abi.GoPort},
-			Features: []claim.Feature{feature.GoNames(), feature.MemoryNames()},
+			Features: []claim.Feature{feature.GoNames(), feature.MemoryNames("mapstack", "names")},
 			UserMode: claim.HostMaps,
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				expect.OK(g, t.Step("names"))

@@ -62,7 +62,7 @@ func alikeClaims() []claim.Claim {
 			English:  "A name that PR_SET_VMA_ANON_NAME gives to memory with MAP_STACK is shown by maps, as that of memory without.",
 			Chinese:  "以 PR_SET_VMA_ANON_NAME 给带 MAP_STACK 的内存命名后，maps 显示该名称，与不带时相同。",
 			Source:   noOp + "PR_SET_VMA(2const): PR_SET_VMA_ANON_NAME; proc_pid_maps(5): [anon:name]",
-			Features: []claim.Feature{feature.MemoryNames()},
+			Features: []claim.Feature{feature.MemoryNames(probe, "named plain")},
 			UserMode: claim.HostMaps,
 			Check: both("named", func(g gomega.Gomega, o claim.Observation) {
 				expect.OK(g, o)

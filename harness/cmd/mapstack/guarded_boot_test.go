@@ -37,7 +37,7 @@ var withSELinux = system{
 
 // TestGuardedSystemsConform boots whole systems under the guard of a security module, and
 // decides every claim in them. What the guard refuses to plain memory is no fault of the
-// kernel, and must be named. It takes 15 minutes: `make guarded` runs it.
+// kernel, and must be named. It takes half an hour the first time: `make guarded` runs it.
 func TestGuardedSystemsConform(t *testing.T) {
 	if why := cannotInstall(); why != "" {
 		t.Fatal(why) // who asks for this test alone must not take a skip for a pass

@@ -3,13 +3,11 @@ package feature
 import "github.com/mapstack/conformance/suites/internal/claim"
 
 // MemoryNames is PR_SET_VMA_ANON_NAME of prctl, since Linux 5.17 where
-// CONFIG_ANON_VMA_NAME is set. The kernel is asked for a name of plain memory.
-func MemoryNames() claim.Feature {
+// CONFIG_ANON_VMA_NAME is set. It reads a step that asks for a name of plain memory.
+func MemoryNames(probe, step string) claim.Feature {
 	return claim.Feature{
-		Name: "PR_SET_VMA_ANON_NAME", Chinese: "PR_SET_VMA_ANON_NAME", Probe: "mmapabi",
-		Seen: func(s claim.Shown) claim.Sight {
-			return s.Errno("mmapabi", "named plain", "EINVAL")
-		},
+		Name: "PR_SET_VMA_ANON_NAME", Chinese: "PR_SET_VMA_ANON_NAME", Probe: probe,
+		Seen: func(s claim.Shown) claim.Sight { return s.Errno(probe, step, "EINVAL") },
 	}
 }
 
