@@ -53,10 +53,10 @@ var wings = []wing{
 	{fixtures, []string{matrix, "harness/bundle", "harness/cache", "harness/progress", "harness/internal", "poc"}, "fixtures are data"},
 	{matrix, []string{"harness/bundle", "harness/cache", "harness/progress", "harness/internal"}, "data, and what reads it"},
 	{"harness/failure", nil, "used by all"},
-	{"harness/foreign", nil, "used by all"},
 	{"harness/bundle", nil, "used by all"},
 	{"harness/cache", nil, "used by all"},
 	{"harness/progress", nil, "used by all"},
+	{"harness/foreign", nil, "used by all"},
 	{"harness/internal", nil, "fakes for the tests of all"},
 	{"poc", nil, "guests know nothing of the host"},
 }

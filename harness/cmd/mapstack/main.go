@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/mapstack/conformance/harness/failure"
+	"github.com/mapstack/conformance/harness/foreign"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
@@ -17,7 +18,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	// A second signal has its default action: it ends the process.
 	context.AfterFunc(ctx, stop)
-	os.Exit(exitCode(root().ExecuteContext(ctx)))
+	cmd := root()
+	cmd.SetOut(foreign.Writer(os.Stdout))
+	cmd.SetErr(foreign.Writer(os.Stderr))
+	os.Exit(exitCode(cmd.ExecuteContext(ctx)))
 }
 
 // exitCode prints the error of a command and returns the exit status for it.
@@ -30,7 +34,7 @@ func exitCode(err error) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
-	fmt.Fprintln(os.Stderr, "mapstack:", err)
+	fmt.Fprintln(os.Stderr, "mapstack:", foreign.Lines(err.Error()))
 	if errors.As(err, &failed) && !failed.Ours() {
 		return verdict.ExitIncomplete // the kernel caused it, or somebody stopped the run
 	}
