@@ -212,3 +212,17 @@ func TestGuestProgramsImportTheStandardLibraryOnly(t *testing.T) {
 		}
 	}
 }
+
+// TestNoCReadsForeignBytes fails if the program has a package with C code outside of Go's own
+// library: hostile kernels, packages and disks are read with its libraries.
+func TestNoCReadsForeignBytes(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{range .CgoFiles}}{{$.ImportPath}} {{end}}{{end}}", "./cmd/mapstack")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := strings.Fields(string(out)); len(found) > 0 {
+		t.Errorf("these packages have C code: %v", found)
+	}
+}

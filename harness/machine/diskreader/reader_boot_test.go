@@ -111,10 +111,10 @@ func TestBootADiskReaderForWhatGoDoesNotRead(t *testing.T) {
 		{lvm, "helper guest; ext4 on LVM system-root; /boot/vmlinuz-6.1.0-5"},
 	} {
 		before := hash(t, c.path)
-		if _, err := intake.Open(t.Context(), c.path, t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "which nothing here reads") {
+		if _, err := (intake.Opener{}).Open(t.Context(), c.path, t.TempDir()); err == nil || !strings.Contains(err.Error(), "which nothing here reads") {
 			t.Errorf("%s without a disk reader: %v", c.path, err)
 		}
-		found, err := intake.Open(t.Context(), c.path, t.TempDir(), r.Read)
+		found, err := intake.Opener{Help: r.Read}.Open(t.Context(), c.path, t.TempDir())
 		if err != nil {
 			t.Fatalf("%s: %v", c.path, err)
 		}
@@ -134,7 +134,7 @@ func TestBootADiskReaderForWhatGoDoesNotRead(t *testing.T) {
 	if err := os.WriteFile(damaged, append(b[:0x11000:0x11000], make([]byte, 20<<20)...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := intake.Open(t.Context(), damaged, t.TempDir(), r.Read); err == nil || !strings.Contains(err.Error(), "found no file system on it that Linux mounts") {
+	if _, err := (intake.Opener{Help: r.Read}).Open(t.Context(), damaged, t.TempDir()); err == nil || !strings.Contains(err.Error(), "found no file system on it that Linux mounts") {
 		t.Errorf("a damaged one: %v", err)
 	}
 }
