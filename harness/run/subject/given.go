@@ -89,7 +89,8 @@ func (k Kernel) open(ctx context.Context, bench *workbench.Bench, scratch string
 	if err != nil {
 		return intake.Found{}, fmt.Errorf("a repository has kernels of several architectures; name one with --arch: %w", err)
 	}
-	r := intake.Repository{Where: k.File, Arch: rec.Uname, Opener: opener(bench)}
+	r := intake.Repository{Where: k.File, Arch: rec.Uname, Opener: opener(bench),
+		Seen: filepath.Join(bench.Cache.Root(), "revision-last"), AcceptOlder: bench.Getenv("MAPSTACK_ACCEPT_OLDER") == "yes"}
 	if k.Keyring != "" {
 		if r.Keyring, err = os.ReadFile(k.Keyring); err != nil {
 			return intake.Found{}, fmt.Errorf("read --keyring: %w", err)
