@@ -53,10 +53,10 @@ var wings = []wing{
 	{fixtures, []string{matrix, "harness/bundle", "harness/cache", "harness/progress", "harness/internal", "poc"}, "fixtures are data"},
 	{matrix, []string{"harness/bundle", "harness/cache", "harness/progress", "harness/internal"}, "data, and what reads it"},
 	{"harness/failure", nil, "used by all"},
-	{"harness/foreign", nil, "used by all"},
 	{"harness/bundle", nil, "used by all"},
 	{"harness/cache", nil, "used by all"},
 	{"harness/progress", nil, "used by all"},
+	{"harness/foreign", nil, "used by all"},
 	{"harness/internal", nil, "fakes for the tests of all"},
 	{"poc", nil, "guests know nothing of the host"},
 }
@@ -213,5 +213,19 @@ func TestGuestProgramsImportTheStandardLibraryOnly(t *testing.T) {
 				t.Errorf("%s imports %s; vendor toolchains have the standard library only", name, dep)
 			}
 		}
+	}
+}
+
+// TestNoCReadsForeignBytes fails if the program has a package with C code outside of Go's own
+// library: hostile kernels, packages and disks are read with its libraries.
+func TestNoCReadsForeignBytes(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{range .CgoFiles}}{{$.ImportPath}} {{end}}{{end}}", "./cmd/mapstack")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := strings.Fields(string(out)); len(found) > 0 {
+		t.Errorf("these packages have C code: %v", found)
 	}
 }

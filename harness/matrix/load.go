@@ -27,6 +27,10 @@ var (
 	series     = regexp.MustCompile(`^([0-9]+\.[0-9]+|newest)$`)
 )
 
+// ValidName reports whether a cell can have a name. It is also the name of a folder, and a
+// word of commands.
+func ValidName(name string) bool { return cellName.MatchString(name) }
+
 // file is the name of the matrix in the fixtures.
 const file = "cells.yaml"
 

@@ -5,10 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/google/renameio/v2"
 
 	"github.com/mapstack/conformance/fixtures"
+	"github.com/mapstack/conformance/harness/foreign"
 	"github.com/mapstack/conformance/harness/guest/prebuilt"
 	"github.com/mapstack/conformance/harness/judge/article"
 	"github.com/mapstack/conformance/harness/judge/assemble"
@@ -87,7 +89,7 @@ func writeReports(dir string, r report.Report, cells []evidence.CellRun, strict 
 		return fmt.Errorf("write the report: %w", err)
 	}
 	defer file.Cleanup()
-	if err := r.WriteJSON(file); err != nil {
+	if err := r.WriteJSON(foreign.Writer(file)); err != nil {
 		return err
 	}
 	if err := file.CloseAtomicallyReplace(); err != nil {
@@ -105,7 +107,11 @@ func writeReports(dir string, r report.Report, cells []evidence.CellRun, strict 
 	if strict {
 		shown = verdict.Strictly(shown)
 	}
-	passed, err := junit.Write(shown, cells, filepath.Join(dir, junitFile), log)
+	shown = slices.Clone(shown)
+	for i := range shown {
+		shown[i].Reason = foreign.Lines(shown[i].Reason)
+	}
+	passed, err := junit.Write(shown, cells, filepath.Join(dir, junitFile), foreign.Writer(log))
 	if err != nil {
 		return err
 	}

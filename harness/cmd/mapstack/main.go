@@ -11,6 +11,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/diagnose/watch"
 	"github.com/mapstack/conformance/harness/failure"
+	"github.com/mapstack/conformance/harness/foreign"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
@@ -23,7 +24,10 @@ func main() {
 	if len(os.Args) < 2 || os.Args[1] != "diagnose" {
 		ctx = untilSignal(ctx)
 	}
-	os.Exit(exitCode(root().ExecuteContext(ctx)))
+	cmd := root()
+	cmd.SetOut(foreign.Writer(os.Stdout))
+	cmd.SetErr(foreign.Writer(os.Stderr))
+	os.Exit(exitCode(cmd.ExecuteContext(ctx)))
 }
 
 // untilSignal returns a context that a signal ends. A second signal has its default
@@ -44,7 +48,7 @@ func exitCode(err error) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
-	fmt.Fprintln(os.Stderr, "mapstack:", err)
+	fmt.Fprintln(os.Stderr, "mapstack:", foreign.Lines(err.Error()))
 	if errors.As(err, &failed) && !failed.Ours() {
 		return verdict.ExitIncomplete // the kernel caused it, or somebody stopped the run
 	}

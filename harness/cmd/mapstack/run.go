@@ -45,6 +45,9 @@ func (f *runFlags) run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if r.Header.Evidence, err = digest(folder.Path()); err != nil {
+		return err
+	}
 	if err := writeReports(folder.Path(), r, results, f.strict); err != nil {
 		return err
 	}

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -27,6 +27,10 @@ func verdictCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			said, err := replay(args[0], cells)
+			if err != nil {
+				return err
+			}
 			r, err := judge(asked, cells)
 			if err != nil {
 				return err
@@ -34,8 +38,8 @@ func verdictCommand() *cobra.Command {
 			if err := summary.Write(cmd.OutOrStdout(), r); err != nil {
 				return err
 			}
-			fmt.Fprint(cmd.OutOrStdout(), end(r, strict))
-			if err := compare(filepath.Join(args[0], reportFile), r); err != nil {
+			fmt.Fprint(cmd.OutOrStdout(), end(r, strict)+said)
+			if err := compare(args[0], r); err != nil {
 				return err
 			}
 			if record != "" {
@@ -52,15 +56,57 @@ func verdictCommand() *cobra.Command {
 	return cmd
 }
 
-// compare returns an error if the report at path is not r, which the evidence beside it gives.
-// A run that was stopped has no report.
-func compare(path string, r report.Report) error {
-	b, err := os.ReadFile(path)
+// replay compares the transcripts with the console logs, and returns what to say of it.
+func replay(folder string, cells []evidence.CellRun) (string, error) {
+	root, err := evidence.Open(folder)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	r, err := evidence.Replay(root.FS(), cells)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", folder, err)
+	}
+	return fmt.Sprintf("\n%d of %d transcripts are what the console logs hold. The others have no log to compare with, or are of stage 0.\n"+
+		"This shows how the verdict follows from the evidence. That the run took place is shown by running the cells again.\n",
+		r.Compared, r.Compared+len(r.Unseen)), nil
+}
+
+// digest returns the hash of a run's evidence.
+func digest(folder string) (string, error) {
+	root, err := evidence.Open(folder)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	return evidence.Digest(root.FS(), reportFile, junitFile, ginkgoFile)
+}
+
+// compare returns an error if the report in the folder is not r, which the evidence beside it
+// gives, or was made of other evidence. A run that was stopped has no report.
+func compare(folder string, r report.Report) error {
+	root, err := evidence.Open(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	b, err := evidence.ReadFile(root.FS(), reportFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("read the report: %w", err)
 	}
-	return r.Compare(path, b)
+	path := filepath.Join(folder, reportFile)
+	if err := r.Compare(path, b); err != nil {
+		return err
+	}
+	var written struct{ Header report.Header }
+	if err := json.Unmarshal(b, &written); err != nil || written.Header.Evidence == "" {
+		return err // reports before this one do not say
+	}
+	if now, err := digest(folder); err != nil || now != written.Header.Evidence {
+		return errors.Join(err, fmt.Errorf("%s was made of other evidence (SHA-256 %.12s) than is beside it (%.12s); something was changed after the run", path, written.Header.Evidence, now))
+	}
+	return nil
 }

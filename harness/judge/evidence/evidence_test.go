@@ -107,8 +107,8 @@ func TestTwoRunsInOneSecondGetTwoFolders(t *testing.T) {
 func TestEvidenceThatWasTamperedWithIsRefused(t *testing.T) {
 	for name, change := range map[string]struct{ file, from, to, want string }{
 		"another schema":      {"run.json", `"schema": "1"`, `"schema": "9"`, "schema"},
-		"cell outside":        {"run.json", `"name": "b-2"`, `"name": "../b"`, "folder name"},
-		"cell above":          {"run.json", `"name": "b-2"`, `"name": ".."`, "folder name"},
+		"cell outside":        {"run.json", `"name": "b-2"`, `"name": "../b"`, "names have small letters"},
+		"cell above":          {"run.json", `"name": "b-2"`, `"name": ".."`, "names have small letters"},
 		"cell twice":          {"run.json", `"name": "b-2"`, `"name": "a-1"`, "twice"},
 		"another cell":        {"cells/a-1/cell.json", `"arch": "amd64"`, `"arch": "arm64"`, "not the cell"},
 		"not JSON":            {"cells/a-1/cell.json", "{", "", "read evidence"},

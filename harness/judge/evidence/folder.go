@@ -7,10 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"github.com/mapstack/conformance/harness/foreign"
 )
 
 // Folder is the evidence of one run.
@@ -76,7 +77,7 @@ func (f Folder) WriteCell(c CellRun) error {
 		}
 	}
 	if c.QEMU != nil && len(c.QEMU.Argv) > 0 {
-		line := strings.Join(quoted(c.QEMU.Argv), " ") + "\n"
+		line := foreign.Shell(c.QEMU.Argv...) + "\n"
 		if err := os.WriteFile(filepath.Join(dir, "qemu.txt"), []byte(line), 0o644); err != nil {
 			return unwritten(err)
 		}
@@ -105,18 +106,6 @@ func Keep(path string, r Run, cells []CellRun) error {
 	return f.WriteRun(r)
 }
 
-// quoted quotes words for a shell.
-func quoted(argv []string) []string {
-	var words []string
-	for _, w := range argv {
-		if strings.ContainsAny(w, " \t'\"$\\*?;&|<>()") {
-			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-		words = append(words, w)
-	}
-	return words
-}
-
 func write(path string, v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -124,7 +113,7 @@ func write(path string, v any) error {
 	}
 	// Without a folder, renameio would test for each file which folder it can use.
 	here := renameio.WithTempDir(filepath.Dir(path))
-	if err := renameio.WriteFile(path, append(b, '\n'), 0o644, here); err != nil {
+	if err := renameio.WriteFile(path, append(foreign.JSON(b), '\n'), 0o644, here); err != nil {
 		return unwritten(err)
 	}
 	return nil

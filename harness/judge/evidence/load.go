@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"reflect"
 
 	"github.com/mapstack/conformance/harness/failure"
@@ -20,9 +19,27 @@ import (
 // from vendors, and must not exhaust the memory of the reader.
 const maxFile = 64 << 20
 
+// maxCells bounds the cells of a run: many times the matrix.
+const maxCells = 10_000
+
+// Open opens the folder of a run. Nothing outside of the folder can be reached through it,
+// also not by links. The caller must close it.
+func Open(folder string) (*os.Root, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, fmt.Errorf("read evidence: %w", err)
+	}
+	return root, nil
+}
+
 // Load reads the evidence of a finished run from a folder.
 func Load(folder string) (Run, []CellRun, error) {
-	run, cells, err := LoadFS(os.DirFS(folder))
+	root, err := Open(folder)
+	if err != nil {
+		return Run{}, nil, err
+	}
+	defer root.Close()
+	run, cells, err := LoadFS(root.FS())
 	if err != nil {
 		return run, nil, fmt.Errorf("read evidence in %s: %w", folder, err)
 	}
@@ -41,6 +58,9 @@ func LoadFS(dir fs.FS) (Run, []CellRun, error) {
 	}
 	if run.Schema != Schema {
 		return run, nil, fmt.Errorf("schema %q, this tool reads %q; use the revision that wrote it", run.Schema, Schema)
+	}
+	if len(run.Cells) > maxCells {
+		return run, nil, fmt.Errorf("run.json names %d cells, more than the %d that are read", len(run.Cells), maxCells)
 	}
 	var cells []CellRun
 	seen := map[string]bool{}
@@ -75,8 +95,8 @@ func honest(run Run, cell CellRun) error {
 
 func load(dir fs.FS, asked matrix.Cell) (CellRun, error) {
 	c := CellRun{Transcripts: map[string]wire.Transcript{}}
-	if filepath.Base(asked.Name) != asked.Name || asked.Name == "." || asked.Name == ".." {
-		return c, fmt.Errorf("a cell is named %q, which is no folder name", asked.Name)
+	if !matrix.ValidName(asked.Name) {
+		return c, fmt.Errorf("a cell is named %.80q, and names have small letters, digits, dots and hyphens", asked.Name)
 	}
 	file := path.Join("cells", asked.Name, "cell.json")
 	switch err := read(dir, file, &c); {
@@ -106,18 +126,32 @@ func load(dir fs.FS, asked matrix.Cell) (CellRun, error) {
 	return c, nil
 }
 
-func read(dir fs.FS, name string, into any) error {
+// ReadFile reads a file of a run's folder, of at most maxFile bytes. It opens no pipe, which
+// might never be written to.
+func ReadFile(dir fs.FS, name string) ([]byte, error) {
+	info, err := fs.Stat(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", name)
+	}
 	file, err := dir.Open(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer file.Close()
 	b, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err == nil && len(b) > maxFile {
+		err = fmt.Errorf("%s is larger than %d MiB", name, maxFile>>20)
+	}
+	return b, err
+}
+
+func read(dir fs.FS, name string, into any) error {
+	b, err := ReadFile(dir, name)
 	if err != nil {
 		return err
-	}
-	if len(b) > maxFile {
-		return fmt.Errorf("%s is larger than %d MiB", name, maxFile>>20)
 	}
 	if err := json.Unmarshal(b, into); err != nil {
 		return fmt.Errorf("%s: %w", name, err)

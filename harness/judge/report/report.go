@@ -53,6 +53,8 @@ type Header struct {
 	// Seconds is how long each cell took, by name, without the downloads that
 	// cells share.
 	Seconds map[string]float64 `json:"seconds"`
+	// Evidence is a hash of the evidence that the report was made of.
+	Evidence string `json:"evidence,omitempty"`
 	// Retries lists what was tried again after an error that was not the kernel's.
 	Retries []Retry `json:"retries,omitempty"`
 	// Warnings tell what a reader must know about the run as a whole.

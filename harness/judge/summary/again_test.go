@@ -1,6 +1,7 @@
 package summary
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/mapstack/conformance/harness/judge/report"
@@ -24,12 +25,32 @@ func TestAgainIsACommandThatIsThere(t *testing.T) {
 		{"user-sw64", "make conformance TARGET=user ARCH=sw64 FOCUS=MS-003", "mapstack run --target user --arch sw64 --focus MS-003"},
 		{"given-uos-arm64", "bin/mapstack run --kernel uos.qcow2 --focus MS-003", "mapstack run --kernel uos.qcow2 --focus MS-003"},
 	} {
-		more := []option{{"FOCUS", "MS-003"}}
+		more := []option{{name: "FOCUS", value: "MS-003"}}
 		if got := repeat(report.Report{Cells: cells}, c.cell, more); got != c.make {
 			t.Errorf("%s: %q, want %q", c.cell, got, c.make)
 		}
 		if got := repeat(standalone, c.cell, more); got != c.standalone {
 			t.Errorf("%s without a checkout: %q, want %q", c.cell, got, c.standalone)
 		}
+	}
+}
+
+// TestACommandToPasteRunsNothingElse: names in evidence are chosen by whoever made it.
+func TestACommandToPasteRunsNothingElse(t *testing.T) {
+	const hostile = "malta;touch X #`id`$(id)\x1b[8m"
+	for _, c := range []report.CellReport{
+		{Name: hostile},
+		{Name: "a", Kernel: report.Kernel{Provenance: report.Provenance{Kind: "file", Filename: hostile}}},
+		{Name: "a", Target: "full-boot", Kernel: report.Kernel{Provenance: report.Provenance{Kind: "file", Filename: hostile}}},
+		{Name: "a", Target: "user", Arch: hostile},
+		{Name: "a", Target: hostile},
+	} {
+		got := repeat(report.Report{Cells: []report.CellReport{c}}, c.Name, []option{{name: "DEFECT", value: hostile}})
+		if strings.Count(got, "malta;") != strings.Count(got, "'malta;") || strings.Contains(got, "\x1b") {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+	if got := (option{value: "$(shell touch X)"}).word(false); got != "'$$(shell touch X)'" {
+		t.Errorf("make would run %s", got)
 	}
 }

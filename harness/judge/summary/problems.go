@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mapstack/conformance/harness/foreign"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
@@ -12,29 +13,27 @@ import (
 // one cell with the same status and reason share an entry: otherwise a cell that
 // did not boot would print the end of its console once per claim.
 func problems(r report.Report) string {
+	entries := entriesOf(r)
 	sentence := map[string]string{}
 	for _, c := range r.Claims {
 		sentence[c.ID] = c.English
 	}
 	var b strings.Builder
-	for i := 0; i < len(r.Outcomes); i++ {
-		o := r.Outcomes[i]
-		if o.Status == verdict.Pass || o.Status == verdict.Unsupported || reportedBefore(r, i) {
-			continue
-		}
+	for _, e := range entries {
+		o := e.first
 		fmt.Fprintf(&b, "\n%s  %s  ", heading(o), o.Cell)
 		var more []option
-		switch ids := sameProblem(r, o); {
+		switch ids := e.claims; {
 		case len(ids) > fewClaims:
 			fmt.Fprintf(&b, "%d claims\n", len(ids))
 		case len(ids) > 1:
 			fmt.Fprintf(&b, "%d claims: %s\n", len(ids), strings.Join(ids, " "))
 		default:
 			fmt.Fprintf(&b, "%s %s: %s\n", o.Claim, o.Level, sentence[o.Claim])
-			more = append(more, option{"FOCUS", o.Claim})
+			more = append(more, option{name: "FOCUS", value: o.Claim})
 		}
 		if r.Defect != nil {
-			more = append(more, option{"DEFECT", r.Defect.Name})
+			more = append(more, option{name: "DEFECT", value: r.Defect.Name})
 		}
 		for _, line := range strings.Split(o.Reason, "\n") {
 			b.WriteString("    " + line + "\n")
@@ -80,27 +79,42 @@ func records(r report.Report) string {
 	return b.String()
 }
 
-// option narrows a run. It is a variable of make, or a flag with the same name.
-type option struct{ name, value string }
+// option narrows a run. It is a variable of make, or a flag with the same name. The value is
+// quoted for a shell unless it is for a reader to replace.
+type option struct {
+	name, value string
+	blank       bool
+}
+
+// word returns the value as a word of a shell's command line. make would expand a dollar.
+func (o option) word(flag bool) string {
+	switch {
+	case o.blank:
+		return o.value
+	case flag:
+		return foreign.Shell(o.value)
+	}
+	return foreign.Shell(strings.ReplaceAll(o.value, "$", "$$"))
+}
 
 // repeat returns the command that runs a cell again. A report names neither the
 // address that ssh connected to nor the folder of a file that the user supplied.
 func repeat(r report.Report, cell string, more []option) string {
 	command, flags := "make conformance", r.Header.Tool.Standalone
-	options := []option{{"CELL", cell}}
+	options := []option{{name: "CELL", value: cell}}
 	for _, c := range r.Cells {
 		switch {
 		case c.Name != cell:
 		case c.Target == "full-boot":
-			flags, options = true, []option{{"OS-IMAGE", c.Kernel.Provenance.Filename}, {"FULL-BOOT", "--login ..."}}
+			flags, options = true, []option{{name: "OS-IMAGE", value: c.Kernel.Provenance.Filename}, {"FULL-BOOT", "--login ...", true}}
 		case c.Kernel.Provenance.Kind == "file" && c.Tier == "":
-			flags, options = true, []option{{"KERNEL", c.Kernel.Provenance.Filename}}
+			flags, options = true, []option{{name: "KERNEL", value: c.Kernel.Provenance.Filename}}
 		case c.Target == "ssh":
-			options = []option{{"TARGET", "ssh://..."}}
+			options = []option{{"TARGET", "ssh://...", true}}
 		case c.Target == "user":
-			options = []option{{"TARGET", c.Target}, {"ARCH", c.Arch}}
+			options = []option{{name: "TARGET", value: c.Target}, {name: "ARCH", value: c.Arch}}
 		case c.Target != "":
-			options = []option{{"TARGET", c.Target}}
+			options = []option{{name: "TARGET", value: c.Target}}
 		}
 	}
 	form := " %s=%s"
@@ -115,7 +129,7 @@ func repeat(r report.Report, cell string, more []option) string {
 		if flags {
 			name = strings.ToLower(name)
 		}
-		command += fmt.Sprintf(form, name, o.value)
+		command += fmt.Sprintf(form, name, o.word(flags))
 	}
 	return command
 }
@@ -124,26 +138,31 @@ func repeat(r report.Report, cell string, more []option) string {
 // of a whole cell, and the JSON report lists them.
 const fewClaims = 10
 
-// alike reports whether two outcomes share an entry.
-func alike(a, b verdict.Outcome) bool {
-	return a.Cell == b.Cell && a.Status == b.Status && a.Reason == b.Reason && a.Known == b.Known
+// entry is the outcomes that are alike: of one cell, with the same status and reason.
+type entry struct {
+	first  verdict.Outcome
+	claims []string
 }
 
-func reportedBefore(r report.Report, i int) bool {
-	for _, earlier := range r.Outcomes[:i] {
-		if alike(earlier, r.Outcomes[i]) {
-			return true
-		}
+// entriesOf returns the entries of the outcomes that are neither pass nor unsupported, in the
+// order in which they come first. Evidence may have any number of them.
+func entriesOf(r report.Report) (all []*entry) {
+	type key struct {
+		cell, reason string
+		status       verdict.Status
+		known        verdict.Known
 	}
-	return false
-}
-
-func sameProblem(r report.Report, o verdict.Outcome) []string {
-	var ids []string
-	for _, other := range r.Outcomes {
-		if alike(o, other) {
-			ids = append(ids, other.Claim)
+	at := map[key]*entry{}
+	for _, o := range r.Outcomes {
+		if o.Status == verdict.Pass || o.Status == verdict.Unsupported {
+			continue
 		}
+		k := key{o.Cell, o.Reason, o.Status, o.Known}
+		if at[k] == nil {
+			at[k] = &entry{first: o}
+			all = append(all, at[k])
+		}
+		at[k].claims = append(at[k].claims, o.Claim)
 	}
-	return ids
+	return all
 }

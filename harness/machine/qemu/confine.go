@@ -37,14 +37,14 @@ func sandbox() Argument {
 
 // TryConfinement starts the QEMU without a machine and returns how it can be confined.
 // lacks says what it cannot have, and why. Only a try tells: the filter may be missing in
-// QEMU, and it may be missing in the host's kernel.
+// QEMU, and it may be missing in the host's kernel. A try that was not done in time says
+// nothing: a busy host must not cost the confinement.
 func TryConfinement(ctx context.Context, prefix []string) (best Confinement, lacks []string) {
 	best.Filter = true
 	if os.Geteuid() == 0 {
 		best.User = nobody
 	}
-	why := try(ctx, prefix, best)
-	if why == nil {
+	if try(ctx, prefix, best) == nil {
 		return best, nil
 	}
 	// One of both may work.
@@ -59,7 +59,8 @@ func TryConfinement(ctx context.Context, prefix []string) (best Confinement, lac
 	return best, lacks
 }
 
-// try returns why a QEMU that is confined in this way does not start; nil if it does.
+// try returns why a QEMU that is confined in this way does not start; nil if it does, or if
+// it was not done in time.
 func try(ctx context.Context, prefix []string, c Confinement) error {
 	all := []Argument{option("-no-user-config"), option("-nodefaults"), unique("-display", property{"", "none"}),
 		unique("-machine", property{"", "none"}), unique("-monitor", property{"", "stdio"})}
@@ -84,7 +85,7 @@ func try(ctx context.Context, prefix []string, c Confinement) error {
 	cmd.Env = environment()
 	cmd.SysProcAttr = attributes(c.User)
 	cmd.WaitDelay = time.Second
-	if err := cmd.Run(); err != nil {
+	if err := cmd.Run(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("%w: %.300q", err, said.String())
 	}
 	return nil

@@ -2,6 +2,7 @@
 package display
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/sys/unix"
 
+	"github.com/mapstack/conformance/harness/foreign"
 	"github.com/mapstack/conformance/harness/progress"
 )
 
@@ -28,13 +30,25 @@ type Display struct {
 func New(w *os.File) Display {
 	size, err := unix.IoctlGetWinsize(int(w.Fd()), unix.TIOCGWINSZ) // fails for all but terminals
 	if err != nil || os.Getenv("CI") != "" || os.Getenv("TERM") == "dumb" {
-		return Display{Sink: newPlain(w).sink, Close: func() {}}
+		return Display{Sink: shown(newPlain(w).sink), Close: func() {}}
 	}
 	if os.Getenv("NO_COLOR") != "" {
 		text.DisableColors()
 	}
 	l := newLive(w, int(size.Col))
-	return Display{Sink: l.sink, Close: l.close}
+	return Display{Sink: shown(l.sink), Close: l.close}
+}
+
+// shown returns a sink that gets events which a terminal can show: their words are those of
+// mirrors, guests and targets, too.
+func shown(next progress.Sink) progress.Sink {
+	return func(e progress.Event) {
+		e.Cell, e.What = foreign.Text(e.Cell), foreign.Text(e.What)
+		if e.Err != nil {
+			e.Err = errors.New(foreign.Lines(e.Err.Error()))
+		}
+		next(e)
+	}
 }
 
 // live shows a row per cell and per shared artefact that is being made.

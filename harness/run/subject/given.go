@@ -89,7 +89,8 @@ func (k Kernel) open(ctx context.Context, bench *workbench.Bench, scratch string
 	if err != nil {
 		return intake.Found{}, fmt.Errorf("a repository has kernels of several architectures; name one with --arch: %w", err)
 	}
-	r := intake.Repository{Where: k.File, Arch: rec.Uname, Opener: opener(bench)}
+	r := intake.Repository{Where: k.File, Arch: rec.Uname, Opener: opener(bench),
+		Seen: filepath.Join(bench.Cache.Root(), "revision-last"), AcceptOlder: bench.Getenv("MAPSTACK_ACCEPT_OLDER") == "yes"}
 	if k.Keyring != "" {
 		if r.Keyring, err = os.ReadFile(k.Keyring); err != nil {
 			return intake.Found{}, fmt.Errorf("read --keyring: %w", err)
@@ -186,13 +187,19 @@ func title(called string, said intake.OS) (title, id string, err error) {
 	if said.ID == "" {
 		return "unknown; --os says which it is", "kernel", nil
 	}
-	return cmp.Or(said.Name, said.ID), unnameable.ReplaceAllString(said.ID, "-"), nil
+	return cmp.Or(said.Name, said.ID), short(unnameable.ReplaceAllString(said.ID, "-")), nil
 }
 
 // version returns an operating system's version in the form that a cell's name allows; "" if
 // it has none.
 func version(text string) string {
-	return strings.Trim(unnameable.ReplaceAllString(strings.ToLower(text), "-"), "-.")
+	return short(strings.Trim(unnameable.ReplaceAllString(strings.ToLower(text), "-"), "-."))
+}
+
+// short cuts a word of a cell's name, which may have 64 characters in all.
+func short(word string) string {
+	const most = 24
+	return word[:min(len(word), most)]
 }
 
 // unnameable matches characters that a cell's name must not have.

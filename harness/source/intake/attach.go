@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 )
 
 // Disk is a disk's image in the form that QEMU attaches.
@@ -18,23 +17,19 @@ type Disk struct {
 
 // AsDisk identifies a disk's image. The disk need not hold a kernel.
 func AsDisk(ctx context.Context, file string) (Disk, error) {
-	f, err := os.Open(file)
+	f, size, err := openRegular(file)
 	if err != nil {
-		return Disk{}, fmt.Errorf("open the disk's image: %w", err)
+		return Disk{}, fmt.Errorf("open the disk's image %s: %w", file, err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return Disk{}, err
-	}
 	head := make([]byte, headLen)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return Disk{}, fmt.Errorf("read its first bytes: %w", err)
 	}
-	d := Disk{Format: "raw", Size: info.Size()}
+	d := Disk{Format: "raw", Size: size}
 	switch {
-	case !info.Mode().IsRegular() || identify(head[:n]) != diskFile:
+	case identify(head[:n]) != diskFile:
 		return Disk{}, fmt.Errorf("%s is no image of a disk, raw or qcow2; one that is compressed must be unpacked before it can boot", file)
 	case string(head[:4]) == "QFI\xfb":
 		d.Format = "qcow2"

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -67,4 +68,27 @@ func refusal(t *testing.T, path string) error {
 		t.Errorf("to boot it: %v; to read it: %v", asDisk, opened)
 	}
 	return asDisk
+}
+
+// TestAPipeIsNotWaitedFor fails if a file that nobody writes to holds the run up.
+func TestAPipeIsNotWaitedFor(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	repository := filepath.Join(t.TempDir(), "repodata")
+	if err := os.Mkdir(repository, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(repository, "repomd.xml"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, asDisk := AsDisk(t.Context(), pipe)
+	_, opened := Opener{}.Open(t.Context(), pipe, t.TempDir())
+	_, listed := Repository{Where: filepath.Dir(repository)}.Open(t.Context(), t.TempDir())
+	for _, err := range []error{asDisk, opened, listed} {
+		if err == nil || !strings.Contains(err.Error(), "no regular file") {
+			t.Errorf("%v", err)
+		}
+	}
 }

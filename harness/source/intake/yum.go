@@ -14,11 +14,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/google/renameio/v2"
 
 	"github.com/mapstack/conformance/harness/source/decompress"
 	archivesig "github.com/mapstack/conformance/harness/source/signature"
@@ -32,6 +34,10 @@ type Repository struct {
 	Arch    string // of its packages, as rpm calls it: "x86_64", "sw_64"
 	// Opener opens the package.
 	Opener Opener
+	// Seen is a folder that keeps the newest revision of each repository; empty for none. An
+	// older one is refused, unless AcceptOlder.
+	Seen        string
+	AcceptOlder bool
 }
 
 // Bounds of the files of a repository, in bytes.
@@ -67,10 +73,14 @@ func (r Repository) open(ctx context.Context, scratch string) (Found, error) {
 		return Found{}, err
 	}
 	var metadata struct {
-		Data []listed `xml:"data"`
+		Revision string   `xml:"revision"`
+		Data     []listed `xml:"data"`
 	}
 	if err := xml.Unmarshal(index, &metadata); err != nil {
 		return Found{}, fmt.Errorf("repodata/repomd.xml is damaged: %w", err)
+	}
+	if err := r.forward(strings.TrimSpace(metadata.Revision)); err != nil {
+		return Found{}, err
 	}
 	for _, d := range metadata.Data {
 		if d.Type != "primary" {
@@ -134,6 +144,35 @@ func (r Repository) verify(ctx context.Context, index []byte) error {
 	}
 	if _, err := archivesig.Check(keys, bytes.NewReader(index), block.Body, time.Now()); err != nil {
 		return fmt.Errorf("repodata/repomd.xml is not signed by a key of the keyring: %w", err)
+	}
+	return nil
+}
+
+// forward refuses a revision that is older than one that was seen before, and keeps a newer
+// one. Most revisions are times in seconds; of others the order is not known.
+func (r Repository) forward(revision string) error {
+	number, err := strconv.ParseUint(revision, 10, 63)
+	if r.Seen == "" || err != nil {
+		return nil
+	}
+	where := sha256.Sum256([]byte(r.Where))
+	file := filepath.Join(r.Seen, hex.EncodeToString(where[:]))
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read which revision of the repository was seen: %w", err)
+	}
+	last, err := strconv.ParseUint(string(text), 10, 63)
+	switch {
+	case err == nil && number < last && !r.AcceptOlder:
+		return fmt.Errorf("its revision %d is older than %d, which was seen before; it is behind or held back: use another mirror of it, or MAPSTACK_ACCEPT_OLDER=yes", number, last)
+	case err == nil && number <= last:
+		return nil
+	}
+	if err := os.MkdirAll(r.Seen, 0o755); err != nil {
+		return fmt.Errorf("keep the revision of the repository: %w", err)
+	}
+	if err := renameio.WriteFile(file, []byte(revision), 0o644); err != nil {
+		return fmt.Errorf("keep the revision of the repository: %w", err)
 	}
 	return nil
 }

@@ -157,3 +157,27 @@ func TestARepositoryThatIsNotWhatItWasSignedAsIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestARepositoryCannotGoBack fails if whoever answers for a repository can hold this host at
+// an old kernel that is still signed.
+func TestARepositoryCannotGoBack(t *testing.T) {
+	r := Repository{Where: "https://example.org/os", Seen: filepath.Join(t.TempDir(), "seen")}
+	for _, step := range []struct {
+		revision string
+		accept   bool
+		want     string
+	}{
+		{"1700000000", false, ""}, {"1700000000", false, ""}, {"1800000000", false, ""},
+		{"1700000000", false, "older than 1800000000"}, {"1700000000", true, ""}, {"1700000000", false, "older than"},
+		{"", false, ""}, {"el9.3", false, ""}, {"1900000000", false, ""},
+	} {
+		r.AcceptOlder = step.accept
+		if err := r.forward(step.revision); (err == nil) != (step.want == "") || err != nil && !strings.Contains(err.Error(), step.want) {
+			t.Errorf("%+v: %v", step, err)
+		}
+	}
+	r.Where = "https://example.org/another"
+	if err := r.forward("1"); err != nil {
+		t.Errorf("another repository: %v", err)
+	}
+}
