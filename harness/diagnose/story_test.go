@@ -86,6 +86,23 @@ func TestTheStoryIsThatOfTheEnd(t *testing.T) {
 			later := j.now().Add(time.Minute)
 			j.now = func() time.Time { return later }
 		}, exited(3), "fine +mprotect"},
+		{"two calls, then a success", func(j *journal) {
+			j.Attempt(call("clone3", goThread, again), watch.Thread{})
+			j.Attempt(clone(again), watch.Thread{})
+			j.Attempt(clone(0), watch.Thread{})
+		}, exited(0), "recovered clone EAGAIN +clone3"},
+		{"memory by two calls in turn", func(j *journal) {
+			for range 9 {
+				j.Attempt(call("mmap", 0x22, nomem), watch.Thread{})
+				j.Attempt(call("brk", 0, nomem), watch.Thread{})
+			}
+		}, exited(1), "refused brk ENOMEM +mmap"},
+		{"a thread that a filter ends, then its user", func(j *journal) {
+			d := killed(70, syscall.SIGSYS)
+			d.TID = 71
+			j.Died(d, watch.Thread{})
+			j.Died(killed(70, syscall.SIGTERM), watch.Thread{})
+		}, syscall.WaitStatus(syscall.SIGTERM), "refused seccomp-kill-thread"},
 		{"a place that is taken", func(j *journal) { j.Attempt(call("mmap", 0x100022, taken), watch.Thread{}) }, exited(1), "fine"},
 		{"a file that cannot be mapped", func(j *journal) { j.Attempt(call("mmap", 2, 13), watch.Thread{}) }, exited(1), "fine"},
 		{"a stack, then a smaller one", func(j *journal) {
@@ -243,7 +260,7 @@ func FuzzLoggedKill(f *testing.F) {
 func TestWhatWasNotWatchedIsSaid(t *testing.T) {
 	for reason, want := range map[watch.Reason]string{
 		watch.ForeignABI: "not watched", watch.Before: "not watched", watch.Left: "goes on, and is no longer watched",
-		watch.Kept: "watched to its end", watch.Untraced: "not watched", watch.SetUser: "setuid", watch.Tracer: "ptrace",
+		watch.Kept: "watches it to its end", watch.Untraced: "not watched", watch.SetUser: "setuid", watch.Tracer: "ptrace",
 		watch.Unreadable: "chmod o+r", watch.Lost: "could not be read",
 	} {
 		d := keeper(t)
