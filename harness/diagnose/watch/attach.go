@@ -43,9 +43,9 @@ func (t *tracer) attach(pid int) error {
 	}
 	t.turn.Lock()
 	defer t.turn.Unlock()
-	t.Observer.Started(pid)
+	t.observe(func(o Observer) { o.Started(pid) })
 	for _, child := range childrenOf(pid) {
-		t.Observer.Unwatched(Gap{PID: child, Reason: Before})
+		t.observe(func(o Observer) { o.Unwatched(Gap{PID: child, Reason: Before}) })
 	}
 	return nil
 }
@@ -71,7 +71,8 @@ func (t *tracer) seizeRunning(tid int) (bool, error) {
 	switch errno := seize(tid, plainOptions); errno {
 	case 0:
 		_, _ = trace.Ptrace(unix.PTRACE_INTERRUPT, uintptr(tid), 0, 0)
-		t.meet(tid).pid = t.main
+		th := t.meet(tid)
+		th.pid, th.introduced = t.main, true
 		return true, nil
 	case syscall.ESRCH:
 		return false, nil

@@ -209,11 +209,14 @@ func (t *tracer) ends(th *thread, info *trace.Info) {
 	case th.trapped != nil && entered != nil && t.returns(entered):
 		// The handler of SIGSYS has returned, and put its answer into the registers.
 		a, th.trapped = th.trapped, nil
-		a.Trapped, a.Errno = true, errno
-		t.report(th, a)
+		if a.Trapped, a.Errno = true, errno; a.Call != "" {
+			t.report(th, a)
+		}
+	case th.every && errno == 0 && entered != nil && value == entered.Number():
+		if th.held = a; a == nil {
+			th.held = unlisted(th, entered)
+		}
 	case a == nil:
-	case th.every && errno == 0 && value == a.Number:
-		th.held = a
 	default:
 		a.Errno = errno
 		t.complete(th, a, value)
@@ -230,10 +233,15 @@ func (t *tracer) returns(info *trace.Info) bool {
 	return name == callSigreturn || name == callSigreturn2
 }
 
+// unlisted makes the record of a call that is in no list.
+func unlisted(th *thread, e *trace.Info) *Attempt {
+	return &Attempt{TID: th.tid, Number: e.Number(), Arch: e.Arch, Instruction: e.Instruction, Args: e.Arguments()}
+}
+
 // release reports a call that was held and not trapped.
 func (t *tracer) release(th *thread) {
-	if a := th.held; a != nil {
-		th.held = nil
+	a := th.held
+	if th.held = nil; a != nil && a.Call != "" {
 		t.complete(th, a, a.Number)
 	}
 }
@@ -261,9 +269,7 @@ func (t *tracer) complete(th *thread, a *Attempt, value uint64) {
 
 func (t *tracer) report(th *thread, a *Attempt) {
 	a.PID, a.TID = t.process(th), th.tid
-	if !t.silent {
-		t.Observer.Attempt(*a, t.standing(th))
-	}
+	t.observe(func(o Observer) { o.Attempt(*a, t.standing(th)) })
 }
 
 // own makes a thread that has a filter of its own stop at every call.
@@ -301,8 +307,8 @@ func (t *tracer) executed(th *thread, path string) {
 // gap reports once for each process that something is not watched.
 func (t *tracer) gap(th *thread, reason Reason, detail string) {
 	g := Gap{PID: t.process(th), Reason: reason, Detail: detail}
-	if !t.told[g] && !t.silent {
+	if !t.told[g] {
 		t.told[g] = true
-		t.Observer.Unwatched(g)
+		t.observe(func(o Observer) { o.Unwatched(g) })
 	}
 }

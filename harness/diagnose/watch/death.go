@@ -33,7 +33,7 @@ func (t *tracer) signalled(th *thread, signal syscall.Signal) {
 	if t.kernel.GOARCH == "mips64le" {
 		code = info.errno
 	}
-	th.sender = 0
+	th.signal, th.sender = signal, 0
 	if code <= 0 {
 		th.sender = int(info.pid)
 	}
@@ -54,8 +54,12 @@ func (t *tracer) exits(th *thread) {
 	}
 	status := syscall.WaitStatus(message)
 	th.exiting = true
-	if status.Signaled() && !t.silent {
-		t.Observer.Died(Death{PID: t.process(th), TID: th.tid, Status: status, Call: t.fatalCall(th, status), Sender: th.sender}, t.standing(th))
+	if status.Signaled() {
+		d := Death{PID: t.process(th), TID: th.tid, Status: status, Call: th.fatalCall(status)}
+		if th.signal == status.Signal() {
+			d.Sender = th.sender
+		}
+		t.observe(func(o Observer) { o.Died(d, t.standing(th)) })
 	}
 	// When the last thread of the first process of a PID namespace has ended, the kernel
 	// ends all others there, and this one may be among them. So the end is told here.
@@ -65,19 +69,20 @@ func (t *tracer) exits(th *thread) {
 }
 
 // fatalCall returns the call at which a filter ended a thread.
-func (t *tracer) fatalCall(th *thread, status syscall.WaitStatus) *Attempt {
+func (th *thread) fatalCall(status syscall.WaitStatus) *Attempt {
 	switch {
 	case status.Signal() != syscall.SIGSYS:
 		return nil
 	case th.trapped != nil:
 		return th.trapped
+	case th.held != nil:
+		return th.held
 	case th.call != nil:
 		return th.call
-	case th.entered == nil:
-		return nil
+	case th.entered != nil:
+		return unlisted(th, th.entered)
 	}
-	e := th.entered
-	return &Attempt{TID: th.tid, Number: e.Number(), Arch: e.Arch, Instruction: e.Instruction, Args: e.Arguments()}
+	return nil
 }
 
 // last reports whether all other threads of a process are about to end or have ended.
@@ -93,10 +98,7 @@ func (t *tracer) last(th *thread) bool {
 // programEnds reports the end of the program while its last thread stands still.
 func (t *tracer) programEnds(status syscall.WaitStatus) {
 	t.ended, t.status = true, status
-	if t.silent {
-		return
-	}
-	t.Observer.Died(Death{PID: t.main, Status: status}, Thread{})
+	t.observe(func(o Observer) { o.Died(Death{PID: t.main, Status: status}, Thread{}) })
 	reason := Left
 	if t.filtered {
 		reason = Kept
@@ -107,7 +109,7 @@ func (t *tracer) programEnds(status syscall.WaitStatus) {
 		}
 	}
 	if t.Ended != nil {
-		t.Ended(status)
+		t.observe(func(Observer) { t.Ended(status) })
 	}
 }
 
@@ -115,12 +117,15 @@ func (t *tracer) programEnds(status syscall.WaitStatus) {
 func (t *tracer) gone(tid int, status syscall.WaitStatus) {
 	th := t.threads[tid]
 	delete(t.threads, tid)
+	if th != nil && !th.introduced {
+		t.early[tid] = true
+	}
 	t.shown.Gone(tid)
 	switch {
 	case tid == t.main && !t.ended:
 		t.programEnds(status)
 	case tid == t.main:
-	case th != nil && t.process(th) == tid && !t.silent:
-		t.Observer.Died(Death{PID: tid, Status: status}, Thread{})
+	case th != nil && t.process(th) == tid:
+		t.observe(func(o Observer) { o.Died(Death{PID: tid, Status: status}, Thread{}) })
 	}
 }

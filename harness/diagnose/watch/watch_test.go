@@ -11,12 +11,15 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mapstack/conformance/poc/sys"
 	"github.com/mapstack/conformance/poc/trace"
@@ -29,7 +32,9 @@ var roles = map[string]func(){
 	"speak": func() { fmt.Fprint(os.Stderr, "one ", "two\n") },
 	"abort": func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) },
 	"run":   func() { must(Launch(child(), adopter)) }, "adopt": adopt, "listen": listen, "attach": attach,
-	"wait":  waitForEnd,
+	"wait":    waitForEnd,
+	"failing": failing, "killed": func() { killedAt(unix.SECCOMP_RET_KILL_PROCESS) }, "parent": parent,
+	"leaver": leaver, "orphan": orphan, "alive": func() { fmt.Println("ALIVE") }, "untraced": untraced, "family": family,
 	"calls": calls, "storm": storm, "serve": serve, "run every": func() { must(runEvery()) },
 	"nowhere": func() { must(Launch(Program{Path: "/nowhere", Args: []string{"nowhere"}}, adopter)) },
 }
@@ -120,6 +125,9 @@ func (l *log) Unwatched(g Gap) { l.Gaps = append(l.Gaps, g) }
 func (l *log) Wrote(_ int, p []byte) { l.Said += string(p) }
 
 func (l *log) Attempt(a Attempt, t Thread) {
+	if os.Getenv("WATCH_TEST_PANIC") != "" {
+		panic("a bug")
+	}
 	l.Attempts = append(l.Attempts, a)
 	if a.Errno != 0 {
 		filters, err := t.Filters()
@@ -138,8 +146,11 @@ func (l *log) print() {
 	fmt.Printf("\nLOG %s\n", b)
 }
 
-// child is the role of WATCH_TEST_CHILD.
+// child is the role of WATCH_TEST_CHILD, or the program of that path.
 func child() Program {
+	if path := os.Getenv("WATCH_TEST_CHILD"); filepath.IsAbs(path) {
+		return Program{Path: path, Args: []string{path}, Env: os.Environ()}
+	}
 	return Program{Path: "/proc/self/exe", Args: []string{"child"}, Env: withRole(os.Getenv("WATCH_TEST_CHILD"))}
 }
 
