@@ -226,6 +226,11 @@ var judgements = []struct {
 		namespaced(e, "EPERM", newUsers)
 		s.Namespaces.UsersAllowed = census.Known(0)
 	}, "is namespace-privilege"},
+	{"user namespaces that AppArmor restricts", func(e *Evidence, s *census.Census) {
+		namespaced(e, "EACCES", newUsers)
+		s.Namespaces.UsersRestricted = census.Known(1)
+	}, "is namespace-apparmor"},
+	{"a user namespace that a module refuses", func(e *Evidence, s *census.Census) { namespaced(e, "EACCES", newUsers) }, "may be security-module"},
 	{"a user namespace that something refuses", func(e *Evidence, s *census.Census) { namespaced(e, "EPERM", newUsers) }, "may be namespace-privilege, may be security-module"},
 	{"the namespace of others", func(e *Evidence, s *census.Census) {
 		namespaced(e, "EPERM", 0)
