@@ -168,11 +168,11 @@ var judgements = []struct {
 	}, "is rlimit-nproc"},
 	{"the dead fill a group", func(e *Evidence, s *census.Census) {
 		s.Groups.Pids = groups("max 5 0", "30 30 20")
-		s.Tasks.Dead = []census.Dead{{Parent: 1, Name: "sh", Group: "/cg/1", Count: 20}, {Parent: 9, Name: "x", Group: "/cg/10", Count: 30}}
+		s.Tasks.Dead = []census.Dead{{Parent: 60, Name: "idle", Group: "/cg/1", Count: 20}, {Parent: 9, Name: "x", Group: "/cg/10", Count: 30}}
 	}, "is cgroup-pids"},
 	{"a first process that does not wait", func(e *Evidence, s *census.Census) {
 		s.Groups.Pids = groups("30 30 20")
-		s.Tasks.Dead = []census.Dead{{Parent: 61, Name: "idle", Group: "/cg/1", Count: 20}}
+		s.Tasks.Dead = []census.Dead{{Parent: 1, Name: "sh", Group: "/cg/1", Count: 20}}
 	}, "is cgroup-pids"},
 	{"mapstack's own tasks fill the limit", func(e *Evidence, s *census.Census) {
 		s.User.Tasks, s.Observer = census.Known(1000), census.Observer{User: 1000, Tasks: census.Known(9)}
