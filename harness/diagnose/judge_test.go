@@ -194,6 +194,9 @@ var judgements = []struct {
 		s.Namespaces.InitialUsers, s.Kernel = false, "5.10.0-30-amd64"
 	}, "may be passing"},
 	{"no groups are mounted", func(e *Evidence, s *census.Census) { s.Groups.Unseen = census.NotMounted }, "may be cgroup-unseen"},
+	{"no groups of version 1 are mounted", func(e *Evidence, s *census.Census) {
+		s.Groups.Unseen, s.Groups.UnseenVersion = census.NotMounted, 1
+	}, "may be cgroup-unseen"},
 	{"another cgroup namespace", func(e *Evidence, s *census.Census) { s.Groups.Unseen = census.OtherNamespace }, "may be cgroup-unseen"},
 	{"nothing can be read", func(e *Evidence, s *census.Census) { *s = census.Census{} }, "may be nothing-read"},
 	{"nothing can be read, ENOMEM", func(e *Evidence, s *census.Census) {
