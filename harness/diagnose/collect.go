@@ -52,9 +52,7 @@ func (e *Evidence) complete() {
 // installers says who installed the filters of the program, if one process alone did.
 func (j *journal) installers() Filters {
 	f := Filters{Inherited: j.launched && len(j.installer) == 0}
-	// One that was there at the start may be the watch's own.
-	had := j.before.Seccomp
-	if len(j.installer) == 1 && j.launched && (had.Mode == census.Known(0) || had.Filters == census.Known(1)) {
+	if len(j.installer) == 1 && j.launched && (j.clean || j.before.Seccomp.Mode == census.Known(0)) {
 		f.Installer = j.installer[0]
 	}
 	return f
