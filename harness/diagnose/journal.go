@@ -38,7 +38,7 @@ type journal struct {
 	censuses  map[kind]*pace
 	readers   map[int]*fatal.Reader
 	installer []int // processes that installed seccomp filters
-	clean     bool  // the program began without a filter besides that of the watch
+	clean     bool  // the watch gave the program its first filter
 	setters   []Setter
 	kept      map[int]census.Amount // RLIMIT_NPROC of processes that made a user namespace
 
@@ -121,7 +121,6 @@ const maxRefusals = 64
 // Attempt records a call that succeeded or failed.
 func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 	want := wanted(a)
-	j.clean = j.clean || len(j.installer) == 0 && !t.Filtered()
 	if a.Errno == 0 {
 		j.succeeded(a, want)
 		return
