@@ -38,8 +38,10 @@ func (j *journal) Died(d watch.Death, _ watch.Thread) {
 		delete(j.readers, d.PID)
 	}
 	if known := j.deathOf(d.PID); known != nil {
-		known.order = j.next()
-		known.Thread = known.Thread && !d.Process()
+		if int(d.Status.Signal()) == known.Signal {
+			known.order = j.next()
+			known.Thread = known.Thread && !d.Process()
+		}
 		return
 	}
 	if !d.Status.Signaled() {

@@ -79,7 +79,9 @@ type Evidence struct {
 	// that was seen.
 	Kept census.Amount
 
-	order int       // among everything that went wrong
+	at    place     // where a later success makes up for it
+	first int       // its number among everything that went wrong
+	order int       // the same of the last attempt
 	seen  time.Time // when the call failed last
 }
 

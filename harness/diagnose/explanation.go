@@ -35,7 +35,7 @@ func (r *Report) explain(hangs bool, c *client) {
 // program names a process.
 func program(pid int, name string) Text {
 	if name == "" {
-		return say("process %[1]d", "进程 %[1]d", pid)
+		return say("process %[1]d", "进程 %[1]d ", pid)
 	}
 	return say("process %[1]d (%[2]s)", "进程 %[1]d（%[2]s）", pid, name)
 }
@@ -55,7 +55,7 @@ func (f Failure) what() Text {
 		if f.Path == "" {
 			return say("the execution of a program", "执行程序")
 		}
-		return say("the execution of %[1]s", "执行 %[1]s", f.Path)
+		return say("the execution of %[1]s", "执行 %[1]s ", f.Path)
 	case Namespace:
 		return say("a namespace", "使用命名空间")
 	}
@@ -211,7 +211,8 @@ func (g Gap) sentence() Text {
 	case watch.Left:
 		return say("Process %[1]d goes on, and is no longer watched: mapstack diagnose --pid %[1]d.", "进程 %[1]d 仍在运行，但不再被跟踪：mapstack diagnose --pid %[1]d。", g.PID)
 	case watch.Kept:
-		return say("Process %[1]d goes on, and was watched to its end.", "进程 %[1]d 继续运行，并被跟踪到结束。", g.PID)
+		return say("Process %[1]d goes on, and mapstack watches it to its end. What is refused to it after this is written to the file of -o alone.",
+			"进程 %[1]d 仍在运行，mapstack 会跟踪它直到结束。此后被拒绝的请求只写入 -o 指定的文件。", g.PID)
 	case watch.Untraced:
 		return say("Process %[1]d was not watched: it was made with CLONE_UNTRACED.", "进程 %[1]d 未被跟踪：它以 CLONE_UNTRACED 创建。", g.PID)
 	case watch.Unreadable:

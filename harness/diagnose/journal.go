@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
@@ -37,12 +38,12 @@ type journal struct {
 	censuses  map[kind]*pace
 	readers   map[int]*fatal.Reader
 	installer []int // processes that installed seccomp filters
+	clean     bool  // the watch gave the program its first filter
 	setters   []Setter
 	kept      map[int]census.Amount // RLIMIT_NPROC of processes that made a user namespace
 
 	order    int
 	refusals []*Evidence
-	open     map[place]*Evidence // those that no success has followed yet
 	deaths   []*Death
 	asked    int // the process whose death by SIGKILL was looked at last
 	sayings  []*saying
@@ -65,7 +66,7 @@ func newJournal(root fs.FS, kernel abi.Table, report func()) *journal {
 	alarm := time.NewTimer(patience)
 	alarm.Stop()
 	return &journal{root: root, kernel: kernel, now: time.Now, alarm: alarm, report: report, log: func() string { return "" },
-		censuses: map[kind]*pace{}, readers: map[int]*fatal.Reader{}, kept: map[int]census.Amount{}, open: map[place]*Evidence{}}
+		censuses: map[kind]*pace{}, readers: map[int]*fatal.Reader{}, kept: map[int]census.Amount{}}
 }
 
 // next numbers what goes wrong.
@@ -98,8 +99,21 @@ func (j *journal) Woke() {
 	}
 }
 
+// maxGaps bounds how many gaps of one reason are kept.
+const maxGaps = 32
+
 // Unwatched notes what is not watched.
-func (j *journal) Unwatched(g watch.Gap) { j.gaps = append(j.gaps, Gap(g)) }
+func (j *journal) Unwatched(g watch.Gap) {
+	alike := 0
+	for _, known := range j.gaps {
+		if known.Reason == g.Reason {
+			alike++
+		}
+	}
+	if alike < maxGaps {
+		j.gaps = append(j.gaps, Gap(g))
+	}
+}
 
 // maxRefusals bounds how many refusals are kept; the oldest are forgotten first.
 const maxRefusals = 64
@@ -115,26 +129,41 @@ func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 		return
 	}
 	at := j.placeOf(a, want)
-	e := j.open[at]
-	if e == nil || e.Failure.Errno != a.Errno || e.Failure.Call != a.Call {
+	e := j.again(a, at)
+	if e == nil {
 		e = j.evidence(a, want)
+		e.at, e.first = at, j.next()
 		e.Filters = j.ask(a, t)
-		if !t.Filtered() {
-			// The one that shows there is the watch's own.
-			e.State.Seccomp = census.Seccomp{Mode: census.Known(0), Filters: census.Known(0)}
-		}
-		j.open[at] = e
 		j.refusals = append(j.refusals, e)
 		if len(j.refusals) > maxRefusals {
 			j.refusals = append([]*Evidence{}, j.refusals[1:]...)
 		}
 	}
 	e.Failure.Attempts++
-	e.Failure.Length = a.Length
 	e.order, e.seen = j.next(), j.now()
 	if e.grave() {
 		j.alarm.Reset(patience)
 	}
+}
+
+// again returns the refusal that a call repeats, nil for the first one of its kind. Of
+// memory each may ask for another amount, and meet another state.
+func (j *journal) again(a watch.Attempt, at place) *Evidence {
+	for _, e := range slices.Backward(j.refusals) {
+		f := e.Failure
+		if e.at != at || f.Call != a.Call || f.Errno != a.Errno || f.Recovered {
+			continue
+		}
+		if f.Want == Memory {
+			e.Failure.Length, e.Failure.Reserve, e.Failure.Flags = a.Length, reserves(a), a.Flags
+			if state, err := j.state(a); err == nil {
+				e.State, e.Problem = state, nil
+				j.complete(e)
+			}
+		}
+		return e
+	}
+	return nil
 }
 
 // succeeded notes what a call that succeeded makes up for, and what it changes.
@@ -143,24 +172,26 @@ func (j *journal) succeeded(a watch.Attempt, want Want) {
 	case a.Call == "setrlimit" || a.Call == "prlimit64":
 		j.set(a)
 	case a.Call == "seccomp":
-		j.installer = append(j.installer, a.PID)
+		if len(j.installer) <= 1 { // of more than one it is not known whose answers
+			j.installer = append(j.installer, a.PID)
+		}
 	case want == Namespace && a.Flags&newUsers != 0:
 		j.keep(a)
 	case want == Execution || want == Thread:
 		j.baseline.meet(j.root, a)
 	}
 	at := j.placeOf(a, want)
-	e := j.open[at]
-	if e == nil {
-		return
+	for _, e := range j.refusals {
+		if e.at == at {
+			e.Failure.Recovered = true
+		}
 	}
-	e.Failure.Recovered = true
-	delete(j.open, at)
 }
 
 // keep notes the RLIMIT_NPROC that the kernel keeps for a new user namespace.
 func (j *journal) keep(a watch.Attempt) {
-	if c, err := census.Take(j.root, a.PID, a.TID); err == nil {
+	const most = 1024
+	if c, err := census.Take(j.root, a.PID, a.TID); err == nil && len(j.kept) < most {
 		j.kept[a.PID] = c.User.Processes.Soft
 	}
 }

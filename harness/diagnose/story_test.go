@@ -86,6 +86,23 @@ func TestTheStoryIsThatOfTheEnd(t *testing.T) {
 			later := j.now().Add(time.Minute)
 			j.now = func() time.Time { return later }
 		}, exited(3), "fine +mprotect"},
+		{"two calls, then a success", func(j *journal) {
+			j.Attempt(call("clone3", goThread, again), watch.Thread{})
+			j.Attempt(clone(again), watch.Thread{})
+			j.Attempt(clone(0), watch.Thread{})
+		}, exited(0), "recovered clone EAGAIN +clone3"},
+		{"memory by two calls in turn", func(j *journal) {
+			for range 9 {
+				j.Attempt(call("mmap", 0x22, nomem), watch.Thread{})
+				j.Attempt(call("brk", 0, nomem), watch.Thread{})
+			}
+		}, exited(1), "refused brk ENOMEM +mmap"},
+		{"a thread that a filter ends, then its user", func(j *journal) {
+			d := killed(70, syscall.SIGSYS)
+			d.TID = 71
+			j.Died(d, watch.Thread{})
+			j.Died(killed(70, syscall.SIGTERM), watch.Thread{})
+		}, syscall.WaitStatus(syscall.SIGTERM), "refused seccomp-kill-thread"},
 		{"a place that is taken", func(j *journal) { j.Attempt(call("mmap", 0x100022, taken), watch.Thread{}) }, exited(1), "fine"},
 		{"a file that cannot be mapped", func(j *journal) { j.Attempt(call("mmap", 2, 13), watch.Thread{}) }, exited(1), "fine"},
 		{"a stack, then a smaller one", func(j *journal) {
@@ -168,6 +185,21 @@ func TestALaterStoryIsToldAsWell(t *testing.T) {
 	}
 }
 
+// TestWordsAmongMoreRefusalsAreStillQuoted fails if other threads that are refused after
+// the words make the report forget them, or tell them to be another program's.
+func TestWordsAmongMoreRefusalsAreStillQuoted(t *testing.T) {
+	for _, last := range []int{again, 0} {
+		d := keeper(t)
+		d.journal.Attempt(clone(again), watch.Thread{})
+		d.journal.Wrote(70, []byte("runtime: failed to create new OS thread (have 14 already; errno=11)\n"))
+		d.journal.Attempt(clone(again), watch.Thread{})
+		d.journal.Attempt(clone(last), watch.Thread{})
+		if r := d.reportOf(exited(2), true); r.Failure == nil || r.Said == nil || summary(r) != "refused clone EAGAIN" {
+			t.Errorf("%d: %s", last, r.Explanation.English)
+		}
+	}
+}
+
 // TestTheOOMKillerIsToldFromOthers fails if a program that its user killed passes for one
 // that the machine had no memory for.
 func TestTheOOMKillerIsToldFromOthers(t *testing.T) {
@@ -239,11 +271,30 @@ func FuzzLoggedKill(f *testing.F) {
 	})
 }
 
+// TestTheWatchsFilterIsNotThePrograms fails if the filter that stops a program for its
+// tracer passes for one that may refuse a thread.
+func TestTheWatchsFilterIsNotThePrograms(t *testing.T) {
+	for installed, want := range map[int]string{0: "0 0", 1: "2 1"} {
+		d := keeper(t)
+		status := "Name:\tapp\nUid:\t1000\t0\t0\t0\nThreads:\t14\nSeccomp:\t2\nSeccomp_filters:\t2\n"
+		d.Root.(fstest.MapFS)["proc/70/task/71/status"] = &fstest.MapFile{Data: []byte(status)}
+		d.journal.clean = true
+		for range installed {
+			d.journal.Attempt(call("seccomp", 0, 0), watch.Thread{})
+		}
+		d.journal.Attempt(clone(again), watch.Thread{})
+		s := d.reportOf(exited(2), true).State.Seccomp
+		if got := fmt.Sprint(s.Mode, " ", s.Filters); got != want {
+			t.Errorf("%d installed: %s, want %s", installed, got, want)
+		}
+	}
+}
+
 // TestWhatWasNotWatchedIsSaid fails if the report promises more than was seen.
 func TestWhatWasNotWatchedIsSaid(t *testing.T) {
 	for reason, want := range map[watch.Reason]string{
 		watch.ForeignABI: "not watched", watch.Before: "not watched", watch.Left: "goes on, and is no longer watched",
-		watch.Kept: "watched to its end", watch.Untraced: "not watched", watch.SetUser: "setuid", watch.Tracer: "ptrace",
+		watch.Kept: "watches it to its end", watch.Untraced: "not watched", watch.SetUser: "setuid", watch.Tracer: "ptrace",
 		watch.Unreadable: "chmod o+r", watch.Lost: "could not be read",
 	} {
 		d := keeper(t)
