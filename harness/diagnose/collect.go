@@ -12,7 +12,7 @@ import (
 func (j *journal) evidence(a watch.Attempt, want Want) *Evidence {
 	e := j.blank(Failure{
 		Call: a.Call, ABI: a.ABI, Want: want, Flags: a.Flags, Length: a.Length, Path: a.Path, Trapped: a.Trapped,
-		Reserve: a.Call == "mmap" && a.Args[2] == 0, // PROT_NONE
+		Reserve: reserves(a),
 		Errno:   a.Errno, Name: j.kernel.ErrnoName(a.Errno), PID: a.PID, TID: a.TID,
 	})
 	e.State, e.Problem = j.state(a)
@@ -24,6 +24,12 @@ func (j *journal) evidence(a watch.Attempt, want Want) *Evidence {
 		}
 	}
 	return e
+}
+
+// reserves reports whether a mapping cannot be used yet.
+func reserves(a watch.Attempt) bool {
+	const none = 0 // PROT_NONE
+	return a.Call == "mmap" && a.Args[2] == none
 }
 
 // blank makes evidence that knows its failure alone.

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
@@ -37,8 +38,10 @@ func (j *journal) Died(d watch.Death, _ watch.Thread) {
 		delete(j.readers, d.PID)
 	}
 	if known := j.deathOf(d.PID); known != nil {
-		known.order = j.next()
-		known.Thread = known.Thread && !d.Process()
+		if int(d.Status.Signal()) == known.Signal {
+			known.order = j.next()
+			known.Thread = known.Thread && !d.Process()
+		}
 		return
 	}
 	if !d.Status.Signaled() {
@@ -48,9 +51,7 @@ func (j *journal) Died(d watch.Death, _ watch.Thread) {
 	switch d.Status.Signal() {
 	case syscall.SIGSYS:
 		death.filters = j.installers()
-		if d.Call != nil {
-			death.Call = nameOf(*d.Call)
-		}
+		death.Call = j.callOf(d)
 		j.alarm.Reset(patience) // the rest of the program may wait for the thread
 	case syscall.SIGKILL:
 		// The kernel counts a kill before it kills, so that the first of many threads
@@ -84,12 +85,27 @@ func (d *Death) task() int {
 	return d.TID
 }
 
-// nameOf returns the name of a call, or its number.
-func nameOf(a watch.Attempt) string {
-	if a.Call == "" {
-		return fmt.Sprintf("system call %d", a.Number)
+// callOf returns the name or the number of the call at which a filter ended a thread, ""
+// where neither the watch nor the kernel's log has it.
+func (j *journal) callOf(d watch.Death) string {
+	number := uint64(0)
+	if d.Call != nil {
+		number = d.Call.Number
+		if d.Call.Call != "" {
+			return d.Call.Call
+		}
+	} else {
+		var logged bool
+		if number, logged = filteredCall(j.log(), d.PID); !logged {
+			return ""
+		}
 	}
-	return a.Call
+	for _, c := range j.kernel.Syscall.Named() {
+		if number != 0 && c.Value == number { // 0 stands for a call that is not there
+			return strings.ToLower(strings.TrimPrefix(c.Name, "SYS_"))
+		}
+	}
+	return fmt.Sprintf("system call %d", number)
 }
 
 // deathOf returns what is known of the death of a process.

@@ -79,6 +79,7 @@ type Evidence struct {
 	// that was seen.
 	Kept census.Amount
 
+	at    place     // where a later success makes up for it
 	order int       // among everything that went wrong
 	seen  time.Time // when the call failed last
 }

@@ -211,7 +211,8 @@ func (g Gap) sentence() Text {
 	case watch.Left:
 		return say("Process %[1]d goes on, and is no longer watched: mapstack diagnose --pid %[1]d.", "进程 %[1]d 仍在运行，但不再被跟踪：mapstack diagnose --pid %[1]d。", g.PID)
 	case watch.Kept:
-		return say("Process %[1]d goes on, and was watched to its end.", "进程 %[1]d 继续运行，并被跟踪到结束。", g.PID)
+		return say("Process %[1]d goes on, and mapstack watches it to its end. What is refused to it after this is written to the file of -o alone.",
+			"进程 %[1]d 仍在运行，mapstack 会跟踪它直到结束。此后被拒绝的请求只写入 -o 指定的文件。", g.PID)
 	case watch.Untraced:
 		return say("Process %[1]d was not watched: it was made with CLONE_UNTRACED.", "进程 %[1]d 未被跟踪：它以 CLONE_UNTRACED 创建。", g.PID)
 	case watch.Unreadable:

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
@@ -42,7 +43,6 @@ type journal struct {
 
 	order    int
 	refusals []*Evidence
-	open     map[place]*Evidence // those that no success has followed yet
 	deaths   []*Death
 	asked    int // the process whose death by SIGKILL was looked at last
 	sayings  []*saying
@@ -65,7 +65,7 @@ func newJournal(root fs.FS, kernel abi.Table, report func()) *journal {
 	alarm := time.NewTimer(patience)
 	alarm.Stop()
 	return &journal{root: root, kernel: kernel, now: time.Now, alarm: alarm, report: report, log: func() string { return "" },
-		censuses: map[kind]*pace{}, readers: map[int]*fatal.Reader{}, kept: map[int]census.Amount{}, open: map[place]*Evidence{}}
+		censuses: map[kind]*pace{}, readers: map[int]*fatal.Reader{}, kept: map[int]census.Amount{}}
 }
 
 // next numbers what goes wrong.
@@ -115,26 +115,44 @@ func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 		return
 	}
 	at := j.placeOf(a, want)
-	e := j.open[at]
-	if e == nil || e.Failure.Errno != a.Errno || e.Failure.Call != a.Call {
+	e := j.again(a, at)
+	if e == nil {
 		e = j.evidence(a, want)
+		e.at = at
 		e.Filters = j.ask(a, t)
 		if !t.Filtered() {
 			// The one that shows there is the watch's own.
 			e.State.Seccomp = census.Seccomp{Mode: census.Known(0), Filters: census.Known(0)}
 		}
-		j.open[at] = e
 		j.refusals = append(j.refusals, e)
 		if len(j.refusals) > maxRefusals {
 			j.refusals = append([]*Evidence{}, j.refusals[1:]...)
 		}
 	}
 	e.Failure.Attempts++
-	e.Failure.Length = a.Length
 	e.order, e.seen = j.next(), j.now()
 	if e.grave() {
 		j.alarm.Reset(patience)
 	}
+}
+
+// again returns the refusal that a call repeats, nil for the first one of its kind. Of
+// memory each may ask for another amount, and meet another state.
+func (j *journal) again(a watch.Attempt, at place) *Evidence {
+	for _, e := range slices.Backward(j.refusals) {
+		f := e.Failure
+		if e.at != at || f.Call != a.Call || f.Errno != a.Errno || f.Recovered {
+			continue
+		}
+		if f.Want == Memory {
+			e.Failure.Length, e.Failure.Reserve, e.Failure.Flags = a.Length, reserves(a), a.Flags
+			if state, err := j.state(a); err == nil {
+				e.State = state
+			}
+		}
+		return e
+	}
+	return nil
 }
 
 // succeeded notes what a call that succeeded makes up for, and what it changes.
@@ -150,12 +168,11 @@ func (j *journal) succeeded(a watch.Attempt, want Want) {
 		j.baseline.meet(j.root, a)
 	}
 	at := j.placeOf(a, want)
-	e := j.open[at]
-	if e == nil {
-		return
+	for _, e := range j.refusals {
+		if e.at == at {
+			e.Failure.Recovered = true
+		}
 	}
-	e.Failure.Recovered = true
-	delete(j.open, at)
 }
 
 // keep notes the RLIMIT_NPROC that the kernel keeps for a new user namespace.

@@ -2,6 +2,8 @@ package diagnose
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -50,4 +52,23 @@ func loggedKill(log string, pid int) (k kill, logged bool) {
 		}
 	}
 	return k, logged
+}
+
+// auditedKill matches the line that the kernel logs when a seccomp filter ends a process
+// that makes calls of the machine's own ABI (audit_seccomp in kernel/auditsc.c). Names in
+// it are quoted by the kernel.
+var auditedKill = regexp.MustCompile(`type=1326 .* pid=(\d{1,10}) .* sig=31 .* syscall=(\d{1,9}) compat=0 `)
+
+// filteredCall finds the number of the call at which a filter ended a process.
+func filteredCall(log string, pid int) (number uint64, logged bool) {
+	for line := range strings.Lines(log) {
+		m := auditedKill.FindStringSubmatch(line)
+		if m == nil || m[1] != strconv.Itoa(pid) {
+			continue
+		}
+		if n, err := strconv.ParseUint(m[2], 10, 32); err == nil {
+			number, logged = n, true
+		}
+	}
+	return number, logged
 }

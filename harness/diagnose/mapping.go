@@ -107,7 +107,7 @@ func rlimitAS(e Evidence) (Cause, bool) {
 	s := e.State.Space
 	return Cause{ID: "rlimit-as", Limit: s.Limit.Soft, Used: s.Size, Where: "RLIMIT_AS",
 		Why: say("RLIMIT_AS lets the program have %[1]s bytes of address space, and it has %[2]s", "RLIMIT_AS 只允许程序使用 %[1]s 字节的地址空间，现已使用 %[2]s 字节", s.Limit.Soft, s.Size).
-			and(needed(e, s.Size, s.Limit.Soft)).and(e.setter(e.Rlimit.AS, s.Limit.Soft)).and(say("; a Go program reserves far more address space than it uses", "；Go 程序预留的地址空间远多于实际使用的内存")),
+			and(needed(e, s.Size, s.Limit.Soft)).and(e.setter(e.Rlimit.AS, s.Limit.Soft)).and(say("; runtimes such as those of Go, Java and Node reserve far more address space than they use", "；Go、Java、Node 等运行时预留的地址空间远多于实际使用的内存")),
 		Raise: raise{"as", "v", "LimitAS", 1024, s.Limit}.to(e.State, max(double(s.Limit.Soft.N), double(s.Size.N+e.Failure.Length))),
 	}, e.Failure.Call != "mprotect" && over(s.Size, e.Failure.Length, s.Limit.Soft)
 }

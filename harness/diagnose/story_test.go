@@ -86,6 +86,23 @@ func TestTheStoryIsThatOfTheEnd(t *testing.T) {
 			later := j.now().Add(time.Minute)
 			j.now = func() time.Time { return later }
 		}, exited(3), "fine +mprotect"},
+		{"two calls, then a success", func(j *journal) {
+			j.Attempt(call("clone3", goThread, again), watch.Thread{})
+			j.Attempt(clone(again), watch.Thread{})
+			j.Attempt(clone(0), watch.Thread{})
+		}, exited(0), "recovered clone EAGAIN +clone3"},
+		{"memory by two calls in turn", func(j *journal) {
+			for range 9 {
+				j.Attempt(call("mmap", 0x22, nomem), watch.Thread{})
+				j.Attempt(call("brk", 0, nomem), watch.Thread{})
+			}
+		}, exited(1), "refused brk ENOMEM +mmap"},
+		{"a thread that a filter ends, then its user", func(j *journal) {
+			d := killed(70, syscall.SIGSYS)
+			d.TID = 71
+			j.Died(d, watch.Thread{})
+			j.Died(killed(70, syscall.SIGTERM), watch.Thread{})
+		}, syscall.WaitStatus(syscall.SIGTERM), "refused seccomp-kill-thread"},
 		{"a place that is taken", func(j *journal) { j.Attempt(call("mmap", 0x100022, taken), watch.Thread{}) }, exited(1), "fine"},
 		{"a file that cannot be mapped", func(j *journal) { j.Attempt(call("mmap", 2, 13), watch.Thread{}) }, exited(1), "fine"},
 		{"a stack, then a smaller one", func(j *journal) {
@@ -205,12 +222,36 @@ func TestTheOOMKillerIsToldFromOthers(t *testing.T) {
 	}
 }
 
+// TestTheCallOfAFilterIsFound fails if the kernel's log names the call that a filter ended
+// a program at, and the report does not.
+func TestTheCallOfAFilterIsFound(t *testing.T) {
+	const line = "<5>[26.1] audit: type=1326 audit(1.2:38): auid=4294967295 uid=0 gid=0 ses=4294967295 pid=70 comm=\"app\" exe=\"/bin/app\" sig=31 arch=c000003e syscall=%d compat=%d ip=0x7f code=0x80000000\n"
+	for _, c := range []struct{ log, want string }{
+		{fmt.Sprintf(line, 435, 0), "ended it at clone3 with"},
+		{fmt.Sprintf(line, 39999, 0), "ended it at system call 39999 with"},
+		{fmt.Sprintf(line, 120, 1), "ended it with"}, // a number of another ABI
+		{strings.Replace(fmt.Sprintf(line, 435, 0), "pid=70", "pid=7", 1), "ended it with"},
+		{"", "ended it with"},
+	} {
+		d := keeper(t)
+		d.journal.log = func() string { return c.log }
+		d.journal.Died(killed(70, syscall.SIGSYS), watch.Thread{})
+		if got := d.reportOf(syscall.WaitStatus(syscall.SIGSYS), true).Explanation.English; !strings.Contains(got, c.want) {
+			t.Errorf("%q: %s", c.log, got)
+		}
+	}
+}
+
 func FuzzLoggedKill(f *testing.F) {
+	f.Add("audit: type=1326 audit(1.2:38): uid=0 pid=70 comm=\"app\" sig=31 arch=c000003e syscall=435 compat=0 ip=0x7f\n", 70)
 	f.Add("oom-kill:constraint=CONSTRAINT_MEMCG,oom_memcg=/a,task_memcg=/a/b,task=app,pid=70,uid=0\n", 70)
 	f.Add("Out of memory: Killed process 70 (app)\n", 70)
 	f.Fuzz(func(t *testing.T, log string, pid int) {
 		if k, logged := loggedKill(log, pid); !logged && k.group != "" {
 			t.Errorf("%q: group %q of a process that is not there", log, k.group)
+		}
+		if n, logged := filteredCall(log, pid); !logged && n != 0 {
+			t.Errorf("%q: call %d of a process that is not there", log, n)
 		}
 	})
 }
@@ -219,7 +260,7 @@ func FuzzLoggedKill(f *testing.F) {
 func TestWhatWasNotWatchedIsSaid(t *testing.T) {
 	for reason, want := range map[watch.Reason]string{
 		watch.ForeignABI: "not watched", watch.Before: "not watched", watch.Left: "goes on, and is no longer watched",
-		watch.Kept: "watched to its end", watch.Untraced: "not watched", watch.SetUser: "setuid", watch.Tracer: "ptrace",
+		watch.Kept: "watches it to its end", watch.Untraced: "not watched", watch.SetUser: "setuid", watch.Tracer: "ptrace",
 		watch.Unreadable: "chmod o+r", watch.Lost: "could not be read",
 	} {
 		d := keeper(t)

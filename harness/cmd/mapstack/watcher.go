@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mapstack/conformance/harness/diagnose"
 	"github.com/mapstack/conformance/harness/diagnose/watch"
@@ -79,7 +82,32 @@ func watcher(spec string) error {
 	}
 	d := diagnosis{json: w.JSON, output: w.Output}
 	s := d.session(os.Stderr, w.Language)
+	tell := s.Tell
+	s.Tell = func(r diagnose.Report) error {
+		err := tell(r)
+		if r.Program.State != "running" {
+			err = errors.Join(err, release())
+		}
+		return err
+	}
 	return s.Adopt(w.Adoption, w.Command)
+}
+
+// release gives back the standard input, output and error. Whoever reads what the program
+// writes must not wait for a process that stays as the tracer of its children. What is
+// refused to them later is told only if the diagnosis goes to a file.
+func release() error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("give back standard output: %w", err)
+	}
+	defer null.Close()
+	for _, standard := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
+		if err := unix.Dup3(int(null.Fd()), int(standard.Fd()), 0); err != nil {
+			return fmt.Errorf("give back standard output: %w", err)
+		}
+	}
+	return nil
 }
 
 // listen starts a program that cannot be traced.

@@ -26,13 +26,10 @@ type birth struct {
 	execute [4]uintptr
 	last    [4]uintptr // writes a message when the watcher cannot be executed
 	cramped [4]uintptr // writes a message when there is no room for it
-	numbers struct{ exit, wait, read, write, ptrace, setsid, poll, kill uintptr }
-	pipe    [2]int
-	// told is what the parent reads: the errno of PTRACE_SEIZE, or of clone and not zero.
-	told   [2]int32
-	traced uintptr // the program
-	status uint32
-	spare  [tasks - 1]uintptr
+	numbers struct{ exit, wait, ptrace, setsid, self, poll, kill uintptr }
+	traced  uintptr // the program
+	status  uint32
+	spare   [tasks - 1]uintptr
 	// keep holds what the calls refer to by address.
 	keep []any
 }
@@ -47,8 +44,7 @@ const (
 	ptraceListen  = 0x4208
 	eventExec     = 4
 	eventStop     = 128
-	never         = 0 // no event
-	errnoOfClone  = ^uintptr(0)
+	never         = 0          // no event
 	waitAllKinds  = 0x40000000 // __WALL
 	stoppedStatus = 0x7f
 )
@@ -80,11 +76,17 @@ func newBirth(k *sys.Kernel, options int, watcher Program) (*birth, error) {
 	b.execute = [4]uintptr{syscall.SYS_EXECVE, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&env[0]))}
 	b.last = [4]uintptr{syscall.SYS_WRITE, uintptr(syscall.Stderr), uintptr(unsafe.Pointer(&message[0])), uintptr(len(message))}
 	b.cramped = [4]uintptr{syscall.SYS_WRITE, uintptr(syscall.Stderr), uintptr(unsafe.Pointer(&cramped[0])), uintptr(len(cramped))}
-	b.numbers.exit, b.numbers.wait, b.numbers.read, b.numbers.write = uintptr(k.Syscall.Exit), syscall.SYS_WAIT4, syscall.SYS_READ, syscall.SYS_WRITE
+	b.numbers.exit, b.numbers.wait, b.numbers.self = uintptr(k.Syscall.Exit), syscall.SYS_WAIT4, syscall.SYS_GETPID
 	b.numbers.ptrace, b.numbers.setsid = syscall.SYS_PTRACE, syscall.SYS_SETSID
 	b.numbers.poll, b.numbers.kill = syscall.SYS_PPOLL, syscall.SYS_KILL
 	return b, nil
 }
+
+// Exit statuses of the process in between, beside 0 and the errno of PTRACE_SEIZE.
+const (
+	notMade   = 128 // and the errno of clone
+	wasKilled = 255
+)
 
 // NoRoomError is the error of Launch when not even the process that watches could be made.
 // What refused it would refuse the program's own.
@@ -99,37 +101,31 @@ var errKilled = errors.New("the process that asked for it was killed, as by a se
 
 // start makes the process. When it returns nil the calling thread is traced, and must
 // execute its program or end. The caller must hold runtime.LockOSThread.
+//
+// The process between the two tells by its exit status what became of the third. That
+// needs no descriptor, of which there may be none left.
 func (b *birth) start() error {
-	if err := syscall.Pipe2(b.pipe[:], syscall.O_CLOEXEC); err != nil {
-		return fmt.Errorf("make a pipe: %w", err)
-	}
-	defer syscall.Close(b.pipe[0])
+	defer runtime.KeepAlive(b)
 	pid, errno := b.fork()
-	_ = syscall.Close(b.pipe[1])
 	if errno != 0 {
 		return &NoRoomError{errno}
 	}
-	defer runtime.KeepAlive(b)
-	until(b.numbers.wait, pid, 0, 0)
-	switch n := until(b.numbers.read, uintptr(b.pipe[0]), uintptr(unsafe.Pointer(&b.told)), unsafe.Sizeof(b.told)); {
-	case n != unsafe.Sizeof(b.told):
-		return fmt.Errorf("%w: PTRACE_SEIZE: %w", ErrForbidden, errKilled)
-	case b.told[1] != 0:
-		return &NoRoomError{syscall.Errno(b.told[0])}
-	case b.told[0] != 0:
-		return fmt.Errorf("%w: PTRACE_SEIZE: %w", ErrForbidden, syscall.Errno(b.told[0]))
-	}
-	return nil
-}
-
-// until makes a call again until no signal ends it. The Go runtime must not know that this
-// thread waits: it would make another thread.
-func until(number, a, b, c uintptr) uintptr {
+	// The Go runtime must not know that this thread waits: it would make another one.
 	for {
-		if r, _, errno := syscall.RawSyscall6(number, a, b, c, 0, 0, 0); errno != syscall.EINTR {
-			return r
+		_, _, errno = syscall.RawSyscall6(b.numbers.wait, pid, uintptr(unsafe.Pointer(&b.status)), 0, 0, 0, 0)
+		if errno != syscall.EINTR {
+			break
 		}
 	}
+	switch told := syscall.WaitStatus(b.status).ExitStatus(); {
+	case errno != 0 || told < 0 || told == wasKilled:
+		return fmt.Errorf("%w: PTRACE_SEIZE: %w", ErrForbidden, errKilled)
+	case told > notMade:
+		return &NoRoomError{syscall.Errno(told - notMade)}
+	case told > 0:
+		return fmt.Errorf("%w: PTRACE_SEIZE: %w", ErrForbidden, syscall.Errno(told))
+	}
+	return nil
 }
 
 // fork makes the process with all signals blocked, which it keeps so.
@@ -168,25 +164,52 @@ func (b *birth) split() (uintptr, syscall.Errno) {
 		return r, errno
 	}
 	r, _, errno = syscall.RawSyscall6(c[0], c[1], c[2], c[3], c[4], c[5], c[6])
-	if errno != 0 {
-		r = errnoOfClone
-	} else if r == 0 {
-		syscall.RawSyscall(b.numbers.setsid, 0, 0, 0)
-		s := &b.seize
-		_, _, errno = syscall.RawSyscall6(s[0], s[1], s[2], s[3], s[4], 0, 0)
+	switch {
+	case errno != 0:
+		b.exit(notMade + uintptr(errno))
+	case r != 0:
+		b.exit(b.hear(r))
 	}
-	if errno != 0 || r == 0 {
-		b.told[0] = int32(errno)
-		if r != 0 {
-			b.told[1] = 1
-		}
-		syscall.RawSyscall(b.numbers.write, uintptr(b.pipe[1]), uintptr(unsafe.Pointer(&b.told)), unsafe.Sizeof(b.told))
+	syscall.RawSyscall(b.numbers.setsid, 0, 0, 0)
+	s := &b.seize
+	if _, _, errno = syscall.RawSyscall6(s[0], s[1], s[2], s[3], s[4], 0, 0); errno != 0 {
+		b.exit(uintptr(errno))
 	}
-	if errno == 0 && r == 0 && b.await(eventExec) {
+	self, _, _ := syscall.RawSyscall(b.numbers.self, 0, 0, 0)
+	syscall.RawSyscall(b.numbers.kill, self, uintptr(syscall.SIGSTOP), 0) // until it was heard
+	if b.await(eventExec) {
 		b.become()
 	}
+	b.exit(0)
+	return 0, 0
+}
+
+//go:nosplit
+//go:norace
+func (b *birth) exit(status uintptr) {
 	for {
-		syscall.RawSyscall(b.numbers.exit, 0, 0, 0)
+		syscall.RawSyscall(b.numbers.exit, status, 0, 0)
+	}
+}
+
+// hear waits until the process that will watch stops because it may trace, and lets it go
+// on. It returns 0, or the errno that it ended with.
+//
+//go:nosplit
+//go:norace
+func (b *birth) hear(pid uintptr) uintptr {
+	for {
+		_, _, errno := syscall.RawSyscall6(b.numbers.wait, pid, uintptr(unsafe.Pointer(&b.status)), syscall.WUNTRACED, 0, 0, 0)
+		switch {
+		case errno == syscall.EINTR:
+		case errno == 0 && b.status&0xff == stoppedStatus:
+			syscall.RawSyscall(b.numbers.kill, pid, uintptr(syscall.SIGCONT), 0)
+			return 0
+		case errno == 0 && b.status&0x7f == 0 && b.status != 0:
+			return uintptr(b.status >> 8 & 0xff)
+		default:
+			return wasKilled
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"sync"
 	"syscall"
@@ -144,6 +145,10 @@ func Adopt(a Adoption, o Options) error {
 		t.filter = filterFor(t.abis)
 	}
 	t.main = a.PID
+	standAside()
+	// What the program leaves behind must not die because somebody ends this process, or
+	// does not read its report.
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2)
 	th := t.meet(a.PID)
 	th.pid, th.every = a.PID, !a.Filtered
 	t.turn.Lock()
