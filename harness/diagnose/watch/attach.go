@@ -71,7 +71,8 @@ func (t *tracer) seizeRunning(tid int) (bool, error) {
 	switch errno := seize(tid, plainOptions); errno {
 	case 0:
 		_, _ = trace.Ptrace(unix.PTRACE_INTERRUPT, uintptr(tid), 0, 0)
-		t.meet(tid).pid = t.main
+		th := t.meet(tid)
+		th.pid, th.introduced = t.main, true
 		return true, nil
 	case syscall.ESRCH:
 		return false, nil

@@ -209,11 +209,14 @@ func (t *tracer) ends(th *thread, info *trace.Info) {
 	case th.trapped != nil && entered != nil && t.returns(entered):
 		// The handler of SIGSYS has returned, and put its answer into the registers.
 		a, th.trapped = th.trapped, nil
-		a.Trapped, a.Errno = true, errno
-		t.report(th, a)
+		if a.Trapped, a.Errno = true, errno; a.Call != "" {
+			t.report(th, a)
+		}
+	case th.every && errno == 0 && entered != nil && value == entered.Number():
+		if th.held = a; a == nil {
+			th.held = unlisted(th, entered)
+		}
 	case a == nil:
-	case th.every && errno == 0 && value == a.Number:
-		th.held = a
 	default:
 		a.Errno = errno
 		t.complete(th, a, value)
@@ -230,10 +233,15 @@ func (t *tracer) returns(info *trace.Info) bool {
 	return name == callSigreturn || name == callSigreturn2
 }
 
+// unlisted makes the record of a call that is in no list.
+func unlisted(th *thread, e *trace.Info) *Attempt {
+	return &Attempt{TID: th.tid, Number: e.Number(), Arch: e.Arch, Instruction: e.Instruction, Args: e.Arguments()}
+}
+
 // release reports a call that was held and not trapped.
 func (t *tracer) release(th *thread) {
-	if a := th.held; a != nil {
-		th.held = nil
+	a := th.held
+	if th.held = nil; a != nil && a.Call != "" {
 		t.complete(th, a, a.Number)
 	}
 }

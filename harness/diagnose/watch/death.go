@@ -33,7 +33,7 @@ func (t *tracer) signalled(th *thread, signal syscall.Signal) {
 	if t.kernel.GOARCH == "mips64le" {
 		code = info.errno
 	}
-	th.sender = 0
+	th.signal, th.sender = signal, 0
 	if code <= 0 {
 		th.sender = int(info.pid)
 	}
@@ -55,7 +55,11 @@ func (t *tracer) exits(th *thread) {
 	status := syscall.WaitStatus(message)
 	th.exiting = true
 	if status.Signaled() && !t.silent {
-		t.Observer.Died(Death{PID: t.process(th), TID: th.tid, Status: status, Call: t.fatalCall(th, status), Sender: th.sender}, t.standing(th))
+		d := Death{PID: t.process(th), TID: th.tid, Status: status, Call: th.fatalCall(status)}
+		if th.signal == status.Signal() {
+			d.Sender = th.sender
+		}
+		t.Observer.Died(d, t.standing(th))
 	}
 	// When the last thread of the first process of a PID namespace has ended, the kernel
 	// ends all others there, and this one may be among them. So the end is told here.
@@ -65,19 +69,20 @@ func (t *tracer) exits(th *thread) {
 }
 
 // fatalCall returns the call at which a filter ended a thread.
-func (t *tracer) fatalCall(th *thread, status syscall.WaitStatus) *Attempt {
+func (th *thread) fatalCall(status syscall.WaitStatus) *Attempt {
 	switch {
 	case status.Signal() != syscall.SIGSYS:
 		return nil
 	case th.trapped != nil:
 		return th.trapped
+	case th.held != nil:
+		return th.held
 	case th.call != nil:
 		return th.call
-	case th.entered == nil:
-		return nil
+	case th.entered != nil:
+		return unlisted(th, th.entered)
 	}
-	e := th.entered
-	return &Attempt{TID: th.tid, Number: e.Number(), Arch: e.Arch, Instruction: e.Instruction, Args: e.Arguments()}
+	return nil
 }
 
 // last reports whether all other threads of a process are about to end or have ended.
@@ -115,6 +120,9 @@ func (t *tracer) programEnds(status syscall.WaitStatus) {
 func (t *tracer) gone(tid int, status syscall.WaitStatus) {
 	th := t.threads[tid]
 	delete(t.threads, tid)
+	if th != nil && !th.introduced {
+		t.early[tid] = true
+	}
 	t.shown.Gone(tid)
 	switch {
 	case tid == t.main && !t.ended:

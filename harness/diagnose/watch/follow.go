@@ -58,6 +58,7 @@ func (t *tracer) meet(tid int) *thread {
 		// A new one may stop before its maker says what it is. Until then it stops at
 		// every call, so that nothing is missed.
 		th = &thread{tid: tid, every: true}
+		delete(t.early, tid)
 		t.threads[tid] = th
 	}
 	return th
@@ -133,8 +134,12 @@ func (t *tracer) makes(th *thread) {
 	if errno != 0 {
 		return
 	}
+	if t.early[int(tid)] {
+		delete(t.early, int(tid))
+		return
+	}
 	child := t.meet(int(tid))
-	child.every, child.made = th.every, th.made
+	child.introduced, child.every, child.made = true, th.every, th.made
 	if a := th.call; a != nil && !a.Unread {
 		child.pid = child.tid
 		if a.Thread() {

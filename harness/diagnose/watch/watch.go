@@ -56,10 +56,12 @@ type tracer struct {
 	filtered bool
 	filter   []trace.Instruction
 	threads  map[int]*thread
-	told     map[Gap]bool
-	main     int
-	ended    bool
-	status   syscall.WaitStatus
+	// early are threads that ended before their maker's stop for them was seen.
+	early  map[int]bool
+	told   map[Gap]bool
+	main   int
+	ended  bool
+	status syscall.WaitStatus
 	// turn is held while a stop is handled, and while the observer is called otherwise.
 	turn   sync.Mutex
 	silent bool // the observer must not be called any more
@@ -75,12 +77,16 @@ type thread struct {
 	entered *trace.Info
 	call    *Attempt // that call, if it matters
 	// held is a call that seems to have succeeded with its own number as result. If
-	// SIGSYS follows, a filter has trapped it.
+	// SIGSYS follows, a filter has refused it.
 	held    *Attempt
 	trapped *Attempt // a call whose handler of SIGSYS runs
-	sender  int      // of the latest signal
+	signal  syscall.Signal
+	sender  int // of that signal, which is the latest one
 	made    madeTask
 	exiting bool
+	// introduced reports that its maker's stop for it was seen, or that it was there
+	// before.
+	introduced bool
 }
 
 // machine returns the kernel and the ABIs of this machine.
@@ -107,7 +113,7 @@ func newTracer(o Options) (*tracer, error) {
 	}
 	return &tracer{
 		Options: o, kernel: kernel, abis: abis, shown: trace.NewCalls(kernel.Table, abis[0].audit),
-		threads: map[int]*thread{}, told: map[Gap]bool{},
+		threads: map[int]*thread{}, early: map[int]bool{}, told: map[Gap]bool{},
 	}, nil
 }
 
@@ -150,7 +156,7 @@ func Adopt(a Adoption, o Options) error {
 	// does not read its report.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2)
 	th := t.meet(a.PID)
-	th.pid, th.every = a.PID, !a.Filtered
+	th.pid, th.every, th.introduced = a.PID, !a.Filtered, true
 	t.turn.Lock()
 	t.Observer.Started(a.PID)
 	t.shown.Within(a.PID)

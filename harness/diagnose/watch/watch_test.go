@@ -11,12 +11,15 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mapstack/conformance/poc/sys"
 	"github.com/mapstack/conformance/poc/trace"
@@ -29,7 +32,9 @@ var roles = map[string]func(){
 	"speak": func() { fmt.Fprint(os.Stderr, "one ", "two\n") },
 	"abort": func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) },
 	"run":   func() { must(Launch(child(), adopter)) }, "adopt": adopt, "listen": listen, "attach": attach,
-	"wait":  waitForEnd,
+	"wait":    waitForEnd,
+	"failing": failing, "killed": func() { killedAt(unix.SECCOMP_RET_KILL_PROCESS) }, "parent": parent,
+	"leaver": leaver, "orphan": orphan, "alive": func() { fmt.Println("ALIVE") }, "untraced": untraced, "family": family,
 	"calls": calls, "storm": storm, "serve": serve, "run every": func() { must(runEvery()) },
 	"nowhere": func() { must(Launch(Program{Path: "/nowhere", Args: []string{"nowhere"}}, adopter)) },
 }
@@ -138,8 +143,11 @@ func (l *log) print() {
 	fmt.Printf("\nLOG %s\n", b)
 }
 
-// child is the role of WATCH_TEST_CHILD.
+// child is the role of WATCH_TEST_CHILD, or the program of that path.
 func child() Program {
+	if path := os.Getenv("WATCH_TEST_CHILD"); filepath.IsAbs(path) {
+		return Program{Path: path, Args: []string{path}, Env: os.Environ()}
+	}
 	return Program{Path: "/proc/self/exe", Args: []string{"child"}, Env: withRole(os.Getenv("WATCH_TEST_CHILD"))}
 }
 
