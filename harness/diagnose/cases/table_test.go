@@ -72,7 +72,7 @@ func userCases() []situation {
 			// su, runuser, cron and container runtimes: they become a user who has more tasks
 			// than RLIMIT_NPROC allows. execve answers EAGAIN. No clone fails.
 			name:   "execve after a change of user",
-			before: []string{"threads", "20", "stay"}, inside: &entrance{Limits: []rlimit{both("NPROC", 10)}, User: itsUser}, program: []string{play, "true"},
+			before: []string{"threads", "20", "stay"}, inside: &entrance{Limits: []rlimit{both("NPROC", 10)}, Within: &entrance{User: itsUser}}, program: []string{play, "true"},
 			want: told{verdict: "refused", exit: 126, call: "execve", errno: "EAGAIN", cause: "rlimit-nproc", how: diagnose.Is},
 		},
 		{
