@@ -163,11 +163,15 @@ func (d *session) ended(status syscall.WaitStatus) {
 
 // storyOf returns what a report is about, nil for one without a story. Reports with equal
 // ones say the same.
-func (d *session) storyOf(r Report) any {
-	if w := d.journal.wrong(); w != nil {
-		return *w
-	}
-	if r.Verdict == "unknown" && len(r.Needs) == 0 {
+func storyOf(r Report) any {
+	switch {
+	case r.Failure != nil:
+		return r.Failure
+	case r.Death != nil:
+		return r.Death
+	case r.Said != nil:
+		return r.Said
+	case r.Verdict == "unknown" && len(r.Needs) == 0:
 		return r.Causes[0].ID // it stands still
 	}
 	return nil
@@ -177,7 +181,7 @@ func (d *session) storyOf(r Report) any {
 // if it must be, and then not at length.
 func (d *session) tell(must bool) {
 	r := d.reportOf(d.status, d.over)
-	story := d.storyOf(r)
+	story := storyOf(r)
 	r.Again = story != nil && story == d.told
 	if r.Again && !must {
 		return

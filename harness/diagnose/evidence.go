@@ -80,7 +80,8 @@ type Evidence struct {
 	Kept census.Amount
 
 	at    place     // where a later success makes up for it
-	order int       // among everything that went wrong
+	first int       // its number among everything that went wrong
+	order int       // the same of the last attempt
 	seen  time.Time // when the call failed last
 }
 

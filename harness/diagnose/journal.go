@@ -98,8 +98,21 @@ func (j *journal) Woke() {
 	}
 }
 
+// maxGaps bounds how many gaps of one reason are kept.
+const maxGaps = 32
+
 // Unwatched notes what is not watched.
-func (j *journal) Unwatched(g watch.Gap) { j.gaps = append(j.gaps, Gap(g)) }
+func (j *journal) Unwatched(g watch.Gap) {
+	alike := 0
+	for _, known := range j.gaps {
+		if known.Reason == g.Reason {
+			alike++
+		}
+	}
+	if alike < maxGaps {
+		j.gaps = append(j.gaps, Gap(g))
+	}
+}
 
 // maxRefusals bounds how many refusals are kept; the oldest are forgotten first.
 const maxRefusals = 64
@@ -118,7 +131,7 @@ func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 	e := j.again(a, at)
 	if e == nil {
 		e = j.evidence(a, want)
-		e.at = at
+		e.at, e.first = at, j.next()
 		e.Filters = j.ask(a, t)
 		if !t.Filtered() {
 			// The one that shows there is the watch's own.
@@ -161,7 +174,9 @@ func (j *journal) succeeded(a watch.Attempt, want Want) {
 	case a.Call == "setrlimit" || a.Call == "prlimit64":
 		j.set(a)
 	case a.Call == "seccomp":
-		j.installer = append(j.installer, a.PID)
+		if len(j.installer) <= 1 { // of more than one it is not known whose answers
+			j.installer = append(j.installer, a.PID)
+		}
 	case want == Namespace && a.Flags&newUsers != 0:
 		j.keep(a)
 	case want == Execution || want == Thread:
@@ -177,7 +192,8 @@ func (j *journal) succeeded(a watch.Attempt, want Want) {
 
 // keep notes the RLIMIT_NPROC that the kernel keeps for a new user namespace.
 func (j *journal) keep(a watch.Attempt) {
-	if c, err := census.Take(j.root, a.PID, a.TID); err == nil {
+	const most = 1024
+	if c, err := census.Take(j.root, a.PID, a.TID); err == nil && len(j.kept) < most {
 		j.kept[a.PID] = c.User.Processes.Soft
 	}
 }

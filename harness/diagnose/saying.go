@@ -80,7 +80,7 @@ func (j *journal) match(s *saying) *Evidence {
 	var found *Evidence
 	for _, e := range j.refusals {
 		same := e.Failure.PID == s.pid
-		if e.order > s.order || !s.about(e) || found != nil && found.Failure.PID == s.pid && !same {
+		if e.first > s.order || !s.about(e) || found != nil && found.Failure.PID == s.pid && !same {
 			continue
 		}
 		found = e

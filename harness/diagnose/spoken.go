@@ -18,7 +18,7 @@ func spoken(s *saying) Cause {
 }
 
 // elsewhere judges words that a program passes on, such as the client of a container.
-func elsewhere(s *saying, before census.Census) Cause {
+func elsewhere(s *saying) Cause {
 	c := Cause{ID: "elsewhere", Certainty: Is,
 		Why: say("process %[1]d passes on the words of another program, which runs elsewhere and was not watched; every call of the programs here was, and none was refused for it",
 			"进程 %[1]d 转述的是另一个程序的输出，后者在别处运行，未被跟踪；这里各程序的调用均已跟踪，没有与之对应的拒绝", s.pid),

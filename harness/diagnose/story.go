@@ -61,8 +61,8 @@ func (j *journal) suspect() *Evidence {
 	return found
 }
 
-// survived returns the latest refusal that a later success made up for, nil when there
-// is none. A limit is near then.
+// survived returns the latest refusal that a later success made up for, or that the
+// program did without; nil when there is none. A limit is near then.
 func (j *journal) survived() *Evidence {
 	for _, e := range slices.Backward(j.refusals) {
 		if e.Failure.Recovered && e.Failure.Name == "EAGAIN" || e.Failure.Want == Process && !e.grave() {
@@ -98,6 +98,9 @@ func (d *session) reportOf(status syscall.WaitStatus, ended bool) Report {
 	j := d.journal
 	r := Report{Schema: Schema, Program: programOf(j.pid, d.command, status, ended), Verdict: "fine", Needs: d.needs, Gaps: j.gaps}
 	d.conclude(&r, status, ended)
+	if r.Said == nil {
+		r.quote(j.sayings)
+	}
 	r.Others = j.others(r)
 	if ended {
 		for i, c := range r.Causes {
@@ -140,6 +143,15 @@ func (r *Report) refused(e *Evidence) {
 	r.Verdict, r.Failure, r.State, r.Causes = "refused", &e.Failure, &e.State, Judge(*e)
 }
 
+// quote adds what the refused process said of it.
+func (r *Report) quote(sayings []*saying) {
+	for _, s := range sayings {
+		if r.Failure != nil && s.pid == r.Failure.PID {
+			r.Said = &s.Text
+		}
+	}
+}
+
 // died tells a death.
 func (r *Report) died(d *Death) {
 	r.Verdict, r.Death, r.State, r.Causes = "refused", d, &d.state, []Cause{d.cause()}
@@ -153,7 +165,7 @@ func (d *session) said(r *Report, s *saying) {
 		return
 	}
 	if d.journal.elsewhere(s) {
-		r.Verdict, r.State, r.Causes = "refused", &s.heard.State, []Cause{elsewhere(s, d.journal.before)}
+		r.Verdict, r.State, r.Causes = "refused", &s.heard.State, []Cause{elsewhere(s)}
 		return
 	}
 	switch s.Kind {

@@ -185,6 +185,21 @@ func TestALaterStoryIsToldAsWell(t *testing.T) {
 	}
 }
 
+// TestWordsAmongMoreRefusalsAreStillQuoted fails if other threads that are refused after
+// the words make the report forget them, or tell them to be another program's.
+func TestWordsAmongMoreRefusalsAreStillQuoted(t *testing.T) {
+	for _, last := range []int{again, 0} {
+		d := keeper(t)
+		d.journal.Attempt(clone(again), watch.Thread{})
+		d.journal.Wrote(70, []byte("runtime: failed to create new OS thread (have 14 already; errno=11)\n"))
+		d.journal.Attempt(clone(again), watch.Thread{})
+		d.journal.Attempt(clone(last), watch.Thread{})
+		if r := d.reportOf(exited(2), true); r.Failure == nil || r.Said == nil || summary(r) != "refused clone EAGAIN" {
+			t.Errorf("%d: %s", last, r.Explanation.English)
+		}
+	}
+}
+
 // TestTheOOMKillerIsToldFromOthers fails if a program that its user killed passes for one
 // that the machine had no memory for.
 func TestTheOOMKillerIsToldFromOthers(t *testing.T) {

@@ -26,7 +26,7 @@ func say(english, chinese string, args ...any) Text { return Text{english, chine
 
 // and appends to a sentence. Chinese has no spaces between words.
 func (t Text) and(more Text) Text {
-	if t.English != "" && more.English != "" && !strings.ContainsAny(more.English[:1], ";,.") {
+	if t.English != "" && more.English != "" && !strings.ContainsAny(more.English[:1], ";,.:") {
 		t.English += " "
 	}
 	return Text{English: t.English + more.English, Chinese: t.Chinese + more.Chinese}

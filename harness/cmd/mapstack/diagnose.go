@@ -84,6 +84,11 @@ func (d diagnosis) run(cmd *cobra.Command, args []string) error {
 	}
 	s := d.session(to, language)
 	if d.pid != 0 {
+		// timeout(1) and some shells send a signal twice. The second one must not end this
+		// process before it has told its report.
+		again := make(chan os.Signal, 1)
+		signal.Notify(again, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+		defer signal.Stop(again)
 		o, err := s.Attach(untilSignal(cmd.Context()), d.pid)
 		return attachedExit(o, err)
 	}
