@@ -90,7 +90,11 @@ func (c *Calls) shown(tid int, operation uint8) (*Info, error) {
 	}
 	info := &Info{Operation: operation}
 	if w.bytes < places.least() {
-		return info, nil // a program of another architecture, whose registers have other places
+		// A program of another architecture, whose registers have other places.
+		if narrow, known := narrowOf(c.table); known && w.bytes == narrow.bytes() {
+			narrow.show(info, w)
+		}
+		return info, nil
 	}
 	info.Arch, info.Instruction, info.Stack = c.audit, w.All[places.instruction], w.All[places.stack]
 	if operation == Exit {

@@ -43,9 +43,9 @@ func (t *tracer) attach(pid int) error {
 	}
 	t.turn.Lock()
 	defer t.turn.Unlock()
-	t.Observer.Started(pid)
+	t.observe(func(o Observer) { o.Started(pid) })
 	for _, child := range childrenOf(pid) {
-		t.Observer.Unwatched(Gap{PID: child, Reason: Before})
+		t.observe(func(o Observer) { o.Unwatched(Gap{PID: child, Reason: Before}) })
 	}
 	return nil
 }

@@ -269,9 +269,7 @@ func (t *tracer) complete(th *thread, a *Attempt, value uint64) {
 
 func (t *tracer) report(th *thread, a *Attempt) {
 	a.PID, a.TID = t.process(th), th.tid
-	if !t.silent {
-		t.Observer.Attempt(*a, t.standing(th))
-	}
+	t.observe(func(o Observer) { o.Attempt(*a, t.standing(th)) })
 }
 
 // own makes a thread that has a filter of its own stop at every call.
@@ -309,8 +307,8 @@ func (t *tracer) executed(th *thread, path string) {
 // gap reports once for each process that something is not watched.
 func (t *tracer) gap(th *thread, reason Reason, detail string) {
 	g := Gap{PID: t.process(th), Reason: reason, Detail: detail}
-	if !t.told[g] && !t.silent {
+	if !t.told[g] {
 		t.told[g] = true
-		t.Observer.Unwatched(g)
+		t.observe(func(o Observer) { o.Unwatched(g) })
 	}
 }

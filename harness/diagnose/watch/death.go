@@ -54,12 +54,12 @@ func (t *tracer) exits(th *thread) {
 	}
 	status := syscall.WaitStatus(message)
 	th.exiting = true
-	if status.Signaled() && !t.silent {
+	if status.Signaled() {
 		d := Death{PID: t.process(th), TID: th.tid, Status: status, Call: th.fatalCall(status)}
 		if th.signal == status.Signal() {
 			d.Sender = th.sender
 		}
-		t.Observer.Died(d, t.standing(th))
+		t.observe(func(o Observer) { o.Died(d, t.standing(th)) })
 	}
 	// When the last thread of the first process of a PID namespace has ended, the kernel
 	// ends all others there, and this one may be among them. So the end is told here.
@@ -98,10 +98,7 @@ func (t *tracer) last(th *thread) bool {
 // programEnds reports the end of the program while its last thread stands still.
 func (t *tracer) programEnds(status syscall.WaitStatus) {
 	t.ended, t.status = true, status
-	if t.silent {
-		return
-	}
-	t.Observer.Died(Death{PID: t.main, Status: status}, Thread{})
+	t.observe(func(o Observer) { o.Died(Death{PID: t.main, Status: status}, Thread{}) })
 	reason := Left
 	if t.filtered {
 		reason = Kept
@@ -112,7 +109,7 @@ func (t *tracer) programEnds(status syscall.WaitStatus) {
 		}
 	}
 	if t.Ended != nil {
-		t.Ended(status)
+		t.observe(func(Observer) { t.Ended(status) })
 	}
 }
 
@@ -128,7 +125,7 @@ func (t *tracer) gone(tid int, status syscall.WaitStatus) {
 	case tid == t.main && !t.ended:
 		t.programEnds(status)
 	case tid == t.main:
-	case th != nil && t.process(th) == tid && !t.silent:
-		t.Observer.Died(Death{PID: tid, Status: status}, Thread{})
+	case th != nil && t.process(th) == tid:
+		t.observe(func(o Observer) { o.Died(Death{PID: tid, Status: status}, Thread{}) })
 	}
 }

@@ -2,6 +2,9 @@ package watch
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -43,12 +46,25 @@ func (t *tracer) wakes(over <-chan struct{}) {
 			return
 		case <-t.Wake:
 			t.turn.Lock()
-			if !t.silent {
-				t.Observer.Woke()
-			}
+			t.observe(Observer.Woke)
 			t.turn.Unlock()
 		}
 	}
+}
+
+// observe calls the observer. A program with our filter would end with this process, so a
+// panic of the observer ends the diagnosis only.
+func (t *tracer) observe(call func(Observer)) {
+	if t.silent {
+		return
+	}
+	defer func() {
+		if why := recover(); why != nil {
+			t.silent = true
+			fmt.Fprintf(os.Stderr, "mapstack: the diagnosis has failed, and the program goes on unwatched: %v\n%s", why, debug.Stack())
+		}
+	}()
+	call(t.Observer)
 }
 
 // meet returns what is known of a thread.

@@ -178,6 +178,17 @@ func TestWhatIsLeftBehindLives(t *testing.T) {
 	}
 }
 
+// TestAPanicOfTheObserverSparesTheProgram fails if a program ends because its diagnosis has
+// a bug.
+func TestAPanicOfTheObserverSparesTheProgram(t *testing.T) {
+	cmd := role(t, "run", "WATCH_TEST_CHILD=failing", "WATCH_TEST_PANIC=1")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil || !strings.Contains(stderr.String(), "the diagnosis has failed, and the program goes on unwatched: a bug") {
+		t.Errorf("%v: %s", err, stderr.String())
+	}
+}
+
 // untraced makes a process with CLONE_UNTRACED, as LeakSanitizer does.
 func untraced() {
 	k, err := sys.Running()

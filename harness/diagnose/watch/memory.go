@@ -112,7 +112,7 @@ func (t *tracer) writes(th *thread, in *abiCalls, name string, args [6]uint64) {
 		}
 	}
 	if len(text) > 0 {
-		t.Observer.Wrote(t.process(th), text)
+		t.observe(func(o Observer) { o.Wrote(t.process(th), text) })
 	}
 }
 

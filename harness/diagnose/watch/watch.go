@@ -154,17 +154,22 @@ func Adopt(a Adoption, o Options) error {
 	standAside()
 	// What the program leaves behind must not die because somebody ends this process, or
 	// does not read its report.
+	quietly()
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2)
 	th := t.meet(a.PID)
 	th.pid, th.every, th.introduced = a.PID, !a.Filtered, true
 	t.turn.Lock()
-	t.Observer.Started(a.PID)
+	t.observe(func(o Observer) { o.Started(a.PID) })
 	t.shown.Within(a.PID)
 	_ = t.resume(th, 0) // it fails if the program was killed
 	t.turn.Unlock()
 	t.follow()
 	return nil
 }
+
+// quietly lets stops raise no SIGCHLD. Its handler would cost as much as the stop, and the
+// tracer waits anyway.
+func quietly() { signal.Ignore(syscall.SIGCHLD) }
 
 // Attach follows a program that runs already, until it ends or the context does.
 // After that it goes on alone as soon as this process ends: the kernel lets it go.
@@ -174,6 +179,7 @@ func Attach(ctx context.Context, pid int, o Options) (status syscall.WaitStatus,
 	if err != nil {
 		return 0, false, err
 	}
+	quietly()
 	begun, over := make(chan error, 1), make(chan struct{})
 	go func() {
 		runtime.LockOSThread() // and never unlocked

@@ -125,6 +125,9 @@ func (l *log) Unwatched(g Gap) { l.Gaps = append(l.Gaps, g) }
 func (l *log) Wrote(_ int, p []byte) { l.Said += string(p) }
 
 func (l *log) Attempt(a Attempt, t Thread) {
+	if os.Getenv("WATCH_TEST_PANIC") != "" {
+		panic("a bug")
+	}
 	l.Attempts = append(l.Attempts, a)
 	if a.Errno != 0 {
 		filters, err := t.Filters()
