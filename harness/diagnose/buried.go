@@ -35,7 +35,11 @@ func reap(s census.Census, d *census.Dead) []Remedy {
 	case "kubernetes":
 		list = append(list, run(say("a first process that waits for all others; or tini in the image", "使用会等待其他进程的首个进程；或在镜像中使用 tini"), "shareProcessNamespace: true"))
 	}
+	if d.Parent == 1 {
+		return append(list, run(say("process 1 must wait for all others: a small init such as tini does. A higher limit is filled as well", "进程 1 必须等待其他所有进程：tini 等小型 init 会这样做。更高的限制同样会被填满"), "tini -- PROGRAM"))
+	}
 	end := run(say("asks the parent to wait; if it does not, its end gives the children to init. A higher limit is filled as well", "要求父进程等待；如果无效，父进程结束后子进程会交给 init。更高的限制同样会被填满"), "kill -CHLD %d", d.Parent)
-	end.running = true
-	return append(list, end)
+	end.running = d.Parent == s.PID
+	return append(list, end, run(say("in process %[1]d (%[2]s), at each SIGCHLD; or once: signal(SIGCHLD, SIG_IGN)", "在进程 %[1]d（%[2]s）中，每次收到 SIGCHLD 时；或只需一次：signal(SIGCHLD, SIG_IGN)", d.Parent, d.Name),
+		"while (waitpid(-1, NULL, WNOHANG) > 0);"))
 }

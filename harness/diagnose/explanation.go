@@ -35,7 +35,7 @@ func (r *Report) explain(hangs bool, c *client) {
 // program names a process.
 func program(pid int, name string) Text {
 	if name == "" {
-		return say("process %[1]d", "进程 %[1]d", pid)
+		return say("process %[1]d", "进程 %[1]d ", pid)
 	}
 	return say("process %[1]d (%[2]s)", "进程 %[1]d（%[2]s）", pid, name)
 }
@@ -55,7 +55,7 @@ func (f Failure) what() Text {
 		if f.Path == "" {
 			return say("the execution of a program", "执行程序")
 		}
-		return say("the execution of %[1]s", "执行 %[1]s", f.Path)
+		return say("the execution of %[1]s", "执行 %[1]s ", f.Path)
 	case Namespace:
 		return say("a namespace", "使用命名空间")
 	}

@@ -170,6 +170,10 @@ var judgements = []struct {
 		s.Groups.Pids = groups("max 5 0", "30 30 20")
 		s.Tasks.Dead = []census.Dead{{Parent: 1, Name: "sh", Group: "/cg/1", Count: 20}, {Parent: 9, Name: "x", Group: "/cg/10", Count: 30}}
 	}, "is cgroup-pids"},
+	{"a first process that does not wait", func(e *Evidence, s *census.Census) {
+		s.Groups.Pids = groups("30 30 20")
+		s.Tasks.Dead = []census.Dead{{Parent: 61, Name: "idle", Group: "/cg/1", Count: 20}}
+	}, "is cgroup-pids"},
 	{"mapstack's own tasks fill the limit", func(e *Evidence, s *census.Census) {
 		s.User.Tasks, s.Observer = census.Known(1000), census.Observer{User: 1000, Tasks: census.Known(9)}
 	}, "is rlimit-nproc"},
@@ -226,6 +230,11 @@ var judgements = []struct {
 		namespaced(e, "EPERM", newUsers)
 		s.Namespaces.UsersAllowed = census.Known(0)
 	}, "is namespace-privilege"},
+	{"user namespaces that AppArmor restricts", func(e *Evidence, s *census.Census) {
+		namespaced(e, "EACCES", newUsers)
+		s.Namespaces.UsersRestricted = census.Known(1)
+	}, "is namespace-apparmor"},
+	{"a user namespace that a module refuses", func(e *Evidence, s *census.Census) { namespaced(e, "EACCES", newUsers) }, "may be security-module"},
 	{"a user namespace that something refuses", func(e *Evidence, s *census.Census) { namespaced(e, "EPERM", newUsers) }, "may be namespace-privilege, may be security-module"},
 	{"the namespace of others", func(e *Evidence, s *census.Census) {
 		namespaced(e, "EPERM", 0)

@@ -159,7 +159,7 @@ func refusedMapping(e Evidence) []Cause {
 		for i := range causes {
 			causes[i].ID, causes[i].Where = "map-stack", "MAP_STACK"
 			causes[i].Why = say("a mapping with MAP_STACK, which C libraries make for each thread, was refused with %[1]s; Linux itself never does that", "带 MAP_STACK 的映射（C 库为每个线程创建）以 %[1]s 被拒绝；Linux 自身从不这样做", f.name()).
-				and(say(".", "。")).and(causes[i].Why)
+				and(say(";", "；")).and(causes[i].Why)
 			causes[i].Raise = append(causes[i].Raise, run(say("to test whether this kernel refuses MAP_STACK", "检验该内核是否拒绝 MAP_STACK"), "mapstack run --kernel /boot/vmlinuz-$(uname -r) --focus mapstack"))
 		}
 		return causes

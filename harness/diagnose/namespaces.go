@@ -23,7 +23,7 @@ func namespaces(e Evidence) ([]Cause, bool) {
 	switch f.Name {
 	case "ENOSPC", "EUSERS":
 		return []Cause{namespaceCount(e)}, true
-	case "EPERM":
+	case "EPERM", "EACCES":
 		return namespacePrivilege(e), true
 	case "EINVAL":
 		return []Cause{namespaceInvalid(e)}, true
@@ -90,15 +90,22 @@ func namespacePrivilege(e Evidence) []Cause {
 		return []Cause{{ID: "namespace-privilege", Certainty: Is, Where: "/proc/sys/kernel/unprivileged_userns_clone",
 			Why:   say("kernel.unprivileged_userns_clone is 0: only root makes user namespaces", "kernel.unprivileged_userns_clone 为 0：只有 root 能创建用户命名空间"),
 			Raise: []Remedy{sysctl("kernel.unprivileged_userns_clone", 1)}}}
-	case users:
+	case users && !capable && s.Namespaces.UsersRestricted.AtLeast(census.Known(1)):
+		return []Cause{{ID: "namespace-apparmor", Certainty: Is, Where: "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+			Why: say("kernel.apparmor_restrict_unprivileged_userns is %[1]s: AppArmor lets only programs with a profile for it make user namespaces", "kernel.apparmor_restrict_unprivileged_userns 为 %[1]s：AppArmor 只允许带有相应配置的程序创建用户命名空间", s.Namespaces.UsersRestricted),
+			Raise: []Remedy{
+				run(say("in a profile of the program, in /etc/apparmor.d", "在该程序的 AppArmor 配置中（/etc/apparmor.d）"), "profile PROGRAM /path/of/PROGRAM flags=(unconfined) { userns, }"),
+				sysctl("kernel.apparmor_restrict_unprivileged_userns", 0),
+			}}}
+	case users && f.Name == "EPERM":
 		return append([]Cause{{ID: "namespace-privilege", Certainty: MayBe, Where: "CLONE_NEWUSER",
 			Why:   say("the kernel makes no user namespace for a program in a chroot, nor for a user or group that the present namespace does not map", "对于 chroot 中的程序，或当前命名空间没有映射的用户或组，内核不创建用户命名空间"),
 			Raise: []Remedy{run(say("to see what is mapped", "查看已有的映射"), "cat /proc/%d/uid_map /proc/%d/gid_map", s.PID, s.PID)}}}, unlikely(e)...)
-	case !capable:
+	case !capable && f.Name == "EPERM":
 		return []Cause{{ID: "namespace-privilege", Certainty: Is, Where: "CAP_SYS_ADMIN",
 			Why:   say("the call needs CAP_SYS_ADMIN, which the program does not have", "该调用需要 CAP_SYS_ADMIN，而程序没有该能力"),
 			Raise: []Remedy{run(say("in a user namespace of its own", "在自己的用户命名空间中"), "unshare --user --map-root-user PROGRAM")}}}
-	case f.Call == "setns":
+	case f.Call == "setns" && f.Name == "EPERM":
 		return []Cause{{ID: "namespace-privilege", Certainty: MayBe, Where: "CAP_SYS_ADMIN",
 			Why: say("to enter a namespace needs CAP_SYS_ADMIN in the user namespace that it belongs to as well", "进入命名空间还需要在其所属的用户命名空间中拥有 CAP_SYS_ADMIN")}}
 	}

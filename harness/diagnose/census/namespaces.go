@@ -28,6 +28,8 @@ type Namespaces struct {
 	// UsersAllowed is kernel.unprivileged_userns_clone, which Debian and some others
 	// have.
 	UsersAllowed Amount `json:"unprivilegedUsernsClone"`
+	// UsersRestricted is kernel.apparmor_restrict_unprivileged_userns, which Ubuntu has.
+	UsersRestricted Amount `json:"apparmorRestrictUserns"`
 	// Max are the limits user.max_*_namespaces, by the part of their name.
 	Max map[string]Amount `json:"maxNamespaces,omitempty"`
 }
@@ -58,6 +60,7 @@ func (r reader) namespaces(s status) (n Namespaces) {
 		n.Chroot = in
 	}
 	n.UsersAllowed, _ = number(r.root, "proc/sys/kernel/unprivileged_userns_clone")
+	n.UsersRestricted, _ = number(r.root, "proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 	n.Max = r.maxNamespaces(differs(users, r.root, "proc/self/ns/user"))
 	return n
 }
