@@ -47,11 +47,15 @@ type rlimit struct {
 // both returns a limit that is soft and hard.
 func both(of string, n uint64) rlimit { return rlimit{of, n, n} }
 
-// refusal is a seccomp filter for one call.
+// refusal is a seccomp filter for some calls.
 type refusal struct {
-	Call   string
+	Calls  []string
 	Answer uint32
 }
+
+// cloning are the calls that make a thread: which one a C library uses depends on its age
+// and on the architecture.
+func cloning() []string { return []string{"clone", "clone3"} }
 
 // through returns the words that run a command in this place.
 func (e *entrance) through(self string, command []string) []string {
@@ -217,8 +221,11 @@ func (e entrance) confine(k *sys.Kernel) error {
 	if _, errno := k.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); errno != 0 {
 		return errno
 	}
-	calls := map[string]uint64{"clone": k.Syscall.Clone, "clone3": k.Syscall.Clone3, "ptrace": unix.SYS_PTRACE}
-	if _, errno := trace.Install(k, 0, trace.Filter(e.Filter.Answer, calls[e.Filter.Call])); errno != 0 {
+	var numbers []uint64
+	for _, call := range e.Filter.Calls {
+		numbers = append(numbers, map[string]uint64{"clone": k.Syscall.Clone, "clone3": k.Syscall.Clone3, "ptrace": unix.SYS_PTRACE}[call])
+	}
+	if _, errno := trace.Install(k, 0, trace.Filter(e.Filter.Answer, numbers...)); errno != 0 {
 		return fmt.Errorf("install a filter: %w", errno)
 	}
 	return nil
