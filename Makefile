@@ -138,7 +138,7 @@ test:
 # One package at a time, because each boots guests of its own. The suites and the whole
 # matrix have targets of their own.
 test-boot:
-	go test -tags boot -p 1 -count 1 -timeout 30m -run '^Test(Boot|RealArchive|Toolbox)' \
+	go test -tags boot -p 1 -count 1 -timeout 60m -run '^Test(Boot|RealArchive|Toolbox)' \
 		./harness/cmd/mapstack ./harness/machine/diskreader ./harness/machine/target ./harness/machine/toolbox ./harness/run/workbench ./harness/source/debian ./suites
 
 lint:

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,5 +67,31 @@ func TestTheDiagnosisGoesWhereItIsAskedFor(t *testing.T) {
 	}
 	if err := (diagnosis{output: "/nowhere/at/all"}).tell(r, &elsewhere, diagnose.English); err == nil {
 		t.Error("a file that cannot be made is no error")
+	}
+}
+
+// TestALogIsJudgedByTheFactsOfItsHost fails if --from, --facts and --host-facts do not fit
+// together, or if a script cannot tell what was found.
+func TestALogIsJudgedByTheFactsOfItsHost(t *testing.T) {
+	dir := t.TempDir()
+	facts := filepath.Join(dir, "facts.json")
+	if out, err := execute(t, "diagnose", "--facts", "-o", facts); err != nil || out != "" {
+		t.Fatalf("%q, %v", out, err)
+	}
+	for text, want := range map[string]int{
+		"runtime: failed to create new OS thread (have 2 already; errno=22)\n": exitRefused,
+		"all is well\n": verdict.ExitIncomplete,
+	} {
+		log := filepath.Join(dir, "log")
+		if err := os.WriteFile(log, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := execute(t, "diagnose", "--from", log, "--host-facts", facts, "--json")
+		if got := exitCode(err); got != want {
+			t.Errorf("%q: exit status %d, want %d", text, got, want)
+		}
+		if strings.Contains(out, `"id":"pid-namespace"`) != (want == exitRefused) || strings.Count(out, "\n") != 1 {
+			t.Errorf("%q: %s", text, out)
+		}
 	}
 }

@@ -112,6 +112,10 @@ func (r Report) Write(w io.Writer, language diagnose.Language, asJSON bool) erro
 			fmt.Fprintf(&b, "  %d (×%d) %s\n", w.Line, w.Times, w.Text)
 		}
 	}
+	if r.Log.Cut {
+		fmt.Fprintln(&b, say("The log has more than what was read or kept (%[1]d MiB, %[2]d kinds of words): give the part around the end of the program.",
+			"日志超出读取或保留的范围（%[1]d MiB，%[2]d 种文字）：请只给出程序结束前后的部分。", maxLog>>20, maxWords).In(language))
+	}
 	fmt.Fprintln(&b, say("To catch it next time:", "下次如何当场查明：").In(language))
 	for _, n := range r.Next {
 		fmt.Fprintf(&b, "  %s    # %s\n", n.Command, n.When.In(language))

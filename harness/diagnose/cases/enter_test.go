@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -26,13 +27,13 @@ type entrance struct {
 	// Unshared are namespaces that the same process unshares.
 	Unshared uint64            `json:",omitempty"`
 	Write    map[string]string `json:",omitempty"` // texts of files
-	Limits   []rlimit          `json:",omitempty"`
 	Root     string            `json:",omitempty"` // chroot
 	// Mounted makes /proc and /sys/fs/cgroup in that root, in a mount namespace of its own.
 	Mounted  bool     `json:",omitempty"`
 	User     uint32   `json:",omitempty"`
 	Deadline bool     `json:",omitempty"` // SCHED_DEADLINE
 	Filter   *refusal `json:",omitempty"`
+	Limits   []rlimit `json:",omitempty"`
 	// Within is entered after all that.
 	Within *entrance `json:",omitempty"`
 }
@@ -46,11 +47,15 @@ type rlimit struct {
 // both returns a limit that is soft and hard.
 func both(of string, n uint64) rlimit { return rlimit{of, n, n} }
 
-// refusal is a seccomp filter for one call.
+// refusal is a seccomp filter for some calls.
 type refusal struct {
-	Call   string
+	Calls  []string
 	Answer uint32
 }
+
+// cloning are the calls that make a thread: which one a C library uses depends on its age
+// and on the architecture.
+func cloning() []string { return []string{"clone", "clone3"} }
 
 // through returns the words that run a command in this place.
 func (e *entrance) through(self string, command []string) []string {
@@ -77,10 +82,32 @@ func enter(args []string) {
 		limit.Must(err)
 		command = e.Within.through(self, command)
 	}
-	if err := syscall.Exec(command[0], command, os.Environ()); err != nil {
-		fmt.Fprintf(os.Stderr, "exec %s: %v\n", command[0], err)
-		os.Exit(126)
+	errno := e.execute(command)
+	fmt.Fprintf(os.Stderr, "exec %s: %v\n", command[0], errno)
+	os.Exit(126)
+}
+
+// execute sets the limits and executes the command. Between the two it needs no memory,
+// which there may be none of.
+func (e entrance) execute(command []string) syscall.Errno {
+	k, err := sys.Running()
+	limit.Must(err)
+	argv, err := syscall.SlicePtrFromStrings(command)
+	limit.Must(err)
+	envv, err := syscall.SlicePtrFromStrings(os.Environ())
+	limit.Must(err)
+	of := map[string]uint64{"NPROC": k.Rlimit.NProc, "AS": k.Rlimit.AS, "STACK": unix.RLIMIT_STACK, "DATA": unix.RLIMIT_DATA, "MEMLOCK": k.Rlimit.MemLock}
+	limits, numbers := make([]sys.Rlimit, len(e.Limits)), make([]uint64, len(e.Limits))
+	for i, l := range e.Limits {
+		limits[i], numbers[i] = sys.Rlimit{Current: l.Soft, Max: l.Hard}, of[l.Of]
 	}
+	for i := range limits {
+		if errno := k.Prlimit64(numbers[i], &limits[i], nil); errno != 0 {
+			return errno
+		}
+	}
+	_, _, errno := syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(argv[0])), uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&envv[0])))
+	return errno
 }
 
 // anew runs the command in a process with new namespaces and returns its exit status.
@@ -123,12 +150,6 @@ func (e entrance) change() error {
 	}
 	if err := e.changeRoot(); err != nil {
 		return err
-	}
-	for _, l := range e.Limits {
-		of := map[string]uint64{"NPROC": k.Rlimit.NProc, "AS": k.Rlimit.AS, "STACK": unix.RLIMIT_STACK, "DATA": unix.RLIMIT_DATA, "MEMLOCK": k.Rlimit.MemLock}[l.Of]
-		if errno := k.Prlimit64(of, &sys.Rlimit{Current: l.Soft, Max: l.Hard}, nil); errno != 0 {
-			return fmt.Errorf("set RLIMIT_%s: %w", l.Of, errno)
-		}
 	}
 	return e.confine(k)
 }
@@ -200,8 +221,11 @@ func (e entrance) confine(k *sys.Kernel) error {
 	if _, errno := k.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); errno != 0 {
 		return errno
 	}
-	calls := map[string]uint64{"clone": k.Syscall.Clone, "clone3": k.Syscall.Clone3, "ptrace": unix.SYS_PTRACE}
-	if _, errno := trace.Install(k, 0, trace.Filter(e.Filter.Answer, calls[e.Filter.Call])); errno != 0 {
+	var numbers []uint64
+	for _, call := range e.Filter.Calls {
+		numbers = append(numbers, map[string]uint64{"clone": k.Syscall.Clone, "clone3": k.Syscall.Clone3, "ptrace": unix.SYS_PTRACE}[call])
+	}
+	if _, errno := trace.Install(k, 0, trace.Filter(e.Filter.Answer, numbers...)); errno != 0 {
 		return fmt.Errorf("install a filter: %w", errno)
 	}
 	return nil

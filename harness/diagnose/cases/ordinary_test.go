@@ -41,7 +41,7 @@ func TestOrdinaryProgramsAreNotBlamed(t *testing.T) {
 			s.diagnose(command(ctx, slices.Concat([]string{s.path(Mapstack), "diagnose", "--json", "-o", report, "--"}, words)), nil)
 			s.read(report)
 			for _, wrong := range s.wrong() {
-				t.Errorf("%v: %s\n%s\n%s", words, wrong, s.said.Explanation.English, s.output)
+				t.Errorf("%v: %s\n%s\n%s", words, wrong, s.said.Explanation.English, ends(s.output))
 			}
 		})
 	}

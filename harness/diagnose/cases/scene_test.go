@@ -66,7 +66,11 @@ func (s *scene) try() []string {
 			words = []string{"/" + Mapstack, "diagnose", "--json", "-o", "/report.json"}
 			report = filepath.Join(root, "report.json")
 		}
-		words = append(append(words, "--"), inside.through(s.seen(outside, Tests), s.words(outside, inside))...)
+		program := inside.through(s.seen(outside, Tests), s.words(outside, inside))
+		if s.some && command(ctx, outside.through(s.path(Tests), program)).Run() == nil {
+			s.t.Skip("not run: this kernel refuses nothing here")
+		}
+		words = append(append(words, "--"), program...)
 		cmd = command(ctx, outside.through(s.path(Tests), words))
 	}
 	s.diagnose(cmd, already)
@@ -147,6 +151,10 @@ func (s *scene) makeGroup() {
 		s.t.Cleanup(h.Root.Offer(controller))
 		limited := h.Root.Below(filepath.Base(s.dir))
 		s.t.Cleanup(limited.Clear)
+		// Before Linux 5.11 version 1 ignores the limits of the groups above.
+		if s.below && h.Version == 1 && controller == "memory" {
+			_ = limited.Write("memory.use_hierarchy", "1")
+		}
 		s.group = string(limited)
 		if s.below {
 			own := limited.Below("own")
@@ -271,8 +279,17 @@ func (s *scene) diagnose(cmd *exec.Cmd, already *process) {
 	if err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
 		s.t.Fatalf("%v: %v\n%s", cmd.Args, err, out.String())
 	}
-	const enough = 1000 // bytes: the stacks of a Go program say nothing here
-	s.exit, s.output = statusOf(cmd.ProcessState), out.String()[:min(out.Len(), enough)]
+	s.exit, s.output = statusOf(cmd.ProcessState), out.String()
+}
+
+// ends returns the beginning and the end of a text: the stacks of a Go program between
+// them say nothing here.
+func ends(text string) string {
+	const enough = 800 // bytes of each
+	if len(text) <= 2*enough {
+		return text
+	}
+	return text[:enough] + "\n[...]\n" + text[len(text)-enough:]
 }
 
 // statusOf returns an exit status as a shell shows it.
@@ -334,7 +351,7 @@ func (s *scene) wrong() (list []string) {
 	if said.Failure == nil && said.Death != nil {
 		call = said.Death.Call
 	}
-	if w.call != "" && call != w.call {
+	if prefix, any := strings.CutSuffix(w.call, "*"); w.call != "" && call != w.call && !(any && strings.HasPrefix(call, prefix)) {
 		differ("the call", call, w.call)
 	}
 	if w.want != "" && f.Want != w.want {
@@ -366,13 +383,12 @@ func (s *scene) wrong() (list []string) {
 
 // wrongWords looks for words where no ID says what matters.
 func (s *scene) wrongWords() (list []string) {
-	text, commands := s.said.Explanation.English, ""
+	text := s.said.Explanation.English
 	for _, n := range s.said.Needs {
 		text += "\n" + n.English
 	}
 	for _, c := range s.said.Causes {
 		for _, r := range c.Raise {
-			commands += "\n" + r.Command
 			text += "\n" + r.Command + " " + r.When.English
 		}
 	}
@@ -381,11 +397,6 @@ func (s *scene) wrongWords() (list []string) {
 	}
 	if w := s.want.sentence; !strings.Contains(s.said.Explanation.English, w) || !strings.Contains(s.said.Explanation.Chinese, w) {
 		list = append(list, fmt.Sprintf("the explanation does not say %q", w))
-	}
-	for _, w := range s.want.not {
-		if strings.Contains(commands, w) {
-			list = append(list, fmt.Sprintf("a remedy is %q", w))
-		}
 	}
 	if strings.Contains(s.output, "%!") {
 		list = append(list, "a message has a format in it")

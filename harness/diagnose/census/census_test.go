@@ -358,3 +358,14 @@ func FuzzTake(f *testing.F) {
 		}
 	})
 }
+
+// TestTheGroupTellsTheRuntime fails if a container that is watched from another one, or
+// from a machine that is itself a container, is taken for one of the wrong runtime.
+func TestTheGroupTellsTheRuntime(t *testing.T) {
+	here := fstest.MapFS{".dockerenv": {}}
+	for group, want := range map[string]string{"/sys/fs/cgroup/machine.slice/libpod-0123456789ab.scope": "podman", "/sys/fs/cgroup/init": "docker"} {
+		if got := container(here, []PidsGroup{{Path: group}}); got != want {
+			t.Errorf("%s: %q, want %q", group, got, want)
+		}
+	}
+}
