@@ -2,6 +2,7 @@ package newosproc
 
 import (
 	"os"
+	"runtime"
 	"syscall"
 	"unsafe"
 
@@ -20,20 +21,21 @@ const little = 64 << 20
 // startups observes programs whose runtime gets no memory when they start.
 func startups(p *probe.P) {
 	for _, name := range []string{"EACCES", "EAGAIN"} {
-		p.Observe("start " + name).Copy(probe.Copy{Name: "starved", Args: []string{name}, Body: starve}).Emit()
+		p.Observe("start " + name).Child(probe.Child{Name: "starved", Args: []string{name}}).Emit()
 	}
-	p.Observe("start as").Copy(probe.Copy{Name: "starved", Body: starve}).Emit()
+	p.Observe("start as").Child(probe.Child{Name: "starved"}).Emit()
 }
 
 // starve makes mmap fail with the error in the arguments, or leaves little address space,
 // and becomes another Go program. From then on this program's own runtime gets no memory
 // either: what it needs is ready before.
 func starve(p *probe.P) {
+	runtime.LockOSThread()
 	path, err := syscall.BytePtrFromString("/proc/self/exe")
 	limit.Must(err)
 	argv, err := syscall.SlicePtrFromStrings([]string{"newosproc", "-child", "single"})
 	limit.Must(err)
-	env, err := syscall.SlicePtrFromStrings(append(os.Environ(), "GOTRACEBACK=none"))
+	env, err := syscall.SlicePtrFromStrings(os.Environ())
 	limit.Must(err)
 
 	o := p.Observe("limit")
@@ -60,6 +62,7 @@ func starve(p *probe.P) {
 		o.Returned("prlimit64(RLIMIT_AS)", 0, p.Kernel.Prlimit64(p.Kernel.Rlimit.AS, nil, &sys.Rlimit{}))
 	}
 	o.Emit()
+	runtime.GC() // leaves free memory for the calls that follow
 	errno := bind()
 	if errno == 0 {
 		_, _, errno = syscall.RawSyscall(syscall.SYS_EXECVE,
