@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -52,36 +51,38 @@ func (c *Client) kept(suite, file string) *Release {
 // latest returns the release that was just received, and keeps it. If it is older than the
 // one that is kept, latest returns that one: whoever answers for the mirror may hold this
 // host at old packages.
-func (c *Client) latest(r *Release) (*Release, error) {
+func (c *Client) latest(r *Release) *Release {
 	last := c.kept(r.Suite, c.keptFile(r.Suite, newest))
 	switch {
 	case last == nil:
-		return r, c.keep(r, newest)
+		c.keep(r, newest)
+		return r
 	case last.SHA256 == r.SHA256:
-		return r, nil
+		return r
 	case !r.Date.Before(last.Date):
-		return r, errors.Join(c.keep(last, previous), c.keep(r, newest))
+		c.keep(last, previous)
+		c.keep(r, newest)
+		return r
 	}
 	older := fmt.Sprintf("%s of %s is of %s, and one of %s was seen before", inRelease(r.Suite), c.mirror.name(), r.Date.UTC().Format(time.DateTime), last.Date.UTC().Format(time.DateTime))
 	if c.mirror.AcceptOlder != "" {
 		c.sink(progress.Event{Stage: progress.Warning, What: older + "; the older one is accepted because of " + c.mirror.AcceptOlder})
-		return r, nil
+		return r
 	}
 	c.sink(progress.Event{Stage: progress.Warning, What: older + "; the newer one is used. The mirror is behind or held back; MAPSTACK_ACCEPT_OLDER=yes accepts it"})
-	return last, nil
+	return last
 }
 
 // keep writes a release to the cache. A cache that cannot be written does not stop a run.
-func (c *Client) keep(r *Release, g generation) error {
+func (c *Client) keep(r *Release, g generation) {
 	file := c.keptFile(r.Suite, g)
 	err := os.MkdirAll(filepath.Dir(file), 0o755)
 	if err == nil {
 		err = renameio.WriteFile(file, r.raw, 0o644)
 	}
-	if err != nil && !errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("keep the InRelease of %s in the cache: %w", r.Suite, err)
+	if err != nil {
+		c.sink(progress.Event{Stage: progress.Warning, What: fmt.Sprintf("the InRelease of %s cannot be kept in the cache, so that an older one would not be noticed: %v", r.Suite, err)})
 	}
-	return nil
 }
 
 // errNoneKept means that no earlier release was seen, or that it is no longer good.

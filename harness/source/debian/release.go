@@ -85,9 +85,7 @@ func (c *Client) readRelease(ctx context.Context, suite string) (*Release, error
 		return nil, err
 	}
 	if c.mirror.Bundle == nil {
-		if r, err = c.latest(r); err != nil {
-			return nil, err
-		}
+		r = c.latest(r)
 	}
 	return r, c.current(r)
 }
