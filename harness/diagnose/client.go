@@ -23,14 +23,28 @@ var clients = []client{
 	{[]string{"ssh"}, "ssh HOST mapstack diagnose -- PROGRAM"},
 }
 
-// clientOf returns the client that a command is, nil for other programs.
-func clientOf(command []string) *client {
-	if len(command) == 0 {
-		return nil
+// file returns the program that is diagnosed: its file, or the name of a process that was
+// attached to.
+func (d *session) file() string {
+	if len(d.command) > 0 {
+		return d.command[0]
 	}
-	i := slices.IndexFunc(clients, func(c client) bool { return slices.Contains(c.names, path.Base(command[0])) })
+	return d.journal.before.Name
+}
+
+// clientOf returns the client that a program is, nil for other programs.
+func clientOf(file string) *client {
+	i := slices.IndexFunc(clients, func(c client) bool { return slices.Contains(c.names, path.Base(file)) })
 	if i < 0 {
 		return nil
 	}
 	return &clients[i]
+}
+
+// sentence says that a client has others start its program, unless that was told.
+func (c *client) sentence(r Report) Text {
+	if c == nil || r.Verdict != "fine" && r.Said == nil {
+		return Text{}
+	}
+	return say("What %[1]s starts may run below a daemon, which was not watched. To watch it: %[2]s.", "%[1]s 启动的程序可能运行在守护进程之下，未被跟踪。要跟踪它：%[2]s。", c.names[0], c.look)
 }
