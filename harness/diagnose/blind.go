@@ -39,7 +39,7 @@ func groupsUnseen(s census.Census) (causes []Cause) {
 	switch s.Groups.Unseen {
 	case census.NotMounted:
 		add(say("the control group of the program cannot be read, because no cgroup file system is mounted here; it may be full", "无法读取该程序的控制组：这里没有挂载 cgroup 文件系统；该组可能已满"),
-			run(say("to let mapstack see it, as root", "让 mapstack 能看到它，需要 root"), "mount -t cgroup2 cgroup2 /sys/fs/cgroup"))
+			mountGroups(s))
 	case census.OtherNamespace:
 		add(say("the control group of the program cannot be found: it is in another cgroup namespace than the mounts here, or in a part of the tree that is not mounted; it may be full",
 			"找不到该程序的控制组：它与这里的挂载不在同一个 cgroup 命名空间，或位于未挂载的部分；该组可能已满"),
@@ -54,6 +54,15 @@ func groupsUnseen(s census.Census) (causes []Cause) {
 				"在该容器中看不到的上层控制组（容器、Pod 或服务的控制组）可能已满")})
 	}
 	return causes
+}
+
+// mountGroups mounts the hierarchy that counts tasks.
+func mountGroups(s census.Census) Remedy {
+	when := say("to let mapstack see it, as root", "让 mapstack 能看到它，需要 root")
+	if s.Groups.UnseenVersion == 1 {
+		return run(when, "mount -t cgroup -o pids pids /sys/fs/cgroup")
+	}
+	return run(when, "mount -t cgroup2 cgroup2 /sys/fs/cgroup")
 }
 
 // limitsUnread names the limits that could not be read, or whose use could not.

@@ -34,3 +34,11 @@ func clientOf(command []string) *client {
 	}
 	return &clients[i]
 }
+
+// sentence says that a client has others start its program, unless that was told.
+func (c *client) sentence(r Report) Text {
+	if c == nil || r.Verdict != "fine" && r.Said == nil {
+		return Text{}
+	}
+	return say("What %[1]s starts may run below a daemon, which was not watched. To watch it: %[2]s.", "%[1]s 启动的程序可能运行在守护进程之下，未被跟踪。要跟踪它：%[2]s。", c.names[0], c.look)
+}

@@ -16,7 +16,7 @@ func (j *journal) evidence(a watch.Attempt, want Want) *Evidence {
 		Errno:   a.Errno, Name: j.kernel.ErrnoName(a.Errno), PID: a.PID, TID: a.TID,
 	})
 	e.State, e.Problem = j.state(a)
-	e.complete()
+	j.complete(e)
 	for _, pid := range []int{a.PID, j.pid} {
 		if kept, seen := j.kept[pid]; seen {
 			e.Kept = kept
@@ -40,21 +40,26 @@ func (j *journal) blank(f Failure) *Evidence {
 	return e
 }
 
-// complete uses the first census where the thread was killed since. The limits of the
-// machine are the same.
-func (e *Evidence) complete() {
+// complete uses the first census where the thread was killed since: the limits of the
+// machine are the same. It takes away the filter that the watch gave to the program.
+func (j *journal) complete(e *Evidence) {
 	if e.Problem != nil {
 		e.State = e.Before
 	}
 	e.Failure.Program = e.State.Name
+	switch filters := &e.State.Seccomp; {
+	case !j.clean:
+	case len(j.installer) == 0:
+		*filters = census.Seccomp{Mode: census.Known(0), Filters: census.Known(0)}
+	case filters.Filters.AtLeast(census.Known(1)):
+		filters.Filters.N--
+	}
 }
 
 // installers says who installed the filters of the program, if one process alone did.
 func (j *journal) installers() Filters {
 	f := Filters{Inherited: j.launched && len(j.installer) == 0}
-	// One that was there at the start may be the watch's own.
-	had := j.before.Seccomp
-	if len(j.installer) == 1 && j.launched && (had.Mode == census.Known(0) || had.Filters == census.Known(1)) {
+	if len(j.installer) == 1 && j.launched && (j.clean || j.before.Seccomp.Mode == census.Known(0)) {
 		f.Installer = j.installer[0]
 	}
 	return f

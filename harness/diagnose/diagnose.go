@@ -87,6 +87,7 @@ func (s Session) Adopt(a watch.Adoption, command []string) error {
 	if err != nil {
 		return err
 	}
+	d.journal.clean = a.Filtered // a program that has inherited a filter gets no other
 	if err := watch.Adopt(a, d.options()); err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ type journal struct {
 	censuses  map[kind]*pace
 	readers   map[int]*fatal.Reader
 	installer []int // processes that installed seccomp filters
+	clean     bool  // the watch gave the program its first filter
 	setters   []Setter
 	kept      map[int]census.Amount // RLIMIT_NPROC of processes that made a user namespace
 
@@ -133,10 +134,6 @@ func (j *journal) Attempt(a watch.Attempt, t watch.Thread) {
 		e = j.evidence(a, want)
 		e.at, e.first = at, j.next()
 		e.Filters = j.ask(a, t)
-		if !t.Filtered() {
-			// The one that shows there is the watch's own.
-			e.State.Seccomp = census.Seccomp{Mode: census.Known(0), Filters: census.Known(0)}
-		}
 		j.refusals = append(j.refusals, e)
 		if len(j.refusals) > maxRefusals {
 			j.refusals = append([]*Evidence{}, j.refusals[1:]...)
@@ -160,7 +157,8 @@ func (j *journal) again(a watch.Attempt, at place) *Evidence {
 		if f.Want == Memory {
 			e.Failure.Length, e.Failure.Reserve, e.Failure.Flags = a.Length, reserves(a), a.Flags
 			if state, err := j.state(a); err == nil {
-				e.State = state
+				e.State, e.Problem = state, nil
+				j.complete(e)
 			}
 		}
 		return e

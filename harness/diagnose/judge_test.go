@@ -168,11 +168,11 @@ var judgements = []struct {
 	}, "is rlimit-nproc"},
 	{"the dead fill a group", func(e *Evidence, s *census.Census) {
 		s.Groups.Pids = groups("max 5 0", "30 30 20")
-		s.Tasks.Dead = []census.Dead{{Parent: 1, Name: "sh", Group: "/cg/1", Count: 20}, {Parent: 9, Name: "x", Group: "/cg/10", Count: 30}}
+		s.Tasks.Dead = []census.Dead{{Parent: 60, Name: "idle", Group: "/cg/1", Count: 20}, {Parent: 9, Name: "x", Group: "/cg/10", Count: 30}}
 	}, "is cgroup-pids"},
 	{"a first process that does not wait", func(e *Evidence, s *census.Census) {
 		s.Groups.Pids = groups("30 30 20")
-		s.Tasks.Dead = []census.Dead{{Parent: 61, Name: "idle", Group: "/cg/1", Count: 20}}
+		s.Tasks.Dead = []census.Dead{{Parent: 1, Name: "sh", Group: "/cg/1", Count: 20}}
 	}, "is cgroup-pids"},
 	{"mapstack's own tasks fill the limit", func(e *Evidence, s *census.Census) {
 		s.User.Tasks, s.Observer = census.Known(1000), census.Observer{User: 1000, Tasks: census.Known(9)}
@@ -194,6 +194,9 @@ var judgements = []struct {
 		s.Namespaces.InitialUsers, s.Kernel = false, "5.10.0-30-amd64"
 	}, "may be passing"},
 	{"no groups are mounted", func(e *Evidence, s *census.Census) { s.Groups.Unseen = census.NotMounted }, "may be cgroup-unseen"},
+	{"no groups of version 1 are mounted", func(e *Evidence, s *census.Census) {
+		s.Groups.Unseen, s.Groups.UnseenVersion = census.NotMounted, 1
+	}, "may be cgroup-unseen"},
 	{"another cgroup namespace", func(e *Evidence, s *census.Census) { s.Groups.Unseen = census.OtherNamespace }, "may be cgroup-unseen"},
 	{"nothing can be read", func(e *Evidence, s *census.Census) { *s = census.Census{} }, "may be nothing-read"},
 	{"nothing can be read, ENOMEM", func(e *Evidence, s *census.Census) {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
 	"github.com/mapstack/conformance/harness/diagnose/fatal"
-	"github.com/mapstack/conformance/harness/diagnose/watch"
 	"github.com/mapstack/conformance/harness/foreign"
 )
 
@@ -51,13 +50,6 @@ type Report struct {
 	Again bool `json:"again,omitempty"`
 
 	partly bool // not everything that was started was watched
-}
-
-// Gap is something that was not watched, or was changed by the watch; see watch.Gap.
-type Gap struct {
-	PID    int          `json:"pid"`
-	Reason watch.Reason `json:"reason"`
-	Detail string       `json:"detail,omitempty"`
 }
 
 // Other is a refusal or a death that is not the one a report is about.

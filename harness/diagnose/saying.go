@@ -51,7 +51,7 @@ func (j *journal) heard(pid int, t fatal.Text) *Evidence {
 		e.Failure.Errno = j.kernel.Errno(e.Failure.Name)
 	}
 	e.State, e.Problem = census.Take(j.root, pid, pid)
-	e.complete()
+	j.complete(e)
 	e.Filters = Filters{Problem: "the call was not seen"}
 	return e
 }

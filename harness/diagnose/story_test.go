@@ -271,6 +271,25 @@ func FuzzLoggedKill(f *testing.F) {
 	})
 }
 
+// TestTheWatchsFilterIsNotThePrograms fails if the filter that stops a program for its
+// tracer passes for one that may refuse a thread.
+func TestTheWatchsFilterIsNotThePrograms(t *testing.T) {
+	for installed, want := range map[int]string{0: "0 0", 1: "2 1"} {
+		d := keeper(t)
+		status := "Name:\tapp\nUid:\t1000\t0\t0\t0\nThreads:\t14\nSeccomp:\t2\nSeccomp_filters:\t2\n"
+		d.Root.(fstest.MapFS)["proc/70/task/71/status"] = &fstest.MapFile{Data: []byte(status)}
+		d.journal.clean = true
+		for range installed {
+			d.journal.Attempt(call("seccomp", 0, 0), watch.Thread{})
+		}
+		d.journal.Attempt(clone(again), watch.Thread{})
+		s := d.reportOf(exited(2), true).State.Seccomp
+		if got := fmt.Sprint(s.Mode, " ", s.Filters); got != want {
+			t.Errorf("%d installed: %s, want %s", installed, got, want)
+		}
+	}
+}
+
 // TestWhatWasNotWatchedIsSaid fails if the report promises more than was seen.
 func TestWhatWasNotWatchedIsSaid(t *testing.T) {
 	for reason, want := range map[watch.Reason]string{

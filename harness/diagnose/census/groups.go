@@ -16,6 +16,8 @@ type Groups struct {
 	Hidden bool `json:"groupsHidden,omitempty"`
 	// Unseen says why the groups that count tasks cannot be read; "" if they can.
 	Unseen Unseen `json:"groupsUnseen,omitempty"`
+	// UnseenVersion is the version of the hierarchy that they are in, 0 if it is not known.
+	UnseenVersion int `json:"groupsUnseenVersion,omitempty"`
 	// Frozen is the folder of a group that stands still, "" if none does.
 	Frozen string `json:"frozenGroup,omitempty"`
 }
@@ -98,7 +100,9 @@ func (r reader) groups() (g Groups) {
 	g.Frozen = r.frozen(mounted)
 	dirs, version, err := r.place(mounted, "pids")
 	r.note("pids", err)
-	g.Unseen = unseen(err)
+	if g.Unseen = unseen(err); g.Unseen != "" {
+		g.UnseenVersion = version
+	}
 	for _, dir := range dirs {
 		group, there, err := pidsGroup(r.root, dir, version)
 		r.note(dir, err)
