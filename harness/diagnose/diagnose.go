@@ -52,8 +52,10 @@ type session struct {
 
 // Threads that are needed at once besides the one that traces, or that starts the program.
 const (
-	// There is one already. The runtime may keep that to wait for files.
-	adoptThreads = 1
+	// There is one already. The runtime may keep that to wait for files. Where the
+	// processor is slow, it gives the work of a thread that reads a file to another one,
+	// which may wait for the kernel too.
+	adoptThreads = 2
 	// Signals are waited for too.
 	attachThreads = 3
 	// The end of the program and its words are waited for too.
