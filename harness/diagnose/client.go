@@ -23,12 +23,18 @@ var clients = []client{
 	{[]string{"ssh"}, "ssh HOST mapstack diagnose -- PROGRAM"},
 }
 
-// clientOf returns the client that a command is, nil for other programs.
-func clientOf(command []string) *client {
-	if len(command) == 0 {
-		return nil
+// file returns the program that is diagnosed: its file, or the name of a process that was
+// attached to.
+func (d *session) file() string {
+	if len(d.command) > 0 {
+		return d.command[0]
 	}
-	i := slices.IndexFunc(clients, func(c client) bool { return slices.Contains(c.names, path.Base(command[0])) })
+	return d.journal.before.Name
+}
+
+// clientOf returns the client that a program is, nil for other programs.
+func clientOf(file string) *client {
+	i := slices.IndexFunc(clients, func(c client) bool { return slices.Contains(c.names, path.Base(file)) })
 	if i < 0 {
 		return nil
 	}

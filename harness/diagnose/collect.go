@@ -12,7 +12,7 @@ import (
 func (j *journal) evidence(a watch.Attempt, want Want) *Evidence {
 	e := j.blank(Failure{
 		Call: a.Call, ABI: a.ABI, Want: want, Flags: a.Flags, Length: a.Length, Path: a.Path, Trapped: a.Trapped,
-		Reserve: reserves(a),
+		Reserve: j.reserves(a),
 		Errno:   a.Errno, Name: j.kernel.ErrnoName(a.Errno), PID: a.PID, TID: a.TID,
 	})
 	e.State, e.Problem = j.state(a)
@@ -26,16 +26,24 @@ func (j *journal) evidence(a watch.Attempt, want Want) *Evidence {
 	return e
 }
 
-// reserves reports whether a mapping cannot be used yet.
-func reserves(a watch.Attempt) bool {
-	const none = 0 // PROT_NONE
-	return a.Call == "mmap" && a.Args[2] == none
+// reserves reports whether a call asks for memory that cannot be written to, and so counts
+// as address space alone.
+func (j *journal) reserves(a watch.Attempt) bool {
+	const write = 0x2     // PROT_WRITE of every architecture
+	const oldMmap386 = 90 // takes the address of its arguments, as mmap does on some machines
+	switch {
+	case a.Call == "mprotect":
+		return a.Flags&write == 0
+	case a.Call != "mmap", a.ABI == "" && j.kernel.MmapByPointer, a.ABI == "386" && a.Number == oldMmap386:
+		return false
+	}
+	return a.Args[2]&write == 0
 }
 
 // blank makes evidence that knows its failure alone.
 func (j *journal) blank(f Failure) *Evidence {
 	m := j.kernel.Map
-	e := &Evidence{Failure: f, Before: j.before, Map: Flags{m.Stack, m.Locked, m.Fixed}, Rlimit: j.kernel.Rlimit, Setters: j.setters}
+	e := &Evidence{Failure: f, Before: j.before, Map: Flags{m.Stack, m.Locked, m.Fixed, m.NoReserve}, Rlimit: j.kernel.Rlimit, Setters: j.setters}
 	e.Before.Groups.Pids, e.Before.Groups.Memory = j.baseline.pids, j.baseline.memory
 	return e
 }

@@ -24,7 +24,7 @@ func (d *session) reportOf(status syscall.WaitStatus, ended bool) Report {
 	if r.Verdict != "fine" {
 		r.See = tools(d.Installed, j.pid, d.command)
 	}
-	r.explain(d.hangs, clientOf(d.command))
+	r.explain(d.hangs, clientOf(d.file()))
 	return r
 }
 

@@ -16,8 +16,8 @@ type Failure struct {
 	// Flags are those of the call; see watch.Attempt. They are 0 when the call was not
 	// seen, or when they could not be read.
 	Flags uint64 `json:"flags,omitempty"`
-	// Length is how much memory was asked for, bytes. Reserve reports that the mapping
-	// may not be used yet (PROT_NONE), so that it counts as address space alone.
+	// Length is how much memory was asked for, bytes. Reserve reports that it cannot be
+	// written to, so that it counts as address space alone.
 	Length  uint64 `json:"length,omitempty"`
 	Reserve bool   `json:"reserve,omitempty"`
 	Path    string `json:"path,omitempty"` // the program of execve
@@ -86,7 +86,7 @@ type Evidence struct {
 }
 
 // Flags are MAP_* of one architecture. One that it lacks is 0.
-type Flags struct{ Stack, Locked, Fixed uint64 }
+type Flags struct{ Stack, Locked, Fixed, NoReserve uint64 }
 
 // Filters is what the thread's seccomp filters answer to the call.
 type Filters struct {

@@ -155,7 +155,7 @@ func (j *journal) again(a watch.Attempt, at place) *Evidence {
 			continue
 		}
 		if f.Want == Memory {
-			e.Failure.Length, e.Failure.Reserve, e.Failure.Flags = a.Length, reserves(a), a.Flags
+			e.Failure.Length, e.Failure.Reserve, e.Failure.Flags = a.Length, j.reserves(a), a.Flags
 			if state, err := j.state(a); err == nil {
 				e.State, e.Problem = state, nil
 				j.complete(e)

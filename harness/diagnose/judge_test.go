@@ -35,7 +35,7 @@ func roomy() Evidence {
 			Kernel:     "6.1.0-50-amd64",
 			Namespaces: census.Namespaces{InitialPIDs: true, InitialUsers: true},
 		},
-		Map: Flags{Stack: 0x20000, Locked: 0x2000, Fixed: 0x10},
+		Map: Flags{Stack: 0x20000, Locked: 0x2000, Fixed: 0x10, NoReserve: 0x4000},
 	}
 }
 
@@ -273,6 +273,11 @@ var judgements = []struct {
 		e.Failure.Call, e.Failure.Length = "mprotect", 9<<30
 		s.Memory.Total, s.Memory.Swap = census.Known(4<<30), census.Known(1<<30)
 	}, "is overcommit-heuristic"},
+	{"more than memory, without a reserve", func(e *Evidence, s *census.Census) {
+		mapping(e, "ENOMEM", 12)
+		e.Failure.Length, e.Failure.Flags = 9<<30, 0x4022
+		s.Memory.Total, s.Memory.Swap = census.Known(4<<30), census.Known(1<<30)
+	}, "may be memory"},
 	{"stacks as large as RLIMIT_STACK", func(e *Evidence, s *census.Census) {
 		mapping(e, "ENOMEM", 12)
 		e.Failure.Call, e.Failure.Length = "mprotect", 90<<30-4096

@@ -49,7 +49,8 @@ func kept(s census.Census) uint64 {
 func tooLarge(e Evidence) (Cause, bool) {
 	m, length := e.State.Memory, e.Failure.Length
 	all := m.Total.N + m.Swap.N
-	if m.Overcommit == census.Known(0) && m.Total.State == census.Exact && !e.Failure.Reserve && length > all {
+	uncounted := e.Failure.Reserve || e.Failure.Call == "mmap" && e.Failure.Flags&e.Map.NoReserve != 0
+	if m.Overcommit == census.Known(0) && m.Total.State == census.Exact && !uncounted && length > all {
 		return Cause{ID: "overcommit-heuristic", Limit: census.Known(all), Where: "/proc/sys/vm/overcommit_memory",
 			Why: say("the call asked for %[1]d bytes at once, and memory and swap of the machine are %[2]d together (vm.overcommit_memory is 0)",
 				"该调用一次请求 %[1]d 字节，而整机内存与交换空间共 %[2]d 字节（vm.overcommit_memory 为 0）", length, all),

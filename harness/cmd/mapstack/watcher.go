@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -45,10 +46,12 @@ func (d diagnosis) launch(p watch.Program, language diagnose.Language) error {
 	})
 }
 
-// own returns the file of this program. Without /proc its name must do.
+// own returns the file of this program. The link in /proc leads there even if its user may
+// not follow the path, or the file was replaced. Without /proc the name must do.
 func own() (string, error) {
-	if path, err := os.Executable(); err == nil {
-		return path, nil
+	const link = "/proc/self/exe"
+	if _, err := os.Stat(link); err == nil {
+		return link, nil
 	}
 	path, err := exec.LookPath(os.Args[0])
 	if err == nil {
@@ -80,6 +83,8 @@ func watcher(spec string) error {
 	if err := json.Unmarshal([]byte(spec), &w); err != nil {
 		return fmt.Errorf("%s is not for users: %w", watcherName, err)
 	}
+	// Its name would be that of the link.
+	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData("mapstack\x00"))), 0, 0, 0)
 	d := diagnosis{json: w.JSON, output: w.Output}
 	s := d.session(os.Stderr, w.Language)
 	tell := s.Tell

@@ -18,8 +18,9 @@ import (
 // it is one task without a Go runtime, and when the watcher begins, the threads of this
 // process are gone. So a limit that let this process begin lets the watcher begin too.
 //
-// It is a grandchild, so that the program does not meet a child that it has not made. Its
-// session is its own, and all signals are blocked in it: it must outlive the program.
+// It is a grandchild, so that the program does not meet a child that it has not made. It
+// has a session of its own, and all signals are blocked in it, because it must outlive the
+// program.
 type birth struct {
 	clone   [7]uintptr
 	seize   [5]uintptr
@@ -184,6 +185,8 @@ func (b *birth) split() (uintptr, syscall.Errno) {
 	return 0, 0
 }
 
+// exit ends the process.
+//
 //go:nosplit
 //go:norace
 func (b *birth) exit(status uintptr) {

@@ -141,8 +141,9 @@ func (a Adoption) options() int {
 }
 
 // Adopt watches the program that Launch made, in the process that Launch started for it.
-// It must be called by OnMainThread. It returns when everything that it traces has ended. A program without a filter is let
-// go as soon as it has ended itself, with all processes that it left behind.
+// It must be called by OnMainThread. It returns when everything that it traces has ended.
+// Without the filter it returns as soon as the program has ended: when this process ends,
+// the kernel lets the processes go that the program left behind.
 func Adopt(a Adoption, o Options) error {
 	t, err := newTracer(o)
 	if err != nil {
