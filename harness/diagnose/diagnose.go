@@ -54,6 +54,10 @@ type session struct {
 const (
 	// There is one already. The runtime may keep that to wait for files.
 	adoptThreads = 1
+	// Where the processor is slow, the runtime gives the work of a thread that reads a file
+	// to another one, which may wait for the kernel too. Threads of root do not count
+	// against RLIMIT_NPROC.
+	adoptThreadsOfRoot = adoptThreads + 1
 	// Signals are waited for too.
 	attachThreads = 3
 	// The end of the program and its words are waited for too.
@@ -83,7 +87,11 @@ func (d *session) options() watch.Options {
 // watch it. command is that of the program. Adopt returns when there is nothing to watch
 // any more.
 func (s Session) Adopt(a watch.Adoption, command []string) error {
-	d, err := s.begin(command, adoptThreads)
+	threads := adoptThreads
+	if os.Geteuid() == 0 {
+		threads = adoptThreadsOfRoot
+	}
+	d, err := s.begin(command, threads)
 	if err != nil {
 		return err
 	}

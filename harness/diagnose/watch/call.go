@@ -212,8 +212,8 @@ func (t *tracer) ends(th *thread, info *trace.Info) {
 		if a.Trapped, a.Errno = true, errno; a.Call != "" {
 			t.report(th, a)
 		}
-	case th.every && errno == 0 && entered != nil && value == entered.Number():
-		if th.held = a; a == nil {
+	case th.every && errno == 0 && entered != nil && rolledBack(value, entered):
+		if th.held, th.result = a, value; a == nil {
 			th.held = unlisted(th, entered)
 		}
 	case a == nil:
@@ -221,6 +221,13 @@ func (t *tracer) ends(th *thread, info *trace.Info) {
 		a.Errno = errno
 		t.complete(th, a, value)
 	}
+}
+
+// rolledBack reports whether a call may have been trapped by a filter. The kernel then shows
+// what stood in the register of the result before the call (syscall_rollback): the number
+// of the call on x86, the first argument elsewhere.
+func rolledBack(value uint64, entered *trace.Info) bool {
+	return value == entered.Number() || value == entered.Arguments()[0]
 }
 
 // returns reports whether a call returns from the handler of a signal.
@@ -242,7 +249,7 @@ func unlisted(th *thread, e *trace.Info) *Attempt {
 func (t *tracer) release(th *thread) {
 	a := th.held
 	if th.held = nil; a != nil && a.Call != "" {
-		t.complete(th, a, a.Number)
+		t.complete(th, a, th.result)
 	}
 }
 

@@ -76,9 +76,10 @@ type thread struct {
 	// entered is the latest call that began, until it ends.
 	entered *trace.Info
 	call    *Attempt // that call, if it matters
-	// held is a call that seems to have succeeded with its own number as result. If
-	// SIGSYS follows, a filter has refused it.
+	// held is a call that seems to have succeeded, with the result that a trapped call
+	// shows. If SIGSYS follows, a filter has refused it.
 	held    *Attempt
+	result  uint64   // of that call
 	trapped *Attempt // a call whose handler of SIGSYS runs
 	signal  syscall.Signal
 	sender  int // of that signal, which is the latest one
