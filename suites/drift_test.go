@@ -35,6 +35,7 @@ func mayLack() []excuse {
 		{place{"mapstack", "unprivileged.*", ""}, unprivileged, "only root can start the child as another user"},
 		{place{"mapstack", "guard.install", "*"}, refused("guard.install"), "MADV_GUARD_INSTALL came with Linux 6.13"},
 		{place{"mapstack", "mdwe.*", ""}, refused("mdwe.get"), "PR_SET_MDWE came with Linux 6.3"},
+		{place{"mapstack", "names", "*"}, refused("names"), "PR_SET_VMA_ANON_NAME is a configuration of the kernel"},
 		{place{"mmapabi", "droppable", "*"}, refused("droppable"), "MAP_DROPPABLE came with Linux 6.11"},
 		{place{"mmapabi", "environment", "hugepages"}, noHugePages, "the kernel has no pool of huge pages"},
 		{place{"mmapabi", "locked.root *", "resident"}, unprivileged, "only root can lock more memory than RLIMIT_MEMLOCK"},
