@@ -37,6 +37,11 @@ func (d diagnosis) launch(p watch.Program, language diagnose.Language) error {
 	if err != nil {
 		return err
 	}
+	if d.output != "" {
+		if d.output, err = filepath.Abs(d.output); err != nil {
+			return fmt.Errorf("find the file for the diagnosis: %w", err)
+		}
+	}
 	return watch.Launch(p, func(a watch.Adoption) (watch.Program, error) {
 		spec, err := json.Marshal(watching{a, p.Args, d.json, language, d.output})
 		if err != nil {
@@ -101,10 +106,14 @@ func watcher(spec string) error {
 	return s.Adopt(w.Adoption, w.Command)
 }
 
-// release gives back the standard input, output and error. Whoever reads what the program
-// writes must not wait for a process that stays as the tracer of its children. What is
-// refused to them later is told only if the diagnosis goes to a file.
+// release gives back the standard input, output and error, and the working directory.
+// Whoever reads what the program writes must not wait for a process that stays as the
+// tracer of its children. What is refused to them later is told only if the diagnosis goes
+// to a file.
 func release() error {
+	if err := os.Chdir("/"); err != nil {
+		return fmt.Errorf("give back the working directory: %w", err)
+	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("give back standard output: %w", err)

@@ -170,18 +170,18 @@ func Adopt(a Adoption, o Options) error {
 }
 
 // quietly lets stops raise no SIGCHLD. Its handler would cost as much as the stop, and the
-// tracer waits anyway.
+// tracer waits anyway. This process must have no children of its own.
 func quietly() { signal.Ignore(syscall.SIGCHLD) }
 
 // Attach follows a program that runs already, until it ends or the context does.
 // After that it goes on alone as soon as this process ends: the kernel lets it go.
-// Attach returns whether the program ended, and how.
+// Attach returns whether the program ended, and how. This process must start no program
+// afterwards.
 func Attach(ctx context.Context, pid int, o Options) (status syscall.WaitStatus, ended bool, err error) {
 	t, err := newTracer(o)
 	if err != nil {
 		return 0, false, err
 	}
-	quietly()
 	begun, over := make(chan error, 1), make(chan struct{})
 	go func() {
 		runtime.LockOSThread() // and never unlocked
@@ -195,6 +195,7 @@ func Attach(ctx context.Context, pid int, o Options) (status syscall.WaitStatus,
 	if err := <-begun; err != nil {
 		return 0, false, err
 	}
+	quietly()
 	select {
 	case <-over:
 	case <-ctx.Done():
