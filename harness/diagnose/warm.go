@@ -23,14 +23,20 @@ func warm(threads int) {
 	}
 	up.Wait()
 	down.Done()
-	keep(make([]byte, spare))
+	reserve()
 }
 
-// spare is memory for the work of a diagnosis, in bytes. The runtime gets it from the
-// kernel now and keeps it: later there may be none (vm.overcommit_memory 2).
-const spare = 8 << 20
-
-// keep makes the compiler allocate what it is given.
-//
-//go:noinline
-func keep([]byte) {}
+// reserve makes the runtime get memory from the kernel now, and keep it: later there may be
+// none (vm.overcommit_memory 2). The collector needs memory for itself, too.
+func reserve() {
+	const cycles, count, size = 3, 16 << 10, 512 // 8 MiB in all
+	for range cycles {
+		pieces := make([][]byte, count)
+		for i := range pieces {
+			pieces[i] = make([]byte, size)
+		}
+		runtime.GC()
+		runtime.KeepAlive(pieces)
+	}
+	runtime.GC()
+}

@@ -95,6 +95,9 @@ func watcher(spec string) error {
 	tell := s.Tell
 	s.Tell = func(r diagnose.Report) error {
 		err := tell(r)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "mapstack:", err) // this process may give it back next
+		}
 		if r.Program.State != "running" {
 			err = errors.Join(err, release())
 		}

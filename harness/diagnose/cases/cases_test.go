@@ -75,3 +75,15 @@ func TestWhatPeopleMetIsToldRightly(t *testing.T) {
 		}
 	}
 }
+
+// TestALostReportIsSaid fails if nobody learns that the file of the diagnosis could not be
+// written.
+func TestALostReportIsSaid(t *testing.T) {
+	s := &scene{t: t, programs: programs(t)}
+	for _, file := range []string{"/nowhere/at/all", "/dev/full"} {
+		s.diagnose(command(t.Context(), []string{s.path(Mapstack), "diagnose", "-o", file, "--", s.path(Tests), play, "true"}), nil)
+		if s.exit != 0 || !strings.Contains(s.output, "write the diagnosis") && !strings.Contains(s.output, "no space left") {
+			t.Errorf("%s: exit status %d, %q", file, s.exit, s.output)
+		}
+	}
+}

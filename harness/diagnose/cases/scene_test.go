@@ -78,6 +78,10 @@ func (s *scene) try() []string {
 	}
 	s.diagnose(cmd, already)
 	s.read(report)
+	for tick := time.NewTicker(100 * time.Millisecond); s.later && len(s.wrong()) > 0 && ctx.Err() == nil; {
+		<-tick.C
+		s.read(report)
+	}
 	return s.wrong()
 }
 
@@ -349,52 +353,68 @@ func (s *scene) named() string {
 
 // wrong compares the report with what it must say.
 func (s *scene) wrong() (list []string) {
-	w, said := s.want, s.said
-	differ := func(what string, got, want any) {
-		list = append(list, fmt.Sprintf("%s is %v, want %v", what, got, want))
+	if s.want.exit != anyExit && s.exit != s.want.exit {
+		list = append(list, differs("the exit status", s.exit, s.want.exit))
 	}
-	if w.exit != anyExit && s.exit != w.exit {
-		differ("the exit status", s.exit, w.exit)
+	if s.want.verdict != "" && s.said.Verdict != s.want.verdict {
+		list = append(list, differs("the verdict", s.said.Verdict, s.want.verdict))
 	}
-	if w.verdict != "" && said.Verdict != w.verdict {
-		differ("the verdict", said.Verdict, w.verdict)
+	list = append(list, s.wrongFailure()...)
+	list = append(list, s.wrongCauses()...)
+	return append(list, s.wrongWords()...)
+}
+
+func differs(what string, got, want any) string {
+	return fmt.Sprintf("%s is %v, want %v", what, got, want)
+}
+
+// wrongFailure compares the call that was refused.
+func (s *scene) wrongFailure() (list []string) {
+	w, f := s.want, s.said.Failure
+	call := ""
+	switch {
+	case f != nil:
+		call = f.Call
+	case s.said.Death != nil:
+		call = s.said.Death.Call
 	}
-	f := said.Failure
 	if f == nil {
 		f = &diagnose.Failure{}
 	}
-	call := f.Call
-	if said.Failure == nil && said.Death != nil {
-		call = said.Death.Call
-	}
 	if prefix, any := strings.CutSuffix(w.call, "*"); w.call != "" && call != w.call && !(any && strings.HasPrefix(call, prefix)) {
-		differ("the call", call, w.call)
+		list = append(list, differs("the call", call, w.call))
 	}
 	if w.want != "" && f.Want != w.want {
-		differ("what it was for", f.Want, w.want)
+		list = append(list, differs("what it was for", f.Want, w.want))
 	}
 	if w.errno != "" && f.Name != w.errno {
-		differ("the error", f.Name, w.errno)
+		list = append(list, differs("the error", f.Name, w.errno))
 	}
+	return list
+}
+
+// wrongCauses compares the causes, and what was not watched.
+func (s *scene) wrongCauses() (list []string) {
+	w := s.want
 	var first diagnose.Cause
-	if len(said.Causes) > 0 {
-		first = said.Causes[0]
+	if len(s.said.Causes) > 0 {
+		first = s.said.Causes[0]
 	}
 	if (w.cause != "" || w.verdict == "fine") && first.ID != w.cause {
-		differ("the first cause", first.ID, w.cause)
+		list = append(list, differs("the first cause", first.ID, w.cause))
 	}
 	if w.how != "" && first.Certainty != w.how {
-		differ("its certainty", first.Certainty, w.how)
+		list = append(list, differs("its certainty", first.Certainty, w.how))
 	}
-	for _, c := range said.Causes {
+	for _, c := range s.said.Causes {
 		if slices.Contains(w.never, c.ID) {
 			list = append(list, "it names "+c.ID)
 		}
 	}
-	if w.gap != "" && !slices.ContainsFunc(said.Gaps, func(g diagnose.Gap) bool { return g.Reason == w.gap }) {
-		differ("what was not watched", said.Gaps, w.gap)
+	if w.gap != "" && !slices.ContainsFunc(s.said.Gaps, func(g diagnose.Gap) bool { return g.Reason == w.gap }) {
+		list = append(list, differs("what was not watched", s.said.Gaps, w.gap))
 	}
-	return append(list, s.wrongWords()...)
+	return list
 }
 
 // wrongWords looks for words where no ID says what matters.

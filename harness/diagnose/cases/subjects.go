@@ -109,7 +109,7 @@ func (c *compiler) golang(verb, name, from string, env ...string) error {
 
 // findC finds a C compiler with a static C library. It returns why there is none.
 func (c *compiler) findC() (missing string) {
-	names := []string{"gcc"}
+	names, install := []string{"gcc"}, "apt-get install gcc libc6-dev"
 	if c.goarch != runtime.GOARCH {
 		rec, err := arch.Lookup(c.goarch)
 		if err != nil {
@@ -117,25 +117,17 @@ func (c *compiler) findC() (missing string) {
 		}
 		target := rec.Uname + "-linux-gnu"
 		names = []string{target + "-gcc", target + "-gcc-12", target + "-gcc-14"}
+		install = fmt.Sprintf("apt-get install gcc-%s libc6-dev-%s-cross", target, rec.Debian)
 	}
 	for _, name := range names {
-		path, err := exec.LookPath(name)
-		if err != nil {
-			continue
-		}
-		try := exec.CommandContext(c.ctx, path, "-static", "-pthread", "-x", "c", "-o", os.DevNull, "-")
+		try := exec.CommandContext(c.ctx, name, "-static", "-pthread", "-x", "c", "-o", os.DevNull, "-")
 		try.Stdin = strings.NewReader("#include <pthread.h>\nint main(void) { return 0; }\n")
-		if err := c.run(try); err != nil {
-			missing = fmt.Sprintf("%s makes no static programs: install the C library for it (%v)", name, err)
-			continue
+		if c.run(try) == nil {
+			c.cc = name
+			return ""
 		}
-		c.cc = path
-		return ""
 	}
-	if missing == "" {
-		missing = fmt.Sprintf("there is no C compiler for %s: install one of %s", c.goarch, strings.Join(names, ", "))
-	}
-	return missing
+	return fmt.Sprintf("none of %s makes static programs for %s: %s", strings.Join(names, ", "), c.goarch, install)
 }
 
 func (c *compiler) run(cmd *exec.Cmd) error {
