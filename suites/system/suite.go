@@ -51,6 +51,7 @@ func claims() []claim.Claim {
 			Chinese:     "普通用户登录后运行的 Go 程序，在系统所设的限制下能创建 1000 个线程。",
 			Source:      "limits.conf(5) and user@.service(5), user-.slice: TasksMax; the settings are listed in the report, with file and line",
 			Unsupported: unset,
+			Finding:     "limits-of-a-login",
 			Features:    []claim.Feature{feature.LimitedGroup("session")},
 			Check:       func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) { thousand(g, t, "session") },
 		},
