@@ -98,6 +98,10 @@ func (g *Guest) Early() (wire.Transcript, bool) { return g.account.Transcript(g.
 // Save writes the guest's state to the file path and ends the guest. Its memory is in the
 // file that qemu.Config named.
 func (g *Guest) Save(ctx context.Context, path string) error {
+	// Every restored guest would say what this one has not said to the end.
+	if _, err := g.session.helloAgain(ctx); err != nil {
+		return g.fail(ctx, "wait until the guest is silent", err)
+	}
 	return errors.Join(g.machine.Save(ctx, path, g.board), g.Stop())
 }
 

@@ -89,8 +89,10 @@ func (s *session) hello(ctx context.Context) (wire.Hello, error) {
 	return s.greet(ctx, s.timeouts.Boot, s.timeouts.Boot/2)
 }
 
-// helloAgain asks a restored agent to repeat the hello that it said before it was saved.
+// helloAgain asks the agent to begin anew and to repeat its hello. Nothing that it said before
+// is on its way after that.
 func (s *session) helloAgain(ctx context.Context) (wire.Hello, error) {
+	s.next = 0
 	if err := s.request(greeting); err != nil {
 		return wire.Hello{}, err
 	}
@@ -252,6 +254,11 @@ func (s *session) take(f wire.Frame, accept func([]byte) (bool, error)) (done bo
 	}
 	if _, ok := s.pending[f.Seq]; ok {
 		return false, nil
+	}
+	if f.Seq == 0 {
+		// The agent begins anew. What came before is of an earlier conversation: a guest that
+		// was saved while it spoke goes on with that when it is restored.
+		clear(s.pending)
 	}
 	if s.taken += len(f.Payload); s.taken > maxTranscript {
 		return false, fmt.Errorf("the guest reports more than the %d bytes allowed for one run", maxTranscript)

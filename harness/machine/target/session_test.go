@@ -80,6 +80,37 @@ func TestALastRecordLostAfterALongSilenceIsAskedFor(t *testing.T) {
 	})
 }
 
+// A guest that was saved while it repeated its last answer goes on with it when it is restored.
+func TestTheEndOfAnEarlierConversationEndsNoRun(t *testing.T) {
+	var chunk []byte
+	d := wire.NewDeflater(1, func(p []byte) error { chunk = bytes.Clone(p); return nil })
+	if _, err := d.Write([]byte(`{"step":"a"}` + "\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := talk(func(s *session, r wire.Request) error {
+		if r.Op == wire.OpHello {
+			s.frame(recordFrame(t, 2, done(1))) // of the earlier conversation
+			s.frame(recordFrame(t, 0, wire.Record{Kind: wire.KindHello, Hello: &wire.Hello{Protocol: wire.Protocol}}))
+			return nil
+		}
+		s.frame(wire.Frame{Seq: 1, Payload: chunk})
+		failed := done(1)
+		failed.Exit.Code = 3
+		s.frame(recordFrame(t, 2, failed))
+		return nil
+	})
+	if _, err := s.helloAgain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.probe(t.Context(), "p", nil)
+	if err != nil || got.Exit.Code != 3 || len(got.Observations) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestASilentGuestIsAskedAllTheTimeButNotForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
