@@ -27,7 +27,7 @@ type birth struct {
 	execute [4]uintptr
 	last    [4]uintptr // writes a message when the watcher cannot be executed
 	cramped [4]uintptr // writes a message when there is no room for it
-	numbers struct{ exit, wait, ptrace, setsid, self, poll, kill uintptr }
+	numbers struct{ exit, wait, ptrace, setsid, self, poll, kill, close, closeRange uintptr }
 	traced  uintptr // the program
 	status  uint32
 	spare   [tasks - 1]uintptr
@@ -80,6 +80,8 @@ func newBirth(k *sys.Kernel, options int, watcher Program) (*birth, error) {
 	b.numbers.exit, b.numbers.wait, b.numbers.self = uintptr(k.Syscall.Exit), syscall.SYS_WAIT4, syscall.SYS_GETPID
 	b.numbers.ptrace, b.numbers.setsid = syscall.SYS_PTRACE, syscall.SYS_SETSID
 	b.numbers.poll, b.numbers.kill = syscall.SYS_PPOLL, syscall.SYS_KILL
+	// close_range follows clone3 by one, like all calls of that time on every architecture.
+	b.numbers.close, b.numbers.closeRange = syscall.SYS_CLOSE, uintptr(k.Syscall.Clone3)+1
 	return b, nil
 }
 
@@ -178,6 +180,7 @@ func (b *birth) split() (uintptr, syscall.Errno) {
 	}
 	self, _, _ := syscall.RawSyscall(b.numbers.self, 0, 0, 0)
 	syscall.RawSyscall(b.numbers.kill, self, uintptr(syscall.SIGSTOP), 0) // until it was heard
+	b.closeFrom(3)
 	if b.await(eventExec) {
 		b.become()
 	}
@@ -216,6 +219,21 @@ func (b *birth) hear(pid uintptr) uintptr {
 	}
 }
 
+// closeFrom closes all descriptors from one on. They are the program's: somebody may wait
+// for the end of a pipe, or for a lock.
+//
+//go:nosplit
+//go:norace
+func (b *birth) closeFrom(first uintptr) {
+	const all, many = 0xffffffff, 4096
+	if _, _, errno := syscall.RawSyscall(b.numbers.closeRange, first, all, 0); errno == 0 {
+		return
+	}
+	for ; first < many; first++ { // before Linux 5.9
+		syscall.RawSyscall(b.numbers.close, first, 0, 0)
+	}
+}
+
 // become executes the watcher. Without room for it the program goes on unwatched, with
 // this process as its tracer.
 //
@@ -230,6 +248,7 @@ func (b *birth) become() {
 		last = &b.cramped
 	}
 	syscall.RawSyscall(last[0], last[1], last[2], last[3])
+	b.closeFrom(0)
 	syscall.RawSyscall6(b.numbers.ptrace, syscall.PTRACE_CONT, b.traced, 0, 0, 0, 0)
 	b.await(never)
 }

@@ -46,7 +46,8 @@ func (t *tracer) atFilter(th *thread) error {
 
 // begins notes the call that a thread begins, and reports what it writes.
 func (t *tracer) begins(th *thread, info *trace.Info) {
-	th.entered, th.call = info, nil
+	t.clock++
+	th.entered, th.call, th.began = info, nil, t.clock
 	t.release(th)
 	abi := t.abiOf(info)
 	if abi == nil {

@@ -55,7 +55,7 @@ func (t *tracer) exits(th *thread) {
 	status := syscall.WaitStatus(message)
 	th.exiting = true
 	if status.Signaled() {
-		d := Death{PID: t.process(th), TID: th.tid, Status: status, Call: th.fatalCall(status)}
+		d := Death{PID: t.process(th), TID: th.tid, Status: status, Call: t.fatalCall(th, status)}
 		if th.signal == status.Signal() {
 			d.Sender = th.sender
 		}
@@ -68,11 +68,32 @@ func (t *tracer) exits(th *thread) {
 	}
 }
 
-// fatalCall returns the call at which a filter ended a thread.
-func (th *thread) fatalCall(status syscall.WaitStatus) *Attempt {
-	switch {
-	case status.Signal() != syscall.SIGSYS:
+// fatalCall returns the call at which a filter ended a thread. A filter that ends a process
+// ends all of its threads, and others may be in a call too. If the kernel did not end the
+// call first, it is the latest one that began.
+func (t *tracer) fatalCall(th *thread, status syscall.WaitStatus) *Attempt {
+	a := th.unfinished()
+	if a == nil || status.Signal() != syscall.SIGSYS {
 		return nil
+	}
+	pid, certain := t.process(th), th.held != nil || th.trapped != nil
+	if !certain {
+		if th.began < t.fatal[pid] {
+			return nil
+		}
+		for _, other := range t.threads {
+			if t.process(other) == pid && (other.held != nil || other.trapped != nil || other.entered != nil && other.began > th.began) {
+				return nil
+			}
+		}
+	}
+	t.fatal[pid] = th.began
+	return a
+}
+
+// unfinished returns the call of which no result was seen.
+func (th *thread) unfinished() *Attempt {
+	switch {
 	case th.trapped != nil:
 		return th.trapped
 	case th.held != nil:
@@ -117,6 +138,7 @@ func (t *tracer) programEnds(status syscall.WaitStatus) {
 func (t *tracer) gone(tid int, status syscall.WaitStatus) {
 	th := t.threads[tid]
 	delete(t.threads, tid)
+	delete(t.fatal, tid)
 	if th != nil && !th.introduced {
 		t.early[tid] = true
 	}

@@ -135,6 +135,11 @@ func TestDeathsByAFilterAreSeen(t *testing.T) {
 	if thread < 0 || l.Deaths[thread].Call.Number != syscall.SYS_GETSID || l.Deaths[thread].PID == l.PID {
 		t.Fatalf("%+v", l.Deaths)
 	}
+	for i, d := range l.Deaths {
+		if i != thread && d.Call != nil {
+			t.Errorf("another thread was ended at a call too: %+v", l.Deaths)
+		}
+	}
 	if !slices.ContainsFunc(l.Deaths, func(d Death) bool {
 		return d.Process() && d.PID == l.Deaths[thread].PID && d.Status.Signal() == syscall.SIGSYS
 	}) {
@@ -188,6 +193,43 @@ func TestAPanicOfTheObserverSparesTheProgram(t *testing.T) {
 	if err := cmd.Run(); err != nil || !strings.Contains(stderr.String(), "the diagnosis has failed, and the program goes on unwatched: a bug") {
 		t.Errorf("%v: %s", err, stderr.String())
 	}
+}
+
+// TestTheWatcherHoldsNoDescriptorOfTheProgram fails if whoever waits for the end of a pipe or
+// for a lock waits for what the program left behind.
+func TestTheWatcherHoldsNoDescriptorOfTheProgram(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := role(t, "run", "WATCH_TEST_CHILD=wait")
+	cmd.ExtraFiles = []*os.File{w}
+	in, out := start(t, cmd)
+	tell(t, in, out) // it runs, and so does the watcher
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	holders, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	info, err := r.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var held []string
+	for _, fd := range holders {
+		if other, err := os.Stat(fd); err == nil && os.SameFile(info, other) {
+			held = append(held, strings.Split(fd, "/")[2])
+		}
+	}
+	slices.Sort(held)
+	want := []string{fmt.Sprint(os.Getpid()), fmt.Sprint(cmd.Process.Pid)}
+	slices.Sort(want)
+	if held = slices.Compact(held); !slices.Equal(held, want) {
+		t.Errorf("held by %v, want %v", held, want)
+	}
+	_ = in.Close()
+	heard(t, rest(t, out))
+	_ = cmd.Wait()
+	_ = r.Close()
 }
 
 // untraced makes a process with CLONE_UNTRACED, as LeakSanitizer does.

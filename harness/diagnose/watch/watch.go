@@ -57,8 +57,11 @@ type tracer struct {
 	filter   []trace.Instruction
 	threads  map[int]*thread
 	// early are threads that ended before their maker's stop for them was seen.
-	early  map[int]bool
-	told   map[Gap]bool
+	early map[int]bool
+	told  map[Gap]bool
+	clock uint64 // counts calls that began
+	// fatal is when the call began at which a filter ended a process or its thread.
+	fatal  map[int]uint64
 	main   int
 	ended  bool
 	status syscall.WaitStatus
@@ -75,6 +78,7 @@ type thread struct {
 	every bool
 	// entered is the latest call that began, until it ends.
 	entered *trace.Info
+	began   uint64   // when that was, by tracer.clock
 	call    *Attempt // that call, if it matters
 	// held is a call that seems to have succeeded, with the result that a trapped call
 	// shows. If SIGSYS follows, a filter has refused it.
@@ -114,7 +118,7 @@ func newTracer(o Options) (*tracer, error) {
 	}
 	return &tracer{
 		Options: o, kernel: kernel, abis: abis, shown: trace.NewCalls(kernel.Table, abis[0].audit),
-		threads: map[int]*thread{}, early: map[int]bool{}, told: map[Gap]bool{},
+		threads: map[int]*thread{}, early: map[int]bool{}, told: map[Gap]bool{}, fatal: map[int]uint64{},
 	}, nil
 }
 
