@@ -85,7 +85,9 @@ type observed struct {
 }
 
 // guests returns the runs of each guest in a log. A probe that is tried again has several
-// guests in one log, which number their frames alike.
+// guests in one log, which number their frames alike. A guest that was saved while it spoke
+// ends an earlier conversation first. Each conversation begins with the frame 0, which may
+// be repeated.
 func guests(log []byte) (all [][]observed) {
 	frames := map[uint32][]byte{}
 	for _, line := range lines(log) {
@@ -93,7 +95,8 @@ func guests(log []byte) (all [][]observed) {
 		if err != nil {
 			continue
 		}
-		if before, again := frames[f.Seq]; again && !bytes.Equal(before, f.Payload) {
+		before, again := frames[f.Seq]
+		if again && !bytes.Equal(before, f.Payload) || f.Seq == 0 && !again && len(frames) > 0 {
 			all = append(all, runs(frames))
 			frames = map[uint32][]byte{}
 		}
