@@ -11,12 +11,15 @@ import (
 func (d *session) reportOf(status syscall.WaitStatus, ended bool) Report {
 	j := d.journal
 	r := Report{Schema: Schema, Program: programOf(j.pid, d.command, status, ended), Verdict: "fine", Needs: d.needs, Gaps: j.gaps}
+	if d.unstarted {
+		r.Program.State = "unstarted"
+	}
 	d.conclude(&r, status, ended)
 	if r.Said == nil {
 		r.quote(j.sayings)
 	}
 	r.Others = j.others(r)
-	if ended {
+	if ended || d.unstarted {
 		for i, c := range r.Causes {
 			r.Causes[i].Raise = slices.DeleteFunc(c.Raise, func(r Remedy) bool { return r.running })
 		}

@@ -43,11 +43,13 @@ type session struct {
 	command []string
 	status  syscall.WaitStatus
 	over    bool // the program has ended, as status says
-	told    any  // the story that was told last; see storyOf
-	verdict string
-	tellErr error
-	needs   []Text
-	hangs   bool
+	// unstarted reports that there was no room to watch the program.
+	unstarted bool
+	told      any // the story that was told last; see storyOf
+	verdict   string
+	tellErr   error
+	needs     []Text
+	hangs     bool
 }
 
 // Threads that are needed at once besides the one that traces, or that starts the program.
@@ -128,7 +130,7 @@ func (s Session) Refuse(command []string, why *watch.NoRoomError) error {
 	if !known {
 		return why
 	}
-	d := &session{Session: s, command: command}
+	d := &session{Session: s, command: command, unstarted: true}
 	d.journal = newJournal(s.Root, kernel, func() {})
 	pid := os.Getpid()
 	d.journal.Started(pid)

@@ -125,6 +125,8 @@ func (r *Report) ending() Text {
 		t = t.and(say("The program said: %[1]s.", "程序输出：%[1]s。", r.Said.Line))
 	}
 	switch p := r.Program; p.State {
+	case "unstarted":
+		return t.and(say("The program was not started, because there was no room to watch it.", "没有跟踪程序所需的余地，因此没有启动它。"))
 	case "exited":
 		return t.and(say("The program ended with exit status %[1]d.", "程序已结束，退出码 %[1]d。", p.Status))
 	case "signaled":

@@ -62,8 +62,8 @@ type Other struct {
 type Program struct {
 	PID     int      `json:"pid,omitempty"`
 	Command []string `json:"command,omitempty"`
-	// State is "running", "exited" or "signaled". Status is the exit status or the
-	// number of the signal.
+	// State is "running", "exited", "signaled" or "unstarted". Status is the exit status
+	// or the number of the signal.
 	State  string `json:"state"`
 	Status int    `json:"status"`
 }
