@@ -36,7 +36,7 @@ func wrong() recorded.Defects {
 		"GR-102": {
 			"no recovery":           all(shows("nproc.again.end", "exit", "2")),
 			"it hangs":              all(shows("pid_max.again.end", "hung", "true")),
-			"some threads are gone": all(shows("threads-max.again.up", "threads", "19")),
+			"some threads are gone": all(shows("threads-max.again.up", "threads", "12")),
 		},
 		"GR-103": {
 			"the filter is ignored": all(recorded.Succeeds("seccomp ENOSYS.clone", "0x63")),
