@@ -22,6 +22,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
 	"github.com/mapstack/conformance/harness/diagnose/watch"
+	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/sys"
 	"github.com/mapstack/conformance/poc/trace"
 )
@@ -227,6 +228,7 @@ func deadlined(string) {
 
 // hanging does not notice the refusal, like a Go program on riscv64.
 func hanging(string) {
+	limit.Prewarm() // else the runtime itself may want a thread, and is refused it
 	runtime.LockOSThread()
 	_, _ = refuse("EAGAIN").Clone(&sys.CloneArgs{Flags: goThread})
 	_, _ = io.Copy(io.Discard, os.Stdin)
