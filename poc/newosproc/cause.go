@@ -178,7 +178,9 @@ func bindIDs(p *probe.P, _ limit.Group) {
 
 // bindMappings allows fewer mappings than exist.
 func bindMappings(p *probe.P, _ limit.Group) {
-	write(p, "vm/max_map_count", limit.Mappings()-1)
+	s := limit.MustOpen("vm/max_map_count")
+	text := []byte(strconv.Itoa(limit.Mappings() - 1))
+	p.Observe("limit").Around(fmt.Sprintf("write %q to vm/max_map_count", text), func() syscall.Errno { return s.Set(text) })
 }
 
 func write(p *probe.P, sysctl string, value int) {
@@ -193,7 +195,15 @@ func bindAddressSpace(p *probe.P, _ limit.Group) {
 	limit.Must(err)
 	pages, err := strconv.Atoi(strings.Fields(string(statm))[0])
 	limit.Must(err)
-	limit.Soft(p, "limit", "RLIMIT_AS", p.Kernel.Rlimit.AS, uint64(pages)*uint64(p.Page)/2)
+	resource := p.Kernel.Rlimit.AS
+	var l sys.Rlimit
+	if errno := p.Kernel.Prlimit64(resource, nil, &l); errno != 0 {
+		panic(errno)
+	}
+	l.Current = uint64(pages) * uint64(p.Page) / 2
+	p.Observe("limit").Around(fmt.Sprintf("prlimit64(RLIMIT_AS=%d, %d)", resource, l.Current), func() syscall.Errno {
+		return p.Kernel.Prlimit64(resource, &l, nil)
+	})
 }
 
 // refuse installs a filter that answers every clone of a thread with an error.

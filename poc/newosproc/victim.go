@@ -31,9 +31,6 @@ func victim(p *probe.P) {
 	if p.Args[1] == again {
 		threads = most
 	} else {
-		if c.threads == heap {
-			runtime.GC() // else the heap may have to grow for the line about the limit
-		}
 		c.bind(p, limited)
 	}
 	start(threads)

@@ -25,6 +25,20 @@ func (p *P) Observe(step string) *Obs {
 // Emit writes the observation.
 func (o *Obs) Emit() { o.p.emit(o.o) }
 
+// Around makes a call after which this process may get no more memory, and writes the
+// observation. The line that says that the call succeeded is made before it.
+func (o *Obs) Around(call string, do func() syscall.Errno) {
+	o.Returned(call, 0, 0)
+	line := encode(o.o)
+	if errno := do(); errno != 0 {
+		o.o.Ret = ""
+		o.Returned(call, 0, errno)
+		o.Emit()
+		return
+	}
+	o.p.write(line)
+}
+
 // Set records a value. Addresses (uintptr) are in hexadecimal, anything else is
 // formatted by fmt.Sprint.
 func (o *Obs) Set(key string, value interface{}) *Obs {

@@ -25,8 +25,9 @@ type P struct {
 	Page   uintptr  // page size, bytes
 	Args   []string // arguments after the program's or the child's name
 
-	emit func(wire.Observation)
-	seen map[string]bool
+	emit  func(wire.Observation)
+	write func(line []byte)
+	seen  map[string]bool
 }
 
 // Run runs a probe and ends the process. It calls body, or in a process that
@@ -64,18 +65,24 @@ func start(stdout *os.File) (*P, error) {
 		return nil, err
 	}
 	p := &P{Kernel: kernel, Page: uintptr(os.Getpagesize()), seen: map[string]bool{}}
-	p.emit = func(o wire.Observation) {
-		line, err := json.Marshal(o)
-		if err != nil {
-			panic(fmt.Sprintf("encode step %s: %v", o.Step, err))
-		}
+	p.emit = func(o wire.Observation) { p.write(encode(o)) }
+	p.write = func(line []byte) {
 		// One write makes a line whole or absent, whenever the process ends.
-		if _, err := stdout.Write(append(line, '\n')); err != nil {
-			fmt.Fprintf(os.Stderr, "write step %s: %v\n", o.Step, err)
+		if _, err := stdout.Write(line); err != nil {
+			fmt.Fprintf(os.Stderr, "write a step: %v\n", err)
 			os.Exit(1)
 		}
 	}
 	return p, nil
+}
+
+// encode returns the line of an observation.
+func encode(o wire.Observation) []byte {
+	line, err := json.Marshal(o)
+	if err != nil {
+		panic(fmt.Sprintf("encode step %s: %v", o.Step, err))
+	}
+	return append(line, '\n')
 }
 
 // Sync returns when the host has everything that was observed so far. It comes before a

@@ -340,3 +340,19 @@ func FuzzSmaps(f *testing.F) {
 		}
 	})
 }
+
+// TestACallThatFailsIsNotReportedAsOneThatSucceeded fails if the line that is made before a
+// call outlives its failure.
+func TestACallThatFailsIsNotReportedAsOneThatSucceeded(t *testing.T) {
+	p, got := recorder(t)
+	var ready []byte
+	p.write = func(line []byte) { ready = append(ready, line...) }
+	p.Observe("refused").Around("f()", func() syscall.Errno { return syscall.EPERM })
+	if len(ready) > 0 || len(*got) != 1 || (*got)[0].Error != "EPERM" || (*got)[0].Ret != "" {
+		t.Errorf("%q, %+v", ready, *got)
+	}
+	p.Observe("done").Around("f()", func() syscall.Errno { return 0 })
+	if string(ready) != `{"step":"done","call":"f()","ret":"0x0"}`+"\n" || len(*got) != 1 {
+		t.Errorf("%q, %+v", ready, *got)
+	}
+}
