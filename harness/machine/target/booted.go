@@ -142,6 +142,7 @@ func (b *Booted) logIn(ctx context.Context) error {
 		}
 		break
 	}
+	b.line.hide("") // our own words may have the password in them
 	if err := b.machine.Send([]byte(takeOver + "\n")); err != nil {
 		return err
 	}
