@@ -14,12 +14,8 @@ import (
 
 	"github.com/google/rpmpack"
 
-	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
 // synthetic packs Debian's kernel into the forms in which vendors hold theirs.
@@ -31,19 +27,8 @@ type synthetic struct {
 
 func debianParts(t *testing.T) synthetic {
 	t.Helper()
-	bench, err := workbench.Open(t.Context(), workbench.Options{Dir: ".", Data: fixtures.FS(), Sink: progress.Discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := matrix.Load(fixtures.FS())
-	if err != nil {
-		t.Fatal(err)
-	}
-	cells, err := matrix.Select(all, matrix.Selection{Cell: bundled})
-	if err != nil {
-		t.Fatal(err)
-	}
-	kernel, err := bench.Kernels.Shipped(t.Context(), cells[0])
+	l := openLab(t, bundled)
+	kernel, err := l.bench.Kernels.Shipped(t.Context(), l.cell)
 	if err != nil {
 		t.Fatal(err)
 	}
