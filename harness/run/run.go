@@ -99,8 +99,10 @@ func (e *Engine) Cells(ctx context.Context, subjects []Bound, probes map[string]
 			err := e.cell(ctx, subjects[i], &result, probes[name], folder)
 			result.Failure = asFailure(ctx, err)
 			results[i] = result
-			e.Sink(progress.Event{Cell: name, Stage: progress.Finished, What: e.verdict(result), End: true, Err: err})
-			return folder.WriteCell(result)
+			// What is shown as finished is in the evidence, whatever happens next.
+			written := folder.WriteCell(result)
+			e.Sink(progress.Event{Cell: name, Stage: progress.Finished, What: e.verdict(result), End: true, Err: errors.Join(err, written)})
+			return written
 		})
 	}
 	err := group.Wait()

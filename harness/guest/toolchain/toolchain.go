@@ -215,8 +215,8 @@ func command(ctx context.Context, root, tool string, env []string, args ...strin
 	cmd.Dir = root
 	cmd.Env = append(append(os.Environ(), "GOFLAGS=-trimpath", "GOEXPERIMENT=", "GOWORK=off", "CGO_ENABLED=0"), env...)
 	// The go command starts compilers. The whole process group must end with the
-	// run.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// run. If the run is killed, the go command is, and its compilers end soon.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -22,7 +22,6 @@ type handover struct {
 	names map[string]string // a path, and its name in QEMU
 	sets  []Argument        // the open files
 	owned []string          // paths of files that the user owns until they are taken back
-	temp  string            // path of the folder for QEMU's temporary files
 }
 
 // add returns the number that the descriptor has in QEMU.
@@ -122,18 +121,13 @@ func (h *handover) takeBack() error {
 	return errors.Join(all...)
 }
 
-// temporary gives QEMU a folder for its temporary files: TMPDIR may be root's alone.
-func (h *handover) temporary() ([]string, error) {
-	if h.user == 0 {
-		return nil, nil
-	}
-	dir, err := os.MkdirTemp("", "mapstack-qemu-")
-	if err != nil {
-		return nil, fmt.Errorf("make a folder for QEMU's temporary files: %w", err)
-	}
-	h.temp = dir
-	if err := os.Chown(dir, h.user, h.user); err != nil {
-		return nil, fmt.Errorf("make a folder for QEMU's temporary files: %w", err)
+// temporary makes a folder the one for QEMU's temporary files, and returns the environment
+// that says so.
+func (h *handover) temporary(dir string) ([]string, error) {
+	if h.user != 0 {
+		if err := os.Chown(dir, h.user, h.user); err != nil {
+			return nil, fmt.Errorf("give QEMU a folder for its temporary files: %w", err)
+		}
 	}
 	name, err := h.seen(dir)
 	if err != nil {
@@ -147,14 +141,6 @@ func (h *handover) close() {
 	for _, f := range h.files {
 		_ = f.Close()
 	}
-}
-
-// remove removes the temporary folder. QEMU has ended.
-func (h *handover) remove() error {
-	if h.temp == "" {
-		return nil
-	}
-	return os.RemoveAll(h.temp)
 }
 
 // launch is a QEMU to start: what Config.Arguments says, in words that its user can follow.
@@ -174,7 +160,6 @@ func (c Config) launch() (l launch, err error) {
 	defer func() {
 		if err != nil {
 			h.close()
-			err = errors.Join(err, h.remove())
 		}
 	}()
 	if c.Prefix, err = h.words(c.Prefix); err != nil {
@@ -207,8 +192,8 @@ func (c Config) launch() (l launch, err error) {
 	if err := c.openDisks(h); err != nil {
 		return l, err
 	}
-	if c.System != "" {
-		more, err := h.temporary()
+	if c.Temporary != "" {
+		more, err := h.temporary(c.Temporary)
 		if err != nil {
 			return l, err
 		}

@@ -40,11 +40,7 @@ func Start(ctx context.Context, cfg Config, console io.Writer, t Timeouts) (*Mac
 		return nil, err
 	}
 	defer l.close()
-	m, err := start(ctx, l, console, t)
-	if err != nil {
-		return nil, errors.Join(err, l.remove())
-	}
-	return m, nil
+	return start(ctx, l, console, t)
 }
 
 func start(ctx context.Context, l launch, console io.Writer, t Timeouts) (*Machine, error) {
@@ -109,7 +105,7 @@ func (m *Machine) own(started chan<- error) {
 	case <-m.monitor.gone:
 	case <-time.After(m.timeouts.Quit):
 	}
-	m.exitErr = errors.Join(err, m.handed.remove())
+	m.exitErr = err
 	close(m.exited)
 }
 

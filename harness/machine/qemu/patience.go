@@ -13,6 +13,14 @@ import (
 // maxStretch bounds how much longer than its limit a wait may take on a busy host.
 const maxStretch = 10
 
+const (
+	// maxTick is the longest time between two looks at a process that is waited for.
+	maxTick = 5 * time.Second
+	// maxStopped is how long a process may be stopped by a signal until it is given up. Who
+	// stops it and lets it go on at once does no harm.
+	maxStopped = 10 * time.Second
+)
+
 // LateError says that a wait took longer than its limit.
 type LateError struct {
 	Limit time.Duration
@@ -32,33 +40,42 @@ func (e *LateError) Error() string {
 // Is makes a LateError a context.DeadlineExceeded.
 func (e *LateError) Is(target error) bool { return target == context.DeadlineExceeded }
 
+// StoppedError says that a process could do nothing, because somebody stopped it.
+type StoppedError struct{ For time.Duration }
+
+func (e *StoppedError) Error() string {
+	return fmt.Sprintf("a signal or a debugger has kept the process stopped for %v", e.For.Round(time.Millisecond))
+}
+
 // Await is the function Await for QEMU.
 func (m *Machine) Await(limit time.Duration) (late <-chan error, stop func()) {
 	return Await(m.Pid(), limit)
 }
 
 // Await returns a channel that gets a *LateError once a process had the time limit to do
-// something. Time in which it was ready to run and got no CPU does not count: it was not
-// silent then. The caller must call stop.
+// something, or a *StoppedError if it is kept from doing anything. Time in which it was ready
+// to run and got no CPU does not count: it was not silent then. The caller must call stop.
 func Await(pid int, limit time.Duration) (late <-chan error, stop func()) {
 	ended := make(chan error, 1)
 	done := make(chan struct{})
 	go func() {
-		if err := await(limit, starvation(pid), done); err != nil {
+		if err := await(limit, starvation(pid), func() bool { return stopped(pid) }, done); err != nil {
 			ended <- err
 		}
 	}()
 	return ended, func() { close(done) }
 }
 
-// await returns a *LateError after limit, or nil once done is closed. starved returns for how
-// long QEMU was kept from running since the last call.
-func await(limit time.Duration, starved func() time.Duration, done <-chan struct{}) error {
-	tick := max(limit/16, time.Millisecond)
+// await returns the error of Await after limit, or nil once done is closed. starved returns for
+// how long the process was kept from running since the last call, and stopped whether it is
+// stopped.
+func await(limit time.Duration, starved func() time.Duration, stopped func() bool, done <-chan struct{}) error {
+	tick := min(max(limit/16, time.Millisecond), maxTick)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	began := time.Now()
-	before, counted, lost := began, time.Duration(0), time.Duration(0)
+	before, running := began, began // running is when it was last seen not to be stopped
+	counted, lost := time.Duration(0), time.Duration(0)
 	starved()
 	for {
 		select {
@@ -74,6 +91,11 @@ func await(limit time.Duration, starved func() time.Duration, done <-chan struct
 		kept = max(kept, passed-2*tick)
 		lost += kept
 		counted += passed - kept
+		if !stopped() {
+			running = now
+		} else if held := now.Sub(running); held >= min(limit/2, maxStopped) {
+			return &StoppedError{held}
+		}
 		if took := now.Sub(began); counted >= limit || took >= maxStretch*limit {
 			return &LateError{limit, took, lost}
 		}
@@ -141,6 +163,14 @@ func pressure(text string) time.Duration {
 		return 0
 	}
 	return time.Duration(us) * time.Microsecond
+}
+
+// stopped reports whether a signal or a debugger keeps a process from running.
+func stopped(pid int) bool {
+	// The name of the program, in brackets, may have any character (proc_pid_stat(5)).
+	text := readText(fmt.Sprintf("/proc/%d/stat", pid))
+	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+	return len(fields) > 0 && (fields[0] == "T" || fields[0] == "t")
 }
 
 // readText returns the content of a small file of /proc; "" if it cannot be read.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,7 +33,7 @@ func TestAProcessThatGetsNoCPUIsNotSilent(t *testing.T) {
 					passed := time.Since(last)
 					last = time.Now()
 					return c.starved(passed)
-				}, nil)
+				}, func() bool { return false }, nil)
 				took := time.Since(began)
 				if took < c.want || took > c.want+2*time.Second || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), c.said) {
 					t.Errorf("after %v: %v; want %v, %q", took, err, c.want, c.said)
@@ -42,8 +43,52 @@ func TestAProcessThatGetsNoCPUIsNotSilent(t *testing.T) {
 	}
 	done := make(chan struct{})
 	close(done)
-	if err := await(time.Hour, func() time.Duration { return 0 }, done); err != nil {
+	if err := await(time.Hour, func() time.Duration { return 0 }, func() bool { return true }, done); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAStoppedProcessIsNotSilent fails if a guest is blamed for a QEMU that somebody stopped, or
+// if a short stop ends a wait.
+func TestAStoppedProcessIsNotSilent(t *testing.T) {
+	for name, c := range map[string]struct {
+		from, to time.Duration // while it is stopped
+		want     time.Duration
+		stopped  bool
+	}{
+		"for ever":        {time.Minute, time.Hour, 70 * time.Second, true},
+		"from the start":  {0, time.Hour, 10 * time.Second, true},
+		"for six seconds": {time.Minute, time.Minute + 6*time.Second, 5 * time.Minute, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				err := await(5*time.Minute, func() time.Duration { return 0 }, func() bool {
+					return time.Since(began) > c.from && time.Since(began) <= c.to
+				}, nil)
+				var stopped *StoppedError
+				if took := time.Since(began); took < c.want || took > c.want+2*maxTick || errors.As(err, &stopped) != c.stopped {
+					t.Errorf("after %v: %v; want %v", took, err, c.want)
+				}
+			})
+		})
+	}
+}
+
+// TestAStopIsSeen stops a process.
+func TestAStopIsSeen(t *testing.T) {
+	m := play(t, t.Context(), "deaf", testTimeouts)
+	defer m.Stop()
+	if stopped(m.Pid()) {
+		t.Error("a process that sleeps is not stopped")
+	}
+	if err := syscall.Kill(m.Pid(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); !stopped(m.Pid()); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the stop was not seen")
+		}
 	}
 }
 

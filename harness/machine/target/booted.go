@@ -179,7 +179,7 @@ func (b *Booted) expect(ctx context.Context, limit time.Duration, quiet func() e
 		case <-b.machine.Exited():
 			return 0, nil, fmt.Errorf("%w: %v", errDead, b.machine.Err())
 		case err := <-late:
-			return 0, nil, fmt.Errorf("%w %w", errSilent, err)
+			return 0, nil, unanswered(err)
 		case <-ctx.Done():
 			return 0, nil, ctx.Err()
 		}

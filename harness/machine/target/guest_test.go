@@ -96,6 +96,24 @@ func TestEveryWayToDieIsATypedFailure(t *testing.T) {
 	}
 }
 
+func TestAGuestIsNotBlamedForAQEMUThatWasStopped(t *testing.T) {
+	var log bytes.Buffer
+	g, err := boot(t, t.Context(), "behaves", patient(), &log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Stop()
+	g.session.timeouts = short
+	if err := syscall.Kill(g.machine.Pid(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	_, err = g.Run(t.Context(), "p", nil)
+	var f *failure.Failure
+	if !errors.As(err, &f) || f.Kind != failure.Infra || !strings.Contains(f.Message, "stopped") {
+		t.Errorf("got %v, want a failure of ours", err)
+	}
+}
+
 func TestWhatAConsoleLosesIsAskedForAgain(t *testing.T) {
 	for _, script := range []string{"behaves", "floods", "loses frames", "loses the last frame", "hello damaged"} {
 		t.Run(script, func(t *testing.T) {

@@ -205,7 +205,7 @@ func (s *session) collect(ctx context.Context, limit, quiet time.Duration, again
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-late:
-			return fmt.Errorf("%w %w", errSilent, err)
+			return unanswered(err)
 		case <-s.peer.Exited():
 			return s.lastWords(accept)
 		case <-s.damaged:
@@ -229,6 +229,15 @@ func (s *session) collect(ctx context.Context, limit, quiet time.Duration, again
 			}
 		}
 	}
+}
+
+// unanswered returns the error of a wait that ended with late.
+func unanswered(late error) error {
+	var stopped *qemu.StoppedError
+	if errors.As(late, &stopped) {
+		return late // whoever can do nothing is not silent
+	}
+	return fmt.Errorf("%w %w", errSilent, late)
 }
 
 // lastWords accepts the frames that arrived before the guest ended. A probe whose last

@@ -68,11 +68,16 @@ func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (bound Bound
 	if err != nil {
 		return Bound{}, err
 	}
+	temporary, remove, err := bench.Cache.Scratch()
+	if err != nil {
+		return Bound{}, err
+	}
+	m.config.Temporary = temporary
 	system := &target.Booted{Machine: m.config, Arch: rec, Login: target.Login{User: f.Login, Password: password},
 		Destructive: f.Destructive, Timeouts: qemu.TimeoutsFor(m.config.Accel, rec.Slowness)}
 	cell, err := f.boot(ctx, bench, system, m)
 	if err != nil {
-		return Bound{}, errors.Join(err, system.Close())
+		return Bound{}, errors.Join(err, system.Close(), remove())
 	}
 	applied, settings := intake.Apply(found.Policy)
 	cell.Policy = applied
@@ -84,7 +89,7 @@ func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (bound Bound
 	}
 	m.evidence.Accelerator = string(system.Accel())
 	running := run.Running{System: system, Programs: m.programs, Kernel: &evidence.Kernel{Provenance: provenance}, QEMU: m.evidence}
-	return Bound{run.Bound{Cell: cell, Where: running}, system.Unchanged, system.Close}, nil
+	return Bound{run.Bound{Cell: cell, Where: running}, system.Unchanged, func() error { return errors.Join(system.Close(), remove()) }}, nil
 }
 
 // booted is the machine that a system is booted on.

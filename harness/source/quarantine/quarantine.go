@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -160,31 +161,41 @@ func (p Program) start(ctx context.Context, job string, arguments []byte, files 
 		return nil, err
 	}
 	c.cmd.Stdout = answer
-	started := make(chan error)
-	go c.own(started)
-	err = <-started
+	err = c.begin()
 	_ = answer.Close() // so that reading ends with the child
 	if err != nil {
 		_ = c.answer.Close()
 		return nil, err
 	}
+	go func() { c.ended <- c.cmd.Wait() }()
 	return c, nil
 }
 
-// own starts the process and waits for it, on a thread that nothing uses afterwards: the
-// thread can gain no privilege any more, and its child inherits that.
-func (c *child) own(started chan<- error) {
-	runtime.LockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		started <- fmt.Errorf("give up new privileges: %w", err)
-		return
+// begin starts the process.
+func (c *child) begin() error {
+	calls, err := unprivileged()
+	if err != nil {
+		return fmt.Errorf("give up new privileges: %w", err)
 	}
-	err := c.cmd.Start()
-	started <- err
-	if err == nil {
-		c.ended <- c.cmd.Wait()
-	}
+	started := make(chan error)
+	calls <- func() { started <- c.cmd.Start() }
+	return <-started
 }
+
+// unprivileged returns a channel of functions that are called on one thread. The thread can
+// gain no privilege any more, and its children inherit that. It never ends: the kernel would
+// send Pdeathsig to all children that were ever started on it, also to those of others.
+var unprivileged = sync.OnceValues(func() (chan<- func(), error) {
+	calls, ready := make(chan func()), make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		ready <- unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+		for call := range calls {
+			call()
+		}
+	}()
+	return calls, <-ready
+})
 
 func (c *child) kill() { _ = c.cmd.Process.Kill() }
 

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -162,6 +164,34 @@ func TestAJobEndsWithItsContext(t *testing.T) {
 	var meta any
 	if _, err := Self(nil).Do(ctx, job(t, "loops"), nil, 100, &meta); !errors.Is(err, stopped) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestAJobEndsNoOtherChild fails if a job ends the thread that it was started on. The kernel
+// then kills what else was started there, such as an xz(1) that unpacks a package.
+func TestAJobEndsNoOtherChild(t *testing.T) {
+	var others []*exec.Cmd
+	for range 32 {
+		cmd := exec.CommandContext(t.Context(), "sleep", "3600")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		started := make(chan error)
+		go func() { started <- cmd.Start() }() // on whatever thread there is
+		if err := <-started; err != nil {
+			t.Fatal(err)
+		}
+		others = append(others, cmd)
+		var meta any
+		if _, err := Self(nil).Do(t.Context(), job(t, "fails"), nil, 0, &meta); err == nil {
+			t.Error("the job did not fail")
+		}
+	}
+	for _, cmd := range others {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); err == nil || err.Error() != "signal: terminated" {
+			t.Errorf("it was ended by somebody else: %v", err)
+		}
 	}
 }
 
