@@ -44,8 +44,8 @@ func run(t *testing.T, cases []Case) (bool, reporters.JUnitTestSuite, string) {
 }
 
 func TestJUnitSaysWhatTheOutcomesSay(t *testing.T) {
-	deviating := given("a", "MS-006", verdict.Pass, "")
-	deviating.Outcome.Deviation = "back-ported"
+	deviating := given("a", "MS-006", verdict.Fail, "expected none")
+	deviating.Outcome.Deviation = verdict.Deviation{Reason: "back-ported", Source: "changelog"}
 	should := given("a", "MS-007", verdict.Fail, "expected nh")
 	should.Outcome.Level = verdict.Should
 	asKnown, stale := given("b", "MS-002", verdict.Fail, "expected 0 kB"), given("b", "MS-003", verdict.Pass, "")
@@ -71,7 +71,7 @@ func TestJUnitSaysWhatTheOutcomesSay(t *testing.T) {
 		{"a mapstack MS-003 It holds.", "failed", "error: no transcript"},
 		{"a mapstack MS-004 It holds.", "failed", "not-run: did not boot"},
 		{"a mapstack MS-005 It holds.", "pending", "no such flag here ever never"},
-		{"a mapstack MS-006 It holds.", "passed", "back-ported"},
+		{"a mapstack MS-006 It holds.", "passed", "fail, as a deviation accepts: back-ported (changelog)"},
 		{"a mapstack MS-007 It holds.", "passed", `fail (SHOULD): "expected nh"`},
 		{"b mapstack MS-001 It holds.", "passed", ""},
 		{"b mapstack MS-002 It holds.", "passed", "fail, as known: a page is freed (https://example.org/a): \"expected 0 kB\""},

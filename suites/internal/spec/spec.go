@@ -78,9 +78,9 @@ func settled(cases []Case) bool {
 }
 
 // harmless reports whether an outcome changes no verdict: a SHOULD or MAY that failed or
-// ended in an error.
+// ended in an error, or a failure that a deviation accepts.
 func harmless(o verdict.Outcome) bool {
-	return (o.Level == verdict.Should || o.Level == verdict.May) && o.Status != verdict.NotRun
+	return o.Accepted() || (o.Level == verdict.Should || o.Level == verdict.May) && o.Status != verdict.NotRun
 }
 
 // group names the container that a case is in.
@@ -107,21 +107,20 @@ func leaf(c Case) {
 		args = append(args, ginkgo.Pending, ginkgo.Label(unsupportedLabel(o.Reason)))
 	}
 	args = append(args, func() {
-		if o.Deviation != "" {
-			ginkgo.AddReportEntry("deviation", o.Deviation)
-		}
 		switch {
 		case o.Stale():
 			ginkgo.Fail("stale: " + o.Advice())
 		case o.Status == verdict.Pass:
 		case o.AsKnown():
 			// The run ends well with it, and so must the suite.
-			ginkgo.AddReportEntry(fmt.Sprintf("%s, as known: %s (%s)", o.Status, o.Known.Reason, o.Known.Link), o.Reason)
+			ginkgo.AddReportEntry(fmt.Sprintf("%s, as known: %s (%s)", o.Status, o.Known.Reason, o.Known.Link), o.Text())
+		case o.Accepted():
+			ginkgo.AddReportEntry(fmt.Sprintf("%s, as a deviation accepts: %s (%s)", o.Status, o.Deviation.Reason, o.Deviation.Source), o.Text())
 		case harmless(o):
 			// It changes no verdict, so that it must not fail the suite.
-			ginkgo.AddReportEntry(fmt.Sprintf("%s (%s)", o.Status, o.Level), o.Reason)
+			ginkgo.AddReportEntry(fmt.Sprintf("%s (%s)", o.Status, o.Level), o.Text())
 		default:
-			ginkgo.Fail(fmt.Sprintf("%s: %s", o.Status, o.Reason))
+			ginkgo.Fail(fmt.Sprintf("%s: %s", o.Status, o.Text()))
 		}
 	})
 	ginkgo.It(o.Claim+" "+c.Sentence, args...)
