@@ -103,6 +103,15 @@ func (o option) word(flag bool) string {
 	return foreign.Shell(strings.ReplaceAll(o.value, "$", "$$"))
 }
 
+// Repeat returns the command that runs a cell again, for one claim alone.
+func Repeat(r report.Report, cell, claim string) string {
+	more := []option{{name: "FOCUS", value: claim}}
+	if r.Defect != nil {
+		more = append(more, option{name: "DEFECT", value: r.Defect.Name})
+	}
+	return repeat(r, cell, more)
+}
+
 // repeat returns the command that runs a cell again. A report names neither the
 // address that ssh connected to nor the folder of a file that the user supplied.
 func repeat(r report.Report, cell string, more []option) string {

@@ -70,6 +70,13 @@ type Deviation struct {
 // Accepted reports whether the claim fails and a recorded deviation accepts that.
 func (o Outcome) Accepted() bool { return o.Status == Fail && o.Deviation != Deviation{} }
 
+// Harmless reports whether the outcome changes no verdict although the claim was not decided
+// or does not hold: a SHOULD or MAY that failed or ended in an error, or a failure that a
+// deviation accepts.
+func (o Outcome) Harmless() bool {
+	return o.Accepted() || (o.Level == Should || o.Level == May) && o.Status != NotRun
+}
+
 // Text returns the reason with what was expected and observed, each on a line of its own.
 // It is "" for a pass.
 func (o Outcome) Text() string {
