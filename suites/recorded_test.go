@@ -40,7 +40,7 @@ func TestJudgementsChangeOnPurpose(t *testing.T) {
 	var b strings.Builder
 	undecided := ""
 	for _, o := range outcomes {
-		line := fmt.Sprintln(o.Claim, o.Cell, o.Status, o.Reason+o.Deviation)
+		line := fmt.Sprintln(o.Claim, o.Cell, o.Status, o.Text()+o.Deviation.Reason)
 		b.WriteString(strings.Join(strings.Fields(line), " ") + "\n")
 		if (o.Status == verdict.Error || o.Status == verdict.NotRun) && o.Claim != undecided {
 			undecided = o.Claim // one cell for each claim is enough

@@ -139,7 +139,7 @@ func TestExpectationsFollowTheKernelVersion(t *testing.T) {
 func TestErrorsAreComparedByTheArchitecturesNumber(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	f.Arch = "alpha"
-	if o := recorded.Judge(Suite(), f, tr)["CL-002"]; o.Status != verdict.Fail || !strings.Contains(o.Reason, "EDEADLK (11)") {
+	if o := recorded.Judge(Suite(), f, tr)["CL-002"]; o.Status != verdict.Fail || !strings.Contains(o.Observed, "EDEADLK (11)") {
 		t.Errorf("%+v", o)
 	}
 }

@@ -66,7 +66,7 @@ func TestADefectOfTheRuntimeIsNotTheKernels(t *testing.T) {
 		outcomes := recorded.Of(older(), probe).Judge(recorded.Evidence(f, tr), nil)
 		for _, o := range outcomes {
 			if o.Claim == finding.claim {
-				if o.Status != verdict.Fail || o.Level != verdict.May || !strings.Contains(o.Reason, finding.says) {
+				if o.Status != verdict.Fail || o.Level != verdict.May || !strings.Contains(o.Text(), finding.says) {
 					t.Errorf("%+v", o)
 				}
 			} else if o.Status != verdict.Pass {

@@ -124,7 +124,7 @@ func TestErrorsAreComparedByTheArchitecturesNumber(t *testing.T) {
 	f, tr := recorded.Kernel(t, usual, probe)
 	f.Arch = "sw64"
 	got := recorded.Judge(Suite(), f, tr)["LM-001"]
-	if got.Status != verdict.Fail || !strings.Contains(got.Reason, "EDEADLK (11)") {
+	if got.Status != verdict.Fail || !strings.Contains(got.Observed, "EDEADLK (11)") {
 		t.Errorf("%+v", got)
 	}
 }

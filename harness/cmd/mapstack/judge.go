@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 
 	"github.com/google/renameio/v2"
 
@@ -82,22 +84,40 @@ func (r rules) judge(asked evidence.Run, cells []evidence.CellRun) (report.Repor
 		Article: r.text, Known: r.known, Target: suites.Target}), nil
 }
 
-// writeReports writes the reports of a run. JUnit succeeds exactly when the run ends with 0.
+// writeReports writes the reports of a run.
 func writeReports(dir string, r report.Report, cells []evidence.CellRun, strict bool) error {
-	file, err := renameio.NewPendingFile(filepath.Join(dir, reportFile), renameio.WithPermissions(0o644))
-	if err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	defer file.Cleanup()
-	if err := r.WriteJSON(foreign.Writer(file)); err != nil {
+	if err := writeReport(dir, reportFile, func(w io.Writer) error { return r.WriteJSON(foreign.Writer(w)) }); err != nil {
 		return err
-	}
-	if err := file.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("write the report: %w", err)
 	}
 	if r.Defect != nil || r.Emulated() {
 		return nil // JUnit has no place to say that these are no test results
 	}
+	if err := agree(dir, r, cells, strict); err != nil {
+		return err
+	}
+	return writeReport(dir, junitFile, func(w io.Writer) error { return junit.Write(w, r, strict) })
+}
+
+// writeReport writes one report; none is there if that fails.
+func writeReport(dir, name string, write func(io.Writer) error) error {
+	file, err := renameio.NewPendingFile(filepath.Join(dir, name), renameio.WithPermissions(0o644))
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	defer file.Cleanup()
+	buffered := bufio.NewWriter(file)
+	if err := write(buffered); err != nil {
+		return err
+	}
+	if err := errors.Join(buffered.Flush(), file.CloseAtomicallyReplace()); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// agree returns an error if Ginkgo, under which the suites also run, decides the outcomes
+// otherwise than the verdict.
+func agree(dir string, r report.Report, cells []evidence.CellRun, strict bool) error {
 	log, err := os.Create(filepath.Join(dir, ginkgoFile))
 	if err != nil {
 		return fmt.Errorf("write Ginkgo's log: %w", err)
@@ -107,16 +127,12 @@ func writeReports(dir string, r report.Report, cells []evidence.CellRun, strict 
 	if strict {
 		shown = verdict.Strictly(shown)
 	}
-	shown = slices.Clone(shown)
-	for i := range shown {
-		shown[i].Reason = foreign.Lines(shown[i].Reason)
-	}
-	passed, err := junit.Write(shown, cells, filepath.Join(dir, junitFile), foreign.Writer(log))
+	passed, err := junit.Succeeds(shown, cells, foreign.Writer(log))
 	if err != nil {
 		return err
 	}
 	if code := r.ExitCode(strict); passed != (code == verdict.ExitConformant) {
-		return fmt.Errorf("the JUnit report (passed: %v) contradicts the exit status (%d); this is a defect of mapstack, please report it with %s",
+		return fmt.Errorf("the suite under Ginkgo (passed: %v) contradicts the exit status (%d); this is a defect of mapstack, please report it with %s",
 			passed, code, dir)
 	}
 	return nil

@@ -57,13 +57,16 @@ func header(tool report.Tool, run evidence.Run, cells []evidence.CellRun) report
 	h := report.Header{
 		Tool:    tool,
 		Started: run.Started, Finished: run.Finished,
-		Host:     report.Host(run.Host),
-		Seconds:  map[string]float64{},
+		Host:    report.Host(run.Host),
+		Seconds: map[string]float64{}, ProbeSeconds: map[string]map[string]float64{},
 		Warnings: append([]string(nil), run.Warnings...),
 	}
 	seen := map[string]bool{}
 	for _, c := range cells {
 		h.Retries = append(h.Retries, retries(c)...)
+		if s := probeSeconds(c); len(s) > 0 {
+			h.ProbeSeconds[c.Cell.Name] = s
+		}
 		if c.Guest != nil {
 			h.Seconds[c.Cell.Name] = c.Seconds
 		}
@@ -73,6 +76,17 @@ func header(tool report.Tool, run evidence.Run, cells []evidence.CellRun) report
 		}
 	}
 	return h
+}
+
+// probeSeconds returns how long each probe of a cell took. One that failed has no time.
+func probeSeconds(c evidence.CellRun) map[string]float64 {
+	seconds := map[string]float64{}
+	for probe, r := range c.Runs {
+		if r.Failure == nil {
+			seconds[probe] = r.Seconds
+		}
+	}
+	return seconds
 }
 
 // retries lists what was tried again on a cell.

@@ -21,7 +21,7 @@ import (
 // whole is a cell whose evidence has everything that a report shows.
 func whole() evidence.CellRun {
 	return evidence.CellRun{
-		Cell: matrix.Cell{Name: "c", Arch: "sw64", For: "sw64", Tier: matrix.Real, OS: "an OS", PageSize: 8192},
+		Cell: matrix.Cell{Name: "c", Arch: "sw64", For: "sw64", Tier: matrix.Real, OS: "an OS", PageSize: 8192, CPUs: 3, Memory: 512},
 		Kernel: &evidence.Kernel{Format: "elf", Release: "6.6", ConfigSHA256: "cc", ImageSHA256: "ii",
 			Provenance: evidence.Provenance{Kind: "debian", Suite: "sid", Package: "linux-image", Version: "6.6-1", Filename: "f.deb", SHA256: "ff", Size: 7,
 				Chain: []string{"f.iso"}, Entries: []string{"first"}, Compiler: "gcc", Warning: "old",
@@ -30,7 +30,7 @@ func whole() evidence.CellRun {
 			Params: []arch.Param{{Value: "quiet", Reason: "less to read"}}},
 		Guest: &evidence.Guest{Image: "key", Go: "go1.26", BootReason: "asked for",
 			Hello: wire.Hello{Release: "6.6.1", Notes: []string{"mount x: no", "set sysctl vm.max_map_count: invalid argument"}}},
-		Runs:    map[string]evidence.ProbeRun{"p": {Guest: evidence.Booted, Failure: &failure.Failure{Kind: failure.Panic, Message: "it died"}}},
+		Runs:    map[string]evidence.ProbeRun{"p": {Guest: evidence.Booted, Failure: &failure.Failure{Kind: failure.Panic, Message: "it died"}}, "facts": {Guest: evidence.Booted, Seconds: 2}},
 		Seconds: 1.5,
 	}
 }
@@ -52,12 +52,12 @@ func TestNothingThatAReportShowsIsLost(t *testing.T) {
 	want := report.New(report.Header{
 		Tool:    report.Tool{Version: "1", Go: "go1.26", Revision: "of the running tool", Standalone: true},
 		Started: begun, Finished: begun.Add(time.Minute),
-		Host:     report.Host{Arch: "amd64", Cores: 2, MemoryMiB: 3, PageSize: 4},
-		QEMU:     []report.QEMU{{Arch: "sw64", Version: "10", Source: "PATH", Build: "bb", Command: "qemu-x"}},
-		Seconds:  map[string]float64{"c": 1.5},
+		Host:    report.Host{Arch: "amd64", Cores: 2, MemoryMiB: 3, PageSize: 4},
+		QEMU:    []report.QEMU{{Arch: "sw64", Version: "10", Source: "PATH", Build: "bb", Command: "qemu-x"}},
+		Seconds: map[string]float64{"c": 1.5}, ProbeSeconds: map[string]map[string]float64{"c": {"facts": 2}},
 		Warnings: []string{"a warning"},
 	}, "MS-001", []report.CellReport{{
-		Name: "c", Arch: "sw64", Tier: "real", OS: "an OS", PageSize: 8192, Machine: "m", Accelerator: "tcg", QEMU: "bb",
+		Name: "c", Arch: "sw64", Tier: "real", OS: "an OS", PageSize: 8192, CPUs: 3, MemoryMiB: 512, Machine: "m", Accelerator: "tcg", QEMU: "bb",
 		Kernel: report.Kernel{Release: "6.6.1", Format: "elf", ImageSHA256: "ii", ConfigSHA256: "cc",
 			Provenance: report.Provenance{Kind: "debian", Suite: "sid", Package: "linux-image", Version: "6.6-1", Filename: "f.deb", SHA256: "ff", Size: 7,
 				Chain: []string{"f.iso"}, Entries: []string{"first"}, Compiler: "gcc", Warning: "old",

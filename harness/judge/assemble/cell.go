@@ -22,7 +22,8 @@ func cells(runs []evidence.CellRun) []report.CellReport {
 }
 
 func cell(c evidence.CellRun) report.CellReport {
-	r := report.CellReport{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), Target: string(c.Cell.Host), OS: c.Cell.OS, PageSize: c.Cell.PageSize}
+	r := report.CellReport{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), Target: string(c.Cell.Host), OS: c.Cell.OS, PageSize: c.Cell.PageSize,
+		CPUs: c.Cell.CPUs, MemoryMiB: c.Cell.Memory}
 	if c.Kernel != nil {
 		r.Kernel = kernel(*c.Kernel)
 	}

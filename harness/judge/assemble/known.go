@@ -26,7 +26,7 @@ func Known(outcomes []verdict.Outcome, list matrix.KnownFailures, run evidence.R
 		o := &outcomes[i]
 		c := ran[o.Cell]
 		record, place, ok := list.Find(o.Claim, c.Cell)
-		if !ok || o.Status != verdict.Fail && o.Status != verdict.Pass || o.Status == verdict.Pass && !record.About(runs(c)) {
+		if !ok || o.Accepted() || o.Status != verdict.Fail && o.Status != verdict.Pass || o.Status == verdict.Pass && !record.About(runs(c)) {
 			continue
 		}
 		o.Known = verdict.Known{Reason: record.Reason, Link: record.Link, Owner: record.Owner, Until: record.Until, FixedIn: record.FixedIn}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -20,19 +21,19 @@ type Folder struct{ path string }
 // Create makes the folder of a new run below out. Its name is the time.
 func Create(out string, started time.Time) (Folder, error) {
 	base := filepath.Join(out, started.UTC().Format("20060102-150405"))
-	path := base
+	dir := base
 	for i := 2; ; i++ {
-		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		err := os.MkdirAll(filepath.Dir(dir), 0o755)
 		if err == nil {
-			err = os.Mkdir(path, 0o755)
+			err = os.Mkdir(dir, 0o755)
 		}
 		if err == nil {
-			return Folder{path}, nil
+			return Folder{dir}, nil
 		}
 		if !errors.Is(err, fs.ErrExist) || i > 1000 {
 			return Folder{}, fmt.Errorf("create the folder of this run: %w; give another one with --out", err)
 		}
-		path = fmt.Sprintf("%s-%d", base, i)
+		dir = fmt.Sprintf("%s-%d", base, i)
 	}
 }
 
@@ -41,6 +42,11 @@ func (f Folder) Path() string { return f.path }
 
 // cell returns the path of a cell's folder.
 func (f Folder) cell(name string) string { return filepath.Join(f.path, "cells", name) }
+
+// Transcript returns the path of a probe's transcript in the folder of a run.
+func Transcript(cell, probe string) string {
+	return path.Join("cells", cell, "transcripts", probe+".json")
+}
 
 // BootConsole names the console log of the guest that was booted for the cell.
 const BootConsole = "boot"
@@ -72,7 +78,7 @@ func (f Folder) WriteCell(c CellRun) error {
 		return unwritten(err)
 	}
 	for probe, t := range c.Transcripts {
-		if err := write(filepath.Join(dir, "transcripts", probe+".json"), t); err != nil {
+		if err := write(filepath.Join(f.path, Transcript(c.Cell.Name, probe)), t); err != nil {
 			return err
 		}
 	}

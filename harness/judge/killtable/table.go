@@ -47,7 +47,7 @@ func (k Kernel) unsound() string {
 	var b strings.Builder
 	for _, o := range k.Control {
 		if o.Level == verdict.Must && (o.Status == verdict.Fail || o.Status == verdict.Error) {
-			fmt.Fprintf(&b, "\n  %s %s: %s", o.Claim, o.Status, o.Reason)
+			fmt.Fprintf(&b, "\n  %s %s: %s", o.Claim, o.Status, o.Text())
 		}
 	}
 	return b.String()

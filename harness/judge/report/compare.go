@@ -44,7 +44,7 @@ func difference(before, now Report) string {
 		return fmt.Sprintf("it has %d outcomes and the evidence gives %d", len(before.Outcomes), len(now.Outcomes))
 	}
 	for i, was := range before.Outcomes {
-		if is := now.Outcomes[i]; was != is {
+		if is := now.Outcomes[i]; !reflect.DeepEqual(was, is) {
 			return fmt.Sprintf("it has claim %s on cell %s as %s and the evidence gives claim %s on cell %s as %s%s",
 				was.Claim, was.Cell, was.Status, is.Claim, is.Cell, is.Status, otherReason(was, is))
 		}
@@ -71,10 +71,14 @@ func difference(before, now Report) string {
 
 func otherReason(was, is verdict.Outcome) string {
 	switch {
-	case was.Status == is.Status && was.Reason == is.Reason && was.Known != is.Known:
-		return ", with another record of a known failure"
-	case was.Status == is.Status:
+	case was.Status != is.Status:
+		return ""
+	case was.Text() != is.Text():
 		return ", for another reason"
+	case was.Known != is.Known:
+		return ", with another record of a known failure"
+	case was.Deviation != is.Deviation:
+		return ", with another deviation"
 	}
-	return ""
+	return ", seen elsewhere in the evidence"
 }

@@ -72,8 +72,9 @@ func parts(shuffle bool) (Header, []CellReport, []Claim, []verdict.Outcome) {
 	outcomes := []verdict.Outcome{
 		{Cell: "amd64-good", Suite: "mapstack", Claim: "MS-001", Level: verdict.Must, Status: verdict.Pass},
 		{Cell: "amd64-good", Suite: "clone", Claim: "CL-001", Level: verdict.Should, Status: verdict.Unsupported, Reason: "no <clone3> here"},
-		{Cell: "amd64-bad", Suite: "mapstack", Claim: "MS-001", Level: verdict.Must, Status: verdict.Fail, Reason: "Expected\n    0\nto equal\n    1"},
-		{Cell: "amd64-bad", Suite: "clone", Claim: "CL-001", Level: verdict.Should, Status: verdict.Pass, Deviation: "back-ported"},
+		{Cell: "amd64-bad", Suite: "mapstack", Claim: "MS-001", Level: verdict.Must, Status: verdict.Fail, Reason: "step map: its errno", Expected: "0", Observed: "1", Expectations: 3,
+			Where: verdict.Where{Path: "cells/amd64-bad/transcripts/mapstack.json", Step: "map", Read: []string{"facts", "map"}}, Probe: "mapstack"},
+		{Cell: "amd64-bad", Suite: "clone", Claim: "CL-001", Level: verdict.Should, Status: verdict.Fail, Deviation: verdict.Deviation{Reason: "back-ported", Source: "the vendor's log"}},
 		{Cell: "loong64-dead", Suite: "mapstack", Claim: "MS-001", Level: verdict.Must, Status: verdict.NotRun, Reason: "Kernel panic - not syncing"},
 		{Cell: "loong64-dead", Suite: "clone", Claim: "CL-001", Level: verdict.Should, Status: verdict.NotRun, Reason: "Kernel panic - not syncing"},
 	}

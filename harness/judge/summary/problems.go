@@ -35,11 +35,14 @@ func problems(r report.Report) string {
 		if r.Defect != nil {
 			more = append(more, option{name: "DEFECT", value: r.Defect.Name})
 		}
-		for _, line := range strings.Split(o.Reason, "\n") {
+		for _, line := range strings.Split(o.Text(), "\n") {
 			b.WriteString("    " + line + "\n")
 		}
 		if (o.Known != verdict.Known{}) {
 			fmt.Fprintf(&b, "    known: %s (%s)\n", o.Known.Reason, strings.Join(terms(o.Known), ", "))
+		}
+		if o.Accepted() {
+			fmt.Fprintf(&b, "    deviation: %s (%s)\n", o.Deviation.Reason, o.Deviation.Source)
 		}
 		b.WriteString("    again: " + repeat(r, o.Cell, more) + "\n")
 	}
@@ -48,8 +51,11 @@ func problems(r report.Report) string {
 
 // heading names the status of an outcome.
 func heading(o verdict.Outcome) string {
-	if o.AsKnown() {
+	switch {
+	case o.AsKnown():
 		return "FAIL, AS KNOWN"
+	case o.Accepted():
+		return "FAIL, ACCEPTED"
 	}
 	return strings.ToUpper(string(o.Status))
 }
@@ -95,6 +101,15 @@ func (o option) word(flag bool) string {
 		return foreign.Shell(o.value)
 	}
 	return foreign.Shell(strings.ReplaceAll(o.value, "$", "$$"))
+}
+
+// Repeat returns the command that runs a cell again, for one claim alone.
+func Repeat(r report.Report, cell, claim string) string {
+	more := []option{{name: "FOCUS", value: claim}}
+	if r.Defect != nil {
+		more = append(more, option{name: "DEFECT", value: r.Defect.Name})
+	}
+	return repeat(r, cell, more)
 }
 
 // repeat returns the command that runs a cell again. A report names neither the
@@ -151,13 +166,14 @@ func entriesOf(r report.Report) (all []*entry) {
 		cell, reason string
 		status       verdict.Status
 		known        verdict.Known
+		deviation    verdict.Deviation
 	}
 	at := map[key]*entry{}
 	for _, o := range r.Outcomes {
 		if o.Status == verdict.Pass || o.Status == verdict.Unsupported {
 			continue
 		}
-		k := key{o.Cell, o.Reason, o.Status, o.Known}
+		k := key{o.Cell, o.Text(), o.Status, o.Known, o.Deviation}
 		if at[k] == nil {
 			at[k] = &entry{first: o}
 			all = append(all, at[k])

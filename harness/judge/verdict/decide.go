@@ -38,14 +38,17 @@ type Decision struct {
 //     claim was decided.
 //  4. Everything else is conformant (0).
 //
+// A failure that a recorded deviation accepts counts as a failure, and changes no verdict.
 // A SHOULD or MAY that fails or ends in an error is counted and shown, and changes no
 // verdict. One that did not run does, because it was asked for. Unsupported claims do
 // not count, so a run with no others is incomplete.
 func Decide(outcomes []Outcome) Decision {
 	d := Decision{Counts: Count(outcomes)}
-	failedMust, broken := 0, 0
+	failedMust, accepted, broken := 0, 0, 0
 	for _, o := range outcomes {
 		switch {
+		case o.Accepted():
+			accepted++
 		case o.Status == Fail && o.Level == Must:
 			failedMust++
 		case o.Level != Should && o.Level != May && Count([]Outcome{o}).Error == 1:
@@ -72,7 +75,10 @@ func Decide(outcomes []Outcome) Decision {
 	default:
 		d.Verdict, d.ExitCode = Conformant, ExitConformant
 		d.Reason = fmt.Sprintf("%d of %d decided claims hold", c.Pass, c.Pass+c.Fail)
-		if c.Fail > 0 {
+		if accepted > 0 {
+			d.Reason += fmt.Sprintf("; %d fail as recorded deviations accept", accepted)
+		}
+		if c.Fail > accepted {
 			d.Reason += "; none of the others is a MUST"
 		}
 		if c.Error > 0 {

@@ -15,6 +15,8 @@ func TestVerdictNeverSaysMoreThanTheOutcomes(t *testing.T) {
 	pass, unsupported, notRun := outcome(Must, Pass), outcome(Must, Unsupported), outcome(Must, NotRun)
 	failed, broken := outcome(Must, Fail), outcome(Must, Error)
 	should, may := outcome(Should, Fail), outcome(May, Fail)
+	accepted := failed
+	accepted.Deviation = Deviation{Reason: "back-ported", Source: "changelog"}
 	for _, tc := range []struct {
 		name     string
 		outcomes []Outcome
@@ -27,6 +29,8 @@ func TestVerdictNeverSaysMoreThanTheOutcomes(t *testing.T) {
 		{"only a SHOULD ran and does not hold", []Outcome{should}, Conformant, 0},
 		{"a MUST does not hold", []Outcome{pass, failed}, NonConformant, 1},
 		{"a MUST does not hold and others broke", []Outcome{broken, notRun, failed}, NonConformant, 1},
+		{"a MUST fails as a deviation accepts", []Outcome{pass, accepted}, Conformant, 0},
+		{"one MUST fails as accepted, and another", []Outcome{accepted, failed}, NonConformant, 1},
 		{"an error", []Outcome{pass, broken}, Incomplete, 69},
 		{"an error of a MAY", []Outcome{pass, outcome(May, Error)}, Conformant, 0},
 		{"an error of a SHOULD, and of a MUST", []Outcome{pass, outcome(Should, Error), broken}, Incomplete, 69},

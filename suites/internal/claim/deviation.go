@@ -106,20 +106,19 @@ func (d Deviation) covers(id, cell string) bool {
 	return false
 }
 
-// applyDeviation turns an expected failure into a pass. An expected failure that
-// did not happen becomes a failure: a stale deviation would hide the next defect.
+// applyDeviation gives an expected failure the record that accepts it. An expected failure
+// that did not happen becomes a failure: a stale deviation would hide the next defect.
 func applyDeviation(out verdict.Outcome, devs []Deviation) verdict.Outcome {
 	for _, d := range devs {
 		if !d.covers(out.Claim, out.Cell) {
 			continue
 		}
-		text := fmt.Sprintf("%s (%s)", d.Reason, d.Source)
 		switch out.Status {
 		case verdict.Fail:
-			out.Status, out.Deviation, out.Reason = verdict.Pass, text+"\n"+out.Reason, ""
+			out.Deviation = verdict.Deviation{Reason: d.Reason, Source: d.Source}
 		case verdict.Pass:
 			out.Status = verdict.Fail
-			out.Reason = "stale deviation: the claim holds here, but fixtures/deviations.yaml says it does not: " + text
+			out.Reason = fmt.Sprintf("stale deviation: the claim holds here, but fixtures/deviations.yaml says it does not: %s (%s)", d.Reason, d.Source)
 		}
 		return out
 	}

@@ -1,11 +1,13 @@
 package claim
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"github.com/onsi/gomega"
 
+	record "github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/poc/abi"
@@ -15,8 +17,8 @@ import (
 // Judge decides one claim on one cell. It is pure: the same evidence always gives
 // the same outcome. It leaves Outcome.Suite to the caller, who knows the suite.
 func Judge(c Claim, ev Evidence, devs []Deviation) verdict.Outcome {
-	out := verdict.Outcome{Cell: ev.Cell.Name, Claim: c.ID, Level: c.Level}
-	out.Status, out.Feature, out.Reason = decide(c, ev)
+	out := verdict.Outcome{Cell: ev.Cell.Name, Claim: c.ID, Level: c.Level, Probe: c.Probe}
+	decide(&out, c, ev)
 	return applyDeviation(out, devs)
 }
 
@@ -36,63 +38,71 @@ func (a Suite) Judge(ev Evidence, devs []Deviation) []verdict.Outcome {
 
 // decide judges a claim without deviations. Applicability comes first: it does not
 // depend on the run, so a claim on a cell that never booted is still unsupported.
-func decide(c Claim, ev Evidence) (status verdict.Status, feature, reason string) {
+func decide(out *verdict.Outcome, c Claim, ev Evidence) {
 	table, known := abi.Lookup(ev.Cell.Arch)
 	if !known {
-		return verdict.Error, "", fmt.Sprintf("architecture %q has no table in poc/abi, so nothing can be expected of it", ev.Cell.Arch)
+		out.Status = verdict.Error
+		out.Reason = fmt.Sprintf("architecture %q has no table in poc/abi, so nothing can be expected of it", ev.Cell.Arch)
+		return
 	}
 	if reason := c.Inapplicable(ev.Cell, table); reason != "" {
-		return verdict.Unsupported, "", reason
+		out.Status, out.Reason = verdict.Unsupported, reason
+		return
 	}
 	t, ran := ev.Transcripts[c.Probe]
 	if !ran {
-		status, reason = missingProbe(c, ev)
-		return status, "", reason
+		out.Status, out.Reason = missingProbe(c, ev)
+		return
 	}
+	out.Where.Path = record.Transcript(ev.Cell.Name, c.Probe)
 	f := ev.Facts
 	if f == nil && c.Factless {
 		f = &facts.Facts{Arch: ev.Cell.Arch}
 	}
 	if f == nil {
-		return verdict.Error, "", withLoss("the target's facts are missing, so nothing can be expected of it", ev.Lost)
+		out.Status, out.Reason = verdict.Error, withLoss("the target's facts are missing, so nothing can be expected of it", ev.Lost)
+		return
 	}
 	shown := Shows(*f, ev.Transcripts)
 	if lacking, sight, lacks := c.lacks(shown); lacks {
-		status, reason = lacking.without(shown, sight)
-		if status == verdict.Error {
-			reason = withLoss(reason+exitState(t.Exit), ev.Lost)
+		out.Feature = lacking.Name
+		out.Status, out.Reason = lacking.without(shown, sight)
+		if out.Status == verdict.Error {
+			out.Reason = withLoss(out.Reason+exitState(t.Exit), ev.Lost)
 		}
-		return status, lacking.Name, reason
+		return
 	}
-	status, reason = observed(c, ev, t, *f)
-	return status, "", reason
+	observed(out, c, ev, t, *f)
 }
 
 // observed decides a claim that applies from what its probe saw.
-func observed(c Claim, ev Evidence, t wire.Transcript, f facts.Facts) (verdict.Status, string) {
-	status, reason, missing := check(c, t, f)
+func observed(out *verdict.Outcome, c Claim, ev Evidence, t wire.Transcript, f facts.Facts) {
+	missing := check(out, c, t, f)
 	if missing && ev.Cell.Host != "" {
 		// Guests have all that probes need. A system that runs already may lack it,
 		// or its user may lack the right to it.
-		return verdict.NotRun, reason + unprivileged(f) + exitState(t.Exit)
+		out.Status = verdict.NotRun
+		out.Reason += unprivileged(f) + exitState(t.Exit)
+		return
 	}
-	if status == verdict.Fail && c.Finding != "" {
-		reason += "\na defect that fails this claim is known: docs/findings.md#" + c.Finding
+	if out.Status == verdict.Fail && c.Finding != "" {
+		out.Reason += "\na defect that fails this claim is known: docs/findings.md#" + c.Finding
 	}
-	if status == verdict.Fail && ev.Cell.Host != "" && f.UID != 0 {
+	if out.Status == verdict.Fail && ev.Cell.Host != "" && f.UID != 0 {
 		// Claims expect root, as in guests. A user may rightly be refused
 		// (mmap_min_addr, RLIMIT_MEMLOCK), which is no fault of the kernel.
-		return verdict.NotRun, reason + fmt.Sprintf("\nthis does not hold for user %d, which proves nothing: it is expected of root; run as root to decide it", f.UID)
+		out.Status = verdict.NotRun
+		out.Reason += fmt.Sprintf("\nthis does not hold for user %d, which proves nothing: it is expected of root; run as root to decide it", f.UID)
+		return
 	}
-	if status == verdict.Pass && !t.Exit.Clean() {
+	if out.Status == verdict.Pass && !t.Exit.Clean() {
 		// The observations may be right, but something else went wrong that no
 		// check looked at. A failure stays a failure: it was observed.
-		status, reason = verdict.Error, "the check holds, but the probe did not end well"
+		out.Status, out.Reason = verdict.Error, "the check holds, but the probe did not end well"
 	}
-	if status == verdict.Error {
-		return status, withLoss(reason+exitState(t.Exit), ev.Lost)
+	if out.Status == verdict.Error {
+		out.Reason = withLoss(out.Reason+exitState(t.Exit), ev.Lost)
 	}
-	return status, reason
 }
 
 // unprivileged tells a user other than root that root may see more.
@@ -125,55 +135,45 @@ func withLoss(reason string, lost Loss) string {
 
 // failed is the panic that stops a check at its first failed expectation. What
 // follows would read results that are meaningless by then.
-type failed struct{ message string }
+type failed struct{}
 
-// check runs the claim's check and returns a status for how it ended. missing
-// reports that the transcript lacks something that the check needs.
-func check(c Claim, t wire.Transcript, f facts.Facts) (status verdict.Status, reason string, missing bool) {
+// check runs the claim's check, and gives the outcome how it ended and what it compared.
+// missing reports that the transcript lacks something that the check needs.
+func check(out *verdict.Outcome, c Claim, t wire.Transcript, f facts.Facts) (missing bool) {
+	g := &expectations{Gomega: gomega.NewGomega(func(string, ...int) { panic(failed{}) })}
+	read := map[string]bool{}
+	seen := func(step, _ string) {
+		if out.Where.Step = step; !read[step] {
+			read[step] = true
+			out.Where.Read = append(out.Where.Read, step)
+		}
+	}
 	defer func() {
+		out.Expectations = g.made
 		switch r := recover().(type) {
 		case nil:
 		case failed:
-			status, reason = verdict.Fail, r.message
+			out.Status, out.Reason = verdict.Fail, cmp.Or(g.last.subject(), "an expectation of the check does not hold")
+			out.Expected, out.Observed = g.last.expected(), g.last.observed()
 		case Missing:
-			status, reason = verdict.Error, r.Error()
+			out.Status, out.Reason = verdict.Error, r.Error()
 			missing = true
 		default:
 			// A defect of the check must not end the other claims, nor be taken
 			// for a defect of the kernel.
-			status, reason = verdict.Error, fmt.Sprintf("the check of %s panicked: %v", c.ID, r)
+			out.Status, out.Reason = verdict.Error, fmt.Sprintf("the check of %s panicked: %v", c.ID, r)
 		}
 	}()
 	// Gomega reports a matcher that does not fit its value as a failure too, so
 	// a check must use its matchers correctly.
-	asserted := false
-	g := counting{gomega.NewGomega(func(message string, _ ...int) {
-		panic(failed{strings.TrimSpace(message)})
-	}), &asserted}
-	c.Check(g, Transcript{Transcript: t}, f)
-	if !asserted {
-		return verdict.Error, fmt.Sprintf("the check of %s expected nothing, so it decided nothing", c.ID), false
+	c.Check(g, Watched(t, seen), f)
+	if g.made == 0 {
+		out.Status, out.Reason = verdict.Error, fmt.Sprintf("the check of %s expected nothing, so it decided nothing", c.ID)
+		return false
 	}
-	return verdict.Pass, "", false
-}
-
-// counting records whether a check asserted anything: a loop over nothing must not
-// pass.
-type counting struct {
-	gomega.Gomega
-	asserted *bool
-}
-
-func (c counting) Expect(actual any, extra ...any) gomega.Assertion {
-	*c.asserted = true
-	return c.Gomega.Expect(actual, extra...)
-}
-
-func (c counting) Ω(actual any, extra ...any) gomega.Assertion { return c.Expect(actual, extra...) }
-
-func (c counting) ExpectWithOffset(offset int, actual any, extra ...any) gomega.Assertion {
-	*c.asserted = true
-	return c.Gomega.ExpectWithOffset(offset, actual, extra...)
+	out.Status = verdict.Pass
+	out.Expected, out.Observed = g.last.expected(), g.last.observed()
+	return false
 }
 
 // exitState explains a missing step: how the probe ended, and what it said.

@@ -118,7 +118,7 @@ func TestJudgeNeverMistakesOneStatusForAnother(t *testing.T) {
 				t.Errorf("every status but pass needs a reason, got %s with %q", out.Status, out.Reason)
 			}
 			for _, part := range tc.reason {
-				if !strings.Contains(out.Reason, part) {
+				if !strings.Contains(out.Text(), part) {
 					t.Errorf("reason %q does not mention %q", out.Reason, part)
 				}
 			}

@@ -70,6 +70,9 @@ type Observation struct {
 // nothing, because it could not prepare what it needs, stops the check: it neither
 // succeeded nor failed.
 func (o Observation) OK() bool {
+	if o.seen != nil {
+		o.seen(o.Step, "")
+	}
 	if o.Errno == 0 && o.Ret == "" {
 		var why []string
 		for _, key := range slices.Sorted(maps.Keys(o.Unknown)) {

@@ -1,68 +1,44 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/extensions/globals"
 	"github.com/onsi/ginkgo/v2/formatter"
-	"github.com/onsi/ginkgo/v2/reporters"
-	"github.com/onsi/ginkgo/v2/types"
 )
 
 // description is the name of the suite in every report.
 const description = "mapstack conformance"
 
-// Run runs the cases as a Ginkgo suite inside this process, writes Ginkgo's
-// own output to log and a JUnit report to junit, and reports whether the suite
-// succeeded. It uses Ginkgo's process-wide state, so calls must not overlap.
-func Run(cases []Case, junit string, log io.Writer) (bool, error) {
+// Run runs the cases as a Ginkgo suite inside this process, and writes Ginkgo's own output to
+// log. SuiteSucceeded of the returned report is the answer. Run uses Ginkgo's process-wide
+// state, so calls must not overlap.
+func Run(cases []Case, log io.Writer) (ran ginkgo.Report, err error) {
 	globals.Reset()
 	if err := Tree(cases); err != nil {
-		return false, fmt.Errorf("build the Ginkgo tree: %w", err)
+		return ran, fmt.Errorf("build the Ginkgo tree: %w", err)
 	}
 	stdout := formatter.ColorableStdOut
 	formatter.ColorableStdOut = log
 	defer func() { formatter.ColorableStdOut = stdout }()
 
-	var written error
-	ran := false
-	ginkgo.ReportAfterSuite("JUnit", func(r ginkgo.Report) {
-		ran = true
-		written = writeJUnit(r, junit)
-	})
+	reported := false
+	ginkgo.ReportAfterSuite("report", func(r ginkgo.Report) { ran, reported = r, true })
 	suite, reporter := ginkgo.GinkgoConfiguration()
-	suite.RandomSeed = 1 // the report shows it, and equal runs must give equal reports
+	suite.RandomSeed = 1 // the log shows it, and equal runs must give equal logs
 	suite.ParallelTotal, suite.ParallelProcess = 1, 1
 	reporter.NoColor = true
 	reporter.Succinct = true
-	passed := ginkgo.RunSpecs(ignored{}, description, suite, reporter)
-	if written != nil {
-		return passed, fmt.Errorf("write the JUnit report %s: %w", junit, written)
+	if passed := ginkgo.RunSpecs(ignored{}, description, suite, reporter); !reported || passed != ran.SuiteSucceeded {
+		return ran, errors.New("the suite stopped before Ginkgo reported it; its output says why")
 	}
-	if !ran {
-		return false, fmt.Errorf("write the JUnit report %s: Ginkgo stopped before it; its output says why", junit)
-	}
-	return passed, nil
+	return ran, nil
 }
 
 // ignored receives Ginkgo's Fail call; RunSpecs returns the same answer.
 type ignored struct{}
 
 func (ignored) Fail() {}
-
-// writeJUnit writes the report. The name of a test case has only the texts of the
-// tree, so that it stays the same when labels change.
-func writeJUnit(r types.Report, path string) error {
-	r = withReasons(r)
-	r.SuitePath = "suites" // not where the process happened to be started
-	return reporters.GenerateJUnitReportWithConfig(r, path, reporters.JunitReportConfig{
-		OmitSpecLabels:      true,
-		OmitLeafNodeType:    true,
-		OmitSuiteSetupNodes: true,
-		OmitTimelinesForSpecState: types.SpecStatePassed | types.SpecStatePending |
-			types.SpecStateSkipped,
-		OmitCapturedStdOutErr: true,
-	})
-}

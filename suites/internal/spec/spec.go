@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/onsi/ginkgo/v2"
-	"github.com/onsi/ginkgo/v2/types"
 
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/suites/internal/claim"
@@ -73,14 +72,8 @@ func Tree(cases []Case) error {
 func settled(cases []Case) bool {
 	return slices.ContainsFunc(cases, func(c Case) bool {
 		o := c.Outcome
-		return o.Status == verdict.Pass || o.Status == verdict.Fail || o.Status != verdict.Unsupported && !harmless(o)
+		return o.Status == verdict.Pass || o.Status == verdict.Fail || o.Status != verdict.Unsupported && !o.Harmless()
 	})
-}
-
-// harmless reports whether an outcome changes no verdict: a SHOULD or MAY that failed or
-// ended in an error.
-func harmless(o verdict.Outcome) bool {
-	return (o.Level == verdict.Should || o.Level == verdict.May) && o.Status != verdict.NotRun
 }
 
 // group names the container that a case is in.
@@ -107,21 +100,20 @@ func leaf(c Case) {
 		args = append(args, ginkgo.Pending, ginkgo.Label(unsupportedLabel(o.Reason)))
 	}
 	args = append(args, func() {
-		if o.Deviation != "" {
-			ginkgo.AddReportEntry("deviation", o.Deviation)
-		}
 		switch {
 		case o.Stale():
 			ginkgo.Fail("stale: " + o.Advice())
 		case o.Status == verdict.Pass:
 		case o.AsKnown():
 			// The run ends well with it, and so must the suite.
-			ginkgo.AddReportEntry(fmt.Sprintf("%s, as known: %s (%s)", o.Status, o.Known.Reason, o.Known.Link), o.Reason)
-		case harmless(o):
+			ginkgo.AddReportEntry(fmt.Sprintf("%s, as known: %s (%s)", o.Status, o.Known.Reason, o.Known.Link), o.Text())
+		case o.Accepted():
+			ginkgo.AddReportEntry(fmt.Sprintf("%s, as a deviation accepts: %s (%s)", o.Status, o.Deviation.Reason, o.Deviation.Source), o.Text())
+		case o.Harmless():
 			// It changes no verdict, so that it must not fail the suite.
-			ginkgo.AddReportEntry(fmt.Sprintf("%s (%s)", o.Status, o.Level), o.Reason)
+			ginkgo.AddReportEntry(fmt.Sprintf("%s (%s)", o.Status, o.Level), o.Text())
 		default:
-			ginkgo.Fail(fmt.Sprintf("%s: %s", o.Status, o.Reason))
+			ginkgo.Fail(fmt.Sprintf("%s: %s", o.Status, o.Text()))
 		}
 	})
 	ginkgo.It(o.Claim+" "+c.Sentence, args...)
@@ -130,8 +122,6 @@ func leaf(c Case) {
 // reserved are the characters of Ginkgo's label filters. A label with one of them
 // is an error of the whole tree.
 const reserved = `&|!,()/"`
-
-const unsupportedPrefix = "unsupported:"
 
 func unsupportedLabel(reason string) string {
 	plain := strings.Map(func(r rune) rune {
@@ -143,7 +133,7 @@ func unsupportedLabel(reason string) string {
 	if strings.TrimSpace(plain) == "" {
 		plain = "no reason given"
 	}
-	return unsupportedPrefix + strings.Join(strings.Fields(plain), " ")
+	return "unsupported:" + strings.Join(strings.Fields(plain), " ")
 }
 
 // validate refuses names that would make Ginkgo end the process while it builds the
@@ -159,20 +149,4 @@ func (c Case) validate() error {
 		}
 	}
 	return nil
-}
-
-// withReasons adds its reason to every pending spec, which has no body to report it.
-func withReasons(r types.Report) types.Report {
-	specs := make(types.SpecReports, len(r.SpecReports))
-	copy(specs, r.SpecReports)
-	for i := range specs {
-		for _, l := range specs[i].LeafNodeLabels {
-			if reason, ok := strings.CutPrefix(l, unsupportedPrefix); ok {
-				specs[i].ReportEntries = append(specs[i].ReportEntries,
-					types.ReportEntry{Name: "unsupported", Value: types.WrapEntryValue(reason)})
-			}
-		}
-	}
-	r.SpecReports = specs
-	return r
 }
