@@ -25,8 +25,8 @@ type FailureFlag struct {
 	Mask uint64
 }
 
-// Registers returns the layout of the architecture. It returns false for alpha and
-// sw64, on which no injector has run.
+// Registers returns the layout of the architecture. It returns false for alpha, whose
+// tracers cannot read NT_PRSTATUS (no HAVE_ARCH_TRACEHOOK in arch/alpha/Kconfig).
 func (t Table) Registers() (Registers, bool) {
 	r, ok := registers()[t.GOARCH]
 	return r, ok
@@ -54,5 +54,10 @@ func registers() map[string]Registers {
 		// arch/s390/include/uapi/asm/ptrace.h: two words of the PSW, sixteen gprs,
 		// sixteen access registers in eight words, orig_gpr2.
 		"s390x": {Args: [6]int{26, 5, 6, 7, 8, 9}, Result: 4, Link: 16},
+		// arch/sw_64/include/uapi/asm/ptrace.h of openEuler and deepin, read and not run:
+		// struct user_pt_regs begins with r0. The arguments are r16 to r21, and the result
+		// is r0. After the call r19 is not zero if the result is an error
+		// (arch/sw_64/kernel/entry.S). The return address is in r26.
+		"sw64": {Args: [6]int{16, 17, 18, 19, 20, 21}, Result: 0, Failed: FailureFlag{Word: 19, Mask: ^uint64(0)}, Link: 26},
 	}
 }

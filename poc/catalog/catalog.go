@@ -6,6 +6,7 @@ package catalog
 import (
 	"strings"
 
+	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/defect"
 )
 
@@ -69,19 +70,19 @@ const (
 	// Fallback asks once whether MAP_STACK can be used. Where it cannot, stacks come
 	// from the heap, as in the stock runtime.
 	Fallback Variant = "fallback"
-	// Mended returns the result of clone on riscv64, where the stock runtime stores
-	// zero over it.
+	// Mended returns the result of clone on architectures where the stock runtime loses
+	// it: riscv64 stores zero over it, and sw64 does not look whether it is an error.
 	Mended Variant = "mended"
 )
 
 // Variants returns every variant.
 func Variants() []Variant { return []Variant{Strict, Fallback, Mended} }
 
-// MendedArch is the GOARCH whose stock runtime loses the result of clone.
-const MendedArch = "riscv64"
-
 // Applies reports whether the variant is for an architecture.
-func (v Variant) Applies(goarch string) bool { return v != Mended || goarch == MendedArch }
+func (v Variant) Applies(goarch string) bool {
+	k, known := abi.Lookup(goarch)
+	return v != Mended || known && k.GoLosesCloneError
+}
 
 // On returns the class of the risk on an architecture.
 func (r Risk) On(goarch string) Class {

@@ -68,7 +68,7 @@ func TestPlainMappingsStopUnlessAllModelsAreAboutStacks(t *testing.T) {
 }
 
 func TestRegistersAreKnownWhereGuestsRun(t *testing.T) {
-	for _, arch := range []string{"amd64", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"} {
+	for _, arch := range []string{"amd64", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x", "sw64"} {
 		k, _ := abi.Lookup(arch)
 		r, ok := k.Registers()
 		if !ok {

@@ -196,6 +196,10 @@ func (t *tracer) change(tid int, info *trace.Info, before [6]uint64, call *defec
 		if place == abi.Unreachable {
 			return fmt.Errorf("argument %d of %s cannot be changed on %s", i, call.Name, t.kernel.GOARCH)
 		}
+		if w.All[place] != before[i] {
+			return fmt.Errorf("argument %d of %s is %#x, and %#x in the registers: the kernel lays them out differently from poc/abi of %s",
+				i, call.Name, before[i], w.All[place], t.kernel.GOARCH)
+		}
 		w.All[place] = value
 	}
 	return w.Store(tid)

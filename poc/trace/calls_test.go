@@ -144,6 +144,8 @@ func TestFailedCallsAreToldByTheArchitecturesRule(t *testing.T) {
 		{"mips64le", uint64(eleven), 0, uint64(eleven), 0},
 		{"ppc64le", 11, 0x10000000, 0, 11},
 		{"ppc64le", 11, 0x20000000, 11, 0},
+		{"sw64", 35, 1, 0, 35},
+		{"sw64", 35, 0, 35, 0},
 	} {
 		table, _ := abi.Lookup(tc.arch)
 		p, known := placesOf(table)
@@ -170,6 +172,7 @@ func TestPlacesAreOfTheNativeProgram(t *testing.T) {
 	sizes := map[string][2]uintptr{
 		"amd64": {17 * 4, 27 * 8}, "arm64": {18 * 4, 34 * 8}, "mips64le": {45 * 4, 45 * 8},
 		"ppc64le": {48 * 4, 48 * 8}, "s390x": {36 * 4, 27 * 8}, "riscv64": {32 * 4, 32 * 8}, "loong64": {0, 45 * 8},
+		"sw64": {0, 33 * 8},
 	}
 	for _, table := range abi.All() {
 		p, known := placesOf(table)
@@ -185,7 +188,7 @@ func TestPlacesAreOfTheNativeProgram(t *testing.T) {
 // TestAnArchitectureWithoutPlacesIsNotGuessed fails if a call is invented where
 // neither the kernel nor the registers tell it.
 func TestAnArchitectureWithoutPlacesIsNotGuessed(t *testing.T) {
-	table, _ := abi.Lookup("sw64")
+	table, _ := abi.Lookup("alpha")
 	c := NewCalls(table, 0)
 	c.refused = syscall.Errno(table.Errno("EIO"))
 	if info, err := c.At(0); err == nil || !strings.HasPrefix(err.Error(), "PTRACE_GET_SYSCALL_INFO answers EIO") {

@@ -48,6 +48,8 @@ func beginnings() map[string]places {
 		// The kernel puts the number into gpr 2 for the tracer
 		// (arch/s390/kernel/entry.S). The address of the PSW and gpr 15.
 		"s390x": {number: 4, instruction: 1, stack: 17},
+		// r0; pc and ps follow the 31 registers, of which the last is the stack pointer.
+		"sw64": {number: 0, instruction: 31, stack: 30},
 	}
 }
 

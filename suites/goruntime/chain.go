@@ -71,11 +71,10 @@ func chainClaims() []claim.Claim {
 		},
 		{
 			ID: "GR-108", Level: verdict.Should,
-			English:     "In the traceback of the fatal error, newm1 calls newosproc, which throws.",
-			Chinese:     "在该致命错误的回溯中，newm1 调用 newosproc，由后者抛出错误。",
-			Source:      "newm1 in Go's runtime/proc.go and newosproc in os_linux.go; the runtime's own traceback, on every architecture; observed on 5.10 to 7.3",
-			Needs:       []abi.Feature{abi.GoPort},
-			Unsupported: claim.Where(silent),
+			English: "In the traceback of the fatal error, newm1 calls newosproc, which throws.",
+			Chinese: "在该致命错误的回溯中，newm1 调用 newosproc，由后者抛出错误。",
+			Source:  "newm1 in Go's runtime/proc.go and newosproc in os_linux.go; the runtime's own traceback, on every architecture; observed on 5.10 to 7.3",
+			Needs:   []abi.Feature{abi.GoPort},
 			Check: told(func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, cause := range []string{"nproc", "plain"} {
 					bound(t, cause)

@@ -10,8 +10,6 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/mapstack/conformance/harness/judge/facts"
-	"github.com/mapstack/conformance/poc/abi"
-	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/suites/internal/claim"
 	"github.com/mapstack/conformance/suites/internal/expect"
 	"github.com/mapstack/conformance/suites/internal/feature"
@@ -52,15 +50,6 @@ func told(check func(gomega.Gomega, claim.Transcript, facts.Facts)) func(gomega.
 		}
 		check(g, t, f)
 	}
-}
-
-// silent excludes architectures whose Go runtime neither notices that clone
-// failed nor can be mended.
-func silent(a abi.Table) string {
-	if a.GoLosesCloneError && !catalog.Mended.Applies(a.GOARCH) {
-		return "the Go runtime of this architecture does not notice that clone failed, which is a defect of its own: see GR-010"
-	}
-	return ""
 }
 
 // limits returns the causes for which the kernel has no room for another thread.

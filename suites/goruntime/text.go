@@ -50,11 +50,10 @@ func textClaims() []claim.Claim {
 	return []claim.Claim{
 		{
 			ID: "GR-006", Level: verdict.Should,
-			English:     "At every limit of processes and threads the Go runtime says exactly: 'runtime: failed to create new OS thread (have N already; errno=E)', with the number of EAGAIN, 'runtime: may need to increase max user processes (ulimit -u)' and 'fatal error: newosproc'.",
-			Chinese:     "在进程和线程的每种限制处，Go 运行时恰好输出三行：'runtime: failed to create new OS thread (have N already; errno=E)'（E 为 EAGAIN 的数值）、'runtime: may need to increase max user processes (ulimit -u)' 和 'fatal error: newosproc'。",
-			Source:      "newosproc in Go's runtime/os_linux.go",
-			Needs:       []abi.Feature{abi.GoPort},
-			Unsupported: claim.Where(silent),
+			English: "At every limit of processes and threads the Go runtime says exactly: 'runtime: failed to create new OS thread (have N already; errno=E)', with the number of EAGAIN, 'runtime: may need to increase max user processes (ulimit -u)' and 'fatal error: newosproc'.",
+			Chinese: "在进程和线程的每种限制处，Go 运行时恰好输出三行：'runtime: failed to create new OS thread (have N already; errno=E)'（E 为 EAGAIN 的数值）、'runtime: may need to increase max user processes (ulimit -u)' 和 'fatal error: newosproc'。",
+			Source:  "newosproc in Go's runtime/os_linux.go",
+			Needs:   []abi.Feature{abi.GoPort},
 			Check: told(expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				for _, cause := range possible(t, append(limits(), "plain", filter(full))...) {
 					s := saysIn(g, t, cause)
@@ -65,12 +64,11 @@ func textClaims() []claim.Claim {
 		},
 		{
 			ID: "GR-105", Level: verdict.Should,
-			English:     "The number of threads that the Go runtime says it has is not below the number of those that live.",
-			Chinese:     "Go 运行时所报的已有线程数不小于存活的线程数。",
-			Source:      "newosproc in Go's runtime/os_linux.go; mcount in Go's runtime/proc.go counts threads that are being made as well; observed on 5.10 to 7.3",
-			Needs:       []abi.Feature{abi.GoPort},
-			Features:    []claim.Feature{feature.TracedCalls()},
-			Unsupported: claim.Where(silent),
+			English:  "The number of threads that the Go runtime says it has is not below the number of those that live.",
+			Chinese:  "Go 运行时所报的已有线程数不小于存活的线程数。",
+			Source:   "newosproc in Go's runtime/os_linux.go; mcount in Go's runtime/proc.go counts threads that are being made as well; observed on 5.10 to 7.3",
+			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.TracedCalls()},
 			Check: told(func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, cause := range possible(t, limits()...) {
 					made := watched(t, cause).Int("made")
@@ -80,12 +78,11 @@ func textClaims() []claim.Claim {
 		},
 		{
 			ID: "GR-007", Level: verdict.Should,
-			English:     "When clone fails otherwise, the Go runtime says the same without the hint at 'ulimit -u'.",
-			Chinese:     "clone 因其他错误失败时，Go 运行时的输出相同，但没有 'ulimit -u' 提示行。",
-			Source:      "newosproc in Go's runtime/os_linux.go",
-			Needs:       []abi.Feature{abi.GoPort},
-			Features:    []claim.Feature{feature.Filters()},
-			Unsupported: claim.Where(silent),
+			English:  "When clone fails otherwise, the Go runtime says the same without the hint at 'ulimit -u'.",
+			Chinese:  "clone 因其他错误失败时，Go 运行时的输出相同，但没有 'ulimit -u' 提示行。",
+			Source:   "newosproc in Go's runtime/os_linux.go",
+			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.Filters()},
 			Check: told(func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				for _, name := range refusals()[1:] {
 					g.Expect(saysIn(g, t, filter(name)).rest).To(gomega.Equal(fatal), "the other lines of %s", filter(name))
@@ -94,12 +91,11 @@ func textClaims() []claim.Claim {
 		},
 		{
 			ID: "IN-006", Level: verdict.Should,
-			English:     "Whatever error clone is refused with, EAGAIN, ENOMEM, EPERM, EINVAL, ENOSYS or EOPNOTSUPP, the Go runtime says its number of this architecture.",
-			Chinese:     "无论 clone 以 EAGAIN、ENOMEM、EPERM、EINVAL、ENOSYS 还是 EOPNOTSUPP 被拒绝，Go 运行时都给出其在本架构上的数值。",
-			Source:      "newosproc in Go's runtime/os_linux.go; SECCOMP_RET_ERRNO in kernel/seccomp.c; arch/*/include/uapi/asm/errno.h; observed on 5.10 to 7.3",
-			Needs:       []abi.Feature{abi.GoPort},
-			Features:    []claim.Feature{feature.Filters()},
-			Unsupported: claim.Where(silent),
+			English:  "Whatever error clone is refused with, EAGAIN, ENOMEM, EPERM, EINVAL, ENOSYS or EOPNOTSUPP, the Go runtime says its number of this architecture.",
+			Chinese:  "无论 clone 以 EAGAIN、ENOMEM、EPERM、EINVAL、ENOSYS 还是 EOPNOTSUPP 被拒绝，Go 运行时都给出其在本架构上的数值。",
+			Source:   "newosproc in Go's runtime/os_linux.go; SECCOMP_RET_ERRNO in kernel/seccomp.c; arch/*/include/uapi/asm/errno.h; observed on 5.10 to 7.3",
+			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.Filters()},
 			Check: told(expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				for _, name := range refusals() {
 					g.Expect(saysIn(g, t, filter(name)).errno).To(gomega.Equal(a.Errno(name)), "errno in the text of %s", filter(name))
@@ -108,12 +104,11 @@ func textClaims() []claim.Claim {
 		},
 		{
 			ID: "GR-011", Level: verdict.Should,
-			English:     "The errno that the Go runtime says is the one that the kernel gave it.",
-			Chinese:     "Go 运行时给出的 errno 就是内核返回给它的数值。",
-			Source:      "newosproc in Go's runtime/os_linux.go; runtime.clone in sys_linux_*.s; on alpha and sw64 EAGAIN is 35, and 11 is EDEADLK",
-			Needs:       []abi.Feature{abi.GoPort},
-			Features:    []claim.Feature{feature.TracedCalls()},
-			Unsupported: claim.Where(silent),
+			English:  "The errno that the Go runtime says is the one that the kernel gave it.",
+			Chinese:  "Go 运行时给出的 errno 就是内核返回给它的数值。",
+			Source:   "newosproc in Go's runtime/os_linux.go; runtime.clone in sys_linux_*.s; on alpha and sw64 EAGAIN is 35, and 11 is EDEADLK",
+			Needs:    []abi.Feature{abi.GoPort},
+			Features: []claim.Feature{feature.TracedCalls()},
 			Check: told(func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				causes := limits()
 				for _, name := range refusals() {
@@ -126,11 +121,10 @@ func textClaims() []claim.Claim {
 		},
 		{
 			ID: "GR-008", Level: verdict.Should,
-			English:     "A Go program that gets no thread ends at once with status 2; recover and SetPanicOnFault do not help.",
-			Chinese:     "得不到线程的 Go 程序立即以状态 2 终止，recover 和 SetPanicOnFault 都无济于事。",
-			Source:      "throw in Go's runtime/panic.go; every goroutine of the program defers a recover",
-			Needs:       []abi.Feature{abi.GoPort},
-			Unsupported: claim.Where(silent),
+			English: "A Go program that gets no thread ends at once with status 2; recover and SetPanicOnFault do not help.",
+			Chinese: "得不到线程的 Go 程序立即以状态 2 终止，recover 和 SetPanicOnFault 都无济于事。",
+			Source:  "throw in Go's runtime/panic.go; every goroutine of the program defers a recover",
+			Needs:   []abi.Feature{abi.GoPort},
 			Check: told(func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				causes := append(limits(), "plain")
 				for _, name := range refusals() {

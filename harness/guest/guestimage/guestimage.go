@@ -19,6 +19,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/guest/assembler"
+	"github.com/mapstack/conformance/harness/guest/runtimevariant"
 	"github.com/mapstack/conformance/harness/guest/toolchain"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
@@ -155,7 +156,11 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 		// Elsewhere their modules do not know the architecture.
 		files = append(files, inImage(hosted)...)
 	}
-	for _, variant := range variants(rec) {
+	runtimes, err := variants(ctx, tools, rec)
+	if err != nil {
+		return Image{}, err
+	}
+	for _, variant := range runtimes {
 		files = append(files, guest+"-"+string(variant))
 	}
 	probes := probesOf(files)
@@ -167,7 +172,7 @@ func (b *Builder) image(ctx context.Context, rec arch.Record) (Image, error) {
 	dir, err := b.cache.Dir(ctx, "guest", key, func(ctx context.Context, dir string) error {
 		what := "guest programs for " + rec.GOARCH
 		b.sink(progress.Event{Stage: progress.Build, What: what})
-		err := build(ctx, tools, libraries, rec, first, dir)
+		err := build(ctx, tools, libraries, rec, runtimes, first, dir)
 		b.sink(progress.Event{Stage: progress.Build, What: what, End: true, Err: err})
 		return err
 	})
@@ -241,11 +246,27 @@ func (b *Builder) bare(ctx context.Context, rec arch.Record, first []byte) (Imag
 }
 
 // variants returns the runtimes beside the stock one that an architecture's programs have.
-func variants(rec arch.Record) []catalog.Variant {
+func variants(ctx context.Context, tools *toolchain.Go, rec arch.Record) (made []catalog.Variant, err error) {
 	if rec.GNU != "" {
-		return nil // gccgo has its own runtime
+		return nil, nil // gccgo has its own runtime
 	}
-	return slices.DeleteFunc(catalog.Variants(), func(v catalog.Variant) bool { return !v.Applies(rec.GOARCH) })
+	for _, v := range catalog.Variants() {
+		if !v.Applies(rec.GOARCH) {
+			continue
+		}
+		if rec.Supplied {
+			// There are many ports. What one cannot show must not lose all the rest.
+			err := tools.Varies(ctx, rec, v)
+			if errors.Is(err, runtimevariant.ErrUnknown) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		made = append(made, v)
+	}
+	return made, nil
 }
 
 const (
@@ -263,7 +284,7 @@ func disked(rec arch.Record) bool {
 	return false
 }
 
-func build(ctx context.Context, tools *toolchain.Go, libraries *compiler.Tools, rec arch.Record, first []byte, dir string) error {
+func build(ctx context.Context, tools *toolchain.Go, libraries *compiler.Tools, rec arch.Record, runtimes []catalog.Variant, first []byte, dir string) error {
 	// bin is below dir, so that the cache removes what a killed run leaves.
 	bin := filepath.Join(dir, "bin")
 	if err := tools.Build(ctx, rec, bin, []string{guest}); err != nil {
@@ -274,7 +295,7 @@ func build(ctx context.Context, tools *toolchain.Go, libraries *compiler.Tools, 
 			return err
 		}
 	}
-	for _, variant := range variants(rec) {
+	for _, variant := range runtimes {
 		if err := tools.BuildVariant(ctx, rec, variant, bin, []string{guest}); err != nil {
 			return err
 		}

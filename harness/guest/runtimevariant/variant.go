@@ -24,10 +24,13 @@ func edits(v catalog.Variant, table abi.Table) (map[string]func([]byte) ([]byte,
 			"proc.go": func(text []byte) ([]byte, error) { return mapStacks(text, table, v == catalog.Fallback) },
 		}, nil
 	case catalog.Mended:
-		if !v.Applies(table.GOARCH) {
-			return nil, fmt.Errorf("the runtime of %s returns the result of clone; the variant %s is for %s", table.GOARCH, v, catalog.MendedArch)
+		l, loses := losses()[table.GOARCH]
+		if !loses {
+			return nil, fmt.Errorf("the runtime of %s returns the result of clone; it needs no variant %s", table.GOARCH, v)
 		}
-		return map[string]func([]byte) ([]byte, error){"sys_linux_" + catalog.MendedArch + ".s": mendClone}, nil
+		return map[string]func([]byte) ([]byte, error){
+			"sys_linux_" + table.GOARCH + ".s": func(text []byte) ([]byte, error) { return mendClone(text, l) },
+		}, nil
 	}
 	return nil, fmt.Errorf("there is no runtime variant %q; there are %v", v, catalog.Variants())
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mapstack/conformance/harness/guest/runtimevariant"
 	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/poc/wire"
 )
@@ -51,6 +52,21 @@ func TestAVariantIsBuiltByTheToolchainThatWasEdited(t *testing.T) {
 	}
 	if _, err := os.Stat(private); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%s stays behind", private)
+	}
+}
+
+// TestAPortThatIsNotKnownIsTold fails if a vendor's port of another kind is taken for one
+// that can be mended.
+func TestAPortThatIsNotKnownIsTold(t *testing.T) {
+	for text, want := range map[string]error{
+		"\nTEXT runtime·clone(SB),NOSPLIT,$0\n\tSTW\tR0, ret+40(FP)\n":  nil,
+		"\nTEXT runtime·clone(SB),NOSPLIT,$0\n\tMOVW\tA0, ret+40(FP)\n": runtimevariant.ErrUnknown,
+	} {
+		goroot := t.TempDir()
+		write(t, filepath.Join(goroot, "src/runtime/sys_linux_sw64.s"), text, 0o644)
+		if err := (&Go{private: goroot}).Varies(t.Context(), record(t, "sw64"), catalog.Mended); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", text, err, want)
+		}
 	}
 }
 

@@ -106,6 +106,24 @@ func TestTheTailHoldsNoControlCharacters(t *testing.T) {
 	}
 }
 
+// TestTheTailKeepsTheLineOfTheCrash fails if a long stack drives out the line that says
+// what the stack is of.
+func TestTheTailKeepsTheLineOfTheCrash(t *testing.T) {
+	const died = "Kernel panic - not syncing: Fatal exception"
+	for name, stack := range map[string]string{
+		"short":      "[<900000000022c0a8>] show_stack+0x64/0x188\n",
+		"many lines": strings.Repeat("[<900000000022c0a8>] show_stack+0x64/0x188\n", 2*tailLines),
+		"long lines": strings.Repeat(strings.Repeat("x", tailBytes/4)+"\n", tailLines),
+	} {
+		var s seen
+		st := s.stream()
+		_, _ = fmt.Fprintf(st, "all is well\n%s\n%s", died, stack)
+		if tail := st.Tail(); strings.Count(tail, died) != 1 || len(tail) > 2*tailBytes+100 {
+			t.Errorf("%s: %d bytes\n%s", name, len(tail), tail)
+		}
+	}
+}
+
 // full is a log on a disk that has room for a few bytes.
 type full struct{ room int }
 

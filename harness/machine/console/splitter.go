@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"unicode"
 
@@ -151,7 +152,8 @@ func (s *Stream) Log(to io.Writer) error {
 	return err
 }
 
-// Tail returns the last lines without frames, for an error message.
+// Tail returns the last lines without frames, for an error message. The line of a crash is
+// never left out: the stacks behind it do not say what happened.
 func (s *Stream) Tail() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,6 +168,10 @@ func (s *Stream) Tail() string {
 	text := b.String()
 	if len(text) > tailBytes {
 		text = text[len(text)-tailBytes:]
+	}
+	if s.crash.Kind != "" && !strings.Contains(text, s.crash.Line) {
+		line := s.crash.Line
+		text = "    " + line[:min(len(line), tailBytes)] + "\n    [...]\n" + text
 	}
 	return text
 }

@@ -200,10 +200,18 @@ func exitState(e wire.Exit) string {
 // error. The evidence holds all of it.
 const stderrLines = 12
 
+// lastLines returns the last n lines of a text. The line in which Go says why a program
+// ended is never left out: what follows it is only the stacks.
 func lastLines(s string, n int) string {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
-	if len(lines) > n {
-		lines = lines[len(lines)-n:]
+	if len(lines) <= n {
+		return strings.Join(lines, "\n")
 	}
-	return strings.Join(lines, "\n")
+	before, last := lines[:len(lines)-n], strings.Join(lines[len(lines)-n:], "\n")
+	for _, line := range before {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return line + "\n[...]\n" + last
+		}
+	}
+	return last
 }

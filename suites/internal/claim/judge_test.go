@@ -148,4 +148,11 @@ func TestLongStderrDoesNotDrownTheReason(t *testing.T) {
 	if n := strings.Count(reason, "first"); n >= stderrLines || !strings.Contains(reason, "last") {
 		t.Fatalf("reason quotes %d early lines:\n%s", n, reason)
 	}
+	for _, why := range []string{"panic: no control group", "fatal error: newosproc"} {
+		ev.Transcripts["p"] = wire.Transcript{Probe: "p", Exit: wire.Exit{Code: 2,
+			Stderr: "before\n" + why + "\n" + strings.Repeat("stack\n", 100)}}
+		if reason := Judge(sample(), ev, nil).Reason; !strings.Contains(reason, why+"\n[...]\nstack\n") {
+			t.Errorf("the reason shows a stack without %q:\n%s", why, reason)
+		}
+	}
 }
