@@ -135,7 +135,7 @@ func (f *runFlags) options(sink progress.Sink) (workbench.Options, error) {
 		if a == "" || strings.ContainsAny(a, " \t\n\"") {
 			return o, fmt.Errorf("--kernel-arg %q is empty, or has a space or a quote; give one parameter, K or K=V", a)
 		}
-		o.Params = append(o.Params, arch.Param{Value: a, Reason: "asked for with --kernel-arg; the kernel is not tested as it is shipped"})
+		o.Params = append(o.Params, arch.Param{Value: a, Reason: arch.Asked})
 	}
 	return o, nil
 }
