@@ -2,14 +2,16 @@
 //
 // Its rooms:
 //
-//	article    what each tier of cells decided about what an article says of an architecture
-//	assemble   makes the report of a run from its evidence and outcomes
-//	evidence   the format in which a run is stored, its writer and its reader
-//	facts      what a target says of itself, checked
-//	killtable  which claims catch which defects
-//	report     the versioned result document of a run, and its writers
-//	summary    shows a report in a terminal
-//	verdict    from outcomes to a verdict
+//	article      what each tier of cells decided about what an article says of an architecture
+//	assemble     makes the report of a run from its evidence and outcomes
+//	certificate  what a certificate says of a run, and why there is none
+//	evidence     the format in which a run is stored, its writer and its reader
+//	facts        what a target says of itself, checked
+//	killtable    which claims catch which defects
+//	report       the versioned result document of a run, and its writers
+//	seal         keys and signed envelopes
+//	summary      shows a report in a terminal
+//	verdict      from outcomes to a verdict
 //
 // harness/cmd, suites and harness/run may import this wing. It imports neither machine, guest
 // nor source, so a finished run is judged without the code that made it.

@@ -30,31 +30,16 @@ type runFlags struct {
 }
 
 func (f *runFlags) flags(cmd *cobra.Command) {
-	f.selection.flags(cmd)
+	f.given(cmd)
 	set := cmd.Flags()
-	set.Lookup("kernel").Usage = "only these kernel series, such as 6.1 or newest (comma-separated); or a kernel of yours, by a path with a slash: a kernel file, a .deb, a .rpm or a yum repository"
 	set.StringVar(&f.focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
 	set.StringVar(&f.defect, "defect", "", "inject this defect below the probes, as if the kernel had it; such a run certifies nothing")
 	set.BoolVar(&f.isolate, "isolate", false, "give every probe a guest of its own, also those that leave nothing behind")
 	set.BoolVar(&f.fresh, "fresh", false, "boot guests instead of restoring them from a snapshot")
 	set.BoolVar(&f.allowTwin, "allow-twin", false, "if there is no real kernel of the architecture, exit as the twin and the models decide")
 	set.BoolVar(&f.strict, "strict", false, strictUsage)
-	set.BoolVar(&f.offline, "offline", false, "download nothing; a file that the cache lacks is an error that names it. Implies --locked")
-	set.StringVar(&f.programs, "guest-agent", "", "folder with the agent and probes to run instead of ours: the program guest, which you compiled from poc/guest with your own Go")
-	set.StringVar(&f.out, "out", "out", "folder for evidence and reports")
-
 	set.StringVar(&f.running.Target, "target", "", "run the probes in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)")
-	set.BoolVar(&f.running.Destructive, "destructive", false, "also run probes that can disrupt other users of the target")
-
-	set.StringVar(&f.image, "os-image", "", "image of a system's disk (raw or qcow2, also compressed): test its kernel with its settings; nothing is written to the image")
-	set.StringVar(&f.os, "os", "", "the system that the kernel belongs to, such as uos, kylin, loongnix, openeuler, deepin or debian (default: what the file or the image says)")
-	set.StringVar(&f.keyring, "keyring", "", "file of the OpenPGP keys that may sign the yum repository which --kernel names")
 	set.StringArrayVar(&f.kernelArgs, "kernel-arg", nil, "add this kernel parameter, K or K=V; reports say that it was added (may be repeated)")
-
-	set.BoolVar(&f.fullBoot, "full-boot", false, "boot the system on --os-image by its own boot loader, and run the probes in it; nothing is written to the image")
-	set.StringVar(&f.login, "login", "root", "the user who logs in on the serial console of a full boot")
-	set.StringVar(&f.password, "password-file", "", "file with the password of --login; leave it out for an account without one")
-	set.StringVar(&f.firmware, "firmware", "", "firmware that a full boot starts with, such as OVMF.fd (default: QEMU's own)")
 
 	// A running system, or one that is booted whole, is tested as it is.
 	for _, whole := range []string{"target", "full-boot"} {
@@ -64,6 +49,27 @@ func (f *runFlags) flags(cmd *cobra.Command) {
 	}
 	cmd.MarkFlagsMutuallyExclusive("target", "full-boot")
 	cmd.MarkFlagsMutuallyExclusive("target", "os-image")
+}
+
+// given adds the flags that say what a run boots, and what it may use for that.
+func (f *runFlags) given(cmd *cobra.Command) {
+	f.selection.flags(cmd)
+	set := cmd.Flags()
+	set.Lookup("kernel").Usage = "only these kernel series, such as 6.1 or newest (comma-separated); or a kernel of yours, by a path with a slash: a kernel file, a .deb, a .rpm or a yum repository"
+	set.BoolVar(&f.offline, "offline", false, "download nothing; a file that the cache lacks is an error that names it. Implies --locked")
+	set.StringVar(&f.programs, "guest-agent", "", "folder with the agent and probes to run instead of ours: the program guest, which you compiled from poc/guest with your own Go")
+	set.StringVar(&f.out, "out", "out", "folder for evidence and reports")
+	set.BoolVar(&f.running.Destructive, "destructive", false, "also run probes that can disrupt other users of the target")
+
+	set.StringVar(&f.image, "os-image", "", "image of a system's disk (raw or qcow2, also compressed): test its kernel with its settings; nothing is written to the image")
+	set.StringVar(&f.os, "os", "", "the system that the kernel belongs to, such as uos, kylin, loongnix, openeuler, deepin or debian (default: what the file or the image says)")
+	set.StringVar(&f.keyring, "keyring", "", "file of the OpenPGP keys that may sign the yum repository which --kernel names")
+
+	set.BoolVar(&f.fullBoot, "full-boot", false, "boot the system on --os-image by its own boot loader, and run the probes in it; nothing is written to the image")
+	set.StringVar(&f.login, "login", "root", "the user who logs in on the serial console of a full boot")
+	set.StringVar(&f.password, "password-file", "", "file with the password of --login; leave it out for an account without one")
+	set.StringVar(&f.firmware, "firmware", "", "firmware that a full boot starts with, such as OVMF.fd (default: QEMU's own)")
+
 	// An image makes a cell of its own.
 	cmd.MarkFlagsMutuallyExclusive("cell", "os-image")
 }
@@ -135,7 +141,7 @@ func (f *runFlags) options(sink progress.Sink) (workbench.Options, error) {
 		if a == "" || strings.ContainsAny(a, " \t\n\"") {
 			return o, fmt.Errorf("--kernel-arg %q is empty, or has a space or a quote; give one parameter, K or K=V", a)
 		}
-		o.Params = append(o.Params, arch.Param{Value: a, Reason: "asked for with --kernel-arg; the kernel is not tested as it is shipped"})
+		o.Params = append(o.Params, arch.Param{Value: a, Reason: arch.Asked})
 	}
 	return o, nil
 }

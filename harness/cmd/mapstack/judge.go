@@ -26,9 +26,10 @@ import (
 
 // Files of a run, beside its evidence.
 const (
-	reportFile = "report.json"
-	junitFile  = "junit.xml"
-	ginkgoFile = "ginkgo.log"
+	reportFile      = "report.json"
+	junitFile       = "junit.xml"
+	ginkgoFile      = "ginkgo.log"
+	certificateFile = "certificate.json"
 )
 
 // version is this tool's own, printed in every report.

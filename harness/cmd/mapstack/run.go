@@ -35,20 +35,10 @@ func runCommand() *cobra.Command {
 	return cmd
 }
 
-// run binds the subjects, runs their probes, judges the observations, and shows the report.
+// run tests the subjects and shows the report.
 func (f *runFlags) run(ctx context.Context, w io.Writer) error {
-	folder, asked, results, err := f.observe(ctx)
+	folder, results, r, err := f.report(ctx)
 	if err != nil {
-		return err
-	}
-	r, err := judge(asked, results)
-	if err != nil {
-		return err
-	}
-	if r.Header.Evidence, err = digest(folder.Path()); err != nil {
-		return err
-	}
-	if err := writeReports(folder.Path(), r, results, f.strict); err != nil {
 		return err
 	}
 	if err := summary.Write(w, r); err != nil {
@@ -69,6 +59,21 @@ func (f *runFlags) run(ctx context.Context, w io.Writer) error {
 	}
 	fmt.Fprint(w, end(r, f.strict))
 	return statusError(r.ExitCode(f.strict))
+}
+
+// report binds the subjects, runs their probes, judges the observations, and writes the reports.
+func (f *runFlags) report(ctx context.Context) (folder evidence.Folder, results []evidence.CellRun, r report.Report, err error) {
+	folder, asked, results, err := f.observe(ctx)
+	if err != nil {
+		return folder, nil, r, err
+	}
+	if r, err = judge(asked, results); err != nil {
+		return folder, nil, r, err
+	}
+	if r.Header.Evidence, err = digest(folder.Path()); err != nil {
+		return folder, nil, r, err
+	}
+	return folder, results, r, writeReports(folder.Path(), r, results, f.strict)
 }
 
 // end returns what the last lines of a run say of its exit status; "" if the verdict says it.

@@ -38,7 +38,7 @@ func verdictCommand() *cobra.Command {
 			if err := summary.Write(cmd.OutOrStdout(), r); err != nil {
 				return err
 			}
-			fmt.Fprint(cmd.OutOrStdout(), end(r, strict)+said)
+			fmt.Fprint(cmd.OutOrStdout(), end(r, strict)+shown(said))
 			if err := compare(args[0], r); err != nil {
 				return err
 			}
@@ -56,20 +56,25 @@ func verdictCommand() *cobra.Command {
 	return cmd
 }
 
-// replay compares the transcripts with the console logs, and returns what to say of it.
-func replay(folder string, cells []evidence.CellRun) (string, error) {
+// replay compares the transcripts with the console logs.
+func replay(folder string, cells []evidence.CellRun) (evidence.Replayed, error) {
 	root, err := evidence.Open(folder)
 	if err != nil {
-		return "", err
+		return evidence.Replayed{}, err
 	}
 	defer root.Close()
 	r, err := evidence.Replay(root.FS(), cells)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", folder, err)
+		return r, fmt.Errorf("%s: %w", folder, err)
 	}
+	return r, nil
+}
+
+// shown returns what to say of transcripts that were compared with the console logs.
+func shown(r evidence.Replayed) string {
 	return fmt.Sprintf("\n%d of %d transcripts are what the console logs hold. The others have no log to compare with, or are of stage 0.\n"+
 		"This shows how the verdict follows from the evidence. That the run took place is shown by running the cells again.\n",
-		r.Compared, r.Compared+len(r.Unseen)), nil
+		r.Compared, r.Compared+len(r.Unseen))
 }
 
 // digest returns the hash of a run's evidence.
@@ -79,7 +84,7 @@ func digest(folder string) (string, error) {
 		return "", err
 	}
 	defer root.Close()
-	return evidence.Digest(root.FS(), reportFile, junitFile, ginkgoFile)
+	return evidence.Digest(root.FS(), reportFile, junitFile, ginkgoFile, certificateFile)
 }
 
 // compare returns an error if the report in the folder is not r, which the evidence beside it

@@ -64,8 +64,12 @@ type Where struct {
 // Deviation is the record of a claim that is known not to hold on a cell, and is accepted.
 type Deviation struct {
 	Reason string `json:"reason"`
-	Source string `json:"source"` // where the reason can be checked
+	Source string `json:"source"`          // where the reason can be checked
+	Until  string `json:"until,omitempty"` // the last day on which a certificate accepts it
 }
+
+// StaleDeviation begins the reason of a claim that holds although a record says that it does not.
+const StaleDeviation = "stale deviation: "
 
 // Accepted reports whether the claim fails and a recorded deviation accepts that.
 func (o Outcome) Accepted() bool { return o.Status == Fail && o.Deviation != Deviation{} }

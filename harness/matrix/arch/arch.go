@@ -18,6 +18,9 @@ type Param struct {
 	Reason string `json:"reason"`
 }
 
+// Asked is the reason of a parameter that the user of mapstack asked for.
+const Asked = "asked for with --kernel-arg; the kernel is not tested as it is shipped"
+
 // Machine is one QEMU machine that boots kernels of an architecture.
 type Machine struct {
 	Name    string // -machine

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -16,6 +17,9 @@ type Deviation struct {
 	Cells  []string `yaml:"cells"` // names or shell globs
 	Reason string   `yaml:"reason"`
 	Source string   `yaml:"source"` // where the reason can be checked
+	// Until is the last day on which a certificate accepts the deviation, such as 2027-12-31;
+	// "" for no such day.
+	Until string `yaml:"until,omitempty"`
 }
 
 // deviationsFile is the content of fixtures/deviations.yaml.
@@ -27,7 +31,7 @@ type deviationsFile struct {
 func ParseDeviations(file string, data []byte) ([]Deviation, error) {
 	var f deviationsFile
 	if err := yaml.UnmarshalWithOptions(data, &f, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%s: a deviation has claim, cells, reason and source: %w", file, err)
+		return nil, fmt.Errorf("%s: a deviation has claim, cells, reason, source and until: %w", file, err)
 	}
 	for i, d := range f.Deviations {
 		if err := d.validate(); err != nil {
@@ -47,6 +51,9 @@ func (d Deviation) validate() error {
 	}
 	if len(d.Cells) == 0 {
 		return fmt.Errorf("claim %s: cells is empty; name the cells, or use a glob", d.Claim)
+	}
+	if _, err := time.Parse(time.DateOnly, d.Until); d.Until != "" && err != nil {
+		return fmt.Errorf("claim %s: until %q must be a day of the calendar, such as 2027-12-31", d.Claim, d.Until)
 	}
 	for _, glob := range d.Cells {
 		if _, err := path.Match(glob, ""); err != nil {
@@ -115,10 +122,10 @@ func applyDeviation(out verdict.Outcome, devs []Deviation) verdict.Outcome {
 		}
 		switch out.Status {
 		case verdict.Fail:
-			out.Deviation = verdict.Deviation{Reason: d.Reason, Source: d.Source}
+			out.Deviation = verdict.Deviation{Reason: d.Reason, Source: d.Source, Until: d.Until}
 		case verdict.Pass:
 			out.Status = verdict.Fail
-			out.Reason = fmt.Sprintf("stale deviation: the claim holds here, but fixtures/deviations.yaml says it does not: %s (%s)", d.Reason, d.Source)
+			out.Reason = verdict.StaleDeviation + fmt.Sprintf("the claim holds here, but fixtures/deviations.yaml says it does not: %s (%s)", d.Reason, d.Source)
 		}
 		return out
 	}

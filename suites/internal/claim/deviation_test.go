@@ -59,6 +59,7 @@ func TestDeviationsFileFaultsAreFound(t *testing.T) {
 		"no reason":     {strings.Replace(good, "reason: r", "reason: ''", 1), "reason is empty"},
 		"no source":     {strings.Replace(good, "source: s", "source: ''", 1), "source is empty"},
 		"no cells":      {strings.Replace(good, "[cell-a]", "[]", 1), "cells is empty"},
+		"no day":        {good + "    until: soon\n", "until \"soon\" must be a day of the calendar"},
 		"bad glob":      {strings.Replace(good, "[cell-a]", "['[']", 1), "glob"},
 		"given twice":   {good + "deviations: []\n", "already"},
 		"not YAML":      {"deviations: [", ""},

@@ -1,0 +1,199 @@
+package certificate
+
+import (
+	"errors"
+	"fmt"
+	"net/mail"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/mapstack/conformance/harness/foreign"
+)
+
+// Vendor is who asks for a certificate, and for which product.
+type Vendor struct {
+	Organisation string   `json:"organisation"`
+	Product      string   `json:"product"`
+	Version      string   `json:"version"`
+	Contact      []string `json:"contact"` // each an e-mail address or a URL
+	Links        Links    `json:"links"`
+}
+
+// Links are URLs with http or https.
+type Links struct {
+	Website       string `json:"website"`
+	Documentation string `json:"documentation,omitempty"`
+	Repository    string `json:"repository,omitempty"`
+}
+
+// The bounds of a vendor's file.
+const (
+	maxVendor   = 64 << 10 // bytes
+	maxText     = 200      // bytes of one value
+	maxContacts = 10
+)
+
+// What the fields of a vendor's file may hold.
+const (
+	aName    = "one line of at most 200 bytes, of characters that are seen"
+	aURL     = "a URL with http or https and a host"
+	anInbox  = "an e-mail address, or a URL with http or https and a host"
+	inboxes  = "a list of 1 to 10 e-mail addresses or URLs, each on a line with a dash"
+	someURLs = "website, and if there are any documentation and repository, each with a URL"
+)
+
+// ParseVendor reads a vendor's file. Its error has a line for everything that is missing or
+// wrong: the file, the line, the field, and what is allowed.
+func ParseVendor(file string, data []byte) (v Vendor, err error) {
+	defer func() {
+		if problem := recover(); problem != nil { // the library panics on some files that are no YAML
+			err = fmt.Errorf("%s: the file cannot be read as YAML (%v); look for a value that is not indented as its neighbours are", file, problem)
+		}
+	}()
+	if len(data) > maxVendor {
+		return v, fmt.Errorf("%s: the file is larger than %d KiB", file, maxVendor>>10)
+	}
+	parsed, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		return v, fmt.Errorf("%s: %s", file, yaml.FormatError(err, false, true))
+	}
+	if len(parsed.Docs) != 1 || parsed.Docs[0].Body == nil {
+		return v, fmt.Errorf("%s: the file must be one YAML document with organisation, product, version, contact and links", file)
+	}
+	var r reader
+	r.mapping(parsed.Docs[0].Body, "", []field{
+		{"organisation", aName, true, r.text(&v.Organisation, named)},
+		{"product", aName, true, r.text(&v.Product, named)},
+		{"version", aName, true, r.text(&v.Version, named)},
+		{"contact", inboxes, true, r.list(&v.Contact, inbox)},
+		{"links", someURLs, true, func(n ast.Node) bool {
+			r.mapping(n, "links.", []field{
+				{"website", aURL, true, r.text(&v.Links.Website, web)},
+				{"documentation", aURL, false, r.text(&v.Links.Documentation, web)},
+				{"repository", aURL, false, r.text(&v.Links.Repository, web)},
+			})
+			return true
+		}},
+	})
+	slices.SortStableFunc(r.problems, func(a, b problem) int { return a.line - b.line })
+	var all []error
+	for _, p := range r.problems {
+		all = append(all, fmt.Errorf("%s:%d: %s", file, p.line, p.what))
+	}
+	return v, errors.Join(all...)
+}
+
+// field is one field of a mapping. read reports whether the value is allowed.
+type field struct {
+	name, allowed string
+	needed        bool
+	read          func(ast.Node) bool
+}
+
+// reader collects the problems of a file.
+type reader struct{ problems []problem }
+
+type problem struct {
+	line int
+	what string
+}
+
+func (r *reader) bad(line int, format string, args ...any) {
+	r.problems = append(r.problems, problem{line, fmt.Sprintf(format, args...)})
+}
+
+// mapping reads the fields of a mapping. prefix begins their names in problems.
+func (r *reader) mapping(n ast.Node, prefix string, fields []field) {
+	line := n.GetToken().Position.Line
+	m, ok := n.(ast.MapNode)
+	if !ok {
+		var names []string
+		for _, f := range fields {
+			names = append(names, f.name)
+		}
+		r.bad(line, "%smust be fields with a colon: %s", strings.Replace(prefix, ".", " ", 1), strings.Join(names, ", "))
+		return
+	}
+	values := map[string]ast.Node{}
+	for at := m.MapRange(); at.Next(); {
+		values[at.Key().String()] = at.Value()
+	}
+	for _, f := range fields {
+		switch value, there := values[f.name]; {
+		case !there && f.needed:
+			r.bad(line, "%s%s is missing; it must be %s", prefix, f.name, f.allowed)
+		case there && !f.read(value):
+			r.bad(value.GetToken().Position.Line, "%s%s must be %s", prefix, f.name, f.allowed)
+		}
+		delete(values, f.name)
+	}
+	for at := m.MapRange(); at.Next(); { // those that are left, in their order
+		if name := at.Key().String(); values[name] != nil {
+			r.bad(at.Key().GetToken().Position.Line, "%s%s is no field of a vendor's file", prefix, foreign.Text(name))
+		}
+	}
+}
+
+// text returns a function that reads one value.
+func (r *reader) text(into *string, allowed func(string) bool) func(ast.Node) bool {
+	return func(n ast.Node) bool {
+		text, ok := scalar(n)
+		*into = text
+		return ok && allowed(text)
+	}
+}
+
+// list returns a function that reads a list of values.
+func (r *reader) list(into *[]string, allowed func(string) bool) func(ast.Node) bool {
+	return func(n ast.Node) bool {
+		s, ok := n.(*ast.SequenceNode)
+		if !ok || len(s.Values) == 0 || len(s.Values) > maxContacts {
+			return false
+		}
+		for _, n := range s.Values {
+			text, ok := scalar(n)
+			if !ok || !allowed(text) {
+				return false
+			}
+			*into = append(*into, text)
+		}
+		return true
+	}
+}
+
+// scalar returns a value as it is written: a version such as 1.10 is no number.
+func scalar(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.IntegerNode, *ast.FloatNode:
+		return n.GetToken().Value, true
+	}
+	return "", false
+}
+
+func named(s string) bool {
+	return s != "" && len(s) <= maxText && s == strings.TrimSpace(s) && foreign.Text(s) == s
+}
+
+func web(s string) bool {
+	u, err := url.Parse(s)
+	return named(s) && !strings.Contains(s, " ") && err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
+}
+
+func inbox(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return web(s) || named(s) && err == nil && a.Address == s
+}
+
+// valid reports whether ParseVendor could have returned the vendor.
+func (v Vendor) valid() bool {
+	return named(v.Organisation) && named(v.Product) && named(v.Version) && len(v.Contact) > 0 && len(v.Contact) <= maxContacts &&
+		!slices.ContainsFunc(v.Contact, func(s string) bool { return !inbox(s) }) && web(v.Links.Website) &&
+		(v.Links.Documentation == "" || web(v.Links.Documentation)) && (v.Links.Repository == "" || web(v.Links.Repository))
+}
