@@ -44,13 +44,13 @@ type Config struct {
 	// not change.
 	Restore bool
 
-	System string // path of the image of the disk to boot from; nothing is written to it
-	// Temporary is the path of a folder for QEMU's temporary files, which the caller removes: what
-	// a guest writes to its System. Empty for TMPDIR.
-	Temporary    string
+	System       string // path of the image of the disk to boot from; nothing is written to it
 	SystemFormat string // raw or qcow2
 	Programs     string // path of a file system that the system gets as a read-only disk, see ProgramsSerial
 	Firmware     string // path of the firmware that finds the boot loader, empty for QEMU's own
+	// Temporary is the path of a folder for QEMU's temporary files, which the caller removes: what
+	// a guest writes to its System. Empty for TMPDIR.
+	Temporary string
 
 	// Drives are attached beside the disks above.
 	Drives []Drive

@@ -104,7 +104,8 @@ func (m *monitor) shutdownReason() string {
 	return m.shutdown
 }
 
-var errMonitorGone = errors.New("QEMU closed its monitor")
+// ErrMonitorGone means that QEMU is ending, or has ended.
+var ErrMonitorGone = errors.New("QEMU closed its monitor")
 
 // request is a QMP command.
 type request struct {
@@ -139,7 +140,7 @@ func (m *monitor) execute(ctx context.Context, command string, arguments any) (j
 			}
 			return reply.Return, nil
 		case <-m.gone:
-			return nil, fmt.Errorf("QMP %s: %w", command, errMonitorGone)
+			return nil, fmt.Errorf("QMP %s: %w", command, ErrMonitorGone)
 		case <-ctx.Done():
 			return nil, fmt.Errorf("QMP %s: no answer %w", command, context.Cause(ctx))
 		}

@@ -119,7 +119,7 @@ func (m *Machine) migrate(ctx context.Context, command, path string) error {
 		}
 		return nil
 	case <-m.monitor.gone:
-		return fmt.Errorf("QMP %s: %w", command, errMonitorGone)
+		return fmt.Errorf("QMP %s: %w", command, ErrMonitorGone)
 	case <-ctx.Done():
 		return fmt.Errorf("QMP %s: not done %w", command, context.Cause(ctx))
 	}

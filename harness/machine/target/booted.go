@@ -306,13 +306,9 @@ func (b *Booted) fail(ctx context.Context, attempted string, stream *console.Str
 	f := &failure.Failure{Kind: failure.Infra, Message: fmt.Sprintf("%s: %v", attempted, err), Console: stream.Tail()}
 	crash, said, alive := stream.Crash(), "", false
 	if b.machine != nil {
-		select {
-		case <-b.machine.Exited():
-			if b.machine.Err() != nil {
-				said = b.machine.Err().Error()
-			}
-		case <-time.After(b.Timeouts.Quit): // before that it may be ending just now
-			alive = true
+		alive = !ends(b.machine, b.Timeouts, err)
+		if !alive && b.machine.Err() != nil {
+			said = b.machine.Err().Error()
 		}
 	}
 	switch {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mapstack/conformance/harness/failure"
@@ -146,21 +147,15 @@ func (g *Guest) Usage() (cpu float64, resident int64) { return g.machine.Usage()
 
 // fail stops the guest and returns why the attempt failed.
 func (g *Guest) fail(ctx context.Context, attempted string, err error) *failure.Failure {
-	if !errors.Is(err, errSilent) && ctx.Err() == nil {
-		// The machine may be ending just now. Wait for it, to learn its reason.
-		select {
-		case <-g.machine.Exited():
-		case <-time.After(g.timeouts.Quit):
-		}
-	}
-	reason, crash := g.machine.ShutdownReason(), g.stream.Crash()
-	var stopped *qemu.StoppedError
-	ended := false
+	// The machine may be ending just now. Wait for it, to learn its reason.
+	ended := !errors.Is(err, errSilent) && ctx.Err() == nil && ends(g.machine, g.timeouts, err)
 	select {
 	case <-g.machine.Exited():
 		ended = true
 	default:
 	}
+	reason, crash := g.machine.ShutdownReason(), g.stream.Crash()
+	var stopped *qemu.StoppedError
 	stopErr := g.machine.Stop()
 	f := &failure.Failure{Console: g.stream.Tail()}
 	switch {
@@ -191,4 +186,22 @@ func (g *Guest) fail(ctx context.Context, attempted string, err error) *failure.
 		f.Message += "; " + stopErr.Error()
 	}
 	return f
+}
+
+// ends reports whether a machine ends after an error. If the error says that QEMU is ending, it
+// is given the time to do so: on a busy host, its death could else be taken for a breach of the
+// protocol.
+func ends(m *qemu.Machine, t qemu.Timeouts, err error) bool {
+	limit := t.Quit
+	if errors.Is(err, qemu.ErrMonitorGone) || errors.Is(err, syscall.EPIPE) {
+		limit = t.Monitor
+	}
+	late, stop := m.Await(limit)
+	defer stop()
+	select {
+	case <-m.Exited():
+		return true
+	case <-late:
+		return false
+	}
 }
