@@ -57,10 +57,13 @@ help:
 	@echo 'make lint          gofmt, go vet, staticcheck'
 	@echo 'make fuzz          run every fuzz target for FUZZTIME (10s)'
 
+# The program begins in harness/diagnose/rt0, before the Go runtime.
+entry = -E _rt0_mapstack
+
 # This target always runs: the go command knows what has changed.
 bin/mapstack:
 	@test -d bin || echo 'compiling mapstack; the first time takes a minute or two'
-	@go build -trimpath -o $@ ./harness/cmd/mapstack
+	@go build -trimpath -ldflags='$(entry)' -o $@ ./harness/cmd/mapstack
 
 conformance: bin/mapstack
 	@bin/mapstack run $(select) $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DEFECT),--defect '$(DEFECT)') \
@@ -125,7 +128,7 @@ dist:
 	@go run ./harness/cmd/prebuild harness/guest/prebuilt/images
 	@mkdir -p '$(DIST)' && rm -f '$(DIST)'/mapstack-linux-* '$(DIST)/SHA256SUMS'
 	@for host in $(HOSTS); do echo "$(DIST)/mapstack-linux-$$host"; \
-		CGO_ENABLED=0 GOOS=linux GOARCH=$$host go build -trimpath -buildvcs=auto -tags dist -ldflags='-s -w' \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$host go build -trimpath -buildvcs=auto -tags dist -ldflags='-s -w $(entry)' \
 			-o "$(DIST)/mapstack-linux-$$host" ./harness/cmd/mapstack || exit 1; done
 	@cd '$(DIST)' && sha256sum mapstack-linux-* | tee SHA256SUMS
 

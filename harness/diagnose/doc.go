@@ -9,6 +9,7 @@
 //	census     reads how much of everything that can refuse a thread is used
 //	fatal      recognises the texts with which the Go runtime ends a program
 //	filter     runs seccomp filters on a system call, as the kernel does
+//	rt0        says, before the Go runtime begins, which limit is too low for it
 //	watch      follows a program by ptrace
 //
 // Only harness/cmd may import this wing. It runs on any host and knows no cell: it imports

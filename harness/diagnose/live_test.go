@@ -41,6 +41,13 @@ var roles = map[string]func(arg string){
 	},
 }
 
+// init keeps this goroutine on the main thread, as watch.Adopt demands.
+func init() {
+	if strings.HasPrefix(os.Getenv(roleKey), "watch") {
+		runtime.LockOSThread()
+	}
+}
+
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleKey); role != "" {
 		switch role {
@@ -95,12 +102,10 @@ func role(name string) func(watch.Adoption) (watch.Program, error) {
 
 // watching is the process that watches.
 func watching(adopt func(watch.Adoption) error) {
-	watch.OnMainThread(func() {
-		var a watch.Adoption
-		must(json.Unmarshal([]byte(os.Getenv(argKey)), &a))
-		must(adopt(a))
-		os.Exit(0)
-	})
+	var a watch.Adoption
+	must(json.Unmarshal([]byte(os.Getenv(argKey)), &a))
+	must(adopt(a))
+	os.Exit(0)
 }
 
 // reporting returns a session that prints its report.

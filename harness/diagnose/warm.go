@@ -23,7 +23,14 @@ func warm(threads int) {
 	}
 	up.Wait()
 	down.Done()
-	reserve()
+	// A goroutine that is kept on its thread, as that of a watcher is, changes threads with
+	// the collector, and where the processor is busy the runtime makes one more each time.
+	reserved := make(chan struct{})
+	go func() {
+		reserve()
+		close(reserved)
+	}()
+	<-reserved
 }
 
 // reserve makes the runtime get memory from the kernel now, and keep it: later there may be

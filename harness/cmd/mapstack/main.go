@@ -7,17 +7,26 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
-	"github.com/mapstack/conformance/harness/diagnose/watch"
 	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/foreign"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
+// init keeps the watcher of diagnose on the main thread, which is the tracer. Until main
+// begins the runtime does so itself; later it takes several threads to find that one, and
+// there may be none left.
+func init() {
+	if watches() {
+		runtime.LockOSThread()
+	}
+}
+
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == watcherName {
-		watch.OnMainThread(func() { os.Exit(exitCode(watcher(os.Args[2]))) })
+	if watches() {
+		os.Exit(exitCode(watcher(os.Args[2])))
 	}
 	ctx := context.Background()
 	// diagnose must begin where there are few threads left, and each handler costs some.
@@ -29,6 +38,9 @@ func main() {
 	cmd.SetErr(foreign.Writer(os.Stderr))
 	os.Exit(exitCode(cmd.ExecuteContext(ctx)))
 }
+
+// watches reports whether this process is the watcher of diagnose.
+func watches() bool { return len(os.Args) == 3 && os.Args[1] == watcherName }
 
 // untilSignal returns a context that a signal ends. A second signal has its default
 // action: it ends the process.

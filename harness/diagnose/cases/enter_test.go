@@ -96,7 +96,8 @@ func (e entrance) execute(command []string) syscall.Errno {
 	limit.Must(err)
 	envv, err := syscall.SlicePtrFromStrings(os.Environ())
 	limit.Must(err)
-	of := map[string]uint64{"NPROC": k.Rlimit.NProc, "AS": k.Rlimit.AS, "STACK": unix.RLIMIT_STACK, "DATA": unix.RLIMIT_DATA, "MEMLOCK": k.Rlimit.MemLock}
+	of := map[string]uint64{"NPROC": k.Rlimit.NProc, "AS": k.Rlimit.AS, "STACK": unix.RLIMIT_STACK, "DATA": unix.RLIMIT_DATA, "MEMLOCK": k.Rlimit.MemLock,
+		"NOFILE": unix.RLIMIT_NOFILE, "CPU": unix.RLIMIT_CPU, "FSIZE": k.Rlimit.FSize}
 	limits, numbers := make([]sys.Rlimit, len(e.Limits)), make([]uint64, len(e.Limits))
 	for i, l := range e.Limits {
 		limits[i], numbers[i] = sys.Rlimit{Current: l.Soft, Max: l.Hard}, of[l.Of]

@@ -434,6 +434,9 @@ func (s *scene) wrongWords() (list []string) {
 	if w := s.want.sentence; !strings.Contains(s.said.Explanation.English, w) || !strings.Contains(s.said.Explanation.Chinese, w) {
 		list = append(list, fmt.Sprintf("the explanation does not say %q", w))
 	}
+	if !strings.Contains(s.output, s.want.output) {
+		list = append(list, fmt.Sprintf("%q is not written", s.want.output))
+	}
 	if strings.Contains(s.output, "%!") {
 		list = append(list, "a message has a format in it")
 	}

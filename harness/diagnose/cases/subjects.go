@@ -99,6 +99,9 @@ func (c *compiler) golang(verb, name, from string, env ...string) error {
 	if verb == "test" {
 		args = append(args, "-c")
 	}
+	if name == Mapstack { // as the Makefile does
+		args = append(args, "-ldflags", "-E _rt0_mapstack")
+	}
 	if env[1] == "CGO_ENABLED=1" {
 		args = append(args, "-ldflags", "-linkmode external -extldflags -static")
 	}

@@ -57,6 +57,8 @@ type told struct {
 	gap   watch.Reason
 	// sentence is in the explanation, so that one sentence has cause and cure.
 	sentence string
+	// output is in what diagnose and the program write.
+	output string
 	// says lists words of the report where no ID says it; one of them is enough.
 	says []string
 }
@@ -243,6 +245,12 @@ func memoryCases() []situation {
 			name:   "a small address space",
 			inside: &entrance{Limits: []rlimit{both("AS", 100<<20)}}, program: []string{play, "crowd", "5"},
 			want: told{verdict: "refused", exit: 2, errno: "ENOMEM", cause: "rlimit-as", how: diagnose.Is},
+		},
+		{
+			// The Go runtime could not begin, and mapstack says so before it.
+			name:    "mapstack in a small address space",
+			outside: &entrance{Limits: []rlimit{both("AS", 1<<30)}}, program: []string{play, "true"},
+			want: told{exit: 69, output: "RLIMIT_AS"},
 		},
 		{
 			name:  "locked memory",

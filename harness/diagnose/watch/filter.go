@@ -79,13 +79,21 @@ type filtering struct {
 //   - Without CAP_SYS_ADMIN a filter needs no_new_privs, with which set-user-ID programs
 //     do not get their user. A tracer without CAP_SYS_PTRACE has that effect anyway. So
 //     the filter costs nothing more, unless this process has only CAP_SYS_PTRACE.
+//   - The kernel kills a watcher at its hard limit of CPU time, which counts for each process
+//     by itself. A program with a filter would end with it.
 //   - Before Linux 4.8 the stop of a filter came before the stop of a call's entry.
+//
+// The limits must be those that the watcher will have.
 func filterHere(k *sys.Kernel, abis []abiCalls) (filtering, error) {
 	if err := trace.Orderly(); err != nil {
 		return filtering{}, err
 	}
 	if mode, errno := k.Prctl(unix.PR_GET_SECCOMP, 0, 0, 0, 0); errno != 0 || mode != 0 {
 		return filtering{}, errors.New("this process has a seccomp filter")
+	}
+	var cpu sys.Rlimit
+	if errno := k.Prlimit64(unix.RLIMIT_CPU, nil, &cpu); errno != 0 || cpu.Max != unix.RLIM_INFINITY {
+		return filtering{}, errors.New("RLIMIT_CPU may end the process that watches")
 	}
 	// The kernel reads the filter first, so that nothing changes.
 	if _, _, errno := syscall.RawSyscall(uintptr(k.Syscall.Seccomp), unix.SECCOMP_SET_MODE_FILTER, 0, 0); errno != syscall.EFAULT {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mapstack/conformance/harness/diagnose/rt0"
 	"github.com/mapstack/conformance/poc/sys"
 )
 
@@ -28,6 +29,9 @@ var ErrSetUser = errors.New("the program is set-user-ID, set-group-ID or has fil
 // it would have without a watch, and its user sees its exit status and sends it
 // signals. The watcher is started as by the returned program, and must call Adopt.
 //
+// Where a resource limit leaves too little for the watcher, the program is not watched, and
+// standard error says so.
+//
 // Launch returns only if it fails. The error is ErrForbidden when the program cannot be
 // traced. Then it may still be started.
 func Launch(p Program, watcher func(Adoption) (Program, error)) error {
@@ -38,6 +42,13 @@ func Launch(p Program, watcher func(Adoption) (Program, error)) error {
 	}
 	if setUser(p.Path) && !capable(unix.CAP_SYS_PTRACE) {
 		return fmt.Errorf("%w: %w", ErrForbidden, ErrSetUser)
+	}
+	limits := raise(kernel)
+	defer limits.restore()
+	if lacking := limits.lacking(); lacking != "" {
+		fmt.Fprint(os.Stderr, lacking, "mapstack: the program is not watched.\n")
+		limits.restore()
+		return execute(p)
 	}
 	filter, unfiltered := filterHere(kernel, abis)
 	a := Adoption{PID: os.Getpid(), Filtered: unfiltered == nil}
@@ -51,8 +62,6 @@ func Launch(p Program, watcher func(Adoption) (Program, error)) error {
 	if err != nil {
 		return err
 	}
-	limits := raise(kernel)
-	defer limits.restore()
 	// With Yama only an ancestor may trace, or who is named. There is no other way to
 	// name the process before it is there.
 	_, _ = kernel.Prctl(unix.PR_SET_PTRACER, ^uintptr(0), 0, 0, 0)
@@ -86,23 +95,38 @@ type limits struct {
 	before map[uint64]sys.Rlimit
 }
 
-// raise raises the soft limits that could end a watcher to the hard ones. The Go runtime
-// does the same for descriptors, and undoes it when it executes a program.
+// raise raises the soft limits that could end a watcher to the hard ones, or, where this
+// process may (CAP_SYS_RESOURCE), to none. The Go runtime raises that of descriptors, and
+// undoes it when it executes a program.
 func raise(k *sys.Kernel) limits {
 	l := limits{k, map[uint64]sys.Rlimit{}}
-	for _, resource := range []uint64{k.Rlimit.NProc, k.Rlimit.AS, k.Rlimit.Data, k.Rlimit.FSize} {
+	for _, resource := range []uint64{k.Rlimit.NProc, k.Rlimit.AS, k.Rlimit.Data, k.Rlimit.FSize, unix.RLIMIT_CPU} {
 		var now sys.Rlimit
-		if errno := k.Prlimit64(resource, nil, &now); errno != 0 || now.Current == now.Max {
+		if errno := k.Prlimit64(resource, nil, &now); errno != 0 || now.Current == unix.RLIM_INFINITY {
 			continue
 		}
-		if errno := k.Prlimit64(resource, &sys.Rlimit{Current: now.Max, Max: now.Max}, nil); errno == 0 {
-			l.before[resource] = now
+		for _, most := range []uint64{unix.RLIM_INFINITY, now.Max} {
+			if errno := k.Prlimit64(resource, &sys.Rlimit{Current: most, Max: most}, nil); errno == 0 {
+				l.before[resource] = now
+				break
+			}
 		}
 	}
 	return l
 }
 
-// restore sets the limits as they were. A soft limit can always be lowered.
+// lacking says which limit is too low for a watcher; "" for none.
+func (l limits) lacking() string {
+	for _, least := range rt0.Limits {
+		var now sys.Rlimit
+		if errno := l.kernel.Prlimit64(least.Resource, nil, &now); errno == 0 && now.Current < least.Enough {
+			return least.Says
+		}
+	}
+	return ""
+}
+
+// restore sets the limits as they were. A limit can always be lowered.
 func (l limits) restore() {
 	for resource, before := range l.before {
 		_ = l.kernel.Prlimit64(resource, &before, nil)

@@ -145,10 +145,14 @@ func (a Adoption) options() int {
 }
 
 // Adopt watches the program that Launch made, in the process that Launch started for it.
-// It must be called by OnMainThread. It returns when everything that it traces has ended.
+// It must be called on the main thread, which is the tracer: an init function must have
+// called runtime.LockOSThread. It returns when everything that it traces has ended.
 // Without the filter it returns as soon as the program has ended: when this process ends,
 // the kernel lets the processes go that the program left behind.
 func Adopt(a Adoption, o Options) error {
+	if unix.Gettid() != os.Getpid() {
+		return errors.New("only the main thread can adopt a program")
+	}
 	t, err := newTracer(o)
 	if err != nil {
 		return err
@@ -208,32 +212,4 @@ func Attach(ctx context.Context, pid int, o Options) (status syscall.WaitStatus,
 	defer t.turn.Unlock()
 	t.silent = true
 	return t.status, t.ended, nil
-}
-
-// OnMainThread calls f on the main thread of this process, which alone has what Adopt
-// needs. It must be called before anything else: later the runtime may keep the main thread
-// for itself. Any thread may run a goroutine, so each keeps the one that it gets until the
-// main thread is left over.
-func OnMainThread(f func()) {
-	done, found := make(chan struct{}), make(chan struct{})
-	for {
-		main := make(chan bool)
-		go func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			if unix.Gettid() != os.Getpid() {
-				main <- false
-				<-found
-				return
-			}
-			main <- true
-			f()
-			close(done)
-		}()
-		if <-main {
-			close(found)
-			<-done
-			return
-		}
-	}
 }

@@ -36,7 +36,15 @@ var roles = map[string]func(){
 	"failing": failing, "killed": func() { killedAt(unix.SECCOMP_RET_KILL_PROCESS) }, "parent": parent,
 	"leaver": leaver, "orphan": orphan, "alive": func() { fmt.Println("ALIVE") }, "untraced": untraced, "family": family,
 	"calls": calls, "storm": storm, "serve": serve, "run every": func() { must(runEvery()) },
+	"limited": func() { must(limited()) },
 	"nowhere": func() { must(Launch(Program{Path: "/nowhere", Args: []string{"nowhere"}}, adopter)) },
+}
+
+// init keeps this goroutine on the main thread, as Adopt demands.
+func init() {
+	if os.Getenv("WATCH_TEST_ROLE") == "adopt" {
+		runtime.LockOSThread()
+	}
 }
 
 func TestMain(m *testing.M) {
@@ -184,16 +192,29 @@ func runEvery() error {
 	return Launch(child(), adopter)
 }
 
+// limited becomes the child with the resource limit of WATCH_TEST_LIMIT.
+func limited() error {
+	var resource, n uint64
+	if _, err := fmt.Sscan(os.Getenv("WATCH_TEST_LIMIT"), &resource, &n); err != nil {
+		return err
+	}
+	k, err := sys.Running()
+	if err != nil {
+		return err
+	}
+	if errno := k.Prlimit64(resource, &sys.Rlimit{Current: n, Max: n}, nil); errno != 0 {
+		return errno
+	}
+	return Launch(child(), adopter)
+}
+
 // adopt watches and prints what it heard, before the program's user learns that the
 // program has ended.
 func adopt() {
-	OnMainThread(func() {
-		var a Adoption
-		must(json.Unmarshal([]byte(os.Getenv("WATCH_TEST_ADOPTION")), &a))
-		var l log
-		must(Adopt(a, Options{Observer: &l, Ended: func(status syscall.WaitStatus) { l.finish(status, nil) }}))
-		os.Exit(0)
-	})
+	var a Adoption
+	must(json.Unmarshal([]byte(os.Getenv("WATCH_TEST_ADOPTION")), &a))
+	var l log
+	must(Adopt(a, Options{Observer: &l, Ended: func(status syscall.WaitStatus) { l.finish(status, nil) }}))
 }
 
 // listen hears the role of WATCH_TEST_CHILD and prints what it heard.
@@ -323,6 +344,39 @@ func TestTheProgramsEndIsKept(t *testing.T) {
 				t.Errorf("%s %s: %+v", how, what, l)
 			}
 		}
+	}
+}
+
+// TestALimitEndsNoProgramWithItsWatcher fails if a program dies because a resource limit
+// ends the Go runtime of the process that watches it. It once did in some of several runs.
+func TestALimitEndsNoProgramWithItsWatcher(t *testing.T) {
+	raised := capable(unix.CAP_SYS_RESOURCE)
+	for _, c := range []struct {
+		name        string
+		resource, n uint64
+		watched     bool
+	}{
+		// Not RLIMIT_AS: a test with cgo has more addresses already.
+		{"DATA", unix.RLIMIT_DATA, 120000 << 10, raised},
+		{"STACK", unix.RLIMIT_STACK, 64 << 10, false}, {"NOFILE", unix.RLIMIT_NOFILE, 6, false},
+		{"CPU", unix.RLIMIT_CPU, 1000, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for range 20 {
+				cmd := role(t, "limited", "WATCH_TEST_CHILD=/bin/false", fmt.Sprintf("WATCH_TEST_LIMIT=%d %d", c.resource, c.n))
+				var said strings.Builder
+				cmd.Stdout, cmd.Stderr = &said, &said
+				_ = cmd.Run() // ProcessState has the result
+				forbidden := strings.Contains(said.String(), `"Forbidden":true`)
+				unwatched := strings.Contains(said.String(), "RLIMIT_"+c.name) && strings.Contains(said.String(), "the program is not watched")
+				if forbidden && c.watched {
+					t.Skipf("not run: %s", said.String())
+				}
+				if cmd.ProcessState.ExitCode() != 1 || unwatched == c.watched {
+					t.Fatalf("%v: %s", cmd.ProcessState, said.String())
+				}
+			}
+		})
 	}
 }
 

@@ -1,0 +1,35 @@
+#include "go_asm.h"
+#include "textflag.h"
+
+// See rt0_linux_amd64.s.
+TEXT _rt0_mapstack(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	MOVD	$·Limits(SB), R19
+	MOVD	$const_count, R20
+next:
+	MOVD	$261, R8	// prlimit64(0, resource, NULL, &limit)
+	MOVD	$0, R0
+	MOVD	Limit_Resource(R19), R1
+	MOVD	$0, R2
+	SUB	$16, RSP, R3
+	SVC
+	CBNZ	R0, enough	// not known
+	SUB	$16, RSP, R3
+	MOVD	(R3), R0
+	MOVD	Limit_Enough(R19), R1
+	CMP	R1, R0
+	BLO	short
+enough:
+	ADD	$Limit__size, R19
+	SUB	$1, R20
+	CBNZ	R20, next
+	JMP	_rt0_arm64_linux(SB)
+short:
+	MOVD	$64, R8	// write(2, says, length)
+	MOVD	$2, R0
+	MOVD	Limit_Says(R19), R1
+	MOVD	(Limit_Says+8)(R19), R2
+	SVC
+	MOVD	$94, R8	// exit_group(69)
+	MOVD	$69, R0
+	SVC
+	UNDEF
