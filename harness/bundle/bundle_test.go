@@ -1,7 +1,11 @@
 package bundle
 
 import (
+	"archive/zip"
 	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -100,4 +104,38 @@ func TestADamagedBundleIsNoPlainProgram(t *testing.T) {
 	if got, err := Open(damaged); err == nil {
 		t.Errorf("of no program: %v", got)
 	}
+}
+
+// FuzzOpen reads a program that was damaged on its way, or made by somebody else.
+func FuzzOpen(f *testing.F) {
+	var archive bytes.Buffer
+	w := zip.NewWriter(&archive)
+	if err := add(w, File{Name: "pool/a.deb", Data: []byte("a package")}); err != nil {
+		f.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		f.Fatal(err)
+	}
+	var program bytes.Buffer
+	head := elf.Header64{Ident: [16]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
+		Type: uint16(elf.ET_EXEC), Machine: uint16(elf.EM_X86_64), Version: uint32(elf.EV_CURRENT), Ehsize: 64}
+	if err := binary.Write(&program, binary.LittleEndian, head); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(program.Bytes())
+	f.Add(append(program.Bytes(), archive.Bytes()...))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(t.TempDir(), "program")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		mirror, err := Open(path)
+		if err != nil || mirror == nil {
+			return
+		}
+		if file, err := mirror.Open("pool/a.deb"); err == nil {
+			_, _ = io.Copy(io.Discard, io.LimitReader(file, 1<<20))
+			_ = file.Close()
+		}
+	})
 }

@@ -4,6 +4,7 @@
 // Its rooms:
 //
 //	bench     measures what the harness costs, for make bench
+//	faults    injects faults into runs, for make faults
 //	mapstack  the command line of the project
 //	prebuild  writes the guest images that make dist embeds
 //

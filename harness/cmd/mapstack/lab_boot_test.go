@@ -49,9 +49,10 @@ func openLab(t *testing.T, cell string) lab {
 	return lab{t, cells[0], bench, record}
 }
 
-// boot runs the files until the guest ends, and returns what its console says.
-func (l lab) boot(ctx context.Context, files []cpio.Record) string {
+// config returns a machine with the cell's kernel and the files.
+func (l lab) config(files []cpio.Record) qemu.Config {
 	l.t.Helper()
+	ctx := l.t.Context()
 	kernel, err := l.bench.Kernels.Image(ctx, l.cell)
 	if err != nil {
 		l.t.Fatal(err)
@@ -64,10 +65,15 @@ func (l lab) boot(ctx context.Context, files []cpio.Record) string {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	cfg := qemu.Config{Prefix: emulator.Argv, Arch: l.record, Machine: machine, Accel: qemu.TCG, CPUs: 2, Memory: 2048,
+	return qemu.Config{Prefix: emulator.Argv, Arch: l.record, Machine: machine, Accel: qemu.TCG, CPUs: 2, Memory: 2048,
 		Kernel: kernel.Path, Initrd: l.initramfs(files), Confined: emulator.Confined}
+}
+
+// boot runs the files until the guest ends, and returns what its console says.
+func (l lab) boot(ctx context.Context, files []cpio.Record) string {
+	l.t.Helper()
 	var console bytes.Buffer // read when QEMU has ended
-	guest, err := qemu.Start(ctx, cfg, &console, qemu.TimeoutsFor(qemu.TCG, l.record.Slowness))
+	guest, err := qemu.Start(ctx, l.config(files), &console, qemu.TimeoutsFor(qemu.TCG, l.record.Slowness))
 	if err != nil {
 		l.t.Fatal(err)
 	}

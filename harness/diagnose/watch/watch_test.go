@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/mapstack/conformance/poc/sys"
@@ -52,7 +53,7 @@ func TestMain(m *testing.M) {
 		roles[role]()
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // threads makes four threads, one after another, and a process.

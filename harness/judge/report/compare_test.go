@@ -75,3 +75,23 @@ func TestARecordThatDoesNotApplyIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// FuzzCompare reads a report that somebody else wrote, or changed.
+func FuzzCompare(f *testing.F) {
+	r := New(Header{}, "", []CellReport{{Name: "a"}}, nil, []verdict.Outcome{{Cell: "a", Suite: "s", Claim: "MS-001", Level: verdict.Must, Status: verdict.Fail, Reason: "refused"}})
+	b, err := json.Marshal(r)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte(`{"outcomes":[{"status":"pass"}],"cells":null}`))
+	f.Fuzz(func(t *testing.T, written []byte) {
+		if err := r.Compare("report.json", written); err != nil {
+			return
+		}
+		var said Report
+		if err := json.Unmarshal(written, &said); err != nil || len(said.Outcomes) != 1 || said.Outcomes[0].Status != verdict.Fail {
+			t.Errorf("%q is taken for the report", written)
+		}
+	})
+}

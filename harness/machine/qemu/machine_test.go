@@ -5,11 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
 // The test binary stands in for QEMU when this variable names a script.
@@ -18,7 +23,7 @@ const fakeEnv = "MAPSTACK_FAKE_QEMU"
 func TestMain(m *testing.M) {
 	switch os.Getenv(fakeEnv) {
 	case "":
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	case "deaf": // reads neither its console nor its monitor
 		time.Sleep(time.Hour)
 	case "resets":
@@ -53,6 +58,23 @@ func TestAGuestThatReadsNothingDoesNotHoldTheHost(t *testing.T) {
 	}
 	if _, err := m.Accelerated(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a monitor that does not answer: %v", err)
+	}
+}
+
+func TestAKVMThatHangsIsGivenUp(t *testing.T) {
+	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("without it nothing is tried: %v", err)
+	}
+	_ = f.Close()
+	rec, err := arch.Lookup("amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Prefix: []string{"env", fakeEnv + "=deaf", os.Args[0]}, Arch: rec, Machine: rec.Machines[""], CPUs: 1, Memory: 128,
+		Kernel: "kernel", Initrd: "initrd"}
+	if got := TryKVM(t.Context(), cfg); !strings.Contains(got, "a kernel writes nothing within") {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -122,4 +144,27 @@ func openFiles(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(entries)
+}
+
+// FuzzMonitor reads what a QEMU that its guest has taken over may write to its monitor.
+func FuzzMonitor(f *testing.F) {
+	f.Add([]byte(`{"QMP": {"version": {}, "capabilities": []}}` + "\n" + `{"return": {"enabled": false}, "id": 1}` + "\n"))
+	f.Add([]byte(`{"event": "SHUTDOWN", "data": {"guest": true, "reason": "guest-reset"}}` + "\n" + `{"event": "MIGRATION", "data": {"status": "completed"}}`))
+	f.Add([]byte(`{"error": {"class": "GenericError", "desc": "x"}, "id": 1}` + "\n{"))
+	f.Fuzz(func(t *testing.T, said []byte) {
+		ours, theirs := net.Pipe()
+		m := newMonitor(ours)
+		go func() {
+			_, _ = theirs.Write(said)
+			_ = theirs.Close()
+		}()
+		<-m.gone
+		_ = ours.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		// Whatever was said, a command ends.
+		if reply, err := m.execute(ctx, "query-kvm", nil); err == nil {
+			t.Errorf("a monitor that is gone answers %s", reply)
+		}
+	})
 }

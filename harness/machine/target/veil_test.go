@@ -3,6 +3,7 @@ package target
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,4 +47,25 @@ func TestAWordIsHiddenHoweverItIsCut(t *testing.T) {
 			t.Errorf("in pieces of %d: %q", size, got)
 		}
 	}
+}
+
+// FuzzVeil fails if a password is shown, however the bytes around it are cut.
+func FuzzVeil(f *testing.F) {
+	f.Add([]byte("Password: hunter2\r\nhunter2: not found"), []byte("hunter2"), 3)
+	f.Add([]byte("aaaaab"), []byte("aab"), 1)
+	f.Fuzz(func(t *testing.T, said, word []byte, size int) {
+		if len(word) == 0 || bytes.Contains(said, []byte("*")) || bytes.Contains(word, []byte("*")) || size < 1 {
+			return
+		}
+		v, shown := veil{word: word}, []byte(nil)
+		for piece := range slices.Chunk(said, size) {
+			shown = append(shown, v.pass(piece)...)
+		}
+		if bytes.Contains(shown, word) {
+			t.Errorf("%q shows %q", shown, word)
+		}
+		if want := bytes.ReplaceAll(said, word, []byte("***")); !bytes.HasPrefix(want, shown) || len(want)-len(shown) >= len(word) {
+			t.Errorf("%q became %q, want %q", said, shown, want)
+		}
+	})
 }

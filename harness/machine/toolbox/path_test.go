@@ -7,8 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
 
 func record(t *testing.T, name string) arch.Record {
 	t.Helper()

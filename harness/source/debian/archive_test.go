@@ -20,10 +20,15 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	"go.uber.org/goleak"
 
 	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/progress"
 )
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
 
 // today is when the synthetic archive is signed and read.
 var today = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)

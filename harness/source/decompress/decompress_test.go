@@ -15,7 +15,12 @@ import (
 	"github.com/pierrec/lz4/v4"
 	"github.com/ulikunitz/xz"
 	"github.com/ulikunitz/xz/lzma"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
 
 // plain is longer than the decoders' buffers and not periodic at their size.
 var plain = func() []byte {
@@ -242,4 +247,39 @@ func TestBzip2IsRead(t *testing.T) {
 	if got, err := io.ReadAll(z); err != nil || string(got) != "hello, kernel\n" {
 		t.Fatalf("%q, %v", got, err)
 	}
+}
+
+// FuzzReader reads damaged streams with every decoder that is linked into this program.
+func FuzzReader(f *testing.F) {
+	f.Setenv("PATH", "") // or xz(1) would read some
+	for _, text := range []string{"", "kernel kernel kernel kernel"} {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		if _, err := z.Write([]byte(text)); err != nil {
+			f.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b.Bytes())
+	}
+	for _, c := range compressed(f) {
+		f.Add(c.data[:min(len(c.data), 2000)])
+	}
+	hello, err := base64.StdEncoding.DecodeString(bzip2Hello)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(hello)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		z, err := Reader(t.Context(), bytes.NewReader(data), Detect(data))
+		if err != nil {
+			return
+		}
+		defer z.Close()
+		// A bomb is stopped by whoever reads.
+		if _, err := io.Copy(io.Discard, io.LimitReader(z, 16<<20)); err == nil && Detect(data) == None && len(data) > 16<<20 {
+			t.Error("the input has no such length")
+		}
+	})
 }

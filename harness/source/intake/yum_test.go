@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -180,4 +181,16 @@ func TestARepositoryCannotGoBack(t *testing.T) {
 	if err := r.forward("1"); err != nil {
 		t.Errorf("another repository: %v", err)
 	}
+}
+
+// FuzzPrimary reads the list of packages of a yum repository.
+func FuzzPrimary(f *testing.F) {
+	f.Add([]byte(`<metadata><package type="rpm"><name>kernel-core</name><arch>x86_64</arch><version epoch="0" ver="6.6.0" rel="1"/><checksum type="sha256">aa</checksum><location href="k.rpm"/></package></metadata>`))
+	f.Add([]byte("<metadata><package><name>kernel</name>"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := Repository{Arch: "x86_64"}.newest(t.Context(), text)
+		if err == nil && (p.Arch != "x86_64" || !slices.Contains(kernelPackages, p.Name)) {
+			t.Errorf("%+v was chosen", p)
+		}
+	})
 }

@@ -15,7 +15,7 @@ import (
 
 var today = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
 
-func key(t *testing.T, algorithm packet.PublicKeyAlgorithm, bits int) *openpgp.Entity {
+func key(t testing.TB, algorithm packet.PublicKeyAlgorithm, bits int) *openpgp.Entity {
 	t.Helper()
 	k, err := openpgp.NewEntity("test archive", "", "archive@example.org", &packet.Config{Algorithm: algorithm, RSABits: bits, MinRSABits: 1, Time: func() time.Time { return today.AddDate(-1, 0, 0) }})
 	if err != nil {
@@ -75,4 +75,22 @@ func TestASignatureMadeWithSHA1IsRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}
+}
+
+// FuzzCheck fails if bytes that nobody signed vouch for a text.
+func FuzzCheck(f *testing.F) {
+	const text = "Suite: trixie\n"
+	k := key(f, packet.PubKeyAlgoEdDSA, 0)
+	for _, hash := range []crypto.Hash{crypto.SHA256, crypto.SHA512} {
+		var signed bytes.Buffer
+		if err := openpgp.DetachSign(&signed, k, strings.NewReader(text), &packet.Config{DefaultHash: hash, Time: func() time.Time { return today }}); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(signed.Bytes())
+	}
+	f.Fuzz(func(t *testing.T, signature []byte) {
+		if signer, err := Check(openpgp.EntityList{k}, strings.NewReader("Suite: sid\n"), bytes.NewReader(signature), today); err == nil || signer != nil {
+			t.Errorf("%x vouches for a text that was not signed", signature)
+		}
+	})
 }
