@@ -18,6 +18,7 @@ import (
 // runFlags holds the flags of `mapstack run`.
 type runFlags struct {
 	selection
+	drawing
 	focus, defect, out                 string
 	fresh, isolate, allowTwin, offline bool
 	strict                             bool
@@ -31,6 +32,7 @@ type runFlags struct {
 
 func (f *runFlags) flags(cmd *cobra.Command) {
 	f.selection.flags(cmd)
+	f.drawing.flags(cmd)
 	set := cmd.Flags()
 	set.Lookup("kernel").Usage = "only these kernel series, such as 6.1 or newest (comma-separated); or a kernel of yours, by a path with a slash: a kernel file, a .deb, a .rpm or a yum repository"
 	set.StringVar(&f.focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")

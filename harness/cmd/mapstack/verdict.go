@@ -11,12 +11,13 @@ import (
 
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/report"
-	"github.com/mapstack/conformance/harness/judge/summary"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 func verdictCommand() *cobra.Command {
 	var record string
 	var strict bool
+	var drawing drawing
 	cmd := &cobra.Command{
 		Use: "verdict DIR", Short: "Compute a run's verdict again, from its evidence alone",
 		Long: "verdict reads the evidence of a finished run (out/<run>), judges every claim again, and compares\n" +
@@ -27,7 +28,7 @@ func verdictCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			said, err := replay(args[0], cells)
+			said, err := replay(args[0], cells, tongue(cmd))
 			if err != nil {
 				return err
 			}
@@ -35,10 +36,11 @@ func verdictCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := summary.Write(cmd.OutOrStdout(), r); err != nil {
+			style := drawing.style(cmd, strict)
+			if err := draw(cmd, style, r); err != nil {
 				return err
 			}
-			fmt.Fprint(cmd.OutOrStdout(), end(r, strict)+said)
+			fmt.Fprint(cmd.OutOrStdout(), end(style, r)+said)
 			if err := compare(args[0], r); err != nil {
 				return err
 			}
@@ -52,12 +54,13 @@ func verdictCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, strictUsage)
+	drawing.flags(cmd)
 	cmd.Flags().StringVar(&record, "record", "", "copy the evidence of a complete run to this folder, for tests that judge it again")
 	return cmd
 }
 
 // replay compares the transcripts with the console logs, and returns what to say of it.
-func replay(folder string, cells []evidence.CellRun) (string, error) {
+func replay(folder string, cells []evidence.CellRun, l language.Language) (string, error) {
 	root, err := evidence.Open(folder)
 	if err != nil {
 		return "", err
@@ -67,8 +70,9 @@ func replay(folder string, cells []evidence.CellRun) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", folder, err)
 	}
-	return fmt.Sprintf("\n%d of %d transcripts are what the console logs hold. The others have no log to compare with, or are of stage 0.\n"+
+	return fmt.Sprintf(l.Pick("\n%d of %d transcripts are what the console logs hold. The others have no log to compare with, or are of stage 0.\n"+
 		"This shows how the verdict follows from the evidence. That the run took place is shown by running the cells again.\n",
+		"\n%d 份记录与控制台日志一致，共 %d 份。其余的没有可比较的日志，或属于 stage 0。\n这说明结论如何由证据得出。要证明运行确实发生过，请重新运行这些单元。\n"),
 		r.Compared, r.Compared+len(r.Unseen)), nil
 }
 
