@@ -151,7 +151,7 @@ func TestAVerdictAgreesOnWhatIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, strict := range []bool{true, false} {
-		if err := writeReports(folder.Path(), r, []evidence.CellRun{cell}, strict); err != nil {
+		if err := writeReports(folder.Path(), folder.Path(), r, []evidence.CellRun{cell}, strict); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := execute(t, "verdict", folder.Path()); err != nil {

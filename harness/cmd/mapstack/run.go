@@ -49,7 +49,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if r.Header.Evidence, err = digest(folder.Path()); err != nil {
 		return err
 	}
-	if err := writeReports(folder.Path(), r, results, f.strict); err != nil {
+	if err := writeReports(folder.Path(), folder.Path(), r, results, f.strict); err != nil {
 		return err
 	}
 	if err := draw(cmd, style, r); err != nil {
@@ -60,6 +60,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	}
 	pick := style.Language.Pick
 	fmt.Fprintf(w, "\n%s%s\n", pick("Report:   ", "报告："), filepath.Join(folder.Path(), reportFile))
+	fmt.Fprintf(w, "%s%s\n", pick("Page:     ", "网页："), filepath.Join(folder.Path(), pageFile))
 	if f.defect == "" && !r.Emulated() {
 		fmt.Fprintf(w, "%s%s\n", pick("JUnit:    ", "JUnit："), filepath.Join(folder.Path(), junitFile))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,7 @@ import (
 )
 
 func verdictCommand() *cobra.Command {
-	var record string
+	var record, write string
 	var strict bool
 	var drawing drawing
 	cmd := &cobra.Command{
@@ -44,6 +45,14 @@ func verdictCommand() *cobra.Command {
 			if err := compare(args[0], r); err != nil {
 				return err
 			}
+			if write != "" {
+				if err := os.MkdirAll(write, 0o755); err != nil {
+					return fmt.Errorf("make a folder for the reports: %w; give another one with --write", err)
+				}
+				if err := writeReports(write, args[0], r, cells, strict); err != nil {
+					return err
+				}
+			}
 			if record != "" {
 				if err := r.Recordable(); err != nil {
 					return err
@@ -55,6 +64,7 @@ func verdictCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, strictUsage)
 	drawing.flags(cmd)
+	cmd.Flags().StringVar(&write, "write", "", "write the reports of the evidence to this folder: report.json, report.html, junit.xml")
 	cmd.Flags().StringVar(&record, "record", "", "copy the evidence of a complete run to this folder, for tests that judge it again")
 	return cmd
 }
@@ -83,7 +93,7 @@ func digest(folder string) (string, error) {
 		return "", err
 	}
 	defer root.Close()
-	return evidence.Digest(root.FS(), reportFile, junitFile, ginkgoFile)
+	return evidence.Digest(root.FS(), reportFile, pageFile, junitFile, ginkgoFile)
 }
 
 // compare returns an error if the report in the folder is not r, which the evidence beside it
