@@ -57,6 +57,7 @@ var wings = []wing{
 	{"harness/cache", nil, "used by all"},
 	{"harness/progress", nil, "used by all"},
 	{"harness/foreign", nil, "used by all"},
+	{"harness/language", nil, "used by all"},
 	{"harness/internal", nil, "fakes for the tests of all"},
 	{"poc", nil, "guests know nothing of the host"},
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
 	"github.com/mapstack/conformance/harness/diagnose/watch"
+	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/poc/trace"
 )
 
@@ -259,7 +260,7 @@ func golden(t *testing.T, name string, got []byte) {
 // golden files show in each language.
 func TestNoSentenceChangesUnseen(t *testing.T) {
 	reports := everyReport(t)
-	for _, l := range []Language{English, Chinese} {
+	for _, l := range []language.Language{language.English, language.Chinese} {
 		var b bytes.Buffer
 		for _, n := range reports {
 			fmt.Fprintf(&b, "== %s\n", n.name)
@@ -282,7 +283,7 @@ func TestTheJSONStaysReadable(t *testing.T) {
 				continue
 			}
 			var line bytes.Buffer
-			if err := n.report.Write(&line, English, true); err != nil {
+			if err := n.report.Write(&line, language.English, true); err != nil {
 				t.Fatal(err)
 			}
 			if err := json.Indent(&b, line.Bytes(), "", "  "); err != nil {

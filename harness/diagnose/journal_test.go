@@ -10,6 +10,7 @@ import (
 	"testing/fstest"
 
 	"github.com/mapstack/conformance/harness/diagnose/watch"
+	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/poc/abi"
 )
 
@@ -149,7 +150,7 @@ func TestWhatCannotBeWatchedIsNotFine(t *testing.T) {
 	d.needs = needs(root, 70, "", errors.New("EPERM"))
 	r := d.reportOf(0, false)
 	var b bytes.Buffer
-	if err := r.Write(&b, English, false); err != nil {
+	if err := r.Write(&b, language.English, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"EPERM", "ptrace_scope=0", "process 99", "user 0"} {
@@ -166,30 +167,12 @@ func TestReportsAreJSON(t *testing.T) {
 	d := keeper(t)
 	d.journal.Attempt(clone(again), watch.Thread{})
 	var b bytes.Buffer
-	if err := d.reportOf(exited(2), true).Write(&b, Chinese, true); err != nil {
+	if err := d.reportOf(exited(2), true).Write(&b, language.Chinese, true); err != nil {
 		t.Fatal(err)
 	}
 	var r Report
 	if err := json.Unmarshal(b.Bytes(), &r); err != nil || r.Schema != Schema || r.Failure.Name != "EAGAIN" || r.Explanation.Chinese == "" {
 		t.Errorf("%v: %+v", err, r)
-	}
-}
-
-func TestLanguageIsTheLocales(t *testing.T) {
-	for _, c := range []struct {
-		env  map[string]string
-		want Language
-	}{
-		{nil, English},
-		{map[string]string{"LANG": "zh_CN.UTF-8"}, Chinese},
-		{map[string]string{"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, English},
-		{map[string]string{"LANG": "en_US", "LC_MESSAGES": "zh_TW"}, Chinese},
-		{map[string]string{"LANG": "zh_CN", "LC_ALL": ""}, Chinese},
-		{map[string]string{"LANG": "de_DE.UTF-8"}, English},
-	} {
-		if got := LanguageOf(func(name string) string { return c.env[name] }); got != c.want {
-			t.Errorf("%v: %s", c.env, got)
-		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/mapstack/conformance/harness/diagnose/fatal"
 	"github.com/mapstack/conformance/harness/diagnose/filter"
 	"github.com/mapstack/conformance/harness/diagnose/watch"
+	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/poc/trace"
 )
 
@@ -364,10 +365,10 @@ func TestEachStateIsJudged(t *testing.T) {
 // translation, or if a certain cause lacks the command that takes it away.
 func TestEveryCauseIsToldInBothLanguages(t *testing.T) {
 	check := func(name string, words Text) {
-		for _, l := range []Language{English, Chinese} {
+		for _, l := range []language.Language{language.English, language.Chinese} {
 			text := words.In(l)
 			han := strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Han, r) })
-			if han != (l == Chinese) || strings.Contains(text, "%!") {
+			if han != (l == language.Chinese) || strings.Contains(text, "%!") {
 				t.Errorf("%s in %s: %q", name, l, text)
 			}
 		}
@@ -458,7 +459,7 @@ func TestARemedyWorksForWhoReadsIt(t *testing.T) {
 		e.State.Observer.User = 1000
 		c.spoil(&e.State)
 		var b strings.Builder
-		if err := (Report{Causes: Judge(e)}).Write(&b, English, false); err != nil {
+		if err := (Report{Causes: Judge(e)}).Write(&b, language.English, false); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(b.String(), c.want) || c.never != "" && strings.Contains(b.String(), c.never) {
@@ -489,7 +490,7 @@ func TestNamesOfOthersStayNames(t *testing.T) {
 		Program: programOf(70, []string{name}, 0, true), Others: []Other{{Failure: &thread.Failure}, {Death: &Death{Program: name}}},
 		Gaps: []Gap{{Reason: watch.SetUser, Detail: name}}, See: tools(func(string) bool { return true }, 70, []string{name})}
 	r.explain(true, nil)
-	for _, l := range []Language{English, Chinese} {
+	for _, l := range []language.Language{language.English, language.Chinese} {
 		for _, asJSON := range []bool{false, true} {
 			var b strings.Builder
 			if err := r.Write(&b, l, asJSON); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
 	"github.com/mapstack/conformance/harness/foreign"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 // Remedy is a command, or a line of a file, that removes a cause. Without a command
@@ -17,7 +18,7 @@ type Remedy struct {
 }
 
 // In returns the remedy as one line.
-func (r Remedy) In(l Language) string {
+func (r Remedy) In(l language.Language) string {
 	if r.Command == "" {
 		return r.When.In(l)
 	}

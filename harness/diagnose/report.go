@@ -11,6 +11,7 @@ import (
 	"github.com/mapstack/conformance/harness/diagnose/census"
 	"github.com/mapstack/conformance/harness/diagnose/fatal"
 	"github.com/mapstack/conformance/harness/foreign"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 // Schema is the version of Report as JSON.
@@ -82,7 +83,7 @@ func programOf(pid int, command []string, status syscall.WaitStatus, ended bool)
 
 // Write writes the report as a paragraph and its commands, or as JSON on one line. No
 // character of another program reaches a terminal as it is.
-func (r Report) Write(w io.Writer, language Language, asJSON bool) error {
+func (r Report) Write(w io.Writer, language language.Language, asJSON bool) error {
 	if asJSON {
 		return r.writeJSON(w)
 	}

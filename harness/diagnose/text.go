@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mapstack/conformance/harness/foreign"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 // Text is one sentence in each language.
@@ -14,8 +15,8 @@ type Text struct {
 }
 
 // In returns the sentence in a language.
-func (t Text) In(l Language) string {
-	if l == Chinese {
+func (t Text) In(l language.Language) string {
+	if l == language.Chinese {
 		return t.Chinese
 	}
 	return t.English
@@ -36,7 +37,7 @@ func (t Text) and(more Text) Text {
 // format. Strings and errors may hold what others chose, such as the name of a program:
 // they are made safe to show.
 func (t Text) with(args ...any) Text {
-	fill := func(format string, l Language) string {
+	fill := func(format string, l language.Language) string {
 		in := make([]any, len(args))
 		for i, a := range args {
 			switch a := a.(type) {
@@ -55,5 +56,5 @@ func (t Text) with(args ...any) Text {
 		}
 		return fmt.Sprintf(format, in...)
 	}
-	return Text{fill(t.English, English), fill(t.Chinese, Chinese)}
+	return Text{fill(t.English, language.English), fill(t.Chinese, language.Chinese)}
 }

@@ -8,6 +8,7 @@
 //	evidence     the format in which a run is stored, its writer and its reader
 //	facts        what a target says of itself, checked
 //	killtable    which claims catch which defects
+//	page         shows a report as one HTML file
 //	report       the versioned result document of a run, and its writers
 //	seal         keys and signed envelopes
 //	summary      shows a report in a terminal

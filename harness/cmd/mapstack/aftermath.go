@@ -11,6 +11,7 @@ import (
 	"github.com/mapstack/conformance/harness/diagnose"
 	"github.com/mapstack/conformance/harness/diagnose/aftermath"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 // afterwards holds the flags of `mapstack diagnose` for programs that have ended.
@@ -35,7 +36,7 @@ func (a afterwards) writeFacts(to io.Writer) error { return here().Write(to) }
 func here() aftermath.Facts { return aftermath.Here(os.DirFS("/"), diagnose.KernelLog(), time.Now()) }
 
 // judge reads the log and writes the report.
-func (a afterwards) judge(in io.Reader, to io.Writer, language diagnose.Language, asJSON bool) error {
+func (a afterwards) judge(in io.Reader, to io.Writer, language language.Language, asJSON bool) error {
 	facts, err := a.known()
 	if err != nil {
 		return err

@@ -72,7 +72,7 @@ func finishedRun(t *testing.T, run evidence.Run, cells []evidence.CellRun) strin
 	if r.Header.Evidence, err = digest(folder.Path()); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeReports(folder.Path(), r, cells, false); err != nil {
+	if err := writeReports(folder.Path(), folder.Path(), r, cells, false); err != nil {
 		t.Fatal(err)
 	}
 	return folder.Path()

@@ -55,7 +55,7 @@ func TestTheVerdictOnEvidenceWithADefectNamesIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writeReports(folder.Path(), r, nil, false); err != nil {
+	if err := writeReports(folder.Path(), folder.Path(), r, nil, false); err != nil {
 		t.Fatal(err)
 	}
 	if files, _ := filepath.Glob(filepath.Join(folder.Path(), "*.xml")); len(files) > 0 {

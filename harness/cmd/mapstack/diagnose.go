@@ -15,6 +15,7 @@ import (
 	"github.com/mapstack/conformance/harness/diagnose"
 	"github.com/mapstack/conformance/harness/diagnose/watch"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 // exitRefused is the exit status of diagnose --pid if something was refused.
@@ -22,11 +23,10 @@ const exitRefused = 1
 
 // diagnosis holds the flags of `mapstack diagnose`.
 type diagnosis struct {
-	pid      int
-	json     bool
-	language string
-	output   string
-	after    afterwards
+	pid    int
+	json   bool
+	output string
+	after  afterwards
 }
 
 func diagnoseCommand() *cobra.Command {
@@ -59,7 +59,6 @@ func diagnoseCommand() *cobra.Command {
 	cmd.Flags().SetInterspersed(false)
 	cmd.Flags().IntVar(&d.pid, "pid", 0, "watch this process instead of starting one")
 	cmd.Flags().BoolVar(&d.json, "json", false, "write the diagnosis as JSON on one line, with the text in both languages")
-	cmd.Flags().StringVar(&d.language, "lang", "", "language of the diagnosis, en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)")
 	cmd.Flags().StringVarP(&d.output, "output", "o", "", "write the diagnosis to this file")
 	d.after.flags(cmd)
 	return cmd
@@ -69,10 +68,7 @@ func (d diagnosis) run(cmd *cobra.Command, args []string) error {
 	if err := d.check(args); err != nil {
 		return err
 	}
-	language := diagnose.LanguageOf(os.Getenv)
-	if d.language != "" {
-		language = diagnose.ParseLanguage(d.language)
-	}
+	language := tongue(cmd)
 	if d.after.asked() {
 		return d.to(cmd.OutOrStdout(), func(to io.Writer) error {
 			if d.after.facts {
@@ -117,7 +113,7 @@ func (d diagnosis) run(cmd *cobra.Command, args []string) error {
 }
 
 // session returns a diagnosis that tells its report where it was asked for.
-func (d diagnosis) session(to io.Writer, language diagnose.Language) diagnose.Session {
+func (d diagnosis) session(to io.Writer, language language.Language) diagnose.Session {
 	return diagnose.Session{
 		Root:      os.DirFS("/"),
 		Installed: func(tool string) bool { _, err := exec.LookPath(tool); return err == nil },
@@ -144,7 +140,7 @@ func (d diagnosis) check(args []string) error {
 }
 
 // tell writes the report where it was asked for.
-func (d diagnosis) tell(r diagnose.Report, to io.Writer, language diagnose.Language) error {
+func (d diagnosis) tell(r diagnose.Report, to io.Writer, language language.Language) error {
 	if d.output != "" {
 		r.Again = false // the file has the last report alone
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/diagnose"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 func TestDiagnoseNeedsOneProgram(t *testing.T) {
@@ -59,13 +60,13 @@ func TestTheDiagnosisGoesWhereItIsAskedFor(t *testing.T) {
 	path := t.TempDir() + "/diagnosis"
 	var elsewhere strings.Builder
 	r := diagnose.Report{Explanation: diagnose.Text{English: "the cause", Chinese: "原因"}}
-	if err := (diagnosis{output: path}).tell(r, &elsewhere, diagnose.Chinese); err != nil {
+	if err := (diagnosis{output: path}).tell(r, &elsewhere, language.Chinese); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != "mapstack: 原因\n" || elsewhere.Len() != 0 {
 		t.Errorf("%q, %v; elsewhere %q", b, err, elsewhere.String())
 	}
-	if err := (diagnosis{output: "/nowhere/at/all"}).tell(r, &elsewhere, diagnose.English); err == nil {
+	if err := (diagnosis{output: "/nowhere/at/all"}).tell(r, &elsewhere, language.English); err == nil {
 		t.Error("a file that cannot be made is no error")
 	}
 }

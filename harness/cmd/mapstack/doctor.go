@@ -3,11 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 
+	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run/doctor"
 )
@@ -23,7 +24,7 @@ func doctorCommand() *cobra.Command {
 				return err
 			}
 			found := doctor.Examine(cmd.Context(), cells, s.options(progress.Discard))
-			missing, err := showFindings(cmd.OutOrStdout(), found)
+			missing, err := showFindings(cmd.OutOrStdout(), found, tongue(cmd))
 			if err != nil {
 				return err
 			}
@@ -37,18 +38,19 @@ func doctorCommand() *cobra.Command {
 	return cmd
 }
 
-func showFindings(w io.Writer, found []doctor.Finding) (missing int, err error) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+func showFindings(w io.Writer, found []doctor.Finding, l language.Language) (missing int, err error) {
+	t := columns()
 	for _, f := range found {
-		mark := "ok"
+		mark := l.Pick("ok", "正常")
 		if f.Remedy != "" {
-			mark = "missing"
+			mark = l.Pick("missing", "缺少")
 			missing++
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", mark, f.What, f.State)
+		t.AppendRow(table.Row{mark, f.What, f.State})
 		if f.Remedy != "" {
-			fmt.Fprintf(t, "\t\t-> %s\n", f.Remedy)
+			t.AppendRow(table.Row{"", "", "-> " + f.Remedy})
 		}
 	}
-	return missing, t.Flush()
+	_, err = fmt.Fprintln(w, t.Render())
+	return missing, err
 }

@@ -18,6 +18,7 @@ import (
 // runFlags holds the flags of `mapstack run`.
 type runFlags struct {
 	selection
+	drawing
 	focus, defect, out                 string
 	fresh, isolate, allowTwin, offline bool
 	strict                             bool
@@ -31,6 +32,7 @@ type runFlags struct {
 
 func (f *runFlags) flags(cmd *cobra.Command) {
 	f.given(cmd)
+	f.drawing.flags(cmd)
 	set := cmd.Flags()
 	set.StringVar(&f.focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
 	set.StringVar(&f.defect, "defect", "", "inject this defect below the probes, as if the kernel had it; such a run certifies nothing")

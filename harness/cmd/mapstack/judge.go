@@ -17,6 +17,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/article"
 	"github.com/mapstack/conformance/harness/judge/assemble"
 	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/page"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
@@ -27,6 +28,7 @@ import (
 // Files of a run, beside its evidence.
 const (
 	reportFile      = "report.json"
+	pageFile        = "report.html"
 	junitFile       = "junit.xml"
 	ginkgoFile      = "ginkgo.log"
 	certificateFile = "certificate.json"
@@ -85,9 +87,17 @@ func (r rules) judge(asked evidence.Run, cells []evidence.CellRun) (report.Repor
 		Article: r.text, Known: r.known, Target: suites.Target}), nil
 }
 
-// writeReports writes the reports of a run.
-func writeReports(dir string, r report.Report, cells []evidence.CellRun, strict bool) error {
+// writeReports writes the reports of the run in folder to dir, which may be the same.
+func writeReports(dir, folder string, r report.Report, cells []evidence.CellRun, strict bool) error {
 	if err := writeReport(dir, reportFile, func(w io.Writer) error { return r.WriteJSON(foreign.Writer(w)) }); err != nil {
+		return err
+	}
+	root, err := evidence.Open(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := writeReport(dir, pageFile, func(w io.Writer) error { return page.Write(w, r, cells, root.FS(), strict) }); err != nil {
 		return err
 	}
 	if r.Defect != nil || r.Emulated() {

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
+	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"github.com/mapstack/conformance/fixtures"
@@ -29,6 +29,9 @@ func root() *cobra.Command {
 			"Exit status: 0 conformant, or everything is as the known failures of the matrix say; 1 non-conformant; 2 incomplete; 69 infrastructure or usage.",
 		SilenceUsage: true, SilenceErrors: true,
 	}
+	cmd.PersistentFlags().String("lang", "", "language of the output, en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)")
+	cmd.InitDefaultHelpFlag() // else cobra takes what follows --help for its value
+	cmd.SetHelpFunc(helpIn(cmd.HelpFunc()))
 	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), certifyCommand(), verifyCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command(), quarantineCommand())
 	return cmd
 }
@@ -68,13 +71,16 @@ func listCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "CELL\tARCH\tKERNEL\tPAGE\tCPUS\tMEMORY\tTIER OR GROUP\tOS")
+			pick := tongue(cmd).Pick
+			t := columns()
+			t.AppendRow(table.Row{pick("CELL", "单元"), pick("ARCH", "架构"), pick("KERNEL", "内核"), pick("PAGE", "页"), "CPU",
+				pick("MEMORY", "内存"), pick("TIER OR GROUP", "层级或分组"), pick("OS", "系统")})
 			for _, c := range cells {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%dk\t%d\t%d MiB\t%s\t%s\n",
-					c.Name, c.Arch, cmp.Or(c.Kernel.Series, string(c.Kernel.From)), c.PageSize>>10, c.CPUs, c.Memory, cmp.Or(strings.TrimPrefix(c.For+" "+string(c.Tier), " "), c.Group, "-"), c.OS)
+				t.AppendRow(table.Row{c.Name, c.Arch, cmp.Or(c.Kernel.Series, string(c.Kernel.From)), fmt.Sprintf("%dk", c.PageSize>>10), c.CPUs,
+					fmt.Sprintf("%d MiB", c.Memory), cmp.Or(strings.TrimPrefix(c.For+" "+string(c.Tier), " "), c.Group, "-"), c.OS})
 			}
-			return w.Flush()
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), t.Render())
+			return err
 		},
 	}
 	s.flags(cmd)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -29,35 +28,40 @@ func runCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use: "run", Short: "Boot the cells, run the probes, judge the claims", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.flags(cmd)
 	return cmd
 }
 
 // run tests the subjects and shows the report.
-func (f *runFlags) run(ctx context.Context, w io.Writer) error {
-	folder, results, r, err := f.report(ctx)
+func (f *runFlags) run(cmd *cobra.Command) error {
+	w := cmd.OutOrStdout()
+	style := f.style(cmd, f.strict)
+	folder, results, r, err := f.report(cmd.Context())
 	if err != nil {
 		return err
 	}
-	if err := summary.Write(w, r); err != nil {
+	if err := draw(cmd, style, r); err != nil {
 		return err
 	}
 	if err := altered(results); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nReport:   %s\n", filepath.Join(folder.Path(), reportFile))
+	pick := style.Language.Pick
+	fmt.Fprintf(w, "\n%s%s\n", pick("Report:   ", "报告："), filepath.Join(folder.Path(), reportFile))
+	fmt.Fprintf(w, "%s%s\n", pick("Page:     ", "网页："), filepath.Join(folder.Path(), pageFile))
 	if f.defect == "" && !r.Emulated() {
-		fmt.Fprintf(w, "JUnit:    %s\n", filepath.Join(folder.Path(), junitFile))
+		fmt.Fprintf(w, "%s%s\n", pick("JUnit:    ", "JUnit："), filepath.Join(folder.Path(), junitFile))
 	}
-	fmt.Fprintf(w, "Evidence: %s\n", filepath.Join(folder.Path(), "cells"))
+	fmt.Fprintf(w, "%s%s\n", pick("Evidence: ", "证据："), filepath.Join(folder.Path(), "cells"))
 	if d, ok := r.WithoutReal(f.strict); ok && f.allowTwin {
-		fmt.Fprintf(w, "\nExit status %d is what the twin and the models decide (ALLOW_TWIN). No kernel of %s was tested: the verdict stays %s and certifies nothing.\n",
+		fmt.Fprintf(w, pick("\nExit status %d is what the twin and the models decide (ALLOW_TWIN). No kernel of %s was tested: the verdict stays %s and certifies nothing.\n",
+			"\n退出码 %d 是由孪生内核和模型决定的（ALLOW_TWIN）。没有测试 %s 的任何内核：结论仍是 %s，不构成认证。\n"),
 			d.ExitCode, r.Tiers.Arch, r.Verdict.Verdict)
 		return statusError(d.ExitCode)
 	}
-	fmt.Fprint(w, end(r, f.strict))
+	fmt.Fprint(w, end(style, r))
 	return statusError(r.ExitCode(f.strict))
 }
 
@@ -73,12 +77,12 @@ func (f *runFlags) report(ctx context.Context) (folder evidence.Folder, results 
 	if r.Header.Evidence, err = digest(folder.Path()); err != nil {
 		return folder, nil, r, err
 	}
-	return folder, results, r, writeReports(folder.Path(), r, results, f.strict)
+	return folder, results, r, writeReports(folder.Path(), folder.Path(), r, results, f.strict)
 }
 
 // end returns what the last lines of a run say of its exit status; "" if the verdict says it.
-func end(r report.Report, strict bool) string {
-	if text := summary.End(r, strict); text != "" {
+func end(style summary.Style, r report.Report) string {
+	if text := style.End(r); text != "" {
 		return "\n" + text
 	}
 	return ""
@@ -150,7 +154,7 @@ func (f *runFlags) verdicts() (func(evidence.CellRun) string, error) {
 		if err != nil || len(r.Cells) != 1 {
 			return ""
 		}
-		return summary.Verdict(r, r.Cells[0])
+		return summary.Style{}.Verdict(r, r.Cells[0])
 	}, nil
 }
 

@@ -5,18 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/report"
-	"github.com/mapstack/conformance/harness/judge/summary"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 func verdictCommand() *cobra.Command {
-	var record string
+	var record, write string
 	var strict bool
+	var drawing drawing
 	cmd := &cobra.Command{
 		Use: "verdict DIR", Short: "Compute a run's verdict again, from its evidence alone",
 		Long: "verdict reads the evidence of a finished run (out/<run>), judges every claim again, and compares\n" +
@@ -35,12 +37,21 @@ func verdictCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := summary.Write(cmd.OutOrStdout(), r); err != nil {
+			style := drawing.style(cmd, strict)
+			if err := draw(cmd, style, r); err != nil {
 				return err
 			}
-			fmt.Fprint(cmd.OutOrStdout(), end(r, strict)+shown(said))
+			fmt.Fprint(cmd.OutOrStdout(), end(style, r)+shown(said, style.Language))
 			if err := compare(args[0], r); err != nil {
 				return err
+			}
+			if write != "" {
+				if err := os.MkdirAll(write, 0o755); err != nil {
+					return fmt.Errorf("make a folder for the reports: %w; give another one with --write", err)
+				}
+				if err := writeReports(write, args[0], r, cells, strict); err != nil {
+					return err
+				}
 			}
 			if record != "" {
 				if err := r.Recordable(); err != nil {
@@ -52,6 +63,8 @@ func verdictCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, strictUsage)
+	drawing.flags(cmd)
+	cmd.Flags().StringVar(&write, "write", "", "write the reports of the evidence to this folder: report.json, report.html, junit.xml")
 	cmd.Flags().StringVar(&record, "record", "", "copy the evidence of a complete run to this folder, for tests that judge it again")
 	return cmd
 }
@@ -71,9 +84,10 @@ func replay(folder string, cells []evidence.CellRun) (evidence.Replayed, error) 
 }
 
 // shown returns what to say of transcripts that were compared with the console logs.
-func shown(r evidence.Replayed) string {
-	return fmt.Sprintf("\n%d of %d transcripts are what the console logs hold. The others have no log to compare with, or are of stage 0.\n"+
+func shown(r evidence.Replayed, l language.Language) string {
+	return fmt.Sprintf(l.Pick("\n%d of %d transcripts are what the console logs hold. The others have no log to compare with, or are of stage 0.\n"+
 		"This shows how the verdict follows from the evidence. That the run took place is shown by running the cells again.\n",
+		"\n%d 份记录与控制台日志一致，共 %d 份。其余的没有可比较的日志，或属于 stage 0。\n这说明结论如何由证据得出。要证明运行确实发生过，请重新运行这些单元。\n"),
 		r.Compared, r.Compared+len(r.Unseen))
 }
 
@@ -84,7 +98,7 @@ func digest(folder string) (string, error) {
 		return "", err
 	}
 	defer root.Close()
-	return evidence.Digest(root.FS(), reportFile, junitFile, ginkgoFile, certificateFile)
+	return evidence.Digest(root.FS(), reportFile, pageFile, junitFile, ginkgoFile, certificateFile)
 }
 
 // compare returns an error if the report in the folder is not r, which the evidence beside it

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/diagnose"
 	"github.com/mapstack/conformance/harness/diagnose/watch"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 // watcherName is the first argument of the process that watches a program for diagnose.
@@ -27,12 +28,12 @@ type watching struct {
 	Adoption watch.Adoption
 	Command  []string
 	JSON     bool
-	Language diagnose.Language
+	Language language.Language
 	Output   string
 }
 
 // launch makes this process the program. It returns only if that fails.
-func (d diagnosis) launch(p watch.Program, language diagnose.Language) error {
+func (d diagnosis) launch(p watch.Program, language language.Language) error {
 	self, err := own()
 	if err != nil {
 		return err

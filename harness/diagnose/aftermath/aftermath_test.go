@@ -15,8 +15,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/mapstack/conformance/harness/diagnose"
 	"github.com/mapstack/conformance/harness/diagnose/census"
+	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/poc/abi"
 )
 
@@ -260,7 +260,7 @@ func TestWhatOthersWroteControlsNoTerminal(t *testing.T) {
 	f.Full = []census.PidsGroup{{Path: evil + "\nmapstack: all is well", Version: 2, Max: census.Known(1), Current: census.Known(1), Refused: census.Known(1)}}
 	f.State.Kernel, f.State.Container, f.Architecture, f.State.User.Exempt = evil, evil, evil, evil
 	log := heard(t, "cgroup: fork rejected by pids controller in "+evil+"\n"+evil+" runtime/cgo: pthread_create failed: Operation not permitted\n"+goThread)
-	for _, l := range []diagnose.Language{diagnose.English, diagnose.Chinese} {
+	for _, l := range []language.Language{language.English, language.Chinese} {
 		for _, asJSON := range []bool{false, true} {
 			var b bytes.Buffer
 			if err := Judge(log, &f).Write(&b, l, asJSON); err != nil {
@@ -312,7 +312,7 @@ func TestFactsSurviveTheWayToAnotherHost(t *testing.T) {
 
 // TestNoSentenceChangesUnseen fails if what users read is not what the golden files show.
 func TestNoSentenceChangesUnseen(t *testing.T) {
-	for _, l := range []diagnose.Language{diagnose.English, diagnose.Chinese} {
+	for _, l := range []language.Language{language.English, language.Chinese} {
 		var b bytes.Buffer
 		write := func(name string, r Report) {
 			fmt.Fprintf(&b, "== %s\n", name)
@@ -352,7 +352,7 @@ func FuzzRead(f *testing.F) {
 		}
 		facts := roomy()
 		facts.Kernel = log.Words
-		for _, l := range []diagnose.Language{diagnose.English, diagnose.Chinese} {
+		for _, l := range []language.Language{language.English, language.Chinese} {
 			var b bytes.Buffer
 			if err := Judge(log, &facts).Write(&b, l, false); err != nil || controls(b.String()) {
 				t.Errorf("%v: %q", err, b.String())
@@ -374,7 +374,7 @@ func FuzzParse(f *testing.F) {
 		}
 		log, _ := Read(strings.NewReader(goThread+"SIGSYS: bad system call\nMemoryError\n"), facts.Table())
 		var b bytes.Buffer
-		if err := Judge(log, &facts).Write(&b, diagnose.English, false); err != nil || controls(b.String()) {
+		if err := Judge(log, &facts).Write(&b, language.English, false); err != nil || controls(b.String()) {
 			t.Errorf("%v: %q", err, b.String())
 		}
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/diagnose"
 	"github.com/mapstack/conformance/harness/foreign"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 // Report is what can be said after the fact.
@@ -94,7 +95,7 @@ func next(log Log, f *Facts) []diagnose.Remedy {
 }
 
 // Write writes the report as text, or as JSON on one line.
-func (r Report) Write(w io.Writer, language diagnose.Language, asJSON bool) error {
+func (r Report) Write(w io.Writer, language language.Language, asJSON bool) error {
 	if asJSON {
 		return writeJSON(w, r, "")
 	}
@@ -133,7 +134,7 @@ func (h Host) text() diagnose.Text {
 		"依据本机当前的状态。若日志来自另一台主机，请在那里用 --facts，在这里用 --host-facts：")
 }
 
-func (c Cause) write(b *strings.Builder, number int, language diagnose.Language) {
+func (c Cause) write(b *strings.Builder, number int, language language.Language) {
 	how := map[Likelihood]diagnose.Text{
 		Certain: say("certain", "确定"), Likely: say("likely", "很可能"), Possible: say("possible", "可能"), Unlikely: say("unlikely", "不太可能"),
 	}[c.Likelihood]

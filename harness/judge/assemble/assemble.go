@@ -112,6 +112,7 @@ func uncertified(d verdict.Decision) verdict.Decision {
 	}
 	d.Verdict = verdict.Incomplete
 	d.Reason += "; this is user-mode emulation, and no kernel was tested"
+	d.Chinese += "；这是用户态模拟，没有测试任何内核"
 	return d
 }
 

@@ -12,11 +12,11 @@ import (
 // problems lists the outcomes that are neither pass nor unsupported. Outcomes of
 // one cell with the same status and reason share an entry: otherwise a cell that
 // did not boot would print the end of its console once per claim.
-func problems(r report.Report) string {
+func (s Style) problems(r report.Report) string {
 	entries := entriesOf(r)
 	sentence := map[string]string{}
 	for _, c := range r.Claims {
-		sentence[c.ID] = c.English
+		sentence[c.ID] = s.Language.Pick(c.English, c.Chinese)
 	}
 	var b strings.Builder
 	for _, e := range entries {
@@ -25,9 +25,9 @@ func problems(r report.Report) string {
 		var more []option
 		switch ids := e.claims; {
 		case len(ids) > fewClaims:
-			fmt.Fprintf(&b, "%d claims\n", len(ids))
+			b.WriteString(s.say("%d claims\n", "%d 条断言\n", len(ids)))
 		case len(ids) > 1:
-			fmt.Fprintf(&b, "%d claims: %s\n", len(ids), strings.Join(ids, " "))
+			b.WriteString(s.say("%d claims: %s\n", "%d 条断言：%s\n", len(ids), strings.Join(ids, " ")))
 		default:
 			fmt.Fprintf(&b, "%s %s: %s\n", o.Claim, o.Level, sentence[o.Claim])
 			more = append(more, option{name: "FOCUS", value: o.Claim})
@@ -35,16 +35,21 @@ func problems(r report.Report) string {
 		if r.Defect != nil {
 			more = append(more, option{name: "DEFECT", value: r.Defect.Name})
 		}
-		for _, line := range strings.Split(o.Text(), "\n") {
-			b.WriteString("    " + line + "\n")
+		if o.Reason != "" {
+			for _, line := range strings.Split(o.Reason, "\n") {
+				b.WriteString("    " + line + "\n")
+			}
+		}
+		if o.Status == verdict.Fail && o.Expected != "" {
+			b.WriteString(s.say("    expected: %s\n    observed: %s\n", "    预期：%s\n    实际：%s\n", o.Expected, o.Observed))
 		}
 		if (o.Known != verdict.Known{}) {
-			fmt.Fprintf(&b, "    known: %s (%s)\n", o.Known.Reason, strings.Join(terms(o.Known), ", "))
+			b.WriteString(s.say("    known: %s (%s)\n", "    已知：%s（%s）\n", o.Known.Reason, strings.Join(terms(o.Known), ", ")))
 		}
 		if o.Accepted() {
-			fmt.Fprintf(&b, "    deviation: %s (%s)\n", o.Deviation.Reason, o.Deviation.Source)
+			b.WriteString(s.say("    deviation: %s (%s)\n", "    偏差：%s（%s）\n", o.Deviation.Reason, o.Deviation.Source))
 		}
-		b.WriteString("    again: " + repeat(r, o.Cell, more) + "\n")
+		b.WriteString(s.say("    again: ", "    重新运行：") + repeat(r, o.Cell, more) + "\n")
 	}
 	return b.String()
 }
@@ -72,7 +77,7 @@ func terms(k verdict.Known) []string {
 }
 
 // records lists the records of known failures that must go, with what to do about each.
-func records(r report.Report) string {
+func (s Style) records(r report.Report) string {
 	var b strings.Builder
 	for _, o := range r.Outcomes {
 		switch {

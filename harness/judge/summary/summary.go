@@ -2,6 +2,7 @@
 package summary
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -10,82 +11,130 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/mapstack/conformance/harness/foreign"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/language"
 )
 
-// Write draws a table of cells and suites, then every problem, then the tiers of
-// an architecture, then the verdict.
-func Write(w io.Writer, r report.Report) error {
+// Style says how a report is drawn.
+type Style struct {
+	Language language.Language
+	// Wide draws a column for each suite. Without it, the table of cells fits into 80
+	// columns.
+	Wide bool
+	// Colour marks verdicts and statuses with colours, besides their words.
+	Colour bool
+	// Strict says that known failures count.
+	Strict bool
+}
+
+// say returns a text in the language of the style. Both formats take the same arguments.
+func (s Style) say(english, chinese string, args ...any) string {
+	format := s.Language.Pick(english, chinese)
+	if len(args) == 0 {
+		return format
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+// Write draws a table of cells, then every problem, then the tiers of an architecture, then
+// the verdict.
+func (s Style) Write(w io.Writer, r report.Report) error {
 	var b strings.Builder
 	if r.Defect != nil {
-		fmt.Fprintf(&b, "DEFECT INJECTED: %s\n    %s\n    %s\n"+
-			"Below is how a kernel with this defect is judged. It says nothing of the kernels that are named, and certifies nothing.\n\n",
-			r.Defect.Name, r.Defect.English, r.Defect.Chinese)
+		b.WriteString(s.say("DEFECT INJECTED: %s\n    %s\n", "注入了缺陷：%s\n    %s\n", r.Defect.Name, s.Language.Pick(r.Defect.English, r.Defect.Chinese)))
+		b.WriteString(s.say("Below is how a kernel with this defect is judged. It says nothing of the kernels that are named, and certifies nothing.\n\n",
+			"下面是带有这个缺陷的内核会得到的结果。它不能说明所列内核的任何问题，也不构成认证。\n\n"))
 		for _, where := range r.Defect.Unseen {
-			b.WriteString("The defect cannot show " + where + ".\n\n")
+			b.WriteString(s.say("The defect cannot show %s.\n\n", "缺陷在此处显现不出来：%s。\n\n", where))
 		}
 	}
-	b.WriteString(emulator(r))
-	b.WriteString(matrix(r) + "\n")
-	b.WriteString("Counts are pass/fail/error/unsupported/not-run.\n")
-	b.WriteString(problems(r))
-	b.WriteString(retries(r))
-	b.WriteString(records(r))
-	b.WriteString(lacking(r))
-	b.WriteString(sideBySide(r))
-	fmt.Fprintf(&b, "\n%s: %s.\n", strings.ToUpper(string(r.Verdict.Verdict)), r.Verdict.Reason)
+	b.WriteString(s.emulator(r))
+	b.WriteString(s.cells(r))
+	b.WriteString(s.problems(r))
+	b.WriteString(s.retries(r))
+	b.WriteString(s.records(r))
+	b.WriteString(s.lacking(r))
+	b.WriteString(s.sideBySide(r))
+	fmt.Fprintf(&b, "\n%s%s\n", s.word(r), s.say(": %s.", "：%s。", s.Language.Pick(r.Verdict.Reason, cmp.Or(r.Verdict.Chinese, r.Verdict.Reason))))
 	if r.Defect != nil {
-		fmt.Fprintf(&b, "This is the verdict on the injected defect %s, not on a kernel.\n", r.Defect.Name)
+		b.WriteString(s.say("This is the verdict on the injected defect %s, not on a kernel.\n", "这是对注入的缺陷 %s 的结论，不是对内核的结论。\n", r.Defect.Name))
 	}
 	if r.Focus != "" {
-		fmt.Fprintf(&b, "Only %s was asked for; this says nothing of the other claims.\n", r.Focus)
+		b.WriteString(s.say("Only %s was asked for; this says nothing of the other claims.\n", "只要求判定 %s；不能说明其他断言。\n", r.Focus))
 	}
-	if _, err := io.WriteString(w, b.String()); err != nil {
+	drawn := b.String()
+	if s.Colour {
+		drawn = paint(foreign.Lines(drawn))
+	}
+	if _, err := io.WriteString(w, drawn); err != nil {
 		return fmt.Errorf("write the table: %w", err)
 	}
 	return nil
 }
 
+// word names the verdict so that it agrees with the exit status of the run.
+func (s Style) word(r report.Report) string {
+	switch code := r.ExitCode(s.Strict); {
+	case r.Verdict.ExitCode == verdict.ExitInfrastructure:
+		return s.say("ERROR", "出错")
+	case r.Verdict.Verdict == verdict.NonConformant && code == verdict.ExitConformant:
+		return s.say("NON-CONFORMANT, AS KNOWN", "不符合，与已知一致")
+	}
+	return strings.ToUpper(s.verdict(r.Verdict.Verdict))
+}
+
+// verdict names a verdict.
+func (s Style) verdict(v verdict.Verdict) string {
+	chinese := map[verdict.Verdict]string{verdict.Conformant: "符合", verdict.NonConformant: "不符合", verdict.Incomplete: "不完整"}
+	return s.Language.Pick(string(v), cmp.Or(chinese[v], string(v)))
+}
+
 // End says with which status a run ends and why, if records of known failures are about it;
 // "" if it ends with its verdict.
-func End(r report.Report, strict bool) string {
-	switch {
-	case r.End == nil:
+func (s Style) End(r report.Report) string {
+	if r.End == nil {
 		return ""
-	case strict && r.ExitCode(true) != r.End.ExitCode:
-		return fmt.Sprintf("The exit status is %d, because known failures count too (STRICT=1, --strict).\n", r.ExitCode(true))
-	case r.End.ExitCode == verdict.ExitConformant && r.End.Known > 0:
-		return fmt.Sprintf("The exit status is 0: %s. STRICT=1 or --strict makes it %d.\n", r.End.Reason, r.ExitCode(true))
 	}
-	return fmt.Sprintf("The exit status is %d: %s.\n", r.ExitCode(strict), r.End.Reason)
+	why := s.Language.Pick(r.End.Reason, cmp.Or(r.End.Chinese, r.End.Reason))
+	switch code := r.ExitCode(s.Strict); {
+	case s.Strict && code != r.End.ExitCode:
+		return s.say("The exit status is %d, because known failures count too (STRICT=1, --strict).\n",
+			"退出码是 %d，因为已知失败也计算在内（STRICT=1、--strict）。\n", code)
+	case r.End.ExitCode == verdict.ExitConformant && r.End.Known > 0:
+		return s.say("The exit status is 0: %s. STRICT=1 or --strict makes it %d.\n",
+			"退出码是 0：%s。使用 STRICT=1 或 --strict 时是 %d。\n", why, r.ExitCode(true))
+	default:
+		return s.say("The exit status is %d: %s.\n", "退出码是 %d：%s。\n", code, why)
+	}
 }
 
 // lacking lists what the systems do not have, with the claims that each feature took. A verdict is about the others.
-func lacking(r report.Report) string {
+func (s Style) lacking(r report.Report) string {
 	if len(r.Lacks) == 0 {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("\nWhat the systems lack, and the claims that do not apply without it:\n")
+	b.WriteString(s.say("\nWhat the systems lack, and the claims that do not apply without it:\n", "\n系统缺少的功能，以及因此不适用的断言：\n"))
 	for _, l := range r.Lacks {
 		first, _, _ := strings.Cut(l.Reason, "\n")
-		fmt.Fprintf(&b, "    %s  %s: %s\n        %s\n", l.Cell, l.Feature, shortened(l.Claims), first)
+		fmt.Fprintf(&b, "    %s  %s: %s\n        %s\n", l.Cell, l.Feature, s.shortened(l.Claims), first)
 	}
 	return b.String()
 }
 
 // retries lists what was tried again; "" if nothing was.
-func retries(r report.Report) string {
+func (s Style) retries(r report.Report) string {
 	if len(r.Header.Retries) == 0 {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nTried again with a fresh guest (%d):\n", len(r.Header.Retries))
+	b.WriteString(s.say("\nTried again with a fresh guest (%d):\n", "\n换新客户机重试过（%d）：\n", len(r.Header.Retries)))
 	for _, t := range r.Header.Retries {
-		what := "the start of a guest"
+		what := s.say("the start of a guest", "启动客户机")
 		if t.Probe != "" {
-			what = "probe " + t.Probe
+			what = s.say("probe %s", "探针 %s", t.Probe)
 		}
 		fmt.Fprintf(&b, "    %s  %s: %s: %s\n", t.Cell, what, t.Kind, t.Reason)
 	}
@@ -93,57 +142,29 @@ func retries(r report.Report) string {
 }
 
 // shortened returns the first IDs of a list and how many more there are.
-func shortened(ids []string) string {
+func (s Style) shortened(ids []string) string {
 	const shown = 8
 	if len(ids) <= shown {
 		return strings.Join(ids, " ")
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(ids[:shown], " "), len(ids)-shown)
+	return s.say("%s and %d more", "%s 等，另有 %d 条", strings.Join(ids[:shown], " "), len(ids)-shown)
 }
 
 // emulator names the user-mode emulator that a report is about; "" for none.
-func emulator(r report.Report) string {
+func (s Style) emulator(r report.Report) string {
 	if !r.Emulated() {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "USER-MODE EMULATOR: %s.\n    用户态模拟器：%s。\n", report.UserModeNote, report.UserModeNoteChinese)
+	b.WriteString(s.say("USER-MODE EMULATOR: %s.\n", "用户态模拟器：%s。\n", s.Language.Pick(report.UserModeNote, report.UserModeNoteChinese)))
 	for _, q := range r.Header.QEMU {
 		if q.Command != "" {
-			fmt.Fprintf(&b, "    %s: version %s, from %s, SHA-256 %.12s: %s\n", q.Arch, q.Version, q.Source, q.Build, q.Command)
+			b.WriteString(s.say("    %s: version %s, from %s, SHA-256 %.12s: %s\n", "    %s：版本 %s，来自 %s，SHA-256 %.12s：%s\n",
+				q.Arch, q.Version, q.Source, q.Build, q.Command))
 		}
 	}
 	return b.String() + "\n"
 }
-
-// matrix is the table: a row for each cell, a column for each suite.
-func matrix(r report.Report) string {
-	suites := suiteNames(r)
-	// The verdict comes early: a narrow terminal wraps what is at the end.
-	header := table.Row{"cell", "verdict", "kernel", "accel", "guests", "seconds"}
-	for _, s := range suites {
-		header = append(header, s)
-	}
-	t := plainTable(header)
-	for _, c := range r.Cells {
-		row := table.Row{c.Name, Verdict(r, c), orDash(c.Kernel.Release), orDash(c.Accelerator), start(c), seconds(r, c.Name)}
-		for _, s := range suites {
-			row = append(row, counts(c, s))
-		}
-		t.AppendRow(row)
-	}
-	t.SetColumnConfigs([]table.ColumnConfig{{Name: "seconds", Align: text.AlignRight}})
-	return t.Render()
-}
-
-// Verdict names the verdict on a cell, and says if it is the known one.
-func Verdict(r report.Report, c report.CellReport) string {
-	if r.AsKnown(c.Name) {
-		return string(c.Verdict.Verdict) + ", as known"
-	}
-	return string(c.Verdict.Verdict)
-}
-
 func suiteNames(r report.Report) []string {
 	var names []string
 	for _, c := range r.Cells {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,9 +13,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/mapstack/conformance/harness/foreign"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden file")
@@ -33,28 +37,110 @@ func written(t *testing.T) (r report.Report) {
 	return r
 }
 
+// plain is the style with all columns.
+var plain = Style{Language: language.English, Wide: true}
+
 func draw(t *testing.T, r report.Report) string {
 	t.Helper()
+	return drawIn(t, plain, r)
+}
+
+func drawIn(t *testing.T, s Style, r report.Report) string {
+	t.Helper()
 	var b bytes.Buffer
-	if err := Write(&b, r); err != nil {
+	if err := s.Write(&b, r); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
 }
 
 func TestTheTableChangesOnPurpose(t *testing.T) {
-	got, path := draw(t, written(t)), filepath.Join("testdata", "table.txt")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+	for name, s := range map[string]Style{"wide.txt": plain, "narrow.txt": {}, "narrow.zh.txt": {Language: language.Chinese}} {
+		got, path := drawIn(t, s, written(t)), filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
 			t.Fatal(err)
 		}
+		if d := cmp.Diff(string(want), got); d != "" {
+			t.Errorf("%s differs; run with -update if that is meant:\n%s", path, d)
+		}
 	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+}
+
+// TestTheNarrowTableFitsATerminal fails if a row of the table wraps, also if the words are
+// Chinese, whose characters are two columns wide.
+func TestTheNarrowTableFitsATerminal(t *testing.T) {
+	const name, release = "mips64le-debian12-6.1-loongson3", "7.2.12+deb14-powerpc64le-64k"
+	outcomes := []verdict.Outcome{{Cell: name, Claim: "MS-001", Level: verdict.Must, Status: verdict.Fail, Known: verdict.Known{Reason: "r", Link: "l"}}}
+	for i := range 300 {
+		outcomes = append(outcomes, verdict.Outcome{Cell: name, Claim: fmt.Sprint(i), Level: verdict.May, Status: verdict.Unsupported})
 	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("%s differs; run with -update if that is meant:\n%s", path, d)
+	r := report.New(report.Header{Seconds: map[string]float64{name: 1234.5}}, "",
+		[]report.CellReport{{Name: name, Kernel: report.Kernel{Release: release}}, {Name: "short"}}, nil, outcomes)
+	for _, l := range []language.Language{language.English, language.Chinese} {
+		for line := range strings.Lines(Style{Language: l}.narrow(r)) {
+			if n := text.StringWidth(strings.TrimRight(line, "\n")); n > columns {
+				t.Errorf("%s: %d columns: %s", l, n, line)
+			}
+		}
+	}
+}
+
+func TestAReleaseLosesNoDigit(t *testing.T) {
+	for release, want := range map[string]string{"6.1.176": "6.1.176", "6.1.0-50-amd64": "6.1.0…", "7.2.12+deb14-loong64": "7.2.12…", "averylongname": "averylo…"} {
+		if got := shortened(release, 8); got != want {
+			t.Errorf("%s: %s, want %s", release, got, want)
+		}
+	}
+}
+
+// TestColoursAreNotTheOnlySign fails if a reader without colours is told less, or if foreign
+// text can colour anything.
+func TestColoursAreNotTheOnlySign(t *testing.T) {
+	r := written(t)
+	r.Outcomes[1].Reason = "\x1b[32mCONFORMANT"
+	r.Cells[0].Kernel.Release = "6.1 \x1b[31m"
+	for _, l := range []language.Language{language.English, language.Chinese} {
+		coloured := drawIn(t, Style{Language: l, Colour: true}, r)
+		if without := drawIn(t, Style{Language: l}, r); text.StripEscape(coloured) != foreign.Lines(without) || strings.Count(coloured, "\x1b[3") < 4 {
+			t.Errorf("%s: %q", l, coloured)
+		}
+		if strings.Contains(coloured, "\x1b[32mCONFORMANT") || strings.Contains(coloured, "6.1 \x1b") {
+			t.Errorf("%s: %q", l, coloured)
+		}
+	}
+}
+
+// TestTheWordAgreesWithTheExitStatus fails if the last word and the exit status of a run
+// contradict each other.
+func TestTheWordAgreesWithTheExitStatus(t *testing.T) {
+	must := func(s verdict.Status, k verdict.Known) report.Report {
+		return report.New(report.Header{}, "", []report.CellReport{{Name: "a"}}, nil,
+			[]verdict.Outcome{{Cell: "a", Claim: "MS-001", Level: verdict.Must, Status: s, Known: k}})
+	}
+	record := verdict.Known{Reason: "r", Link: "l"}
+	for _, c := range []struct {
+		r                report.Report
+		strict           bool
+		english, chinese string
+	}{
+		{must(verdict.Pass, verdict.Known{}), false, "\nCONFORMANT: ", "\n符合："},
+		{must(verdict.Fail, verdict.Known{}), false, "\nNON-CONFORMANT: ", "\n不符合："},
+		{must(verdict.Fail, record), false, "\nNON-CONFORMANT, AS KNOWN: ", "\n不符合，与已知一致："},
+		{must(verdict.Fail, record), true, "\nNON-CONFORMANT: ", "\n不符合："},
+		{must(verdict.NotRun, verdict.Known{}), false, "\nINCOMPLETE: ", "\n不完整："},
+		{must(verdict.Error, verdict.Known{}), false, "\nERROR: ", "\n出错："},
+	} {
+		for l, want := range map[language.Language]string{language.English: c.english, language.Chinese: c.chinese} {
+			if got := drawIn(t, Style{Language: l, Strict: c.strict}, c.r); !strings.Contains(got, want) {
+				t.Errorf("no %q in\n%s", want, got)
+			}
+		}
 	}
 }
 
@@ -63,7 +149,7 @@ type fullDisk struct{}
 func (fullDisk) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 
 func TestWriteErrorsAreReported(t *testing.T) {
-	if err := Write(fullDisk{}, written(t)); !errors.Is(err, io.ErrShortWrite) {
+	if err := plain.Write(fullDisk{}, written(t)); !errors.Is(err, io.ErrShortWrite) {
 		t.Error(err)
 	}
 }
@@ -84,27 +170,27 @@ func TestAnInjectedDefectIsSaidFirstAndLast(t *testing.T) {
 	outcomes := []verdict.Outcome{{Cell: "c", Suite: "s", Claim: "MS-001", Level: verdict.Must, Status: verdict.Pass}}
 	r := report.New(report.Header{}, "", []report.CellReport{{Name: "c"}}, nil, outcomes)
 	r.Defect = &report.Defect{Name: "stack-eperm", English: "mmap refuses.", Unseen: []string{"on c: a reason"}}
-	text := draw(t, r)
-	if !strings.HasPrefix(text, "DEFECT INJECTED: stack-eperm\n") || !strings.Contains(text, "certifies nothing") ||
-		!strings.Contains(text, "The defect cannot show on c: a reason.") ||
-		!strings.HasSuffix(text, "This is the verdict on the injected defect stack-eperm, not on a kernel.\n") {
-		t.Errorf("%s", text)
+	shown := draw(t, r)
+	if !strings.HasPrefix(shown, "DEFECT INJECTED: stack-eperm\n") || !strings.Contains(shown, "certifies nothing") ||
+		!strings.Contains(shown, "The defect cannot show on c: a reason.") ||
+		!strings.HasSuffix(shown, "This is the verdict on the injected defect stack-eperm, not on a kernel.\n") {
+		t.Errorf("%s", shown)
 	}
 }
 
 // TestAnEmulatorIsNotTakenForAKernel fails unless the table of a user-mode emulator
-// begins with that, in both languages, and names the emulator.
+// begins with that, and names the emulator.
 func TestAnEmulatorIsNotTakenForAKernel(t *testing.T) {
 	h := report.Header{QEMU: []report.QEMU{{Arch: "arm64", Version: "7.2.22", Source: "PATH", Build: strings.Repeat("ab", 32), Command: "qemu-aarch64 -cpu max"}}}
 	for target, want := range map[string]bool{"user": true, "native": false} {
-		text := draw(t, report.New(h, "", []report.CellReport{{Name: "a", Arch: "arm64", Target: target}}, nil, nil))
-		for _, part := range []string{"USER-MODE EMULATOR: what", "不认证任何内核", "arm64: version 7.2.22, from PATH, SHA-256 abababababab: qemu-aarch64 -cpu max"} {
-			if strings.Contains(text, part) != want {
-				t.Errorf("%s: has %q: %t, want %t\n%s", target, part, !want, want, text)
+		shown := draw(t, report.New(h, "", []report.CellReport{{Name: "a", Arch: "arm64", Target: target}}, nil, nil))
+		for _, part := range []string{"USER-MODE EMULATOR: what", "arm64: version 7.2.22, from PATH, SHA-256 abababababab: qemu-aarch64 -cpu max"} {
+			if strings.Contains(shown, part) != want {
+				t.Errorf("%s: has %q: %t, want %t\n%s", target, part, !want, want, shown)
 			}
 		}
-		if want && !strings.HasPrefix(text, "USER-MODE EMULATOR") {
-			t.Errorf("something else comes first:\n%s", text)
+		if want && !strings.HasPrefix(shown, "USER-MODE EMULATOR") {
+			t.Errorf("something else comes first:\n%s", shown)
 		}
 	}
 }
@@ -123,11 +209,11 @@ func TestTheTableSaysWhatIsMissingAndWhatEachTierSays(t *testing.T) {
 			{ID: "A1", English: "It is refused.", Claims: []string{"MS-001"}, Real: "not run", Twin: "wrong", Model: "shown", ModelClaims: []string{"GR-111"}},
 			{ID: "A2", English: "A file is there.", Read: &report.Text{English: "It is not."}},
 		}}
-	text := draw(t, r)
+	shown := draw(t, r)
 	for _, want := range []string{"R  a real kernel of sw64              not run", "set SW64_KERNEL", "It is refused.", "wrong", "shown GR-111",
-		"M  defects modelled on a real kernel", "GR-111 It ends with status 2.", "A file is there.", "It is not.", "INCOMPLETE"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("no %q in\n%s", want, text)
+		"M  defects modelled on a real kernel", "GR-111 It ends with status 2.", "A file is there.", "It is not.", "INCOMPLETE:"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("no %q in\n%s", want, shown)
 		}
 	}
 }
@@ -140,7 +226,7 @@ func TestWhatASystemLacksIsCounted(t *testing.T) {
 	outcomes := []verdict.Outcome{lack("CL-012", verdict.Unsupported), lack("CL-011", verdict.Unsupported),
 		{Cell: "c", Suite: "s", Claim: "CL-001", Level: verdict.Must, Status: verdict.Pass}}
 	var b strings.Builder
-	if err := Write(&b, report.New(report.Header{}, "", []report.CellReport{{Name: "c"}}, nil, outcomes)); err != nil {
+	if err := plain.Write(&b, report.New(report.Header{}, "", []report.CellReport{{Name: "c"}}, nil, outcomes)); err != nil {
 		t.Fatal(err)
 	}
 	if want := "c  clone3: CL-011 CL-012\n        the system has no clone3: it answers ENOSYS\n"; !strings.Contains(b.String(), want) || strings.Contains(b.String(), "more") {
@@ -196,10 +282,10 @@ func TestTheEndOfARunSaysItsStatusAndWhy(t *testing.T) {
 		"stale": {[]verdict.Outcome{stale}, "The exit status is 1: a record of a known failure is stale.\n", "The exit status is 1: a record of a known failure is stale.\n"},
 	} {
 		r := report.New(report.Header{}, "", []report.CellReport{{Name: "a"}}, nil, c.outcomes)
-		if got := End(r, false); got != c.normal {
+		if got := plain.End(r); got != c.normal {
 			t.Errorf("%s: %q, want %q", name, got, c.normal)
 		}
-		if got := End(r, true); got != c.strict {
+		if got := (Style{Strict: true}).End(r); got != c.strict {
 			t.Errorf("%s, strict: %q, want %q", name, got, c.strict)
 		}
 	}

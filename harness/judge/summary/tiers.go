@@ -1,6 +1,7 @@
 package summary
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -11,61 +12,61 @@ import (
 )
 
 // meant explains a tier to a reader who meets it for the first time.
-func meant(tier, arch string) string {
+func (s Style) meant(tier, arch string) string {
 	switch tier {
 	case report.Real:
-		return "R  a real kernel of " + arch
+		return "R  " + s.say("a real kernel of %s", "%s 的真实内核", arch)
 	case report.Twin:
-		return "T  a real kernel with " + arch + "'s numbers"
+		return "T  " + s.say("a real kernel with %s's numbers", "数值与 %s 相同的真实内核", arch)
 	case report.Model:
-		return "M  defects modelled on a real kernel"
+		return "M  " + s.say("defects modelled on a real kernel", "在真实内核上模拟的缺陷")
 	}
 	return tier
 }
 
 // sideBySide shows what each tier decided, of the claims and of the article.
-func sideBySide(r report.Report) string {
+func (s Style) sideBySide(r report.Report) string {
 	if r.Tiers == nil {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nWhat is known of %s, by tier:\n\n", r.Tiers.Arch)
-	t := plainTable(table.Row{"tier", "verdict", "cells", "decided"})
+	b.WriteString(s.say("\nWhat is known of %s, by tier:\n\n", "\n按层级列出对 %s 的了解：\n\n", r.Tiers.Arch))
+	t := plainTable(table.Row{s.say("tier", "层级"), s.say("verdict", "结论"), s.say("cells", "单元"), s.say("decided", "判定")})
 	for _, tier := range r.Tiers.Tiers {
-		said, why := string(tier.Verdict.Verdict), tier.Verdict.Reason
+		said, why := s.verdict(tier.Verdict.Verdict), s.Language.Pick(tier.Verdict.Reason, cmp.Or(tier.Verdict.Chinese, tier.Verdict.Reason))
 		if tier.Missing != "" {
 			// The problems above have its other lines.
-			said = "not run"
+			said = s.say("not run", "未运行")
 			why, _, _ = strings.Cut(tier.Missing, "\n")
 		}
-		t.AppendRow(table.Row{meant(tier.Tier, r.Tiers.Arch), said, orDash(strings.Join(tier.Cells, " ")), why})
+		t.AppendRow(table.Row{s.meant(tier.Tier, r.Tiers.Arch), said, orDash(strings.Join(tier.Cells, " ")), why})
 	}
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 4, WidthMax: 60, WidthMaxEnforcer: text.WrapSoft}})
 	b.WriteString(t.Render() + "\n")
-	fmt.Fprintf(&b, "\nWhat the article says of %s, and what each tier says of that:\n\n", r.Tiers.Arch)
-	t = plainTable(table.Row{"", "the article", "R", "T", "M: if it were so"})
+	b.WriteString(s.say("\nWhat the article says of %s, and what each tier says of that:\n\n", "\n那篇文章对 %s 的说法，以及各层级的判定：\n\n", r.Tiers.Arch))
+	t = plainTable(table.Row{"", s.say("the article", "文章"), "R", "T", s.say("M: if it were so", "M：假如属实")})
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 2, WidthMax: 60, WidthMaxEnforcer: text.WrapSoft},
 		{Number: 5, WidthMax: 30, WidthMaxEnforcer: text.WrapSoft}})
 	for _, a := range r.Tiers.Assertions {
 		if a.Read == nil {
-			t.AppendRow(table.Row{a.ID, a.English, a.Real, a.Twin, orDash(strings.TrimSpace(a.Model + " " + strings.Join(a.ModelClaims, " ")))})
+			t.AppendRow(table.Row{a.ID, s.Language.Pick(a.English, a.Chinese), a.Real, a.Twin, orDash(strings.TrimSpace(a.Model + " " + strings.Join(a.ModelClaims, " ")))})
 		}
 	}
-	b.WriteString(t.Render() + "\n\nDecided by reading sources, where no kernel can decide:\n")
+	b.WriteString(t.Render() + "\n\n" + s.say("Decided by reading sources, where no kernel can decide:\n", "内核无法判定、由阅读源码判定的：\n"))
 	for _, a := range r.Tiers.Assertions {
 		if a.Read != nil {
-			fmt.Fprintf(&b, "    %-6s %s\n           %s\n", a.ID, a.English, a.Read.English)
+			fmt.Fprintf(&b, "    %-6s %s\n           %s\n", a.ID, s.Language.Pick(a.English, a.Chinese), s.Language.Pick(a.Read.English, a.Read.Chinese))
 		}
 	}
-	b.WriteString(models(r))
+	b.WriteString(s.models(r))
 	return b.String()
 }
 
 // models lists each claim of the models once, with its sentence.
-func models(r report.Report) string {
+func (s Style) models(r report.Report) string {
 	sentence := map[string]string{}
 	for _, c := range r.Claims {
-		sentence[c.ID] = c.English
+		sentence[c.ID] = s.Language.Pick(c.English, c.Chinese)
 	}
 	var b strings.Builder
 	seen := map[string]bool{}
@@ -80,5 +81,5 @@ func models(r report.Report) string {
 	if b.Len() == 0 {
 		return ""
 	}
-	return "\nWhat M shows:\n" + b.String()
+	return s.say("\nWhat M shows:\n", "\nM 显示的：\n") + b.String()
 }

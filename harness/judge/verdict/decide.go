@@ -24,6 +24,7 @@ type Decision struct {
 	Verdict  Verdict `json:"verdict"`
 	ExitCode int     `json:"exitCode"`
 	Reason   string  `json:"reason"` // one sentence
+	Chinese  string  `json:"zh"`     // the same in Chinese
 	Counts   Counts  `json:"counts"`
 }
 
@@ -60,29 +61,37 @@ func Decide(outcomes []Outcome) Decision {
 	case failedMust > 0:
 		d.Verdict, d.ExitCode = NonConformant, ExitNonConformant
 		d.Reason = fmt.Sprintf("%d of %d decided claims are MUSTs that do not hold", failedMust, c.Pass+c.Fail)
+		d.Chinese = fmt.Sprintf("已判定的 %d 条断言中，有 %d 条 MUST 不成立", c.Pass+c.Fail, failedMust)
 	case broken > 0:
 		d.Verdict, d.ExitCode = Incomplete, ExitInfrastructure
 		d.Reason = fmt.Sprintf("%d of %d claims ended in an error of the tests or their infrastructure", c.Error, c.Total())
+		d.Chinese = fmt.Sprintf("%d 条断言中，有 %d 条因测试或其基础设施出错而没有结果", c.Total(), c.Error)
 	case c.NotRun > 0:
 		d.Verdict, d.ExitCode = Incomplete, ExitIncomplete
 		d.Reason = fmt.Sprintf("%d of %d claims did not run", c.NotRun, c.Total())
+		d.Chinese = fmt.Sprintf("%d 条断言中，有 %d 条没有运行", c.Total(), c.NotRun)
 	case c.Pass+c.Fail == 0 && c.Error > 0:
 		d.Verdict, d.ExitCode = Incomplete, ExitInfrastructure
 		d.Reason = fmt.Sprintf("no claim was decided; %d ended in an error of the tests or their infrastructure", c.Error)
+		d.Chinese = fmt.Sprintf("没有判定任何断言；%d 条因测试或其基础设施出错而没有结果", c.Error)
 	case c.Pass+c.Fail == 0:
 		d.Verdict, d.ExitCode = Incomplete, ExitIncomplete
-		d.Reason = "no claim was decided"
+		d.Reason, d.Chinese = "no claim was decided", "没有判定任何断言"
 	default:
 		d.Verdict, d.ExitCode = Conformant, ExitConformant
 		d.Reason = fmt.Sprintf("%d of %d decided claims hold", c.Pass, c.Pass+c.Fail)
+		d.Chinese = fmt.Sprintf("已判定的 %d 条断言中，有 %d 条成立", c.Pass+c.Fail, c.Pass)
 		if accepted > 0 {
 			d.Reason += fmt.Sprintf("; %d fail as recorded deviations accept", accepted)
+			d.Chinese += fmt.Sprintf("；%d 条的失败被已记录的偏差接受", accepted)
 		}
 		if c.Fail > accepted {
 			d.Reason += "; none of the others is a MUST"
+			d.Chinese += "；其余各条都不是 MUST"
 		}
 		if c.Error > 0 {
 			d.Reason += fmt.Sprintf("; %d SHOULD or MAY ended in an error of the tests and decided nothing", c.Error)
+			d.Chinese += fmt.Sprintf("；%d 条 SHOULD 或 MAY 因测试出错而没有判定", c.Error)
 		}
 	}
 	return d

@@ -46,6 +46,7 @@ func (o Outcome) Advice() string {
 type Ending struct {
 	ExitCode int    `json:"exitCode"`
 	Reason   string `json:"reason"` // one sentence
+	Chinese  string `json:"zh"`     // the same in Chinese
 	Known    int    `json:"known"`  // failures that records expect
 	Stale    int    `json:"stale"`  // records of claims that hold
 	Over     int    `json:"over"`   // failures whose records do not count any more
@@ -69,22 +70,28 @@ func End(outcomes []Outcome) Ending {
 		expected[i] = o
 	}
 	d := Decide(expected)
-	e.ExitCode, e.Reason = d.ExitCode, d.Reason
+	e.ExitCode, e.Reason, e.Chinese = d.ExitCode, d.Reason, d.Chinese
 	switch {
 	case d.ExitCode == ExitNonConformant && e.Known == 1:
 		e.Reason += "; 1 other is a known failure"
+		e.Chinese += "；另有 1 条是已知失败"
 	case d.ExitCode == ExitNonConformant && e.Known > 1:
 		e.Reason += fmt.Sprintf("; %d others are known failures", e.Known)
+		e.Chinese += fmt.Sprintf("；另有 %d 条是已知失败", e.Known)
 	case d.ExitCode == ExitNonConformant:
 	case e.Stale == 1:
-		e.ExitCode, e.Reason = ExitNonConformant, "a record of a known failure is stale"
+		e.ExitCode, e.Reason, e.Chinese = ExitNonConformant, "a record of a known failure is stale", "有 1 个已知失败的条目已经过时"
 	case e.Stale > 1:
-		e.ExitCode, e.Reason = ExitNonConformant, fmt.Sprintf("%d records of known failures are stale", e.Stale)
+		e.ExitCode = ExitNonConformant
+		e.Reason = fmt.Sprintf("%d records of known failures are stale", e.Stale)
+		e.Chinese = fmt.Sprintf("有 %d 个已知失败的条目已经过时", e.Stale)
 	case d.ExitCode != ExitConformant:
 	case e.Known == 1:
 		e.Reason = "everything is as expected, and the one MUST that does not hold is known"
+		e.Chinese = "一切符合预期，唯一不成立的 MUST 是已知的"
 	case e.Known > 1:
 		e.Reason = fmt.Sprintf("everything is as expected, and all %d MUSTs that do not hold are known", e.Known)
+		e.Chinese = fmt.Sprintf("一切符合预期，不成立的 %d 条 MUST 都是已知的", e.Known)
 	}
 	return e
 }

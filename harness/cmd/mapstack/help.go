@@ -1,0 +1,109 @@
+package main
+
+import (
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mapstack/conformance/harness/language"
+)
+
+// helpIn returns help that speaks Chinese to those who read it. The arguments of a command that
+// is asked for help are not parsed to their end, so that --lang is looked for among them.
+func helpIn(english func(*cobra.Command, []string)) func(*cobra.Command, []string) {
+	return func(cmd *cobra.Command, args []string) {
+		l := language.Of(os.Getenv)
+		if asked := cmd.Root().PersistentFlags().Lookup("lang").Value.String(); asked != "" {
+			l = language.Parse(asked)
+		}
+		for i, arg := range args {
+			if value, is := strings.CutPrefix(arg, "--lang="); is {
+				l = language.Parse(value)
+			} else if arg == "--lang" && i+1 < len(args) {
+				l = language.Parse(args[i+1])
+			}
+		}
+		if l == language.Chinese {
+			translate(cmd)
+		}
+		english(cmd, args)
+	}
+}
+
+// translate turns the help of a command into Chinese, as far as it is in the catalogue.
+func translate(cmd *cobra.Command) {
+	for _, c := range append(cmd.Commands(), cmd) {
+		c.Short = translated(c.Short)
+	}
+	cmd.Long = translated(cmd.Long)
+	flag := func(f *pflag.Flag) { f.Usage = translated(f.Usage) }
+	cmd.InitDefaultHelpFlag()
+	cmd.Flags().VisitAll(flag)
+	cmd.InheritedFlags().VisitAll(flag)
+	if f := cmd.Flags().Lookup("help"); f != nil {
+		f.Usage = "显示帮助"
+	}
+	cmd.SetUsageTemplate(strings.NewReplacer("Usage:", "用法：", "Available Commands:", "命令：", "Global Flags:", "通用选项：", "Flags:", "选项：",
+		`Use "{{.CommandPath}} [command] --help" for more information about a command.`, `“{{.CommandPath}} 命令 --help”显示一个命令的帮助。`).Replace(cmd.UsageTemplate()))
+}
+
+// translated returns a text of the help in Chinese, or as it is.
+func translated(english string) string {
+	if chinese, ok := catalogue[english]; ok {
+		return chinese
+	}
+	return english
+}
+
+// catalogue has the help in Chinese, by the English text.
+var catalogue = map[string]string{
+	"Test whether Linux kernels treat Go's threads right": "测试 Linux 内核能否正确支持 Go 的线程",
+	"mapstack boots real kernels, runs cgo-free probes in them, and judges what they saw.\n\n" +
+		"Exit status: 0 conformant, or everything is as the known failures of the matrix say; 1 non-conformant; 2 incomplete; 69 infrastructure or usage.": "mapstack 启动真实的内核，在其中运行不使用 cgo 的探针，并评判探针所见。\n\n" +
+		"退出码：0 符合，或一切与矩阵的已知失败一致；1 不符合；2 不完整；69 基础设施或用法错误。",
+	"Boot the cells, run the probes, judge the claims": "启动单元，运行探针，判定断言",
+	"Show the cells": "列出单元",
+	"List what this machine lacks, with the command that supplies it":                         "列出本机缺少的东西，以及提供它的命令",
+	"Compute a run's verdict again, from its evidence alone":                                  "仅凭证据重新得出一次运行的结论",
+	"Write one program with everything that the cells need, for machines without a network":   "生成一个包含单元所需一切的程序，用于没有网络的机器",
+	"Show what the cache holds, or prune it":                                                  "显示缓存的内容，或清理缓存",
+	"Say why a program on this host gets no thread":                                           "说明本机上的程序为何得不到线程",
+	"Download and prepare everything the cells need, without booting them":                    "下载并准备单元所需的一切，不启动",
+	"Show which claims catch which injected defects":                                          "显示哪些断言能发现哪些注入的缺陷",
+	"Run one probe in one cell and print what it observed":                                    "在一个单元中运行一个探针，并打印它观察到的内容",
+	"Make the program that asks a kernel for its ABI without any runtime, or read its output": "生成不依赖任何运行时、向内核询问 ABI 的程序，或读取它的输出",
+	"Help about any command":                                                                  "显示命令的帮助",
+	"Generate the autocompletion script for the specified shell":                              "为指定的 shell 生成补全脚本",
+	"verdict reads the evidence of a finished run (out/<run>), judges every claim again, and compares\nthe result with the report beside it. It boots nothing and downloads nothing.": "verdict 读取一次运行（out/<run>）的证据，重新判定每条断言，并与旁边的报告比较。它不启动任何东西，也不下载。",
+	"language of the output, en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)":                                                                                                 "输出的语言，en 或 zh（默认取自 LC_ALL、LC_MESSAGES 或 LANG）",
+	"only these architectures, by any of their names (comma-separated)":                                                                                                               "只要这些架构，任何一个名称都可以（以逗号分隔）",
+	"only these cells, or groups of cells such as lean (comma-separated)":                                                                                                             "只要这些单元，或一组单元，例如 lean（以逗号分隔）",
+	"only these kernel series, such as 6.1 or newest (comma-separated)":                                                                                                               "只要这些内核系列，例如 6.1 或 newest（以逗号分隔）",
+	"supply a part that no archive has, as NAME=VALUE, such as SW64_KERNEL=FILE; overrides the environment (may be repeated)":                                                         "提供任何存档都没有的部件，写成 NAME=VALUE，例如 SW64_KERNEL=FILE；优先于环境变量（可重复）",
+	"accept no kernel but the one in fixtures/kernels.lock":                                                                                                                           "只接受 fixtures/kernels.lock 中的内核",
+	"draw a column for each suite; the table is then wider than 80 columns":                                                                                                           "每个套件一列；表格宽度超过 80 列",
+	"write the reports of the evidence to this folder: report.json, report.html, junit.xml":                                                                                           "把证据的报告写到此目录：report.json、report.html、junit.xml",
+	"copy the evidence of a complete run to this folder, for tests that judge it again":                                                                                               "把一次完整运行的证据复制到此目录，供测试重新判定",
+	strictUsage: "fixtures/known-failures.yaml 所列的失败也计算在内，并因此以 1 退出",
+	"only these kernel series, such as 6.1 or newest (comma-separated); or a kernel of yours, by a path with a slash: a kernel file, a .deb, a .rpm or a yum repository": "只要这些内核系列，例如 6.1 或 newest（以逗号分隔）；或用带斜杠的路径指定您的内核：内核文件、.deb、.rpm 或 yum 仓库",
+	"only these claims or suites, such as MS-003 or mmapabi":                                                                                      "只要这些断言或套件，例如 MS-003 或 mmapabi",
+	"inject this defect below the probes, as if the kernel had it; such a run certifies nothing":                                                  "在探针之下注入此缺陷，如同内核自带；这样的运行不构成认证",
+	"give every probe a guest of its own, also those that leave nothing behind":                                                                   "为每个探针单独启动客户机，不留痕迹的探针也不例外",
+	"boot guests instead of restoring them from a snapshot":                                                                                       "启动客户机，而不是从快照恢复",
+	"if there is no real kernel of the architecture, exit as the twin and the models decide":                                                      "没有该架构的真实内核时，按孪生内核和模型的判定退出",
+	"download nothing; a file that the cache lacks is an error that names it. Implies --locked":                                                   "不下载；缓存中缺少的文件会报错并指明。隐含 --locked",
+	"folder with the agent and probes to run instead of ours: the program guest, which you compiled from poc/guest with your own Go":              "用此目录中的代理和探针代替自带的：用您自己的 Go 从 poc/guest 编译的程序 guest",
+	"folder for evidence and reports":                                                                                                             "存放证据和报告的目录",
+	"run the probes in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)":           "在已经运行的系统中运行探针：native（本机）、ssh://user@host[:port]，或 user（--arch 的用户态模拟器）",
+	"also run probes that can disrupt other users of the target":                                                                                  "也运行可能影响目标上其他用户的探针",
+	"image of a system's disk (raw or qcow2, also compressed): test its kernel with its settings; nothing is written to the image":                "系统磁盘的镜像（raw 或 qcow2，可以压缩）：连同其设置测试其内核；不写入镜像",
+	"the system that the kernel belongs to, such as uos, kylin, loongnix, openeuler, deepin or debian (default: what the file or the image says)": "内核所属的系统，例如 uos、kylin、loongnix、openeuler、deepin 或 debian（默认按文件或镜像所示）",
+	"file of the OpenPGP keys that may sign the yum repository which --kernel names":                                                              "OpenPGP 公钥文件，其中的公钥可以签署 --kernel 指定的 yum 仓库",
+	"add this kernel parameter, K or K=V; reports say that it was added (may be repeated)":                                                        "添加此内核参数，K 或 K=V；报告会写明（可重复）",
+	"boot the system on --os-image by its own boot loader, and run the probes in it; nothing is written to the image":                             "用 --os-image 自己的引导程序启动其中的系统，并在其中运行探针；不写入镜像",
+	"the user who logs in on the serial console of a full boot":                                                                                   "完整启动时在串行控制台登录的用户",
+	"file with the password of --login; leave it out for an account without one":                                                                  "--login 的密码文件；账号没有密码时不用指定",
+	"firmware that a full boot starts with, such as OVMF.fd (default: QEMU's own)":                                                                "完整启动所用的固件，例如 OVMF.fd（默认用 QEMU 自带的）",
+}

@@ -1,0 +1,170 @@
+package page
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"golang.org/x/net/html"
+
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/poc/wire"
+)
+
+// hostile is a text that somebody else chose.
+const hostile = `</script><script>alert(1)</script>"'<img src=x onerror=alert(2)>` + "\x1b[31m\u202e"
+
+// whole returns a report in which every text that others choose is s, with its evidence.
+func whole(s string) (report.Report, []evidence.CellRun, fstest.MapFS) {
+	r := report.New(report.Header{
+		Tool: report.Tool{Version: s, Revision: s}, Warnings: []string{s}, Evidence: s, Host: report.Host{Arch: s},
+		QEMU: []report.QEMU{{Build: "b", Version: s}}, Seconds: map[string]float64{s: 2}, ProbeSeconds: map[string]map[string]float64{s: {"p": 1}},
+	}, s, []report.CellReport{{Name: s, Arch: s, OS: s, Machine: s, Accelerator: s, QEMU: "b", Target: s, Failure: &report.Failure{Kind: s, Message: s},
+		Kernel: report.Kernel{Release: s, ImageSHA256: s, Provenance: report.Provenance{Package: s, Version: s, SHA256: s}}}},
+		[]report.Claim{{ID: "MS-001", Suite: "mapstack", Level: verdict.Must, English: s, Chinese: s, Source: s}},
+		[]verdict.Outcome{{Cell: s, Suite: "mapstack", Claim: "MS-001", Level: verdict.Must, Status: verdict.Fail, Reason: s, Expected: s, Observed: s, Probe: "p",
+			Where: verdict.Where{Path: s, Step: s, Read: []string{s}}, Known: verdict.Known{Reason: s, Link: s}}})
+	r.Defect = &report.Defect{Name: s, English: s, Chinese: s}
+	cells := []evidence.CellRun{{Cell: matrix.Cell{Name: s}, Transcripts: map[string]wire.Transcript{"p": {Probe: "p", Observations: []wire.Observation{
+		{Step: s, Call: s, Ret: s, Values: map[string]string{s: s}, Unknown: map[string]string{s: s}}, {Step: "not read", Call: "left out"}}}}}}
+	return r, cells, fstest.MapFS{}
+}
+
+func render(t *testing.T, r report.Report, cells []evidence.CellRun, dir fstest.MapFS) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Write(&b, r, cells, dir, false); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestHostileTextsStayTexts fails if a name in evidence could become an element or a script of
+// the page.
+func TestHostileTextsStayTexts(t *testing.T) {
+	elements := func(s string) (all []string) {
+		r, cells, dir := whole(s)
+		z := html.NewTokenizer(strings.NewReader(render(t, r, cells, dir)))
+		for {
+			switch z.Next() {
+			case html.ErrorToken:
+				return all
+			case html.StartTagToken, html.SelfClosingTagToken:
+				token := z.Token()
+				name := token.Data
+				for _, a := range token.Attr {
+					name += " " + a.Key
+				}
+				all = append(all, name)
+			}
+		}
+	}
+	harmless, attacked := elements("x"), elements(hostile)
+	if len(harmless) < 50 || strings.Join(harmless, "\n") != strings.Join(attacked, "\n") {
+		t.Errorf("%d elements, and with hostile texts %d:\n%s", len(harmless), len(attacked), strings.Join(attacked, "\n"))
+	}
+}
+
+// TestThePageNeedsNothingElse fails if the page would load anything, or if its script does not
+// match the policy that keeps other scripts out.
+func TestThePageNeedsNothingElse(t *testing.T) {
+	r, cells, dir := whole("x")
+	text := render(t, r, cells, dir)
+	for _, outside := range []string{"http://", "https://", "@import", "url(", "src=", "<iframe", "innerHTML"} {
+		if strings.Contains(text, outside) {
+			t.Errorf("the page has %q", outside)
+		}
+	}
+	if !strings.Contains(text, "script-src &#39;sha256-") && !strings.Contains(text, "script-src 'sha256-") {
+		t.Error("no policy for scripts")
+	}
+	if !strings.Contains(text, "<script>"+string(script)+"</script>") {
+		t.Error("the script is not what was hashed")
+	}
+}
+
+// read returns the data that a page gives its script.
+func read(t *testing.T, page string) (d data) {
+	t.Helper()
+	_, rest, _ := strings.Cut(page, `<script type="application/json" id="data">`)
+	text, _, found := strings.Cut(rest, "</script>")
+	if err := json.Unmarshal([]byte(text), &d); err != nil || !found {
+		t.Fatalf("%v in %.200s", err, text)
+	}
+	return d
+}
+
+// TestAnOutcomeComesWithItsEvidence fails if a reader of the page must look for what a verdict
+// follows from.
+func TestAnOutcomeComesWithItsEvidence(t *testing.T) {
+	r, cells, dir := whole("x")
+	frame, err := wire.Encode(wire.GuestPrefix, wire.Frame{Payload: []byte("{}")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir["cells/x/console/p.log"] = &fstest.MapFile{Data: append(append([]byte("Linux version\r\n"), frame...), "\noops\n"...)}
+	d := read(t, render(t, r, cells, dir))
+	o := d.Outcomes[0]
+	if o.Status != "known" || d.Texts[o.Expected] != "x" || d.Texts[o.Step] != "x" || d.Texts[o.Record] != "x" || d.Seconds["x/p"] != 1 {
+		t.Errorf("%+v of %q", o, d.Texts)
+	}
+	if s := d.Steps["x/p"]; len(s) != 1 || d.Texts[s[0].Call] != "x" || len(s[0].Values) != 1 || len(s[0].Unknown) != 1 {
+		t.Errorf("steps %+v of %q", s, d.Texts)
+	}
+	if got := d.Texts[d.Consoles["x/p"]]; got != "Linux version\noops" {
+		t.Errorf("console %q", got)
+	}
+	if want := "make conformance TARGET=x FOCUS=CLAIM DEFECT=x"; d.Cells[0].Again != want {
+		t.Errorf("%q, want %q", d.Cells[0].Again, want)
+	}
+}
+
+// TestBothLanguagesAreComplete fails if a word of the page has no counterpart.
+func TestBothLanguagesAreComplete(t *testing.T) {
+	if en, zh := strings.Count(markup, `class="en"`), strings.Count(markup, `class="zh"`); en != zh || en < 20 {
+		t.Errorf("%d texts in English, %d in Chinese", en, zh)
+	}
+	_, table, _ := strings.Cut(string(script), "const words = {")
+	english, chinese, found := strings.Cut(table, "\n  zh: {")
+	chinese, _, _ = strings.Cut(chinese, "\n};")
+	keys := func(s string) string {
+		var all []string
+		for _, m := range regexp.MustCompile(`(?:^|[{,]\s*)("?[A-Za-z-]+"?): `).FindAllStringSubmatch(s, -1) {
+			all = append(all, m[1])
+		}
+		return strings.Join(all, " ")
+	}
+	english = strings.TrimPrefix(strings.TrimSpace(english), "en: ")
+	if e, c := keys(english), keys("{"+chinese); !found || e != c || len(e) < 100 {
+		t.Errorf("the words differ:\n%s\n%s", e, c)
+	}
+}
+
+// TestTenThousandOutcomesAreASmallPage fails if a large run makes a page that a browser does
+// not open at once.
+func TestTenThousandOutcomesAreASmallPage(t *testing.T) {
+	var cells []report.CellReport
+	var claims []report.Claim
+	var outcomes []verdict.Outcome
+	for k := range 40 {
+		cells = append(cells, report.CellReport{Name: fmt.Sprintf("cell-%d", k), Arch: "amd64"})
+		for c := range 250 {
+			if k == 0 {
+				claims = append(claims, report.Claim{ID: fmt.Sprintf("MS-%03d", c), Suite: fmt.Sprintf("s%d", c/25), Level: verdict.Must, English: "It is.", Chinese: "是。"})
+			}
+			outcomes = append(outcomes, verdict.Outcome{Cell: cells[k].Name, Suite: claims[c].Suite, Claim: claims[c].ID, Level: verdict.Must, Status: verdict.Pass,
+				Expected: "rw-p", Observed: "rw-p", Expectations: 7, Probe: "p", Where: verdict.Where{Path: "cells/x/transcripts/p.json", Step: "a", Read: []string{"a", "b"}}})
+		}
+	}
+	text := render(t, report.New(report.Header{}, "", cells, claims, outcomes), nil, nil)
+	if d := read(t, text); len(d.Outcomes) != 10_000 || len(text) > 2<<20 {
+		t.Errorf("%d outcomes in %d bytes", len(d.Outcomes), len(text))
+	}
+}
