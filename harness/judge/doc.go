@@ -5,6 +5,7 @@
 //	article      what each tier of cells decided about what an article says of an architecture
 //	assemble     makes the report of a run from its evidence and outcomes
 //	certificate  what a certificate says of a run, and why there is none
+//	changes      what differs between two runs
 //	evidence     the format in which a run is stored, its writer and its reader
 //	facts        what a target says of itself, checked
 //	killtable    which claims catch which defects

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mapstack/conformance/harness/judge/changes"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/judge/verdict"
+)
+
+func diffCommand() *cobra.Command {
+	var markdown bool
+	cmd := &cobra.Command{
+		Use: "diff DIR[@CELL] DIR[@CELL]", Short: "Show what changed between two runs",
+		Long: "diff judges the evidence of two finished runs and shows each claim that they decide differently, with what was observed\n" +
+			"in both. Cells with the same name are compared, or one cell of each run. It exits with 1 if anything got worse.",
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			before, err := judgedAt(args[0])
+			if err != nil {
+				return err
+			}
+			after, err := judgedAt(args[1])
+			if err != nil {
+				return err
+			}
+			c, err := changes.Between(before, after)
+			if err != nil {
+				return err
+			}
+			w := changes.Writer{Language: tongue(cmd), Claims: after.Claims, Markdown: markdown}
+			if err := w.Write(cmd.OutOrStdout(), c); err != nil {
+				return err
+			}
+			if len(c.Of(changes.Regression)) > 0 {
+				return statusError(verdict.ExitNonConformant)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "write tables in Markdown")
+	return cmd
+}
+
+// judgedAt judges the evidence in a folder, or that of one cell, as DIR@CELL.
+func judgedAt(place string) (report.Report, error) {
+	folder, cell, one := strings.Cut(place, "@")
+	asked, cells, err := evidence.Load(folder)
+	if err != nil {
+		return report.Report{}, err
+	}
+	r, err := judge(asked, cells)
+	if err != nil || !one {
+		return r, err
+	}
+	if r, err = changes.Narrow(r, cell); err != nil {
+		return r, fmt.Errorf("%s: %w", folder, err)
+	}
+	return r, nil
+}
