@@ -148,16 +148,14 @@ const (
 // certified makes a run with a certificate, and returns the folder and the public key.
 func certified(t *testing.T) (folder, public string) {
 	t.Helper()
-	folder = finishedRun(t, first(given(t)), second(given(t)))
+	run, cells := given(t)
+	folder = finishedRun(t, run, cells)
 	said, err := execute(t, "certify", folder, "--vendor", writeFile(t, "vendor.yaml", vendorText), "--key", writeFile(t, "key.pem", ed25519Key))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
 	return folder, writeFile(t, "key.pub", ed25519Public)
 }
-
-func first[A, B any](a A, _ B) A  { return a }
-func second[A, B any](_ A, b B) B { return b }
 
 func TestACertificateIsVerifiedFromTheEvidence(t *testing.T) {
 	folder, public := certified(t)
