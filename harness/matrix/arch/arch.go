@@ -36,6 +36,9 @@ type Machine struct {
 	// Firmware is the file that the machine loads first, if the owner of the emulator
 	// supplies it; empty otherwise.
 	Firmware string
+	// Stalls says why a kernel that has begun to boot may say nothing more, if the machine
+	// has such a fault under some emulators; empty otherwise.
+	Stalls string
 	// Disk is the device that holds the guest image as the root file system, if the machine
 	// may be unable to load an initramfs; empty otherwise.
 	Disk string
