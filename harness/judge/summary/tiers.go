@@ -33,7 +33,11 @@ func sideBySide(r report.Report) string {
 	t := plainTable(table.Row{"tier", "verdict", "cells", "decided"})
 	for _, tier := range r.Tiers.Tiers {
 		said, why := string(tier.Verdict.Verdict), tier.Verdict.Reason
-		if tier.Missing != "" {
+		switch {
+		case tier.Missing == "" && tier.Tier == report.Real:
+			// Whoever has a kernel can supply it, and nothing in it says whose product it is.
+			why += "; a kernel of " + r.Tiers.Arch + " was tested, and who made it is not known"
+		case tier.Missing != "":
 			// The problems above have its other lines.
 			said = "not run"
 			why, _, _ = strings.Cut(tier.Missing, "\n")
