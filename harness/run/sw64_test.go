@@ -42,6 +42,7 @@ func TestTheVendorsEmulatorIsDriven(t *testing.T) {
 		"nothing was supplied":  {"sw64 behaves", local.Parts{}, "", false, failure.Missing, "SW64_KERNEL="},
 		"an unknown machine":    {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core9"}, "", false, failure.Infra, "core9"},
 		"a machine it has not":  {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core4"}, "", false, failure.Infra, "unsupported machine type core4"},
+		"the other machine":     {"sw64 has core4", local.Parts{Kernel: "/k", QEMU: "/q", GOROOT: "/g", Machine: "core4"}, "", false, "", "saves no registers of its CPUs"},
 		"no firmware":           {"sw64 without firmware", whole, "", false, failure.Infra, "no core3-hmcode provided"},
 		"a kernel of others":    {"sw64 cannot load", whole, "", false, failure.Infra, "could not load kernel"},
 		"no toolchain":          {"sw64 has no agent", local.Parts{Kernel: "/k", QEMU: "/q"}, "", true, failure.Missing, "SW64_GOROOT="},

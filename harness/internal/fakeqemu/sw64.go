@@ -32,7 +32,7 @@ func asSW64(name string) {
 		}
 		return os.Args[at+1]
 	}
-	if machine, _, _ := strings.Cut(value("-machine"), ","); machine != "core3" {
+	if machine, _, _ := strings.Cut(value("-machine"), ","); machine != "core3" && (machine != "core4" || name != "sw64 has core4") {
 		refuse("unsupported machine type %s", machine)
 	}
 	switch name {

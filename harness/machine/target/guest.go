@@ -240,10 +240,8 @@ func ends(m *qemu.Machine, t qemu.Timeouts, err error) bool {
 // does not go on; "" if that is not known.
 func (g *Guest) hint(kind failure.Kind, crash console.Crash) string {
 	switch {
-	case strings.Contains(crash.Line, "Unable to mount root fs") && g.board.Disk != "":
-		return "the guest's files are on a disk of virtio: build CONFIG_VIRTIO_PCI, CONFIG_VIRTIO_BLK and CONFIG_EXT4_FS into the kernel, and not as modules"
 	case strings.Contains(crash.Line, "Unable to mount root fs"):
-		return "the guest's files are an initramfs: build CONFIG_BLK_DEV_INITRD into the kernel"
+		return "build what finds the guest's files into the kernel, and not as modules: " + strings.Join(g.board.Drivers(), ", ")
 	case kind != failure.Hang || g.Started > 0:
 		return ""
 	case !g.stream.Booted():

@@ -75,6 +75,15 @@ type Register struct {
 // Devices reports whether a saved guest needs device state that QEMU does not save itself.
 func (m Machine) Devices() bool { return len(m.Unsaved) > 0 || m.TimerInput != 0 }
 
+// Drivers returns the options that a kernel must have built in, so that a guest of the machine
+// finds its files.
+func (m Machine) Drivers() []string {
+	if m.Disk == "" {
+		return []string{"CONFIG_BLK_DEV_INITRD"}
+	}
+	return []string{"CONFIG_VIRTIO_PCI", "CONFIG_VIRTIO_BLK", "CONFIG_EXT4_FS"}
+}
+
 // Record is one architecture. Its name in this project is its GOARCH.
 type Record struct {
 	GOARCH  string

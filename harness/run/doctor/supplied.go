@@ -71,19 +71,11 @@ func compiles(ctx context.Context, bench *workbench.Bench, parts local.Parts, re
 	return f
 }
 
-// wanted returns the options that a kernel must have built in, so that a guest of the machine
-// finds its files.
-func wanted(machine arch.Machine) []string {
-	if machine.Disk == "" {
-		return []string{"CONFIG_BLK_DEV_INITRD"}
-	}
-	return []string{"CONFIG_VIRTIO_PCI", "CONFIG_VIRTIO_BLK", "CONFIG_EXT4_FS"}
-}
-
 // configured checks the configuration of a kernel, which is in the file of that path. Many
 // kernels do not hold theirs.
 func configured(path string, machine arch.Machine) Finding {
-	f := Finding{What: "configuration of the kernel", State: "not in the kernel's file; it must have " + strings.Join(wanted(machine), ", ") + " built in"}
+	needed := machine.Drivers()
+	f := Finding{What: "configuration of the kernel", State: "not in the kernel's file; it must have " + strings.Join(needed, ", ") + " built in"}
 	if path == "" {
 		return f
 	}
@@ -93,12 +85,12 @@ func configured(path string, machine arch.Machine) Finding {
 		return f
 	}
 	lines := strings.Split(string(text), "\n")
-	lacks := slices.DeleteFunc(wanted(machine), func(option string) bool { return slices.Contains(lines, option+"=y") })
+	lacks := slices.DeleteFunc(slices.Clone(needed), func(option string) bool { return slices.Contains(lines, option+"=y") })
 	if len(lacks) > 0 {
 		f.State = "not built in: " + strings.Join(lacks, ", ")
 		f.Remedy = "set " + strings.Join(lacks, "=y, ") + "=y and build the kernel again"
 		return f
 	}
-	f.State = "built in: " + strings.Join(wanted(machine), ", ")
+	f.State = "built in: " + strings.Join(needed, ", ")
 	return f
 }
