@@ -33,6 +33,9 @@ type factory struct {
 	timeouts qemu.Timeouts
 	// slow says why the accelerator is not a faster one.
 	slow string
+	// firmware is the file that the machine loads first, with its hash; "" where it is a
+	// part of QEMU.
+	firmware string
 
 	mu    sync.Mutex
 	last  evidence.Guest   // what the guest that started last said of itself
@@ -57,7 +60,23 @@ func (g Guests) open(ctx context.Context, e *Engine, cell matrix.Cell, log io.Wr
 	if err := f.gather(ctx, g.Kernel); err != nil {
 		return s, err
 	}
+	if f.parts.guest.Bare {
+		return s, s.alone(ctx, log)
+	}
 	return s, s.save(ctx, log)
+}
+
+// alone boots one guest in which nothing but stage 0 can run, and returns why no probe can.
+func (s *store) alone(ctx context.Context, log io.Writer) error {
+	return again(ctx, s.note, func() error {
+		return s.lend(ctx, func() error {
+			g, err := s.boot(ctx, s.config, log)
+			if err != nil {
+				return err
+			}
+			return errors.Join(errors.New("an agent answers in a guest image that has none; remove the image from the cache"), g.Stop())
+		})
+	})
 }
 
 // gather gets kernel, emulator and guest image at the same time.
@@ -91,6 +110,13 @@ func (f *factory) gather(ctx context.Context, boots func(context.Context) (kerne
 		f.config.Disk = p.guest.Disk
 	}
 	f.config.Accel, f.slow = e.accelerator(ctx, f.config)
+	if name := p.machine.Firmware; name != "" {
+		hash, err := p.emulator.Firmware(ctx, name)
+		if err != nil {
+			hash = "not known" // the error names folders of this host
+		}
+		f.firmware = name + ", SHA-256 " + hash
+	}
 	f.timeouts = qemu.TimeoutsFor(f.config.Accel, p.rec.Slowness)
 	f.last = evidence.Guest{Image: p.guest.Key, Go: p.guest.Go}
 	return nil
@@ -143,7 +169,7 @@ func (f *factory) describe(c *evidence.CellRun) {
 	}
 	p := f.parts
 	arguments, _ := f.config.Arguments() // an error here also fails every start
-	c.QEMU = &evidence.QEMU{Version: p.emulator.Version, Source: p.emulator.Source, Build: p.emulator.Build,
+	c.QEMU = &evidence.QEMU{Version: p.emulator.Version, Source: p.emulator.Source, Build: p.emulator.Build, Firmware: f.firmware,
 		Machine: p.machine.Name, Params: f.config.Params(), Argv: arguments.ByHand(), AcceleratorReason: f.slow}
 	f.mu.Lock()
 	defer f.mu.Unlock()

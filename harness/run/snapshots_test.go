@@ -75,6 +75,7 @@ func TestEveryProbeRunHasAGuestOfItsOwn(t *testing.T) {
 		{"behaves", false, evidence.Restored, "", 1},
 		{"behaves", true, evidence.Booted, "asked for", 3},
 		{"restores another", false, evidence.Booted, "9.9.9-fake", 4},
+		{"restores by a boot", false, evidence.Booted, "the guest booted again", 4},
 		{"cannot be saved", false, evidence.Booted, "QMP migrate failed", 4},
 	} {
 		e, events := scripted(t, c.script)

@@ -38,10 +38,11 @@ func TestTheVendorsEmulatorIsDriven(t *testing.T) {
 		kind    failure.Kind // "" for a cell that ran
 		want    string
 	}{
-		"it behaves":            {"sw64 behaves", whole, "", false, "", "unknown migration protocol"},
+		"it behaves":            {"sw64 behaves", whole, "", false, "", "saves no registers of its CPUs"},
 		"nothing was supplied":  {"sw64 behaves", local.Parts{}, "", false, failure.Missing, "SW64_KERNEL="},
 		"an unknown machine":    {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core9"}, "", false, failure.Infra, "core9"},
 		"a machine it has not":  {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core4"}, "", false, failure.Infra, "unsupported machine type core4"},
+		"the other machine":     {"sw64 has core4", local.Parts{Kernel: "/k", QEMU: "/q", GOROOT: "/g", Machine: "core4"}, "", false, "", "saves no registers of its CPUs"},
 		"no firmware":           {"sw64 without firmware", whole, "", false, failure.Infra, "no core3-hmcode provided"},
 		"a kernel of others":    {"sw64 cannot load", whole, "", false, failure.Infra, "could not load kernel"},
 		"no toolchain":          {"sw64 has no agent", local.Parts{Kernel: "/k", QEMU: "/q"}, "", true, failure.Missing, "SW64_GOROOT="},
@@ -55,14 +56,14 @@ func TestTheVendorsEmulatorIsDriven(t *testing.T) {
 			if err := os.WriteFile(disk, text, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			e, _ := scripted(t, tc.script)
+			e, events := scripted(t, tc.script)
 			e.Supplies, e.Images = vendor{tc.parts}, disked{guestimage.Image{Path: "/nowhere/initrd", Disk: disk, Bare: tc.bare}}
 			folder, err := evidence.Create(t.TempDir(), testTime)
 			if err != nil {
 				t.Fatal(err)
 			}
 			c := cell("board", "sw64", 64)
-			results, err := e.Cells(t.Context(), bound(e, c), map[string][]string{"board": {"p", stage0.Probe}}, folder)
+			results, err := e.Cells(t.Context(), bound(e, c), map[string][]string{"board": {"p", "q", "r", stage0.Probe}}, folder)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,8 +77,11 @@ func TestTheVendorsEmulatorIsDriven(t *testing.T) {
 			if got.Failure == nil || got.Failure.Kind != tc.kind || !strings.Contains(got.Failure.Message, tc.want) {
 				t.Fatalf("%v, want %s with %q", got.Failure, tc.kind, tc.want)
 			}
-			if tc.bare && len(got.Transcripts[stage0.Probe].Observations) != 1 {
+			if early := got.Transcripts[stage0.Probe]; tc.bare && (len(early.Observations) != 2 || !early.Exit.Clean()) {
 				t.Errorf("what stage 0 saw alone is not kept: %+v", got.Transcripts)
+			}
+			if tc.bare && boots(*events) != 1 {
+				t.Errorf("%d guests were booted to see that only stage 0 can run", boots(*events))
 			}
 			if after, err := os.ReadFile(disk); err != nil || !bytes.Equal(after, text) {
 				t.Errorf("the disk was written to, %v", err)

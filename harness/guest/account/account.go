@@ -52,6 +52,13 @@ func (a *Account) Frame(f wire.Frame) {
 	}
 }
 
+// Agentless reports whether a frame of stage 0 is its word that the agent did not start. It
+// has sent everything else twice by then.
+func Agentless(f wire.Frame) bool {
+	var r wire.Record
+	return json.Unmarshal(f.Payload, &r) == nil && r.Observation != nil && r.Observation.Step == stage0.ExecveAgent
+}
+
 // Transcript returns what stage 0 observed, and false if no frame of it arrived. A
 // step without an intact frame is left out and counted in Dropped. Without the last
 // frame nobody knows how stage 0 ended, so the exit code is -1.

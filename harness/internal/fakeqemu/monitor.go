@@ -38,9 +38,6 @@ func monitor(name string) {
 			result = `{"enabled": false, "present": true}`
 		}
 		fmt.Fprintf(conn, `{"event": "RESUME", "data": {}}`+"\n"+`{"return": %s, "id": %d}`+"\n", result, req.ID)
-		if name == noAgent && req.Execute == "query-kvm" {
-			os.Exit(0) // the host knows by now that a guest ran
-		}
 		if status := migrate(name, req.Execute, strings.TrimPrefix(req.Arguments.URI, "file:")); status != "" {
 			fmt.Fprintf(conn, `{"event": "MIGRATION", "data": {"status": "active"}}`+"\n"+`{"event": "MIGRATION", "data": {"status": %q}}`+"\n", status)
 		}

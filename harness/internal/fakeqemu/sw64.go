@@ -7,13 +7,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
 // sw64 begins the names of the scripts that play the public port of QEMU to sw64.
 const sw64 = "sw64 "
 
-// noAgent is the script of a guest in which stage 0 finds no agent to run, and ends.
+// noAgent is the script of a guest in which stage 0 finds no agent to run. It restarts the
+// machine, which prints so and spins.
 const noAgent = sw64 + "has no agent"
 
 // asSW64 does what that port does before its guest runs: it prints to its standard
@@ -30,7 +32,7 @@ func asSW64(name string) {
 		}
 		return os.Args[at+1]
 	}
-	if machine, _, _ := strings.Cut(value("-machine"), ","); machine != "core3" {
+	if machine, _, _ := strings.Cut(value("-machine"), ","); machine != "core3" && (machine != "core4" || name != "sw64 has core4") {
 		refuse("unsupported machine type %s", machine)
 	}
 	switch name {
@@ -57,17 +59,23 @@ func asSW64(name string) {
 	}
 }
 
-// alone plays stage 0 without an agent: it prints what it observed, and ends.
+// alone plays stage 0 without an agent: it prints what it observed, everything twice, and
+// restarts the machine.
 func alone() {
-	for i, r := range []wire.Record{
-		{Kind: wire.KindObservation, Observation: &wire.Observation{Step: "mmap.anonymous-0x10", Ret: "0x4000000000"}},
-		{Kind: wire.KindDone, Exit: &wire.Exit{}},
-	} {
-		line, err := wire.EncodeJSON(wire.EarlyPrefix, uint32(i), r)
-		if err != nil {
-			panic(err)
+	go monitor(noAgent)
+	for range 2 {
+		for i, r := range []wire.Record{
+			{Kind: wire.KindObservation, Observation: &wire.Observation{Step: "mmap.anonymous-0x10", Ret: "0x4000000000"}},
+			{Kind: wire.KindDone, Exit: &wire.Exit{}},
+			{Kind: wire.KindObservation, Observation: &wire.Observation{Step: stage0.ExecveAgent, Errno: 2}},
+		} {
+			line, err := wire.EncodeJSON(wire.EarlyPrefix, uint32(i), r)
+			if err != nil {
+				panic(err)
+			}
+			os.Stdout.Write(line)
 		}
-		os.Stdout.Write(line)
 	}
-	monitor(noAgent)
+	fmt.Println("[    3.211913] reboot: Restarting system")
+	select {} // although QEMU was started with -no-reboot
 }

@@ -72,7 +72,7 @@ func header(tool report.Tool, run evidence.Run, cells []evidence.CellRun) report
 		}
 		if c.QEMU != nil && !seen[c.Cell.Arch] {
 			seen[c.Cell.Arch] = true
-			h.QEMU = append(h.QEMU, report.QEMU{Arch: c.Cell.Arch, Version: c.QEMU.Version, Source: c.QEMU.Source, Build: c.QEMU.Build, Command: c.QEMU.Command})
+			h.QEMU = append(h.QEMU, report.QEMU{Arch: c.Cell.Arch, Version: c.QEMU.Version, Source: c.QEMU.Source, Build: c.QEMU.Build, Firmware: c.QEMU.Firmware, Command: c.QEMU.Command})
 		}
 	}
 	return h

@@ -130,6 +130,9 @@ type QEMU struct {
 	Version string `json:"version"`
 	Source  string `json:"source"` // PATH, or the package it came in
 	Build   string `json:"build"`  // hash that identifies it
+	// Firmware is the file that the machine loads first, with its hash; empty where it is a
+	// part of QEMU.
+	Firmware string `json:"firmware,omitempty"`
 	// Argv is written to qemu.txt alone. It names folders of this host, which others
 	// who get the evidence need not see.
 	Argv []string `json:"-"`

@@ -104,6 +104,9 @@ type QEMU struct {
 	Version string `json:"version"`
 	Source  string `json:"source"` // PATH, or the package that it came from
 	Build   string `json:"build"`  // hash that identifies it
+	// Firmware is the file that the machine loaded first, with its hash; empty where it is
+	// a part of QEMU.
+	Firmware string `json:"firmware,omitempty"`
 	// Command is the command line of a user-mode emulator; empty where QEMU emulated
 	// a machine.
 	Command string `json:"command,omitempty"`

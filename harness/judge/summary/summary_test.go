@@ -218,6 +218,19 @@ func TestTheTableSaysWhatIsMissingAndWhatEachTierSays(t *testing.T) {
 	}
 }
 
+// TestNobodyIsNamedAsTheMakerOfAKernel fails if a kernel that somebody supplied is shown as a
+// vendor's product, or if a tier that was not run says anything of its maker.
+func TestNobodyIsNamedAsTheMakerOfAKernel(t *testing.T) {
+	const unknown = "who made it is not"
+	for _, tier := range []report.Tier{{Tier: report.Real}, {Tier: report.Real, Missing: "set SW64_KERNEL"}, {Tier: report.Twin}} {
+		r := report.New(report.Header{}, "", nil, nil, nil)
+		r.Tiers = &report.Tiers{Arch: "sw64", Tiers: []report.Tier{tier}}
+		if text, want := draw(t, r), tier.Tier == report.Real && tier.Missing == ""; strings.Contains(text, unknown) != want {
+			t.Errorf("%+v: %t, want %t in\n%s", tier, !want, want, text)
+		}
+	}
+}
+
 // TestWhatASystemLacksIsCounted fails if "conformant" hides how much was not decided, and why.
 func TestWhatASystemLacksIsCounted(t *testing.T) {
 	lack := func(id string, status verdict.Status) verdict.Outcome {

@@ -34,7 +34,11 @@ func (s Style) sideBySide(r report.Report) string {
 	t := plainTable(table.Row{s.say("tier", "层级"), s.say("verdict", "结论"), s.say("cells", "单元"), s.say("decided", "判定")})
 	for _, tier := range r.Tiers.Tiers {
 		said, why := s.verdict(tier.Verdict.Verdict), s.Language.Pick(tier.Verdict.Reason, cmp.Or(tier.Verdict.Chinese, tier.Verdict.Reason))
-		if tier.Missing != "" {
+		switch {
+		case tier.Missing == "" && tier.Tier == report.Real:
+			// Whoever has a kernel can supply it, and nothing in it says whose product it is.
+			why += s.say("; a kernel of %s was tested, and who made it is not known", "；测试了一个 %s 内核，其制造者不详", r.Tiers.Arch)
+		case tier.Missing != "":
 			// The problems above have its other lines.
 			said = s.say("not run", "未运行")
 			why, _, _ = strings.Cut(tier.Missing, "\n")

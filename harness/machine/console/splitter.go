@@ -43,6 +43,7 @@ type Stream struct {
 	line   []byte
 	tail   []string
 	crash  Crash
+	booted bool
 }
 
 // NewStream returns a stream that writes the raw log to log. It calls frame for each
@@ -107,6 +108,7 @@ func (s *Stream) endLine() {
 	if text == "" {
 		return
 	}
+	s.booted = s.booted || strings.Contains(text, banner)
 	s.tail = append(s.tail, text)
 	if len(s.tail) > tailLines {
 		s.tail = s.tail[1:]
@@ -174,6 +176,16 @@ func (s *Stream) Tail() string {
 		text = "    " + line[:min(len(line), tailBytes)] + "\n    [...]\n" + text
 	}
 	return text
+}
+
+// banner begins what a kernel prints first (linux_banner in init/version.c).
+const banner = "Linux version "
+
+// Booted reports whether a kernel has begun to boot.
+func (s *Stream) Booted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.booted
 }
 
 // Crash returns the first crash. Its Kind is empty if there was none.

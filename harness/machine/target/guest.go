@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,6 +35,8 @@ type Guest struct {
 	table    abi.Table
 	timeouts qemu.Timeouts
 	board    arch.Machine
+	// agentless is set once stage 0 said that the agent did not start.
+	agentless atomic.Bool
 }
 
 // Boot starts a machine and waits for its agent. Errors are *Failure.
@@ -49,7 +52,8 @@ func Boot(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer) 
 }
 
 // Restore starts a machine from what Save wrote. It waits until the agent repeats the hello
-// that it said before. Errors are *Failure.
+// that it said before. A guest that booted again says the same hello, and is none that was
+// restored. Errors are *Failure.
 func Restore(ctx context.Context, cfg qemu.Config, state string, hello wire.Hello, t qemu.Timeouts, log io.Writer) (*Guest, error) {
 	return start(ctx, cfg, t, log, "restore", func(g *Guest) error {
 		if err := g.machine.Load(ctx, state, cfg.Machine); err != nil {
@@ -58,6 +62,9 @@ func Restore(ctx context.Context, cfg qemu.Config, state string, hello wire.Hell
 		var err error
 		if g.Hello, err = g.session.helloAgain(ctx); err == nil && !reflect.DeepEqual(g.Hello, hello) {
 			err = fmt.Errorf("the restored agent says %+v, and it was %+v", g.Hello, hello)
+		}
+		if _, spoke := g.Early(); err == nil && (spoke || g.stream.Booted()) {
+			err = errors.New("the guest booted again instead of going on: QEMU saves too little of it")
 		}
 		return err
 	})
@@ -72,7 +79,13 @@ func start(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer,
 			panicked <- struct{}{}
 		}
 	})
-	g.stream.HearEarly(g.account.Frame)
+	alone, greeted := make(chan struct{}), make(chan struct{})
+	g.stream.HearEarly(func(f wire.Frame) {
+		g.account.Frame(f)
+		if account.Agentless(f) && g.agentless.CompareAndSwap(false, true) {
+			close(alone)
+		}
+	})
 	// If there is no table, errors have no names.
 	g.table, _ = abi.Lookup(cfg.Arch.GOARCH)
 	started := time.Now()
@@ -82,6 +95,8 @@ func start(ctx context.Context, cfg qemu.Config, t qemu.Timeouts, log io.Writer,
 	}
 	g.session.peer = g.machine
 	go g.bury(panicked)
+	go g.abandon(alone, greeted)
+	defer close(greeted)
 	if g.Accel, err = g.machine.Accelerated(ctx); err != nil {
 		return nil, g.fail(ctx, what, err)
 	}
@@ -104,6 +119,16 @@ func (g *Guest) Save(ctx context.Context, path string) error {
 		return g.fail(ctx, "wait until the guest is silent", err)
 	}
 	return errors.Join(g.machine.Save(ctx, path, g.board), g.Stop())
+}
+
+// abandon ends a guest whose agent did not start, before anybody waits for its hello. Stage 0
+// restarts the machine, and not every machine can: core3 of sw64 spins for ever.
+func (g *Guest) abandon(alone, greeted <-chan struct{}) {
+	select {
+	case <-alone:
+		g.machine.Kill()
+	case <-greeted:
+	}
 }
 
 // bury ends a guest whose kernel panicked, because not every machine can reset itself. The
@@ -161,6 +186,8 @@ func (g *Guest) fail(ctx context.Context, attempted string, err error) *failure.
 	switch {
 	case ctx.Err() != nil:
 		f.Kind, f.Message = failure.Interrupted, fmt.Sprintf("%s: the run was stopped", attempted)
+	case g.agentless.Load() && ended:
+		f.Kind, f.Message = failure.NoInit, attempted+": the agent did not start"
 	case crash.Kind != "" && (ended || errors.Is(err, errSilent)):
 		f.Kind, f.Message = failure.Kind(crash.Kind), fmt.Sprintf("%s: the kernel died: %s", attempted, crash.Line)
 	case ended && reason == "guest-reset":
@@ -175,6 +202,9 @@ func (g *Guest) fail(ctx context.Context, attempted string, err error) *failure.
 		f.Kind, f.Message = failure.Hang, fmt.Sprintf("%s: %s", attempted, err)
 	default:
 		f.Kind, f.Message = failure.Protocol, fmt.Sprintf("%s: %v", attempted, err)
+	}
+	if hint := g.hint(f.Kind, crash); hint != "" {
+		f.Message += "; " + hint
 	}
 	if early, spoke := g.Early(); spoke {
 		f.Early = &early
@@ -204,4 +234,18 @@ func ends(m *qemu.Machine, t qemu.Timeouts, err error) bool {
 	case <-late:
 		return false
 	}
+}
+
+// hint says what may be wrong with a kernel or an emulator of which a boot shows only that it
+// does not go on; "" if that is not known.
+func (g *Guest) hint(kind failure.Kind, crash console.Crash) string {
+	switch {
+	case strings.Contains(crash.Line, "Unable to mount root fs"):
+		return "build what finds the guest's files into the kernel, and not as modules: " + strings.Join(g.board.Drivers(), ", ")
+	case kind != failure.Hang || g.Started > 0:
+		return ""
+	case !g.stream.Booted():
+		return "the kernel said nothing: it needs a driver of the console " + g.board.Console + " built in, and the machine its firmware"
+	}
+	return g.board.Stalls
 }

@@ -4,11 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -95,9 +99,39 @@ func UserMode(ctx context.Context, command []string, source string) (QEMU, error
 var versionLine = regexp.MustCompile(`^(?:QEMU emulator|qemu-[a-z0-9_]{1,20}) version (\d{1,4}\.\d{1,4}[ -~]{0,200})`)
 
 func askVersion(ctx context.Context, argv []string) (string, error) {
+	said, err := ask(ctx, argv, "--version")
+	if err != nil {
+		return "", err
+	}
+	m := versionLine.FindStringSubmatch(said)
+	if m == nil {
+		return "", fmt.Errorf("%s --version prints %.80q, which names no QEMU version; use another QEMU", strings.Join(argv, " "), said)
+	}
+	return strings.TrimSpace(m[1]), nil
+}
+
+// Firmware returns the SHA-256 of the file of a name that the emulator would load as its
+// firmware: it asks the emulator for the folders where that looks, in their order.
+func (q QEMU) Firmware(ctx context.Context, name string) (string, error) {
+	said, err := ask(ctx, q.Argv, "-L", "help")
+	if err != nil {
+		return "", err
+	}
+	for folder := range strings.Lines(said) {
+		hash, err := hashOf(filepath.Join(strings.TrimSpace(folder), name))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return hash, err
+		}
+	}
+	return "", fmt.Errorf("none of the folders that %s lists holds %s", strings.Join(q.Argv, " "), name)
+}
+
+// ask runs an emulator that prints something and ends, and returns the beginning of that.
+func ask(ctx context.Context, argv []string, question ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, versionWait)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], append(argv[1:len(argv):len(argv)], "--version")...)
+	argv = slices.Concat(argv, question)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = time.Second
 	var stdout, stderr headText
@@ -106,13 +140,9 @@ func askVersion(ctx context.Context, argv []string) (string, error) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return "", fmt.Errorf("run %s --version: %w: %s", strings.Join(argv, " "), err, stderr.String())
+		return "", fmt.Errorf("run %s: %w: %s", strings.Join(argv, " "), err, stderr.String())
 	}
-	m := versionLine.FindStringSubmatch(stdout.String())
-	if m == nil {
-		return "", fmt.Errorf("%s --version prints %.80q, which names no QEMU version; use another QEMU", strings.Join(argv, " "), stdout.String())
-	}
-	return strings.TrimSpace(m[1]), nil
+	return stdout.String(), nil
 }
 
 // headText keeps the beginning of what a program prints.
@@ -141,12 +171,12 @@ func newEnough(version string) (bool, error) {
 func hashOf(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("read QEMU: %w", err)
+		return "", fmt.Errorf("read a file of QEMU: %w", err)
 	}
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("read QEMU: %w", err)
+		return "", fmt.Errorf("read a file of QEMU: %w", err)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -123,3 +123,24 @@ func FuzzNewEnough(f *testing.F) {
 		}
 	})
 }
+
+// TestTheFirmwareIsTheOneThatIsFoundFirst fails if the report names another file than the
+// emulator loads, or one where none is.
+func TestTheFirmwareIsTheOneThatIsFoundFirst(t *testing.T) {
+	empty, first, second := t.TempDir(), t.TempDir(), t.TempDir()
+	for dir, text := range map[string]string{first: "first", second: "second"} {
+		if err := os.WriteFile(filepath.Join(dir, "core3-hmcode"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := inPath(t, `[ "$1 $2" = "-L help" ] && printf '%s\n' `+empty+" "+first+" "+second)
+	q := QEMU{Argv: []string{path}}
+	// echo -n first | sha256sum
+	const want = "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e"
+	if got, err := q.Firmware(t.Context(), "core3-hmcode"); err != nil || got != want {
+		t.Errorf("%s, %v", got, err)
+	}
+	if got, err := q.Firmware(t.Context(), "core4-hmcode"); err == nil {
+		t.Errorf("a file that is in none of the folders has the hash %s", got)
+	}
+}

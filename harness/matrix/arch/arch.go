@@ -36,6 +36,9 @@ type Machine struct {
 	// Firmware is the file that the machine loads first, if the owner of the emulator
 	// supplies it; empty otherwise.
 	Firmware string
+	// Stalls says why a kernel that has begun to boot may say nothing more, if the machine
+	// has such a fault under some emulators; empty otherwise.
+	Stalls string
 	// Disk is the device that holds the guest image as the root file system, if the machine
 	// may be unable to load an initramfs; empty otherwise.
 	Disk string
@@ -71,6 +74,15 @@ type Register struct {
 
 // Devices reports whether a saved guest needs device state that QEMU does not save itself.
 func (m Machine) Devices() bool { return len(m.Unsaved) > 0 || m.TimerInput != 0 }
+
+// Drivers returns the options that a kernel must have built in, so that a guest of the machine
+// finds its files.
+func (m Machine) Drivers() []string {
+	if m.Disk == "" {
+		return []string{"CONFIG_BLK_DEV_INITRD"}
+	}
+	return []string{"CONFIG_VIRTIO_PCI", "CONFIG_VIRTIO_BLK", "CONFIG_EXT4_FS"}
+}
 
 // Record is one architecture. Its name in this project is its GOARCH.
 type Record struct {

@@ -15,7 +15,6 @@ import (
 	"github.com/mapstack/conformance/harness/guest/prebuilt"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
-	"github.com/mapstack/conformance/harness/matrix/local"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/harness/source/compiler"
@@ -108,14 +107,7 @@ func parts(ctx context.Context, bench *workbench.Bench, cells []matrix.Cell) (fo
 		case compiled:
 			found = append(found, compilers(ctx, rec))
 		case rec.Supplied:
-			f := Finding{What: "a kernel of " + rec.GOARCH, State: "supplied"}
-			var missing *local.MissingError
-			if _, err := bench.Parts(rec); errors.As(err, &missing) {
-				f.State, f.Remedy = "no archive has one", "export "+strings.Join(missing.Lacks, "; export ")
-			} else if err != nil {
-				f.State, f.Remedy = progress.Brief(err), "correct it, then run doctor again"
-			}
-			found = append(found, f)
+			found = append(found, supplied(ctx, bench, cell, rec)...)
 		}
 	}
 	return found

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/source/debian"
 	"github.com/mapstack/conformance/harness/source/kernel"
 )
@@ -64,5 +67,28 @@ func TestACellThatIsBuiltHereNeedsCompilers(t *testing.T) {
 		Remedy: "apt-get install gcc libc6-dev libelf-dev make flex bison bc"}}
 	if d := cmp.Diff(want, parts(t.Context(), nil, []matrix.Cell{stock, built, built})); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestAKernelWithoutDriversIsFoundBeforeItBoots fails if a driver that is a module counts as
+// built in, or if a kernel that does not show its configuration is blamed.
+func TestAKernelWithoutDriversIsFoundBeforeItBoots(t *testing.T) {
+	board := arch.Machine{Disk: "virtio-blk-pci"}
+	for text, want := range map[string]Finding{
+		"CONFIG_VIRTIO_PCI=y\nCONFIG_VIRTIO_BLK=y\nCONFIG_EXT4_FS=y\n": {State: "built in: CONFIG_VIRTIO_PCI, CONFIG_VIRTIO_BLK, CONFIG_EXT4_FS"},
+		"CONFIG_VIRTIO_PCI=y\nCONFIG_VIRTIO_BLK=m\n# CONFIG_EXT4_FS is not set\n": {State: "not built in: CONFIG_VIRTIO_BLK, CONFIG_EXT4_FS",
+			Remedy: "set CONFIG_VIRTIO_BLK=y, CONFIG_EXT4_FS=y and build the kernel again"},
+	} {
+		path := filepath.Join(t.TempDir(), "config")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want.What = "configuration of the kernel"
+		if d := cmp.Diff(want, configured(path, board)); d != "" {
+			t.Error(d)
+		}
+	}
+	if got := configured("", board); got.Remedy != "" {
+		t.Errorf("%+v", got)
 	}
 }
