@@ -12,10 +12,19 @@ func (m memory) basics() {
 	}
 	o.Emit()
 	if ok {
-		o = m.Observe("munmap")
-		o.Munmap(addr, 2*m.Page)
-		o.Read("after", addr).Emit()
+		m.Kernel.Munmap(addr, 2*m.Page)
 	}
+	o = m.Observe("munmap")
+	// The neighbours stay, so that no other thread of the runtime maps memory in between.
+	if addr, errno := m.Kernel.Mmap(0, 4*m.Page, m.rw(), m.private(), -1, 0); errno != 0 {
+		o.Unknown("after", "map memory: "+m.Outcome(errno))
+	} else {
+		poke(addr+m.Page, 1)
+		o.Munmap(addr+m.Page, 2*m.Page)
+		o.Read("after", addr+m.Page)
+		m.Kernel.Munmap(addr, 4*m.Page)
+	}
+	o.Emit()
 	// Shared, because private neighbours merge, which hides the end of the mapping.
 	o = m.Observe("one byte")
 	if addr, ok := o.Mmap(0, 1, m.rw(), m.Kernel.Map.Shared|m.Kernel.Map.Anonymous, -1, 0); ok {

@@ -65,6 +65,9 @@ type told struct {
 
 const anyExit = -1
 
+// ptraceScope is the setting of the security module Yama.
+const ptraceScope = "/proc/sys/kernel/yama/ptrace_scope"
+
 func userCases() []situation {
 	return []situation{
 		{
@@ -313,6 +316,17 @@ func filterCases() []situation {
 			name:    "whoever calls ptrace is killed",
 			outside: &entrance{Filter: &refusal{[]string{"ptrace"}, kill}}, program: []string{play, "crowd", "3"},
 			want: told{verdict: "unknown", exit: 0},
+		},
+		{
+			// Only an ancestor of the program may trace it, or who is named.
+			name: "Yama lets ancestors trace",
+			own:  true, alone: true, outside: &entrance{Write: map[string]string{ptraceScope: "1"}, Limits: []rlimit{both("NPROC", 30)}}, program: []string{"threads", "60"},
+			want: told{verdict: "refused", exit: 3, errno: "EAGAIN", cause: "rlimit-nproc", how: diagnose.Is},
+		},
+		{
+			name: "Yama lets only root trace",
+			own:  true, alone: true, outside: &entrance{Write: map[string]string{ptraceScope: "2"}}, program: []string{play, "crowd", "3"},
+			want: told{verdict: "unknown", exit: 0, says: []string{"ptrace_scope is 2"}},
 		},
 		{
 			name:    "below a tracer LeakSanitizer fails",
