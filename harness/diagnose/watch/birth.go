@@ -37,7 +37,7 @@ type birth struct {
 
 // tasks is how many tasks the watcher is: its main thread, and those that the Go runtime
 // makes. All of them count against the limits of the program's user and group.
-const tasks = 6
+const tasks = 7
 
 // From include/uapi/linux/ptrace.h and wait.h.
 const (

@@ -358,7 +358,7 @@ func TestALimitEndsNoProgramWithItsWatcher(t *testing.T) {
 		watched     bool
 	}{
 		// Not RLIMIT_AS: a test with cgo has more addresses already.
-		{"DATA", unix.RLIMIT_DATA, 120000 << 10, raised},
+		{"DATA", unix.RLIMIT_DATA, 160<<20 - 1, raised},
 		{"STACK", unix.RLIMIT_STACK, 64 << 10, false}, {"NOFILE", unix.RLIMIT_NOFILE, 6, false},
 		{"CPU", unix.RLIMIT_CPU, 1000, true},
 	} {
