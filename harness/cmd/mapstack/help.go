@@ -67,6 +67,8 @@ var catalogue = map[string]string{
 	"Show the cells": "列出单元",
 	"List what this machine lacks, with the command that supplies it":                       "列出本机缺少的东西，以及提供它的命令",
 	"Compute a run's verdict again, from its evidence alone":                                "仅凭证据重新得出一次运行的结论",
+	"Make a certificate of a run":                                                           "为一次运行制作证书",
+	"Check a certificate against the evidence of its run":                                   "对照运行的证据核对证书",
 	"Write one program with everything that the cells need, for machines without a network": "生成一个包含单元所需一切的程序，用于没有网络的机器",
 	"Show what changed between two runs":                                                    "显示两次运行之间的变化",
 	"diff judges the evidence of two finished runs and shows each claim that they decide differently, with what was observed\n" +
