@@ -55,7 +55,7 @@ func TestBootHostileGuestsAreTypedRightly(t *testing.T) {
 		"liar":    {[]failure.Kind{failure.Protocol}, `"arm64"`, ""},
 		"crash":   {[]failure.Kind{failure.Panic}, "sysrq triggered crash", ""},
 		"still":   {[]failure.Kind{failure.Hang}, "run probe p", "still now"},
-		"flood":   {[]failure.Kind{failure.Hang}, "run probe p", "flood 100 "},
+		"flood":   {[]failure.Kind{failure.Hang}, "run probe p", "] flood 1"},
 		"bomb":    {[]failure.Kind{failure.Hang, failure.Panic, failure.Oops, failure.Lockup}, "run probe p", ""},
 		"million": {[]failure.Kind{failure.Protocol}, "bytes allowed for one run", ""},
 		"damaged": {shown: "9999999999"},
