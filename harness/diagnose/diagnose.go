@@ -54,17 +54,17 @@ type session struct {
 
 // Threads that are needed at once besides the one that traces, or that starts the program.
 const (
-	// There is one already. The runtime may keep that to wait for files. Another one may not
-	// be quite idle when it is needed.
+	// There is one already. The runtime may keep that to wait for files, and another one may
+	// not be quite idle when it is needed.
 	adoptThreads = 2
 	// Where the processor is slow, the runtime gives the work of a thread that reads a file
 	// to another one, which may wait for the kernel too. Threads of root do not count
 	// against RLIMIT_NPROC.
 	adoptThreadsOfRoot = adoptThreads + 1
 	// Signals are waited for too.
-	attachThreads = 4
+	attachThreads = 3
 	// The end of the program and its words are waited for too.
-	listenThreads = 6
+	listenThreads = 5
 )
 
 func (s Session) begin(command []string, threads int) (*session, error) {

@@ -22,7 +22,6 @@ import (
 
 	"github.com/mapstack/conformance/harness/diagnose/census"
 	"github.com/mapstack/conformance/harness/diagnose/watch"
-	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/sys"
 	"github.com/mapstack/conformance/poc/trace"
 )
@@ -188,19 +187,20 @@ func pidsGroup(dir string) {
 	crowd()
 }
 
-// refuse installs a filter that answers an errno to every clone.
-func refuse(errno string) *sys.Kernel {
+// refuse installs a filter that answers an errno to every clone of the threads that threads
+// says: trace.AllThreads, or 0 for this one.
+func refuse(errno string, threads uintptr) *sys.Kernel {
 	k := kernelHere()
 	_, problem := k.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 	must(errnoError(problem))
-	_, problem = trace.Install(k, trace.AllThreads, trace.Filter(trace.Error|uint32(k.Errno(errno)), k.Syscall.Clone))
+	_, problem = trace.Install(k, threads, trace.Filter(trace.Error|uint32(k.Errno(errno)), k.Syscall.Clone))
 	impossible("install a filter", errnoError(problem))
 	return k
 }
 
 func seccomp(errno string) {
 	runtime.LockOSThread() // no_new_privs is of one thread
-	refuse(errno)
+	refuse(errno, trace.AllThreads)
 	crowd()
 }
 
@@ -233,9 +233,9 @@ func deadlined(string) {
 
 // hanging does not notice the refusal, like a Go program on riscv64.
 func hanging(string) {
-	limit.Prewarm() // else the runtime itself may want a thread, and is refused it
 	runtime.LockOSThread()
-	_, _ = refuse("EAGAIN").Clone(&sys.CloneArgs{Flags: goThread})
+	// Of this thread alone: the runtime itself may want one, which it makes elsewhere.
+	_, _ = refuse("EAGAIN", 0).Clone(&sys.CloneArgs{Flags: goThread})
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 

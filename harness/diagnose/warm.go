@@ -5,17 +5,11 @@ import (
 	"sync"
 )
 
-// processors is how many threads may run Go code at once. Each may need another thread. But
-// with one alone, the runtime passes the processor of every system call on as soon as it
-// sees the call, to a thread that it makes if the last one is not quite idle yet. With a
-// second one that is idle, it leaves a call alone for 10 ms (retake in src/runtime/proc.go).
-const processors = 2
-
 // warm makes threads that this process will need. Later the program may have used up a
 // limit that counts both, and this process would die for want of a thread itself. The
 // runtime keeps idle threads.
 func warm(threads int) {
-	runtime.GOMAXPROCS(processors)
+	runtime.GOMAXPROCS(1) // each further one may need another thread
 	var up, down sync.WaitGroup
 	up.Add(threads)
 	down.Add(1)
