@@ -182,7 +182,7 @@ func (t *trial) examine(s *seen, p *process) {
 		if !strings.Contains(text, "mapstack: ") && !stating(r) {
 			show("nothing says why it failed")
 		}
-		if t.kind.harmless && !slow(text) {
+		if t.kind.harmless {
 			show("this fault should not stop a run")
 		}
 		s.ends[stated]++
@@ -263,15 +263,12 @@ func (t *trial) kept(s *seen, p *process, found outcomes) {
 
 // next makes an undisturbed run with the same cache.
 func (t *trial) next(s *seen) {
-	var p *process
-	for attempt := 0; attempt == 0 || attempt < 3 && slow(p.said()); attempt++ {
-		var err error
-		if p, err = t.start(); err != nil {
-			s.defect("start the next run: %v", err)
-			return
-		}
-		p.wait()
+	p, err := t.start()
+	if err != nil {
+		s.defect("start the next run: %v", err)
+		return
 	}
+	p.wait()
 	found, err := p.outcomes()
 	if err != nil || p.code() != verdict.ExitConformant || !maps.Equal(found, t.rig.calm[t.matrix].outcomes) {
 		s.defect("the next run ended with %d (%v):\n%s", p.code(), err, tail(p.said()))
@@ -283,10 +280,6 @@ func (t *trial) next(s *seen) {
 		}
 	}
 }
-
-// slow reports whether a step of a probe exceeded its own limit, which it may on a host that is
-// busy all the time.
-func slow(text string) bool { return strings.Contains(text, "timedout:true") }
 
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
