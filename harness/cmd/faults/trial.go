@@ -236,25 +236,22 @@ func (t *trial) kept(s *seen, p *process, found outcomes) {
 	}
 	calm := t.rig.calm[t.matrix].outcomes
 	if found == nil {
-		again, err := t.rig.startProcess([]string{t.rig.program, "verdict", p.folder()}, environment("GOCACHE="+t.rig.goCache), "", "")
+		judged := filepath.Join(t.rig.dir, "judged")
+		defer os.RemoveAll(judged)
+		again, err := t.rig.startProcess([]string{t.rig.program, "verdict", p.folder(), "--write", judged}, environment("GOCACHE="+t.rig.goCache), "", "")
 		if err != nil {
 			s.defect("judge the evidence: %v", err)
 			return
 		}
 		again.wait()
-		text := again.said()
-		for _, c := range cells {
-			if !strings.Contains(text, " "+c+"  conformant ") {
-				s.defect("cell %s was finished, and its evidence does not say so:\n%s", c, tail(text))
-			} else {
-				s.kept++
-			}
+		if _, found, err = readOutcomes(judged); err != nil {
+			s.defect("judge the evidence: %v\n%s", err, tail(again.said()))
+			return
 		}
-		return
 	}
 	for _, c := range cells {
 		if !maps.Equal(found.of(c), calm.of(c)) {
-			s.defect("cell %s was finished, and the report does not say so", c)
+			s.defect("cell %s was finished, and neither the report nor its evidence says so", c)
 		} else {
 			s.kept++
 		}
