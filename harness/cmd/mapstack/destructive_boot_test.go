@@ -54,10 +54,10 @@ func TestBootDestructiveOnAMachineOfItsOwn(t *testing.T) {
 	text := l.boot(ctx, ownedSystem(ctx, t, l, filepath.Join(dir, "mapstack-linux-amd64")))
 	for _, want := range []string{
 		`owned-status '' 2\n`,
-		` native-amd64 +incomplete .* 0/0/0/0/[0-9]+ .* 0/0/0/0/[0-9]+ *\n`,
+		` native-amd64 +incomplete +[^ ]+ +0/0/[0-9]+/[1-9][0-9]+ `,
 		`probe threadlimits can harm a system`,
 		`owned-status '--destructive' 0\n`,
-		` native-amd64 +conformant .* [1-9][0-9]*/0/0/0/0 .* [1-9][0-9]+/0/0/[0-9]+/0 *\n`,
+		` native-amd64 +conformant +[^ ]+ +0/0/[0-9]+/0 `,
 		`owned-unchanged\n`,
 	} {
 		if !regexp.MustCompile(want).MatchString(text) {
