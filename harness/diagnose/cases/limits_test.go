@@ -14,8 +14,7 @@ import (
 func TestNoProgramDiesWithItsWatcher(t *testing.T) {
 	dir := programs(t)
 	const own, exitRefused = 7, 69 // exit statuses of the program and of mapstack
-	user := limit.Unused(1)[0]
-	for _, c := range []struct {
+	kinds := []struct {
 		of     string
 		n      uint64
 		begins bool
@@ -25,13 +24,16 @@ func TestNoProgramDiesWithItsWatcher(t *testing.T) {
 		{"DATA", 90000 << 10, false}, {"DATA", 160<<20 - 1, false}, {"DATA", 160 << 20, true},
 		{"STACK", 64 << 10, false}, {"STACK", 128 << 10, true},
 		{"NOFILE", 5, false}, {"NOFILE", 7, false}, {"NOFILE", 8, true},
+		{"NPROC", 1, false}, {"NPROC", 3, false}, {"NPROC", 6, false}, {"NPROC", 8, true},
 		{"CPU", 100, true}, {"FSIZE", 0, true},
-	} {
+	}
+	users := limit.Unused(len(kinds)) // tasks of one case must not count against another's RLIMIT_NPROC
+	for i, c := range kinds {
 		t.Run(fmt.Sprintf("%s_%d", c.of, c.n), func(t *testing.T) {
 			t.Parallel()
 			for range 20 {
 				s := &scene{t: t, programs: dir}
-				at := &entrance{User: user, Limits: []rlimit{both(c.of, c.n)}}
+				at := &entrance{User: users[i], Limits: []rlimit{both(c.of, c.n)}}
 				s.diagnose(command(t.Context(), at.through(s.path(Tests), []string{s.path(Mapstack), "diagnose", "--", "/bin/sh", "-c", "exit 7"})), nil)
 				refused := s.exit == exitRefused && strings.HasPrefix(s.output, "mapstack: ") && strings.Contains(s.output, "RLIMIT_"+c.of)
 				if c.begins && s.exit != own || !c.begins && !refused {

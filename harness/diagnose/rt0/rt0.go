@@ -1,6 +1,6 @@
-// Package rt0 is the entry of mapstack before the Go runtime, in assembler. Where a resource
-// limit leaves less than a Go program needs to begin, the runtime would end with words of
-// its own. The entry says which limit it is, and exits with 69.
+// Package rt0 is the entry of mapstack before the Go runtime, in assembler. Where a limit
+// leaves less than a Go program needs to begin, the runtime would end with words of its own.
+// The entry says which limit it is, and exits with 69.
 //
 // Only a program that is linked with -E _rt0_mapstack has this entry; see the Makefile.
 package rt0
@@ -39,3 +39,22 @@ var Limits = [count]Limit{
 	{unix.RLIMIT_NOFILE, 8, "mapstack: it cannot work here, because RLIMIT_NOFILE (ulimit -n) is below the 8 descriptors " +
 		"that it needs. To set this limit for a program alone: mapstack diagnose -- sh -c 'ulimit -n 5; exec CMD'\n"},
 }
+
+// threads is how many threads the entry makes for a moment, each by the one before. The Go
+// runtime makes five or six when it begins; the watcher of a program is seven tasks.
+const threads = 6
+
+// threadFlags are those of a thread of the Go runtime, so that what refuses its threads
+// refuses these. With CLONE_VFORK the thread that makes another waits for its end; so all of
+// them use one stack, and need none of it.
+const threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_SYSVSEM |
+	unix.CLONE_THREAD | unix.CLONE_VFORK
+
+// again is the error of clone where a limit on tasks is used up. After any other error the
+// Go runtime begins: it may be one of CLONE_VFORK alone, as in emulators.
+const again = -int(unix.EAGAIN)
+
+// Crowded is what the entry says when there is no room for threads.
+var Crowded = "mapstack: it cannot work here, because there is no room for the 6 threads that it needs. A limit on tasks is " +
+	"used up or nearly so: RLIMIT_NPROC (ulimit -u), pids.max, kernel.threads-max or kernel.pid_max. To see which one, " +
+	"from where there is room: mapstack diagnose --pid PID\n"

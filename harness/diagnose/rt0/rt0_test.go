@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -57,6 +58,38 @@ func TestEveryLimitIsSaidBeforeGoBegins(t *testing.T) {
 	}
 }
 
+// TestNoRoomForThreadsIsSaidBeforeGoBegins fails if the entry lets the Go runtime begin
+// where RLIMIT_NPROC leaves less than the threads that it needs, or refuses where it does
+// not. In a user-mode emulator CLONE_VFORK means another thing: only this architecture is
+// asked here. The cases of diagnose ask another one in a guest.
+func TestNoRoomForThreadsIsSaidBeforeGoBegins(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("not run: only root can run a program as a user who has no other task")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	program := build(ctx, t, runtime.GOARCH)
+	for dir := filepath.Dir(program); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for tasks := uint64(1); tasks <= threads+2; tasks++ {
+		want, words := exitRefused, Crowded
+		if tasks > threads {
+			want, words = 0, "begun\n"
+		}
+		cmd := exec.CommandContext(ctx, "prlimit", fmt.Sprintf("--nproc=%d", tasks), program)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobodyElse, Gid: nobodyElse}}
+		if exit, said := outcome(t, cmd); exit != want || said != words {
+			t.Errorf("RLIMIT_NPROC %d: exit status %d, %q", tasks, exit, said)
+		}
+	}
+}
+
+// nobodyElse is a user ID that nobody uses.
+const nobodyElse = 1<<31 - 19
+
 // option returns the letter of a limit for ulimit, and its unit there in bytes, or 1.
 func option(resource uint64) (letter string, unit uint64) {
 	switch resource {
@@ -86,7 +119,12 @@ func build(ctx context.Context, t *testing.T, goarch string) string {
 func under(ctx context.Context, t *testing.T, letter string, n uint64, command []string) (exit int, said string) {
 	t.Helper()
 	args := append([]string{"-c", fmt.Sprintf("ulimit -%s %d && exec \"$@\"", letter, n), "sh"}, command...)
-	cmd := exec.CommandContext(ctx, "sh", args...)
+	return outcome(t, exec.CommandContext(ctx, "sh", args...))
+}
+
+// outcome runs a command, and returns its exit status and what it wrote.
+func outcome(t *testing.T, cmd *exec.Cmd) (exit int, said string) {
+	t.Helper()
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
