@@ -65,6 +65,7 @@ type format struct {
 func formats() []format {
 	return []format{
 		{"markdown", markdown, false},
+		{"ktap", ktap, true},
 	}
 }
 
