@@ -80,6 +80,27 @@ func whole(s string) Input {
 	return in
 }
 
+// twoByTwo returns a report of two cells with two suites each.
+func twoByTwo() Input {
+	var all []verdict.Outcome
+	for _, cell := range []string{"a", "b"} {
+		for _, suite := range []string{"s", "t"} {
+			for _, o := range every() {
+				o.Cell, o.Suite = cell, suite
+				if suite == "t" && o.Status != verdict.Unsupported {
+					o.Status, o.Known = verdict.Pass, verdict.Known{}
+				}
+				all = append(all, o)
+			}
+		}
+	}
+	in := input(all...)
+	b := in.Report.Cells[0]
+	b.Name = "b"
+	in.Report.Cells = append(in.Report.Cells, b)
+	return in
+}
+
 // written returns the only file of a format.
 func written(t *testing.T, format string, in Input) string {
 	t.Helper()

@@ -40,11 +40,15 @@ func (t *tests) add(ok bool, name, skip, failure string, before ...string) {
 	t.lines = append(t.lines, line)
 }
 
+// indent is put before the lines of subtests. The kernel's page names two blanks for it; KUnit
+// writes four, every reader of KTAP accepts both, and readers of TAP see subtests only behind four.
+const indent = "    "
+
 // parent adds a test that consists of subtests.
 func (t *tests) parent(name string, sub tests) {
 	lines := []string{}
 	for _, l := range sub.document() {
-		lines = append(lines, "  "+l)
+		lines = append(lines, indent+l)
 	}
 	skip := ""
 	if sub.skipped == sub.count {

@@ -11,29 +11,29 @@ import (
 const everyKTAP = `KTAP version 1
 1..1
 # mapstack 0.1.0 abc, started 2001-09-09T01:46:40Z, evidence digest
-  KTAP version 1
-  1..1
     KTAP version 1
-    1..10
-    ok 1 S-001
-    # S-002: MUST: It holds.
-    # S-002: fail: the subject
-    # S-002: fail: of S-002
-    # S-002: expected: rw-p
-    # S-002: observed: r--p
-    # S-002: again: make conformance CELL=a FOCUS=S-002
-    not ok 2 S-002
-    # S-003: MUST: It holds.
-    # S-003: error: the subject
-    # S-003: error: of S-003
-    # S-003: again: make conformance CELL=a FOCUS=S-003
-    not ok 3 S-003 # ERROR error: the subject
-    # S-004: MUST: It holds.
-    # S-004: not-run: the subject
-    # S-004: not-run: of S-004
-    # S-004: again: make conformance CELL=a FOCUS=S-004
-    not ok 4 S-004 # ERROR not-run: the subject
-    ok 5 S-005 # SKIP unsupported: the subject
+    1..1
+        KTAP version 1
+        1..10
+        ok 1 S-001
+        # S-002: MUST: It holds.
+        # S-002: fail: the subject
+        # S-002: fail: of S-002
+        # S-002: expected: rw-p
+        # S-002: observed: r--p
+        # S-002: again: make conformance CELL=a FOCUS=S-002
+        not ok 2 S-002
+        # S-003: MUST: It holds.
+        # S-003: error: the subject
+        # S-003: error: of S-003
+        # S-003: again: make conformance CELL=a FOCUS=S-003
+        not ok 3 S-003 # ERROR error: the subject
+        # S-004: MUST: It holds.
+        # S-004: not-run: the subject
+        # S-004: not-run: of S-004
+        # S-004: again: make conformance CELL=a FOCUS=S-004
+        not ok 4 S-004 # ERROR not-run: the subject
+        ok 5 S-005 # SKIP unsupported: the subject
 `
 
 func TestKTAPSaysWhatTheOutcomesSay(t *testing.T) {
@@ -42,12 +42,12 @@ func TestKTAPSaysWhatTheOutcomesSay(t *testing.T) {
 		t.Error(text)
 	}
 	for _, want := range []string{
-		"\n    not ok 6 S-006 # SKIP fails, as a deviation accepts: back-ported (changelog)\n",
-		"\n    not ok 7 S-007 # SKIP fails, as known: a page is freed (findings)\n",
-		"\n    not ok 8 S-008 # SKIP fail; a SHOULD changes no verdict: the subject\n",
-		"\n    not ok 9 S-009 # SKIP fail; a MAY changes no verdict: the subject\n",
-		"\n    not ok 10 S-010 # ERROR stale: S-010 holds on a, and known.yaml:9 says",
-		"\n  not ok 1 s\nnot ok 1 a\n",
+		"\n        not ok 6 S-006 # SKIP fails, as a deviation accepts: back-ported (changelog)\n",
+		"\n        not ok 7 S-007 # SKIP fails, as known: a page is freed (findings)\n",
+		"\n        not ok 8 S-008 # SKIP fail; a SHOULD changes no verdict: the subject\n",
+		"\n        not ok 9 S-009 # SKIP fail; a MAY changes no verdict: the subject\n",
+		"\n        not ok 10 S-010 # ERROR stale: S-010 holds on a, and known.yaml:9 says",
+		"\n    not ok 1 s\nnot ok 1 a\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
@@ -55,7 +55,7 @@ func TestKTAPSaysWhatTheOutcomesSay(t *testing.T) {
 	}
 	strict := input(every()...)
 	strict.Strict = true
-	if text := written(t, "ktap", strict); !strings.Contains(text, "\n    not ok 7 S-007\n") {
+	if text := written(t, "ktap", strict); !strings.Contains(text, "\n        not ok 7 S-007\n") {
 		t.Errorf("strict:\n%s", text)
 	}
 	other := input(every()...)
@@ -93,16 +93,16 @@ func endings(f func(in Input)) {
 // that reads the exit status.
 func TestKTAPIsOkExactlyWhenTheRunEndsWell(t *testing.T) {
 	endings(func(in Input) {
-		for _, indent := range []string{"\n", "\n    "} {
+		for _, level := range []string{"\n", "\n" + indent, "\n" + indent + indent} {
 			bad := 0
 			text := written(t, "ktap", in)
 			for line := range strings.SplitSeq(text, "\n") {
-				if strings.HasPrefix("\n"+line, indent+"not ok") && !strings.Contains(line, " # SKIP ") {
+				if strings.HasPrefix("\n"+line, level+"not ok") && !strings.Contains(line, " # SKIP ") {
 					bad++
 				}
 			}
 			// A run of which nothing was decided has no test that failed, but a line of its own.
-			own := indent != "\n" && strings.Contains(text, " verdict # ERROR ")
+			own := level != "\n" && strings.Contains(text, " verdict # ERROR ")
 			if code := in.Report.ExitCode(in.Strict); (bad == 0 && !own) != (code == verdict.ExitConformant) {
 				t.Errorf("%d failed, exit %d, strict %t:\n%s", bad, code, in.Strict, text)
 			}

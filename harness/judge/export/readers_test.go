@@ -53,14 +53,14 @@ func answer(t *testing.T, input string, into any, name string, args ...string) {
 
 // cases are the reports that readers are asked about.
 func cases() []Input {
-	all := []Input{input(every()...), whole("x\ny"), whole(hostile), whole("\nList of all partitions:\nreboot: System halted")}
+	all := []Input{input(every()...), twoByTwo(), whole("x\ny"), whole(hostile), whole("\nList of all partitions:\nreboot: System halted")}
 	endings(func(in Input) { all = append(all, in) })
 	return all
 }
 
-// expect returns how many outcomes a reader of KTAP must count as failed and as skipped, of those
-// that it must see.
-func expect(in Input) (failed, skipped int) {
+// expect returns how many tests without subtests a reader of KTAP must see, and how many it must
+// count as failed and as skipped.
+func expect(t *testing.T, in Input) (total, failed, skipped int) {
 	for _, o := range in.outcomes() {
 		switch {
 		case o.Stale():
@@ -71,7 +71,11 @@ func expect(in Input) (failed, skipped int) {
 			failed++
 		}
 	}
-	return failed, skipped
+	total = len(in.Report.Outcomes)
+	if strings.Contains(written(t, "ktap", in), " verdict # ERROR ") {
+		total, failed = total+1, failed+1
+	}
+	return total, failed, skipped
 }
 
 // TestTheKernelsReaderReadsKTAP fails if kunit_parser.py finds a fault in what is written, or
@@ -94,41 +98,47 @@ json.dump(all, answer)
 	var counts [][5]int
 	answer(t, texts(t, "ktap", all), &counts, "python3", "-c", script, parser)
 	for i, in := range all {
-		failed, skipped := expect(in)
-		total := len(in.Report.Outcomes)
-		if strings.Contains(written(t, "ktap", in), " verdict # ERROR ") {
-			total, failed = total+1, failed+1
-		}
+		total, failed, skipped := expect(t, in)
 		if want := [5]int{total - failed - skipped, failed, skipped, 0, 0}; counts[i] != want {
 			t.Errorf("passed, failed, skipped, crashed, errors: %v, want %v of\n%s", counts[i], want, written(t, "ktap", in))
 		}
 	}
 }
 
-// TestAReaderOfTAPReadsTheCells fails if tap-parser, which sees the tests of the first level alone,
-// takes a run for a good one that is not, or finds a fault in what is written.
-func TestAReaderOfTAPReadsTheCells(t *testing.T) {
+// TestAReaderOfTAPReadsKTAP fails if tap-parser takes a run for a good one that is not, finds a
+// fault in what is written, or counts otherwise.
+func TestAReaderOfTAPReadsKTAP(t *testing.T) {
 	parser := reader(t, "node_modules/tap-parser")
 	const script = `
 const {Parser} = require(process.argv[1])
 const all = JSON.parse(require('fs').readFileSync(0)).map(text => {
-  const p = new Parser(); p.end(text)
+  const leaves = []
+  const listen = p => {
+    let subtests = new Set()
+    p.on('child', c => { subtests.add(c); listen(c) })
+    p.on('assert', a => { if (subtests.size) subtests = new Set(); else leaves.push(a) })
+  }
+  const p = new Parser(); listen(p); p.end(text)
   const r = p.results
-  return {ok: r.ok, count: r.count, planned: r.plan.end, problems: r.failures.filter(f => f.tapError).length, bailed: r.bailout}
+  return {ok: r.ok, count: r.count, planned: r.plan.end, problems: r.failures.filter(f => f.tapError).length, bailed: r.bailout,
+    failed: leaves.filter(a => !a.ok && !a.skip).length, skipped: leaves.filter(a => a.skip).length, leaves: leaves.length}
 })
 console.log(JSON.stringify(all))
 `
 	all := cases()
 	var results []struct {
-		OK                       bool
-		Count, Planned, Problems int
-		Bailed                   any
+		OK                                                bool
+		Count, Planned, Problems, Failed, Skipped, Leaves int
+		Bailed                                            any
 	}
 	answer(t, texts(t, "ktap", all), &results, "node", "-e", script, parser)
 	for i, in := range all {
 		r, code := results[i], in.Report.ExitCode(in.Strict)
 		if r.OK != (code == verdict.ExitConformant) || r.Count == 0 || r.Count != r.Planned || r.Problems > 0 || r.Bailed != false {
 			t.Errorf("%+v, exit status %d, of\n%s", r, code, written(t, "ktap", in))
+		}
+		if total, failed, skipped := expect(t, in); r.Leaves != total || r.Failed != failed || r.Skipped != skipped {
+			t.Errorf("%+v, want %d failed, %d skipped of %d, of\n%s", r, failed, skipped, total, written(t, "ktap", in))
 		}
 	}
 }
