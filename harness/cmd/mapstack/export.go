@@ -20,7 +20,7 @@ import (
 var formatUsage = "one of: " + strings.Join(export.Names(), ", ")
 
 func exportCommand() *cobra.Command {
-	var format, out string
+	var format, out, origin string
 	var strict bool
 	cmd := &cobra.Command{
 		Use: "export DIR --format FORMAT", Short: "Write the report of a run in another format",
@@ -28,11 +28,14 @@ func exportCommand() *cobra.Command {
 			"in the format of another program. It ends with 0 if the report was written, whatever the verdict is.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if origin != "" && format != "kcidb" {
+				return fmt.Errorf("--origin is about the format kcidb, and this is %q; leave it out", format)
+			}
 			in, err := exported(args[0])
 			if err != nil {
 				return err
 			}
-			in.Language, in.Strict = tongue(cmd), strict
+			in.Language, in.Strict, in.Origin = tongue(cmd), strict, origin
 			files, err := export.Write(format, in)
 			if err != nil {
 				return err
@@ -42,6 +45,7 @@ func exportCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&format, "format", "", formatUsage)
 	cmd.Flags().StringVar(&out, "out", "", "write to this folder (default: the standard output, if the format has one file)")
+	cmd.Flags().StringVar(&origin, "origin", "", "name of the CI system that submits to KCIDB (default: "+export.DefaultOrigin+")")
 	cmd.Flags().BoolVar(&strict, "strict", false, strictUsage)
 	if err := cmd.MarkFlagRequired("format"); err != nil {
 		panic(err) // the flag is defined above

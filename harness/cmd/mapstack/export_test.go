@@ -75,6 +75,7 @@ func TestWhatEvidenceDoesNotGiveIsNotExported(t *testing.T) {
 		"is not what its evidence gives": {"export", folder, "--format", "markdown"},
 		"/nowhere":                       {"export", "/nowhere", "--format", "markdown"},
 		"there is no format":             {"export", filepath.Join("..", "..", "..", "fixtures", "recorded"), "--format", "pdf"},
+		"about the format kcidb":         {"export", folder, "--format", "ktap", "--origin", "lab"},
 		"required flag":                  {"export", folder},
 	} {
 		_, err := execute(t, args...)

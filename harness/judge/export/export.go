@@ -19,7 +19,8 @@ type Input struct {
 	Cells  []evidence.CellRun // the evidence of the report
 	// Language is that of a summary. The other formats have a language of their own.
 	Language language.Language
-	Strict   bool // known failures count
+	Strict   bool   // known failures count
+	Origin   string // the CI system that submits to KCIDB; "" for DefaultOrigin
 }
 
 // outcomes returns the outcomes of the report as they count.
@@ -66,6 +67,7 @@ func formats() []format {
 	return []format{
 		{"markdown", markdown, false},
 		{"ktap", ktap, true},
+		{"kcidb", kcidb, true},
 	}
 }
 
