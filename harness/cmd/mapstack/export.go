@@ -14,13 +14,14 @@ import (
 	"github.com/mapstack/conformance/harness/foreign"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/export"
+	"github.com/mapstack/conformance/suites"
 )
 
 // formatUsage explains --format.
 var formatUsage = "one of: " + strings.Join(export.Names(), ", ")
 
 func exportCommand() *cobra.Command {
-	var format, out, origin string
+	var format, out, origin, vendor string
 	var strict bool
 	cmd := &cobra.Command{
 		Use: "export DIR --format FORMAT", Short: "Write the report of a run in another format",
@@ -28,12 +29,19 @@ func exportCommand() *cobra.Command {
 			"in the format of another program. It ends with 0 if the report was written, whatever the verdict is.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if origin != "" && format != "kcidb" {
-				return fmt.Errorf("--origin is about the format kcidb, and this is %q; leave it out", format)
+			for _, of := range []struct{ flag, value, format string }{{"origin", origin, "kcidb"}, {"vendor", vendor, "osv"}} {
+				if of.value != "" && format != of.format {
+					return fmt.Errorf("--%s is about the format %s, and this is %q; leave it out", of.flag, of.format, format)
+				}
 			}
 			in, err := exported(args[0])
 			if err != nil {
 				return err
+			}
+			if vendor != "" {
+				if in.Vendor, err = readVendor(vendor); err != nil {
+					return err
+				}
 			}
 			in.Language, in.Strict, in.Origin = tongue(cmd), strict, origin
 			files, err := export.Write(format, in)
@@ -46,6 +54,7 @@ func exportCommand() *cobra.Command {
 	cmd.Flags().StringVar(&format, "format", "", formatUsage)
 	cmd.Flags().StringVar(&out, "out", "", "write to this folder (default: the standard output, if the format has one file)")
 	cmd.Flags().StringVar(&origin, "origin", "", "name of the CI system that submits to KCIDB (default: "+export.DefaultOrigin+")")
+	cmd.Flags().StringVar(&vendor, "vendor", "", "the file that certify takes, whose product the format osv then names")
 	cmd.Flags().BoolVar(&strict, "strict", false, strictUsage)
 	if err := cmd.MarkFlagRequired("format"); err != nil {
 		panic(err) // the flag is defined above
@@ -62,7 +71,7 @@ func exported(folder string) (in export.Input, err error) {
 	if _, err := replay(folder, cells); err != nil {
 		return in, err
 	}
-	in.Cells = cells
+	in.Cells, in.Suites = cells, suites.About()
 	if in.Report, err = judge(asked, cells); err != nil {
 		return in, err
 	}

@@ -79,6 +79,7 @@ var catalogue = map[string]string{
 	"export reads the evidence of a finished run (out/<run>), checks it as verdict does, and writes its report\n" +
 		"in the format of another program. It ends with 0 if the report was written, whatever the verdict is.": "export 读取一次运行（out/<run>）的证据，像 verdict 一样核对，并按其他程序的格式写出报告。\n只要写出了报告就以 0 退出，与结论无关。",
 	"name of the CI system that submits to KCIDB (default: " + export.DefaultOrigin + ")": "向 KCIDB 提交的 CI 系统的名称（默认：" + export.DefaultOrigin + "）",
+	"the file that certify takes, whose product the format osv then names":                "certify 所用的文件；格式 osv 随后写明其中的产品",
 	formatUsage: "下列之一：" + strings.Join(export.Names(), "、"),
 	"write to this folder (default: the standard output, if the format has one file)":         "写到此目录（默认：格式只有一个文件时写到标准输出）",
 	"Show what the cache holds, or prune it":                                                  "显示缓存的内容，或清理缓存",

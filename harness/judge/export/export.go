@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mapstack/conformance/harness/judge/certificate"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
@@ -21,6 +22,10 @@ type Input struct {
 	Language language.Language
 	Strict   bool   // known failures count
 	Origin   string // the CI system that submits to KCIDB; "" for DefaultOrigin
+	// Suites says what each suite is about, by its name. Vendor is whose product is evaluated; the
+	// zero Vendor if that is not known. openEuler's forms have both.
+	Suites map[string]report.Text
+	Vendor certificate.Vendor
 }
 
 // outcomes returns the outcomes of the report as they count.
@@ -68,6 +73,7 @@ func formats() []format {
 		{"markdown", markdown, false},
 		{"ktap", ktap, true},
 		{"kcidb", kcidb, true},
+		{"osv", osv, true},
 	}
 }
 

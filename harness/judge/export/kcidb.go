@@ -76,7 +76,7 @@ type kcidbTest struct {
 	Comment     string           `json:"comment"`
 	Status      string           `json:"status"`
 	StartTime   time.Time        `json:"start_time"`
-	Duration    float64          `json:"duration"`              // seconds
+	Duration    float64          `json:"duration,omitempty"`    // seconds; 0 if it is not known
 	LogExcerpt  string           `json:"log_excerpt,omitempty"` // at most 16384 characters
 	Environment kcidbEnvironment `json:"environment"`
 	Misc        map[string]any   `json:"misc"`

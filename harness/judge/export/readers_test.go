@@ -18,7 +18,7 @@ import (
 //	kunit/kunit_parser.py      tools/testing/kunit of any source package of the kernel, such as linux-source-6.1
 //	node_modules/tap-parser    npm install tap-parser@18.3.4
 //	kcidb.schema.json          kcidb_io.schema.V5_3.json of kernelci/kcidb-io, written as JSON
-//	node_modules/exceljs       npm install exceljs@4.4.0
+//	node_modules/xlsx          npm install xlsx@0.18.5
 //
 //
 //	MAPSTACK_READERS=FOLDER go test ./harness/judge/export
