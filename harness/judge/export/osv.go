@@ -64,6 +64,9 @@ type item struct {
 // osv writes the forms of openEuler's evaluation: a workbook for each architecture, and a list of
 // records for all of them.
 func osv(in Input) ([]File, error) {
+	if in.Report.Focus != "" {
+		return nil, fmt.Errorf("only %q was asked of the kernels, and an evaluation is about all claims; run the cells without --focus", in.Report.Focus)
+	}
 	records, files := []osvRecord{}, []File{}
 	for _, e := range in.evaluations() {
 		book, err := in.workbook(e)

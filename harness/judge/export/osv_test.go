@@ -142,10 +142,20 @@ func TestAnEvaluationPassesOnlyIfEverythingWasDecided(t *testing.T) {
 	}
 }
 
+// TestAPartOfTheClaimsIsNoEvaluation fails if a kernel could pass of which little was asked.
+func TestAPartOfTheClaimsIsNoEvaluation(t *testing.T) {
+	in := input(outcome("S-001", verdict.Pass))
+	in.Report.Focus = "S-001"
+	if _, err := Write("osv", in); err == nil || !strings.Contains(err.Error(), "without --focus") {
+		t.Error(err)
+	}
+}
+
 // TestHostileTextsStayTextsInAWorkbook fails if a text could be a formula or the name of a file in
 // another folder, or if a workbook could not be read.
 func TestHostileTextsStayTextsInAWorkbook(t *testing.T) {
 	in := whole("=cmd|' /C calc'!A0 ../../x" + hostile)
+	in.Report.Focus = ""
 	in.Vendor = certificate.Vendor{Organisation: hostile, Product: hostile, Version: hostile}
 	in.Suites = map[string]report.Text{"s": {Chinese: strings.Repeat(hostile, 500)}}
 	files, err := Write("osv", in)
@@ -229,7 +239,9 @@ for (const name of book.SheetNames) {
 }
 console.log(JSON.stringify(all))
 `
-	for _, in := range []Input{described(), twoByTwo(), whole("=1+1" + hostile)} {
+	attacked := whole("=1+1" + hostile)
+	attacked.Report.Focus = ""
+	for _, in := range []Input{described(), twoByTwo(), attacked} {
 		for name, data := range forms(t, in) {
 			if name == "osv.json" {
 				continue
