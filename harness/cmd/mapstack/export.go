@@ -34,10 +34,11 @@ func exportCommand() *cobra.Command {
 					return fmt.Errorf("--%s is about the format %s, and this is %q; leave it out", of.flag, of.format, format)
 				}
 			}
-			in, err := exported(args[0])
+			in, said, err := exported(args[0])
 			if err != nil {
 				return err
 			}
+			fmt.Fprint(cmd.ErrOrStderr(), shown(said, tongue(cmd))) // the standard output may be the report
 			if vendor != "" {
 				if in.Vendor, err = readVendor(vendor); err != nil {
 					return err
@@ -62,24 +63,25 @@ func exportCommand() *cobra.Command {
 	return cmd
 }
 
-// exported judges the evidence in a folder, and checks it as `mapstack verdict` does.
-func exported(folder string) (in export.Input, err error) {
+// exported judges the evidence in a folder, and checks it as `mapstack verdict` does. said is what
+// was compared with the console logs.
+func exported(folder string) (in export.Input, said evidence.Replayed, err error) {
 	asked, cells, err := evidence.Load(folder)
 	if err != nil {
-		return in, err
+		return in, said, err
 	}
-	if _, err := replay(folder, cells); err != nil {
-		return in, err
+	if said, err = replay(folder, cells); err != nil {
+		return in, said, err
 	}
 	in.Cells, in.Suites = cells, suites.About()
 	if in.Report, err = judge(asked, cells); err != nil {
-		return in, err
+		return in, said, err
 	}
 	if err := compare(folder, in.Report); err != nil {
-		return in, err
+		return in, said, err
 	}
 	in.Report.Header.Evidence, err = digest(folder)
-	return in, err
+	return in, said, err
 }
 
 // deliver writes files to a folder, or one file to the standard output.
