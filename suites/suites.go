@@ -37,6 +37,15 @@ func All() []claim.Suite {
 	}
 }
 
+// About says what each suite is about, by its name.
+func About() map[string]report.Text {
+	all := map[string]report.Text{}
+	for _, a := range All() {
+		all[a.Name] = report.Text(a.About)
+	}
+	return all
+}
+
 // Claims returns every claim as reports list it.
 func Claims() []report.Claim { return claimsOf(All()) }
 

@@ -61,3 +61,12 @@ func (f *Failure) Ours() bool {
 	}
 	return false
 }
+
+// OfKernel reports whether the kernel is to blame.
+func (f *Failure) OfKernel() bool {
+	switch f.Kind {
+	case Panic, Oops, Lockup, NoInit, Reboot, Hang:
+		return true
+	}
+	return false
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/mapstack/conformance/harness/judge/export"
 	"github.com/mapstack/conformance/harness/language"
 )
 
@@ -73,7 +74,14 @@ var catalogue = map[string]string{
 	"Show what changed between two runs":                                                    "显示两次运行之间的变化",
 	"diff judges the evidence of two finished runs and shows each claim that they decide differently, with what was observed\n" +
 		"in both. Cells with the same name are compared, or one cell of each run. It exits with 1 if anything got worse.": "diff 判定两次运行的证据，列出判定不同的每条断言，以及两边观察到的内容。\n比较同名的单元，或两次运行各自的一个单元。有任何退步时以 1 退出。",
-	"write tables in Markdown":                                                                "写成 Markdown 表格",
+	"write tables in Markdown":                    "写成 Markdown 表格",
+	"Write the report of a run in another format": "用另一种格式写出一次运行的报告",
+	"export reads the evidence of a finished run (out/<run>), checks it as verdict does, and writes its report\n" +
+		"in the format of another program. It ends with 0 if the report was written, whatever the verdict is.": "export 读取一次运行（out/<run>）的证据，像 verdict 一样核对，并按其他程序的格式写出报告。\n只要写出了报告就以 0 退出，与结论无关。",
+	"name of the CI system that submits to KCIDB (default: " + export.DefaultOrigin + ")": "向 KCIDB 提交的 CI 系统的名称（默认：" + export.DefaultOrigin + "）",
+	"the file that certify takes, whose product the format osv then names":                "certify 所用的文件；格式 osv 随后写明其中的产品",
+	formatUsage: "下列之一：" + strings.Join(export.Names(), "、"),
+	"write to this folder (default: the standard output, if the format has one file)":         "写到此目录（默认：格式只有一个文件时写到标准输出）",
 	"Show what the cache holds, or prune it":                                                  "显示缓存的内容，或清理缓存",
 	"Say why a program on this host gets no thread":                                           "说明本机上的程序为何得不到线程",
 	"Download and prepare everything the cells need, without booting them":                    "下载并准备单元所需的一切，不启动",

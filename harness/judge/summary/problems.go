@@ -13,27 +13,21 @@ import (
 // one cell with the same status and reason share an entry: otherwise a cell that
 // did not boot would print the end of its console once per claim.
 func (s Style) problems(r report.Report) string {
-	entries := entriesOf(r)
 	sentence := map[string]string{}
 	for _, c := range r.Claims {
 		sentence[c.ID] = s.Language.Pick(c.English, c.Chinese)
 	}
 	var b strings.Builder
-	for _, e := range entries {
-		o := e.first
-		fmt.Fprintf(&b, "\n%s  %s  ", heading(o), o.Cell)
-		var more []option
-		switch ids := e.claims; {
+	for _, e := range Entries(r) {
+		o := e.First
+		fmt.Fprintf(&b, "\n%s  %s  ", Heading(o), o.Cell)
+		switch ids := e.Claims; {
 		case len(ids) > fewClaims:
 			b.WriteString(s.say("%d claims\n", "%d 条断言\n", len(ids)))
 		case len(ids) > 1:
 			b.WriteString(s.say("%d claims: %s\n", "%d 条断言：%s\n", len(ids), strings.Join(ids, " ")))
 		default:
 			fmt.Fprintf(&b, "%s %s: %s\n", o.Claim, o.Level, sentence[o.Claim])
-			more = append(more, option{name: "FOCUS", value: o.Claim})
-		}
-		if r.Defect != nil {
-			more = append(more, option{name: "DEFECT", value: r.Defect.Name})
 		}
 		if o.Reason != "" {
 			for _, line := range strings.Split(o.Reason, "\n") {
@@ -49,13 +43,13 @@ func (s Style) problems(r report.Report) string {
 		if o.Accepted() {
 			b.WriteString(s.say("    deviation: %s (%s)\n", "    偏差：%s（%s）\n", o.Deviation.Reason, o.Deviation.Source))
 		}
-		b.WriteString(s.say("    again: ", "    重新运行：") + repeat(r, o.Cell, more) + "\n")
+		b.WriteString(s.say("    again: ", "    重新运行：") + e.Again(r) + "\n")
 	}
 	return b.String()
 }
 
-// heading names the status of an outcome.
-func heading(o verdict.Outcome) string {
+// Heading names the status of an outcome.
+func Heading(o verdict.Outcome) string {
 	switch {
 	case o.AsKnown():
 		return "FAIL, AS KNOWN"
@@ -110,11 +104,15 @@ func (o option) word(flag bool) string {
 
 // Repeat returns the command that runs a cell again, for one claim alone.
 func Repeat(r report.Report, cell, claim string) string {
-	more := []option{{name: "FOCUS", value: claim}}
-	if r.Defect != nil {
-		more = append(more, option{name: "DEFECT", value: r.Defect.Name})
+	return repeat(r, cell, append([]option{{name: "FOCUS", value: claim}}, injected(r)...))
+}
+
+// injected names the defect of a run; it is nothing for none.
+func injected(r report.Report) []option {
+	if r.Defect == nil {
+		return nil
 	}
-	return repeat(r, cell, more)
+	return []option{{name: "DEFECT", value: r.Defect.Name}}
 }
 
 // repeat returns the command that runs a cell again. A report names neither the
@@ -158,32 +156,41 @@ func repeat(r report.Report, cell string, more []option) string {
 // of a whole cell, and the JSON report lists them.
 const fewClaims = 10
 
-// entry is the outcomes that are alike: of one cell, with the same status and reason.
-type entry struct {
-	first  verdict.Outcome
-	claims []string
+// Entry is the outcomes that are alike: of one cell, with the same status, reason and records.
+type Entry struct {
+	First  verdict.Outcome
+	Claims []string // the IDs of all of them
 }
 
-// entriesOf returns the entries of the outcomes that are neither pass nor unsupported, in the
+// Again returns the command that runs the outcomes of an entry again: the cell, and one claim
+// alone if there is only one.
+func (e *Entry) Again(r report.Report) string {
+	if len(e.Claims) == 1 {
+		return Repeat(r, e.First.Cell, e.First.Claim)
+	}
+	return repeat(r, e.First.Cell, injected(r))
+}
+
+// Entries returns the entries of the outcomes that are neither pass nor unsupported, in the
 // order in which they come first. Evidence may have any number of them.
-func entriesOf(r report.Report) (all []*entry) {
+func Entries(r report.Report) (all []*Entry) {
 	type key struct {
 		cell, reason string
 		status       verdict.Status
 		known        verdict.Known
 		deviation    verdict.Deviation
 	}
-	at := map[key]*entry{}
+	at := map[key]*Entry{}
 	for _, o := range r.Outcomes {
 		if o.Status == verdict.Pass || o.Status == verdict.Unsupported {
 			continue
 		}
 		k := key{o.Cell, o.Text(), o.Status, o.Known, o.Deviation}
 		if at[k] == nil {
-			at[k] = &entry{first: o}
+			at[k] = &Entry{First: o}
 			all = append(all, at[k])
 		}
-		at[k].claims = append(at[k].claims, o.Claim)
+		at[k].Claims = append(at[k].Claims, o.Claim)
 	}
 	return all
 }

@@ -57,7 +57,7 @@ func (s Style) Write(w io.Writer, r report.Report) error {
 	b.WriteString(s.records(r))
 	b.WriteString(s.lacking(r))
 	b.WriteString(s.sideBySide(r))
-	fmt.Fprintf(&b, "\n%s%s\n", s.word(r), s.say(": %s.", "：%s。", s.Language.Pick(r.Verdict.Reason, cmp.Or(r.Verdict.Chinese, r.Verdict.Reason))))
+	fmt.Fprintf(&b, "\n%s%s\n", s.Word(r), s.say(": %s.", "：%s。", s.Language.Pick(r.Verdict.Reason, cmp.Or(r.Verdict.Chinese, r.Verdict.Reason))))
 	if r.Defect != nil {
 		b.WriteString(s.say("This is the verdict on the injected defect %s, not on a kernel.\n", "这是对注入的缺陷 %s 的结论，不是对内核的结论。\n", r.Defect.Name))
 	}
@@ -74,8 +74,8 @@ func (s Style) Write(w io.Writer, r report.Report) error {
 	return nil
 }
 
-// word names the verdict so that it agrees with the exit status of the run.
-func (s Style) word(r report.Report) string {
+// Word names the verdict so that it agrees with the exit status of the run.
+func (s Style) Word(r report.Report) string {
 	switch code := r.ExitCode(s.Strict); {
 	case r.Verdict.ExitCode == verdict.ExitInfrastructure:
 		return s.say("ERROR", "出错")

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mapstack/conformance/harness/foreign"
+	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/export"
+	"github.com/mapstack/conformance/suites"
+)
+
+// formatUsage explains --format.
+var formatUsage = "one of: " + strings.Join(export.Names(), ", ")
+
+func exportCommand() *cobra.Command {
+	var format, out, origin, vendor string
+	var strict bool
+	cmd := &cobra.Command{
+		Use: "export DIR --format FORMAT", Short: "Write the report of a run in another format",
+		Long: "export reads the evidence of a finished run (out/<run>), checks it as verdict does, and writes its report\n" +
+			"in the format of another program. It ends with 0 if the report was written, whatever the verdict is.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, of := range []struct{ flag, value, format string }{{"origin", origin, "kcidb"}, {"vendor", vendor, "osv"}} {
+				if of.value != "" && format != of.format {
+					return fmt.Errorf("--%s is about the format %s, and this is %q; leave it out", of.flag, of.format, format)
+				}
+			}
+			in, said, err := exported(args[0])
+			if err != nil {
+				return err
+			}
+			fmt.Fprint(cmd.ErrOrStderr(), shown(said, tongue(cmd))) // the standard output may be the report
+			if vendor != "" {
+				if in.Vendor, err = readVendor(vendor); err != nil {
+					return err
+				}
+			}
+			in.Language, in.Strict, in.Origin = tongue(cmd), strict, origin
+			files, err := export.Write(format, in)
+			if err != nil {
+				return err
+			}
+			return deliver(cmd, files, args[0], out)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "", formatUsage)
+	cmd.Flags().StringVar(&out, "out", "", "write to this folder (default: the standard output, if the format has one file)")
+	cmd.Flags().StringVar(&origin, "origin", "", "name of the CI system that submits to KCIDB (default: "+export.DefaultOrigin+")")
+	cmd.Flags().StringVar(&vendor, "vendor", "", "the file that certify takes, whose product the format osv then names")
+	cmd.Flags().BoolVar(&strict, "strict", false, strictUsage)
+	if err := cmd.MarkFlagRequired("format"); err != nil {
+		panic(err) // the flag is defined above
+	}
+	return cmd
+}
+
+// exported judges the evidence in a folder, and checks it as `mapstack verdict` does. said is what
+// was compared with the console logs.
+func exported(folder string) (in export.Input, said evidence.Replayed, err error) {
+	asked, cells, err := evidence.Load(folder)
+	if err != nil {
+		return in, said, err
+	}
+	if said, err = replay(folder, cells); err != nil {
+		return in, said, err
+	}
+	in.Cells, in.Suites = cells, suites.About()
+	if in.Report, err = judge(asked, cells); err != nil {
+		return in, said, err
+	}
+	if err := compare(folder, in.Report); err != nil {
+		return in, said, err
+	}
+	in.Report.Header.Evidence, err = digest(folder)
+	return in, said, err
+}
+
+// deliver writes files to a folder, or one file to the standard output.
+func deliver(cmd *cobra.Command, files []export.File, evidence, out string) error {
+	if out == "" {
+		if len(files) != 1 {
+			return fmt.Errorf("this format has %d files; name a folder for them with --out", len(files))
+		}
+		_, err := cmd.OutOrStdout().Write(files[0].Data)
+		return err
+	}
+	if err := apart(evidence, out); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return fmt.Errorf("make a folder for the report: %w; give another one with --out", err)
+	}
+	for _, f := range files {
+		if err := writeReport(out, f.Name, func(w io.Writer) error { _, err := w.Write(f.Data); return err }); err != nil {
+			return err
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), foreign.Text(filepath.Join(out, f.Name)))
+	}
+	return nil
+}
+
+// apart refuses a folder inside of a run's, where new files would change the evidence.
+func apart(folder, out string) error {
+	within, err := filepath.EvalSymlinks(folder)
+	if err != nil {
+		return fmt.Errorf("read evidence: %w", err)
+	}
+	if within, err = filepath.Abs(within); err != nil {
+		return fmt.Errorf("read evidence: %w", err)
+	}
+	at, err := filepath.Abs(out)
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	for { // what is not there yet leads nowhere else
+		real, err := filepath.EvalSymlinks(at)
+		if err == nil {
+			at = real
+			break
+		}
+		if parent := filepath.Dir(at); errors.Is(err, fs.ErrNotExist) && parent != at {
+			at = parent
+			continue
+		}
+		return fmt.Errorf("write the report: %w", err)
+	}
+	if rel, err := filepath.Rel(within, at); err == nil && filepath.IsLocal(rel) {
+		return fmt.Errorf("--out %s would change the evidence in %s; name a folder elsewhere", out, folder)
+	}
+	return nil
+}
