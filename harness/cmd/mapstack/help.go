@@ -73,6 +73,10 @@ var catalogue = map[string]string{
 	"Show what changed between two runs":                                                    "显示两次运行之间的变化",
 	"diff judges the evidence of two finished runs and shows each claim that they decide differently, with what was observed\n" +
 		"in both. Cells with the same name are compared, or one cell of each run. It exits with 1 if anything got worse.": "diff 判定两次运行的证据，列出判定不同的每条断言，以及两边观察到的内容。\n比较同名的单元，或两次运行各自的一个单元。有任何退步时以 1 退出。",
+	"Say what a claim, a suite or a defect is, and what to do when a claim fails": "说明一条断言、一个套件或一个缺陷是什么，以及断言失败时怎么办",
+	"explain shows a claim's sentence, level and source, the probe and the steps that decide it, the defects that prove\n" +
+		"that it can fail, the recorded kernels on which it fails or does not apply, the findings that name it, and what to do.\n" +
+		"It boots nothing and downloads nothing.": "explain 显示一条断言的句子、级别和来源，判定它的探针和步骤，证明它可以失败的缺陷，\n它失败或不适用的有记录的内核，提到它的发现，以及对策。它不启动任何东西，也不下载。",
 	"write tables in Markdown":                                                                "写成 Markdown 表格",
 	"Show what the cache holds, or prune it":                                                  "显示缓存的内容，或清理缓存",
 	"Say why a program on this host gets no thread":                                           "说明本机上的程序为何得不到线程",
