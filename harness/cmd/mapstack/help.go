@@ -77,6 +77,7 @@ var catalogue = map[string]string{
 	"explain shows a claim's sentence, level and source, the probe and the steps that decide it, the defects that prove\n" +
 		"that it can fail, the recorded kernels on which it fails or does not apply, the findings that name it, and what to do.\n" +
 		"It boots nothing and downloads nothing.": "explain 显示一条断言的句子、级别和来源，判定它的探针和步骤，证明它可以失败的缺陷，\n它失败或不适用的有记录的内核，提到它的发现，以及对策。它不启动任何东西，也不下载。",
+	"also list claims that pass in both runs with other numbers or details": "也列出两次运行中都通过、仅数值或细节不同的断言",
 	"write tables in Markdown":                                                                "写成 Markdown 表格",
 	"Show what the cache holds, or prune it":                                                  "显示缓存的内容，或清理缓存",
 	"Say why a program on this host gets no thread":                                           "说明本机上的程序为何得不到线程",
