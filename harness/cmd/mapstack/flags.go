@@ -28,6 +28,7 @@ type runFlags struct {
 	kernelArgs                         []string
 	fullBoot                           bool
 	login, password, firmware          string
+	baseline                           string
 }
 
 func (f *runFlags) flags(cmd *cobra.Command) {
@@ -40,6 +41,7 @@ func (f *runFlags) flags(cmd *cobra.Command) {
 	set.BoolVar(&f.fresh, "fresh", false, "boot guests instead of restoring them from a snapshot")
 	set.BoolVar(&f.allowTwin, "allow-twin", false, "if there is no real kernel of the architecture, exit as the twin and the models decide")
 	set.BoolVar(&f.strict, "strict", false, strictUsage)
+	set.StringVar(&f.baseline, "baseline", "", "after the run, show what changed against this finished run, given as DIR or DIR@CELL; a regression ends a conformant run with 1")
 	set.StringVar(&f.running.Target, "target", "", "run the probes in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)")
 	set.StringArrayVar(&f.kernelArgs, "kernel-arg", nil, "add this kernel parameter, K or K=V; reports say that it was added (may be repeated)")
 

@@ -126,7 +126,7 @@ func follow(ctx context.Context, file []byte, folder string, key *seal.PublicKey
 
 // repeat runs the package again, and compares the outcomes with those of the first run.
 func (f *runFlags) repeat(ctx context.Context, w io.Writer, first certificate.Inputs) error {
-	folder, results, _, err := f.report(ctx)
+	folder, results, _, err := f.report(ctx, nil)
 	if err == nil {
 		err = altered(results)
 	}

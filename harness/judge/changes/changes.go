@@ -95,11 +95,12 @@ func (c *Changes) compare(p [2]string, before, after []verdict.Outcome) {
 	for _, o := range after {
 		is[o.Claim] = o
 	}
+	var first, second []string // claims that only one run was asked
 	for _, was := range before {
 		now, asked := is[was.Claim]
 		delete(is, was.Claim)
 		if !asked {
-			c.Unpaired = append(c.Unpaired, fmt.Sprintf("%s on %s of the first run", was.Claim, p[0]))
+			first = append(first, was.Claim)
 			continue
 		}
 		switch kind := kindOf(was, now); kind {
@@ -112,9 +113,27 @@ func (c *Changes) compare(p [2]string, before, after []verdict.Outcome) {
 	}
 	for _, o := range after {
 		if _, left := is[o.Claim]; left {
-			c.Unpaired = append(c.Unpaired, fmt.Sprintf("%s on %s of the second run", o.Claim, p[1]))
+			second = append(second, o.Claim)
 		}
 	}
+	c.alone(first, p[0]+" of the first run")
+	c.alone(second, p[1]+" of the second run")
+}
+
+// namedAlone is how many claims of one run alone are named. A narrow run against a whole one
+// leaves hundreds.
+const namedAlone = 8
+
+// alone notes claims that one run alone was asked.
+func (c *Changes) alone(claims []string, where string) {
+	if len(claims) == 0 {
+		return
+	}
+	text := strings.Join(claims[:min(len(claims), namedAlone)], ", ")
+	if more := len(claims) - namedAlone; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	c.Unpaired = append(c.Unpaired, text+" on "+where)
 }
 
 // kindOf says how two outcomes of one claim differ; "" if they do not.

@@ -67,6 +67,13 @@ func TestWhatCannotBeComparedIsSaid(t *testing.T) {
 	if len(c.Pairs) != 1 || fmt.Sprint(c.Unpaired) != want {
 		t.Errorf("%v, %v; want %s", c.Pairs, c.Unpaired, want)
 	}
+	var many []string
+	for i := range 20 {
+		many = append(many, fmt.Sprintf("A-%d pass", i))
+	}
+	if c, err = Between(run([]string{"a"}, many...), run([]string{"a"}, "A-1 pass")); err != nil || len(c.Unpaired) != 1 || !strings.HasSuffix(c.Unpaired[0], " and 11 more on a of the first run") {
+		t.Errorf("%q, %v", c.Unpaired, err)
+	}
 	if _, err := Between(run([]string{"a", "b"}), run([]string{"c"})); err == nil || !strings.Contains(err.Error(), "DIR@CELL") {
 		t.Errorf("no cell in common: %v", err)
 	}
