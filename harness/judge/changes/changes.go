@@ -147,7 +147,7 @@ func kindOf(was, is verdict.Outcome) Kind {
 		return Otherwise
 	case was.Status != verdict.Pass:
 		return ""
-	case words(was.Expected) != words(is.Expected):
+	case Words(was.Expected) != Words(is.Expected):
 		return Behaviour
 	case was.Expected != is.Expected, was.Observed != is.Observed:
 		return Detail
@@ -159,9 +159,9 @@ func kindOf(was, is verdict.Outcome) Kind {
 // follows from the memory and the processes of the guest.
 var number = regexp.MustCompile(`\b(0x[0-9a-f]+|[0-9]+)\b`)
 
-// words returns a text with N for every number. What a claim expects of a kernel that behaves
+// Words returns a text with N for every number. What a claim expects of a kernel that behaves
 // otherwise differs in words: an error's name, a flag, a bound, true or false.
-func words(s string) string { return number.ReplaceAllString(s, "N") }
+func Words(s string) string { return number.ReplaceAllString(s, "N") }
 
 // bad reports whether an outcome is a problem. A failure stays one if a record knows it: what is
 // compared is kernels, and not lists.
