@@ -78,6 +78,16 @@ var catalogue = map[string]string{
 		"that it can fail, the recorded kernels on which it fails or does not apply, the findings that name it, and what to do.\n" +
 		"It boots nothing and downloads nothing.": "explain 显示一条断言的句子、级别和来源，判定它的探针和步骤，证明它可以失败的缺陷，\n它失败或不适用的有记录的内核，提到它的发现，以及对策。它不启动任何东西，也不下载。",
 	"also list claims that pass in both runs with other numbers or details": "也列出两次运行中都通过、仅数值或细节不同的断言",
+	"Find the kernel that changed how a claim is decided":                   "找出改变了一条断言判定的内核",
+	"bisect tests kernels between a good and a bad one until it knows which of them changed how a claim is decided.\n" +
+		"It takes a folder, whose files it sorts by the versions in their names, or files in the order in which you give them.\n" +
+		"A file is anything that run --kernel takes. Each test is a line of a log; what the log has is not tested again.\n" +
+		"It exits with 2 if kernels that decide nothing hide the first bad one.": "bisect 在 good 和 bad 两个内核之间测试，直到知道是哪个内核改变了一条断言的判定。\n它接受一个目录，按文件名中的版本排序；或按您给出的顺序接受若干文件。\n文件可以是 run --kernel 接受的任何一种。每次测试是日志中的一行；日志中已有的不再测试。\n如果没有判定结果的内核遮住了第一个 bad 内核，以 2 退出。",
+	"the kernel at one end, which decides the claim as it should; one of the list": "一端的内核，它的判定符合期望；须在列表中",
+	"the kernel at the other end, which decides it otherwise; one of the list":     "另一端的内核，它的判定不同；须在列表中",
+	"the claim, such as MS-010": "断言，例如 MS-010",
+	"file of the session's log (default: bisect-CLAIM.log in the folder of --out)":                          "会话日志的文件（默认：--out 目录中的 bisect-CLAIM.log）",
+	"what the exit status says: verdict, or bisect for git bisect run (0 good, 1 bad, 125 everything else)": "退出码的含义：verdict（结论），或 bisect（供 git bisect run 使用：0 好，1 坏，其余为 125）",
 	"write tables in Markdown":                                                                "写成 Markdown 表格",
 	"Show what the cache holds, or prune it":                                                  "显示缓存的内容，或清理缓存",
 	"Say why a program on this host gets no thread":                                           "说明本机上的程序为何得不到线程",
@@ -105,8 +115,8 @@ var catalogue = map[string]string{
 	"after the run, show what changed against this finished run, given as DIR or DIR@CELL; a regression ends a conformant run with 1": "运行结束后，显示与这次已完成的运行（写成 DIR 或 DIR@CELL）相比的变化；有退步时，符合的运行也以 1 退出",
 	"boot guests instead of restoring them from a snapshot":                                                                           "启动客户机，而不是从快照恢复",
 	"if there is no real kernel of the architecture, exit as the twin and the models decide":                                          "没有该架构的真实内核时，按孪生内核和模型的判定退出",
-	"download nothing; a file that the cache lacks is an error that names it. Implies --locked":                                       "不下载；缓存中缺少的文件会报错并指明。隐含 --locked",
-	"folder with the agent and probes to run instead of ours: the program guest, which you compiled from poc/guest with your own Go":  "用此目录中的代理和探针代替自带的：用您自己的 Go 从 poc/guest 编译的程序 guest",
+	offlineUsage: "不下载；缓存中缺少的文件会报错并指明。隐含 --locked",
+	"folder with the agent and probes to run instead of ours: the program guest, which you compiled from poc/guest with your own Go": "用此目录中的代理和探针代替自带的：用您自己的 Go 从 poc/guest 编译的程序 guest",
 	"folder for evidence and reports": "存放证据和报告的目录",
 	"run the probes in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)":           "在已经运行的系统中运行探针：native（本机）、ssh://user@host[:port]，或 user（--arch 的用户态模拟器）",
 	"also run probes that can disrupt other users of the target":                                                                                  "也运行可能影响目标上其他用户的探针",

@@ -36,6 +36,9 @@ func runCommand() *cobra.Command {
 
 // run tests the subjects and shows the report.
 func (f *runFlags) run(cmd *cobra.Command) error {
+	if f.exit != "verdict" && f.exit != "bisect" {
+		return fmt.Errorf("--exit %s is unknown; give verdict or bisect", f.exit)
+	}
 	w := cmd.OutOrStdout()
 	style := f.style(cmd, f.strict)
 	baseline, err := f.readBaseline()
