@@ -65,10 +65,24 @@ var catalogue = map[string]string{
 		"退出码：0 符合，或一切与矩阵的已知失败一致；1 不符合；2 不完整；69 基础设施或用法错误。",
 	"Boot the cells, run the probes, judge the claims": "启动单元，运行探针，判定断言",
 	"Show the cells": "列出单元",
-	"List what this machine lacks, with the command that supplies it":                       "列出本机缺少的东西，以及提供它的命令",
-	"Compute a run's verdict again, from its evidence alone":                                "仅凭证据重新得出一次运行的结论",
-	"Make a certificate of a run":                                                           "为一次运行制作证书",
-	"Check a certificate against the evidence of its run":                                   "对照运行的证据核对证书",
+	"List what this machine lacks, with the command that supplies it": "列出本机缺少的东西，以及提供它的命令",
+	"Compute a run's verdict again, from its evidence alone":          "仅凭证据重新得出一次运行的结论",
+	"Make a certificate of a run":                                     "为一次运行制作证书",
+	"Check a certificate against the evidence of its run":             "对照运行的证据核对证书",
+	"certify reads a finished run (out/<run>) of a vendor's kernel, computes its verdict again, and writes a\n" +
+		"certificate: an in-toto test result over the hashes of the kernel and of the evidence, in a DSSE envelope.\n" +
+		"It lists every reason against one and ends with 1, or with 2 if the run is only incomplete.\n" +
+		"With --check it reads the vendor's file alone, and says everything that is missing there.": "certify 读取厂商内核的一次已完成的运行（out/<run>），重新得出其结论，并写出证书：\n对内核和证据的哈希所作的 in-toto 测试结果，装在 DSSE 信封中。\n它列出不能发证的每个理由并以 1 退出；如果运行只是不完整，以 2 退出。\n使用 --check 时只读取厂商文件，并说明其中缺少的一切。",
+	"YAML file with organisation, product, version, contact and links":                                 "YAML 文件，含机构、产品、版本、联系方式和链接",
+	"private key that signs: ed25519 or SM2 as PEM in PKCS#8, or a key of ssh (default: no signature)": "用于签名的私钥：PKCS#8 PEM 格式的 ed25519 或 SM2，或 ssh 的密钥（默认不签名）",
+	"file of the certificate (default: " + certificateFile + " in the folder of the run)":              "证书的文件（默认：运行目录中的 " + certificateFile + "）",
+	"only check the vendor's file": "只检查厂商文件",
+	"verify checks the signature of a certificate with --key, its hashes and its end, and computes the verdict\n" +
+		"again from the evidence (out/<run>) without a network. It ends with 1 if the certificate is refused, and with 2\n" +
+		"if its signature was not checked.\n" +
+		"With --rerun it also boots the package that --kernel or --os-image names, and compares every outcome.": "verify 用 --key 核对证书的签名，核对其哈希和有效期，并在没有网络的情况下凭证据（out/<run>）重新得出结论。\n证书被拒绝时以 1 退出；没有核对签名时以 2 退出。\n使用 --rerun 时，它还启动 --kernel 或 --os-image 指定的软件包，并比较每个结果。",
+	"public key of who signed: ed25519 or SM2 as PEM, or a line as in id_ed25519.pub":       "签名者的公钥：PEM 格式的 ed25519 或 SM2，或 id_ed25519.pub 那样的一行",
+	"run the same package again, and compare the outcomes":                                  "再次运行同一软件包，并比较结果",
 	"Write one program with everything that the cells need, for machines without a network": "生成一个包含单元所需一切的程序，用于没有网络的机器",
 	"Show what changed between two runs":                                                    "显示两次运行之间的变化",
 	"diff judges the evidence of two finished runs and shows each claim that they decide differently, with what was observed\n" +
@@ -88,6 +102,9 @@ var catalogue = map[string]string{
 	"the claim, such as MS-010": "断言，例如 MS-010",
 	"file of the session's log (default: bisect-CLAIM.log in the folder of --out)":                          "会话日志的文件（默认：--out 目录中的 bisect-CLAIM.log）",
 	"what the exit status says: verdict, or bisect for git bisect run (0 good, 1 bad, 125 everything else)": "退出码的含义：verdict（结论），或 bisect（供 git bisect run 使用：0 好，1 坏，其余为 125）",
+	"Show what a run says of each statement of the article about sw64":                                      "显示一次运行对那篇关于 sw64 的文章中每条陈述的判定",
+	"claims article lists the technical statements of the article about sw64. Each has what decides it, claims or a\n" +
+		"source that was read, and what a finished run (out/<run>) observed. Without DIR it lists them alone.": "claims article 列出那篇关于 sw64 的文章中的技术陈述。每条都写明由什么判定（断言，或读过的源码），\n以及一次已完成的运行（out/<run>）观察到了什么。不给出 DIR 时只列出陈述。",
 	"write tables in Markdown":                                                                "写成 Markdown 表格",
 	"Show what the cache holds, or prune it":                                                  "显示缓存的内容，或清理缓存",
 	"Say why a program on this host gets no thread":                                           "说明本机上的程序为何得不到线程",
