@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/language"
@@ -196,8 +197,8 @@ func (f *bisectFlags) test(ctx context.Context, claim string, k bisect.Kernel) (
 		run.Kernel = "." + string(filepath.Separator) + k.File // else it would be a series
 	}
 	folder, _, r, err := run.report(ctx, nil)
-	if err == nil {
-		err = ctx.Err() // a run that was stopped says nothing of its kernel
+	if ctx.Err() != nil { // a run that was stopped says nothing of its kernel
+		return t, &failure.Failure{Kind: failure.Interrupted, Message: "the search was stopped; the same command goes on with it"}
 	}
 	if err != nil {
 		return t, fmt.Errorf("%s: %w", k.File, err)
