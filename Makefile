@@ -18,6 +18,7 @@ DESTRUCTIVE ?=
 LOCKED ?=
 ALLOW_TWIN ?=
 STRICT ?=
+BASELINE ?=
 OUT ?= out
 
 select = $(if $(ARCH),--arch '$(ARCH)') $(if $(CELL),--cell '$(CELL)') $(if $(KERNEL),--kernel '$(KERNEL)') \
@@ -35,6 +36,7 @@ help:
 	@echo '                   TARGET=native, TARGET=ssh://user@host or TARGET=user runs the probes there, not in guests'
 	@echo '                   DESTRUCTIVE=1 also runs probes that can disrupt other users of the target'
 	@echo '                   DEFECT=stack-read-only injects a defect; such a run certifies nothing'
+	@echo '                   BASELINE=out/20260131-235959 shows what changed against that run'
 	@echo '                   OUT=out is the folder for evidence and reports'
 	@echo 'make suites        run the suites through go tool ginkgo; ARCH, CELL, KERNEL and LOCKED narrow them; also STRICT'
 	@echo 'make kill-table    show which claims catch which injected defects; CELL and FOCUS narrow the table'
@@ -69,7 +71,7 @@ bin/mapstack:
 conformance: bin/mapstack
 	@bin/mapstack run $(select) $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DEFECT),--defect '$(DEFECT)') \
 		$(if $(TARGET),--target '$(TARGET)') $(if $(filter-out 0,$(DESTRUCTIVE)),--destructive) \
-		$(if $(filter-out 0,$(ALLOW_TWIN)),--allow-twin) $(strict) --out '$(OUT)'
+		$(if $(filter-out 0,$(ALLOW_TWIN)),--allow-twin) $(strict) $(if $(BASELINE),--baseline '$(BASELINE)') --out '$(OUT)'
 
 # The cells of fixtures/kill-table.md: generic numbers, those of MIPS, and 64k pages.
 # With CELL or FOCUS the table is only printed.

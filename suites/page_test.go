@@ -7,9 +7,8 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/suites/internal/claim"
 )
 
@@ -30,8 +29,7 @@ type language struct {
 
 	about    func(claim.Suite) string
 	sentence func(claim.Claim) string
-	feature  func(abi.Feature) string // "" when the language has no name for it
-	lacked   func(claim.Feature) string
+	text     func(report.Text) string // "" when the language has no name for it
 	floor    func(claim.Text) string
 }
 
@@ -67,22 +65,12 @@ mapstack judges a kernel by the %d claims below. The ID of a claim never changes
 		notOn:    "Not on",
 		about:    func(a claim.Suite) string { return a.About.English },
 		sentence: func(c claim.Claim) string { return c.English },
-		feature:  func(f abi.Feature) string { return string(f) },
-		lacked:   func(f claim.Feature) string { return f.Name },
+		text:     func(text report.Text) string { return text.English },
 		floor:    func(text claim.Text) string { return text.English },
 	}
 }
 
 func chinese() language {
-	features := map[abi.Feature]string{
-		abi.GoPort:      "Go 自身的工具链",
-		abi.Sysconf:     "go-sysconf",
-		abi.HugePages:   "透明大页",
-		abi.Layouts:     "多于一种的映射布局",
-		abi.VDSO:        "vDSO",
-		abi.Trace:       "PTRACE_GET_SYSCALL_INFO、seccomp 过滤器和 /proc/PID/syscall",
-		abi.Tracepoints: "跟踪点",
-	}
 	return language{
 		intro: `# 断言
 
@@ -113,8 +101,7 @@ mapstack 依据以下 %d 条断言评判内核。断言的 ID 永不改变。
 		notOn:    "不适用于",
 		about:    func(a claim.Suite) string { return a.About.Chinese },
 		sentence: func(c claim.Claim) string { return c.Chinese },
-		feature:  func(f abi.Feature) string { return features[f] },
-		lacked:   func(f claim.Feature) string { return f.Chinese },
+		text:     func(text report.Text) string { return text.Chinese },
 		floor:    func(text claim.Text) string { return text.Chinese },
 	}
 }
@@ -160,18 +147,15 @@ func (l language) claim(t *testing.T, b *strings.Builder, a claim.Suite, c claim
 	if c.Finding != "" {
 		fmt.Fprintf(b, "  - %s%s[%s](%s#%[3]s)\n", l.finding, l.colon, c.Finding, l.findings)
 	}
-	var needs []string
-	for _, f := range c.Needs {
-		name := l.feature(f)
+	var needed []string
+	for _, n := range needs(c) {
+		name := l.text(n)
 		if name == "" {
-			t.Errorf("%s needs %q, which has no name in the language of %s", c.ID, f, l.needs)
+			t.Errorf("%s needs %q, which has no name in the language of %s", c.ID, n.English, l.needs)
 		}
-		needs = append(needs, name)
+		needed = append(needed, name)
 	}
-	for _, f := range c.Features {
-		needs = append(needs, l.lacked(f))
-	}
-	part(l.needs, strings.Join(needs, l.comma))
+	part(l.needs, strings.Join(needed, l.comma))
 	on, off := applies(c)
 	switch {
 	case len(off) == 0:
@@ -183,23 +167,6 @@ func (l language) claim(t *testing.T, b *strings.Builder, a claim.Suite, c claim
 	if c.Probe != a.Probe {
 		part(l.probe, c.Probe)
 	}
-}
-
-// applies returns the architectures that a claim applies to, and those that its
-// Unsupported excludes. Exclusions of single cells are left out.
-func applies(c claim.Claim) (on, off []string) {
-	if c.Unsupported == nil {
-		return nil, nil
-	}
-	for _, table := range abi.All() {
-		cell := matrix.Cell{Arch: table.GOARCH, Policy: []matrix.Setting{{Of: matrix.OfSysctl}}}
-		if c.Unsupported(cell, table) == "" {
-			on = append(on, table.GOARCH)
-		} else {
-			off = append(off, table.GOARCH)
-		}
-	}
-	return on, off
 }
 
 // ordered returns the claims of a suite by ID, those with its own prefix first.

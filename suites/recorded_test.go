@@ -51,6 +51,29 @@ func TestJudgementsChangeOnPurpose(t *testing.T) {
 		t.Error("the recording is older than the probes: make record runs the kernels again, in ten minutes")
 	}
 	golden(t, "outcomes.golden", b.String())
+	golden(t, "steps.golden", stepsOf(outcomes))
+}
+
+// stepsOf returns the steps that each claim reads on any kernel, as stepsRead reads them.
+func stepsOf(outcomes []verdict.Outcome) string {
+	var b strings.Builder
+	seen := map[string]bool{}
+	for i, o := range outcomes {
+		if i == 0 || o.Claim != outcomes[i-1].Claim {
+			clear(seen)
+			if i > 0 {
+				b.WriteString("\n")
+			}
+			b.WriteString(o.Claim)
+		}
+		for _, step := range o.Where.Read {
+			if !seen[step] {
+				seen[step] = true
+				b.WriteString("\t" + step)
+			}
+		}
+	}
+	return b.String() + "\n"
 }
 
 // lab judges the recordings of fixtures/lab, each of which must conform. Kernels that were

@@ -7,6 +7,7 @@
 //	certificate  what a certificate says of a run, and why there is none
 //	changes      what differs between two runs
 //	evidence     the format in which a run is stored, its writer and its reader
+//	explain      what a claim, a suite or a defect model is, and what is recorded of it
 //	export       writes a report in the formats of others
 //	facts        what a target says of itself, checked
 //	killtable    which claims catch which defects

@@ -178,6 +178,9 @@ func (k KnownFailures) Claims() (ids []string) {
 	return ids
 }
 
+// All returns the entries in the order of the file.
+func (k KnownFailures) All() []KnownFailure { return slices.Clone(k.list) }
+
 // Find returns the record of a claim on a cell, and the line of the file that has the cell.
 // Cells that only have the name of one in the matrix have no records: a kernel that somebody
 // gives or supplies, and a system that runs already.

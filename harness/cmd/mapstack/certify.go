@@ -46,7 +46,7 @@ func certifyCommand() *cobra.Command {
 				return err
 			}
 			if check {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s has everything that a certificate needs.\n", vendor)
+				fmt.Fprintf(cmd.OutOrStdout(), tongue(cmd).Pick("%s has everything that a certificate needs.\n", "%s 具备证书所需的一切。\n"), vendor)
 				return nil
 			}
 			return certify(cmd, args[0], v, key, out)
@@ -89,6 +89,7 @@ func readVendor(file string) (certificate.Vendor, error) {
 
 // certify writes the certificate of the run in a folder, or says why there is none.
 func certify(cmd *cobra.Command, folder string, vendor certificate.Vendor, keyFile, out string) error {
+	pick := tongue(cmd).Pick
 	if out == "" {
 		out = filepath.Join(folder, certificateFile)
 	}
@@ -111,7 +112,7 @@ func certify(cmd *cobra.Command, folder string, vendor certificate.Vendor, keyFi
 	}
 	in := f.inputs(vendor, version, time.Now())
 	if reasons := append(f.unproven(), certificate.Refusals(in)...); len(reasons) > 0 {
-		return refuse(cmd.OutOrStdout(), "No certificate of "+folder, reasons)
+		return refuse(cmd.OutOrStdout(), pick("No certificate of %s:", "%s 没有证书："), folder, reasons)
 	}
 	s := certificate.New(in)
 	payload, err := s.Marshal()
@@ -125,15 +126,15 @@ func certify(cmd *cobra.Command, folder string, vendor certificate.Vendor, keyFi
 	if err := renameio.WriteFile(out, envelope, 0o644); err != nil {
 		return fmt.Errorf("write the certificate: %w", err)
 	}
-	if err := s.Write(cmd.OutOrStdout()); err != nil {
+	if err := s.Write(cmd.OutOrStdout(), tongue(cmd)); err != nil {
 		return err
 	}
 	if key == nil {
-		fmt.Fprint(cmd.OutOrStdout(), "\nIt is not signed: anybody can have written it. --key signs it.\n")
+		fmt.Fprint(cmd.OutOrStdout(), pick("\nIt is not signed: anybody can have written it. --key signs it.\n", "\n证书没有签名：任何人都可能写出它。--key 为它签名。\n"))
 	} else {
-		fmt.Fprintf(cmd.OutOrStdout(), "\nSigned with the key %s.\n", key.Public.ID())
+		fmt.Fprintf(cmd.OutOrStdout(), pick("\nSigned with the key %s.\n", "\n已用密钥 %s 签名。\n"), key.Public.ID())
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Certificate: %s\n", out)
+	fmt.Fprintf(cmd.OutOrStdout(), pick("Certificate: %s\n", "证书：%s\n"), out)
 	return nil
 }
 
@@ -154,9 +155,10 @@ func beside(folder, out string) error {
 	return nil
 }
 
-// refuse lists reasons, and returns the exit status for them.
-func refuse(w io.Writer, what string, reasons []certificate.Refusal) error {
-	fmt.Fprintf(w, "%s:\n", what)
+// refuse lists reasons below a title, which is a format with the name of what is refused, and
+// returns the exit status for them.
+func refuse(w io.Writer, title, name string, reasons []certificate.Refusal) error {
+	fmt.Fprintf(w, title+"\n", name)
 	for _, r := range reasons {
 		fmt.Fprintf(w, "  - %s\n", r.Why)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 func diffCommand() *cobra.Command {
-	var markdown bool
+	var markdown, all bool
 	cmd := &cobra.Command{
 		Use: "diff DIR[@CELL] DIR[@CELL]", Short: "Show what changed between two runs",
 		Long: "diff judges the evidence of two finished runs and shows each claim that they decide differently, with what was observed\n" +
@@ -32,7 +32,7 @@ func diffCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := changes.Writer{Language: tongue(cmd), Claims: after.Claims, Markdown: markdown}
+			w := changes.Writer{Language: tongue(cmd), Claims: after.Claims, Markdown: markdown, All: all}
 			if err := w.Write(cmd.OutOrStdout(), c); err != nil {
 				return err
 			}
@@ -42,6 +42,7 @@ func diffCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "also list claims that pass in both runs with other numbers or details")
 	cmd.Flags().BoolVar(&markdown, "markdown", false, "write tables in Markdown")
 	return cmd
 }

@@ -28,6 +28,7 @@ type runFlags struct {
 	kernelArgs                         []string
 	fullBoot                           bool
 	login, password, firmware          string
+	baseline, exit                     string
 }
 
 func (f *runFlags) flags(cmd *cobra.Command) {
@@ -40,6 +41,8 @@ func (f *runFlags) flags(cmd *cobra.Command) {
 	set.BoolVar(&f.fresh, "fresh", false, "boot guests instead of restoring them from a snapshot")
 	set.BoolVar(&f.allowTwin, "allow-twin", false, "if there is no real kernel of the architecture, exit as the twin and the models decide")
 	set.BoolVar(&f.strict, "strict", false, strictUsage)
+	set.StringVar(&f.exit, "exit", "verdict", "what the exit status says: verdict, or bisect for git bisect run (0 good, 1 bad, 125 everything else)")
+	set.StringVar(&f.baseline, "baseline", "", "after the run, show what changed against this finished run, given as DIR or DIR@CELL; a regression ends a conformant run with 1")
 	set.StringVar(&f.running.Target, "target", "", "run the probes in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)")
 	set.StringArrayVar(&f.kernelArgs, "kernel-arg", nil, "add this kernel parameter, K or K=V; reports say that it was added (may be repeated)")
 
@@ -58,7 +61,7 @@ func (f *runFlags) given(cmd *cobra.Command) {
 	f.selection.flags(cmd)
 	set := cmd.Flags()
 	set.Lookup("kernel").Usage = "only these kernel series, such as 6.1 or newest (comma-separated); or a kernel of yours, by a path with a slash: a kernel file, a .deb, a .rpm or a yum repository"
-	set.BoolVar(&f.offline, "offline", false, "download nothing; a file that the cache lacks is an error that names it. Implies --locked")
+	set.BoolVar(&f.offline, "offline", false, offlineUsage)
 	set.StringVar(&f.programs, "guest-agent", "", "folder with the agent and probes to run instead of ours: the program guest, which you compiled from poc/guest with your own Go")
 	set.StringVar(&f.out, "out", "out", "folder for evidence and reports")
 	set.BoolVar(&f.running.Destructive, "destructive", false, "also run probes that can disrupt other users of the target")
@@ -79,6 +82,9 @@ func (f *runFlags) given(cmd *cobra.Command) {
 // strictUsage explains --strict, which means the same to every command that ends with a
 // verdict.
 const strictUsage = "also count failures that fixtures/known-failures.yaml lists, and exit with 1 for them"
+
+// offlineUsage explains --offline, which means the same to every command that runs kernels.
+const offlineUsage = "download nothing; a file that the cache lacks is an error that names it. Implies --locked"
 
 // file returns the file or the repository that --kernel names; "" if it names a series. Only
 // a value with a slash is a path.

@@ -32,6 +32,7 @@ const (
 	junitFile       = "junit.xml"
 	ginkgoFile      = "ginkgo.log"
 	certificateFile = "certificate.json"
+	changesFile     = "changes.md"
 )
 
 // version is this tool's own, printed in every report.

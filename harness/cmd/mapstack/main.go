@@ -36,7 +36,7 @@ func main() {
 	cmd := root()
 	cmd.SetOut(foreign.Writer(os.Stdout))
 	cmd.SetErr(foreign.Writer(os.Stderr))
-	os.Exit(exitCode(cmd.ExecuteContext(ctx)))
+	os.Exit(forBisect(os.Args, exitCode(cmd.ExecuteContext(ctx))))
 }
 
 // watches reports whether this process is the watcher of diagnose.
@@ -65,6 +65,22 @@ func exitCode(err error) int {
 		return verdict.ExitIncomplete // the kernel caused it, or somebody stopped the run
 	}
 	return verdict.ExitInfrastructure
+}
+
+// exitSkip tells git bisect that a kernel cannot be tested.
+const exitSkip = 125
+
+// forBisect returns the exit status for a command line: with --exit bisect, git bisect run would
+// take every other status than 0 and 125 for a bad kernel, also that of a mistyped option.
+func forBisect(args []string, code int) int {
+	for i, arg := range args {
+		if arg == "--exit=bisect" || arg == "--exit" && i+1 < len(args) && args[i+1] == "bisect" {
+			if code != verdict.ExitConformant && code != verdict.ExitNonConformant {
+				return exitSkip
+			}
+		}
+	}
+	return code
 }
 
 // exitError is the exit status of a command that has shown its result already.

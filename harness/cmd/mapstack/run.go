@@ -36,9 +36,16 @@ func runCommand() *cobra.Command {
 
 // run tests the subjects and shows the report.
 func (f *runFlags) run(cmd *cobra.Command) error {
+	if f.exit != "verdict" && f.exit != "bisect" {
+		return fmt.Errorf("--exit %s is unknown; give verdict or bisect", f.exit)
+	}
 	w := cmd.OutOrStdout()
 	style := f.style(cmd, f.strict)
-	folder, results, r, err := f.report(cmd.Context())
+	baseline, err := f.readBaseline()
+	if err != nil {
+		return err
+	}
+	folder, results, r, err := f.report(cmd.Context(), baseline)
 	if err != nil {
 		return err
 	}
@@ -59,15 +66,16 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		fmt.Fprintf(w, pick("\nExit status %d is what the twin and the models decide (ALLOW_TWIN). No kernel of %s was tested: the verdict stays %s and certifies nothing.\n",
 			"\n退出码 %d 是由孪生内核和模型决定的（ALLOW_TWIN）。没有测试 %s 的任何内核：结论仍是 %s，不构成认证。\n"),
 			d.ExitCode, r.Tiers.Arch, r.Verdict.Verdict)
-		return statusError(d.ExitCode)
+		return ended(w, folder.Path(), baseline, r, d.ExitCode, style.Language)
 	}
 	fmt.Fprint(w, end(style, r))
-	return statusError(r.ExitCode(f.strict))
+	return ended(w, folder.Path(), baseline, r, r.ExitCode(f.strict), style.Language)
 }
 
-// report binds the subjects, runs their probes, judges the observations, and writes the reports.
-func (f *runFlags) report(ctx context.Context) (folder evidence.Folder, results []evidence.CellRun, r report.Report, err error) {
-	folder, asked, results, err := f.observe(ctx)
+// report binds the subjects, runs their probes, judges the observations, and writes the
+// reports. Nothing is run if the baseline, which may be nil, cannot be compared with it.
+func (f *runFlags) report(ctx context.Context, baseline *report.Report) (folder evidence.Folder, results []evidence.CellRun, r report.Report, err error) {
+	folder, asked, results, err := f.observe(ctx, baseline)
 	if err != nil {
 		return folder, nil, r, err
 	}
@@ -89,7 +97,7 @@ func end(style summary.Style, r report.Report) string {
 }
 
 // observe runs the probes and leaves the evidence in a folder.
-func (f *runFlags) observe(ctx context.Context) (folder evidence.Folder, asked evidence.Run, results []evidence.CellRun, err error) {
+func (f *runFlags) observe(ctx context.Context, baseline *report.Report) (folder evidence.Folder, asked evidence.Run, results []evidence.CellRun, err error) {
 	subjects, err := f.subjects()
 	if err != nil {
 		return folder, asked, nil, err
@@ -113,6 +121,9 @@ func (f *runFlags) observe(ctx context.Context) (folder evidence.Folder, asked e
 		return folder, asked, nil, err
 	}
 	defer func() { err = errors.Join(err, bound.Release()) }()
+	if err := comparable(baseline, bound.Cells()); err != nil {
+		return folder, asked, nil, err
+	}
 	probes, err := suites.Probes(bound.Cells(), f.focus)
 	if err != nil {
 		return folder, asked, nil, err

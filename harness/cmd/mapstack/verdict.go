@@ -98,7 +98,7 @@ func digest(folder string) (string, error) {
 		return "", err
 	}
 	defer root.Close()
-	return evidence.Digest(root.FS(), reportFile, pageFile, junitFile, ginkgoFile, certificateFile)
+	return evidence.Digest(root.FS(), reportFile, pageFile, junitFile, ginkgoFile, certificateFile, changesFile)
 }
 
 // compare returns an error if the report in the folder is not r, which the evidence beside it

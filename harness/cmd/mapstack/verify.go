@@ -13,6 +13,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/certificate"
 	"github.com/mapstack/conformance/harness/judge/seal"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 func verifyCommand() *cobra.Command {
@@ -31,11 +32,11 @@ func verifyCommand() *cobra.Command {
 			if rerun && f.file() == "" && f.image == "" {
 				return errors.New("--rerun boots the package again; name it with --kernel (a path with a slash) or --os-image")
 			}
-			first, err := verify(cmd.Context(), w, args[0], args[1], keyFile)
+			first, err := verify(cmd.Context(), w, tongue(cmd), args[0], args[1], keyFile)
 			if code := exitError(0); !rerun || err != nil && !(errors.As(err, &code) && code == verdict.ExitIncomplete) {
 				return err
 			}
-			if err := f.repeat(cmd.Context(), w, first); err != nil {
+			if err := f.repeat(cmd.Context(), w, tongue(cmd), first); err != nil {
 				return err
 			}
 			return err
@@ -49,7 +50,7 @@ func verifyCommand() *cobra.Command {
 
 // verify checks a certificate and says what it found. It returns what the certificate is made
 // of, with the exit status as an error: 2 if nobody checked the signature.
-func verify(ctx context.Context, w io.Writer, file, folder, keyFile string) (in certificate.Inputs, err error) {
+func verify(ctx context.Context, w io.Writer, l language.Language, file, folder, keyFile string) (in certificate.Inputs, err error) {
 	b, err := readInput("certificate", file)
 	if err != nil {
 		return in, err
@@ -69,20 +70,20 @@ func verify(ctx context.Context, w io.Writer, file, folder, keyFile string) (in 
 	}
 	s, in, signer, err := follow(ctx, b, folder, key)
 	if err != nil {
-		return in, refuse(w, "The certificate "+file+" is refused", []certificate.Refusal{{Why: err.Error()}})
+		return in, refuse(w, l.Pick("The certificate %s is refused:", "证书 %s 被拒绝："), file, []certificate.Refusal{{Why: err.Error()}})
 	}
-	if err := s.Write(w); err != nil {
+	if err := s.Write(w, l); err != nil {
 		return in, err
 	}
-	fmt.Fprintf(w, "\nThe evidence in %s gives this certificate.\n", folder)
+	fmt.Fprintf(w, l.Pick("\nThe evidence in %s gives this certificate.\n", "\n%s 中的证据能得出这份证书。\n"), folder)
 	switch {
 	case key != nil:
-		fmt.Fprintf(w, "The key %s signed it. Whose key that is must be known from elsewhere.\n", signer)
+		fmt.Fprintf(w, l.Pick("The key %s signed it. Whose key that is must be known from elsewhere.\n", "由密钥 %s 签名。密钥属于谁，须另行得知。\n"), signer)
 		return in, nil
 	case signer == "":
-		fmt.Fprint(w, "It is not signed: anybody can have written it, and the evidence.\n")
+		fmt.Fprint(w, l.Pick("It is not signed: anybody can have written it, and the evidence.\n", "证书没有签名：任何人都可能写出它和证据。\n"))
 	default:
-		fmt.Fprintf(w, "Its signature was not checked. Give the public key %s with --key.\n", signer)
+		fmt.Fprintf(w, l.Pick("Its signature was not checked. Give the public key %s with --key.\n", "没有核对它的签名。请用 --key 给出公钥 %s。\n"), signer)
 	}
 	return in, statusError(verdict.ExitIncomplete)
 }
@@ -125,8 +126,8 @@ func follow(ctx context.Context, file []byte, folder string, key *seal.PublicKey
 }
 
 // repeat runs the package again, and compares the outcomes with those of the first run.
-func (f *runFlags) repeat(ctx context.Context, w io.Writer, first certificate.Inputs) error {
-	folder, results, _, err := f.report(ctx)
+func (f *runFlags) repeat(ctx context.Context, w io.Writer, l language.Language, first certificate.Inputs) error {
+	folder, results, _, err := f.report(ctx, nil)
 	if err == nil {
 		err = altered(results)
 	}
@@ -139,12 +140,12 @@ func (f *runFlags) repeat(ctx context.Context, w io.Writer, first certificate.In
 	}
 	differences, err := certificate.Repeats(first, again.inputs(first.Vendor, version, time.Now()))
 	if err != nil {
-		return refuse(w, "The run was not repeated", []certificate.Refusal{{Why: err.Error()}})
+		return refuse(w, l.Pick("The run was not repeated in %s:", "没有在 %s 重复这次运行："), folder.Path(), []certificate.Refusal{{Why: err.Error()}})
 	}
-	fmt.Fprintf(w, "\nEvidence of the second run: %s\n", folder.Path())
+	fmt.Fprintf(w, l.Pick("\nEvidence of the second run: %s\n", "\n第二次运行的证据：%s\n"), folder.Path())
 	if len(differences) > 0 {
-		return refuse(w, "The second run differs from the certificate", differences)
+		return refuse(w, l.Pick("The second run, %s, differs from the certificate:", "第二次运行 %s 与证书不同："), folder.Path(), differences)
 	}
-	fmt.Fprintf(w, "All %d outcomes are the same in the second run.\n", len(first.Outcomes))
+	fmt.Fprintf(w, l.Pick("All %d outcomes are the same in the second run.\n", "第二次运行的全部 %d 个结果都相同。\n"), len(first.Outcomes))
 	return nil
 }

@@ -232,3 +232,28 @@ func unsigned(change func(*testing.T, string)) func(*testing.T, string) {
 		}
 	}
 }
+
+// TestCertificatesSpeakChinese fails if a reader of Chinese is told in English what a
+// certificate says, or that there is none.
+func TestCertificatesSpeakChinese(t *testing.T) {
+	folder, public := certified(t)
+	cert := filepath.Join(folder, certificateFile)
+	vendor := writeFile(t, "vendor.yaml", vendorText)
+	for _, c := range []struct {
+		args  []string
+		wants []string
+	}{
+		{[]string{"certify", folder, "--vendor", vendor, "--out", filepath.Join(t.TempDir(), "c.json")}, []string{"的证书：符合\n", "机构      Example Linux Ltd\n", "它不作的承诺：", "证书没有签名", "证书："}},
+		{[]string{"certify", "--check", "--vendor", vendor}, []string{"具备证书所需的一切"}},
+		{[]string{"verify", cert, folder, "--key", public}, []string{"中的证据能得出这份证书", "签名。密钥属于谁"}},
+		{[]string{"verify", cert, folder}, []string{"没有核对它的签名"}},
+		{[]string{"verify", vendor, folder}, []string{"被拒绝："}},
+	} {
+		said, _ := execute(t, append(c.args, "--lang", "zh")...)
+		for _, want := range c.wants {
+			if !strings.Contains(said, want) {
+				t.Errorf("%v: no %q in\n%s", c.args, want, said)
+			}
+		}
+	}
+}

@@ -20,9 +20,12 @@ const (
 	Improvement Kind = "improvement" // the other way round
 	Otherwise   Kind = "otherwise"   // it passes on one side and does not apply on the other, or fails in another way
 	Behaviour   Kind = "behaviour"   // it passes on both sides, where other things are expected
+	// Detail is no change of the kernel that a claim cares for: it passes on both sides, and
+	// only numbers differ, or what was observed within what is expected.
+	Detail Kind = "detail"
 )
 
-// Kinds returns every kind, the strongest first.
+// Kinds returns the kinds that are changes, the strongest first. Detail is none.
 func Kinds() []Kind { return []Kind{Regression, Improvement, Otherwise, Behaviour} }
 
 // Change is a claim that two cells decide differently.
@@ -38,6 +41,7 @@ type Changes struct {
 	// Unpaired are cells of one run alone, and claims that one cell of a pair alone was asked.
 	Unpaired []string
 	List     []Change // by cell and claim
+	Details  []Change // the same, of the kind Detail
 }
 
 // Between compares two runs. Cells with the same name are compared. If each run has one cell
@@ -91,22 +95,45 @@ func (c *Changes) compare(p [2]string, before, after []verdict.Outcome) {
 	for _, o := range after {
 		is[o.Claim] = o
 	}
+	var first, second []string // claims that only one run was asked
 	for _, was := range before {
 		now, asked := is[was.Claim]
 		delete(is, was.Claim)
 		if !asked {
-			c.Unpaired = append(c.Unpaired, fmt.Sprintf("%s on %s of the first run", was.Claim, p[0]))
+			first = append(first, was.Claim)
 			continue
 		}
-		if kind := kindOf(was, now); kind != "" {
+		switch kind := kindOf(was, now); kind {
+		case "":
+		case Detail:
+			c.Details = append(c.Details, Change{kind, was, now})
+		default:
 			c.List = append(c.List, Change{kind, was, now})
 		}
 	}
 	for _, o := range after {
 		if _, left := is[o.Claim]; left {
-			c.Unpaired = append(c.Unpaired, fmt.Sprintf("%s on %s of the second run", o.Claim, p[1]))
+			second = append(second, o.Claim)
 		}
 	}
+	c.alone(first, p[0]+" of the first run")
+	c.alone(second, p[1]+" of the second run")
+}
+
+// namedAlone is how many claims of one run alone are named. A narrow run against a whole one
+// leaves hundreds.
+const namedAlone = 8
+
+// alone notes claims that one run alone was asked.
+func (c *Changes) alone(claims []string, where string) {
+	if len(claims) == 0 {
+		return
+	}
+	text := strings.Join(claims[:min(len(claims), namedAlone)], ", ")
+	if more := len(claims) - namedAlone; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	c.Unpaired = append(c.Unpaired, text+" on "+where)
 }
 
 // kindOf says how two outcomes of one claim differ; "" if they do not.
@@ -118,17 +145,23 @@ func kindOf(was, is verdict.Outcome) Kind {
 		return Improvement
 	case was.Status != is.Status, was.Status == verdict.Fail && (was.Expected != is.Expected || was.Observed != is.Observed):
 		return Otherwise
-	case was.Status == verdict.Pass && lasting(was.Expected) != lasting(is.Expected):
+	case was.Status != verdict.Pass:
+		return ""
+	case Words(was.Expected) != Words(is.Expected):
 		return Behaviour
+	case was.Expected != is.Expected, was.Observed != is.Observed:
+		return Detail
 	}
 	return ""
 }
 
-// passing are the numbers that differ from run to run, such as addresses.
-var passing = regexp.MustCompile(`\b(0x[0-9a-f]{5,}|[0-9]{5,})\b`)
+// number is an address, a size or a count. It differs between two runs of one kernel, or
+// follows from the memory and the processes of the guest.
+var number = regexp.MustCompile(`\b(0x[0-9a-f]+|[0-9]+)\b`)
 
-// lasting returns a text without such numbers.
-func lasting(s string) string { return passing.ReplaceAllString(s, "N") }
+// Words returns a text with N for every number. What a claim expects of a kernel that behaves
+// otherwise differs in words: an error's name, a flag, a bound, true or false.
+func Words(s string) string { return number.ReplaceAllString(s, "N") }
 
 // bad reports whether an outcome is a problem. A failure stays one if a record knows it: what is
 // compared is kernels, and not lists.
@@ -136,7 +169,7 @@ func bad(o verdict.Outcome) bool { return o.Status != verdict.Pass && o.Status !
 
 // Of returns the changes of one kind.
 func (c Changes) Of(k Kind) (some []Change) {
-	for _, one := range c.List {
+	for _, one := range append(c.List[:len(c.List):len(c.List)], c.Details...) {
 		if one.Kind == k {
 			some = append(some, one)
 		}

@@ -42,13 +42,17 @@ func TestAChangeIsNamedForWhatItMeans(t *testing.T) {
 		{"A-1 fail 1", "A-1 fail 1"}:                     "",
 		{"A-1 pass false", "A-1 pass true"}:              Behaviour,
 		{"A-1 unsupported", "A-1 unsupported"}:           "",
-		{"A-1 pass 0x7f1200000", "A-1 pass 0x7f1300000"}: "", // an address
+		{"A-1 pass 0x7f1200000", "A-1 pass 0x7f1300000"}: Detail, // an address
+		{"A-1 pass 9", "A-1 pass 10"}:                    Detail, // as many threads as there were
+		{"A-1 pass <8", "A-1 pass 8"}:                    Behaviour,
+		{"A-1 pass EINVAL(22)", "A-1 pass EAGAIN(11)"}:   Behaviour,
+		{"A-1 fail 9", "A-1 fail 10"}:                    Otherwise,
 	} {
 		c, err := Between(run([]string{"old"}, change[0]), run([]string{"new"}, change[1]))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want == "" && len(c.List) != 0 || want != "" && len(c.Of(want)) != 1 {
+		if want == "" && len(c.List)+len(c.Details) != 0 || want != "" && len(c.Of(want)) != 1 || want == Detail && len(c.List) != 0 {
 			t.Errorf("%v: %+v, want %q", change, c.List, want)
 		}
 	}
@@ -62,6 +66,13 @@ func TestWhatCannotBeComparedIsSaid(t *testing.T) {
 	want := "[cell a of the first run cell c of the second run A-2 on b of the first run A-3 on b of the second run]"
 	if len(c.Pairs) != 1 || fmt.Sprint(c.Unpaired) != want {
 		t.Errorf("%v, %v; want %s", c.Pairs, c.Unpaired, want)
+	}
+	var many []string
+	for i := range 20 {
+		many = append(many, fmt.Sprintf("A-%d pass", i))
+	}
+	if c, err = Between(run([]string{"a"}, many...), run([]string{"a"}, "A-1 pass")); err != nil || len(c.Unpaired) != 1 || !strings.HasSuffix(c.Unpaired[0], " and 11 more on a of the first run") {
+		t.Errorf("%q, %v", c.Unpaired, err)
 	}
 	if _, err := Between(run([]string{"a", "b"}), run([]string{"c"})); err == nil || !strings.Contains(err.Error(), "DIR@CELL") {
 		t.Errorf("no cell in common: %v", err)
@@ -93,6 +104,25 @@ func TestBothObservationsAreShown(t *testing.T) {
 			if !strings.Contains(b.String(), want) {
 				t.Errorf("no %q in\n%s", want, b.String())
 			}
+		}
+	}
+}
+
+// TestDetailsAreListedOnRequestAlone fails if a diff of two runs of one kernel buries a change.
+func TestDetailsAreListedOnRequestAlone(t *testing.T) {
+	before := run([]string{"c"}, "A-1 pass 9")
+	c, err := Between(before, run([]string{"c"}, "A-1 pass 10"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for all, want := range map[bool]string{
+		false: "1 cells compared: 0 regressions, 0 changes.\n1 claims pass on both sides with other numbers or details; --all lists them.\n",
+		true: "Other numbers or details, which are no change of behaviour: 1\nA-1 MUST  c: It <b>|holds.\n    - pass: expected 9, observed seen\n    + pass: expected 10, observed seen\n\n" +
+			"1 cells compared: 0 regressions, 0 changes.\n",
+	} {
+		var b strings.Builder
+		if err := (Writer{Claims: before.Claims, All: all}).Write(&b, c); err != nil || b.String() != want {
+			t.Errorf("%v, %q; want %q", err, b.String(), want)
 		}
 	}
 }

@@ -16,6 +16,8 @@ type Writer struct {
 	Claims   []report.Claim
 	// Markdown makes a table for each kind, for the summary of a CI job or a note.
 	Markdown bool
+	// All also lists what is of the kind Detail.
+	All bool
 }
 
 // title names a kind.
@@ -27,6 +29,8 @@ func (w Writer) title(k Kind) string {
 		return w.Language.Pick("Improvements", "改进")
 	case Behaviour:
 		return w.Language.Pick("Other behaviour, which both claims expect", "行为不同，且两者都符合预期")
+	case Detail:
+		return w.Language.Pick("Other numbers or details, which are no change of behaviour", "仅数值或细节不同，行为没有变化")
 	}
 	return w.Language.Pick("Other changes", "其他变化")
 }
@@ -43,7 +47,11 @@ func (w Writer) Write(to io.Writer, c Changes) error {
 			fmt.Fprintf(&b, w.Language.Pick("%s against %s\n\n", "%s 与 %s 比较\n\n"), p[0], p[1])
 		}
 	}
-	for _, k := range Kinds() {
+	kinds := Kinds()
+	if w.All {
+		kinds = append(kinds, Detail)
+	}
+	for _, k := range kinds {
 		some := c.Of(k)
 		if len(some) == 0 {
 			continue
@@ -68,9 +76,18 @@ func (w Writer) Write(to io.Writer, c Changes) error {
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, w.Language.Pick("%d cells compared: %d regressions, %d changes.\n", "比较了 %d 个单元：%d 个退步，%d 个变化。\n"), len(c.Pairs), len(c.Of(Regression)), len(c.List))
+	w.end(&b, c)
 	_, err := io.WriteString(to, b.String())
 	return err
+}
+
+// end counts the changes.
+func (w Writer) end(b *strings.Builder, c Changes) {
+	pick := w.Language.Pick
+	fmt.Fprintf(b, pick("%d cells compared: %d regressions, %d changes.\n", "比较了 %d 个单元：%d 个退步，%d 个变化。\n"), len(c.Pairs), len(c.Of(Regression)), len(c.List))
+	if n := len(c.Details); n > 0 && !w.All {
+		fmt.Fprintf(b, pick("%d claims pass on both sides with other numbers or details; --all lists them.\n", "%d 条断言两边都通过，仅数值或细节不同；--all 列出它们。\n"), n)
+	}
 }
 
 func (w Writer) heading(b *strings.Builder, text string) {

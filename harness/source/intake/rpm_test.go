@@ -202,12 +202,12 @@ func TestVersionsAreOrderedAsRPMDoes(t *testing.T) {
 		{"1.0a", "1.0.1"}, {"a", "1"}, {"1.0a", "1.0b"}, {"1.0~rc1", "1.0"}, {"1.0~rc1", "1.0~rc2"}, {"1.0~~", "1.0~"},
 		{"1.0", "1.0^git1"}, {"1.0^git1", "1.0.1"}, {"1.0~rc1", "1.0^git1"}, {"", "1"}, {"~", ""}, {"2.50", "3"},
 	} {
-		if compareVersions(pair[0], pair[1]) >= 0 || compareVersions(pair[1], pair[0]) <= 0 {
+		if CompareVersions(pair[0], pair[1]) >= 0 || CompareVersions(pair[1], pair[0]) <= 0 {
 			t.Errorf("%q is not older than %q", pair[0], pair[1])
 		}
 	}
 	for _, pair := range [][2]string{{"1.0", "1.0"}, {"1.0", "1_0"}, {"1.05", "1.5"}, {"", ""}, {"1.0", "1.0."}, {"é1", "1"}} {
-		if c := compareVersions(pair[0], pair[1]); c != 0 {
+		if c := CompareVersions(pair[0], pair[1]); c != 0 {
 			t.Errorf("%q and %q: %d, want equal", pair[0], pair[1], c)
 		}
 	}
@@ -216,7 +216,7 @@ func TestVersionsAreOrderedAsRPMDoes(t *testing.T) {
 func FuzzCompareVersions(f *testing.F) {
 	f.Add("1.0~rc1", "1.0^git1")
 	f.Fuzz(func(t *testing.T, a, b string) {
-		if x, y := compareVersions(a, b), compareVersions(b, a); (x < 0) != (y > 0) || (x == 0) != (y == 0) {
+		if x, y := CompareVersions(a, b), CompareVersions(b, a); (x < 0) != (y > 0) || (x == 0) != (y == 0) {
 			t.Errorf("%q and %q: %d one way, %d the other", a, b, x, y)
 		}
 	})

@@ -2,11 +2,11 @@ package intake
 
 import "strings"
 
-// compareVersions compares two versions, or two releases, in the order of
+// CompareVersions compares two versions, or two releases, in the order of
 // rpm-version(7): by runs of digits and runs of letters. A number is newer than
 // letters, "~" is older than the end, and "^" is newer than the end. The result is
 // negative if a is older.
-func compareVersions(a, b string) int {
+func CompareVersions(a, b string) int {
 	for {
 		a, b = strings.TrimLeftFunc(a, separates), strings.TrimLeftFunc(b, separates)
 		x, y := segment(a), segment(b)

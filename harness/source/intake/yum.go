@@ -216,7 +216,7 @@ func (r Repository) newest(ctx context.Context, primary []byte) (rpmListed, erro
 
 func (p rpmListed) newer(q rpmListed) bool {
 	for _, pair := range [][2]string{{p.Version.Epoch, q.Version.Epoch}, {p.Version.Version, q.Version.Version}, {p.Version.Release, q.Version.Release}} {
-		if c := compareVersions(pair[0], pair[1]); c != 0 {
+		if c := CompareVersions(pair[0], pair[1]); c != 0 {
 			return c > 0
 		}
 	}
