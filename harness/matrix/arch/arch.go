@@ -84,6 +84,16 @@ func (m Machine) Drivers() []string {
 	return []string{"CONFIG_VIRTIO_PCI", "CONFIG_VIRTIO_BLK", "CONFIG_EXT4_FS"}
 }
 
+// Needs returns the options that a kernel must have built in, so that a guest of the machine
+// finds its files and is heard. The driver of a console that is not listed here is in every
+// kernel of the machine.
+func (m Machine) Needs() []string {
+	if !strings.HasPrefix(m.Console, "ttyS") {
+		return m.Drivers()
+	}
+	return append([]string{"CONFIG_SERIAL_8250_CONSOLE"}, m.Drivers()...)
+}
+
 // Record is one architecture. Its name in this project is its GOARCH.
 type Record struct {
 	GOARCH  string
