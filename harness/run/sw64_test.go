@@ -13,6 +13,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/matrix/local"
+	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/poc/stage0"
 )
 
@@ -25,6 +26,18 @@ func (v vendor) Parts(rec arch.Record) (local.Parts, error) { return v.parts, v.
 type disked struct{ image guestimage.Image }
 
 func (d disked) Image(context.Context, arch.Record) (guestimage.Image, error) { return d.image, nil }
+
+// guestDisk writes a file that looks like a disk with the guest's files, and returns its path and
+// its content.
+func guestDisk(t *testing.T) (path string, text []byte) {
+	t.Helper()
+	path, text = filepath.Join(t.TempDir(), "root.ext4"), make([]byte, 4096)
+	copy(text[0x438:], "\x53\xef")
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path, text
+}
 
 // TestTheVendorsEmulatorIsDriven plays the public port of QEMU to sw64, because no kernel
 // for it can be downloaded.
@@ -50,12 +63,7 @@ func TestTheVendorsEmulatorIsDriven(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // they wait for fakes
-			disk := filepath.Join(t.TempDir(), "root.ext4")
-			text := make([]byte, 4096)
-			copy(text[0x438:], "\x53\xef")
-			if err := os.WriteFile(disk, text, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			disk, text := guestDisk(t)
 			e, events := scripted(t, tc.script)
 			e.Supplies, e.Images = vendor{tc.parts}, disked{guestimage.Image{Path: "/nowhere/initrd", Disk: disk, Bare: tc.bare}}
 			folder, err := evidence.Create(t.TempDir(), testTime)
@@ -87,5 +95,34 @@ func TestTheVendorsEmulatorIsDriven(t *testing.T) {
 				t.Errorf("the disk was written to, %v", err)
 			}
 		})
+	}
+}
+
+// TestAWholeRunOnABoardBootsTwice fails if a board whose guests cannot be saved boots for every
+// probe: one guest is for those that leave nothing behind, and one for those that use up what the
+// machine has. With --isolate every probe has its own.
+func TestAWholeRunOnABoardBootsTwice(t *testing.T) {
+	var probes []string
+	for _, p := range catalog.Programs() {
+		if !p.Assembled && !p.Hosted && p.Name != catalog.Facts && p.Name != catalog.Inject && p.Name != catalog.OSLimits && p.Name != "hostile" {
+			probes = append(probes, p.Name)
+		}
+	}
+	disk, _ := guestDisk(t)
+	for isolate, want := range map[bool]int{false: 2, true: len(probes)} {
+		e, events := scripted(t, "sw64 behaves")
+		e.Isolate = isolate
+		e.Supplies, e.Images = vendor{local.Parts{Kernel: "/k", QEMU: "/q", GOROOT: "/g"}}, disked{guestimage.Image{Path: "/nowhere/initrd", Disk: disk}}
+		folder, err := evidence.Create(t.TempDir(), testTime)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := e.Cells(t.Context(), bound(e, cell("board", "sw64", 64)), map[string][]string{"board": append(probes, stage0.Probe)}, folder)
+		if err != nil || results[0].Failure != nil || len(results[0].Runs) < len(probes) {
+			t.Fatalf("%v, %+v", err, results[0])
+		}
+		if n := boots(*events); n != want {
+			t.Errorf("isolate %t: %d boots for %d probes, want %d", isolate, n, len(probes), want)
+		}
 	}
 }
