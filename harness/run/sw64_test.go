@@ -11,6 +11,7 @@ import (
 	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/guest/guestimage"
 	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/matrix/local"
 	"github.com/mapstack/conformance/poc/catalog"
@@ -20,7 +21,9 @@ import (
 // vendor supplies the parts of sw64 that the test names.
 type vendor struct{ parts local.Parts }
 
-func (v vendor) Parts(rec arch.Record) (local.Parts, error) { return v.parts, v.parts.Missing(rec) }
+func (v vendor) Parts(rec arch.Record, given bool) (local.Parts, error) {
+	return v.parts, v.parts.Missing(rec, given)
+}
 
 // disked is a guest image with a disk.
 type disked struct{ image guestimage.Image }
@@ -52,6 +55,7 @@ func TestTheVendorsEmulatorIsDriven(t *testing.T) {
 		want    string
 	}{
 		"it behaves":            {"sw64 behaves", whole, "", false, "", "saves no registers of its CPUs"},
+		"a kernel was given":    {"sw64 behaves", local.Parts{QEMU: "/q", GOROOT: "/g"}, "", false, "", "saves no registers of its CPUs"},
 		"nothing was supplied":  {"sw64 behaves", local.Parts{}, "", false, failure.Missing, "SW64_KERNEL="},
 		"an unknown machine":    {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core9"}, "", false, failure.Infra, "core9"},
 		"a machine it has not":  {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core4"}, "", false, failure.Infra, "unsupported machine type core4"},
@@ -71,6 +75,9 @@ func TestTheVendorsEmulatorIsDriven(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := cell("board", "sw64", 64)
+			if tc.parts.Kernel == "" && tc.parts.QEMU != "" {
+				c.Kernel.From = matrix.Given
+			}
 			results, err := e.Cells(t.Context(), bound(e, c), map[string][]string{"board": {"p", "q", "r", stage0.Probe}}, folder)
 			if err != nil {
 				t.Fatal(err)

@@ -18,6 +18,9 @@ const sw64 = "sw64 "
 // machine, which prints so and spins.
 const noAgent = sw64 + "has no agent"
 
+// sw64System is the script of a board that boots a whole system from a disk.
+const sw64System = sw64 + "boots a system"
+
 // asSW64 does what that port does before its guest runs: it prints to its standard
 // output, and ends with one line of error when something is missing.
 func asSW64(name string) {
@@ -34,6 +37,12 @@ func asSW64(name string) {
 	}
 	if machine, _, _ := strings.Cut(value("-machine"), ","); machine != "core3" && (machine != "core4" || name != "sw64 has core4") {
 		refuse("unsupported machine type %s", machine)
+	}
+	if name == sw64System {
+		if slices.Contains(os.Args, "-kernel") || slices.Contains(os.Args, "-bios") || !strings.Contains(value("-drive"), "snapshot=on") {
+			refuse("no virtual bios provided, or a disk that is written to: %q", os.Args)
+		}
+		return
 	}
 	switch name {
 	case "sw64 without firmware":

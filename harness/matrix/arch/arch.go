@@ -36,6 +36,9 @@ type Machine struct {
 	// Firmware is the file that the machine loads first, if the owner of the emulator
 	// supplies it; empty otherwise.
 	Firmware string
+	// DiskFirmware is the file that the machine loads from the folder of Firmware when it is to
+	// boot a disk and no kernel is given; empty if QEMU has one, or takes one by -bios.
+	DiskFirmware string
 	// Stalls says why a kernel that has begun to boot may say nothing more, if the machine
 	// has such a fault under some emulators; empty otherwise.
 	Stalls string

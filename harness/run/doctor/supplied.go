@@ -20,7 +20,7 @@ import (
 // supplied checks each part that the owner of a kernel supplies, without booting anything.
 func supplied(ctx context.Context, bench *workbench.Bench, cell matrix.Cell, rec arch.Record) (found []Finding) {
 	whole := Finding{What: "a kernel of " + rec.GOARCH, State: "supplied"}
-	parts, err := bench.Parts(rec)
+	parts, err := bench.Parts(rec, false)
 	var missing *local.MissingError
 	if errors.As(err, &missing) {
 		whole.State, whole.Remedy = "no archive has one", "export "+strings.Join(missing.Lacks, "; export ")
