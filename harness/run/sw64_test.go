@@ -47,23 +47,25 @@ func guestDisk(t *testing.T) (path string, text []byte) {
 func TestTheVendorsEmulatorIsDriven(t *testing.T) {
 	whole := local.Parts{Kernel: "/k", QEMU: "/q", GOROOT: "/g"}
 	for name, tc := range map[string]struct {
-		script  string
-		parts   local.Parts
-		machine string
-		bare    bool
-		kind    failure.Kind // "" for a cell that ran
-		want    string
+		script string
+		parts  local.Parts
+		cpus   int
+		bare   bool
+		kind   failure.Kind // "" for a cell that ran
+		want   string
 	}{
-		"it behaves":            {"sw64 behaves", whole, "", false, "", "saves no registers of its CPUs"},
-		"a kernel was given":    {"sw64 behaves", local.Parts{QEMU: "/q", GOROOT: "/g"}, "", false, "", "saves no registers of its CPUs"},
-		"nothing was supplied":  {"sw64 behaves", local.Parts{}, "", false, failure.Missing, "SW64_KERNEL="},
-		"an unknown machine":    {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core9"}, "", false, failure.Infra, "core9"},
-		"a machine it has not":  {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core4"}, "", false, failure.Infra, "unsupported machine type core4"},
-		"the other machine":     {"sw64 has core4", local.Parts{Kernel: "/k", QEMU: "/q", GOROOT: "/g", Machine: "core4"}, "", false, "", "saves no registers of its CPUs"},
-		"no firmware":           {"sw64 without firmware", whole, "", false, failure.Infra, "no core3-hmcode provided"},
-		"a kernel of others":    {"sw64 cannot load", whole, "", false, failure.Infra, "could not load kernel"},
-		"no toolchain":          {"sw64 has no agent", local.Parts{Kernel: "/k", QEMU: "/q"}, "", true, failure.Missing, "SW64_GOROOT="},
-		"the kernel has no ABI": {"is alpha's", whole, "", false, failure.Panic, ""},
+		"it behaves":            {"sw64 behaves", whole, 1, false, "", "saves no registers of its CPUs"},
+		"a kernel was given":    {"sw64 behaves", local.Parts{QEMU: "/q", GOROOT: "/g"}, 1, false, "", "saves no registers of its CPUs"},
+		"nothing was supplied":  {"sw64 behaves", local.Parts{}, 1, false, failure.Missing, "SW64_KERNEL="},
+		"an unknown machine":    {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core9"}, 1, false, failure.Infra, "core9"},
+		"a machine it has not":  {"sw64 behaves", local.Parts{Kernel: "/k", QEMU: "/q", Machine: "core4"}, 1, false, failure.Infra, "unsupported machine type core4"},
+		"the other machine":     {"sw64 has core4", local.Parts{Kernel: "/k", QEMU: "/q", GOROOT: "/g", Machine: "core4"}, 1, false, "", "saves no registers of its CPUs"},
+		"no firmware":           {"sw64 without firmware", whole, 1, false, failure.Infra, "no core3-hmcode provided"},
+		"a kernel of others":    {"sw64 cannot load", whole, 1, false, failure.Infra, "could not load kernel"},
+		"several CPUs":          {"sw64 behaves", whole, 2, false, "", "saves no registers of its CPUs"},
+		"more CPUs than it has": {"sw64 behaves", whole, 33, false, failure.Infra, "The max CPUs supported by machine 'core3' is 32"},
+		"no toolchain":          {"sw64 has no agent", local.Parts{Kernel: "/k", QEMU: "/q"}, 1, true, failure.Missing, "SW64_GOROOT="},
+		"the kernel has no ABI": {"is alpha's", whole, 1, false, failure.Panic, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // they wait for fakes
@@ -75,6 +77,7 @@ func TestTheVendorsEmulatorIsDriven(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := cell("board", "sw64", 64)
+			c.CPUs = tc.cpus
 			if tc.parts.Kernel == "" && tc.parts.QEMU != "" {
 				c.Kernel.From = matrix.Given
 			}
