@@ -100,7 +100,7 @@ faults: bin/mapstack
 
 # The cells of fixtures/recorded, which make test judges again: the oldest kernel and the
 # newest ones, the numbers of every architecture, every page size.
-recorded = alpha-6.1,amd64-debian11-5.10,amd64-debian12-6.1-settings,amd64-debian13bpo-newest,arm64-debian13-6.12-16k,loong64-debian14-newest,$\
+recorded = alpha-6.1,alpha-newest,amd64-debian11-5.10,amd64-debian12-6.1-settings,amd64-debian13bpo-newest,arm64-debian13-6.12-16k,loong64-debian14-newest,$\
 	mips64le-debian12-6.1-malta,mips64le-debian12-6.1-loongson3,ppc64le-debian14-newest-64k,$\
 	riscv64-debian14-newest,s390x-debian14-newest
 

@@ -87,7 +87,7 @@ func chineseFeatures() map[abi.Feature]string {
 		abi.HugePages:   "透明大页",
 		abi.Layouts:     "多于一种的映射布局",
 		abi.VDSO:        "vDSO",
-		abi.Trace:       "PTRACE_GET_SYSCALL_INFO、seccomp 过滤器和 /proc/PID/syscall",
+		abi.Trace:       "PTRACE_GET_SYSCALL_INFO 和 /proc/PID/syscall",
 		abi.Tracepoints: "跟踪点",
 	}
 }

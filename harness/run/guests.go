@@ -88,7 +88,7 @@ func (f *factory) gather(ctx context.Context, boots func(context.Context) (kerne
 	name := f.cell.Machine
 	if p.rec.Supplied {
 		// All parts are looked up together, so that the error lists all that are missing.
-		parts, err := e.Supplies.Parts(p.rec)
+		parts, err := e.Supplies.Parts(p.rec, f.cell.Kernel.From == matrix.Given)
 		if err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func (f *factory) bare(err error) error {
 	if !errors.As(err, &failed) || failed.Early == nil {
 		return err
 	}
-	parts, problem := f.engine.Supplies.Parts(f.parts.rec)
+	parts, problem := f.engine.Supplies.Parts(f.parts.rec, f.cell.Kernel.From == matrix.Given)
 	if problem == nil {
 		problem = parts.Toolchainless(f.parts.rec)
 	}

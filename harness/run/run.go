@@ -40,9 +40,9 @@ type Images interface {
 }
 
 // Supplies gives the parts of an architecture that no archive has. If parts are missing, the
-// error is a *local.MissingError that lists them.
+// error is a *local.MissingError that lists them. given means that the kernel is no part.
 type Supplies interface {
-	Parts(rec arch.Record) (local.Parts, error)
+	Parts(rec arch.Record, given bool) (local.Parts, error)
 }
 
 // Engine runs the probes of bound subjects.

@@ -16,6 +16,7 @@ type Table struct {
 	Prot    Prot
 	Madv    Madv
 	Mcl     Mcl
+	Open    Open
 	Rlimit  Rlimit
 	Signal  Signal
 	Syscall Syscall

@@ -87,7 +87,7 @@ func absentFromXSys(name string) bool {
 func (t Table) named() []Const {
 	var all []Const
 	for _, family := range [][]Const{
-		t.Map.Named(), t.Prot.Named(), t.Madv.Named(), t.Mcl.Named(), t.Rlimit.Named(), t.Signal.Named(), t.Syscall.Named(),
+		t.Map.Named(), t.Prot.Named(), t.Madv.Named(), t.Mcl.Named(), t.Open.Named(), t.Rlimit.Named(), t.Signal.Named(), t.Syscall.Named(),
 	} {
 		all = append(all, family...)
 	}
@@ -211,7 +211,7 @@ func TestFlagsOfOneArchitectureDoNotOverlap(t *testing.T) {
 // TestTablesAreComplete fails if a new table leaves a field empty.
 func TestTablesAreComplete(t *testing.T) {
 	for _, table := range All() {
-		for _, family := range [][]Const{table.Mcl.Named(), table.Rlimit.Named(), table.Signal.Named()} {
+		for _, family := range [][]Const{table.Mcl.Named(), table.Open.Named(), table.Rlimit.Named(), table.Signal.Named()} {
 			for _, c := range family {
 				if c.Value == 0 {
 					t.Errorf("%s: %s is not set", table.GOARCH, c.Name)

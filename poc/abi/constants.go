@@ -67,6 +67,12 @@ type Mcl struct {
 	OnFault uint64 `c:"MCL_ONFAULT"`
 }
 
+// Open holds the O_* flags that open and pipe2 share.
+type Open struct {
+	NonBlock uint64 `c:"O_NONBLOCK"`
+	CloExec  uint64 `c:"O_CLOEXEC"`
+}
+
 // Rlimit holds the RLIMIT_* numbers, and RLIM_INFINITY of getrlimit and setrlimit.
 // In prlimit64 infinity is ^0 everywhere. RLIMIT_CPU is not here: it is 0 on every
 // architecture.
@@ -149,6 +155,9 @@ func (m Madv) Named() []Const { return named(m) }
 
 // Named lists the flags in the order of the fields.
 func (m Mcl) Named() []Const { return named(m) }
+
+// Named lists the flags in the order of the fields.
+func (o Open) Named() []Const { return named(o) }
 
 // Named lists the numbers in the order of the fields.
 func (r Rlimit) Named() []Const { return named(r) }

@@ -39,6 +39,9 @@ func genericMcl() Mcl { return Mcl{Current: 1, Future: 2, OnFault: 4} }
 // values of OSF/1 and powerpc those of AIX, which are the same.
 func alphaMcl() Mcl { return Mcl{Current: 0x2000, Future: 0x4000, OnFault: 0x8000} }
 
+// genericOpen is include/uapi/asm-generic/fcntl.h.
+func genericOpen() Open { return Open{NonBlock: 0x800, CloExec: 0x80000} }
+
 // genericRlimit is include/uapi/asm-generic/resource.h.
 func genericRlimit() Rlimit {
 	return Rlimit{

@@ -10,7 +10,7 @@ const (
 	HugePages   Feature = "transparent huge pages"
 	Layouts     Feature = "more than one layout of mappings"
 	VDSO        Feature = "a vDSO"
-	Trace       Feature = "PTRACE_GET_SYSCALL_INFO, seccomp filters and /proc/PID/syscall"
+	Trace       Feature = "PTRACE_GET_SYSCALL_INFO and /proc/PID/syscall"
 	Tracepoints Feature = "tracepoints"
 )
 
@@ -24,7 +24,7 @@ func alphaLacks() map[Feature]string {
 		HugePages:   "alpha has no transparent huge pages (no HAVE_ARCH_TRANSPARENT_HUGEPAGE in arch/alpha/Kconfig)",
 		Layouts:     "alpha has one layout, from TASK_UNMAPPED_BASE up, and no vm.legacy_va_layout (arch_get_unmapped_area in arch/alpha/kernel/osf_sys.c)",
 		VDSO:        "alpha has no vDSO",
-		Trace:       "alpha's tracers have no PTRACE_GET_SYSCALL_INFO and no /proc/PID/syscall, and its kernels of this series no seccomp filters (no HAVE_ARCH_TRACEHOOK in arch/alpha/Kconfig)",
+		Trace:       "alpha's tracers have no PTRACE_GET_SYSCALL_INFO and no /proc/PID/syscall (no HAVE_ARCH_TRACEHOOK in arch/alpha/Kconfig of 6.1 and 7.2)",
 		Tracepoints: "alpha has no tracepoints (no TRACE_IRQFLAGS_SUPPORT in arch/alpha/Kconfig)",
 	}
 }

@@ -5,7 +5,7 @@ func amd64() Table {
 	// arch/x86/include/uapi/asm/mman.h; MAP_ABOVE4G since 6.6.
 	m.Bit32, m.Above4G = 0x40, 0x80
 	return Table{
-		Map: m, Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
+		Map: m, Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(), Open: genericOpen(),
 		Rlimit: genericRlimit(), Signal: genericSignal(),
 		// arch/x86/entry/syscalls/syscall_64.tbl
 		Syscall: Syscall{
@@ -31,7 +31,7 @@ func arm64() Table {
 	// arch/arm64/include/uapi/asm/mman.h
 	p.BTI, p.MTE = 0x10, 0x20
 	return Table{
-		Map: genericMap(), Prot: p, Madv: genericMadv(), Mcl: genericMcl(),
+		Map: genericMap(), Prot: p, Madv: genericMadv(), Mcl: genericMcl(), Open: genericOpen(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
 		CloneOrder:  cloneBackwards(), // arch/arm64/Kconfig
 		GoThread:    goThread,
@@ -44,7 +44,7 @@ func loong64() Table {
 	calls := genericSyscall()
 	calls.Getrlimit = 0 // no __ARCH_WANT_SET_GET_RLIMIT in arch/loongarch; the old world had the call
 	return Table{
-		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
+		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(), Open: genericOpen(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: calls,
 		// arch/loongarch/Kconfig does not select CLONE_BACKWARDS, although the system
 		// call numbers are the generic ones.
@@ -57,7 +57,7 @@ func loong64() Table {
 
 func riscv64() Table {
 	return Table{
-		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
+		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(), Open: genericOpen(),
 		Rlimit: genericRlimit(), Signal: genericSignal(), Syscall: genericSyscall(),
 		CloneOrder:        cloneBackwards(), // arch/riscv/Kconfig
 		GoThread:          goThread,
@@ -80,6 +80,7 @@ func mips64le() Table {
 	p.Sem = 0x10
 	return Table{
 		Map: m, Prot: p, Madv: genericMadv(), Mcl: genericMcl(),
+		Open: Open{NonBlock: 0x80, CloExec: 0x80000}, // arch/mips/include/uapi/asm/fcntl.h
 		// arch/mips/include/uapi/asm/resource.h
 		Rlimit: Rlimit{
 			FSize: 1, Data: 2, Stack: 3, Core: 4, NoFile: 5, AS: 6, RSS: 7, NProc: 8, MemLock: 9,
@@ -113,7 +114,7 @@ func ppc64le() Table {
 	p := genericProt()
 	p.SAO = 0x10
 	return Table{
-		Map: m, Prot: p, Madv: genericMadv(), Mcl: alphaMcl(),
+		Map: m, Prot: p, Madv: genericMadv(), Mcl: alphaMcl(), Open: genericOpen(),
 		Rlimit: genericRlimit(), Signal: genericSignal(),
 		// arch/powerpc/kernel/syscalls/syscall.tbl
 		Syscall: Syscall{
@@ -136,7 +137,7 @@ func ppc64le() Table {
 
 func s390x() Table {
 	return Table{
-		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(),
+		Map: genericMap(), Prot: genericProt(), Madv: genericMadv(), Mcl: genericMcl(), Open: genericOpen(),
 		Rlimit: genericRlimit(), Signal: genericSignal(),
 		// arch/s390/kernel/syscalls/syscall.tbl
 		Syscall: Syscall{
@@ -187,6 +188,7 @@ func alpha() Table {
 	madv.DontNeed = 6 // arch/alpha/include/uapi/asm/mman.h
 	return Table{
 		Map: alphaMap(), Prot: genericProt(), Madv: madv, Mcl: alphaMcl(),
+		Open: Open{NonBlock: 0x4, CloExec: 0x200000}, // arch/alpha/include/uapi/asm/fcntl.h
 		// arch/alpha/include/uapi/asm/resource.h
 		Rlimit: Rlimit{
 			FSize: 1, Data: 2, Stack: 3, Core: 4, RSS: 5, NoFile: 6, AS: 7, NProc: 8, MemLock: 9,
@@ -205,7 +207,7 @@ func alpha() Table {
 }
 
 // sw64 has alpha's user ABI, as arch/sw_64 of openEuler shows.
-// uapi/asm/{mman,errno,resource,signal}.h are the same. So are the call numbers,
+// uapi/asm/{mman,errno,fcntl,resource,signal}.h are the same. So are the call numbers,
 // except those added after the ports diverged.
 func sw64() Table {
 	t := alpha()

@@ -65,6 +65,12 @@ func Process(limit uint64) string { return fmt.Sprintf("clone.limit-%d", limit) 
 // SignalSet is a look at the blocked signals through a set of so many bytes.
 func SignalSet(bytes uint64) string { return fmt.Sprintf("sigprocmask.%d", bytes) }
 
+// PipeFlags is O_CLOEXEC|O_NONBLOCK of asm-generic, MIPS, and alpha with sw64.
+func PipeFlags() []uint64 { return []uint64{0x80800, 0x80080, 0x200004} }
+
+// Pipe is a pipe2 with these flags, as the Go runtime makes one.
+func Pipe(flags uint64) string { return fmt.Sprintf("pipe2.flags-%#x", flags) }
+
 // GenericGetrlimit is getrlimit of include/uapi/asm-generic/unistd.h. LoongArch
 // has it in its old world (ABI 1.0) alone.
 const GenericGetrlimit = 163

@@ -33,8 +33,8 @@ func Suite() claim.Suite {
 			brought("FE-006", feature.PidFD(), "clone(2): CLONE_PIDFD since Linux 5.2; copy_process in kernel/fork.c of 5.10 to 7.2, which no configuration changes"),
 			traced(brought("FE-007", feature.SyscallInfo(), "ptrace(2): PTRACE_GET_SYSCALL_INFO since Linux 5.3; kernel/ptrace.c of 5.10 to 7.3", feature.Ptrace())),
 			traced(brought("FE-008", feature.SetSyscallInfo(), "kernel/ptrace.c of 6.16 to 7.3: PTRACE_SET_SYSCALL_INFO; observed on 6.16 to 7.3, and EIO on 5.10 to 6.12", feature.Ptrace(), feature.SyscallInfo())),
-			traced(brought("FE-009", feature.SeccompListener(), "seccomp_unotify(2): SECCOMP_FILTER_FLAG_NEW_LISTENER since Linux 5.0; kernel/seccomp.c of 5.10 to 7.3", feature.SeccompFilters())),
-			traced(brought("FE-010", feature.PidfdGetfd(), "pidfd_getfd(2): since Linux 5.6; kernel/pid.c of 5.10 to 7.3", feature.SeccompFilters(), feature.SeccompListener())),
+			brought("FE-009", feature.SeccompListener(), "seccomp_unotify(2): SECCOMP_FILTER_FLAG_NEW_LISTENER since Linux 5.0; kernel/seccomp.c of 5.10 to 7.3", feature.SeccompFilters()),
+			brought("FE-010", feature.PidfdGetfd(), "pidfd_getfd(2): since Linux 5.6; kernel/pid.c of 5.10 to 7.3", feature.SeccompFilters(), feature.SeccompListener()),
 		},
 	}
 }

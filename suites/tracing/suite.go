@@ -46,7 +46,6 @@ func filterClaims() []claim.Claim {
 			English:  "A seccomp filter that one thread installs with SECCOMP_FILTER_FLAG_TSYNC binds all threads of the process, and those that come later, together with no_new_privs.",
 			Chinese:  "一个线程以 SECCOMP_FILTER_FLAG_TSYNC 安装的 seccomp 过滤器连同 no_new_privs 一起约束进程的所有线程，包括之后创建的线程。",
 			Source:   "seccomp(2): SECCOMP_FILTER_FLAG_TSYNC; seccomp_sync_threads in kernel/seccomp.c sets no_new_privs with it",
-			Needs:    []abi.Feature{abi.Trace},
 			Features: []claim.Feature{feature.SeccompFilters()},
 			Check:    expect.WithTable(checkThreads),
 		},
@@ -156,7 +155,6 @@ func listenerClaims() []claim.Claim {
 			English:  "A seccomp listener, fetched with pidfd_getfd, decides whether a thread's system call fails: the thread gets the error that the listener sends, or with SECCOMP_USER_NOTIF_FLAG_CONTINUE the kernel's own result.",
 			Chinese:  "经 pidfd_getfd 取得的 seccomp 监听者决定线程的系统调用是否失败：线程得到监听者发送的错误；若给出 SECCOMP_USER_NOTIF_FLAG_CONTINUE，则得到内核自己的结果。",
 			Source:   "seccomp_do_user_notification in kernel/seccomp.c; seccomp_unotify(2); FLAG_CONTINUE since 5.5, pidfd_getfd since 5.6",
-			Needs:    []abi.Feature{abi.Trace},
 			Features: []claim.Feature{feature.SeccompFilters(), feature.SeccompListener(), feature.PidfdGetfd()},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				listens(g, t)
@@ -170,7 +168,6 @@ func listenerClaims() []claim.Claim {
 			Chinese:  "seccomp 监听者以某个值应答的系统调用，会把该值返回给线程。",
 			Source:   "seccomp_do_user_notification in kernel/seccomp.c, syscall_set_return_value in arch/*/include/asm/syscall.h; observed on every booted kernel but ppc64le 7.2, whose system_call_exception (arch/powerpc/kernel/syscall.c) returns the error alone, 0 for none",
 			Finding:  "ppc64le-72-loses-the-value-of-a-seccomp-listener",
-			Needs:    []abi.Feature{abi.Trace},
 			Features: []claim.Feature{feature.SeccompFilters(), feature.SeccompListener(), feature.PidfdGetfd()},
 			Check: func(g gomega.Gomega, t claim.Transcript, _ facts.Facts) {
 				listens(g, t)

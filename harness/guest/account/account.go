@@ -16,7 +16,7 @@ import (
 	"github.com/mapstack/conformance/poc/wire"
 )
 
-// Stage 0 makes some thirty observations. Frames beyond these bounds were never
+// Stage 0 makes some forty observations. Frames beyond these bounds were never
 // written by it.
 const (
 	maxFrames = 256
@@ -135,6 +135,13 @@ func Diagnose(t wire.Transcript, table abi.Table) []string {
 		again := table.Errno("EAGAIN")
 		if other != processes && s.works(stage0.Process(processes)) && s.refused(stage0.Process(other), again) {
 			say("RLIMIT_NPROC is %d here, not %d as on %s: a program that reads or sets it gets another limit", other, processes, table.GOARCH)
+		}
+	}
+	pipe := table.Open.CloExec | table.Open.NonBlock
+	for _, other := range stage0.PipeFlags() {
+		if other != pipe && s.refused(stage0.Pipe(pipe), table.Errno("EINVAL")) && s[stage0.Pipe(other)].Ret == "0x0" {
+			say("O_CLOEXEC|O_NONBLOCK is %#x here, not %#x as on %s: pipe2 fails, and a Go program that needs its network poller ends with \"runtime: pipe failed with %d\"",
+				other, pipe, table.GOARCH, table.Errno("EINVAL"))
 		}
 	}
 	if o, there := s[stage0.Unknown]; there && o.Errno != table.Errno("ENOSYS") {

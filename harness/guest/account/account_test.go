@@ -122,9 +122,12 @@ func TestAnotherABIIsNamedAndTheRightOneIsNot(t *testing.T) {
 	}{
 		"the public sw64 user-mode emulator": {recorded(t, "sw64-generic-user"), "sw64", []string{
 			"MAP_ANONYMOUS is 0x20 here, not 0x10: this is the ABI of asm-generic"}},
-		"that emulator with alpha's flags of mmap": {recorded(t, "sw64-corrected-user"), "sw64", []string{
-			"RLIMIT_NPROC is 6 here, not 8 as on sw64"}},
-		"an old-world kernel": {old, "loong64", []string{"128 signals here, and 64 on loong64, and there is a getrlimit with number 163: this is the old world"}},
+		"that emulator with alpha's MAP_*": {recorded(t, "sw64-map-user"), "sw64", []string{
+			"RLIMIT_NPROC is 6 here, not 8 as on sw64", "O_CLOEXEC|O_NONBLOCK is 0x80800 here, not 0x200004 as on sw64"}},
+		"that emulator with alpha's MAP_* and RLIMIT_*": {recorded(t, "sw64-rlimit-user"), "sw64", []string{
+			"O_CLOEXEC|O_NONBLOCK is 0x80800 here, not 0x200004 as on sw64: pipe2 fails, and a Go program that needs its network poller ends with \"runtime: pipe failed with 22\""}},
+		"that emulator with all of alpha's tables": {recorded(t, "sw64-mended-user"), "sw64", nil},
+		"an old-world kernel":                      {old, "loong64", []string{"128 signals here, and 64 on loong64, and there is a getrlimit with number 163: this is the old world"}},
 		"alpha's kernel for amd64": {recorded(t, "alpha"), "amd64", []string{
 			"MAP_ANONYMOUS is 0x10 here, not 0x20: this is the ABI of alpha and sw64", "fails with error 78"}},
 		"another number for RLIMIT_NPROC": {answered(recorded(t, "amd64"), map[string]int{stage0.Process(6): 0, stage0.Process(8): 11}), "amd64",

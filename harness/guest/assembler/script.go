@@ -366,7 +366,27 @@ func (s *script) limits() {
 		s.observe(stage0.Process(n), fmt.Sprintf("clone(SIGCHLD) after setresuid(%d) and prlimit64(0, %d, {0, 0})", nobody, n),
 			value{"setresuid", became, false}, value{"prlimit64", limited, false})
 	}
+	s.pipes()
 	s.place(none)
+}
+
+// pipes makes pipes with the flags of several architectures. Each is in a child, so that no
+// descriptor reaches the agent, and the child writes the result to the board.
+func (s *script) pipes() {
+	v, ends := s.r.v, s.space(8)
+	for _, flags := range stage0.PipeFlags() {
+		s.get(v[1], s.board)
+		s.set(v[0], untold)
+		s.emit(s.store(8, v[0], v[1], 0))
+		s.fork(fmt.Sprintf("child.pipe2-%#x", flags), "wait4(child) after pipe2", []value{{"status", s.status, false}}, func() {
+			s.system(v[0], s.t.Syscall.Pipe2, number(ends), number(flags))
+			s.get(v[1], s.board)
+			s.emit(s.store(8, v[0], v[1], 0))
+		})
+		s.get(v[1], s.board)
+		s.emit(s.load(8, v[0], v[1], 0))
+		s.observe(stage0.Pipe(flags), fmt.Sprintf("pipe2(&ends, %#x)", flags))
+	}
 }
 
 // calls makes single system calls whose result alone tells something.

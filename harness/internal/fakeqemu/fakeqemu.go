@@ -78,7 +78,7 @@ func play(name string) {
 		return
 	}
 	fmt.Println("[    0.000000] Linux version 0.0.0-fake")
-	if strings.HasPrefix(name, system) {
+	if strings.HasPrefix(name, system) || name == sw64System {
 		g.system(name)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mapstack/conformance/poc/stage0"
@@ -17,6 +18,12 @@ const sw64 = "sw64 "
 // noAgent is the script of a guest in which stage 0 finds no agent to run. It restarts the
 // machine, which prints so and spins.
 const noAgent = sw64 + "has no agent"
+
+// coreCPUs is the most that core3 has without KVM (MAX_CPUS_CORE3 in hw/sw64/core.h).
+const coreCPUs = 32
+
+// sw64System is the script of a board that boots a whole system from a disk.
+const sw64System = sw64 + "boots a system"
 
 // asSW64 does what that port does before its guest runs: it prints to its standard
 // output, and ends with one line of error when something is missing.
@@ -34,6 +41,15 @@ func asSW64(name string) {
 	}
 	if machine, _, _ := strings.Cut(value("-machine"), ","); machine != "core3" && (machine != "core4" || name != "sw64 has core4") {
 		refuse("unsupported machine type %s", machine)
+	}
+	if n, err := strconv.Atoi(value("-smp")); err != nil || n > coreCPUs {
+		refuse("Invalid SMP CPUs %d. The max CPUs supported by machine 'core3' is %d", n, coreCPUs)
+	}
+	if name == sw64System {
+		if slices.Contains(os.Args, "-kernel") || slices.Contains(os.Args, "-bios") || !strings.Contains(value("-drive"), "snapshot=on") {
+			refuse("no virtual bios provided, or a disk that is written to: %q", os.Args)
+		}
+		return
 	}
 	switch name {
 	case "sw64 without firmware":

@@ -14,6 +14,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/poc/defect"
 )
 
@@ -46,9 +47,25 @@ func Report(in Inputs) report.Report {
 		}
 		r.Header.Warnings = append(r.Header.Warnings, report.UserModeNote)
 	}
+	r.Header.Warnings = append(r.Header.Warnings, unknownMakers(in.Cells)...)
 	r.Defect = in.injected()
 	r.Tiers = in.Article.Judge(in.Run.Cells, in.Outcomes)
 	return r
+}
+
+// unknownMakers returns a warning for each architecture whose kernels only their owners have, if
+// a kernel of it answered.
+func unknownMakers(cells []evidence.CellRun) (warnings []string) {
+	for _, c := range cells {
+		rec, err := arch.Lookup(c.Cell.Arch)
+		if err != nil || !rec.Supplied || c.Guest == nil || c.Cell.Host == matrix.UserMode {
+			continue
+		}
+		if w := report.UnknownMaker(rec.GOARCH); !slices.Contains(warnings, w) {
+			warnings = append(warnings, w)
+		}
+	}
+	return warnings
 }
 
 // header describes the run as a whole.

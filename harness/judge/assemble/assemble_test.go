@@ -2,6 +2,7 @@ package assemble
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -55,7 +56,7 @@ func TestNothingThatAReportShowsIsLost(t *testing.T) {
 		Host:    report.Host{Arch: "amd64", Cores: 2, MemoryMiB: 3, PageSize: 4},
 		QEMU:    []report.QEMU{{Arch: "sw64", Version: "10", Source: "PATH", Build: "bb", Command: "qemu-x"}},
 		Seconds: map[string]float64{"c": 1.5}, ProbeSeconds: map[string]map[string]float64{"c": {"facts": 2}},
-		Warnings: []string{"a warning"},
+		Warnings: []string{"a warning", report.UnknownMaker("sw64")},
 	}, "MS-001", []report.CellReport{{
 		Name: "c", Arch: "sw64", Tier: "real", OS: "an OS", PageSize: 8192, CPUs: 3, MemoryMiB: 512, Machine: "m", Accelerator: "tcg", QEMU: "bb",
 		Kernel: report.Kernel{Release: "6.6.1", Format: "elf", ImageSHA256: "ii", ConfigSHA256: "cc",
@@ -92,6 +93,26 @@ func TestAnEmulatorCertifiesNothing(t *testing.T) {
 		}
 		if d := cmp.Diff([]string{report.UserModeNote}, r.Header.Warnings); d != "" || run.Warnings[:1][0] != "" {
 			t.Errorf("warnings %s, and those of the evidence are %q", d, run.Warnings[:1])
+		}
+	}
+}
+
+// TestNobodyIsNamedAsTheMakerOfAKernel fails if a supplied kernel looks like a vendor's product in
+// the report, or if one that did not answer, or Debian's, gets the warning.
+func TestNobodyIsNamedAsTheMakerOfAKernel(t *testing.T) {
+	answered := &evidence.Guest{}
+	for name, c := range map[string]struct {
+		cells []evidence.CellRun
+		want  []string
+	}{
+		"supplied": {[]evidence.CellRun{{Cell: matrix.Cell{Name: "sw64", Arch: "sw64", Tier: matrix.Real}, Guest: answered}, {Cell: matrix.Cell{Name: "given", Arch: "sw64"}, Guest: answered}},
+			[]string{"a kernel of sw64 was tested; who made it is not known"}},
+		"silent":      {[]evidence.CellRun{{Cell: matrix.Cell{Name: "sw64", Arch: "sw64", Tier: matrix.Real}}}, nil},
+		"an emulator": {[]evidence.CellRun{{Cell: matrix.Cell{Name: "user", Arch: "sw64", Host: matrix.UserMode}, Guest: answered}}, nil},
+		"the twin":    {[]evidence.CellRun{{Cell: matrix.Cell{Name: "alpha-6.1", Arch: "alpha", Tier: matrix.Twin}, Guest: answered}}, nil},
+	} {
+		if got := unknownMakers(c.cells); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }

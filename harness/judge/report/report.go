@@ -294,6 +294,12 @@ const (
 	UserModeNoteChinese = "此处判定的只是模拟器如何翻译调用；不认证任何内核"
 )
 
+// UnknownMaker is the warning on a report of a kernel that nobody could download and somebody
+// supplied. A certificate names its vendor; nothing in a run does.
+func UnknownMaker(arch string) string {
+	return fmt.Sprintf("a kernel of %s was tested; who made it is not known", arch)
+}
+
 // ExitCode returns the exit status of the run. In a strict run every failure counts.
 func (r Report) ExitCode(strict bool) int {
 	switch {

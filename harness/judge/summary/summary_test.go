@@ -210,7 +210,7 @@ func TestTheTableSaysWhatIsMissingAndWhatEachTierSays(t *testing.T) {
 			{ID: "A2", English: "A file is there.", Read: &report.Text{English: "It is not."}},
 		}}
 	shown := draw(t, r)
-	for _, want := range []string{"R  a real kernel of sw64              not run", "set SW64_KERNEL", "It is refused.", "wrong", "shown GR-111",
+	for _, want := range []string{"R  a kernel of sw64, as supplied      not run", "set SW64_KERNEL", "It is refused.", "wrong", "shown GR-111",
 		"M  defects modelled on a real kernel", "GR-111 It ends with status 2.", "A file is there.", "It is not.", "INCOMPLETE:"} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("no %q in\n%s", want, shown)

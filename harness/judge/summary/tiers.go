@@ -15,7 +15,7 @@ import (
 func (s Style) meant(tier, arch string) string {
 	switch tier {
 	case report.Real:
-		return "R  " + s.say("a real kernel of %s", "%s 的真实内核", arch)
+		return "R  " + s.say("a kernel of %s, as supplied", "所提供的 %s 内核", arch)
 	case report.Twin:
 		return "T  " + s.say("a real kernel with %s's numbers", "数值与 %s 相同的真实内核", arch)
 	case report.Model:
@@ -37,7 +37,7 @@ func (s Style) sideBySide(r report.Report) string {
 		switch {
 		case tier.Missing == "" && tier.Tier == report.Real:
 			// Whoever has a kernel can supply it, and nothing in it says whose product it is.
-			why += s.say("; a kernel of %s was tested, and who made it is not known", "；测试了一个 %s 内核，其制造者不详", r.Tiers.Arch)
+			why += s.say("; a kernel of %s was tested; who made it is not known", "；测试了一个 %s 内核，其制造者不详", r.Tiers.Arch)
 		case tier.Missing != "":
 			// The problems above have its other lines.
 			said = s.say("not run", "未运行")

@@ -241,7 +241,11 @@ func ends(m *qemu.Machine, t qemu.Timeouts, err error) bool {
 func (g *Guest) hint(kind failure.Kind, crash console.Crash) string {
 	switch {
 	case strings.Contains(crash.Line, "Unable to mount root fs"):
-		return "build what finds the guest's files into the kernel, and not as modules: " + strings.Join(g.board.Drivers(), ", ")
+		hint := "build what finds the guest's files into the kernel, and not as modules: " + strings.Join(g.board.Drivers(), ", ")
+		if g.board.Disk != "" {
+			hint += "; a distribution's kernel, which has them as modules, boots with its system (run --os-image DISK --full-boot), or on an emulator that loads an initramfs"
+		}
+		return hint
 	case kind != failure.Hang || g.Started > 0:
 		return ""
 	case !g.stream.Booted():

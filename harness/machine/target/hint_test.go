@@ -28,7 +28,7 @@ func TestABootThatDoesNotGoOnSaysWhatToLookAt(t *testing.T) {
 		started bool
 		want    string // "" for no hint
 	}{
-		"no driver of the disk":      {core3, failure.NoInit, noRoot, false, "CONFIG_VIRTIO_BLK"},
+		"no driver of the disk":      {core3, failure.NoInit, noRoot, false, "CONFIG_VIRTIO_PCI, CONFIG_VIRTIO_BLK, CONFIG_EXT4_FS; a distribution's kernel, which has them as modules, boots with its system"},
 		"no initramfs":               {arch.Machine{Console: "ttyS0"}, failure.NoInit, noRoot, false, "CONFIG_BLK_DEV_INITRD"},
 		"no timer":                   {core3, failure.Hang, banner + "[    0.000000] Console: colour dummy device 80x25\n", false, "--disable-kvm"},
 		"a board without that fault": {arch.Machine{Console: "ttyS0"}, failure.Hang, banner, false, ""},

@@ -126,6 +126,26 @@ func (q QEMU) Firmware(ctx context.Context, name string) (string, error) {
 	return "", fmt.Errorf("none of the folders that %s lists holds %s", strings.Join(q.Argv, " "), name)
 }
 
+// machineName is the name of a machine, as the first word of a line of `-machine help`.
+var machineName = regexp.MustCompile(`(?m)^([A-Za-z0-9][A-Za-z0-9._-]{0,40})[ \t]`)
+
+// Machines returns the names of the machines that the emulator lists, in its order. They are
+// words of letters, digits, dots, dashes and underscores.
+func (q QEMU) Machines(ctx context.Context) (names []string, err error) {
+	said, err := ask(ctx, q.Argv, "-machine", "help")
+	if err != nil {
+		return nil, err
+	}
+	_, said, _ = strings.Cut(said, "\n") // "Supported machines are:"
+	for _, m := range machineName.FindAllStringSubmatch(said, -1) {
+		names = append(names, m[1])
+	}
+	if names == nil {
+		return nil, fmt.Errorf("%s -machine help lists no machine", strings.Join(q.Argv, " "))
+	}
+	return names, nil
+}
+
 // ask runs an emulator that prints something and ends, and returns the beginning of that.
 func ask(ctx context.Context, argv []string, question ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, versionWait)
@@ -149,7 +169,7 @@ func ask(ctx context.Context, argv []string, question ...string) (string, error)
 type headText struct{ strings.Builder }
 
 func (h *headText) Write(p []byte) (int, error) {
-	const most = 4 << 10
+	const most = 16 << 10
 	h.Builder.Write(p[:min(len(p), max(0, most-h.Len()))])
 	return len(p), nil
 }

@@ -100,7 +100,7 @@ func TestQEMUThatFloodsDoesNotFillMemory(t *testing.T) {
 			t.Fatal(n, err)
 		}
 	}
-	if h.Len() > 8<<10 {
+	if h.Len() > 32<<10 {
 		t.Errorf("%d bytes were kept", h.Len())
 	}
 }
@@ -143,5 +143,19 @@ func TestTheFirmwareIsTheOneThatIsFoundFirst(t *testing.T) {
 	}
 	if got, err := q.Firmware(t.Context(), "core4-hmcode"); err == nil {
 		t.Errorf("a file that is in none of the folders has the hash %s", got)
+	}
+}
+
+// TestTheMachinesAreThoseThatTheEmulatorLists fails if a title counts as a machine, or if an
+// emulator that lists nothing is believed.
+func TestTheMachinesAreThoseThatTheEmulatorLists(t *testing.T) {
+	list := `[ "$1 $2" = "-machine help" ] && printf '%s\n' "Supported machines are:" "core3                core3 BOARD" "none                 empty machine" "$(printf '\033[2J') x"`
+	q := QEMU{Argv: []string{inPath(t, list)}}
+	if got, err := q.Machines(t.Context()); err != nil || strings.Join(got, " ") != "core3 none" {
+		t.Errorf("%q, %v", got, err)
+	}
+	q = QEMU{Argv: []string{inPath(t, "echo Supported machines are:")}}
+	if got, err := q.Machines(t.Context()); err == nil {
+		t.Errorf("%q", got)
 	}
 }

@@ -36,6 +36,9 @@ type Machine struct {
 	// Firmware is the file that the machine loads first, if the owner of the emulator
 	// supplies it; empty otherwise.
 	Firmware string
+	// DiskFirmware is the file that the machine loads from the folder of Firmware when it is to
+	// boot a disk and no kernel is given; empty if QEMU has one, or takes one by -bios.
+	DiskFirmware string
 	// Stalls says why a kernel that has begun to boot may say nothing more, if the machine
 	// has such a fault under some emulators; empty otherwise.
 	Stalls string
@@ -82,6 +85,16 @@ func (m Machine) Drivers() []string {
 		return []string{"CONFIG_BLK_DEV_INITRD"}
 	}
 	return []string{"CONFIG_VIRTIO_PCI", "CONFIG_VIRTIO_BLK", "CONFIG_EXT4_FS"}
+}
+
+// Needs returns the options that a kernel must have built in, so that a guest of the machine
+// finds its files and is heard. The driver of a console that is not listed here is in every
+// kernel of the machine.
+func (m Machine) Needs() []string {
+	if !strings.HasPrefix(m.Console, "ttyS") {
+		return m.Drivers()
+	}
+	return append([]string{"CONFIG_SERIAL_8250_CONSOLE"}, m.Drivers()...)
 }
 
 // Record is one architecture. Its name in this project is its GOARCH.

@@ -112,9 +112,10 @@ func All() []Record {
 			Machines: map[string]Machine{
 				// The board of QEMU's public fork (6.2) loads no initramfs; that of later
 				// trees does. So the guest image is also given as a disk.
-				"": {Name: "core3", Firmware: "core3-hmcode", Console: "ttyS0", MaxCPUs: 64, Disk: "virtio-blk-pci", BootOnly: unsavedSW64,
+				// MAX_CPUS_CORE3 in hw/sw64/core.h is 32 without KVM.
+				"": {Name: "core3", Firmware: "core3-hmcode", DiskFirmware: "uefi-bios-sw", Console: "ttyS0", MaxCPUs: 32, Disk: "virtio-blk-pci", BootOnly: unsavedSW64,
 					Stalls: "QEMU's public port gives core3 no timer if it was configured with --enable-kvm; configure it with --disable-kvm"},
-				"core4": {Name: "core4", Firmware: "core4-hmcode", Console: "ttyS0", MaxCPUs: 64, Disk: "virtio-blk-pci", BootOnly: unsavedSW64},
+				"core4": {Name: "core4", Firmware: "core4-hmcode", DiskFirmware: "uefi-bios-sw", Console: "ttyS0", MaxCPUs: 64, Disk: "virtio-blk-pci", BootOnly: unsavedSW64},
 			},
 		},
 		{

@@ -38,7 +38,7 @@ type part struct {
 
 func (p *Parts) parts() []part {
 	return []part{
-		{"KERNEL", &p.Kernel, "a kernel: a vmlinux, or the file that a boot loader would load", false, true},
+		{kernelFile, &p.Kernel, "a kernel: a vmlinux, or the file that a boot loader would load", false, true},
 		{"QEMU", &p.QEMU, "an emulator", false, true},
 		{"FIRMWARE", &p.Firmware, "the folder of the emulator's firmware, its pc-bios", true, false},
 		{goroot, &p.GOROOT, "a Go toolchain that compiles for it, 1.16 or later", true, false},
@@ -46,8 +46,11 @@ func (p *Parts) parts() []part {
 	}
 }
 
-// goroot ends the name of the Go toolchain's variable.
-const goroot = "GOROOT"
+// The ends of the names of two variables: of the Go toolchain, and of the kernel.
+const (
+	goroot     = "GOROOT"
+	kernelFile = "KERNEL"
+)
 
 // Variable returns the name of the environment variable for a part of an architecture.
 func Variable(rec arch.Record, part string) string {
@@ -207,23 +210,24 @@ func (e *MissingError) Error() string {
 }
 
 // Missing returns a *MissingError that lists every part which was not supplied; nil if a
-// guest can start. Without a Go toolchain a guest starts, and runs stage 0 only.
-func (p Parts) Missing(rec arch.Record) error {
-	return p.lacking(rec, func(f part) bool { return f.needed })
+// guest can start. Without a Go toolchain a guest starts, and runs stage 0 only. given means
+// that the kernel is no part: the command line names it, or it is on the disk that is booted.
+func (p Parts) Missing(rec arch.Record, given bool) error {
+	return p.lacking(rec, given, func(f part) bool { return f.needed })
 }
 
 // Toolchainless returns a *MissingError that names the Go toolchain; nil if it was supplied.
 func (p Parts) Toolchainless(rec arch.Record) error {
-	return p.lacking(rec, func(f part) bool { return f.variable == goroot })
+	return p.lacking(rec, true, func(f part) bool { return f.variable == goroot })
 }
 
 // lacking returns a *MissingError that lists every part which was not supplied; nil if no
-// wanted part is among them.
-func (p *Parts) lacking(rec arch.Record, wanted func(part) bool) error {
+// wanted part is among them. A kernel that is given is not listed.
+func (p *Parts) lacking(rec arch.Record, given bool, wanted func(part) bool) error {
 	var lacks []string
 	short := false
 	for _, f := range p.parts() {
-		if *f.value != "" || f.what == "" || f.variable == "FIRMWARE" {
+		if *f.value != "" || f.what == "" || f.variable == "FIRMWARE" || given && f.variable == kernelFile {
 			continue
 		}
 		short = short || wanted(f)

@@ -106,7 +106,7 @@ func TestEverythingThatIsMissingIsNamedAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var missing *MissingError
-	if err := p.Missing(rec); !errors.As(err, &missing) || len(missing.Lacks) != 3 {
+	if err := p.Missing(rec, false); !errors.As(err, &missing) || len(missing.Lacks) != 3 {
 		t.Fatalf("%v", err)
 	}
 	for _, want := range []string{"SW64_KERNEL=", "SW64_QEMU=", "qemu-system-sw64 in PATH", "SW64_GOROOT=", File} {
@@ -114,8 +114,15 @@ func TestEverythingThatIsMissingIsNamedAtOnce(t *testing.T) {
 			t.Errorf("%q is not in %v", want, missing)
 		}
 	}
+	// A kernel that the command line names is not asked for again.
+	if err := p.Missing(rec, true); !errors.As(err, &missing) || len(missing.Lacks) != 2 || strings.Contains(missing.Error(), "SW64_KERNEL=") {
+		t.Errorf("%v", err)
+	}
+	if err := (Parts{QEMU: "q"}).Missing(rec, true); err != nil {
+		t.Error(err)
+	}
 	p = Parts{Kernel: "k", QEMU: "q", GOROOT: "g"}
-	if err := p.Missing(rec); err != nil {
+	if err := p.Missing(rec, false); err != nil {
 		t.Error(err)
 	}
 }

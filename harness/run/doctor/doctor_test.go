@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mapstack/conformance/harness/machine/toolbox"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/source/debian"
@@ -73,22 +74,44 @@ func TestACellThatIsBuiltHereNeedsCompilers(t *testing.T) {
 // TestAKernelWithoutDriversIsFoundBeforeItBoots fails if a driver that is a module counts as
 // built in, or if a kernel that does not show its configuration is blamed.
 func TestAKernelWithoutDriversIsFoundBeforeItBoots(t *testing.T) {
-	board := arch.Machine{Disk: "virtio-blk-pci"}
-	for text, want := range map[string]Finding{
-		"CONFIG_VIRTIO_PCI=y\nCONFIG_VIRTIO_BLK=y\nCONFIG_EXT4_FS=y\n": {State: "built in: CONFIG_VIRTIO_PCI, CONFIG_VIRTIO_BLK, CONFIG_EXT4_FS"},
-		"CONFIG_VIRTIO_PCI=y\nCONFIG_VIRTIO_BLK=m\n# CONFIG_EXT4_FS is not set\n": {State: "not built in: CONFIG_VIRTIO_BLK, CONFIG_EXT4_FS",
-			Remedy: "set CONFIG_VIRTIO_BLK=y, CONFIG_EXT4_FS=y and build the kernel again"},
+	board, named := arch.Machine{Console: "ttyS0", Disk: "virtio-blk-pci"}, []byte("# Limits\nCONFIG_USER_NS=y\n")
+	const all = "CONFIG_SERIAL_8250_CONSOLE=y\nCONFIG_VIRTIO_PCI=y\nCONFIG_VIRTIO_BLK=y\n"
+	for text, want := range map[string][]Finding{
+		all + "CONFIG_EXT4_FS=y\nCONFIG_USER_NS=y\n": {
+			{State: "built in: CONFIG_SERIAL_8250_CONSOLE, CONFIG_VIRTIO_PCI, CONFIG_VIRTIO_BLK, CONFIG_EXT4_FS"},
+			{State: "all are on"}},
+		"CONFIG_SERIAL_8250_CONSOLE=y\nCONFIG_VIRTIO_PCI=y\nCONFIG_VIRTIO_BLK=m\n# CONFIG_EXT4_FS is not set\n# CONFIG_USER_NS is not set\n": {
+			{State: "not built in: CONFIG_VIRTIO_BLK, CONFIG_EXT4_FS",
+				Remedy: "set CONFIG_VIRTIO_BLK=y, CONFIG_EXT4_FS=y and build the kernel again, or boot the whole system: mapstack run --os-image DISK --full-boot"},
+			{State: "without CONFIG_USER_NS; the claims about these will be unsupported"}},
 	} {
 		path := filepath.Join(t.TempDir(), "config")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		want.What = "configuration of the kernel"
-		if d := cmp.Diff(want, configured(path, board)); d != "" {
+		want[0].What, want[1].What = "configuration of the kernel", "features that claims name"
+		if d := cmp.Diff(want, configured(path, board, named)); d != "" {
 			t.Error(d)
 		}
 	}
-	if got := configured("", board); got.Remedy != "" {
+	if got := configured("", board, named); len(got) != 1 || got[0].Remedy != "" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestAMachineThatTheEmulatorHasNotIsFoundBeforeItBoots fails if the owner of an emulator without
+// the machine learns that from a boot.
+func TestAMachineThatTheEmulatorHasNotIsFoundBeforeItBoots(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "qemu-system-sw64")
+	script := "#!/bin/sh\nprintf '%s\\n' 'Supported machines are:' 'core3  core3 BOARD' 'none  empty machine'\n"
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	emulator := toolbox.QEMU{Argv: []string{path}}
+	if got, err := offered(t.Context(), emulator, arch.Machine{Name: "core3"}); err != nil || got != "core3; the emulator offers core3, none" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := offered(t.Context(), emulator, arch.Machine{Name: "core4"}); err == nil || err.Error() != "the emulator has no machine core4; it has core3, none" {
+		t.Errorf("%v", err)
 	}
 }

@@ -13,8 +13,10 @@ import (
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/machine/qemu"
 	"github.com/mapstack/conformance/harness/machine/target"
+	"github.com/mapstack/conformance/harness/machine/toolbox"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/matrix/local"
 	"github.com/mapstack/conformance/harness/matrix/release"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run"
@@ -111,6 +113,10 @@ func (f FullBoot) machine(ctx context.Context, bench *workbench.Bench, rec arch.
 	if err != nil {
 		return m, err
 	}
+	firmware, err := f.firmware(ctx, emulator, machine, rec)
+	if err != nil {
+		return m, err
+	}
 	image, err := bench.Guests.Image(ctx, rec)
 	if err != nil {
 		return m, err
@@ -131,7 +137,7 @@ func (f FullBoot) machine(ctx context.Context, bench *workbench.Bench, rec arch.
 		return m, err
 	}
 	return booted{name: machine.Name, config: cfg, programs: evidence.Guest{Image: image.Key, Go: image.Go},
-		evidence: &evidence.QEMU{Version: emulator.Version, Source: emulator.Source, Build: emulator.Build, Machine: machine.Name,
+		evidence: &evidence.QEMU{Version: emulator.Version, Source: emulator.Source, Build: emulator.Build, Firmware: firmware, Machine: machine.Name,
 			Argv: arguments.ByHand(), AcceleratorReason: slow}}, nil
 }
 
@@ -188,13 +194,42 @@ func (f FullBoot) architecture(ctx context.Context, bench *workbench.Bench, foun
 	return rec, err
 }
 
-// board returns the machine that boots a system: the usual one, or the one for kernels as old
-// as that on the disk. Every other machine is for kernels that no firmware starts.
+// firmware returns the files that the machine boots a disk by, with their hashes; "" where they
+// are a part of QEMU, or one is named by Firmware. A machine without them would end at once.
+func (f FullBoot) firmware(ctx context.Context, emulator toolbox.QEMU, machine arch.Machine, rec arch.Record) (string, error) {
+	if machine.DiskFirmware == "" {
+		return "", nil
+	}
+	folder := local.Variable(rec, "FIRMWARE")
+	if f.Firmware != "" {
+		return "", fmt.Errorf("machine %s takes no firmware by --firmware: leave that out, and put %s into the folder that %s names", machine.Name, machine.DiskFirmware, folder)
+	}
+	var files []string
+	for _, name := range []string{machine.Firmware, machine.DiskFirmware} {
+		hash, err := emulator.Firmware(ctx, name)
+		if err != nil {
+			return "", fmt.Errorf("machine %s boots a disk by the firmware %s and %s; put both into one folder and set %s to it: %w", machine.Name, machine.Firmware, machine.DiskFirmware, folder, err)
+		}
+		files = append(files, name+", SHA-256 "+hash)
+	}
+	return strings.Join(files, "; "), nil
+}
+
+// board returns the machine that boots a system: the one that the owner of the emulator names,
+// else the usual one, or the one for kernels as old as that on the disk. Every other machine is
+// for kernels that no firmware starts.
 func (f FullBoot) board(ctx context.Context, bench *workbench.Bench, rec arch.Record, found intake.Found) (arch.Machine, error) {
 	if found.Kernel != nil {
 		if _, name, err := kernel.Architecture(ctx, bench.Kernels.Quarantine, found); err == nil && rec.Machines[name].Before != (release.Release{}) {
 			return rec.Machine(name)
 		}
+	}
+	if rec.Supplied {
+		parts, err := bench.Parts(rec, true)
+		if err != nil {
+			return arch.Machine{}, err
+		}
+		return rec.Machine(parts.Machine)
 	}
 	return rec.Machine("")
 }

@@ -139,12 +139,12 @@ func Open(ctx context.Context, o Options) (*Bench, error) {
 		b.Kernels.Quarantine = quarantine.Self(func(lack string) { b.Sink(progress.Event{Stage: progress.Warning, What: lack, End: true}) })
 	}
 	b.Kernels.Supplied = func(rec arch.Record) (string, error) {
-		p, err := b.Parts(rec)
+		p, err := b.Parts(rec, false)
 		return p.Kernel, err
 	}
 	b.Kernels.Config = func(name string) ([]byte, error) { return fs.ReadFile(o.Data, name+".config") }
 	b.Toolbox.Supplied = func(rec arch.Record) (string, string, error) {
-		p, err := b.Parts(rec)
+		p, err := b.Parts(rec, true) // whoever needs the kernel too asks for it
 		return p.QEMU, p.Firmware, err
 	}
 	b.Guests.Supplied = func(rec arch.Record) (string, error) {
@@ -179,10 +179,10 @@ func (b *Bench) root() string {
 
 // Parts returns what this machine's owner supplied for an architecture that no archive has.
 // If parts are missing, the error is a *local.MissingError that lists them.
-func (b *Bench) Parts(rec arch.Record) (local.Parts, error) {
+func (b *Bench) Parts(rec arch.Record, given bool) (local.Parts, error) {
 	p, err := local.Find(rec, b.Getenv, b.root())
 	if err == nil {
-		err = p.Missing(rec)
+		err = p.Missing(rec, given)
 	}
 	return p, err
 }

@@ -20,6 +20,10 @@ import (
 // fileKind is a kernel that somebody supplied: as a file, in a package or on a disk.
 const fileKind = "file"
 
+// fileVersion is part of the cache key of such kernels, beside unwrapVersion. Raise it when
+// more is kept of them.
+const fileVersion = "2"
+
 // Architecture returns the architecture that a kernel was built for, and the board in
 // its record: the usual one for its release, unless the kernel says which. The kernel may be
 // compressed. Every error names the file that holds the kernel.
@@ -53,7 +57,7 @@ func (r *Resolver) supplied(ctx context.Context, path string, rec arch.Record) (
 
 // Found returns the unwrapped kernel that was found in the file of that name.
 func (r *Resolver) Found(ctx context.Context, name string, found intake.Found, rec arch.Record) (Image, error) {
-	key := sum([]byte(strings.Join([]string{unwrapVersion, rec.GOARCH, fileKind, sum(found.Kernel), sum(found.Config)}, "\n")))
+	key := sum([]byte(strings.Join([]string{unwrapVersion, fileVersion, rec.GOARCH, fileKind, sum(found.Kernel), sum(found.Config)}, "\n")))
 	dir, err := r.cache.Dir(ctx, cacheKind, key, func(ctx context.Context, dir string) error {
 		r.sink(progress.Event{Stage: progress.Unpack, What: name})
 		plain, err := unwrapForeign(ctx, r.Quarantine, found.Kernel, true)
@@ -61,7 +65,11 @@ func (r *Resolver) Found(ctx context.Context, name string, found intake.Found, r
 			err = &WrongArchError{Want: rec.GOARCH, Got: plain.GOARCH}
 		}
 		if err == nil {
-			err = store(dir, plain, found.Config, bannerRelease(plain.Banner))
+			config := found.Config
+			if config == nil {
+				config = ikconfig(plain.Data)
+			}
+			err = store(dir, plain, config, bannerRelease(plain.Banner))
 		}
 		r.sink(progress.Event{Stage: progress.Unpack, What: name, End: true, Err: err})
 		return err
