@@ -111,8 +111,8 @@ func programs(t *testing.T) string {
 	return dir
 }
 
-// limit is far more than a run takes on this machine.
-const limit = time.Minute
+// patience is far more than a run takes on this machine.
+const patience = time.Minute
 
 // observe runs a program. It returns its observations by step, and its exit status.
 func observe(t *testing.T, path string, args ...string) (map[string]wire.Observation, int) {
@@ -120,7 +120,7 @@ func observe(t *testing.T, path string, args ...string) (map[string]wire.Observa
 	cmd := exec.Command(path, args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	timer := time.AfterFunc(limit, func() { _ = cmd.Process.Kill() })
+	timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	out, err := cmd.Output()
 	var exit *exec.ExitError

@@ -21,6 +21,7 @@ import (
 	"syscall"
 
 	"github.com/mapstack/conformance/poc/defect"
+	"github.com/mapstack/conformance/poc/limit"
 	"github.com/mapstack/conformance/poc/sys"
 	"github.com/mapstack/conformance/poc/trace"
 )
@@ -36,6 +37,8 @@ const exitInjection = 70
 func Main() {
 	// ptrace and seccomp apply to one thread.
 	runtime.LockOSThread()
+	// A probe of limits lowers those of the whole machine. This process must outlive them.
+	limit.Prewarm()
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "inject:", err)
 		os.Exit(exitInjection)

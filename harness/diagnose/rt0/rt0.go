@@ -47,11 +47,15 @@ const threads = 6
 // threadFlags are those of a thread of the Go runtime, so that what refuses its threads
 // refuses these. With CLONE_VFORK the thread that makes another waits for its end; so all of
 // them use one stack, and need none of it.
+//
+//lint:ignore U1000 The assembler uses it.
 const threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_SYSVSEM |
 	unix.CLONE_THREAD | unix.CLONE_VFORK
 
 // again is the error of clone where a limit on tasks is used up. After any other error the
 // Go runtime begins: it may be one of CLONE_VFORK alone, as in emulators.
+//
+//lint:ignore U1000 The assembler uses it.
 const again = -int(unix.EAGAIN)
 
 // Crowded is what the entry says when there is no room for threads.
