@@ -239,6 +239,10 @@ $("map").addEventListener("keydown", e => {
 });
 addEventListener("keydown", e => { if (e.key === "Escape" && !$("detail").hidden) $("close").click(); });
 addEventListener("hashchange", detail);
+// Paper has no folds: what is folded is opened for it, and folded again.
+let unfolded = [];
+addEventListener("beforeprint", () => { unfolded = [...document.querySelectorAll("main details:not([open])")]; for (const d of unfolded) d.open = true; });
+addEventListener("afterprint", () => { for (const d of unfolded) d.open = false; });
 const asked = new URLSearchParams(location.search);
 if (words[asked.get("lang")]) lang = asked.get("lang");
 if (asked.get("theme") === "dark" || asked.get("theme") === "light") root.dataset.theme = asked.get("theme");
