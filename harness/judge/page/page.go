@@ -35,7 +35,6 @@ type shown struct {
 	report.Report
 	Style   template.CSS
 	Script  template.JS
-	Hash    string // of Script, as a policy for content has it
 	Data    data
 	Cells   []cell // with what is shown of each
 	Exit    int
@@ -68,7 +67,7 @@ func listed[T any](from []T, name func(T) string) string {
 // it has assertions. strict says that known failures count.
 func Write(w io.Writer, r report.Report, cells []evidence.CellRun, dir fs.FS, a article.Article, strict bool) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"word": word, "statusWord": statusWord, "short": short, "seconds": func(s float64) string { return fmt.Sprintf("%.1f", s) },
+		"word": word, "statusWord": statusWord, "short": short, "hash": hash, "seconds": func(s float64) string { return fmt.Sprintf("%.1f", s) },
 	}).Parse(markup + articleMarkup)
 	if err != nil {
 		return fmt.Errorf("write the page: %w", err)
@@ -77,8 +76,7 @@ func Write(w io.Writer, r report.Report, cells []evidence.CellRun, dir fs.FS, a 
 	if err != nil {
 		return fmt.Errorf("write the page: %w", err)
 	}
-	sum := sha256.Sum256([]byte(script))
-	s := shown{Report: r, Style: style, Script: script, Hash: "sha256-" + base64.StdEncoding.EncodeToString(sum[:]), Data: d, Cells: described(r), Exit: r.ExitCode(strict), Article: about(a, cells, r.Outcomes)}
+	s := shown{Report: r, Style: style, Script: script, Data: d, Cells: described(r), Exit: r.ExitCode(strict), Article: about(a, cells, r.Outcomes)}
 	s.Excused = r.Verdict.Verdict == verdict.NonConformant && s.Exit == verdict.ExitConformant
 	if err := t.Execute(w, s); err != nil {
 		return fmt.Errorf("write the page: %w", err)
@@ -118,3 +116,9 @@ func described(r report.Report) []cell {
 
 // short returns the beginning of a hash.
 func short(hash string) string { return fmt.Sprintf("%.12s", hash) }
+
+// hash returns the hash of a script or a style as a policy for content has it.
+func hash(of any) string {
+	sum := sha256.Sum256(fmt.Append(nil, of))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}

@@ -212,7 +212,6 @@ function speak() {
 for (const name of ["status", "arch", "suite", "level"]) $("f-" + name).addEventListener("change", e => { filter[name] = e.target.value; opened.clear(); draw(); });
 let soon;
 $("q").addEventListener("input", e => { clearTimeout(soon); soon = setTimeout(() => { filter.q = e.target.value.trim().toLowerCase(); opened.clear(); draw(); }, 120); });
-$("filters").addEventListener("submit", e => e.preventDefault());
 $("reset").addEventListener("click", () => { for (const k in filter) filter[k] = ""; $("q").value = ""; opened.clear(); speak(); });
 $("lang").addEventListener("click", () => { lang = lang === "zh" ? "en" : "zh"; keep("mapstack-lang", lang); speak(); });
 $("theme").addEventListener("click", () => {
