@@ -161,28 +161,6 @@ func TestBothLanguagesAreComplete(t *testing.T) {
 	}
 }
 
-// TestTenThousandOutcomesAreASmallPage fails if a large run makes a page that a browser does
-// not open at once.
-func TestTenThousandOutcomesAreASmallPage(t *testing.T) {
-	var cells []report.CellReport
-	var claims []report.Claim
-	var outcomes []verdict.Outcome
-	for k := range 40 {
-		cells = append(cells, report.CellReport{Name: fmt.Sprintf("cell-%d", k), Arch: "amd64"})
-		for c := range 250 {
-			if k == 0 {
-				claims = append(claims, report.Claim{ID: fmt.Sprintf("MS-%03d", c), Suite: fmt.Sprintf("s%d", c/25), Level: verdict.Must, English: "It is.", Chinese: "是。"})
-			}
-			outcomes = append(outcomes, verdict.Outcome{Cell: cells[k].Name, Suite: claims[c].Suite, Claim: claims[c].ID, Level: verdict.Must, Status: verdict.Pass,
-				Expected: "rw-p", Observed: "rw-p", Expectations: 7, Probe: "p", Where: verdict.Where{Path: "cells/x/transcripts/p.json", Step: "a", Read: []string{"a", "b"}}})
-		}
-	}
-	text := render(t, report.New(report.Header{}, "", cells, claims, outcomes), nil, nil)
-	if d := read(t, text); len(d.Outcomes) != 10_000 || len(text) > 2<<20 {
-		t.Errorf("%d outcomes in %d bytes", len(d.Outcomes), len(text))
-	}
-}
-
 // TestEachStatementOfTheArticleHasItsEvidence fails if a statement is shown without what decides
 // it, or with the answer of claims that did not hold.
 func TestEachStatementOfTheArticleHasItsEvidence(t *testing.T) {
