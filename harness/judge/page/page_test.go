@@ -27,7 +27,7 @@ func whole(s string) (report.Report, []evidence.CellRun, fstest.MapFS) {
 	r := report.New(report.Header{
 		Tool: report.Tool{Version: s, Revision: s}, Warnings: []string{s}, Evidence: s, Host: report.Host{Arch: s},
 		QEMU: []report.QEMU{{Build: "b", Version: s}}, Seconds: map[string]float64{s: 2}, ProbeSeconds: map[string]map[string]float64{s: {"p": 1}},
-	}, s, []report.CellReport{{Name: s, Arch: s, OS: s, Machine: s, Accelerator: s, QEMU: "b", Target: s, Failure: &report.Failure{Kind: s, Message: s},
+	}, s, []report.CellReport{{Name: s, Arch: s, OS: s, Machine: s, Accelerator: s, QEMU: "b", Target: s, Hardware: &report.Hardware{Vendor: s, Product: s, Board: s, Firmware: s, Unknown: s}, Failure: &report.Failure{Kind: s, Message: s},
 		Kernel: report.Kernel{Release: s, ImageSHA256: s, Provenance: report.Provenance{Package: s, Version: s, SHA256: s}}}},
 		[]report.Claim{{ID: "MS-001", Suite: "mapstack", Level: verdict.Must, English: s, Chinese: s, Source: s}},
 		[]verdict.Outcome{{Cell: s, Suite: "mapstack", Claim: "MS-001", Level: verdict.Must, Status: verdict.Fail, Reason: s, Expected: s, Observed: s, Probe: "p",
