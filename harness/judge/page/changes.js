@@ -16,5 +16,9 @@ $("theme").addEventListener("click", () => {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
 });
+// Paper has no folds.
+let unfolded = [];
+addEventListener("beforeprint", () => { unfolded = [...document.querySelectorAll("main details:not([open])")]; for (const d of unfolded) d.open = true; });
+addEventListener("afterprint", () => { for (const d of unfolded) d.open = false; });
 speak();
 })();
