@@ -26,6 +26,7 @@ func Main() {
 		processors(p)
 		process(p)
 		kernel(p)
+		hardware(p)
 		config(p)
 		cgroups(p)
 	}, nil)

@@ -63,7 +63,6 @@ type articleView struct {
 
 func (v articleView) write(a article.Article, all []article.Statement, ran bool) {
 	fmt.Fprintf(v.w, "%s\n%s\n", a.Title, a.URL)
-	counts := map[article.Answer]int{}
 	for i, s := range all {
 		fmt.Fprintf(v.w, "\n%d. %s  %s\n", i+1, s.ID, v.Pick(s.English, s.Chinese))
 		if s.Read != nil {
@@ -75,28 +74,21 @@ func (v articleView) write(a article.Article, all []article.Statement, ran bool)
 			}
 			fmt.Fprintf(v.w, "   %s%s%s\n", how, v.Pick(": ", "："), strings.Join(claims, " "))
 		}
-		answer := s.Answer(s.Decides)
-		counts[answer]++
 		if !ran || s.Read != nil {
 			continue
 		}
-		if s.Real {
-			fmt.Fprintf(v.w, v.Pick("   On %s: %s\n", "   在 %s 上：%s\n"), a.Arch, v.word(answer))
-		} else {
-			fmt.Fprintf(v.w, v.Pick("   On the twin of %s, since none of its kernels ran: %s\n", "   在 %s 的孪生内核上（没有运行它的内核）：%s\n"), a.Arch, v.word(answer))
-		}
+		fmt.Fprintf(v.w, "   %s%s%s\n", s.Who(a.Arch, v.Language), v.Pick(": ", "："), s.Answer(s.Decides).In(v.Language))
 		v.evidence(s.Decides)
 		if len(s.Elsewhere) > 0 {
-			fmt.Fprintf(v.w, v.Pick("   The same claims on other architectures: %s\n", "   同样的断言在其他架构上：%s\n"), v.counted(s.Elsewhere))
+			fmt.Fprintf(v.w, v.Pick("   The same claims on other architectures: %s\n", "   同样的断言在其他架构上：%s\n"), article.Counted(s.Elsewhere, v.Language))
 		}
 		if len(s.Models) > 0 {
-			fmt.Fprintf(v.w, v.Pick("   If it were so (a model of the defect): %s\n", "   假如属实（缺陷的模型）：%s\n"), v.counted(s.Models))
+			fmt.Fprintf(v.w, v.Pick("   If it were so (a model of the defect): %s\n", "   假如属实（缺陷的模型）：%s\n"), article.Counted(s.Models, v.Language))
 			v.evidence(s.Models)
 		}
 	}
 	if ran {
-		fmt.Fprintf(v.w, v.Pick("\n%d statements: %d wrong, %d right, %d not decided by this run, %d decided by reading.\n", "\n%d 条陈述：%d 条错误，%d 条正确，%d 条本次运行未判定，%d 条由阅读源码判定。\n"),
-			len(all), counts[article.Wrong], counts[article.Right], counts[article.Not], counts[article.ByReading])
+		fmt.Fprintf(v.w, "\n%s\n", article.Counts(all, v.Language))
 	}
 }
 
@@ -113,20 +105,4 @@ func (v articleView) evidence(outcomes []verdict.Outcome) {
 		where := strings.TrimSpace(o.Where.Path + " " + o.Where.Step)
 		fmt.Fprintln(v.w, strings.TrimRight(fmt.Sprintf("     %s %s  %s  %s", o.Claim, o.Cell, said, where), " "))
 	}
-}
-
-// counted counts outcomes by what they say.
-func (v articleView) counted(outcomes []verdict.Outcome) string {
-	c := verdict.Count(outcomes)
-	return fmt.Sprintf(v.Pick("%d hold, %d fail, %d do not apply, %d were not decided", "%d 条成立，%d 条失败，%d 条不适用，%d 条未判定"), c.Pass, c.Fail, c.Unsupported, c.Error+c.NotRun)
-}
-
-func (v articleView) word(a article.Answer) string {
-	switch a {
-	case article.Wrong:
-		return v.Pick("the statement is wrong", "该陈述错误")
-	case article.Right:
-		return v.Pick("the statement is right", "该陈述正确")
-	}
-	return v.Pick("not decided", "未判定")
 }

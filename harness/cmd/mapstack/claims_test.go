@@ -15,7 +15,7 @@ func TestTheArticleIsAnsweredFromEvidence(t *testing.T) {
 		wants []string
 	}{
 		{[]string{"claims", "article", recorded}, []string{"\n6. A2.10  MAP_STACK takes PROT_WRITE", "Refuted where these hold: MS-002 MS-005 MS-008",
-			"On the twin of sw64, since none of its kernels ran: the statement is wrong\n     MS-002 alpha-6.1  pass: expected ", "cells/alpha-6.1/transcripts/mapstack.json",
+			"On the twin of sw64, since none of its kernels decided it: the statement is wrong\n     MS-002 alpha-6.1  pass: expected ", "cells/alpha-6.1/transcripts/mapstack.json",
 			"28 statements: 14 wrong, 2 right, 1 not decided by this run, 11 decided by reading.\n"}},
 		{[]string{"claims", "article", recorded, "--lang", "zh"}, []string{"该陈述错误", "28 条陈述：14 条错误"}},
 		{[]string{"claims", "article"}, []string{"28. A4.15", "Decided by a source"}},

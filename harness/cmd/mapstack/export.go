@@ -93,7 +93,7 @@ func deliver(cmd *cobra.Command, files []export.File, evidence, out string) erro
 		_, err := cmd.OutOrStdout().Write(files[0].Data)
 		return err
 	}
-	if err := apart(evidence, out); err != nil {
+	if err := apart("--out", evidence, out); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
@@ -108,8 +108,8 @@ func deliver(cmd *cobra.Command, files []export.File, evidence, out string) erro
 	return nil
 }
 
-// apart refuses a folder inside of a run's, where new files would change the evidence.
-func apart(folder, out string) error {
+// apart refuses a file or folder inside of a run's, where new files would change the evidence.
+func apart(flag, folder, out string) error {
 	within, err := filepath.EvalSymlinks(folder)
 	if err != nil {
 		return fmt.Errorf("read evidence: %w", err)
@@ -134,7 +134,7 @@ func apart(folder, out string) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	if rel, err := filepath.Rel(within, at); err == nil && filepath.IsLocal(rel) {
-		return fmt.Errorf("--out %s would change the evidence in %s; name a folder elsewhere", out, folder)
+		return fmt.Errorf("%s %s would change the evidence in %s; name a place elsewhere", flag, out, folder)
 	}
 	return nil
 }

@@ -113,6 +113,7 @@ var catalogue = map[string]string{
 	"Show what a run says of each statement of the article about sw64":                                      "显示一次运行对那篇关于 sw64 的文章中每条陈述的判定",
 	"claims article lists the technical statements of the article about sw64. Each has what decides it, claims or a\n" +
 		"source that was read, and what a finished run (out/<run>) observed. Without DIR it lists them alone.": "claims article 列出那篇关于 sw64 的文章中的技术陈述。每条都写明由什么判定（断言，或读过的源码），\n以及一次已完成的运行（out/<run>）观察到了什么。不给出 DIR 时只列出陈述。",
+	"also write a page for people to this file, with all changes and details": "另外写一个供人阅读的网页到该文件，含全部变化和细节",
 	"write tables in Markdown":                                                                "写成 Markdown 表格",
 	"Show what the cache holds, or prune it":                                                  "显示缓存的内容，或清理缓存",
 	"Say why a program on this host gets no thread":                                           "说明本机上的程序为何得不到线程",

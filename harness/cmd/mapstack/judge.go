@@ -98,7 +98,11 @@ func writeReports(dir, folder string, r report.Report, cells []evidence.CellRun,
 		return err
 	}
 	defer root.Close()
-	if err := writeReport(dir, pageFile, func(w io.Writer) error { return page.Write(w, r, cells, root.FS(), strict) }); err != nil {
+	about, err := article.Load(fixtures.FS())
+	if err != nil {
+		return err
+	}
+	if err := writeReport(dir, pageFile, func(w io.Writer) error { return page.Write(w, r, cells, root.FS(), about, strict) }); err != nil {
 		return err
 	}
 	if r.Defect != nil || r.Emulated() {

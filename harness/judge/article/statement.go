@@ -15,8 +15,8 @@ type Statement struct {
 	// that show what programs would do if it were right.
 	Decides, Elsewhere, Models []verdict.Outcome
 	// Real reports that a kernel of the architecture itself decided one of Decides, and not
-	// its twin alone.
-	Real bool
+	// its twin alone. Twin reports that the twin decided one.
+	Real, Twin bool
 }
 
 // Answer says what a run makes of a statement.
@@ -48,7 +48,9 @@ func (a Article) Statements(cells []matrix.Cell, outcomes []verdict.Outcome) []S
 			case !decides:
 			case c.Arch == a.Arch || c.For == a.Arch:
 				one.Decides = append(one.Decides, o)
-				one.Real = one.Real || c.Arch == a.Arch && (o.Status == verdict.Pass || o.Status == verdict.Fail)
+				decided := o.Status == verdict.Pass || o.Status == verdict.Fail
+				one.Real = one.Real || decided && c.Arch == a.Arch
+				one.Twin = one.Twin || decided && c.Arch != a.Arch
 			default:
 				one.Elsewhere = append(one.Elsewhere, o)
 			}

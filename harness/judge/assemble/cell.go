@@ -8,6 +8,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/matrix"
 )
@@ -41,6 +42,10 @@ func cell(c evidence.CellRun) report.CellReport {
 	}
 	if name, running := accelerators[c.Cell.Host]; running {
 		r.Accelerator = name
+	}
+	if c.Cell.Host == matrix.Native || c.Cell.Host == matrix.SSH {
+		h := report.Hardware(facts.HardwareOf(c.Transcripts["facts"]))
+		r.Hardware = &h
 	}
 	if g := c.Guest; g != nil {
 		refused(*policy, g.Hello.Notes)

@@ -87,3 +87,18 @@ func TestSettingsOfACellAreShown(t *testing.T) {
 		}
 	}
 }
+
+// TestTheMachineOfARunningSystemIsNamed fails if a report hides the machine that a vendor's system
+// ran on, or names a machine of QEMU's as one.
+func TestTheMachineOfARunningSystemIsNamed(t *testing.T) {
+	said := wire.Transcript{Observations: []wire.Observation{{Step: "hardware", Values: map[string]string{"dmi.sys_vendor": "V", "dmi.board_name": "B"}}}}
+	for host, want := range map[matrix.Host]*report.Hardware{matrix.Native: {Vendor: "V", Board: "B"}, matrix.SSH: {Vendor: "V", Board: "B"}, "": nil} {
+		got := cell(evidence.CellRun{Cell: matrix.Cell{Host: host}, Transcripts: map[string]wire.Transcript{"facts": said}})
+		if d := cmp.Diff(want, got.Hardware); d != "" {
+			t.Errorf("%q: %s", host, d)
+		}
+	}
+	if got := cell(evidence.CellRun{Cell: matrix.Cell{Host: matrix.Native}}); got.Hardware == nil || got.Hardware.Unknown == "" {
+		t.Errorf("a machine that was not asked: %+v", got.Hardware)
+	}
+}

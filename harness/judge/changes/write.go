@@ -20,19 +20,19 @@ type Writer struct {
 	All bool
 }
 
-// title names a kind.
-func (w Writer) title(k Kind) string {
+// In names a kind in a language.
+func (k Kind) In(l language.Language) string {
 	switch k {
 	case Regression:
-		return w.Language.Pick("Regressions", "退步")
+		return l.Pick("Regressions", "退步")
 	case Improvement:
-		return w.Language.Pick("Improvements", "改进")
+		return l.Pick("Improvements", "改进")
 	case Behaviour:
-		return w.Language.Pick("Other behaviour, which both claims expect", "行为不同，且两者都符合预期")
+		return l.Pick("Other behaviour, which both claims expect", "行为不同，且两者都符合预期")
 	case Detail:
-		return w.Language.Pick("Other numbers or details, which are no change of behaviour", "仅数值或细节不同，行为没有变化")
+		return l.Pick("Other numbers or details, which are no change of behaviour", "仅数值或细节不同，行为没有变化")
 	}
-	return w.Language.Pick("Other changes", "其他变化")
+	return l.Pick("Other changes", "其他变化")
 }
 
 // Write writes all changes, the strongest first, then what could not be compared.
@@ -56,7 +56,7 @@ func (w Writer) Write(to io.Writer, c Changes) error {
 		if len(some) == 0 {
 			continue
 		}
-		w.heading(&b, fmt.Sprintf(w.Language.Pick("%s: %d", "%s：%d"), w.title(k), len(some)))
+		w.heading(&b, fmt.Sprintf(w.Language.Pick("%s: %d", "%s：%d"), k.In(w.Language), len(some)))
 		if w.Markdown {
 			b.WriteString(w.Language.Pick("| claim | cell | before | after |\n", "| 断言 | 单元 | 之前 | 之后 |\n") + "|---|---|---|---|\n")
 		}

@@ -123,7 +123,7 @@ func newData(r report.Report, cells []evidence.CellRun, dir fs.FS) (data, error)
 		if !known || !there {
 			return d, fmt.Errorf("the report has an outcome of claim %q on cell %q, and does not describe both", o.Claim, o.Cell)
 		}
-		one := outcome{Claim: claim, Cell: cell, Status: string(o.Status), Probe: texts.of(o.Probe), Expected: texts.of(o.Expected),
+		one := outcome{Claim: claim, Cell: cell, Status: status(o), Probe: texts.of(o.Probe), Expected: texts.of(o.Expected),
 			Observed: texts.of(o.Observed), Reason: texts.of(o.Reason), Compared: o.Expectations, Path: texts.of(o.Where.Path), Step: texts.of(o.Where.Step)}
 		key := o.Cell + "/" + o.Probe
 		for _, s := range o.Where.Read {
@@ -135,12 +135,9 @@ func newData(r report.Report, cells []evidence.CellRun, dir fs.FS) (data, error)
 		}
 		switch {
 		case o.Accepted():
-			one.Status, one.Record, one.Reference = "accepted", texts.of(o.Deviation.Reason), texts.of(o.Deviation.Source)
+			one.Record, one.Reference = texts.of(o.Deviation.Reason), texts.of(o.Deviation.Source)
 		case o.Known != verdict.Known{}:
 			one.Record, one.Reference = texts.of(o.Known.Reason), texts.of(o.Known.Link)
-			if o.AsKnown() {
-				one.Status = "known"
-			}
 		}
 		d.Outcomes = append(d.Outcomes, one)
 		if s, known := r.Header.ProbeSeconds[o.Cell][o.Probe]; known {
@@ -166,6 +163,17 @@ func newData(r report.Report, cells []evidence.CellRun, dir fs.FS) (data, error)
 	}
 	d.Texts = texts.list
 	return d, nil
+}
+
+// status returns the status of an outcome, or "known" or "accepted" for such a failure.
+func status(o verdict.Outcome) string {
+	switch {
+	case o.Accepted():
+		return "accepted"
+	case o.AsKnown():
+		return "known"
+	}
+	return string(o.Status)
 }
 
 func (i *interned) step(o wire.Observation) step {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mapstack/conformance/harness/judge/article"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
@@ -21,6 +22,8 @@ import (
 var (
 	//go:embed page.html
 	markup string
+	//go:embed article.html
+	articleMarkup string
 	//go:embed page.css
 	style template.CSS
 	//go:embed page.js
@@ -32,11 +35,11 @@ type shown struct {
 	report.Report
 	Style   template.CSS
 	Script  template.JS
-	Hash    string // of Script, as a policy for content has it
 	Data    data
 	Cells   []cell // with what is shown of each
 	Exit    int
 	Excused bool // the run ends with 0, although a kernel does not conform
+	Article *statements
 }
 
 // Versions and Accelerators list what is named once for all cells.
@@ -60,11 +63,12 @@ func listed[T any](from []T, name func(T) string) string {
 }
 
 // Write writes the report of a run. cells and dir hold its evidence, of which excerpts are
-// shown; dir may be nil if there are no console logs. strict says that known failures count.
-func Write(w io.Writer, r report.Report, cells []evidence.CellRun, dir fs.FS, strict bool) error {
+// shown; dir may be nil if there are no console logs. a is shown with what the run says of it, if
+// it has assertions. strict says that known failures count.
+func Write(w io.Writer, r report.Report, cells []evidence.CellRun, dir fs.FS, a article.Article, strict bool) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"word": word, "short": short, "seconds": func(s float64) string { return fmt.Sprintf("%.1f", s) },
-	}).Parse(markup)
+		"word": word, "statusWord": statusWord, "short": short, "hash": hash, "seconds": func(s float64) string { return fmt.Sprintf("%.1f", s) },
+	}).Parse(markup + articleMarkup)
 	if err != nil {
 		return fmt.Errorf("write the page: %w", err)
 	}
@@ -72,8 +76,7 @@ func Write(w io.Writer, r report.Report, cells []evidence.CellRun, dir fs.FS, st
 	if err != nil {
 		return fmt.Errorf("write the page: %w", err)
 	}
-	sum := sha256.Sum256([]byte(script))
-	s := shown{Report: r, Style: style, Script: script, Hash: "sha256-" + base64.StdEncoding.EncodeToString(sum[:]), Data: d, Cells: described(r), Exit: r.ExitCode(strict)}
+	s := shown{Report: r, Style: style, Script: script, Data: d, Cells: described(r), Exit: r.ExitCode(strict), Article: about(a, cells, r.Outcomes)}
 	s.Excused = r.Verdict.Verdict == verdict.NonConformant && s.Exit == verdict.ExitConformant
 	if err := t.Execute(w, s); err != nil {
 		return fmt.Errorf("write the page: %w", err)
@@ -113,3 +116,9 @@ func described(r report.Report) []cell {
 
 // short returns the beginning of a hash.
 func short(hash string) string { return fmt.Sprintf("%.12s", hash) }
+
+// hash returns the hash of a script or a style as a policy for content has it.
+func hash(of any) string {
+	sum := sha256.Sum256(fmt.Append(nil, of))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}

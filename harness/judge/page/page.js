@@ -66,6 +66,32 @@ let shown = [];
 const mark = s => el("i", {class: "g " + s, "aria-hidden": "true"});
 const shortest = (m, o) => { const r = order.indexOf(o.s); return r < m ? r : m; };
 
+// claimRow is the row of a claim, with a mark for each cell in view.
+let view;
+function claimRow(i) {
+  const c = D.claims[i], w = W();
+  return el("tr", {}, el("th", {class: "r", scope: "row"}, el("div", {class: "claim", title: sentence(c)}, el("code", {}, c.id), el("span", {class: "lv"}, c.level), el("span", {}, sentence(c)))),
+    ...view.cells.map(k => {
+      const o = rows[i][k];
+      if (!view.visible.has(o)) return el("td");
+      const says = `${c.id}, ${D.cells[k].name}: ${w[o.s]}`;
+      return el("td", {}, el("button", {type: "button", tabindex: "-1", "data-id": idOf(o), "aria-label": says, title: says}, mark(o.s)));
+    }));
+}
+
+// fold opens or closes a suite, and touches no row of the others.
+function fold(toggle) {
+  const name = toggle.dataset.suite, isOpen = toggle.getAttribute("aria-expanded") === "true", body = toggle.closest("tbody");
+  opened.delete(name); opened.delete("-" + name);
+  opened.add(isOpen ? "-" + name : name);
+  toggle.setAttribute("aria-expanded", String(!isOpen));
+  if (isOpen) body.replaceChildren(body.rows[0]);
+  else body.append(...suites.find(s => s.name === name).claims.filter(i => view.cells.some(k => view.visible.has(rows[i][k]))).map(claimRow));
+  const table = toggle.closest("table");
+  if (!table.querySelector("td button[tabindex='0']")) table.querySelector("td button").tabIndex = 0;
+  toggle.focus();
+}
+
 function draw() {
   const w = W();
   shown = D.outcomes.filter(passes);
@@ -75,18 +101,14 @@ function draw() {
   const longest = Math.max(4, ...cells.map(k => D.cells[k].name.length));
   const head = el("tr", {}, el("th", {class: "r", scope: "col"}, `${w.claim} × ${w.cell}`),
     ...cells.map(k => el("th", {class: "c", scope: "col"}, el("a", {href: "#cell-" + D.cells[k].name}, D.cells[k].name))));
-  const body = [];
+  const bodies = [];
+  view = {visible, cells};
   for (const s of suites) {
     const claims = s.claims.filter(i => cells.some(k => visible.has(rows[i][k])));
     if (!claims.length) continue;
     const isOpen = opened.has(s.name) || narrowed && shown.length <= 600 && !opened.has("-" + s.name);
-    const toggle = el("button", {type: "button", "aria-expanded": String(isOpen), onclick: () => {
-      opened.delete(s.name); opened.delete("-" + s.name);
-      opened.add(isOpen ? "-" + s.name : s.name);
-      draw();
-      document.querySelector(`[data-suite="${CSS.escape(s.name)}"]`).focus();
-    }, "data-suite": s.name}, s.name, el("span", {class: "n"}, w.claims(claims.length)));
-    body.push(el("tr", {class: "s"}, el("th", {class: "r", scope: "row"}, toggle), ...cells.map(k => {
+    const toggle = el("button", {type: "button", "aria-expanded": String(isOpen), "data-suite": s.name}, s.name, el("span", {class: "n"}, w.claims(claims.length)));
+    const row = el("tr", {class: "s"}, el("th", {class: "r", scope: "row"}, toggle), ...cells.map(k => {
       const all = claims.map(i => rows[i][k]).filter(o => visible.has(o));
       if (!all.length) return el("td");
       const worst = order[all.reduce(shortest, order.length - 1)];
@@ -94,22 +116,12 @@ function draw() {
       const m = mark(worst);
       const counted = worst !== "pass" && worst !== "unsupported";
       if (counted && n > 1) { m.classList.add("some", "wide"); m.dataset.n = n; }
-      const first = all.find(o => o.s === worst);
-      return el("td", {}, el("button", {type: "button", tabindex: "-1", "aria-label": `${s.name}, ${D.cells[k].name}: ${n} ${w[worst]}`, title: `${s.name} ${w.on} ${D.cells[k].name}: ${n} × ${w[worst]}`,
-        onclick: () => counted && n === 1 ? go(first) : toggle.click()}, m));
-    })));
-    if (!isOpen) continue;
-    for (const i of claims) {
-      const c = D.claims[i];
-      body.push(el("tr", {}, el("th", {class: "r", scope: "row"}, el("div", {class: "claim", title: sentence(c)}, el("code", {}, c.id), el("span", {class: "lv"}, c.level), el("span", {}, sentence(c)))),
-        ...cells.map(k => {
-          const o = rows[i][k];
-          if (!visible.has(o)) return el("td");
-          return el("td", {}, el("button", {type: "button", tabindex: "-1", "data-id": idOf(o), "aria-label": `${c.id}, ${D.cells[k].name}: ${w[o.s]}`, title: `${c.id} ${w.on} ${D.cells[k].name}: ${w[o.s]}`, onclick: () => go(o)}, mark(o.s)));
-        })));
-    }
+      const opens = counted && n === 1 ? idOf(all.find(o => o.s === worst)) : undefined;
+      return el("td", {}, el("button", {type: "button", tabindex: "-1", "data-opens": opens, "aria-label": `${s.name}, ${D.cells[k].name}: ${n} ${w[worst]}`, title: `${s.name} ${w.on} ${D.cells[k].name}: ${n} × ${w[worst]}`}, m));
+    }));
+    bodies.push(el("tbody", {}, row, ...(isOpen ? claims.map(claimRow) : [])));
   }
-  const table = el("table", {class: "map"}, el("thead", {}, head), el("tbody", {}, ...body));
+  const table = el("table", {class: "map"}, el("thead", {}, head), ...bodies);
   $("map").style.setProperty("--head", `${Math.min(longest * .5 + 1, 17)}rem`);
   $("map").replaceChildren(table);
   const first = table.querySelector("td button");
@@ -212,12 +224,17 @@ function speak() {
 for (const name of ["status", "arch", "suite", "level"]) $("f-" + name).addEventListener("change", e => { filter[name] = e.target.value; opened.clear(); draw(); });
 let soon;
 $("q").addEventListener("input", e => { clearTimeout(soon); soon = setTimeout(() => { filter.q = e.target.value.trim().toLowerCase(); opened.clear(); draw(); }, 120); });
-$("filters").addEventListener("submit", e => e.preventDefault());
 $("reset").addEventListener("click", () => { for (const k in filter) filter[k] = ""; $("q").value = ""; opened.clear(); speak(); });
 $("lang").addEventListener("click", () => { lang = lang === "zh" ? "en" : "zh"; keep("mapstack-lang", lang); speak(); });
 $("theme").addEventListener("click", () => {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
+});
+$("map").addEventListener("click", e => {
+  const b = e.target.closest("button");
+  if (!b) return;
+  const id = b.dataset.id || b.dataset.opens;
+  if (id) go(at.get(id)); else fold(b.closest("tbody").querySelector("[data-suite]"));
 });
 // Arrow keys move from mark to mark; one of them is in the order of Tab.
 $("map").addEventListener("keydown", e => {
@@ -227,7 +244,7 @@ $("map").addEventListener("keydown", e => {
   e.preventDefault();
   let row = b.closest("tr"), col = [...row.children].indexOf(b.parentElement);
   for (;;) {
-    if (step[0]) row = step[0] > 0 ? row.nextElementSibling : row.previousElementSibling; else col += step[1];
+    if (step[0]) row = b.closest("table").rows[row.rowIndex + step[0]]; else col += step[1];
     if (!row || col < 1 || col >= row.children.length) return;
     const to = row.children[col].querySelector("button");
     if (!to) continue;
@@ -239,6 +256,10 @@ $("map").addEventListener("keydown", e => {
 });
 addEventListener("keydown", e => { if (e.key === "Escape" && !$("detail").hidden) $("close").click(); });
 addEventListener("hashchange", detail);
+// Paper has no folds: what is folded is opened for it, and folded again.
+let unfolded = [];
+addEventListener("beforeprint", () => { unfolded = [...document.querySelectorAll("main details:not([open])")]; for (const d of unfolded) d.open = true; });
+addEventListener("afterprint", () => { for (const d of unfolded) d.open = false; });
 const asked = new URLSearchParams(location.search);
 if (words[asked.get("lang")]) lang = asked.get("lang");
 if (asked.get("theme") === "dark" || asked.get("theme") === "light") root.dataset.theme = asked.get("theme");

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"github.com/mapstack/conformance/harness/judge/article"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
@@ -26,21 +27,33 @@ func whole(s string) (report.Report, []evidence.CellRun, fstest.MapFS) {
 	r := report.New(report.Header{
 		Tool: report.Tool{Version: s, Revision: s}, Warnings: []string{s}, Evidence: s, Host: report.Host{Arch: s},
 		QEMU: []report.QEMU{{Build: "b", Version: s}}, Seconds: map[string]float64{s: 2}, ProbeSeconds: map[string]map[string]float64{s: {"p": 1}},
-	}, s, []report.CellReport{{Name: s, Arch: s, OS: s, Machine: s, Accelerator: s, QEMU: "b", Target: s, Failure: &report.Failure{Kind: s, Message: s},
+	}, s, []report.CellReport{{Name: s, Arch: s, OS: s, Machine: s, Accelerator: s, QEMU: "b", Target: s, Hardware: &report.Hardware{Vendor: s, Product: s, Board: s, Firmware: s, Unknown: s}, Failure: &report.Failure{Kind: s, Message: s},
 		Kernel: report.Kernel{Release: s, ImageSHA256: s, Provenance: report.Provenance{Package: s, Version: s, SHA256: s}}}},
 		[]report.Claim{{ID: "MS-001", Suite: "mapstack", Level: verdict.Must, English: s, Chinese: s, Source: s}},
 		[]verdict.Outcome{{Cell: s, Suite: "mapstack", Claim: "MS-001", Level: verdict.Must, Status: verdict.Fail, Reason: s, Expected: s, Observed: s, Probe: "p",
 			Where: verdict.Where{Path: s, Step: s, Read: []string{s}}, Known: verdict.Known{Reason: s, Link: s}}})
 	r.Defect = &report.Defect{Name: s, English: s, Chinese: s}
-	cells := []evidence.CellRun{{Cell: matrix.Cell{Name: s}, Transcripts: map[string]wire.Transcript{"p": {Probe: "p", Observations: []wire.Observation{
+	cells := []evidence.CellRun{{Cell: matrix.Cell{Name: s, Arch: "alpha", For: "sw64", Tier: matrix.Twin}, Transcripts: map[string]wire.Transcript{"p": {Probe: "p", Observations: []wire.Observation{
 		{Step: s, Call: s, Ret: s, Values: map[string]string{s: s}, Unknown: map[string]string{s: s}}, {Step: "not read", Call: "left out"}}}}}}
 	return r, cells, fstest.MapFS{}
 }
 
+// told returns an article in which every text is s. The first of its statements is about whole's
+// outcome.
+func told(s string) article.Article {
+	return article.Article{Title: s, URL: s, Arch: "sw64", Assertions: []article.Assertion{
+		{ID: "A1.1", English: s, Chinese: s, RefutedBy: []string{"MS-001"}}, {ID: "A1.2", English: s, Chinese: s, Read: &article.Reading{English: s, Chinese: s}}}}
+}
+
 func render(t *testing.T, r report.Report, cells []evidence.CellRun, dir fstest.MapFS) string {
 	t.Helper()
+	return renderWith(t, r, cells, dir, told("x"))
+}
+
+func renderWith(t *testing.T, r report.Report, cells []evidence.CellRun, dir fstest.MapFS, a article.Article) string {
+	t.Helper()
 	var b bytes.Buffer
-	if err := Write(&b, r, cells, dir, false); err != nil {
+	if err := Write(&b, r, cells, dir, a, false); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -49,24 +62,11 @@ func render(t *testing.T, r report.Report, cells []evidence.CellRun, dir fstest.
 // TestHostileTextsStayTexts fails if a name in evidence could become an element or a script of
 // the page.
 func TestHostileTextsStayTexts(t *testing.T) {
-	elements := func(s string) (all []string) {
+	with := func(s string) []string {
 		r, cells, dir := whole(s)
-		z := html.NewTokenizer(strings.NewReader(render(t, r, cells, dir)))
-		for {
-			switch z.Next() {
-			case html.ErrorToken:
-				return all
-			case html.StartTagToken, html.SelfClosingTagToken:
-				token := z.Token()
-				name := token.Data
-				for _, a := range token.Attr {
-					name += " " + a.Key
-				}
-				all = append(all, name)
-			}
-		}
+		return elements(renderWith(t, r, cells, dir, told(s)))
 	}
-	harmless, attacked := elements("x"), elements(hostile)
+	harmless, attacked := with("x"), with(hostile)
 	if len(harmless) < 50 || strings.Join(harmless, "\n") != strings.Join(attacked, "\n") {
 		t.Errorf("%d elements, and with hostile texts %d:\n%s", len(harmless), len(attacked), strings.Join(attacked, "\n"))
 	}
@@ -82,11 +82,11 @@ func TestThePageNeedsNothingElse(t *testing.T) {
 			t.Errorf("the page has %q", outside)
 		}
 	}
-	if !strings.Contains(text, "script-src &#39;sha256-") && !strings.Contains(text, "script-src 'sha256-") {
-		t.Error("no policy for scripts")
+	if policy := fmt.Sprintf("style-src '%s'; script-src '%s'", hash(style), hash(script)); !strings.Contains(html.UnescapeString(text), policy) {
+		t.Errorf("no policy %q", policy)
 	}
-	if !strings.Contains(text, "<script>"+string(script)+"</script>") {
-		t.Error("the script is not what was hashed")
+	if !strings.Contains(text, "<script>"+string(script)+"</script>") || !strings.Contains(text, "<style>"+string(style)+"</style>") {
+		t.Error("the script or the style is not what was hashed")
 	}
 }
 
@@ -128,7 +128,8 @@ func TestAnOutcomeComesWithItsEvidence(t *testing.T) {
 
 // TestBothLanguagesAreComplete fails if a word of the page has no counterpart.
 func TestBothLanguagesAreComplete(t *testing.T) {
-	if en, zh := strings.Count(markup, `class="en"`), strings.Count(markup, `class="zh"`); en != zh || en < 20 {
+	all := markup + articleMarkup
+	if en, zh := strings.Count(all, `class="en"`), strings.Count(all, `class="zh"`); en != zh || en < 20 {
 		t.Errorf("%d texts in English, %d in Chinese", en, zh)
 	}
 	_, table, _ := strings.Cut(string(script), "const words = {")
@@ -147,24 +148,45 @@ func TestBothLanguagesAreComplete(t *testing.T) {
 	}
 }
 
-// TestTenThousandOutcomesAreASmallPage fails if a large run makes a page that a browser does
-// not open at once.
-func TestTenThousandOutcomesAreASmallPage(t *testing.T) {
-	var cells []report.CellReport
-	var claims []report.Claim
-	var outcomes []verdict.Outcome
-	for k := range 40 {
-		cells = append(cells, report.CellReport{Name: fmt.Sprintf("cell-%d", k), Arch: "amd64"})
-		for c := range 250 {
-			if k == 0 {
-				claims = append(claims, report.Claim{ID: fmt.Sprintf("MS-%03d", c), Suite: fmt.Sprintf("s%d", c/25), Level: verdict.Must, English: "It is.", Chinese: "是。"})
+// TestEachStatementOfTheArticleHasItsEvidence fails if a statement is shown without what decides
+// it, or with the answer of claims that did not hold.
+func TestEachStatementOfTheArticleHasItsEvidence(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status verdict.Status
+		wants  []string
+	}{
+		"the claim holds": {verdict.Pass, []string{`a-wrong"><span class="en">the statement is wrong<`, "该陈述错误", "1 wrong, 0 right, 0 not decided by this run, 1 decided by reading",
+			"On the twin of sw64", `<a href="#MS-001%40x">MS-001</a>`, `<i class="g pass"`, `observed</span><span class="zh" lang="zh">实际</span> <code>x</code>`, `<code>x</code> x</div>`, `id="article-A1.2"`, `<details class="fold" open>`}},
+		"it fails":       {verdict.Fail, []string{`a-open"><span class="en">not decided<`, `<i class="g fail"`, "0 wrong, 0 right, 1 not decided"}},
+		"it did not run": {verdict.NotRun, []string{"Neither a kernel of sw64 nor its twin decided it", `<i class="g not-run"`, "没有判定"}},
+	} {
+		r, cells, dir := whole("x")
+		r.Outcomes[0].Status, r.Outcomes[0].Known = tc.status, verdict.Known{}
+		page := render(t, r, cells, dir)
+		for _, want := range tc.wants {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s: no %q", name, want)
 			}
-			outcomes = append(outcomes, verdict.Outcome{Cell: cells[k].Name, Suite: claims[c].Suite, Claim: claims[c].ID, Level: verdict.Must, Status: verdict.Pass,
-				Expected: "rw-p", Observed: "rw-p", Expectations: 7, Probe: "p", Where: verdict.Where{Path: "cells/x/transcripts/p.json", Step: "a", Read: []string{"a", "b"}}})
 		}
 	}
-	text := render(t, report.New(report.Header{}, "", cells, claims, outcomes), nil, nil)
-	if d := read(t, text); len(d.Outcomes) != 10_000 || len(text) > 2<<20 {
-		t.Errorf("%d outcomes in %d bytes", len(d.Outcomes), len(text))
+	r, cells, dir := whole("x")
+	cells[0].Cell.For, cells[0].Cell.Arch = "", "amd64"
+	if page := render(t, r, cells, dir); !strings.Contains(page, "The same claims on other architectures") || strings.Contains(page, `<details class="fold" open>`) {
+		t.Error("a run of other architectures opens the article")
+	}
+	if page := renderWith(t, r, cells, dir, article.Article{}); strings.Contains(page, `id="article`) || strings.Contains(page, `href="#article`) {
+		t.Error("no article is shown as one")
+	}
+}
+
+// TestTheWordsOfAStatusAgree fails if the script and the template name a status differently.
+func TestTheWordsOfAStatusAgree(t *testing.T) {
+	for _, s := range []string{"pass", "fail", "known", "accepted", "error", "not-run", "unsupported"} {
+		w := statusWord(s)
+		for _, want := range []string{w.English, w.Chinese} {
+			if pair := regexp.QuoteMeta(s) + `"?: "` + want + `"`; !regexp.MustCompile(pair).MatchString(string(script)) {
+				t.Errorf("the script has no %s", pair)
+			}
+		}
 	}
 }

@@ -120,6 +120,7 @@ type CellReport struct {
 	Tier         string           `json:"tier,omitempty"`   // real, twin or model, see Tiers
 	OS           string           `json:"os"`
 	Machine      string           `json:"machine"`
+	Hardware     *Hardware        `json:"hardware,omitempty"`  // of a native or ssh target; nil for all others
 	PageSize     int              `json:"pageSize"`            // bytes
 	CPUs         int              `json:"cpus,omitempty"`      // of a guest
 	MemoryMiB    int              `json:"memoryMiB,omitempty"` // of a guest
@@ -131,6 +132,17 @@ type CellReport struct {
 	Failure      *Failure         `json:"failure,omitempty"`
 	Verdict      verdict.Decision `json:"verdict"`
 	Suites       []Suite          `json:"suites"`
+}
+
+// Hardware is what the firmware of a running system says of its machine, from DMI or the device
+// tree. A field is empty where it does not say.
+type Hardware struct {
+	Vendor   string `json:"vendor,omitempty"`
+	Product  string `json:"product,omitempty"`
+	Board    string `json:"board,omitempty"`
+	Firmware string `json:"firmware,omitempty"` // vendor, version and date
+	// Unknown tells what could not be read, and why, or that nothing is said.
+	Unknown string `json:"unknown,omitempty"`
 }
 
 // Kernel is the kernel under test.
