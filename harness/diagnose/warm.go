@@ -37,6 +37,9 @@ func warm(threads int) {
 // none (vm.overcommit_memory 2). The collector needs memory for itself, too.
 func reserve() {
 	const cycles, count, size = 3, 16 << 10, 512 // 8 MiB in all
+	for range 2 {
+		fillSizes()
+	}
 	for range cycles {
 		pieces := make([][]byte, count)
 		for i := range pieces {
@@ -47,3 +50,29 @@ func reserve() {
 	}
 	runtime.GC()
 }
+
+// fillSizes fills spans of each size of objects, frees every second object, and collects. The
+// runtime keeps full spans and spans with room in lists, for each size two of both, which
+// change places with each collection (runtime/mcentral.go). The first in a list takes memory
+// that is not of the heap, and for which the runtime asks the kernel. So two calls fill all.
+func fillSizes() {
+	const largest = 32 << 10
+	var kept []any
+	for size := 8; size <= largest; size += 8 + size/8&^7 {
+		span := 24 << 10 // no span of such a size is larger (runtime/sizeclasses.go)
+		if size > 4<<10 {
+			span = 80 << 10
+		}
+		for left := span; left >= 0; left -= 2 * size {
+			drop(make([]byte, size), make([]*byte, size/8))
+			kept = append(kept, make([]byte, size), make([]*byte, size/8))
+		}
+	}
+	runtime.GC()
+	runtime.KeepAlive(kept)
+}
+
+// drop keeps the compiler from leaving out what nobody reads.
+//
+//go:noinline
+func drop([]byte, []*byte) {}
