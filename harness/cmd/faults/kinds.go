@@ -137,7 +137,8 @@ func (t *trial) squeeze(mount string, free int64, whole int) error {
 	used := int64(fs.Blocks-fs.Bfree) * fs.Bsize
 	t.note += fmt.Sprintf(" with %d KiB left", free>>10)
 	t.mend = append(t.mend, func() error { return resize(mount, int64(whole)) })
-	return resize(mount, used+free)
+	// A tmpfs takes a size of 0 for none, and can be given none afterwards.
+	return resize(mount, max(used+free, fs.Bsize))
 }
 
 func resize(mount string, size int64) error {
