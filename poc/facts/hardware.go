@@ -1,7 +1,6 @@
 package facts
 
 import (
-	"os"
 	"strings"
 	"unicode"
 
@@ -14,27 +13,19 @@ import (
 func hardware(p *probe.P) {
 	o := p.Observe("hardware")
 	for _, name := range []string{"sys_vendor", "product_name", "board_vendor", "board_name", "bios_vendor", "bios_version", "bios_date"} {
-		firmware(o, "dmi."+name, "/sys/class/dmi/id/"+name)
+		content(o, "dmi."+name, "/sys/class/dmi/id/"+name, firmware)
 	}
-	firmware(o, "devicetree.model", "/proc/device-tree/model")
+	content(o, "devicetree.model", "/proc/device-tree/model", firmware)
 	o.Emit()
 }
 
-// firmware records the content of a file that firmware wrote. Such text may end in NUL, and may
-// have bytes that are no text; each is written as "?".
-func firmware(o *probe.Obs, key, path string) {
-	b, err := os.ReadFile(path)
-	switch {
-	case os.IsNotExist(err):
-	case err != nil:
-		o.Unknown(key, err.Error())
-	default:
-		text := strings.Map(func(r rune) rune {
-			if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
-				return '?'
-			}
-			return r
-		}, strings.TrimRight(string(b), "\x00\n "))
-		o.Set(key, short(text))
-	}
+// firmware returns a text as firmware wrote it, without the NUL that may end it. It may have
+// bytes that are no text; each is written as "?".
+func firmware(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return '?'
+		}
+		return r
+	}, strings.TrimRight(s, "\x00\n "))
 }

@@ -54,14 +54,17 @@ func sysctls(p *probe.P) {
 
 // file records the content of a small file, trimmed. A file that does not exist is
 // neither a value nor unknown.
-func file(o *probe.Obs, key, path string) {
+func file(o *probe.Obs, key, path string) { content(o, key, path, strings.TrimSpace) }
+
+// content records what clean leaves of a small file.
+func content(o *probe.Obs, key, path string, clean func(string) string) {
 	b, err := os.ReadFile(path)
 	switch {
 	case os.IsNotExist(err):
 	case err != nil:
 		o.Unknown(key, err.Error())
 	default:
-		o.Set(key, short(strings.TrimSpace(string(b))))
+		o.Set(key, short(clean(string(b))))
 	}
 }
 

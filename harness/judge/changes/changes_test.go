@@ -116,7 +116,7 @@ func TestDetailsAreListedOnRequestAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for all, want := range map[bool]string{
-		false: "1 cells compared: 0 regressions, 0 changes.\n1 claims pass on both sides with other numbers or details; --all lists them.\n",
+		false: "1 cells compared: 0 regressions, 0 changes.\n1 claims pass on both sides with other numbers or details; mapstack diff --all lists them.\n",
 		true: "Other numbers or details, which are no change of behaviour: 1\nA-1 MUST  c: It <b>|holds.\n    - pass: expected 9, observed seen\n    + pass: expected 10, observed seen\n\n" +
 			"1 cells compared: 0 regressions, 0 changes.\n",
 	} {

@@ -86,7 +86,7 @@ func (w Writer) end(b *strings.Builder, c Changes) {
 	pick := w.Language.Pick
 	fmt.Fprintf(b, pick("%d cells compared: %d regressions, %d changes.\n", "比较了 %d 个单元：%d 个退步，%d 个变化。\n"), len(c.Pairs), len(c.Of(Regression)), len(c.List))
 	if n := len(c.Details); n > 0 && !w.All {
-		fmt.Fprintf(b, pick("%d claims pass on both sides with other numbers or details; --all lists them.\n", "%d 条断言两边都通过，仅数值或细节不同；--all 列出它们。\n"), n)
+		fmt.Fprintf(b, pick("%d claims pass on both sides with other numbers or details; mapstack diff --all lists them.\n", "%d 条断言两边都通过，仅数值或细节不同；mapstack diff --all 列出它们。\n"), n)
 	}
 }
 

@@ -12,21 +12,20 @@ import (
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
-// readers is the folder with the readers of others, which are not kept here because of their
-// licences and their size. The tests that need one say so when it is not there:
+// reader returns the path of a reader of others. None is kept here because of their licences and
+// their size. A test that needs one is skipped, and says so, when no folder is named:
 //
 //	kunit/kunit_parser.py      tools/testing/kunit of any source package of the kernel, such as linux-source-6.1
 //	node_modules/tap-parser    npm install tap-parser@18.3.4
 //	kcidb.schema.json          kcidb_io.schema.V5_3.json of kernelci/kcidb-io, written as JSON
 //	node_modules/xlsx          npm install xlsx@0.18.5
 //
-//
 //	MAPSTACK_READERS=FOLDER go test ./harness/judge/export
 func reader(t *testing.T, name string) string {
 	t.Helper()
 	folder := os.Getenv("MAPSTACK_READERS")
 	if folder == "" {
-		t.Skipf("%s of others was not asked; set MAPSTACK_READERS to a folder with it", name)
+		t.Skipf("not run: %s of others was not asked; set MAPSTACK_READERS to a folder with it", name)
 	}
 	path := filepath.Join(folder, filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {

@@ -159,6 +159,7 @@ func TestALogOfSomethingElseIsRefused(t *testing.T) {
 		`{"claim":"MS-001","version":"1"}` + "\n": `about "MS-001"`,
 		`{"claim":"MS-010","version":"2"}` + "\n": `version "2"`,
 		"# a file of mine\n":                      "line 1: it is no line of a bisect log",
+		"a file of mine without an end of line":   "no log of bisect",
 		`{"claim":"MS-010","version":"1"}` + "\n{\"sha256\":\"x\",\"file\":\"\",\"status\":\"pass\"}\n": "line 2: it has no SHA-256",
 		`{"claim":"MS-010","version":"1"}` + "\n\n":                                                     "line 2: it is no line",
 	} {

@@ -5,8 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
+	"strings"
 
 	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/judge/verdict"
@@ -24,42 +25,48 @@ type Log struct{ file *os.File }
 // maxLog is the largest log that is read, in bytes. A test has a few hundred.
 const maxLog = 16 << 20
 
+// begins is how a log begins.
+const begins = `{"claim":"`
+
 // OpenLog opens the log of a session, and returns the tests that it has, by the SHA-256 of the
 // kernel. It makes the log if there is none. It refuses a log about something else.
 func OpenLog(path string, about Subject) (*Log, map[string]Test, error) {
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		b, err = nil, nil
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the log: %w", err)
 	}
+	l := &Log{file}
+	refuse := func(err error) (*Log, map[string]Test, error) { return nil, nil, errors.Join(err, l.Close()) }
+	b, err := io.ReadAll(io.LimitReader(file, maxLog+1))
 	if err == nil && len(b) > maxLog {
 		err = fmt.Errorf("it is larger than %d MiB", maxLog>>20)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the log %s: %w", path, err)
+		return refuse(fmt.Errorf("read the log %s: %w", path, err))
 	}
-	whole := b[:bytes.LastIndexByte(b, '\n')+1] // a session that was killed leaves half a line
+	// A session that was killed leaves half a line, which is cut off. A file without a line that
+	// does not begin as a log does is somebody's, and keeps its bytes.
+	whole := b[:bytes.LastIndexByte(b, '\n')+1]
+	if half := b[:min(len(b), len(begins))]; len(whole) == 0 && !strings.HasPrefix(begins, string(half)) {
+		return refuse(fmt.Errorf("the file %s is no log of bisect; name another one with --log", path))
+	}
 	known, err := parseLog(whole, about)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the log %s, %w; name another one with --log", path, err)
+		return refuse(fmt.Errorf("the log %s, %w; name another one with --log", path, err))
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, nil, fmt.Errorf("write the log: %w", err)
-	}
-	l := &Log{file}
 	if err := errors.Join(file.Truncate(int64(len(whole))), seekEnd(file)); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("write the log: %w", err), l.Close())
+		return refuse(fmt.Errorf("write the log: %w", err))
 	}
 	if len(whole) == 0 {
 		if err := l.line(about); err != nil {
-			return nil, nil, errors.Join(err, l.Close())
+			return refuse(err)
 		}
 	}
 	return l, known, nil
 }
 
 func seekEnd(f *os.File) error {
-	_, err := f.Seek(0, 2)
+	_, err := f.Seek(0, io.SeekEnd)
 	return err
 }
 
