@@ -49,6 +49,9 @@ func Report(in Inputs) report.Report {
 	}
 	r.Header.Warnings = append(r.Header.Warnings, unknownMakers(in.Cells)...)
 	r.Defect = in.injected()
+	if p := in.Run.Product; p != nil {
+		r.Product = (*report.Product)(p)
+	}
 	r.Tiers = in.Article.Judge(in.Run.Cells, in.Outcomes)
 	return r
 }

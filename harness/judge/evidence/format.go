@@ -27,7 +27,9 @@ type Run struct {
 	Focus    string `json:"focus,omitempty"`
 	// Defect is the defect model that was injected. Such a run shows how a defective
 	// kernel would be judged. It says nothing of the kernels that ran.
-	Defect   string        `json:"defect,omitempty"`
+	Defect string `json:"defect,omitempty"`
+	// Product is what the systems are, as whoever started the run says; nil if he does not.
+	Product  *Product      `json:"product,omitempty"`
 	Cells    []matrix.Cell `json:"cells"` // everything that was asked for
 	Host     Host          `json:"host"`
 	Started  time.Time     `json:"started"`
@@ -37,6 +39,13 @@ type Run struct {
 	// mapstack itself, without its guests.
 	CPUSeconds    float64 `json:"cpuSeconds"`
 	ResidentBytes int64   `json:"residentBytes"`
+}
+
+// Product is a vendor's product. Each field is one line of at most 200 bytes.
+type Product struct {
+	Organisation string `json:"organisation"`
+	Name         string `json:"name"`
+	Version      string `json:"version"`
 }
 
 // Host is the machine that ran the guests, as go-sysconf reports it.

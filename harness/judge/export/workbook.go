@@ -131,7 +131,7 @@ func (in Input) cases(b *book, e *evaluation) {
 		}
 		at := i + 2
 		b.row(osvCases, at, b.plain, o.Suite+" "+o.Claim+"（"+o.Cell+"）", o.Claim, c.Chinese,
-			strings.TrimSpace(fmt.Sprintf("内核 %s\n%s %s", cell.Kernel.Release, cell.Machine, cell.Accelerator)), steps, cmp.Or(o.Expected, "断言成立"),
+			strings.TrimSpace(fmt.Sprintf("内核 %s\n%s %s", cell.Kernel.Release, cell.Runs(), cell.Accelerator)), steps, cmp.Or(o.Expected, "断言成立"),
 			remark(o, c), cmp.Or(seen, "断言成立"), conclude(string(o.Status)))
 	}
 }

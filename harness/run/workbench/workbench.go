@@ -52,6 +52,8 @@ type Options struct {
 	Programs string
 	// Defect is the defect model to inject; "" for none.
 	Defect string
+	// Product is what the systems are, for the evidence; nil if nobody says.
+	Product *evidence.Product
 	// Params are kernel parameters besides those that every guest gets.
 	Params []arch.Param
 	// Fresh boots guests instead of restoring them.
@@ -222,7 +224,7 @@ func (b *Bench) Bind(cells ...matrix.Cell) []run.Bound {
 // Run runs the probes of every subject, which probes holds by the name of its cell. It writes
 // the evidence to a new folder below out.
 func (b *Bench) Run(ctx context.Context, subjects []run.Bound, probes map[string][]string, focus, out string) (evidence.Folder, evidence.Run, []evidence.CellRun, error) {
-	r := evidence.Run{Revision: b.Revision(ctx), Focus: focus, Defect: b.asked.Defect, Host: b.Host, Started: time.Now()}
+	r := evidence.Run{Revision: b.Revision(ctx), Focus: focus, Defect: b.asked.Defect, Product: b.asked.Product, Host: b.Host, Started: time.Now()}
 	for _, s := range subjects {
 		r.Cells = append(r.Cells, s.Cell)
 	}
