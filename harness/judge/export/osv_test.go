@@ -247,7 +247,7 @@ func unzipped(t *testing.T, data []byte) map[string]string {
 // TestAnotherReaderReadsTheWorkbook fails if SheetJS finds other texts than excelize, which wrote
 // them, or anything but texts.
 func TestAnotherReaderReadsTheWorkbook(t *testing.T) {
-	sheetjs := reader(t, "node_modules/xlsx")
+	sheetjs := reader(t, modules, "xlsx")
 	const script = `
 const XLSX = require(process.argv[1])
 const book = XLSX.read(require('fs').readFileSync(0, 'utf8'), {type: 'base64', cellFormula: true})
