@@ -101,6 +101,9 @@ func (r *resolver) builtin(e Entry, one Cell) (all []Cell) {
 		r.bad(e.at["name"], "a cell of the built-in matrix keeps its own name; remove name")
 		return nil
 	}
+	if len(e.Cell) == 0 {
+		r.bad(e.at["cell"], "cell is empty; name a cell of the built-in matrix, or several")
+	}
 	for _, name := range e.Cell {
 		i := slices.IndexFunc(r.around.Builtin, func(c matrix.Cell) bool { return c.Name == name })
 		if i < 0 {

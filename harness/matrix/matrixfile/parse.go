@@ -3,6 +3,7 @@ package matrixfile
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -95,8 +96,8 @@ func (r *resolver) cells(f File) (all []Cell) {
 	if len(f.Cells) == 0 && len(r.problems) == 0 {
 		r.bad(0, "no cells; the file must have a list named cells")
 	}
-	for name, shared := range f.Shared {
-		if shared.Extends != "" {
+	for _, name := range slices.Sorted(maps.Keys(f.Shared)) {
+		if shared := f.Shared[name]; shared.Extends != "" {
 			r.bad(shared.at["extends"], "shared.%s must not extend others; a cell can", name)
 		}
 	}
@@ -138,15 +139,10 @@ func extended(e, shared Entry) Entry {
 
 // orNone lists the names of shared fields.
 func orNone(shared map[string]Entry) string {
-	var names []string
-	for name := range shared {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	if len(names) == 0 {
+	if len(shared) == 0 {
 		return "nothing"
 	}
-	return list(names)
+	return list(slices.Sorted(maps.Keys(shared)))
 }
 
 // near returns a path of the file as one of the current folder.

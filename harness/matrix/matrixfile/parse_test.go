@@ -119,6 +119,8 @@ func TestAMistakeIsToldWithItsLineAndWhatIsAllowed(t *testing.T) {
 		"a built-in name":       {"- {name: arm64-debian12-6.1, kernel: ./x}", "2: \"arm64-debian12-6.1\" is a cell or a group of the built-in matrix"},
 		"a built-in group":      {"- {name: lean, kernel: ./x}", "2: \"lean\" is a cell or a group"},
 		"an unknown cell":       {"- {cell: vax}", "2: cell \"vax\" is not in the built-in matrix"},
+		"no cell at all":        {"- {cell: []}", "2: cell is empty"},
+		"no kernel at all":      {"- {name: a, kernel: []}", "2: kernel is empty"},
 		"a renamed cell":        {"- {name: a, cell: arm64-debian12-6.1}", "2: a cell of the built-in matrix keeps its own name"},
 		"a changed cell":        {"- {cell: arm64-debian12-6.1, cpus: 2}", "2: cpus is not for a cell of the built-in matrix"},
 		"an unknown system":     {"- {name: a, kernel: ./x, os: beos}", "2: os: unknown operating system \"beos\"; known are anolis"},
@@ -224,8 +226,11 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(whole)
-	f.Add([]byte(Example(language.English)))
+	cells, rest, _ := strings.Cut(string(whole), "\nshared:")
+	for cell := range strings.SplitSeq(strings.TrimPrefix(cells, "cells:\n"), "\n  - ") { // small ones, which the fuzzer makes smaller at once
+		f.Add([]byte("cells:\n  - " + strings.TrimPrefix(cell, "  - ")))
+	}
+	f.Add([]byte("cells: [{target: native, name: plain, extends: large}]\nshared:" + rest))
 	f.Add([]byte("cells: [{name: a, kernel: [{url: 5}, [[]], *x]}]\nshared: {a: {extends: a}}"))
 	f.Add([]byte("cells:\n  - &a {name: a}\n  - <<: *a\n"))
 	f.Add([]byte("cells: {a: }\nknown: [{cells: {}}]"))
