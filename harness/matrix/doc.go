@@ -11,5 +11,6 @@
 //	release     reads the version in a kernel release, and orders versions
 //
 // This wing is data, and what reads it. Every wing above it may import it, except fixtures:
-// fixtures are data without code. It imports harness/failure and poc at most.
+// fixtures are data without code. It imports harness/failure,
+// harness/foreign, harness/language and poc at most.
 package matrix

@@ -154,7 +154,11 @@ func (c *chosen) listed(s *selection, builtin []matrix.Cell) error {
 // told returns an error if a selection needs to know what cells of a file do not say.
 func told(cells []matrixfile.Cell, s matrix.Selection) error {
 	var problems []error
+	named := strings.FieldsFunc(s.Cell, func(r rune) bool { return r == ',' || r == ' ' })
 	for _, cell := range cells {
+		if len(named) > 0 && !slices.Contains(named, cell.Name) {
+			continue
+		}
 		if p := (subject.Listed{Cell: cell}).Planned(); s.Arch != "" && p.Arch == "" {
 			problems = append(problems, fmt.Errorf("%s: cell %s does not say its arch, by which --arch selects; add arch", cell.Place, cell.Name))
 		} else if s.Kernel != "" && p.Kernel.Series == "" {

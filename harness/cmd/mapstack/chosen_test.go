@@ -56,6 +56,7 @@ func TestTheMatrixFileOfTheFolderIsWhatRuns(t *testing.T) {
 		{selection{Selection: matrix.Selection{Arch: "loongarch64,arm64"}}, "arm64-debian12-6.1 board"},
 		{selection{Selection: matrix.Selection{Cell: "nonsense"}}, "alpha-6.1"},
 		{selection{Selection: matrix.Selection{Kernel: "5.10"}}, "mapstack.yaml:4: cell board does not say its series"},
+		{selection{Selection: matrix.Selection{Kernel: "5.10", Cell: "mine"}}, "mine"},
 		{selection{Selection: matrix.Selection{Cell: "amd64-debian12-6.1"}, matrix: "none"}, "amd64-debian12-6.1"},
 		{selection{matrix: "nowhere.yaml"}, "nowhere.yaml"},
 		{selection{os: "kylin-server-v10-sp1"}, "mine"},

@@ -120,6 +120,9 @@ func unfit(c evidence.CellRun) (all []string) {
 	for _, p := range c.Cell.Params {
 		all = append(all, fmt.Sprintf("the kernel was given the parameter %s, with which it is not shipped", p.Value))
 	}
+	if p := c.Cell.Policy; c.Cell.Kernel.From == matrix.Given && len(p) > 0 && (c.Kernel == nil || len(c.Kernel.Provenance.Policy) == 0) {
+		all = append(all, fmt.Sprintf("the guest was given the setting %s by a matrix file, and no image shows that the product has it; run the product's disk image", p[0].Name))
+	}
 	if c.QEMU != nil {
 		for _, p := range c.QEMU.Params {
 			if p.Reason == arch.Asked {

@@ -157,9 +157,12 @@ func TestEveryReasonIsListedAndDecidesTheExitStatus(t *testing.T) {
 		"a system behind ssh":           {func(in *Inputs) { in.Cells[0].Cell.Host = matrix.SSH }, 1, []string{"a system that ran already"}},
 		"a hash that is none":           {func(in *Inputs) { in.Cells[0].Kernel.ImageSHA256 = "0x12" }, 1, []string{"no SHA-256 of what was tested"}},
 		"no kernel":                     {func(in *Inputs) { in.Cells[0].Kernel = nil }, 1, []string{"no SHA-256 of what was tested"}},
-		"a parameter of the cell":       {func(in *Inputs) { in.Cells[0].Cell.Params = in.Cells[0].QEMU.Params[:1] }, 1, []string{"the parameter panic=-1, with which it is not shipped"}},
-		"a system booted in full":       {func(in *Inputs) { in.Cells[0].Cell.Host, in.Cells[0].Cell.Kernel.From = matrix.FullBoot, "" }, 0, nil},
-		"a kernel that was supplied":    {func(in *Inputs) { in.Cells[0].Cell.Kernel.From, in.Cells[0].Cell.Tier = matrix.Supplied, matrix.Real }, 0, nil},
+		"a setting of a file": {func(in *Inputs) {
+			in.Cells[0].Cell.Policy = []matrix.Setting{{Of: matrix.OfSysctl, Name: "kernel.pid_max", Value: "1", Source: "s"}}
+		}, 1, []string{"the setting kernel.pid_max by a matrix file"}},
+		"a parameter of the cell":    {func(in *Inputs) { in.Cells[0].Cell.Params = in.Cells[0].QEMU.Params[:1] }, 1, []string{"the parameter panic=-1, with which it is not shipped"}},
+		"a system booted in full":    {func(in *Inputs) { in.Cells[0].Cell.Host, in.Cells[0].Cell.Kernel.From = matrix.FullBoot, "" }, 0, nil},
+		"a kernel that was supplied": {func(in *Inputs) { in.Cells[0].Cell.Kernel.From, in.Cells[0].Cell.Tier = matrix.Supplied, matrix.Real }, 0, nil},
 	} {
 		in := run(t)
 		c.change(&in)

@@ -41,7 +41,7 @@ func (a Suite) Judge(ev Evidence, devs []Deviation) []verdict.Outcome {
 func decide(out *verdict.Outcome, c Claim, ev Evidence) {
 	table, known := abi.Lookup(ev.Cell.Arch)
 	if ev.Cell.Arch == "" && ev.Lost.Why != "" {
-		out.Status, out.Reason = ev.Lost.Status, ev.Lost.Why // nobody supplied what could say it
+		out.Status, out.Reason = missingProbe(c, ev) // nobody supplied what could say it
 		return
 	}
 	if !known {
