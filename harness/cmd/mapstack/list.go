@@ -12,6 +12,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/matrixfile"
 	"github.com/mapstack/conformance/harness/matrix/osname"
 )
 
@@ -60,7 +61,9 @@ func listCells(w io.Writer, l language.Language, cells []matrix.Cell) error {
 		}
 		return fmt.Sprint(n) + unit
 	}
+	unsaid := map[string]string{matrixfile.AsTheFileSays: pick(matrixfile.AsTheFileSays, "以文件所示为准"), matrixfile.AsItRuns: pick(matrixfile.AsItRuns, "以其运行状态为准")}
 	for _, c := range cells {
+		c.OS = cmp.Or(unsaid[c.OS], c.OS)
 		t.AppendRow(table.Row{c.Name, cmp.Or(c.Arch, "-"), cmp.Or(c.Kernel.Series, string(c.Kernel.From), string(c.Host)), number(c.PageSize>>10, "k"), number(c.CPUs, ""),
 			number(c.Memory, " MiB"), cmp.Or(strings.TrimPrefix(c.For+" "+string(c.Tier), " "), c.Group, "-"), c.OS})
 	}

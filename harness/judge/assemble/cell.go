@@ -13,8 +13,8 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 )
 
-// cells describes every cell. from is the matrix file that some of them are from; nil for none.
-func cells(from *evidence.Matrix, runs []evidence.CellRun) []report.CellReport {
+// described describes every cell. from is the matrix file that some of them are from; nil for none.
+func described(from *evidence.Matrix, runs []evidence.CellRun) []report.CellReport {
 	var all []report.CellReport
 	for _, c := range runs {
 		r := cell(c)

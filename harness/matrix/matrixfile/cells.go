@@ -265,11 +265,20 @@ func list(names []string) string { return foreign.Text(strings.Join(names, ", ")
 // title returns what a report calls the system of a cell before anything else is known.
 func (c Cell) title() string {
 	title, err := osname.Title(c.OS)
-	if err != nil {
-		return "as the file says"
+	switch {
+	case err == nil:
+		return title
+	case c.Target != "":
+		return AsItRuns
 	}
-	return title
+	return AsTheFileSays
 }
+
+// What a cell says of its system until the file or the machine itself has said it.
+const (
+	AsTheFileSays = "as the file says"
+	AsItRuns      = "as it runs"
+)
 
 // Planned returns the cell as far as the file alone says what it is.
 func (c Cell) Planned() matrix.Cell {

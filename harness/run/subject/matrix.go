@@ -25,7 +25,7 @@ import (
 // one without observations, and with the reason.
 type Listed struct{ matrixfile.Cell }
 
-// Bind binds what the cell is about. Its error is one of the run as a whole.
+// Bind binds what the cell is about. It returns no error: a cell that was not bound has it.
 func (l Listed) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error) {
 	s, err := l.subject(ctx, bench)
 	if err == nil {
@@ -35,7 +35,7 @@ func (l Listed) Bind(ctx context.Context, bench *workbench.Bench) (Bound, error)
 		}
 	}
 	if ctx.Err() != nil {
-		return Bound{}, err
+		err = &failure.Failure{Kind: failure.Interrupted, Message: "the run was stopped before this cell began"}
 	}
 	return missing(l.Planned(), l.blamed(err)), nil
 }

@@ -1,6 +1,7 @@
 package subject
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -61,6 +62,26 @@ func TestACellThatCannotBeBoundStopsNoOther(t *testing.T) {
 	}
 	if err := bound.Release(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAStoppedRunHasACellForEachSubject fails if a run that is stopped while it binds has no
+// report of what it did before.
+func TestAStoppedRunHasACellForEachSubject(t *testing.T) {
+	c, err := cache.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	path := filepath.Join(t.TempDir(), "gone")
+	bound, err := Bind(ctx, &workbench.Bench{Kernels: &kernel.Resolver{}, Cache: c}, []Subject{Listed{matrixfile.Cell{Name: "a", Kernel: &matrixfile.Source{Path: path}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f *failure.Failure
+	if absent, ok := bound[0].Where.(run.Absent); !ok || !errors.As(absent.Err, &f) || f.Kind != failure.Interrupted {
+		t.Errorf("%+v", bound[0])
 	}
 }
 
