@@ -56,6 +56,8 @@ func (r *resolver) check(e Entry, k kind) {
 	case has("machine") && err == nil:
 		if m, err := rec.Machine(e.Machine); err != nil {
 			bad("machine", "machine: %v", err)
+		} else if m.FiveLevels {
+			bad("machine", "machine %s is for kernels of the built-in matrix, whose bzImage it needs", e.Machine)
 		} else if e.CPUs > m.MaxCPUs {
 			bad("machine", "machine %s takes %d CPUs at most", m.Name, m.MaxCPUs)
 		}

@@ -74,7 +74,7 @@ arm64-debian12-6.1 mapstack.yaml:2 os= arch= series= kernel=- image=- cpus=0 mem
 plain mapstack.yaml:3 os=kylin-server-v10-sp3 arch=amd64 series=5.10 kernel=vendor/kernels/vmlinuz-5.10 image=- cpus=2 memory=2048 params=[{quiet of this cell}] policy=1 false false host= product=kylin-server-v10-sp3 from=given
 server-a mapstack.yaml:13 os=kylin arch= series= kernel=- image=vendor/images/a.qcow2 cpus=0 memory=0 params=[] policy=0 false false host= product= from=given
 server-b mapstack.yaml:13 os=kylin arch= series= kernel=- image=vendor/images/b.qcow2 cpus=0 memory=0 params=[] policy=0 false false host= product= from=given
-both mapstack.yaml:16 os= arch=amd64 series= kernel=/kernels/new.rpm image=vendor/images/a.qcow2 cpus=0 memory=0 params=[] policy=0 la57 vendor/agent false false host= product= from=given
+both mapstack.yaml:16 os= arch=arm64 series= kernel=/kernels/new.rpm image=vendor/images/a.qcow2 cpus=0 memory=0 params=[] policy=0 nolpa2 vendor/agent false false host= product= from=given
 kernel-1 mapstack.yaml:22 os= arch= series= kernel=https://example.org/Kernel_1.rpm image=- cpus=0 memory=0 params=[] policy=0 false false host= product= from=given
 vmlinuz mapstack.yaml:22 os= arch= series= kernel=/boot/vmlinuz image=- cpus=0 memory=0 params=[] policy=0 false false host= product= from=given
 desktop mapstack.yaml:25 os= arch= series= kernel=- image=vendor/images/b.qcow2 cpus=4 memory=4096 params=[] policy=0 vendor/OVMF.fd tester vendor/secret true true host=full-boot product= from=
@@ -126,6 +126,7 @@ func TestAMistakeIsToldWithItsLineAndWhatIsAllowed(t *testing.T) {
 		"an unknown system":     {"- {name: a, kernel: ./x, os: beos}", "2: os: unknown operating system \"beos\"; known are anolis"},
 		"an unknown arch":       {"- {name: a, kernel: ./x, arch: vax}", "2: arch: "},
 		"an unknown machine":    {"- {name: a, kernel: ./x, arch: mips64le, machine: pdp}", "2: machine: "},
+		"a machine of others":   {"- {name: a, kernel: ./x, arch: amd64, machine: la57}", "2: machine la57 is for kernels of the built-in matrix"},
 		"a machine of nothing":  {"- {name: a, kernel: ./x, machine: malta}", "2: machine needs arch"},
 		"a bad series":          {"- {name: a, kernel: ./x, series: 5.10.1}", "2: series \"5.10.1\" must be like \"5.10\""},
 		"a parameter of two":    {"- {name: a, kernel: ./x, params: [{value: a b, reason: r}]}", "2: the kernel parameter \"a b\" must not be empty"},
