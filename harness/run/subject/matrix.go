@@ -205,7 +205,7 @@ func (u Unsupplied) Remedy() string {
 	if file == "" {
 		file = matrixfile.Name
 	}
-	return fmt.Sprintf("no image of %s was supplied, and none can be downloaded; supply its disk image, or a glob of several:\n  %s\nor add this line to the cells of %s:\n  - {os: %s, osImage: FILE}",
+	return fmt.Sprintf("no image of %s was supplied, and mapstack downloads none; supply its disk image, or a glob of several:\n  %s\nor add this line to the cells of %s:\n  - {os: %s, osImage: FILE}",
 		u.English, strings.Join([]string{u.Variable(), "FILE"}, "="), file, u.ID)
 }
 
