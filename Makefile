@@ -19,9 +19,12 @@ LOCKED ?=
 ALLOW_TWIN ?=
 STRICT ?=
 BASELINE ?=
+MATRIX ?=
+OS ?=
 OUT ?= out
 
-select = $(if $(ARCH),--arch '$(ARCH)') $(if $(CELL),--cell '$(CELL)') $(if $(KERNEL),--kernel '$(KERNEL)') \
+matrix = $(if $(MATRIX),--matrix '$(MATRIX)')
+select = $(matrix) $(if $(ARCH),--arch '$(ARCH)') $(if $(CELL),--cell '$(CELL)') $(if $(KERNEL),--kernel '$(KERNEL)') \
 	$(if $(filter-out 0,$(LOCKED)),--locked)
 
 strict = $(if $(filter-out 0,$(STRICT)),--strict)
@@ -29,9 +32,11 @@ strict = $(if $(filter-out 0,$(STRICT)),--strict)
 help:
 	@echo 'make conformance   boot the cells, run the probes, judge the claims'
 	@echo '                   ARCH=loong64 CELL=amd64-debian12-6.1 KERNEL=6.1 FOCUS=MS-003 narrow the run'
+	@echo '                   MATRIX=FILE has cells of your own (mapstack.yaml, if there is one); MATRIX=none for the built-in ones'
+	@echo '                   OS=kylin runs the products of that system whose images you supply; make list shows them'
 	@echo '                   ARCH=sw64 needs a kernel that you supply, and also runs its twin, an Alpha kernel'
 	@echo '                   ALLOW_TWIN=1 exits as the twin and the models decide if there is no real kernel'
-	@echo '                   STRICT=1 exits with 1 for failures that fixtures/known-failures.yaml lists'
+	@echo '                   STRICT=1 exits with 1 for failures that fixtures/known-failures.yaml or the matrix file lists'
 	@echo '                   LOCKED=1 accepts no kernel but the one in fixtures/kernels.lock'
 	@echo '                   TARGET=native, TARGET=ssh://user@host or TARGET=user runs the probes there, not in guests'
 	@echo '                   DESTRUCTIVE=1 also runs probes that can disrupt other users of the target'
@@ -69,7 +74,7 @@ bin/mapstack:
 	@go build -trimpath -ldflags='$(entry)' -o $@ ./harness/cmd/mapstack
 
 conformance: bin/mapstack
-	@bin/mapstack run $(select) $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DEFECT),--defect '$(DEFECT)') \
+	@bin/mapstack run $(select) $(if $(OS),--os '$(OS)') $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DEFECT),--defect '$(DEFECT)') \
 		$(if $(TARGET),--target '$(TARGET)') $(if $(filter-out 0,$(DESTRUCTIVE)),--destructive) \
 		$(if $(filter-out 0,$(ALLOW_TWIN)),--allow-twin) $(strict) $(if $(BASELINE),--baseline '$(BASELINE)') --out '$(OUT)'
 
@@ -78,7 +83,7 @@ conformance: bin/mapstack
 tabled = amd64-debian12-6.1,arm64-debian12-6.1,mips64le-debian12bpo-6.12-malta,ppc64le-debian12-6.1
 
 kill-table: bin/mapstack
-	@bin/mapstack kill-table --cell '$(or $(CELL),$(tabled))' $(if $(FOCUS),--focus '$(FOCUS)') \
+	@bin/mapstack kill-table $(matrix) --cell '$(or $(CELL),$(tabled))' $(if $(FOCUS),--focus '$(FOCUS)') \
 		$(if $(CELL)$(FOCUS),,--write fixtures/kill-table.md)
 
 # Also accepts exit status 1 of a run: a kernel that does not conform is evidence, too.
@@ -88,8 +93,8 @@ judged = [ $$? -eq 1 ]
 # needs, and one after it.
 bench: bin/mapstack
 	@dir=$$(mktemp -d) && export XDG_CACHE_HOME="$$dir/cache" && \
-		{ bin/mapstack run --out "$$dir/cold" >/dev/null || $(judged); } && \
-		{ bin/mapstack run --out "$$dir/warm" >/dev/null || $(judged); } && \
+		{ bin/mapstack run --matrix none --out "$$dir/cold" >/dev/null || $(judged); } && \
+		{ bin/mapstack run --matrix none --out "$$dir/warm" >/dev/null || $(judged); } && \
 		go run ./harness/cmd/bench --run "$$dir"/warm/* --cold "$$dir"/cold/* --write fixtures/benchmarks && rm -r "$$dir"
 	@go test -run '^$$' -bench Scale -benchtime 1x ./harness/run
 
@@ -105,7 +110,7 @@ recorded = alpha-6.1,alpha-newest,amd64-debian11-5.10,amd64-debian12-6.1-setting
 	riscv64-debian14-newest,s390x-debian14-newest
 
 record: bin/mapstack
-	@dir=$$(mktemp -d) && { bin/mapstack run --cell '$(recorded)' --out "$$dir" || $(judged); } && \
+	@dir=$$(mktemp -d) && { bin/mapstack run --matrix none --cell '$(recorded)' --out "$$dir" || $(judged); } && \
 		bin/mapstack verdict "$$dir"/* --record fixtures/recorded >/dev/null && rm -r "$$dir"
 	@go test ./suites -run TestJudgementsChangeOnPurpose -update
 
@@ -118,11 +123,11 @@ suites:
 
 # Prepares the kernel of the twin and everything else that its cell needs.
 twin: bin/mapstack
-	@bin/mapstack fetch --arch alpha
+	@bin/mapstack fetch --matrix none --arch alpha
 
 # Builds the kernels that the cells of the group name, and runs all of its cells.
 lean pages: bin/mapstack
-	@bin/mapstack run --cell '$(or $(CELL),$@)' $(if $(FOCUS),--focus '$(FOCUS)') $(if $(filter-out 0,$(LOCKED)),--locked) $(strict) --out '$(OUT)'
+	@bin/mapstack run --matrix none --cell '$(or $(CELL),$@)' $(if $(FOCUS),--focus '$(FOCUS)') $(if $(filter-out 0,$(LOCKED)),--locked) $(strict) --out '$(OUT)'
 
 # The tests install the systems, and keep them in the cache.
 guarded:
@@ -140,7 +145,10 @@ dist:
 			-o "$(DIST)/mapstack-linux-$$host" ./harness/cmd/mapstack || exit 1; done
 	@cd '$(DIST)' && sha256sum mapstack-linux-* | tee SHA256SUMS
 
-list fetch doctor: bin/mapstack
+list: bin/mapstack
+	@bin/mapstack $@ $(select) $(if $(OS),--os '$(OS)')
+
+fetch doctor: bin/mapstack
 	@bin/mapstack $@ $(select)
 
 test:

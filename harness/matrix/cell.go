@@ -28,6 +28,9 @@ type Cell struct {
 	// of its machine.
 	Params []arch.Param `yaml:"params,omitempty" json:"params,omitempty"`
 
+	// Product is the product of an operating system that the cell is (harness/matrix/osname),
+	// where somebody says so; empty for none.
+	Product string `yaml:"-" json:"product,omitempty"`
 	// Host is the kind of running system where the probes run; empty for a QEMU guest.
 	// Such a cell is in no file: it is made of what the system says of itself.
 	Host Host `yaml:"-" json:"host,omitempty"`
@@ -87,8 +90,8 @@ func (s Setting) Check() error {
 	return nil
 }
 
-// checkParam returns what is wrong with a kernel parameter of a cell; nil if it is valid.
-func checkParam(p arch.Param) error {
+// CheckParam returns what is wrong with a kernel parameter of a cell; nil if it is valid.
+func CheckParam(p arch.Param) error {
 	switch {
 	case p.Value == "" || strings.ContainsAny(p.Value, " \t\n\""):
 		return fmt.Errorf("the kernel parameter %q must not be empty, or have a space or a quote; give one parameter, K or K=V", p.Value)

@@ -4,11 +4,13 @@
 //
 // Its rooms:
 //
-//	arch     one record for each architecture: its names, and the QEMU machines that boot it
-//	local    the parts of an architecture that no archive has (sw64), supplied by their owner
-//	osname   the operating systems whose kernels are certified, by any of their names
-//	release  reads the version in a kernel release, and orders versions
+//	arch        one record for each architecture: its names, and the QEMU machines that boot it
+//	local       the parts of an architecture that no archive has (sw64), supplied by their owner
+//	matrixfile  the matrix of a vendor's own, in a file
+//	osname      the operating systems whose kernels are certified, by any of their names
+//	release     reads the version in a kernel release, and orders versions
 //
 // This wing is data, and what reads it. Every wing above it may import it, except fixtures:
-// fixtures are data without code. It imports harness/failure and poc at most.
+// fixtures are data without code. It imports harness/failure,
+// harness/foreign, harness/language and poc at most.
 package matrix

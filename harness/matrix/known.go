@@ -19,18 +19,21 @@ import (
 // changes no outcome and no verdict. It only tells a failure that everybody knows from a
 // new one, when a run ends.
 type KnownFailure struct {
-	Claim string `yaml:"claim"`
+	// Claim is the ID of a MUST, such as MS-003.
+	Claim string `yaml:"claim" json:"claim"`
 	// Cells are names of cells, or shell globs as path.Match has them.
-	Cells  []string `yaml:"cells"`
-	Reason string   `yaml:"reason"`
+	Cells []string `yaml:"cells" json:"cells"`
+	// Reason says on one line why the claim fails.
+	Reason string `yaml:"reason" json:"reason"`
 	// Link says where a reader finds more: docs/PAGE.md#heading, or a URL.
-	Link string `yaml:"link"`
+	Link string `yaml:"link" json:"link"`
 	// Owner is who looks after the failure; "" for nobody in particular.
-	Owner string `yaml:"owner,omitempty"`
-	// Until is the last day on which the record counts, such as 2027-12-31. FixedIn is the
-	// first kernel version on which it does not, such as 6.12. A record has one or both.
-	Until   string `yaml:"until,omitempty"`
-	FixedIn string `yaml:"fixedIn,omitempty"`
+	Owner string `yaml:"owner,omitempty" json:"owner,omitempty"`
+	// Until is the last day on which the record counts, such as 2027-12-31. A record has Until
+	// or FixedIn, or both.
+	Until string `yaml:"until,omitempty" json:"until,omitempty"`
+	// FixedIn is the first kernel version on which the record does not count, such as 6.12.
+	FixedIn string `yaml:"fixedIn,omitempty" json:"fixedIn,omitempty"`
 
 	lines []int // of Cells; 0 where it is not known
 }
@@ -69,19 +72,53 @@ func ParseKnown(file string, data []byte, cells []Cell) (KnownFailures, error) {
 	if err := decode(data, &doc); err != nil {
 		return KnownFailures{}, fmt.Errorf("%s: the list known has entries with claim, cells, reason, link, owner, until and fixedIn: %w", file, err)
 	}
-	k := KnownFailures{file: file, list: doc.Known, cells: map[string]Cell{}}
+	parsed := document(data)
+	lines := make([]Lines, len(doc.Known))
+	for i, f := range doc.Known {
+		lines[i].Entry = lineOf(parsed, fmt.Sprintf("$.known[%d]", i))
+		for j := range f.Cells {
+			lines[i].Cells = append(lines[i].Cells, lineOf(parsed, fmt.Sprintf("$.known[%d].cells[%d]", i, j)))
+		}
+	}
+	return NewKnown(file, doc.Known, lines, cells)
+}
+
+// Lines are the lines of a record in its file: of the record, and of each of its cells; 0
+// where a line is not known.
+type Lines struct {
+	Entry int   `json:"entry"`
+	Cells []int `json:"cells"`
+}
+
+// NewKnown checks the records of a file about these cells, which must be all of its matrix.
+// lines are those of the records, in the same order. The errors are as those of ParseKnown.
+func NewKnown(file string, list []KnownFailure, lines []Lines, cells []Cell) (KnownFailures, error) {
+	return newKnown(file, list, lines, cells, true)
+}
+
+// Records is NewKnown for some cells of a matrix: a record may be about none of them.
+func Records(file string, list []KnownFailure, lines []Lines, cells []Cell) (KnownFailures, error) {
+	return newKnown(file, list, lines, cells, false)
+}
+
+func newKnown(file string, list []KnownFailure, lines []Lines, cells []Cell, all bool) (KnownFailures, error) {
+	k := KnownFailures{file: file, list: slices.Clone(list), cells: map[string]Cell{}}
 	for _, c := range cells {
 		k.cells[c.Name] = c
 	}
-	parsed := document(data)
 	var problems []error
 	for i := range k.list {
-		f := &k.list[i]
-		line := lineOf(parsed, fmt.Sprintf("$.known[%d]", i))
-		for j := range f.Cells {
-			f.lines = append(f.lines, lineOf(parsed, fmt.Sprintf("$.known[%d].cells[%d]", i, j)))
+		f, line := &k.list[i], 0
+		f.lines = make([]int, len(f.Cells))
+		if i < len(lines) {
+			line = lines[i].Entry
+			copy(f.lines, lines[i].Cells)
 		}
-		for _, problem := range append(f.problems(), k.misplaced(i)...) {
+		found := f.problems()
+		if all {
+			found = append(found, k.misplaced(i)...)
+		}
+		for _, problem := range found {
 			problems = append(problems, fmt.Errorf("%s: known failure of claim %q: %s", where(file, line), f.Claim, problem))
 		}
 	}

@@ -17,8 +17,8 @@ import (
 
 // Bounds of a cell. A value outside them is taken for a typing error.
 const (
-	minMemoryMiB, maxMemoryMiB = 128, 16384
-	maxCPUs                    = 64
+	MinMemoryMiB, MaxMemoryMiB = 128, 16384
+	MaxCPUs                    = 64
 )
 
 var (
@@ -111,8 +111,8 @@ func (c Cell) problems() (found []string) {
 	default:
 		bad("pageSize %d must be 4096, 8192, 16384 or 65536", c.PageSize)
 	}
-	if c.Memory < minMemoryMiB || c.Memory > maxMemoryMiB {
-		bad("memoryMiB %d must be %d to %d", c.Memory, minMemoryMiB, maxMemoryMiB)
+	if c.Memory < MinMemoryMiB || c.Memory > MaxMemoryMiB {
+		bad("memoryMiB %d must be %d to %d", c.Memory, MinMemoryMiB, MaxMemoryMiB)
 	}
 	for _, s := range c.Policy {
 		if err := s.Check(); err != nil {
@@ -120,7 +120,7 @@ func (c Cell) problems() (found []string) {
 		}
 	}
 	for _, p := range c.Params {
-		if err := checkParam(p); err != nil {
+		if err := CheckParam(p); err != nil {
 			bad("%v", err)
 		}
 	}
@@ -149,8 +149,8 @@ func (c Cell) problems() (found []string) {
 	if m.FiveLevels && c.Kernel.From != Archive {
 		bad("machine %q needs the bzImage of a package, so the kernel must come from an archive", c.Machine)
 	}
-	if c.CPUs < 1 || c.CPUs > min(m.MaxCPUs, maxCPUs) {
-		bad("cpus %d must be 1 to %d on machine %s", c.CPUs, min(m.MaxCPUs, maxCPUs), m.Name)
+	if c.CPUs < 1 || c.CPUs > min(m.MaxCPUs, MaxCPUs) {
+		bad("cpus %d must be 1 to %d on machine %s", c.CPUs, min(m.MaxCPUs, MaxCPUs), m.Name)
 	}
 	return found
 }

@@ -52,4 +52,6 @@ type place interface {
 type Guests struct {
 	// Kernel returns the kernel to boot.
 	Kernel func(ctx context.Context) (kernel.Image, error)
+	// Images gives the guest image; nil for the one of the engine.
+	Images Images
 }

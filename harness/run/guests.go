@@ -28,6 +28,7 @@ import (
 type factory struct {
 	engine   *Engine
 	cell     matrix.Cell
+	images   Images // nil for those of the engine
 	parts    parts
 	config   qemu.Config
 	timeouts qemu.Timeouts
@@ -55,7 +56,7 @@ type parts struct {
 // open gets what the guests are made of, and a snapshot if the machine can have one.
 // The error may be a *failure.Failure.
 func (g Guests) open(ctx context.Context, e *Engine, cell matrix.Cell, log io.Writer) (place, error) {
-	f := &factory{engine: e, cell: cell}
+	f := &factory{engine: e, cell: cell, images: g.Images}
 	s := &store{factory: f}
 	if err := f.gather(ctx, g.Kernel); err != nil {
 		return s, err
@@ -97,10 +98,14 @@ func (f *factory) gather(ctx context.Context, boots func(context.Context) (kerne
 	if p.machine, err = p.rec.Machine(name); err != nil {
 		return err
 	}
+	images := f.images
+	if images == nil {
+		images = e.Images
+	}
 	group, getting := errgroup.WithContext(ctx)
 	group.Go(func() (err error) { p.kernel, err = boots(getting); return err })
 	group.Go(func() (err error) { p.emulator, err = e.Emulators.Find(getting, p.rec); return err })
-	group.Go(func() (err error) { p.guest, err = e.Images.Image(getting, p.rec); return err })
+	group.Go(func() (err error) { p.guest, err = images.Image(getting, p.rec); return err })
 	if err := group.Wait(); err != nil {
 		return err
 	}

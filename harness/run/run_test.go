@@ -51,7 +51,7 @@ func (images) Image(context.Context, arch.Record) (guestimage.Image, error) {
 func bound(e *Engine, cells ...matrix.Cell) (subjects []Bound) {
 	kernels := e.Emulators.(source)
 	for _, c := range cells {
-		subjects = append(subjects, Bound{c, Guests{func(ctx context.Context) (kernel.Image, error) { return kernels.Image(ctx, c) }}})
+		subjects = append(subjects, Bound{c, Guests{Kernel: func(ctx context.Context) (kernel.Image, error) { return kernels.Image(ctx, c) }}})
 	}
 	return subjects
 }

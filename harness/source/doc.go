@@ -8,6 +8,7 @@
 //	intake      finds the kernel in a file, a package, a repository or the image of a disk
 //	kernel      from a source of kernels to an image that QEMU boots
 //	quarantine  reads hostile bytes in a process with bounds and without rights
+//	remote      downloads a file by its URL, hash and size
 //	signature   verifies signatures of archives, and refuses weak ones
 //
 // harness/cmd, harness/run, harness/machine and harness/guest may import this wing. It does

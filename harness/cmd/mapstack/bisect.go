@@ -196,7 +196,11 @@ func (f *bisectFlags) test(ctx context.Context, claim string, k bisect.Kernel) (
 	if run.Kernel = k.File; run.file() == "" {
 		run.Kernel = "." + string(filepath.Separator) + k.File // else it would be a series
 	}
-	folder, _, r, err := run.report(ctx, nil)
+	chosen, err := run.subjects()
+	if err != nil {
+		return t, err
+	}
+	folder, _, r, err := run.report(ctx, chosen, nil)
 	if ctx.Err() != nil { // a run that was stopped says nothing of its kernel
 		return t, &failure.Failure{Kind: failure.Interrupted, Message: "the search was stopped; the same command goes on with it"}
 	}

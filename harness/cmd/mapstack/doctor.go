@@ -19,11 +19,14 @@ func doctorCommand() *cobra.Command {
 		Use: "doctor", Short: "List what this machine lacks, with the command that supplies it",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cells, err := s.cells()
+			c, err := s.chosen()
 			if err != nil {
 				return err
 			}
-			found := doctor.Examine(cmd.Context(), cells, s.options(progress.Discard))
+			c.announce(cmd)
+			_, listed := c.apart()
+			found := doctor.Examine(cmd.Context(), c.cells, s.options(progress.Discard))
+			found = append(found, doctor.Listed(listed)...)
 			missing, err := showFindings(cmd.OutOrStdout(), found, tongue(cmd))
 			if err != nil {
 				return err
@@ -35,6 +38,7 @@ func doctorCommand() *cobra.Command {
 		},
 	}
 	s.flags(cmd)
+	s.matrixFlag(cmd)
 	return cmd
 }
 

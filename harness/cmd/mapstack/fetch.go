@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/mapstack/conformance/harness/guest/prebuilt"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress/display"
+	"github.com/mapstack/conformance/harness/run/subject"
 	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/harness/source/kernel"
 )
@@ -24,10 +26,13 @@ func fetchCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s.All = update // the lock pins every kernel that an archive holds
-			cells, err := s.cells()
+			s.discovers = !update
+			c, err := s.chosen()
 			if err != nil {
 				return err
 			}
+			c.announce(cmd)
+			cells, listed := c.apart()
 			cells = slices.DeleteFunc(cells, func(c matrix.Cell) bool { return c.Kernel.From == matrix.Supplied })
 			if update && prebuilt.Images() != nil {
 				return errors.New("--update-lock writes to a checkout; use the bin/mapstack that make builds there")
@@ -55,8 +60,9 @@ func fetchCommand() *cobra.Command {
 				more, err = bench.Pins(cmd.Context(), grouped)
 				pins = append(pins, more...)
 			}
+			own, failed := subject.Prepare(cmd.Context(), bench, listed)
 			d.Close()
-			if err != nil {
+			if err := errors.Join(err, failed); err != nil {
 				return err
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -65,6 +71,10 @@ func fetchCommand() *cobra.Command {
 				k := images[i]
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", cell.Name, k.Release, k.Provenance.Package, k.Provenance.Version, k.Format)
 			}
+			for i, l := range listed {
+				k := own[i]
+				fmt.Fprintf(w, "%s\t%s\t%s\t-\t%s\n", l.Name, cmp.Or(k.Release, "-"), cmp.Or(k.Provenance.Filename, "-"), cmp.Or(string(k.Format), "-"))
+			}
 			if err := w.Flush(); err != nil || !update {
 				return err
 			}
@@ -72,9 +82,10 @@ func fetchCommand() *cobra.Command {
 		},
 	}
 	s.flags(cmd)
+	s.matrixFlag(cmd)
 	cmd.Flags().BoolVar(&update, "update-lock", false, "write the kernels that the whole matrix resolved to into fixtures/kernels.lock")
 	cmd.MarkFlagsMutuallyExclusive("update-lock", "locked")
-	for _, narrow := range []string{"arch", "cell", "kernel"} {
+	for _, narrow := range []string{"matrix", "arch", "cell", "kernel"} {
 		// A lock of a part of the matrix would lose the other cells.
 		cmd.MarkFlagsMutuallyExclusive("update-lock", narrow)
 	}

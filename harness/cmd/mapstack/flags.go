@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run/subject"
@@ -24,7 +26,7 @@ type runFlags struct {
 	strict                             bool
 	programs                           string
 	running                            subject.Running
-	image, keyring, os                 string
+	image, keyring                     string
 	kernelArgs                         []string
 	fullBoot                           bool
 	login, password, firmware          string
@@ -33,6 +35,8 @@ type runFlags struct {
 
 func (f *runFlags) flags(cmd *cobra.Command) {
 	f.given(cmd)
+	f.matrixFlag(cmd)
+	cmd.Flags().Lookup("os").Usage = osUsage
 	f.drawing.flags(cmd)
 	set := cmd.Flags()
 	set.StringVar(&f.focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
@@ -53,6 +57,9 @@ func (f *runFlags) flags(cmd *cobra.Command) {
 			cmd.MarkFlagsMutuallyExclusive(whole, changes)
 		}
 	}
+	for _, given := range []string{"target", "os-image"} {
+		cmd.MarkFlagsMutuallyExclusive("matrix", given)
+	}
 	cmd.MarkFlagsMutuallyExclusive("target", "full-boot")
 	cmd.MarkFlagsMutuallyExclusive("target", "os-image")
 }
@@ -68,7 +75,7 @@ func (f *runFlags) given(cmd *cobra.Command) {
 	set.BoolVar(&f.running.Destructive, "destructive", false, "also run probes that can disrupt other users of the target")
 
 	set.StringVar(&f.image, "os-image", "", "image of a system's disk (raw or qcow2, also compressed): test its kernel with its settings; nothing is written to the image")
-	set.StringVar(&f.os, "os", "", "the system that the kernel belongs to, such as uos, kylin, loongnix, openeuler, deepin or debian (default: what the file or the image says)")
+	set.StringVar(&f.os, "os", "", "the system that the kernel belongs to, such as uos or kylin (default: what the file or the image says)")
 	set.StringVar(&f.keyring, "keyring", "", "file of the OpenPGP keys that may sign the yum repository which --kernel names")
 
 	set.BoolVar(&f.fullBoot, "full-boot", false, "boot the system on --os-image by its own boot loader, and run the probes in it; nothing is written to the image")
@@ -80,9 +87,12 @@ func (f *runFlags) given(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("cell", "os-image")
 }
 
+// osUsage explains --os of a run.
+const osUsage = "with a kernel or an image: the system that it belongs to, such as uos or kylin (default: what the file or the image says). Without: run the products of this system whose images you supply, and list the others; mapstack list shows them"
+
 // strictUsage explains --strict, which means the same to every command that ends with a
 // verdict.
-const strictUsage = "also count failures that fixtures/known-failures.yaml lists, and exit with 1 for them"
+const strictUsage = "also count failures that fixtures/known-failures.yaml or the matrix file lists, and exit with 1 for them"
 
 // offlineUsage explains --offline, which means the same to every command that runs kernels.
 const offlineUsage = "download nothing; a file that the cache lacks is an error that names it. Implies --locked"
@@ -97,40 +107,63 @@ func (f *runFlags) file() string {
 }
 
 // subjects returns what the run is to test.
-func (f *runFlags) subjects() ([]subject.Subject, error) {
+func (f *runFlags) subjects() (chosen, error) {
 	file := f.file()
 	switch {
 	case f.fullBoot && f.image == "":
-		return nil, errors.New("--full-boot boots the system on a disk; --os-image must name the image of the disk")
+		return chosen{}, errors.New("--full-boot boots the system on a disk; --os-image must name the image of the disk")
 	case file != "" && f.Cell != "":
-		return nil, fmt.Errorf("--kernel %s makes a cell of its own; leave out --cell", file)
+		return chosen{}, fmt.Errorf("--kernel %s makes a cell of its own; leave out --cell", file)
+	case file != "" && f.matrix != "" && f.matrix != noMatrix:
+		return chosen{}, fmt.Errorf("--kernel %s makes a cell of its own; leave out --matrix", file)
 	case file == "" && f.Kernel != "" && f.image != "":
-		return nil, fmt.Errorf("--kernel %s is a kernel series, and --os-image has a kernel of its own; leave out one of them%s", f.Kernel, f.hint())
+		return chosen{}, fmt.Errorf("--kernel %s is a kernel series, and --os-image has a kernel of its own; leave out one of them%s", f.Kernel, f.hint())
 	}
 	given := f.selection
+	own := f.running.Target != "" || f.image != "" || file != ""
+	if own {
+		given.discovers, given.os = false, ""
+	}
 	if file != "" {
 		given.Kernel = ""
 	}
-	cells, err := given.cells()
+	c, err := given.chosen()
 	if err != nil {
-		return nil, fmt.Errorf("%w%s", err, f.hint())
+		return chosen{}, fmt.Errorf("%w%s", err, f.hint())
 	}
-	if err := injectable(f.defect, cells); err != nil {
-		return nil, err
+	if own {
+		if err := injectable(f.defect, c.cells); err != nil {
+			return chosen{}, err
+		}
+		return chosen{subjects: []subject.Subject{f.own(file)}}, nil
 	}
+	for i, s := range c.subjects {
+		if l, ok := s.(subject.Listed); ok {
+			if l.Alone() && f.defect+strings.Join(f.kernelArgs, "") != "" {
+				return chosen{}, fmt.Errorf("%s: cell %s is tested as it runs, without --defect and --kernel-arg; select other cells with --cell", l.Place, l.Name)
+			}
+			l.Destructive = l.Destructive || f.running.Destructive
+			c.subjects[i] = l
+		}
+	}
+	return c, injectable(f.defect, slices.DeleteFunc(slices.Clone(c.cells), func(c matrix.Cell) bool { return c.Arch == "" }))
+}
+
+// own returns what the flags name besides cells. file is the kernel, or "".
+func (f *runFlags) own(file string) subject.Subject {
 	switch {
 	case f.running.Target != "":
-		f.running.Arch = f.Arch
-		return []subject.Subject{f.running}, nil
+		f.running.Arch = ""
+		if f.running.Target == string(matrix.UserMode) {
+			f.running.Arch = f.Arch
+		}
+		return f.running
 	case f.fullBoot:
-		return []subject.Subject{subject.FullBoot{Image: f.image, Arch: f.Arch, Login: f.login, PasswordFile: f.password,
-			Firmware: f.firmware, Destructive: f.running.Destructive}}, nil
+		return subject.FullBoot{Image: f.image, Arch: f.Arch, Login: f.login, PasswordFile: f.password, Firmware: f.firmware, Destructive: f.running.Destructive}
 	case file != "":
-		return []subject.Subject{subject.Kernel{File: file, Image: f.image, Arch: f.Arch, OS: f.os, Keyring: f.keyring}}, nil
-	case f.image != "":
-		return []subject.Subject{subject.Image{File: f.image, Arch: f.Arch, OS: f.os}}, nil
+		return subject.Kernel{File: file, Image: f.image, Arch: f.Arch, OS: f.os, Keyring: f.keyring}
 	}
-	return subject.Cells(cells), nil
+	return subject.Image{File: f.image, Arch: f.Arch, OS: f.os}
 }
 
 // hint mentions a file that has the same name as the series that was asked for.

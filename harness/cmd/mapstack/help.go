@@ -9,6 +9,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/judge/export"
 	"github.com/mapstack/conformance/harness/language"
+	"github.com/mapstack/conformance/harness/matrix/matrixfile"
 )
 
 // helpIn returns help that speaks Chinese to those who read it. The arguments of a command that
@@ -134,7 +135,7 @@ var catalogue = map[string]string{
 	"draw a column for each suite; the table is then wider than 80 columns":                                                                                                           "每个套件一列；表格宽度超过 80 列",
 	"write the reports of the evidence to this folder: report.json, report.html, junit.xml":                                                                                           "把证据的报告写到此目录：report.json、report.html、junit.xml",
 	"copy the evidence of a complete run to this folder, for tests that judge it again":                                                                                               "把一次完整运行的证据复制到此目录，供测试重新判定",
-	strictUsage: "fixtures/known-failures.yaml 所列的失败也计算在内，并因此以 1 退出",
+	strictUsage: "fixtures/known-failures.yaml 或矩阵文件所列的失败也计算在内，并因此以 1 退出",
 	"only these kernel series, such as 6.1 or newest (comma-separated); or a kernel of yours, by a path with a slash: a kernel file, a .deb, a .rpm or a yum repository": "只要这些内核系列，例如 6.1 或 newest（以逗号分隔）；或用带斜杠的路径指定您的内核：内核文件、.deb、.rpm 或 yum 仓库",
 	"only these claims or suites, such as MS-003 or mmapabi":                                                                          "只要这些断言或套件，例如 MS-003 或 mmapabi",
 	"inject this defect below the probes, as if the kernel had it; such a run certifies nothing":                                      "在探针之下注入此缺陷，如同内核自带；这样的运行不构成认证",
@@ -145,14 +146,18 @@ var catalogue = map[string]string{
 	offlineUsage: "不下载；缓存中缺少的文件会报错并指明。隐含 --locked",
 	"folder with the agent and probes to run instead of ours: the program guest, which you compiled from poc/guest with your own Go": "用此目录中的代理和探针代替自带的：用您自己的 Go 从 poc/guest 编译的程序 guest",
 	"folder for evidence and reports": "存放证据和报告的目录",
-	"run the probes in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)":           "在已经运行的系统中运行探针：native（本机）、ssh://user@host[:port]，或 user（--arch 的用户态模拟器）",
-	"also run probes that can disrupt other users of the target":                                                                                  "也运行可能影响目标上其他用户的探针",
-	"image of a system's disk (raw or qcow2, also compressed): test its kernel with its settings; nothing is written to the image":                "系统磁盘的镜像（raw 或 qcow2，可以压缩）：连同其设置测试其内核；不写入镜像",
-	"the system that the kernel belongs to, such as uos, kylin, loongnix, openeuler, deepin or debian (default: what the file or the image says)": "内核所属的系统，例如 uos、kylin、loongnix、openeuler、deepin 或 debian（默认按文件或镜像所示）",
-	"file of the OpenPGP keys that may sign the yum repository which --kernel names":                                                              "OpenPGP 公钥文件，其中的公钥可以签署 --kernel 指定的 yum 仓库",
-	"add this kernel parameter, K or K=V; reports say that it was added (may be repeated)":                                                        "添加此内核参数，K 或 K=V；报告会写明（可重复）",
-	"boot the system on --os-image by its own boot loader, and run the probes in it; nothing is written to the image":                             "用 --os-image 自己的引导程序启动其中的系统，并在其中运行探针；不写入镜像",
-	"the user who logs in on the serial console of a full boot":                                                                                   "完整启动时在串行控制台登录的用户",
-	"file with the password of --login; leave it out for an account without one":                                                                  "--login 的密码文件；账号没有密码时不用指定",
-	"firmware that a full boot starts with, such as OVMF.fd (default: QEMU's own)":                                                                "完整启动所用的固件，例如 OVMF.fd（默认用 QEMU 自带的）",
+	"run the probes in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)": "在已经运行的系统中运行探针：native（本机）、ssh://user@host[:port]，或 user（--arch 的用户态模拟器）",
+	"also run probes that can disrupt other users of the target":                                                                        "也运行可能影响目标上其他用户的探针",
+	"image of a system's disk (raw or qcow2, also compressed): test its kernel with its settings; nothing is written to the image":      "系统磁盘的镜像（raw 或 qcow2，可以压缩）：连同其设置测试其内核；不写入镜像",
+	osUsage: "给出内核或镜像时：它所属的系统，例如 uos 或 kylin（默认按文件或镜像所示）。没有给出时：运行该系统各产品中您提供了镜像的，并列出其余的；mapstack list 显示它们",
+	"the system that the kernel belongs to, such as uos or kylin (default: what the file or the image says)": "内核所属的系统，例如 uos 或 kylin（默认按文件或镜像所示）",
+	"show what is known of the products of this operating system, such as kylin or uos, or of one product":   "显示对该操作系统（例如 kylin 或 uos）各产品或某一产品所知的情况",
+	matrixUsage: "列出您自己的单元的文件（默认：当前目录的 " + matrixfile.Name + "，如果有）；none 表示内置矩阵。mapstack init 写出一个",
+	"Write a commented " + matrixfile.Name + ", to list cells of your own in":                                         "写出带注释的 " + matrixfile.Name + "，用来列出您自己的单元",
+	"file of the OpenPGP keys that may sign the yum repository which --kernel names":                                  "OpenPGP 公钥文件，其中的公钥可以签署 --kernel 指定的 yum 仓库",
+	"add this kernel parameter, K or K=V; reports say that it was added (may be repeated)":                            "添加此内核参数，K 或 K=V；报告会写明（可重复）",
+	"boot the system on --os-image by its own boot loader, and run the probes in it; nothing is written to the image": "用 --os-image 自己的引导程序启动其中的系统，并在其中运行探针；不写入镜像",
+	"the user who logs in on the serial console of a full boot":                                                       "完整启动时在串行控制台登录的用户",
+	"file with the password of --login; leave it out for an account without one":                                      "--login 的密码文件；账号没有密码时不用指定",
+	"firmware that a full boot starts with, such as OVMF.fd (default: QEMU's own)":                                    "完整启动所用的固件，例如 OVMF.fd（默认用 QEMU 自带的）",
 }

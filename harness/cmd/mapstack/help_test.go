@@ -13,7 +13,7 @@ import (
 // TestHelpIsChineseForThoseWhoReadIt fails if a command or an option of these commands is
 // added or changed and the catalogue does not follow.
 func TestHelpIsChineseForThoseWhoReadIt(t *testing.T) {
-	for _, name := range []string{"", "run", "list", "doctor", "verdict", "diff", "export", "explain", "bisect", "certify", "verify", "claims"} {
+	for _, name := range []string{"", "run", "list", "doctor", "verdict", "diff", "export", "explain", "bisect", "certify", "verify", "claims", "init"} {
 		cmd := root()
 		if name != "" {
 			found, _, err := cmd.Find([]string{name})

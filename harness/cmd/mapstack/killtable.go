@@ -13,6 +13,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/killtable"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/progress/display"
+	"github.com/mapstack/conformance/harness/run/subject"
 	"github.com/mapstack/conformance/harness/run/trials"
 	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/suites"
@@ -55,6 +56,7 @@ func killTableCommand() *cobra.Command {
 		},
 	}
 	f.flags(cmd)
+	f.matrixFlag(cmd)
 	cmd.Flags().StringVar(&f.focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
 	cmd.Flags().BoolVar(&f.all, "all", false, "also try each defect on the probes that should not notice it; this takes several times as long")
 	cmd.Flags().BoolVar(&f.again, "again", false, "run everything again. Without it, results are cached per guest, so an interrupted table resumes")
@@ -77,9 +79,14 @@ func writeKillTable(path string, t killtable.Table) error {
 // table runs every defect on every cell.
 func (f killTableFlags) table(ctx context.Context, log io.Writer) (killtable.Table, error) {
 	t := killtable.Table{Excused: suites.Excused(), Partial: f.focus != "", Probes: suites.ProbeOf()}
-	cells, err := f.cells()
+	chosen, err := f.chosen()
 	if err != nil {
 		return t, err
+	}
+	for _, s := range chosen.subjects {
+		if l, ok := s.(subject.Listed); ok && l.Alone() {
+			return t, fmt.Errorf("%s: defects are injected in guests, and cell %s is tested as it runs; select other cells with --cell", l.Place, l.Name)
+		}
 	}
 	probes, err := suites.ProbesFor(f.focus)
 	if err != nil {
@@ -102,7 +109,11 @@ func (f killTableFlags) table(ctx context.Context, log io.Writer) (killtable.Tab
 	judge := trials.Judge{Target: suites.Target, Decide: func(c evidence.CellRun) ([]verdict.Outcome, error) {
 		return rules.decide(f.focus, []evidence.CellRun{c})
 	}}
-	for _, subject := range bench.Bind(cells...) {
+	bound, err := subject.Bind(ctx, bench, chosen.subjects)
+	if err != nil {
+		return t, err
+	}
+	for _, subject := range bound.Bound() {
 		tried := &trials.Trials{Probes: probes, Models: t.Models, All: f.all, Again: f.again, Judge: judge, Log: log}
 		result, err := tried.Run(ctx, bench.Engine(), subject)
 		if err != nil {

@@ -1,11 +1,6 @@
 package main
 
 import (
-	"cmp"
-	"fmt"
-	"strings"
-
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"github.com/mapstack/conformance/fixtures"
@@ -19,6 +14,11 @@ type selection struct {
 	matrix.Selection
 	locked   bool
 	supplied []string
+	os       string // an operating system or a product of one, by its name
+	// matrix is the value of --matrix. A command without that flag has no discovers, and the
+	// built-in matrix alone.
+	matrix    string
+	discovers bool
 }
 
 func root() *cobra.Command {
@@ -32,7 +32,7 @@ func root() *cobra.Command {
 	cmd.PersistentFlags().String("lang", "", "language of the output, en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)")
 	cmd.InitDefaultHelpFlag() // else cobra takes what follows --help for its value
 	cmd.SetHelpFunc(helpIn(cmd.HelpFunc()))
-	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), diffCommand(), exportCommand(), explainCommand(), bisectCommand(), claimsCommand(), certifyCommand(), verifyCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command(), quarantineCommand())
+	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), diffCommand(), exportCommand(), explainCommand(), bisectCommand(), claimsCommand(), certifyCommand(), verifyCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command(), quarantineCommand(), initCommand())
 	return cmd
 }
 
@@ -59,30 +59,4 @@ func (s *selection) cells() ([]matrix.Cell, error) {
 		return nil, err
 	}
 	return matrix.Select(all, s.Selection)
-}
-
-func listCommand() *cobra.Command {
-	var s selection
-	cmd := &cobra.Command{
-		Use: "list", Short: "Show the cells", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s.All = true
-			cells, err := s.cells()
-			if err != nil {
-				return err
-			}
-			pick := tongue(cmd).Pick
-			t := columns()
-			t.AppendRow(table.Row{pick("CELL", "单元"), pick("ARCH", "架构"), pick("KERNEL", "内核"), pick("PAGE", "页"), "CPU",
-				pick("MEMORY", "内存"), pick("TIER OR GROUP", "层级或分组"), pick("OS", "系统")})
-			for _, c := range cells {
-				t.AppendRow(table.Row{c.Name, c.Arch, cmp.Or(c.Kernel.Series, string(c.Kernel.From)), fmt.Sprintf("%dk", c.PageSize>>10), c.CPUs,
-					fmt.Sprintf("%d MiB", c.Memory), cmp.Or(strings.TrimPrefix(c.For+" "+string(c.Tier), " "), c.Group, "-"), c.OS})
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), t.Render())
-			return err
-		},
-	}
-	s.flags(cmd)
-	return cmd
 }

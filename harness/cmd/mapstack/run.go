@@ -16,6 +16,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/summary"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/progress/pace"
@@ -45,7 +46,12 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	folder, results, r, err := f.report(cmd.Context(), baseline)
+	chosen, err := f.subjects()
+	if err != nil {
+		return err
+	}
+	chosen.announce(cmd)
+	folder, results, r, err := f.report(cmd.Context(), chosen, baseline)
 	if err != nil {
 		return err
 	}
@@ -72,10 +78,10 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	return ended(w, folder.Path(), baseline, r, r.ExitCode(f.strict), style.Language)
 }
 
-// report binds the subjects, runs their probes, judges the observations, and writes the
+// report binds the chosen subjects, runs their probes, judges the observations, and writes the
 // reports. Nothing is run if the baseline, which may be nil, cannot be compared with it.
-func (f *runFlags) report(ctx context.Context, baseline *report.Report) (folder evidence.Folder, results []evidence.CellRun, r report.Report, err error) {
-	folder, asked, results, err := f.observe(ctx, baseline)
+func (f *runFlags) report(ctx context.Context, chosen chosen, baseline *report.Report) (folder evidence.Folder, results []evidence.CellRun, r report.Report, err error) {
+	folder, asked, results, err := f.observe(ctx, chosen, baseline)
 	if err != nil {
 		return folder, nil, r, err
 	}
@@ -97,11 +103,7 @@ func end(style summary.Style, r report.Report) string {
 }
 
 // observe runs the probes and leaves the evidence in a folder.
-func (f *runFlags) observe(ctx context.Context, baseline *report.Report) (folder evidence.Folder, asked evidence.Run, results []evidence.CellRun, err error) {
-	subjects, err := f.subjects()
-	if err != nil {
-		return folder, asked, nil, err
-	}
+func (f *runFlags) observe(ctx context.Context, chosen chosen, baseline *report.Report) (folder evidence.Folder, asked evidence.Run, results []evidence.CellRun, err error) {
 	d := display.New(os.Stderr)
 	defer d.Close()
 	way := pace.New(d.Sink)
@@ -109,27 +111,52 @@ func (f *runFlags) observe(ctx context.Context, baseline *report.Report) (folder
 	if err != nil {
 		return folder, asked, nil, err
 	}
-	if o.Verdict, err = f.verdicts(); err != nil {
+	if o.Verdict, err = f.verdicts(chosen.evidence()); err != nil {
 		return folder, asked, nil, err
 	}
 	bench, err := workbench.Open(ctx, o)
 	if err != nil {
 		return folder, asked, nil, err
 	}
-	bound, err := subject.Bind(ctx, bench, subjects)
+	waves := subject.Waves(chosen.subjects)
+	bound, err := subject.Bind(ctx, bench, waves[0])
 	if err != nil {
 		return folder, asked, nil, err
 	}
-	defer func() { err = errors.Join(err, bound.Release()) }()
-	if err := comparable(baseline, bound.Cells()); err != nil {
-		return folder, asked, nil, err
+	planned := bound.Cells()
+	for _, wave := range waves[1:] {
+		planned = append(planned, wave[0].(subject.Planner).Planned())
 	}
-	probes, err := suites.Probes(bound.Cells(), f.focus)
+	if err := comparable(baseline, planned); err != nil {
+		return folder, asked, nil, errors.Join(err, bound.Release())
+	}
+	probes, err := suites.Probes(planned, f.focus)
 	if err != nil {
-		return folder, asked, nil, err
+		return folder, asked, nil, errors.Join(err, bound.Release())
 	}
 	defer f.follow(ctx, bench, way, probes)()
-	return bench.Run(ctx, bound.Bound(), probes, f.focus, f.out)
+	session, err := bench.Begin(ctx, planned, chosen.evidence(), f.focus, f.out)
+	for i := 0; err == nil; {
+		err = f.wave(ctx, session, bound)
+		if i++; i == len(waves) || err != nil {
+			bound = nil
+			break
+		}
+		bound, err = subject.Bind(ctx, bench, waves[i])
+	}
+	if err = errors.Join(err, bound.Release()); err == nil {
+		err = session.End()
+	}
+	return session.Folder, session.Run, session.Results, err
+}
+
+// wave runs the probes of bound subjects, and releases them.
+func (f *runFlags) wave(ctx context.Context, session *workbench.Session, bound subject.Set) error {
+	probes, err := suites.Probes(bound.Cells(), f.focus)
+	if err == nil {
+		err = session.Add(ctx, bound.Bound(), probes)
+	}
+	return errors.Join(err, bound.Release())
 }
 
 // follow shows how far a run is, until the returned function is called. That function keeps
@@ -153,14 +180,14 @@ func (f *runFlags) follow(ctx context.Context, bench *workbench.Bench, way *pace
 }
 
 // verdicts returns a function that says what a cell of the run decides, from its evidence
-// alone. An error of judging is left to the end of the run, which judges all cells again.
-func (f *runFlags) verdicts() (func(evidence.CellRun) string, error) {
+// alone. from is the matrix file of the run. An error of judging is left to the end of the run, which judges all cells again.
+func (f *runFlags) verdicts(from *evidence.Matrix) (func(evidence.CellRun) string, error) {
 	rules, err := loadRules()
 	if err != nil {
 		return nil, err
 	}
-	asked := evidence.Run{Focus: f.focus, Defect: f.defect, Started: time.Now()}
 	return func(c evidence.CellRun) string {
+		asked := evidence.Run{Focus: f.focus, Defect: f.defect, Matrix: from, Cells: []matrix.Cell{c.Cell}, Started: time.Now()}
 		r, err := rules.judge(asked, []evidence.CellRun{c})
 		if err != nil || len(r.Cells) != 1 {
 			return ""

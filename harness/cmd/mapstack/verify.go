@@ -127,7 +127,11 @@ func follow(ctx context.Context, file []byte, folder string, key *seal.PublicKey
 
 // repeat runs the package again, and compares the outcomes with those of the first run.
 func (f *runFlags) repeat(ctx context.Context, w io.Writer, l language.Language, first certificate.Inputs) error {
-	folder, results, _, err := f.report(ctx, nil)
+	chosen, err := f.subjects()
+	if err != nil {
+		return err
+	}
+	folder, results, _, err := f.report(ctx, chosen, nil)
 	if err == nil {
 		err = altered(results)
 	}

@@ -39,7 +39,7 @@ type Inputs struct {
 // Report makes the report of a run.
 func Report(in Inputs) report.Report {
 	in.Outcomes = Known(in.Outcomes, in.Known, in.Run, in.Cells)
-	r := report.New(header(in.Tool, in.Run, in.Cells), in.Run.Focus, cells(in.Cells), in.Claims, in.Outcomes)
+	r := report.New(header(in.Tool, in.Run, in.Cells), in.Run.Focus, described(in.Run.Matrix, in.Cells), in.Claims, in.Outcomes)
 	if r.Emulated() {
 		r.Verdict = uncertified(r.Verdict)
 		for i := range r.Cells {

@@ -13,17 +13,21 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 )
 
-// cells describes every cell.
-func cells(runs []evidence.CellRun) []report.CellReport {
+// described describes every cell. from is the matrix file that some of them are from; nil for none.
+func described(from *evidence.Matrix, runs []evidence.CellRun) []report.CellReport {
 	var all []report.CellReport
 	for _, c := range runs {
-		all = append(all, cell(c))
+		r := cell(c)
+		if from != nil && slices.Contains(from.Cells, r.Name) {
+			r.Matrix = from.File
+		}
+		all = append(all, r)
 	}
 	return all
 }
 
 func cell(c evidence.CellRun) report.CellReport {
-	r := report.CellReport{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), Target: string(c.Cell.Host), OS: c.Cell.OS, PageSize: c.Cell.PageSize,
+	r := report.CellReport{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), Target: string(c.Cell.Host), OS: c.Cell.OS, Product: c.Cell.Product, PageSize: c.Cell.PageSize,
 		CPUs: c.Cell.CPUs, MemoryMiB: c.Cell.Memory}
 	if c.Kernel != nil {
 		r.Kernel = kernel(*c.Kernel)

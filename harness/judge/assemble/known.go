@@ -10,12 +10,16 @@ import (
 	"github.com/mapstack/conformance/harness/matrix"
 )
 
-// Known returns the outcomes of a run with the records of known failures that are about them.
-// The status of an outcome stays as it is. The day of the run decides whether a record counts,
+// Known returns the outcomes of a run with the records of known failures that are about them:
+// those of the built-in matrix in list, and those of the run's own matrix file. The status of an outcome stays as it is. The day of the run decides whether a record counts,
 // so that evidence is judged alike for ever. No record is about an injected defect.
 func Known(outcomes []verdict.Outcome, list matrix.KnownFailures, run evidence.Run, cells []evidence.CellRun) []verdict.Outcome {
 	if run.Defect != "" {
 		return outcomes
+	}
+	own, err := run.Known()
+	if err != nil {
+		own = matrix.KnownFailures{} // evidence that was read has none that is wrong
 	}
 	ran := map[string]evidence.CellRun{}
 	for _, c := range cells {
@@ -26,6 +30,9 @@ func Known(outcomes []verdict.Outcome, list matrix.KnownFailures, run evidence.R
 		o := &outcomes[i]
 		c := ran[o.Cell]
 		record, place, ok := list.Find(o.Claim, c.Cell)
+		if !ok {
+			record, place, ok = own.Find(o.Claim, c.Cell)
+		}
 		if !ok || o.Accepted() || o.Status != verdict.Fail && o.Status != verdict.Pass || o.Status == verdict.Pass && !record.About(runs(c)) {
 			continue
 		}

@@ -111,3 +111,33 @@ func TestOnlyAMustIsAKnownFailure(t *testing.T) {
 		}
 	}
 }
+
+// TestARunBringsKnownFailuresOfItsOwn fails if the list of a vendor's matrix file does not count
+// on its cells, or counts on a cell of the built-in matrix.
+func TestARunBringsKnownFailuresOfItsOwn(t *testing.T) {
+	_, cells := parsed(t)
+	run := evidence.Run{Cells: cells, Started: time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC), Matrix: &evidence.Matrix{File: "mapstack.yaml", Cells: []string{"b"},
+		Known: []matrix.KnownFailure{{Claim: "MS-003", Cells: []string{"*"}, Reason: "ours", Link: "https://example.org/x", Until: "2027-12-31"}}}}
+	var outcomes []verdict.Outcome
+	var ran []evidence.CellRun
+	for _, c := range cells {
+		outcomes = append(outcomes, verdict.Outcome{Cell: c.Name, Claim: "MS-003", Level: verdict.Must, Status: verdict.Fail})
+		ran = append(ran, evidence.CellRun{Cell: c})
+	}
+	for _, o := range Known(outcomes, matrix.KnownFailures{}, run, ran) {
+		if o.AsKnown() != (o.Cell == "b") || o.Status != verdict.Fail {
+			t.Errorf("%+v", o)
+		}
+	}
+	for _, c := range described(run.Matrix, ran) {
+		if (c.Matrix == "mapstack.yaml") != (c.Name == "b") {
+			t.Errorf("%s is from %q", c.Name, c.Matrix)
+		}
+	}
+	run.Defect = "stack-eperm"
+	for _, o := range Known(outcomes, matrix.KnownFailures{}, run, ran) {
+		if o.AsKnown() {
+			t.Errorf("an injected defect is excused: %+v", o)
+		}
+	}
+}

@@ -152,6 +152,10 @@ func unfit(c evidence.CellRun) (all []Refusal) {
 	for _, p := range c.Cell.Params {
 		bad("the kernel was given the parameter %s, with which it is not shipped", "内核得到了参数 %s，而它出厂时不带此参数", p.Value)
 	}
+	if p := c.Cell.Policy; c.Cell.Kernel.From == matrix.Given && len(p) > 0 && (c.Kernel == nil || len(c.Kernel.Provenance.Policy) == 0) {
+		bad("the guest was given the setting %s by a matrix file, and no image shows that the product has it; run the product's disk image",
+			"客户机的设置 %s 由矩阵文件给出，没有映像表明产品带有它；请运行产品的磁盘映像", p[0].Name)
+	}
 	if c.QEMU != nil {
 		for _, p := range c.QEMU.Params {
 			if p.Reason == arch.Asked {

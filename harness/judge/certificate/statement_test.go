@@ -155,13 +155,16 @@ func TestEveryReasonIsListedAndDecidesTheExitStatus(t *testing.T) {
 			in.Run.Product = in.Vendor.Tested()
 			in.Run.Product.Version = "of yesterday"
 		}, 1, []string{"of yesterday"}},
-		"a run of the same product":  {func(in *Inputs) { in.Run.Product = in.Vendor.Tested() }, 0, nil},
-		"a run of long ago":          {func(in *Inputs) { in.Made = in.Run.Started.AddDate(1, 0, 1) }, 1, []string{"a certificate of it ended on 2027-11-29"}},
-		"an emulator":                {func(in *Inputs) { in.Cells[0].Cell.Host = matrix.UserMode }, 1, []string{"it is a user-mode emulator"}},
-		"a kernel of the twin":       {func(in *Inputs) { in.Cells[0].Cell.Tier = matrix.Twin }, 1, []string{"it is a twin"}},
-		"a system behind ssh":        {func(in *Inputs) { in.Cells[0].Cell.Host = matrix.SSH }, 1, []string{"a system that ran already"}},
-		"a hash that is none":        {func(in *Inputs) { in.Cells[0].Kernel.ImageSHA256 = "0x12" }, 1, []string{"no SHA-256 of what was tested"}},
-		"no kernel":                  {func(in *Inputs) { in.Cells[0].Kernel = nil }, 1, []string{"no SHA-256 of what was tested"}},
+		"a run of the same product": {func(in *Inputs) { in.Run.Product = in.Vendor.Tested() }, 0, nil},
+		"a run of long ago":         {func(in *Inputs) { in.Made = in.Run.Started.AddDate(1, 0, 1) }, 1, []string{"a certificate of it ended on 2027-11-29"}},
+		"an emulator":               {func(in *Inputs) { in.Cells[0].Cell.Host = matrix.UserMode }, 1, []string{"it is a user-mode emulator"}},
+		"a kernel of the twin":      {func(in *Inputs) { in.Cells[0].Cell.Tier = matrix.Twin }, 1, []string{"it is a twin"}},
+		"a system behind ssh":       {func(in *Inputs) { in.Cells[0].Cell.Host = matrix.SSH }, 1, []string{"a system that ran already"}},
+		"a hash that is none":       {func(in *Inputs) { in.Cells[0].Kernel.ImageSHA256 = "0x12" }, 1, []string{"no SHA-256 of what was tested"}},
+		"no kernel":                 {func(in *Inputs) { in.Cells[0].Kernel = nil }, 1, []string{"no SHA-256 of what was tested"}},
+		"a setting of a file": {func(in *Inputs) {
+			in.Cells[0].Cell.Policy = []matrix.Setting{{Of: matrix.OfSysctl, Name: "kernel.pid_max", Value: "1", Source: "s"}}
+		}, 1, []string{"the setting kernel.pid_max by a matrix file"}},
 		"a parameter of the cell":    {func(in *Inputs) { in.Cells[0].Cell.Params = in.Cells[0].QEMU.Params[:1] }, 1, []string{"the parameter panic=-1, with which it is not shipped"}},
 		"a system booted in full":    {func(in *Inputs) { in.Cells[0].Cell.Host, in.Cells[0].Cell.Kernel.From = matrix.FullBoot, "" }, 0, nil},
 		"a kernel that was supplied": {func(in *Inputs) { in.Cells[0].Cell.Kernel.From, in.Cells[0].Cell.Tier = matrix.Supplied, matrix.Real }, 0, nil},

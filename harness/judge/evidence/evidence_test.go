@@ -200,3 +200,40 @@ func FuzzLoadFS(f *testing.F) {
 		}
 	})
 }
+
+// TestKnownFailuresOfAMatrixFileAreAboutItsCells fails if a vendor's list excuses a cell that is
+// not from its file, or if evidence with a list that nothing allows is read.
+func TestKnownFailuresOfAMatrixFileAreAboutItsCells(t *testing.T) {
+	f, run, _ := save(t)
+	run.Cells = []matrix.Cell{{Name: "a-1", Arch: "amd64"}, {Name: "b-2", Arch: "arm64"}}
+	record := matrix.KnownFailure{Claim: "MS-003", Cells: []string{"*", "c-*"}, Reason: "r", Link: "https://example.org/x", Until: "2027-12-31"}
+	run.Matrix = &Matrix{File: "mapstack.yaml", Cells: []string{"b-2"}, Known: []matrix.KnownFailure{record}, Lines: []matrix.Lines{{Entry: 3, Cells: []int{5, 6}}}}
+	if err := f.WriteRun(run); err != nil {
+		t.Fatal(err)
+	}
+	read, _, err := Load(f.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := read.Known()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range read.Cells {
+		found, place, ok := known.Find("MS-003", c)
+		if own := c.Name == "b-2"; ok != own || own && (found.Reason != "r" || place != "mapstack.yaml:5") {
+			t.Errorf("cell %s: %+v at %q, %t", c.Name, found, place, ok)
+		}
+	}
+	run.Matrix.Known[0].Until = ""
+	if err := f.WriteRun(run); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(f.Path()); err == nil || !strings.Contains(err.Error(), "neither until nor fixedIn") {
+		t.Errorf("a record without an end: %v", err)
+	}
+	run.Matrix = nil
+	if known, err := run.Known(); err != nil || len(known.All()) > 0 {
+		t.Errorf("%+v, %v", known, err)
+	}
+}

@@ -9,6 +9,7 @@
 package evidence
 
 import (
+	"slices"
 	"time"
 
 	"github.com/mapstack/conformance/harness/failure"
@@ -29,12 +30,14 @@ type Run struct {
 	// kernel would be judged. It says nothing of the kernels that ran.
 	Defect string `json:"defect,omitempty"`
 	// Product is what the systems are, as whoever started the run says; nil if he does not.
-	Product  *Product      `json:"product,omitempty"`
-	Cells    []matrix.Cell `json:"cells"` // everything that was asked for
-	Host     Host          `json:"host"`
-	Started  time.Time     `json:"started"`
-	Finished time.Time     `json:"finished"`
-	Warnings []string      `json:"warnings,omitempty"`
+	Product *Product      `json:"product,omitempty"`
+	Cells   []matrix.Cell `json:"cells"` // everything that was asked for
+	// Matrix is the matrix file that cells are from; nil for the built-in matrix alone.
+	Matrix   *Matrix   `json:"matrix,omitempty"`
+	Host     Host      `json:"host"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
+	Warnings []string  `json:"warnings,omitempty"`
 	// CPUSeconds and ResidentBytes are the CPU time and the largest resident set of
 	// mapstack itself, without its guests.
 	CPUSeconds    float64 `json:"cpuSeconds"`
@@ -46,6 +49,30 @@ type Product struct {
 	Organisation string `json:"organisation"`
 	Name         string `json:"name"`
 	Version      string `json:"version"`
+}
+
+// Matrix is what a run keeps of a matrix file: what it is judged by, and no path of the host.
+type Matrix struct {
+	File  string   `json:"file"`  // its name, without the folder
+	Cells []string `json:"cells"` // the names of the cells that are from it
+	// Known and Lines are the known failures on these cells, and where they are in the file.
+	Known []matrix.KnownFailure `json:"known,omitempty"`
+	Lines []matrix.Lines        `json:"lines,omitempty"`
+}
+
+// Known returns the known failures of the run's matrix file. They are about the cells of that
+// file alone. The error says what is wrong with them.
+func (r Run) Known() (matrix.KnownFailures, error) {
+	if r.Matrix == nil {
+		return matrix.KnownFailures{}, nil
+	}
+	var own []matrix.Cell
+	for _, c := range r.Cells {
+		if slices.Contains(r.Matrix.Cells, c.Name) {
+			own = append(own, c)
+		}
+	}
+	return matrix.Records(r.Matrix.File, r.Matrix.Known, r.Matrix.Lines, own)
 }
 
 // Host is the machine that ran the guests, as go-sysconf reports it.

@@ -62,6 +62,9 @@ func LoadFS(dir fs.FS) (Run, []CellRun, error) {
 	if len(run.Cells) > maxCells {
 		return run, nil, fmt.Errorf("run.json names %d cells, more than the %d that are read", len(run.Cells), maxCells)
 	}
+	if _, err := run.Known(); err != nil {
+		return run, nil, fmt.Errorf("run.json: %w", err)
+	}
 	var cells []CellRun
 	seen := map[string]bool{}
 	for _, c := range run.Cells {

@@ -2,18 +2,15 @@ package report
 
 import (
 	"encoding/json"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"path/filepath"
 	"reflect"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"github.com/mapstack/conformance/harness/internal/described"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
@@ -55,7 +52,7 @@ func published(t *testing.T) *jsonschema.Schema {
 		t.Fatal(err)
 	}
 	open(s)
-	describe(s, reflect.TypeFor[Report](), comments(t, ".", filepath.Join("..", "verdict")))
+	described.Describe(s, reflect.TypeFor[Report](), described.Comments(t, ".", filepath.Join("..", "verdict")))
 	s.Schema = "https://json-schema.org/draft/2020-12/schema"
 	s.Title = "mapstack report, schema " + Schema
 	var version any = Schema
@@ -85,67 +82,6 @@ func open(s *jsonschema.Schema) {
 	}
 	open(s.Items)
 	open(s.AdditionalProperties)
-}
-
-// describe gives each property the comment of its field.
-func describe(s *jsonschema.Schema, t reflect.Type, comment map[string]string) {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch {
-	case s.Items != nil:
-		describe(s.Items, t.Elem(), comment)
-	case t.Kind() == reflect.Map:
-		describe(s.AdditionalProperties, t.Elem(), comment)
-	}
-	if t.Kind() != reflect.Struct {
-		return
-	}
-	for _, f := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if p := s.Properties[name]; p != nil {
-			owner := t
-			if len(f.Index) > 1 { // of an embedded type
-				owner = t.Field(f.Index[0]).Type
-			}
-			p.Description = comment[owner.Name()+"."+f.Name]
-			describe(p, f.Type, comment)
-		}
-	}
-}
-
-// comments returns the comment of each field of the packages in some folders, by Type.Field.
-func comments(t *testing.T, folders ...string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	for _, folder := range folders {
-		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ast.Inspect(parsed, func(n ast.Node) bool {
-				spec, is := n.(*ast.TypeSpec)
-				if !is {
-					return true
-				}
-				if body, is := spec.Type.(*ast.StructType); is {
-					for _, field := range body.Fields.List {
-						text := strings.Join(strings.Fields(field.Doc.Text()+field.Comment.Text()), " ")
-						for _, name := range field.Names {
-							all[spec.Name.Name+"."+name.Name] = text
-						}
-					}
-				}
-				return false
-			})
-		}
-	}
-	return all
 }
 
 // TestNoFieldIsWithoutASchema fails if the document has a field that the types do not declare.

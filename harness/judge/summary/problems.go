@@ -123,6 +123,10 @@ func repeat(r report.Report, cell string, more []option) string {
 	for _, c := range r.Cells {
 		switch {
 		case c.Name != cell:
+		case c.Matrix != "":
+			flags, options = true, []option{{name: "MATRIX", value: c.Matrix}, {name: "CELL", value: cell}}
+		case c.Product != "":
+			options = []option{{name: "OS", value: c.Product}}
 		case c.Target == "full-boot":
 			flags, options = true, []option{{name: "OS-IMAGE", value: c.Kernel.Provenance.Filename}, {"FULL-BOOT", "--login ...", true}}
 		case c.Kernel.Provenance.Kind == "file" && c.Tier == "":

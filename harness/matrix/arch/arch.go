@@ -14,7 +14,9 @@ import (
 // Param is a kernel parameter and the reason why a guest needs it. A kernel's command line
 // must hold nothing else.
 type Param struct {
-	Value  string `json:"value"`
+	// Value is the parameter, K or K=V.
+	Value string `json:"value"`
+	// Reason says why the guest needs it.
 	Reason string `json:"reason"`
 }
 

@@ -159,7 +159,7 @@ func read(rec arch.Record, path string) (Parts, error) {
 		return Parts{}, fmt.Errorf("read %s: %w", File, err)
 	}
 	defer file.Close()
-	if err := mine(file); err != nil {
+	if err := mine(file, File, "set the variables"); err != nil {
 		return Parts{}, err
 	}
 	text, err := io.ReadAll(io.LimitReader(file, maxFile))
@@ -181,19 +181,28 @@ func read(rec arch.Record, path string) (Parts, error) {
 // maxFile bounds what is read of the file, in bytes.
 const maxFile = 1 << 20
 
-// mine returns an error if somebody else may have written the file: it names programs that
-// are run.
-func mine(file *os.File) error {
+// Mine returns an error if somebody else may have written a file of that name: it names programs
+// that are run. otherwise says what else the reader can do.
+func Mine(name, otherwise string) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	defer file.Close()
+	return mine(file, name, otherwise)
+}
+
+func mine(file *os.File, name, otherwise string) error {
 	info, err := file.Stat()
 	if err != nil {
-		return fmt.Errorf("read %s: %w", File, err)
+		return fmt.Errorf("read %s: %w", name, err)
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !ok || owner.Uid != 0 && int(owner.Uid) != os.Geteuid():
-		return fmt.Errorf("%s belongs to another user, and names programs to run; make it yours, or set the variables", File)
+		return fmt.Errorf("%s belongs to another user, and names programs to run; make it yours, or %s", name, otherwise)
 	case info.Mode().Perm()&0o002 != 0:
-		return fmt.Errorf("others may write to %s (mode %v), and it names programs to run; chmod o-w it, or set the variables", File, info.Mode().Perm())
+		return fmt.Errorf("others may write to %s (mode %v), and it names programs to run; chmod o-w it, or %s", name, info.Mode().Perm(), otherwise)
 	}
 	return nil
 }

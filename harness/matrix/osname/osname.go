@@ -23,9 +23,12 @@ func All() []Record {
 		{"anolis", "Anolis OS", "龙蜥", []string{"openanolis"}},
 		{"debian", "Debian", "Debian", nil},
 		{"deepin", "deepin", "深度", []string{"linuxdeepin"}},
-		{"kylin", "Kylin", "麒麟", []string{"neokylin", "kylinos", "kylin-server", "kylin-desktop", "kylinsec"}},
+		{"kylin", "Kylin", "麒麟", []string{"neokylin", "kylinos", "kylin-server", "kylin-desktop"}},
+		{"kylinsec", "KylinSec", "麒麟信安", nil},
 		{"loongnix", "Loongnix", "龙芯 Loongnix", []string{"loongnix-server", "loongnix-desktop", "lns"}},
+		{"nfschina", "NFSChina", "中科方德", nil},
 		{"openeuler", "openEuler", "欧拉", []string{"euler", "euleros"}},
+		{"openkylin", "openKylin", "开放麒麟", nil},
 		{"uos", "UnionTech OS", "统信 UOS", []string{"uniontech", "uniontechos", "uniontech-os", "uos-server", "uos-desktop"}},
 	}
 }

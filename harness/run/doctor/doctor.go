@@ -53,7 +53,9 @@ func Examine(ctx context.Context, cells []matrix.Cell, o workbench.Options) []Fi
 	found = append(found, compiler, disk(bench.Cache.Root()), kvm())
 	found = append(found, emulators(cells)...)
 	found = append(found, parts(ctx, bench, cells)...)
-	cells = slices.DeleteFunc(slices.Clone(cells), func(c matrix.Cell) bool { return c.Kernel.From == matrix.Supplied })
+	cells = slices.DeleteFunc(slices.Clone(cells), func(c matrix.Cell) bool {
+		return c.Kernel.From == matrix.Supplied || c.Kernel.From == matrix.Given || c.Host != ""
+	})
 	if bench.MirrorProblem != nil {
 		return append(found, mirror(progress.Brief(bench.MirrorProblem)))
 	}

@@ -1,6 +1,7 @@
 package subject
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,10 @@ type FullBoot struct {
 	Firmware string
 	// Destructive also runs probes that need the machine for themselves.
 	Destructive bool
+	// Of Own, the name, the size of the machine and the programs count. OS names the system
+	// in reports, before what it says of itself.
+	Own
+	OS string
 }
 
 // The size of the machine that a whole system runs in.
@@ -83,7 +88,7 @@ func (f FullBoot) Bind(ctx context.Context, bench *workbench.Bench) (bound Bound
 	}
 	applied, settings := intake.Apply(found.Policy)
 	cell.Policy = applied
-	provenance := evidence.Provenance{Kind: "file", Filename: filepath.Base(f.Image), SHA256: disk.SHA256, Size: disk.Size,
+	provenance := evidence.Provenance{Kind: "file", Filename: cmp.Or(f.Called, filepath.Base(f.Image)), SHA256: disk.SHA256, Size: disk.Size,
 		Chain: []string{disk.Format, "booted as it is"}, Entries: found.Entries}
 	for _, s := range settings {
 		s.Left = "" // the system itself applies them
@@ -117,20 +122,25 @@ func (f FullBoot) machine(ctx context.Context, bench *workbench.Bench, rec arch.
 	if err != nil {
 		return m, err
 	}
-	image, err := bench.Guests.Image(ctx, rec)
+	builder := bench.Guests
+	if f.Programs != "" {
+		builder = bench.Programs(f.Programs)
+	}
+	image, err := builder.Image(ctx, rec)
 	if err != nil {
 		return m, err
 	}
-	programs, err := bench.Guests.ProgramDisk(ctx, image)
+	programs, err := builder.ProgramDisk(ctx, image)
 	if err != nil {
 		return m, err
 	}
-	accel, slow := f.accelerator(ctx, bench, found, qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, CPUs: bootedCPUs, Memory: bootedMemory, Initrd: image.Path, Confined: emulator.Confined})
+	cpus, memory := cmp.Or(f.CPUs, bootedCPUs), cmp.Or(f.MemoryMiB, bootedMemory)
+	accel, slow := f.accelerator(ctx, bench, found, qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, CPUs: cpus, Memory: memory, Initrd: image.Path, Confined: emulator.Confined})
 	path, err := filepath.Abs(f.Image)
 	if err != nil {
 		return m, err
 	}
-	cfg := qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, Accel: accel, CPUs: bootedCPUs, Memory: bootedMemory,
+	cfg := qemu.Config{Prefix: emulator.Argv, Arch: rec, Machine: machine, Accel: accel, CPUs: cpus, Memory: memory,
 		System: path, SystemFormat: disk.Format, Programs: programs, Firmware: f.Firmware, Confined: emulator.Confined}
 	arguments, err := cfg.Arguments()
 	if err != nil {
@@ -146,7 +156,7 @@ const maxPassword = 4 << 10
 
 // boot boots the system and makes a cell of what it says of itself.
 func (f FullBoot) boot(ctx context.Context, bench *workbench.Bench, system *target.Booted, m booted) (matrix.Cell, error) {
-	shown := progress.Event{Cell: filepath.Base(f.Image), Stage: progress.Boot, What: m.name + " from the disk, to the login of " + f.Login}
+	shown := progress.Event{Cell: cmp.Or(f.Name, filepath.Base(f.Image)), Stage: progress.Boot, What: m.name + " from the disk, to the login of " + f.Login}
 	bench.Sink(shown)
 	said, err := system.Ask(ctx, io.Discard, `(. /etc/os-release; echo "$PRETTY_NAME"); cat /proc/1/comm; cat /sys/kernel/security/lsm`)
 	shown.End, shown.Err = true, err
@@ -154,7 +164,7 @@ func (f FullBoot) boot(ctx context.Context, bench *workbench.Bench, system *targ
 	if err != nil {
 		return matrix.Cell{}, err
 	}
-	return measure(ctx, system, system.Arch, matrix.FullBoot, asItRuns(said))
+	return f.measure(ctx, system, system.Arch, matrix.FullBoot, asItRuns(said), f.OS)
 }
 
 // password reads the password of the login.

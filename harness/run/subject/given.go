@@ -12,9 +12,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/matrix/osname"
+	"github.com/mapstack/conformance/harness/matrix/release"
 	"github.com/mapstack/conformance/harness/run"
 	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/harness/source/intake"
@@ -35,6 +37,7 @@ type Kernel struct {
 	OS string
 	// Keyring is the file of the keys that may sign a repository.
 	Keyring string
+	Own
 }
 
 // Image is the image of a system's disk. The run tests the kernel that its boot loader takes
@@ -43,6 +46,20 @@ type Image struct {
 	File string
 	Arch string // as in Kernel
 	OS   string // as in Kernel
+	Own
+}
+
+// Own is what the owner of a kernel says of its cell. What is left out, mapstack decides.
+type Own struct {
+	Name            string // of the cell
+	Called          string // the name of the file in reports, if File has another
+	Product         string // of an operating system; "" for none
+	Series          string // the series that the kernel must be of
+	Machine         string
+	CPUs, MemoryMiB int
+	Params          []arch.Param
+	Policy          []matrix.Setting // of a kernel without an image
+	Programs        string           // folder of an agent and probes
 }
 
 // The size of the guest that a given kernel runs in.
@@ -77,7 +94,7 @@ func (k Kernel) Bind(ctx context.Context, bench *workbench.Bench) (bound Bound, 
 	} else {
 		found.Unread = append(found.Unread, system.Unread...)
 	}
-	return bind(ctx, bench, filepath.Base(k.File), found, system, k.Arch, k.OS)
+	return k.bind(ctx, bench, cmp.Or(k.Called, filepath.Base(k.File)), found, system, k.Arch, k.OS)
 }
 
 // open finds the kernel in a file, or in a yum repository.
@@ -110,13 +127,13 @@ func (i Image) Bind(ctx context.Context, bench *workbench.Bench) (bound Bound, e
 	if err != nil {
 		return Bound{}, err
 	}
-	return bind(ctx, bench, filepath.Base(i.File), found, found, i.Arch, i.OS)
+	return i.bind(ctx, bench, cmp.Or(i.Called, filepath.Base(i.File)), found, found, i.Arch, i.OS)
 }
 
 // bind makes a cell of a kernel that was found in the file called name. system is what was
 // found about the system that the kernel belongs to. asked is the value of --arch, and called
 // that of --os.
-func bind(ctx context.Context, bench *workbench.Bench, name string, found, system intake.Found, asked, called string) (Bound, error) {
+func (o Own) bind(ctx context.Context, bench *workbench.Bench, name string, found, system intake.Found, asked, called string) (Bound, error) {
 	rec, machine, err := kernel.Architecture(ctx, bench.Kernels.Quarantine, found)
 	if err != nil {
 		return Bound{}, err
@@ -132,13 +149,34 @@ func bind(ctx context.Context, bench *workbench.Bench, name string, found, syste
 	}
 	applied, settings := intake.Apply(system.Policy)
 	found.Policy = settings
+	applied = append(applied, o.Policy...)
 	words := slices.DeleteFunc([]string{"given", id, version(system.OS.Version), rec.GOARCH}, func(s string) bool { return s == "" })
 	cell := matrix.Cell{
-		Name: strings.Join(words, "-"), Arch: rec.GOARCH, OS: title, Machine: machine,
-		Kernel: matrix.Kernel{From: matrix.Given}, CPUs: givenCPUs, Memory: givenMemory, Policy: applied,
+		Name: cmp.Or(o.Name, strings.Join(words, "-")), Arch: rec.GOARCH, OS: title, Machine: cmp.Or(o.Machine, machine),
+		Kernel: matrix.Kernel{From: matrix.Given, Series: o.Series}, CPUs: cmp.Or(o.CPUs, givenCPUs), Memory: cmp.Or(o.MemoryMiB, givenMemory),
+		Policy: applied, Params: o.Params, Product: o.Product,
 	}
-	boots := func(ctx context.Context) (kernel.Image, error) { return bench.Kernels.Found(ctx, name, found, rec) }
-	return unowned(run.Bound{Cell: cell, Where: run.Guests{Kernel: boots}}), nil
+	guests := run.Guests{Kernel: func(ctx context.Context) (kernel.Image, error) {
+		image, err := bench.Kernels.Found(ctx, name, found, rec)
+		if err == nil {
+			err = o.expected(image.Release)
+		}
+		return image, err
+	}}
+	if o.Programs != "" {
+		guests.Images = bench.Programs(o.Programs)
+	}
+	return unowned(run.Bound{Cell: cell, Where: guests}), nil
+}
+
+// expected returns an error for a kernel that is not of the series that its owner names. One
+// that does not say its release is checked by nobody.
+func (o Own) expected(said string) error {
+	r, err := release.Parse(said)
+	if o.Series == "" || err != nil || fmt.Sprintf("%d.%d", r.Major, r.Minor) == o.Series {
+		return nil
+	}
+	return &failure.Failure{Kind: failure.Mismatch, Message: fmt.Sprintf("cell %s is about Linux %s, and its kernel is %s; correct series or the kernel", o.Name, o.Series, said)}
 }
 
 // opener opens files that may be hostile.
@@ -172,6 +210,9 @@ func reader(bench *workbench.Bench) intake.Helper {
 // title returns the name of a system in reports, and a word for it in the cell's name. called
 // is the user's name for it, and said is what the system says of itself.
 func title(called string, said intake.OS) (title, id string, err error) {
+	if s, ok := osname.LookupSystem(called); ok {
+		return s.Title(), s.ID, nil
+	}
 	if called != "" {
 		r, err := osname.Lookup(called)
 		if err != nil {

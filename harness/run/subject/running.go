@@ -27,6 +27,9 @@ type Running struct {
 	Arch string
 	// Destructive also runs probes that can disrupt other users of the target.
 	Destructive bool
+	// Of Own, the name and the programs count. OS names the system in reports.
+	Own
+	OS string
 }
 
 // options returns what to connect to. It looks for a user-mode emulator in the environment,
@@ -93,7 +96,14 @@ func (r Running) load(ctx context.Context, bench *workbench.Bench, o target.Opti
 	if err != nil {
 		return Bound{}, err
 	}
-	image, err := bench.Guests.Image(ctx, rec)
+	if want, err := arch.Lookup(r.Arch); r.Arch != "" && (err != nil || want.GOARCH != rec.GOARCH) {
+		return Bound{}, errors.Join(err, fmt.Errorf("the target is %s, and arch says %s", rec.GOARCH, r.Arch))
+	}
+	builder := bench.Guests
+	if r.Programs != "" {
+		builder = bench.Programs(r.Programs)
+	}
+	image, err := builder.Image(ctx, rec)
 	if err != nil {
 		return Bound{}, err
 	}
@@ -104,7 +114,7 @@ func (r Running) load(ctx context.Context, bench *workbench.Bench, o target.Opti
 	if err := system.Load(ctx, rec, programs); err != nil {
 		return Bound{}, err
 	}
-	cell, err := measure(ctx, system, rec, o.Host, "as it runs")
+	cell, err := r.measure(ctx, system, rec, o.Host, "as it runs", r.OS)
 	if err != nil {
 		return Bound{}, err
 	}

@@ -4,14 +4,18 @@
 package subject
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/matrix/osname"
 	"github.com/mapstack/conformance/harness/run"
 	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/poc/catalog"
@@ -58,15 +62,20 @@ func Cells(cells []matrix.Cell) []Subject {
 // Set is a list of bound subjects that are released together.
 type Set []Bound
 
-// Bind binds every subject. After an error nothing has to be released.
+// Bind binds every subject, some at the same time. After an error nothing has to be released.
 func Bind(ctx context.Context, bench *workbench.Bench, subjects []Subject) (Set, error) {
-	var all Set
-	for _, s := range subjects {
-		bound, err := s.Bind(ctx, bench)
-		if err != nil {
-			return nil, errors.Join(err, all.Release())
-		}
-		all = append(all, bound)
+	all, failures := make(Set, len(subjects)), make([]error, len(subjects))
+	var group errgroup.Group
+	group.SetLimit(max(1, bench.Host.Cores))
+	for i, s := range subjects {
+		group.Go(func() error {
+			all[i], failures[i] = s.Bind(ctx, bench)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	if err := errors.Join(failures...); err != nil {
+		return nil, errors.Join(err, all.Release())
 	}
 	return all, nil
 }
@@ -93,15 +102,20 @@ func (s Set) Bound() []run.Bound {
 func (s Set) Release() error {
 	var errs []error
 	for _, b := range s {
-		errs = append(errs, b.Release())
+		if b.Release != nil { // else it was not bound
+			errs = append(errs, b.Release())
+		}
 	}
 	return errors.Join(errs...)
 }
 
 // measure asks a system what it is and makes a cell of it. described begins what the cell
-// says of the operating system.
-func measure(ctx context.Context, system run.System, rec arch.Record, host matrix.Host, described string) (matrix.Cell, error) {
-	c := matrix.Cell{Name: string(host) + "-" + rec.GOARCH, Arch: rec.GOARCH, OS: described, Host: host}
+// says of the operating system, after the name that its owner gives it.
+func (o Own) measure(ctx context.Context, system run.System, rec arch.Record, host matrix.Host, described, called string) (matrix.Cell, error) {
+	if title, err := osname.Title(called); err == nil {
+		described = title + ": " + described
+	}
+	c := matrix.Cell{Name: cmp.Or(o.Name, string(host)+"-"+rec.GOARCH), Arch: rec.GOARCH, OS: described, Host: host, Product: o.Product}
 	agent, _, err := system.Start(ctx, io.Discard)
 	if err != nil {
 		if _, spoke := system.Early(ctx); spoke {

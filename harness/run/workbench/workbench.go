@@ -31,6 +31,7 @@ import (
 	"github.com/mapstack/conformance/harness/source/intake"
 	"github.com/mapstack/conformance/harness/source/kernel"
 	"github.com/mapstack/conformance/harness/source/quarantine"
+	"github.com/mapstack/conformance/harness/source/remote"
 )
 
 // Options holds what a command line asks for. It is fixed once a bench is open.
@@ -221,30 +222,33 @@ func (b *Bench) Bind(cells ...matrix.Cell) []run.Bound {
 	return bound
 }
 
+// Programs returns what makes guest images of the programs in a folder, which somebody compiled.
+func (b *Bench) Programs(folder string) *guestimage.Builder {
+	own := guestimage.NewBuilder(b.Cache, b.Tools, b.Sink)
+	own.Folder = folder
+	return own
+}
+
+// Remote returns what downloads files by their URL.
+func (b *Bench) Remote() remote.Fetcher {
+	return remote.Fetcher{Cache: b.Cache, Sink: b.Sink, Offline: b.asked.Offline || b.Client.Mirror().Offline}
+}
+
 // Run runs the probes of every subject, which probes holds by the name of its cell. It writes
 // the evidence to a new folder below out.
 func (b *Bench) Run(ctx context.Context, subjects []run.Bound, probes map[string][]string, focus, out string) (evidence.Folder, evidence.Run, []evidence.CellRun, error) {
-	r := evidence.Run{Revision: b.Revision(ctx), Focus: focus, Defect: b.asked.Defect, Product: b.asked.Product, Host: b.Host, Started: time.Now()}
-	for _, s := range subjects {
-		r.Cells = append(r.Cells, s.Cell)
+	cells := make([]matrix.Cell, len(subjects))
+	for i, s := range subjects {
+		cells[i] = s.Cell
 	}
-	folder, err := evidence.Create(out, r.Started)
+	s, err := b.Begin(ctx, cells, nil, focus, out)
+	if err == nil {
+		err = s.Add(ctx, subjects, probes)
+	}
 	if err != nil {
-		return folder, r, nil, err
+		return s.Folder, s.Run, s.Results, err
 	}
-	// Written before the run, so that the evidence of a killed run says what was asked.
-	if err := folder.WriteRun(r); err != nil {
-		return folder, r, nil, err
-	}
-	results, err := b.Engine().Cells(ctx, subjects, probes, folder)
-	if err != nil {
-		return folder, r, results, err
-	}
-	r.Finished, r.Warnings = time.Now(), b.warnings.list()
-	if r.CPUSeconds, r.ResidentBytes, err = ownUsage(); err != nil {
-		return folder, r, results, err
-	}
-	return folder, r, results, folder.WriteRun(r)
+	return s.Folder, s.Run, s.Results, s.End()
 }
 
 // Revision returns the git revision of the checkout. A program that needs no checkout returns

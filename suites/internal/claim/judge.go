@@ -40,6 +40,10 @@ func (a Suite) Judge(ev Evidence, devs []Deviation) []verdict.Outcome {
 // depend on the run, so a claim on a cell that never booted is still unsupported.
 func decide(out *verdict.Outcome, c Claim, ev Evidence) {
 	table, known := abi.Lookup(ev.Cell.Arch)
+	if ev.Cell.Arch == "" && ev.Lost.Why != "" {
+		out.Status, out.Reason = missingProbe(c, ev) // nobody supplied what could say it
+		return
+	}
 	if !known {
 		out.Status = verdict.Error
 		out.Reason = fmt.Sprintf("architecture %q has no table in poc/abi, so nothing can be expected of it", ev.Cell.Arch)

@@ -57,6 +57,10 @@ func TestJudgeNeverMistakesOneStatusForAnother(t *testing.T) {
 	anotherDied.LostBy = map[string]Loss{"q": {"its guest died", verdict.NotRun}}
 	unknownArch := evidence(step("s", "yes"))
 	unknownArch.Cell.Arch = "vax"
+	unsupplied, unsuppliedPass := notBooted, claimsPass
+	unsupplied.Cell.Arch, unsuppliedPass.Cell.Arch = "", ""
+	noArch := evidence(step("s", "yes"))
+	noArch.Cell.Arch = ""
 	crashedLater := evidence(step("s", "yes"))
 	crashedLater.Transcripts["p"] = wire.Transcript{Probe: "p", Observations: []wire.Observation{step("s", "yes")}, Exit: wire.Exit{Code: 2}}
 	crashedAndFailed := evidence()
@@ -105,6 +109,9 @@ func TestJudgeNeverMistakesOneStatusForAnother(t *testing.T) {
 		{"probe did not run", sample(), noProbe, verdict.NotRun, []string{"p"}},
 		{"no facts", sample(), noFacts, verdict.Error, []string{"facts"}},
 		{"no ABI table", sample(), unknownArch, verdict.Error, []string{"vax"}},
+		{"no image, so no architecture", inapplicable, unsupplied, verdict.NotRun, []string{"panicked"}},
+		{"no image, and said to pass", sample(), unsuppliedPass, verdict.NotRun, nil},
+		{"no architecture, and yet a transcript", sample(), noArch, verdict.Error, []string{"architecture"}},
 		{"inapplicable though not booted", inapplicable, notBooted, verdict.Unsupported, []string{"no such flag"}},
 		{"check without expectations", vacuous, evidence(), verdict.Error, []string{"expected nothing"}},
 		{"check that panics", defective, evidence(), verdict.Error, []string{"panicked"}},

@@ -4,6 +4,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +22,9 @@ type Case struct {
 	Outcome  verdict.Outcome
 }
 
+// unknown stands for the architecture of a cell whose image nobody supplied.
+const unknown = "unknown"
+
 // Cases joins outcomes with the sentences of the claims and the architecture of each
 // cell, which is by name.
 func Cases(suites []claim.Suite, outcomes []verdict.Outcome, arch map[string]string) []Case {
@@ -33,7 +37,7 @@ func Cases(suites []claim.Suite, outcomes []verdict.Outcome, arch map[string]str
 	}
 	cases := make([]Case, 0, len(outcomes))
 	for _, o := range outcomes {
-		cases = append(cases, Case{Arch: arch[o.Cell], Sentence: sentence[o.Claim], Outcome: o})
+		cases = append(cases, Case{Arch: cmp.Or(arch[o.Cell], unknown), Sentence: sentence[o.Claim], Outcome: o})
 	}
 	return cases
 }
