@@ -33,6 +33,7 @@ func root() *cobra.Command {
 	cmd.InitDefaultHelpFlag() // else cobra takes what follows --help for its value
 	cmd.SetHelpFunc(helpIn(cmd.HelpFunc()))
 	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), diffCommand(), exportCommand(), explainCommand(), bisectCommand(), claimsCommand(), certifyCommand(), verifyCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command(), quarantineCommand(), initCommand())
+	cmd.AddCommand(forPackagers()...)
 	return cmd
 }
 
