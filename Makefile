@@ -5,7 +5,7 @@
 # One static program on every host, as make dist's are; no C compiler is needed.
 export CGO_ENABLED := 0
 
-.PHONY: help conformance kill-table bench record suites list fetch twin lean pages guarded doctor faults test test-boot lint fuzz dist bin/mapstack
+.PHONY: help conformance kill-table bench record suites list fetch twin lean pages guarded doctor faults test test-boot lint fuzz dist packages reproduce bin/mapstack
 
 # Variables that narrow or change a run. All empty: the whole matrix, as it is.
 ARCH ?=
@@ -60,6 +60,9 @@ help:
 	@echo 'make doctor        list what this machine lacks, with the command that supplies it'
 	@echo 'make dist          write static programs with the guest programs inside to dist/,'
 	@echo '                   for HOSTS (amd64 arm64 loong64 riscv64)'
+	@echo 'make packages      make dist, and .deb, .rpm, an OCI image, SPDX and SHA256SUMS of the programs;'
+	@echo '                   KEY=FILE is a private key of ssh, which signs SHA256SUMS'
+	@echo 'make reproduce     make the packages again, of a fresh copy and with an empty cache, and compare them with dist/'
 	@echo 'make test          run the tests of mapstack itself; boots nothing'
 	@echo 'make test-boot     run the tests that boot real kernels'
 	@echo 'make lint          gofmt, go vet, staticcheck'
@@ -135,15 +138,36 @@ guarded:
 
 HOSTS ?= amd64 arm64 loong64 riscv64
 DIST ?= dist
+KEY ?=
+
+# Every time in a package is that of the last commit, so that all who build it get the same bytes.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+# The version of the program, the day and the commit. Packages of a later day are newer.
+release = $(shell sed -n 's/^const version = "\(.*\)"$$/\1/p' harness/cmd/mapstack/judge.go)+git$(shell \
+	date -u -d '@$(SOURCE_DATE_EPOCH)' +%Y%m%d%H%M).$(shell git describe --always --abbrev=12 --match= --dirty | tr - .)
 
 # The guest programs are built once. The program of every host contains the same ones.
 dist:
 	@go run ./harness/cmd/prebuild harness/guest/prebuilt/images
-	@mkdir -p '$(DIST)' && rm -f '$(DIST)'/mapstack-linux-* '$(DIST)/SHA256SUMS'
+	@mkdir -p '$(DIST)' && rm -f '$(DIST)'/mapstack[-_]* '$(DIST)'/SHA256SUMS*
 	@for host in $(HOSTS); do echo "$(DIST)/mapstack-linux-$$host"; \
 		CGO_ENABLED=0 GOOS=linux GOARCH=$$host go build -trimpath -buildvcs=auto -tags dist -ldflags='-s -w $(entry)' \
 			-o "$(DIST)/mapstack-linux-$$host" ./harness/cmd/mapstack || exit 1; done
 	@cd '$(DIST)' && sha256sum mapstack-linux-* | tee SHA256SUMS
+
+# What makes the packages is a module of its own, and no part of the program.
+packages: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
+packages: dist
+	@man=$$(mktemp -d) && go run -tags manpages ./harness/cmd/mapstack manpages "$$man" && \
+		go -C ci run ./pack -dir '$(abspath $(DIST))' -man "$$man" -license '$(abspath LICENSE)' -version '$(release)' && rm -r "$$man"
+	@cd '$(DIST)' && sha256sum mapstack[-_]* >SHA256SUMS
+	@$(if $(KEY),ssh-keygen -q -Y sign -n file -f '$(KEY)' '$(DIST)/SHA256SUMS')
+
+# Only the last commit is made again: what it does not have cannot be the same for others.
+reproduce:
+	@dir=$$(mktemp -d) && git clone -q . "$$dir/source" && \
+		XDG_CACHE_HOME="$$dir/cache" $(MAKE) -s -C "$$dir/source" packages HOSTS='$(HOSTS)' DIST="$$dir/dist" KEY= && \
+		diff '$(DIST)/SHA256SUMS' "$$dir/dist/SHA256SUMS" && echo 'all files are the same' && chmod -R u+w "$$dir" && rm -r "$$dir"
 
 list: bin/mapstack
 	@bin/mapstack $@ $(select) $(if $(OS),--os '$(OS)')
