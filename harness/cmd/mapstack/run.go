@@ -129,7 +129,7 @@ func (f *runFlags) observe(ctx context.Context, baseline *report.Report) (folder
 		return folder, asked, nil, err
 	}
 	defer f.follow(ctx, bench, way, probes)()
-	return bench.Run(ctx, bound.Bound(), probes, f.focus, f.out)
+	return bench.Run(ctx, workbench.Order{Subjects: bound.Bound(), Probes: probes, Focus: f.focus, Out: f.out, Version: version})
 }
 
 // follow shows how far a run is, until the returned function is called. That function keeps

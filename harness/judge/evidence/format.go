@@ -2,13 +2,16 @@
 // from it:
 //
 //	out/<run>/run.json                         the cells, claims and host of the run
+//	out/<run>/resume.json                      the flags of the run and the cells that have ended, to go on with it
 //	out/<run>/cells/<cell>/cell.json           kernel, QEMU, guest, how it ended
+//	out/<run>/cells/<cell>/part.json           the same so far, of a cell that has not ended
 //	out/<run>/cells/<cell>/transcripts/*.json  one probe run each; facts is one
 //	out/<run>/cells/<cell>/console/*.log       what the guests wrote: one log of the boot, one for each probe
 //	out/<run>/cells/<cell>/qemu.txt            the command line, to repeat a boot by hand
 package evidence
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/mapstack/conformance/harness/failure"
@@ -23,21 +26,35 @@ const Schema = "1"
 // Run is run.json.
 type Run struct {
 	Schema   string `json:"schema"`
-	Revision string `json:"revision"` // of git, of the tool that ran
+	Version  string `json:"version,omitempty"` // of the suites; empty in evidence of earlier revisions
+	Revision string `json:"revision"`          // of git, of the tool that ran
 	Focus    string `json:"focus,omitempty"`
 	// Defect is the defect model that was injected. Such a run shows how a defective
 	// kernel would be judged. It says nothing of the kernels that ran.
-	Defect   string        `json:"defect,omitempty"`
-	Cells    []matrix.Cell `json:"cells"` // everything that was asked for
-	Host     Host          `json:"host"`
-	Started  time.Time     `json:"started"`
-	Finished time.Time     `json:"finished"`
-	Warnings []string      `json:"warnings,omitempty"`
+	Defect string        `json:"defect,omitempty"`
+	Cells  []matrix.Cell `json:"cells"` // everything that was asked for
+	// Shard says which part of a larger run this is; nil for a whole one.
+	Shard    *Shard    `json:"shard,omitempty"`
+	Host     Host      `json:"host"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
+	Warnings []string  `json:"warnings,omitempty"`
 	// CPUSeconds and ResidentBytes are the CPU time and the largest resident set of
 	// mapstack itself, without its guests.
 	CPUSeconds    float64 `json:"cpuSeconds"`
 	ResidentBytes int64   `json:"residentBytes"`
 }
+
+// Shard is a part of a run. The parts are run apart, and merged.
+type Shard struct {
+	Index int `json:"index"` // from 1
+	Of    int `json:"of"`
+	// Cells names the cells of all shards, in the order of the whole run.
+	Cells []string `json:"cells"`
+}
+
+// String returns the shard as it is asked for: "1/7".
+func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index, s.Of) }
 
 // Host is the machine that ran the guests, as go-sysconf reports it.
 type Host struct {
@@ -63,6 +80,18 @@ type CellRun struct {
 	Seconds float64 `json:"seconds"`
 
 	Transcripts map[string]wire.Transcript `json:"-"` // by probe
+}
+
+// Ended reports whether the cell came to its end, well or not. One that was stopped from
+// outside did not.
+func (c CellRun) Ended() bool { return c.Failure == nil || c.Failure.Kind != failure.Interrupted }
+
+// Err returns the failure of the cell as an error, nil for none.
+func (c CellRun) Err() error {
+	if c.Failure == nil {
+		return nil
+	}
+	return c.Failure
 }
 
 // Kernel is the kernel that a cell booted.

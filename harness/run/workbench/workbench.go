@@ -219,32 +219,6 @@ func (b *Bench) Bind(cells ...matrix.Cell) []run.Bound {
 	return bound
 }
 
-// Run runs the probes of every subject, which probes holds by the name of its cell. It writes
-// the evidence to a new folder below out.
-func (b *Bench) Run(ctx context.Context, subjects []run.Bound, probes map[string][]string, focus, out string) (evidence.Folder, evidence.Run, []evidence.CellRun, error) {
-	r := evidence.Run{Revision: b.Revision(ctx), Focus: focus, Defect: b.asked.Defect, Host: b.Host, Started: time.Now()}
-	for _, s := range subjects {
-		r.Cells = append(r.Cells, s.Cell)
-	}
-	folder, err := evidence.Create(out, r.Started)
-	if err != nil {
-		return folder, r, nil, err
-	}
-	// Written before the run, so that the evidence of a killed run says what was asked.
-	if err := folder.WriteRun(r); err != nil {
-		return folder, r, nil, err
-	}
-	results, err := b.Engine().Cells(ctx, subjects, probes, folder)
-	if err != nil {
-		return folder, r, results, err
-	}
-	r.Finished, r.Warnings = time.Now(), b.warnings.list()
-	if r.CPUSeconds, r.ResidentBytes, err = ownUsage(); err != nil {
-		return folder, r, results, err
-	}
-	return folder, r, results, folder.WriteRun(r)
-}
-
 // Revision returns the git revision of the checkout. A program that needs no checkout returns
 // the one that it was built from. It ends in "-dirty" if files were changed, and is "unknown"
 // if git does not say.
