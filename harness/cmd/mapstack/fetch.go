@@ -18,11 +18,19 @@ import (
 
 func fetchCommand() *cobra.Command {
 	var s selection
-	var update bool
+	var update, listed bool
+	var form output
 	cmd := &cobra.Command{
 		Use: "fetch", Short: "Download and prepare everything the cells need, without booting them",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := form.json()
+			if err == nil && asJSON && !listed {
+				err = errors.New("--output json is about --list; give both")
+			}
+			if err != nil {
+				return err
+			}
 			s.All = update // the lock pins every kernel that an archive holds
 			cells, err := s.cells()
 			if err != nil {
@@ -31,6 +39,9 @@ func fetchCommand() *cobra.Command {
 			cells = slices.DeleteFunc(cells, func(c matrix.Cell) bool { return c.Kernel.From == matrix.Supplied })
 			if update && prebuilt.Images() != nil {
 				return errors.New("--update-lock writes to a checkout; use the bin/mapstack that make builds there")
+			}
+			if listed {
+				return listNeeded(cmd, s, cells, asJSON)
 			}
 			d := display.New(os.Stderr)
 			bench, err := workbench.Open(cmd.Context(), s.options(d.Sink))
@@ -73,7 +84,10 @@ func fetchCommand() *cobra.Command {
 	}
 	s.flags(cmd)
 	cmd.Flags().BoolVar(&update, "update-lock", false, "write the kernels that the whole matrix resolved to into fixtures/kernels.lock")
+	cmd.Flags().BoolVar(&listed, "list", false, "list what would be downloaded, with size, hash and where it is from, and download no package")
+	form.flags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("update-lock", "locked")
+	cmd.MarkFlagsMutuallyExclusive("update-lock", "list")
 	for _, narrow := range []string{"arch", "cell", "kernel"} {
 		// A lock of a part of the matrix would lose the other cells.
 		cmd.MarkFlagsMutuallyExclusive("update-lock", narrow)

@@ -19,6 +19,7 @@ import (
 type runFlags struct {
 	selection
 	drawing
+	onward
 	focus, defect, out                 string
 	fresh, isolate, allowTwin, offline bool
 	strict                             bool
@@ -34,6 +35,7 @@ type runFlags struct {
 func (f *runFlags) flags(cmd *cobra.Command) {
 	f.given(cmd)
 	f.drawing.flags(cmd)
+	f.onward.flags(cmd)
 	set := cmd.Flags()
 	set.StringVar(&f.focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
 	set.StringVar(&f.defect, "defect", "", "inject this defect below the probes, as if the kernel had it; such a run certifies nothing")

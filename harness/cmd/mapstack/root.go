@@ -32,7 +32,7 @@ func root() *cobra.Command {
 	cmd.PersistentFlags().String("lang", "", "language of the output, en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)")
 	cmd.InitDefaultHelpFlag() // else cobra takes what follows --help for its value
 	cmd.SetHelpFunc(helpIn(cmd.HelpFunc()))
-	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), diffCommand(), exportCommand(), explainCommand(), bisectCommand(), claimsCommand(), certifyCommand(), verifyCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command(), quarantineCommand())
+	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), mergeCommand(), diffCommand(), exportCommand(), explainCommand(), bisectCommand(), claimsCommand(), certifyCommand(), verifyCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command(), quarantineCommand())
 	return cmd
 }
 
@@ -61,15 +61,29 @@ func (s *selection) cells() ([]matrix.Cell, error) {
 	return matrix.Select(all, s.Selection)
 }
 
+// listShort says what `mapstack list` is.
+const listShort = "Show the cells, or claims, suites, probes, defects or arches"
+
 func listCommand() *cobra.Command {
 	var s selection
+	var form output
 	cmd := &cobra.Command{
-		Use: "list", Short: "Show the cells", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "list [KIND]", Short: listShort, Args: cobra.MaximumNArgs(1), ValidArgs: kindNames(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			asJSON, err := form.json()
+			if err != nil {
+				return err
+			}
 			s.All = true
 			cells, err := s.cells()
 			if err != nil {
 				return err
+			}
+			if len(args) == 1 && args[0] != "cells" {
+				return listOf(cmd, args[0], cells, asJSON)
+			}
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), listing{Schema: outputSchema, Cells: cells})
 			}
 			pick := tongue(cmd).Pick
 			t := columns()
@@ -84,5 +98,6 @@ func listCommand() *cobra.Command {
 		},
 	}
 	s.flags(cmd)
+	form.flags(cmd)
 	return cmd
 }
