@@ -93,14 +93,17 @@ func (w *watched) run(before string) words {
 // stops at each signal, and on a slow machine they come faster than it continues.
 func environment(c cause) (env []string) {
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "GODEBUG=") {
+		if !strings.HasPrefix(e, "GODEBUG=") && !strings.HasPrefix(e, "GOTRACEBACK=") {
 			env = append(env, e)
 		}
 	}
-	if c.plain {
-		return env
+	if !c.explains {
+		env = append(env, "GOTRACEBACK=none")
 	}
-	return append(env, "GODEBUG=asyncpreemptoff=1")
+	if !c.plain {
+		env = append(env, "GODEBUG=asyncpreemptoff=1")
+	}
+	return env
 }
 
 // raise restores a process's full RLIMIT_NPROC. Setting limits of another user or

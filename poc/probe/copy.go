@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"runtime"
@@ -76,15 +77,32 @@ func (c Copy) child() Child {
 	}}
 }
 
-// wakes reports whether a copy says that it is alive. See sys.Kernel.Fork.
+// wakes reports whether a copy says that it is alive. See sys.Kernel.Fork. One that sleeps
+// before that waits for a thread that it does not have.
 func (f *following) wakes() bool {
-	for end := time.Now().Add(copyWaking); time.Now().Before(end) && !f.ended; {
+	asleep := 0
+	for end := time.Now().Add(copyWaking); time.Now().Before(end) && asleep < 2; {
 		if readable(tick, f.stdout, -1)[0] {
 			var first [1]byte
 			return take(&f.stdout, first[:]) == 1
 		}
+		if f.sleeps() {
+			asleep++
+		} else {
+			asleep = 0
+		}
 	}
 	return false
+}
+
+// sleeps reports whether the child sleeps until something happens.
+func (f *following) sleeps() bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(f.pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	// The name in parentheses may hold anything; the state follows the last of them.
+	return bytes.HasPrefix(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" S"))
 }
 
 // abandon ends a copy that has done nothing yet.

@@ -91,7 +91,7 @@ func (w writer) suite(c report.CellReport, outcomes []verdict.Outcome) reporters
 	s := reporters.JUnitTestSuite{Name: c.Name, Package: "mapstack", Time: w.Header.Seconds[c.Name], Timestamp: w.started()}
 	k := c.Kernel
 	s.Properties.Properties = properties(
-		"verdict", string(c.Verdict.Verdict), "arch", c.Arch, "os", c.OS, "machine", c.Machine,
+		"verdict", string(c.Verdict.Verdict), "arch", c.Arch, "product", w.Product.String(), "os", c.OS, "machine", c.Runs(),
 		"kernel", k.Release, "package", k.Provenance.Package, "packageVersion", k.Provenance.Version,
 		"packageSha256", k.Provenance.SHA256, "imageSha256", k.ImageSHA256,
 		"qemu", w.emulator(c.QEMU), "accelerator", c.Accelerator, "suiteVersion", w.Header.Tool.Version,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -47,6 +48,7 @@ var kinds = []kind{
 	{name: "mirror answers with errors", about: "404, 500 or 503", arm: misbehave(refuse(http.StatusNotFound), refuse(http.StatusInternalServerError), refuse(http.StatusServiceUnavailable))},
 	{name: "little memory", about: "64 to 700 MiB for the run and its QEMUs", arm: limit("memory"), kills: true, starves: true},
 	{name: "few tasks", about: "4 to 80 for the run and its QEMUs", arm: limit("pids"), kills: true, starves: true},
+	{name: "files limited", about: "RLIMIT_FSIZE of 1 KiB to 300 MiB", arm: limitFiles},
 	{name: "no /dev/kvm", about: "it is absent, or no KVM", arm: withoutKVM, harmless: true},
 	{name: "TMPDIR missing", about: "", arm: withoutTmp},
 }
@@ -293,10 +295,18 @@ func limit(controller string) func(*trial) error {
 		if err != nil {
 			return err
 		}
-		t.group = group
+		t.limits = []string{"sh", "-c", `echo 0 > "$0/cgroup.procs" && exec "$@"`, group}
 		t.mend = append(t.mend, func() error { return t.rig.removeGroup(group) })
 		return maybeCold(t)
 	}
+}
+
+// limitFiles lets no file of the run grow beyond a size. Small sizes are as likely as large ones.
+func limitFiles(t *trial) error {
+	size := int64(float64(1<<10) * math.Pow(300<<10, t.random.Float64()))
+	t.note += fmt.Sprintf(" %d KiB", size>>10)
+	t.limits = []string{"prlimit", fmt.Sprintf("--fsize=%d", size)}
+	return maybeCold(t)
 }
 
 // groups is where control groups are mounted. Its folders are those of version 1, or it is one

@@ -46,12 +46,9 @@ func (p *process) said() string {
 	return p.text.String()
 }
 
-// startProcess starts mapstack. A group, if not empty, is the folder of a control group for
-// it and its children.
-func (r *rig) startProcess(argv, env []string, group, out string) (*process, error) {
-	if group != "" {
-		argv = append([]string{"sh", "-c", `echo 0 > "$0/cgroup.procs" && exec "$@"`, group}, argv...)
-	}
+// startProcess starts mapstack, by the command that sets its limits if there is one.
+func (r *rig) startProcess(limits, argv, env []string, out string) (*process, error) {
+	argv = slices.Concat(limits, argv)
 	p := &process{cmd: exec.Command(argv[0], argv[1:]...), out: out, ended: make(chan struct{})}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, p, p
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

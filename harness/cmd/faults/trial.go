@@ -20,11 +20,11 @@ type trial struct {
 	kind   kind
 	random *rand.Rand
 	matrix string
-	runs   int    // at the same time
-	tmp    string // TMPDIR
-	noTmp  bool   // TMPDIR names no folder
-	group  string // control group of the run; "" for none
-	note   string // what was done, in a few words
+	runs   int      // at the same time
+	tmp    string   // TMPDIR
+	noTmp  bool     // TMPDIR names no folder
+	limits []string // command that sets limits for the run and executes it; nil for none
+	note   string   // what was done, in a few words
 	mend   []func() error
 }
 
@@ -73,7 +73,7 @@ func (t *trial) start() (*process, error) {
 			return nil, err
 		}
 	}
-	return t.rig.startProcess([]string{t.rig.program, "run", "--cell", t.matrix, "--focus", focus, "--out", out}, env, t.group, out)
+	return t.rig.startProcess(t.limits, []string{t.rig.program, "run", "--cell", t.matrix, "--focus", focus, "--out", out}, env, out)
 }
 
 // run makes the trial.
@@ -113,7 +113,7 @@ func (t *trial) run() (s seen) {
 		s.defect("the fault could not be injected: %v", err)
 		return s
 	}
-	t.group, t.noTmp = "", false
+	t.limits, t.noTmp = nil, false
 	t.leftovers(&s)
 	for _, p := range all {
 		t.examine(&s, p)
@@ -238,7 +238,7 @@ func (t *trial) kept(s *seen, p *process, found outcomes) {
 	if found == nil {
 		judged := filepath.Join(t.rig.dir, "judged")
 		defer os.RemoveAll(judged)
-		again, err := t.rig.startProcess([]string{t.rig.program, "verdict", p.folder(), "--write", judged}, environment("GOCACHE="+t.rig.goCache), "", "")
+		again, err := t.rig.startProcess(nil, []string{t.rig.program, "verdict", p.folder(), "--write", judged}, environment("GOCACHE="+t.rig.goCache), "")
 		if err != nil {
 			s.defect("judge the evidence: %v", err)
 			return

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/seal"
+	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/poc/stage0"
 )
 
@@ -112,7 +114,7 @@ func certify(cmd *cobra.Command, folder string, vendor certificate.Vendor, keyFi
 	}
 	in := f.inputs(vendor, version, time.Now())
 	if reasons := append(f.unproven(), certificate.Refusals(in)...); len(reasons) > 0 {
-		return refuse(cmd.OutOrStdout(), pick("No certificate of %s:", "%s 没有证书："), folder, reasons)
+		return refuse(cmd.OutOrStdout(), tongue(cmd), "No certificate of %s:", "%s 没有证书：", folder, reasons)
 	}
 	s := certificate.New(in)
 	payload, err := s.Marshal()
@@ -157,10 +159,10 @@ func beside(folder, out string) error {
 
 // refuse lists reasons below a title, which is a format with the name of what is refused, and
 // returns the exit status for them.
-func refuse(w io.Writer, title, name string, reasons []certificate.Refusal) error {
-	fmt.Fprintf(w, title+"\n", name)
+func refuse(w io.Writer, l language.Language, english, chinese, name string, reasons []certificate.Refusal) error {
+	fmt.Fprintf(w, l.Pick(english, chinese)+"\n", name)
 	for _, r := range reasons {
-		fmt.Fprintf(w, "  - %s\n", r.Why)
+		fmt.Fprintf(w, "  - %s\n", l.Pick(r.Why, cmp.Or(r.Chinese, r.Why)))
 	}
 	return statusError(certificate.ExitCode(reasons))
 }
@@ -228,10 +230,12 @@ func (f finished) unproven() (all []certificate.Refusal) {
 	}
 	if len(silent) > 0 {
 		slices.Sort(silent)
-		all = append(all, certificate.Refusal{Why: fmt.Sprintf("%d transcripts have no console log that shows them, the first is %s; take the folder as the run wrote it", len(silent), silent[0])})
+		all = append(all, certificate.Refusal{Why: fmt.Sprintf("%d transcripts have no console log that shows them, the first is %s; take the folder as the run wrote it", len(silent), silent[0]),
+			Chinese: fmt.Sprintf("%d 份记录没有能佐证的控制台日志，第一份是 %s；请使用运行写出的原始文件夹", len(silent), silent[0])})
 	}
 	if f.hashes.report == "" {
-		return append(all, certificate.Refusal{Why: fmt.Sprintf("there is no %s, so the run did not end; run it again", reportFile), Incomplete: true})
+		return append(all, certificate.Refusal{Why: fmt.Sprintf("there is no %s, so the run did not end; run it again", reportFile),
+			Chinese: fmt.Sprintf("没有 %s，说明运行没有结束；请重新运行", reportFile), Incomplete: true})
 	}
 	if err := compare(f.folder, f.report); err != nil {
 		all = append(all, certificate.Refusal{Why: err.Error()})

@@ -39,10 +39,17 @@ func exportCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprint(cmd.ErrOrStderr(), shown(said, tongue(cmd))) // the standard output may be the report
-			if vendor != "" {
+			p := in.Report.Product
+			switch {
+			case vendor != "":
 				if in.Vendor, err = readVendor(vendor); err != nil {
 					return err
 				}
+				if r := in.Vendor.Contradicts((*evidence.Product)(p)); r != nil {
+					return errors.New(tongue(cmd).Pick(r.Why, r.Chinese))
+				}
+			case p != nil:
+				in.Vendor.Organisation, in.Vendor.Product, in.Vendor.Version = p.Organisation, p.Name, p.Version
 			}
 			in.Language, in.Strict, in.Origin = tongue(cmd), strict, origin
 			files, err := export.Write(format, in)
@@ -55,7 +62,7 @@ func exportCommand() *cobra.Command {
 	cmd.Flags().StringVar(&format, "format", "", formatUsage)
 	cmd.Flags().StringVar(&out, "out", "", "write to this folder (default: the standard output, if the format has one file)")
 	cmd.Flags().StringVar(&origin, "origin", "", "name of the CI system that submits to KCIDB (default: "+export.DefaultOrigin+")")
-	cmd.Flags().StringVar(&vendor, "vendor", "", "the file that certify takes, whose product the format osv then names")
+	cmd.Flags().StringVar(&vendor, "vendor", "", "the file that certify takes, whose product the format osv then names (default: what run --vendor named)")
 	cmd.Flags().BoolVar(&strict, "strict", false, strictUsage)
 	if err := cmd.MarkFlagRequired("format"); err != nil {
 		panic(err) // the flag is defined above

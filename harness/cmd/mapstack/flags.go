@@ -29,7 +29,7 @@ type runFlags struct {
 	kernelArgs                         []string
 	fullBoot                           bool
 	login, password, firmware          string
-	baseline, exit                     string
+	baseline, exit, vendor             string
 }
 
 func (f *runFlags) flags(cmd *cobra.Command) {
@@ -45,6 +45,7 @@ func (f *runFlags) flags(cmd *cobra.Command) {
 	set.BoolVar(&f.strict, "strict", false, strictUsage)
 	set.StringVar(&f.exit, "exit", "verdict", "what the exit status says: verdict, or bisect for git bisect run (0 good, 1 bad, 125 everything else)")
 	set.StringVar(&f.baseline, "baseline", "", "after the run, show what changed against this finished run, given as DIR or DIR@CELL; a regression ends a conformant run with 1")
+	set.StringVar(&f.vendor, "vendor", "", "the file that certify takes; reports then name its product as what was tested")
 	set.StringVar(&f.running.Target, "target", "", "run the probes in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)")
 	set.StringArrayVar(&f.kernelArgs, "kernel-arg", nil, "add this kernel parameter, K or K=V; reports say that it was added (may be repeated)")
 
@@ -146,6 +147,13 @@ func (f *runFlags) hint() string {
 // options returns what the run asks of its bench.
 func (f *runFlags) options(sink progress.Sink) (workbench.Options, error) {
 	o := f.selection.options(sink)
+	if f.vendor != "" {
+		v, err := readVendor(f.vendor)
+		if err != nil {
+			return o, err
+		}
+		o.Product = v.Tested()
+	}
 	o.Offline, o.Programs, o.Defect, o.Fresh, o.Isolate = f.offline, f.programs, f.defect, f.fresh, f.isolate
 	for _, a := range f.kernelArgs {
 		if a == "" || strings.ContainsAny(a, " \t\n\"") {

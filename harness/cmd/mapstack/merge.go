@@ -114,7 +114,7 @@ func untouched(folder string) (p merge.Part, err error) {
 	}
 	// These name files, which may be elsewhere on another machine. What they hold shows in the
 	// evidence.
-	maps.DeleteFunc(p.Flags, func(name string, _ []string) bool { return isConfided(name) })
+	maps.DeleteFunc(p.Flags, func(name string, _ []string) bool { return isConfided(name) || name == "vendor" })
 	return p, nil
 }
 

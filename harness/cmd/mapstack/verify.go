@@ -70,7 +70,7 @@ func verify(ctx context.Context, w io.Writer, l language.Language, file, folder,
 	}
 	s, in, signer, err := follow(ctx, b, folder, key)
 	if err != nil {
-		return in, refuse(w, l.Pick("The certificate %s is refused:", "证书 %s 被拒绝："), file, []certificate.Refusal{{Why: err.Error()}})
+		return in, refuse(w, l, "The certificate %s is refused:", "证书 %s 被拒绝：", file, []certificate.Refusal{{Why: err.Error()}})
 	}
 	if err := s.Write(w, l); err != nil {
 		return in, err
@@ -140,11 +140,11 @@ func (f *runFlags) repeat(ctx context.Context, w io.Writer, l language.Language,
 	}
 	differences, err := certificate.Repeats(first, again.inputs(first.Vendor, version, time.Now()))
 	if err != nil {
-		return refuse(w, l.Pick("The run was not repeated in %s:", "没有在 %s 重复这次运行："), folder.Path(), []certificate.Refusal{{Why: err.Error()}})
+		return refuse(w, l, "The run was not repeated in %s:", "没有在 %s 重复这次运行：", folder.Path(), []certificate.Refusal{{Why: err.Error()}})
 	}
 	fmt.Fprintf(w, l.Pick("\nEvidence of the second run: %s\n", "\n第二次运行的证据：%s\n"), folder.Path())
 	if len(differences) > 0 {
-		return refuse(w, l.Pick("The second run, %s, differs from the certificate:", "第二次运行 %s 与证书不同："), folder.Path(), differences)
+		return refuse(w, l, "The second run, %s, differs from the certificate:", "第二次运行 %s 与证书不同：", folder.Path(), differences)
 	}
 	fmt.Fprintf(w, l.Pick("All %d outcomes are the same in the second run.\n", "第二次运行的全部 %d 个结果都相同。\n"), len(first.Outcomes))
 	return nil

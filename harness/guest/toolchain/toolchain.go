@@ -196,10 +196,26 @@ func (g *Go) build(ctx context.Context, rec arch.Record, dir string, programs []
 	if g.offline {
 		env = append(env, "GOPROXY=off")
 	}
+	work, err := workFolder(dir)
+	if err != nil {
+		return fmt.Errorf("compile guest programs for %s: %w", rec.GOARCH, err)
+	}
+	defer os.RemoveAll(work)
+	env = append(env, "GOTMPDIR="+work, "TMPDIR="+work)
 	if _, err := command(ctx, g.root, tool, env, args...); err != nil {
 		return fmt.Errorf("compile guest programs for %s: %w", rec.GOARCH, err)
 	}
 	return nil
+}
+
+// workFolder makes the folder where a go command keeps what it needs for a moment. It lies
+// in the folder of the result: a go command that is killed leaves it behind, and whoever
+// owns the result removes all of it.
+func workFolder(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(dir, "work-")
 }
 
 // environment selects the target system and architecture.

@@ -102,6 +102,23 @@ func TestTheCallersSettingsDoNotReachTheGuest(t *testing.T) {
 	}
 }
 
+// TestAStoppedBuildLeavesNothingInTMPDIR kills the go command while it has a work folder, as
+// the end of a run does.
+func TestAStoppedBuildLeavesNothingInTMPDIR(t *testing.T) {
+	fakeGo(t, `mkdir "$GOTMPDIR/go-build1" "$TMPDIR/gcc1"; kill -KILL $$`)
+	temporary, result := t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	t.Setenv("GOTMPDIR", temporary)
+	if err := (&Go{root: checkout(t)}).Build(t.Context(), record(t, "amd64"), result, []string{"agent"}); err == nil {
+		t.Fatal("a go command that was killed compiled something")
+	}
+	for what, dir := range map[string]string{"TMPDIR": temporary, "the folder of the result": result} {
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("%s has %v (%v)", what, left, err)
+		}
+	}
+}
+
 func TestAFailedBuildSaysWhatTheCompilerSaid(t *testing.T) {
 	fakeGo(t, "echo './poc/agent: no such thing' >&2; exit 1")
 	err := (&Go{root: checkout(t)}).Build(t.Context(), record(t, "arm64"), t.TempDir(), []string{"agent"})

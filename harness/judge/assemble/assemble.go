@@ -52,6 +52,9 @@ func Report(in Inputs) report.Report {
 		r.Header.Warnings = append(r.Header.Warnings, report.PartOfARun(s.String(), len(in.Run.Cells), len(s.Cells)))
 	}
 	r.Defect = in.injected()
+	if p := in.Run.Product; p != nil {
+		r.Product = (*report.Product)(p)
+	}
 	r.Tiers = in.Article.Judge(in.Run.Cells, in.Outcomes)
 	return r
 }

@@ -122,11 +122,15 @@ func Repeats(first, second Inputs) (differences []Refusal, err error) {
 		now, there := again[o.Claim]
 		switch {
 		case !there:
-			differences = append(differences, Refusal{o.Claim + " was not run again", true})
+			differences = append(differences, because("%s was not run again", "%s 没有再次运行", o.Claim).undecided())
 		case now.Status != o.Status:
 			first, _, _ := strings.Cut(now.Reason, "\n")
-			differences = append(differences, Refusal{strings.TrimSuffix(fmt.Sprintf("%s is %s in the certificate and %s here: %s", o.Claim, o.Status, now.Status, first), ": "),
-				now.Status == verdict.NotRun || now.Status == verdict.Error})
+			r := because("%s is %s in the certificate and %s here", "%s 在证书中是 %s，在这里是 %s", o.Claim, o.Status, now.Status)
+			if first != "" {
+				r.Why, r.Chinese = r.Why+": "+first, r.Chinese+"："+first
+			}
+			r.Incomplete = now.Status == verdict.NotRun || now.Status == verdict.Error
+			differences = append(differences, r)
 		}
 	}
 	return differences, nil

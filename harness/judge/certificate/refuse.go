@@ -1,6 +1,7 @@
 package certificate
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"regexp"
@@ -13,11 +14,30 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/arch"
 )
 
-// Refusal is one reason why there is no certificate.
+// Refusal is one reason why there is no certificate. What it quotes of an outcome is in English.
 type Refusal struct {
 	Why string // one line
+	// Chinese says the same; empty for a text that exists in English alone, such as an error.
+	Chinese string
 	// Incomplete reports that something was not decided; else something is not as it must be.
 	Incomplete bool
+}
+
+// because returns a refusal. Both formats take the same arguments.
+func because(english, chinese string, args ...any) Refusal {
+	return Refusal{Why: fmt.Sprintf(english, args...), Chinese: fmt.Sprintf(chinese, args...)}
+}
+
+// under puts what a refusal is about before it.
+func (r Refusal) under(english, chinese string) Refusal {
+	r.Why, r.Chinese = english+r.Why, chinese+cmp.Or(r.Chinese, r.Why)
+	return r
+}
+
+// undecided marks a refusal because something was not decided.
+func (r Refusal) undecided() Refusal {
+	r.Incomplete = true
+	return r
 }
 
 // ExitCode returns the exit status that reasons give: 2 if things were not decided, and
@@ -35,30 +55,37 @@ func ExitCode(reasons []Refusal) int {
 
 // Refusals lists every reason why a run gets no certificate.
 func Refusals(in Inputs) (all []Refusal) {
-	refuse := func(format string, args ...any) { all = append(all, Refusal{Why: fmt.Sprintf(format, args...)}) }
+	refuse := func(english, chinese string, args ...any) { all = append(all, because(english, chinese, args...)) }
 	if in.Run.Focus != "" {
-		refuse("the run was narrowed to %s; run it without --focus", in.Run.Focus)
+		refuse("the run was narrowed to %s; run it without --focus", "运行被缩小到 %s；请去掉 --focus 重新运行", in.Run.Focus)
 	}
 	if in.Run.Defect != "" {
-		refuse("the defect %s was injected; run without --defect", in.Run.Defect)
+		refuse("the defect %s was injected; run without --defect", "注入了缺陷 %s；请去掉 --defect 重新运行", in.Run.Defect)
+	}
+	if r := in.Vendor.Contradicts(in.Run.Product); r != nil {
+		all = append(all, *r)
 	}
 	ran := day(in.Run.Started)
 	switch made := day(in.Made); {
 	case ran.After(made):
-		refuse("the run is of %s, which is not yet; set the clock of this machine, or of the one that ran it", ran.Format(time.DateOnly))
+		refuse("the run is of %s, which is not yet; set the clock of this machine, or of the one that ran it",
+			"运行的日期是 %s，还没有到；请校准本机或运行所在机器的时钟", ran.Format(time.DateOnly))
 	case made.After(end(ran)):
-		refuse("the run is of %s, and a certificate of it ended on %s; run it again", ran.Format(time.DateOnly), end(ran).Format(time.DateOnly))
+		refuse("the run is of %s, and a certificate of it ended on %s; run it again",
+			"运行的日期是 %s，其证书已于 %s 到期；请重新运行", ran.Format(time.DateOnly), end(ran).Format(time.DateOnly))
 	}
 	for _, c := range in.Cells {
 		for _, why := range unfit(c) {
-			refuse("cell %s: %s", c.Cell.Name, why)
+			all = append(all, why.under("cell "+c.Cell.Name+": ", "单元 "+c.Cell.Name+"："))
 		}
 	}
 	for _, o := range in.Outcomes {
 		all = append(all, against(o, ran)...)
 	}
 	if d := verdict.Decide(in.Outcomes); d.Verdict != verdict.Conformant && len(all) == 0 {
-		all = append(all, Refusal{"the verdict is " + string(d.Verdict) + ": " + d.Reason, d.Verdict == verdict.Incomplete})
+		r := because("the verdict is %[1]s: %[2]s", "结论是 %[1]s：%[3]s", d.Verdict, d.Reason, cmp.Or(d.Chinese, d.Reason))
+		r.Incomplete = d.Verdict == verdict.Incomplete
+		all = append(all, r)
 	}
 	return all
 }
@@ -66,69 +93,75 @@ func Refusals(in Inputs) (all []Refusal) {
 // against returns what an outcome of a run on a day has against a certificate.
 func against(o verdict.Outcome, ran time.Time) []Refusal {
 	first, _, _ := strings.Cut(o.Reason, "\n")
-	test := fmt.Sprintf("%s, a %s, on cell %s", o.Claim, o.Level, o.Cell)
+	test := []any{o.Claim, o.Level, o.Cell, first}
 	switch {
 	case o.Status == verdict.Pass || o.Status == verdict.Unsupported:
 		return nil
 	case o.Accepted():
-		return record(test, o.Deviation, ran)
+		return record(o, ran)
 	case o.Status == verdict.Fail && (o.Level == verdict.Must || strings.HasPrefix(o.Reason, verdict.StaleDeviation)):
-		return []Refusal{{Why: test + ", does not hold: " + first}}
+		return []Refusal{because("%s, a %s, on cell %s, does not hold: %s", "单元 %[3]s 上的 %[1]s（%[2]s）不成立：%[4]s", test...)}
 	case o.Status == verdict.Fail:
 		return nil
 	case o.Status == verdict.NotRun:
-		return []Refusal{{test + ", was not decided: " + first, true}}
+		return []Refusal{because("%s, a %s, on cell %s, was not decided: %s", "单元 %[3]s 上的 %[1]s（%[2]s）没有判定：%[4]s", test...).undecided()}
 	}
-	return []Refusal{{test + ", ended in an error: " + first, true}}
+	return []Refusal{because("%s, a %s, on cell %s, ended in an error: %s", "单元 %[3]s 上的 %[1]s（%[2]s）以错误结束：%[4]s", test...).undecided()}
 }
 
 // page matches a heading of the documents, as the records of fixtures link to it.
 var page = regexp.MustCompile(`^docs/[A-Za-z0-9._-]+\.md#[\w-]+$`)
 
 // record returns why a certificate cannot rest on a deviation.
-func record(test string, d verdict.Deviation, ran time.Time) (all []Refusal) {
-	refuse := func(why string) {
-		all = append(all, Refusal{Why: test + ", fails as a deviation accepts, and the deviation " + why})
+func record(o verdict.Outcome, ran time.Time) (all []Refusal) {
+	d := o.Deviation
+	refuse := func(english, chinese string, args ...any) {
+		all = append(all, because(english, chinese, args...).under(fmt.Sprintf("%s, a %s, on cell %s, fails as a deviation accepts, and the deviation ", o.Claim, o.Level, o.Cell),
+			fmt.Sprintf("单元 %[3]s 上的 %[1]s（%[2]s）不成立，有偏差接受它，而该偏差", o.Claim, o.Level, o.Cell)))
 	}
 	if d.Reason == "" {
-		refuse("has no reason")
+		refuse("has no reason", "没有理由")
 	}
 	if !web(d.Source) && !page.MatchString(d.Source) {
-		refuse(fmt.Sprintf("has no link: its source is %q, and must be a URL or like docs/findings.md#heading", d.Source))
+		refuse("has no link: its source is %q, and must be a URL or like docs/findings.md#heading", "没有链接：其来源是 %q，必须是 URL，或形如 docs/findings.md#heading", d.Source)
 	}
 	if last, err := time.Parse(time.DateOnly, d.Until); d.Until != "" && (err != nil || ran.After(last)) {
-		refuse("is past its end, " + d.Until)
+		refuse("is past its end, %s", "已于 %s 到期", d.Until)
 	}
 	return all
 }
 
 // unfit returns why a cell is none that a vendor can have certified.
-func unfit(c evidence.CellRun) (all []string) {
+func unfit(c evidence.CellRun) (all []Refusal) {
+	bad := func(english, chinese string, args ...any) { all = append(all, because(english, chinese, args...)) }
 	switch cell := c.Cell; {
 	case cell.Host == matrix.UserMode:
-		all = append(all, "it is a user-mode emulator, and no kernel was tested")
+		bad("it is a user-mode emulator, and no kernel was tested", "它是用户态模拟器，没有测试任何内核")
 	case cell.Host == matrix.Native || cell.Host == matrix.SSH:
-		all = append(all, "it is a system that ran already, and nothing shows which package its kernel is of; run the package with --kernel, or the whole system with --full-boot")
+		bad("it is a system that ran already, and nothing shows which package its kernel is of; run the package with --kernel, or the whole system with --full-boot",
+			"它是已在运行的系统，无法证明其内核来自哪个软件包；请用 --kernel 运行软件包，或用 --full-boot 运行整个系统")
 	case cell.Tier == matrix.Twin || cell.Tier == matrix.Model:
-		all = append(all, fmt.Sprintf("it is a %s and no kernel of the vendor; name the vendor's cell alone with --cell", cell.Tier))
+		bad("it is a %s and no kernel of the vendor; name the vendor's cell alone with --cell", "它属于 %s，不是厂商的内核；请用 --cell 只指定厂商的单元", cell.Tier)
 	case cell.Host == "" && cell.Kernel.From != matrix.Given && cell.Kernel.From != matrix.Supplied:
-		all = append(all, "it is a cell of the built-in matrix, and its kernel was not given by the vendor; give one with --kernel or --os-image")
+		bad("it is a cell of the built-in matrix, and its kernel was not given by the vendor; give one with --kernel or --os-image",
+			"它是内置矩阵的单元，其内核不是厂商提供的；请用 --kernel 或 --os-image 提供内核")
 	}
 	if c.Cell.Focus != "" {
-		all = append(all, "only "+c.Cell.Focus+" was checked on it")
+		bad("only %s was checked on it", "在它上面只检查了 %s", c.Cell.Focus)
 	}
 	for _, p := range c.Cell.Params {
-		all = append(all, fmt.Sprintf("the kernel was given the parameter %s, with which it is not shipped", p.Value))
+		bad("the kernel was given the parameter %s, with which it is not shipped", "内核得到了参数 %s，而它出厂时不带此参数", p.Value)
 	}
 	if c.QEMU != nil {
 		for _, p := range c.QEMU.Params {
 			if p.Reason == arch.Asked {
-				all = append(all, fmt.Sprintf("the kernel was given the parameter %s, with which it is not shipped; run it without --kernel-arg", p.Value))
+				bad("the kernel was given the parameter %s, with which it is not shipped; run it without --kernel-arg",
+					"内核得到了参数 %s，而它出厂时不带此参数；请去掉 --kernel-arg 重新运行", p.Value)
 			}
 		}
 	}
 	if c.Kernel == nil || !sha256Hex(c.Kernel.Provenance.SHA256) || c.Kernel.ImageSHA256 != "" && !sha256Hex(c.Kernel.ImageSHA256) {
-		all = append(all, "the evidence has no SHA-256 of what was tested")
+		bad("the evidence has no SHA-256 of what was tested", "证据中没有被测对象的 SHA-256")
 	}
 	return all
 }

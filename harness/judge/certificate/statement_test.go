@@ -151,15 +151,20 @@ func TestEveryReasonIsListedAndDecidesTheExitStatus(t *testing.T) {
 		"no outcome":                    {func(in *Inputs) { in.Outcomes = nil }, 2, []string{"the verdict is incomplete: no claim was decided"}},
 		"nothing but undecided":         {func(in *Inputs) { in.Outcomes = in.Outcomes[2:] }, 2, []string{"the verdict is incomplete: no claim was decided"}},
 		"a run of the future":           {func(in *Inputs) { in.Made = in.Run.Started.AddDate(0, 0, -1) }, 1, []string{"the run is of 2026-11-29, which is not yet"}},
-		"a run of long ago":             {func(in *Inputs) { in.Made = in.Run.Started.AddDate(1, 0, 1) }, 1, []string{"a certificate of it ended on 2027-11-29"}},
-		"an emulator":                   {func(in *Inputs) { in.Cells[0].Cell.Host = matrix.UserMode }, 1, []string{"it is a user-mode emulator"}},
-		"a kernel of the twin":          {func(in *Inputs) { in.Cells[0].Cell.Tier = matrix.Twin }, 1, []string{"it is a twin"}},
-		"a system behind ssh":           {func(in *Inputs) { in.Cells[0].Cell.Host = matrix.SSH }, 1, []string{"a system that ran already"}},
-		"a hash that is none":           {func(in *Inputs) { in.Cells[0].Kernel.ImageSHA256 = "0x12" }, 1, []string{"no SHA-256 of what was tested"}},
-		"no kernel":                     {func(in *Inputs) { in.Cells[0].Kernel = nil }, 1, []string{"no SHA-256 of what was tested"}},
-		"a parameter of the cell":       {func(in *Inputs) { in.Cells[0].Cell.Params = in.Cells[0].QEMU.Params[:1] }, 1, []string{"the parameter panic=-1, with which it is not shipped"}},
-		"a system booted in full":       {func(in *Inputs) { in.Cells[0].Cell.Host, in.Cells[0].Cell.Kernel.From = matrix.FullBoot, "" }, 0, nil},
-		"a kernel that was supplied":    {func(in *Inputs) { in.Cells[0].Cell.Kernel.From, in.Cells[0].Cell.Tier = matrix.Supplied, matrix.Real }, 0, nil},
+		"a run of another product": {func(in *Inputs) {
+			in.Run.Product = in.Vendor.Tested()
+			in.Run.Product.Version = "of yesterday"
+		}, 1, []string{"of yesterday"}},
+		"a run of the same product":  {func(in *Inputs) { in.Run.Product = in.Vendor.Tested() }, 0, nil},
+		"a run of long ago":          {func(in *Inputs) { in.Made = in.Run.Started.AddDate(1, 0, 1) }, 1, []string{"a certificate of it ended on 2027-11-29"}},
+		"an emulator":                {func(in *Inputs) { in.Cells[0].Cell.Host = matrix.UserMode }, 1, []string{"it is a user-mode emulator"}},
+		"a kernel of the twin":       {func(in *Inputs) { in.Cells[0].Cell.Tier = matrix.Twin }, 1, []string{"it is a twin"}},
+		"a system behind ssh":        {func(in *Inputs) { in.Cells[0].Cell.Host = matrix.SSH }, 1, []string{"a system that ran already"}},
+		"a hash that is none":        {func(in *Inputs) { in.Cells[0].Kernel.ImageSHA256 = "0x12" }, 1, []string{"no SHA-256 of what was tested"}},
+		"no kernel":                  {func(in *Inputs) { in.Cells[0].Kernel = nil }, 1, []string{"no SHA-256 of what was tested"}},
+		"a parameter of the cell":    {func(in *Inputs) { in.Cells[0].Cell.Params = in.Cells[0].QEMU.Params[:1] }, 1, []string{"the parameter panic=-1, with which it is not shipped"}},
+		"a system booted in full":    {func(in *Inputs) { in.Cells[0].Cell.Host, in.Cells[0].Cell.Kernel.From = matrix.FullBoot, "" }, 0, nil},
+		"a kernel that was supplied": {func(in *Inputs) { in.Cells[0].Cell.Kernel.From, in.Cells[0].Cell.Tier = matrix.Supplied, matrix.Real }, 0, nil},
 	} {
 		in := run(t)
 		c.change(&in)
@@ -171,6 +176,9 @@ func TestEveryReasonIsListedAndDecidesTheExitStatus(t *testing.T) {
 		for i, r := range reasons {
 			if !strings.Contains(r.Why, c.want[i]) {
 				t.Errorf("%s: %q, want %q", name, r.Why, c.want[i])
+			}
+			if r.Chinese == "" || r.Chinese == r.Why || strings.Contains(r.Why+r.Chinese, "%!") {
+				t.Errorf("%s: %q is %q in Chinese", name, r.Why, r.Chinese)
 			}
 		}
 	}
@@ -196,7 +204,7 @@ func TestASecondRunIsOfTheSameFilesAndGivesTheSameOutcomes(t *testing.T) {
 		c.change(&second)
 		differences, err := Repeats(run(t), second)
 		if err != nil {
-			differences = append(differences, Refusal{err.Error(), true})
+			differences = append(differences, Refusal{Why: err.Error(), Incomplete: true})
 		}
 		if code := ExitCode(differences); err == nil && code != c.exit || (len(differences) == 0) != (c.want == "") || len(differences) > 0 && !strings.Contains(differences[0].Why, c.want) {
 			t.Errorf("%s: exit status %d, %v %+v, want %q", name, code, err, differences, c.want)

@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/mapstack/conformance/harness/foreign"
+	"github.com/mapstack/conformance/harness/judge/evidence"
 )
 
 // Vendor is who asks for a certificate, and for which product.
@@ -22,6 +23,23 @@ type Vendor struct {
 	Version      string   `json:"version"`
 	Contact      []string `json:"contact"` // each an e-mail address or a URL
 	Links        Links    `json:"links"`
+}
+
+// Tested returns what a run that was given the file says of its systems.
+func (v Vendor) Tested() *evidence.Product {
+	return &evidence.Product{Organisation: v.Organisation, Name: v.Product, Version: v.Version}
+}
+
+// Contradicts returns why the file is not about what a run says it tested; nil if that is the
+// same product, or none.
+func (v Vendor) Contradicts(p *evidence.Product) *Refusal {
+	if p == nil || *p == *v.Tested() {
+		return nil
+	}
+	r := because("the run is of %s %s of %s, and the vendor's file names %s %s of %s; give the file that the run was given",
+		"运行的对象是 %[3]s 的 %[1]s %[2]s，而厂商文件写的是 %[6]s 的 %[4]s %[5]s；请使用运行时给出的文件",
+		p.Name, p.Version, p.Organisation, v.Product, v.Version, v.Organisation)
+	return &r
 }
 
 // Links are URLs with http or https.

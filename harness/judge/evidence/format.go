@@ -31,8 +31,10 @@ type Run struct {
 	Focus    string `json:"focus,omitempty"`
 	// Defect is the defect model that was injected. Such a run shows how a defective
 	// kernel would be judged. It says nothing of the kernels that ran.
-	Defect string        `json:"defect,omitempty"`
-	Cells  []matrix.Cell `json:"cells"` // everything that was asked for
+	Defect string `json:"defect,omitempty"`
+	// Product is what the systems are, as whoever started the run says; nil if he does not.
+	Product *Product      `json:"product,omitempty"`
+	Cells   []matrix.Cell `json:"cells"` // everything that was asked for
 	// Shard says which part of a larger run this is; nil for a whole one.
 	Shard    *Shard    `json:"shard,omitempty"`
 	Host     Host      `json:"host"`
@@ -55,6 +57,21 @@ type Shard struct {
 
 // String returns the shard as it is asked for: "1/7".
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index, s.Of) }
+
+// Product is a vendor's product. Each field is one line of at most 200 bytes.
+type Product struct {
+	Organisation string `json:"organisation"`
+	Name         string `json:"name"`
+	Version      string `json:"version"`
+}
+
+// String returns the product on one line; "" for none.
+func (p *Product) String() string {
+	if p == nil {
+		return ""
+	}
+	return p.Organisation + ", " + p.Name + " " + p.Version
+}
 
 // Host is the machine that ran the guests, as go-sysconf reports it.
 type Host struct {

@@ -64,6 +64,7 @@ func whole(s string) Input {
 	c := &in.Report.Cells[0]
 	c.Name, c.OS, c.Machine, c.Accelerator, c.Arch = s, s, s, s, s
 	c.Failure = &report.Failure{Kind: s, Message: s}
+	in.Report.Product = &report.Product{Organisation: s, Name: s, Version: s}
 	c.Kernel.Release, c.Kernel.ImageSHA256, c.Kernel.Format = s, s, s
 	c.Kernel.Provenance = report.Provenance{Kind: s, Package: s, Version: s, SHA256: s, Filename: s}
 	for i := range in.Report.Outcomes {
@@ -78,6 +79,22 @@ func whole(s string) Input {
 	}
 	in.Cells[0].Cell.Name = s
 	return in
+}
+
+// TestReportsNameTheProductAndItsMachine fails if a format keeps what was tested to itself.
+func TestReportsNameTheProductAndItsMachine(t *testing.T) {
+	in := input(every()...)
+	in.Report.Product = &report.Product{Organisation: "Maker", Name: "Server", Version: "22.03"}
+	c := &in.Report.Cells[0]
+	c.Machine, c.Hardware = "", &report.Hardware{Product: "S1", Board: "B2", Firmware: "F 1.0"}
+	for _, format := range []string{"markdown", "kcidb"} {
+		text := written(t, format, in)
+		for _, want := range []string{"Maker, Server 22.03", "S1, board B2, firmware F 1.0"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s does not name %q", format, want)
+			}
+		}
+	}
 }
 
 // twoByTwo returns a report of two cells with two suites each.

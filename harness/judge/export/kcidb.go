@@ -129,8 +129,8 @@ func (w *kcidbWriter) id(parts ...string) string {
 func (w *kcidbWriter) cell(c report.CellReport, run evidence.CellRun, outcomes []verdict.Outcome) {
 	build := w.build(c)
 	env := kcidbEnvironment{
-		Comment: line(strings.TrimSpace(c.Machine + " " + c.Accelerator)),
-		Misc: misc("cell", c.Name, "os", c.OS, "machine", c.Machine, "accelerator", c.Accelerator, "qemu", emulator(w.Report, c.QEMU),
+		Comment: line(strings.TrimSpace(c.Runs() + " " + c.Accelerator)),
+		Misc: misc("cell", c.Name, "os", c.OS, "machine", c.Runs(), "product", w.Report.Product.String(), "accelerator", c.Accelerator, "qemu", emulator(w.Report, c.QEMU),
 			"target", c.Target, "page_size", c.PageSize, "cpus", c.CPUs, "memory_mib", c.MemoryMiB),
 	}
 	add := func(name string, t kcidbTest) {

@@ -61,7 +61,7 @@ func TestKCIDBFollowsWhatIsKnownOfTheSchema(t *testing.T) {
 	follow(t, filepath.Join("testdata", "kcidb.json"))
 }
 
-func TestKCIDBFollowsTheSchema(t *testing.T) { follow(t, reader(t, "kcidb.schema.json")) }
+func TestKCIDBFollowsTheSchema(t *testing.T) { follow(t, reader(t, readers, "kcidb.schema.json")) }
 
 // submission returns what a reader finds in a report.
 func submission(t *testing.T, in Input) (f kcidbFile) {

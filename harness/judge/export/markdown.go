@@ -100,6 +100,9 @@ func (p *page) verdict() {
 			note(p.say("The defect cannot show: %s", "缺陷在此处显现不出来：%s", code(where)))
 		}
 	}
+	if r.Product != nil {
+		note(p.say("Product: %s", "产品：%s", code(r.Product.String())))
+	}
 	if r.Emulated() {
 		note(p.say("**User-mode emulator**: %s.", "**用户态模拟器**：%s。", p.Language.Pick(report.UserModeNote, report.UserModeNoteChinese)))
 	}
@@ -216,7 +219,7 @@ func (p *page) tested() {
 	p.folded(p.say("What was tested", "测试的对象"), func() {
 		p.table(p.say("cell", "单元"), p.say("system", "系统"), p.say("kernel package or file", "内核软件包或文件"), "SHA-256", p.say("machine", "机器"), p.say("accelerator", "加速器"))
 		write(p, roomTested, p.Report.Cells, func(c report.CellReport) string {
-			return row(code(c.Name), code(c.OS), code(source(c)), code(checksum(c)), code(c.Machine), code(c.Accelerator))
+			return row(code(c.Name), code(c.OS), code(source(c)), code(checksum(c)), code(c.Runs()), code(c.Accelerator))
 		})
 	})
 }

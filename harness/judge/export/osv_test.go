@@ -173,6 +173,30 @@ func TestHostileTextsStayTextsInAWorkbook(t *testing.T) {
 	}
 }
 
+// TestARowIsAsHighAsItsTexts fails if what prints a workbook without Excel cuts texts off.
+func TestARowIsAsHighAsItsTexts(t *testing.T) {
+	in := twoByTwo()
+	low := heightOfTheFirstItem(t, in)
+	in.Suites = map[string]report.Text{"s": {Chinese: strings.Repeat("很长的说明", 40)}}
+	if high := heightOfTheFirstItem(t, in); high < 5*lineHeight || high <= low || high > maxHeight {
+		t.Errorf("a text of 200 characters has a row %v points high, a short one %v", high, low)
+	}
+}
+
+func heightOfTheFirstItem(t *testing.T, in Input) float64 {
+	t.Helper()
+	book, err := excelize.OpenReader(bytes.NewReader(forms(t, in)["osv-x86_64.xlsx"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer book.Close()
+	height, err := book.GetRowHeight(osvTitle, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return height
+}
+
 // TestOnlyTheDateDiffersInAnEvaluation fails if two runs with the same result differ in anything
 // but the properties of the document, and the date of the record.
 func TestOnlyTheDateDiffersInAnEvaluation(t *testing.T) {
@@ -223,7 +247,7 @@ func unzipped(t *testing.T, data []byte) map[string]string {
 // TestAnotherReaderReadsTheWorkbook fails if SheetJS finds other texts than excelize, which wrote
 // them, or anything but texts.
 func TestAnotherReaderReadsTheWorkbook(t *testing.T) {
-	sheetjs := reader(t, "node_modules/xlsx")
+	sheetjs := reader(t, modules, "xlsx")
 	const script = `
 const XLSX = require(process.argv[1])
 const book = XLSX.read(require('fs').readFileSync(0, 'utf8'), {type: 'base64', cellFormula: true})

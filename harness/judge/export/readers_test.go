@@ -12,24 +12,30 @@ import (
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
-// reader returns the path of a reader of others. None is kept here because of their licences and
-// their size. A test that needs one is skipped, and says so, when no folder is named:
-//
-//	kunit/kunit_parser.py      tools/testing/kunit of any source package of the kernel, such as linux-source-6.1
-//	node_modules/tap-parser    npm install tap-parser@18.3.4
-//	kcidb.schema.json          kcidb_io.schema.V5_3.json of kernelci/kcidb-io, written as JSON
-//	node_modules/xlsx          npm install xlsx@0.18.5
-//
-//	MAPSTACK_READERS=FOLDER go test ./harness/judge/export
-func reader(t *testing.T, name string) string {
+// Folders of readers of others. None is kept here because of their licences and their size. A
+// test that needs one is skipped, and says so, when its folder is not named. CI names the first.
+const (
+	// modules has tap-parser and xlsx as npm installs them; .ci/run has the versions.
+	modules = "MAPSTACK_NODE_MODULES"
+	// readers has kunit/kunit_parser.py, from tools/testing/kunit of a source package of the
+	// kernel such as linux-source-6.1, and kcidb.schema.json, which is kcidb_io.schema.V5_3.json
+	// of kernelci/kcidb-io, written as JSON.
+	readers = "MAPSTACK_READERS"
+)
+
+// reader returns the path of a reader in the folder that a variable names.
+func reader(t *testing.T, variable, name string) string {
 	t.Helper()
-	folder := os.Getenv("MAPSTACK_READERS")
+	folder := os.Getenv(variable)
 	if folder == "" {
-		t.Skipf("not run: %s of others was not asked; set MAPSTACK_READERS to a folder with it", name)
+		t.Skipf("not run: %s of others was not asked; set %s to a folder with it", name, variable)
 	}
-	path := filepath.Join(folder, filepath.FromSlash(name))
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("MAPSTACK_READERS: %v", err)
+	path, err := filepath.Abs(filepath.Join(folder, filepath.FromSlash(name)))
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", variable, err)
 	}
 	return path
 }
@@ -80,7 +86,7 @@ func expect(t *testing.T, in Input) (total, failed, skipped int) {
 // TestTheKernelsReaderReadsKTAP fails if kunit_parser.py finds a fault in what is written, or
 // counts otherwise.
 func TestTheKernelsReaderReadsKTAP(t *testing.T) {
-	parser := reader(t, "kunit/kunit_parser.py")
+	parser := reader(t, readers, "kunit/kunit_parser.py")
 	const script = `
 import json, sys, os
 sys.path.insert(0, os.path.dirname(sys.argv[1]))
@@ -107,7 +113,7 @@ json.dump(all, answer)
 // TestAReaderOfTAPReadsKTAP fails if tap-parser takes a run for a good one that is not, finds a
 // fault in what is written, or counts otherwise.
 func TestAReaderOfTAPReadsKTAP(t *testing.T) {
-	parser := reader(t, "node_modules/tap-parser")
+	parser := reader(t, modules, "tap-parser")
 	const script = `
 const {Parser} = require(process.argv[1])
 const all = JSON.parse(require('fs').readFileSync(0)).map(text => {

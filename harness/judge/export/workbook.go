@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/xuri/excelize/v2"
 
 	"github.com/mapstack/conformance/harness/foreign"
@@ -42,7 +44,8 @@ const maxNamed = 10
 type book struct {
 	*excelize.File
 	err                       error
-	title, head, plain, wrong int // styles
+	title, head, plain, wrong int                  // styles
+	widths                    map[string][]float64 // of the columns of each sheet, in characters
 }
 
 func (b *book) try(err error) { b.err = cmp.Or(b.err, err) }
@@ -59,7 +62,7 @@ func (b *book) style(s excelize.Style) int {
 
 // workbook writes the forms for one architecture.
 func (in Input) workbook(e *evaluation) ([]byte, error) {
-	b := &book{File: excelize.NewFile()}
+	b := &book{File: excelize.NewFile(), widths: map[string][]float64{}}
 	defer b.Close()
 	fill := func(colour string) excelize.Fill {
 		return excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{colour}}
@@ -89,12 +92,13 @@ func (in Input) evaluation(b *book, e *evaluation) {
 	b.page(osvTitle, 6, 12, 26, 52, 56, 10)
 	b.try(b.MergeCell(osvTitle, "A1", "E1"))
 	b.row(osvTitle, 1, b.title, osvTitle)
+	b.try(b.SetRowHeight(osvTitle, 1, 2*lineHeight))
 	for i, h := range [][2]string{{"OSV版本", in.system(e)}, {"架构", e.arch}, {"发布地址", osvBlank}, {"checksum", sums(e)}} {
 		at := i + 2
 		b.try(b.MergeCell(osvTitle, fmt.Sprintf("B%d", at), fmt.Sprintf("E%d", at)))
 		b.row(osvTitle, at, b.plain, h[0], cmp.Or(h[1], osvBlank))
 		b.try(b.SetCellStyle(osvTitle, fmt.Sprintf("A%d", at), fmt.Sprintf("A%d", at), b.head))
-		b.try(b.SetRowHeight(osvTitle, at, 15*float64(1+strings.Count(h[1], "\n"))))
+		b.try(b.SetRowHeight(osvTitle, at, lineHeight*float64(1+strings.Count(h[1], "\n"))))
 	}
 	b.row(osvTitle, 6, b.head, osvColumns...)
 	at := 7
@@ -127,7 +131,7 @@ func (in Input) cases(b *book, e *evaluation) {
 		}
 		at := i + 2
 		b.row(osvCases, at, b.plain, o.Suite+" "+o.Claim+"（"+o.Cell+"）", o.Claim, c.Chinese,
-			strings.TrimSpace(fmt.Sprintf("内核 %s\n%s %s", cell.Kernel.Release, cell.Machine, cell.Accelerator)), steps, cmp.Or(o.Expected, "断言成立"),
+			strings.TrimSpace(fmt.Sprintf("内核 %s\n%s %s", cell.Kernel.Release, cell.Runs(), cell.Accelerator)), steps, cmp.Or(o.Expected, "断言成立"),
 			remark(o, c), cmp.Or(seen, "断言成立"), conclude(string(o.Status)))
 	}
 }
@@ -195,6 +199,7 @@ func conclude(what string) conclusion {
 
 // page prepares a sheet: its columns, the rows that stay in view, and A4 on its side.
 func (b *book) page(sheet string, head int, widths ...float64) {
+	b.widths[sheet] = widths
 	for i, w := range widths {
 		name, err := excelize.ColumnNumberToName(i + 1)
 		b.try(err)
@@ -208,14 +213,35 @@ func (b *book) page(sheet string, head int, widths ...float64) {
 
 // row writes the cells of a row. All of them are texts, so that none is a formula.
 func (b *book) row(sheet string, at, style int, cells ...any) {
+	high := 1
+	defer func() { b.try(b.SetRowHeight(sheet, at, min(lineHeight*float64(high), maxHeight))) }()
 	for i, c := range cells {
 		name, err := excelize.CoordinatesToCellName(i+1, at)
 		b.try(err)
-		b.try(b.SetCellStr(sheet, name, foreign.Lines(cut(fmt.Sprint(c), maxCell))))
+		said := foreign.Lines(cut(fmt.Sprint(c), maxCell))
+		high = max(high, lines(said, b.widths[sheet][i]))
+		b.try(b.SetCellStr(sheet, name, said))
 		if w, is := c.(conclusion); is && w.wrong {
 			b.try(b.SetCellStyle(sheet, name, name, b.wrong))
 			continue
 		}
 		b.try(b.SetCellStyle(sheet, name, name, style))
 	}
+}
+
+// Heights of rows, in points. Only Excel finds the height of wrapped texts itself; what shows
+// or prints the file without it cuts them off.
+const (
+	lineHeight = 16
+	maxHeight  = 409 // the highest that Excel takes
+)
+
+// lines estimates how many lines a text takes in a column of some characters. A line breaks
+// between words, so it is not quite filled.
+func lines(said string, width float64) (n int) {
+	const filled = 0.9
+	for _, l := range strings.Split(said, "\n") {
+		n += max(1, int(math.Ceil(float64(text.StringWidthWithoutEscSequences(l))/(filled*width))))
+	}
+	return n
 }

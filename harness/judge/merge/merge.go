@@ -71,6 +71,7 @@ func alike(a, b Part) error {
 		{"the revision of mapstack", a.Run.Revision, b.Run.Revision},
 		{"the focus", a.Run.Focus, b.Run.Focus},
 		{"the injected defect", a.Run.Defect, b.Run.Defect},
+		{"the product", a.Run.Product.String(), b.Run.Product.String()},
 		{"the number of shards", shards(a.Run), shards(b.Run)},
 	} {
 		if p.a != p.b {

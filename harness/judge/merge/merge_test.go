@@ -66,6 +66,7 @@ func TestNothingElseIsMerged(t *testing.T) {
 		`the revision of mapstack is "r" in the first and "s"`:                       func(_, two *Part) { two.Run.Revision = "s" },
 		`the focus is "" in the first and "MS-003"`:                                  func(_, two *Part) { two.Run.Focus = "MS-003" },
 		`the injected defect is "d" in the first and ""`:                             func(one, _ *Part) { one.Run.Defect = "d" },
+		`the product is "" in the first and "O, P 1"`:                                func(_, two *Part) { two.Run.Product = &evidence.Product{Organisation: "O", Name: "P", Version: "1"} },
 		`the number of shards is "2" in the first and "3"`:                           func(_, two *Part) { two.Run.Shard.Of = 3 },
 		`the number of shards is "2" in the first and "not sharded"`:                 func(_, two *Part) { two.Run.Shard = nil },
 		"parts of different selections of cells":                                     func(_, two *Part) { two.Run.Shard.Cells = []string{"c", "a", "b"} },

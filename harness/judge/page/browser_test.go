@@ -12,24 +12,22 @@ import (
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
-// reader returns a tool of others. None is kept here because of their licences and their size:
-//
-//	npm install html-validate@10.17.0 axe-core@4.14.1 playwright-core@1.65.1
-//	MAPSTACK_READERS=FOLDER go test ./harness/judge/page    # the folder that node_modules is in
-//
-// A browser named chromium must be in PATH too.
+// reader returns the folder of a tool of others. None is kept here because of their licences and
+// their size. CI installs them; .ci/run has the versions. A browser named chromium must be in
+// PATH too.
 func reader(t *testing.T, name string) string {
 	t.Helper()
-	folder := os.Getenv("MAPSTACK_READERS")
+	const variable = "MAPSTACK_NODE_MODULES"
+	folder := os.Getenv(variable)
 	if folder == "" {
-		t.Skipf("not run: %s of others was not asked; set MAPSTACK_READERS to a folder with node_modules/%s", name, name)
+		t.Skipf("not run: %s of others was not asked; set %s to a node_modules folder with it", name, variable)
 	}
-	folder, err := filepath.Abs(filepath.Join(folder, "node_modules"))
+	folder, err := filepath.Abs(folder)
 	if err == nil {
 		_, err = os.Stat(filepath.Join(folder, name))
 	}
 	if err != nil {
-		t.Fatalf("MAPSTACK_READERS: %v", err)
+		t.Fatalf("%s: %v", variable, err)
 	}
 	return folder
 }

@@ -28,7 +28,9 @@ type Report struct {
 	Focus string `json:"focus,omitempty"`
 	// Defect was injected into the kernels; nil for none. A report with one shows how
 	// a defective kernel is judged, and certifies nothing.
-	Defect  *Defect          `json:"defect,omitempty"`
+	Defect *Defect `json:"defect,omitempty"`
+	// Product is what was tested, as whoever started the run says; nil if he does not.
+	Product *Product         `json:"product,omitempty"`
 	Verdict verdict.Decision `json:"verdict"`
 	// End says how the run ends if known failures are told from new ones. It is nil if no
 	// record of one is about an outcome: the run then ends with the verdict.
@@ -79,6 +81,21 @@ type Defect struct {
 	// Unseen lists the cells where the defect cannot have an effect, and why. Their
 	// outcomes do not say whether the claims would catch it.
 	Unseen []string `json:"unseen,omitempty"`
+}
+
+// Product is a vendor's product.
+type Product struct {
+	Organisation string `json:"organisation"`
+	Name         string `json:"name"`
+	Version      string `json:"version"`
+}
+
+// String returns the product on one line; "" for nil.
+func (p *Product) String() string {
+	if p == nil {
+		return ""
+	}
+	return p.Organisation + ", " + p.Name + " " + p.Version
 }
 
 // Tool is the program that made the report.
@@ -143,6 +160,31 @@ type Hardware struct {
 	Firmware string `json:"firmware,omitempty"` // vendor, version and date
 	// Unknown tells what could not be read, and why, or that nothing is said.
 	Unknown string `json:"unknown,omitempty"`
+}
+
+// String returns the machine on one line; "" for nil.
+func (h *Hardware) String() string {
+	if h == nil {
+		return ""
+	}
+	parts := []string{strings.TrimSpace(h.Vendor + " " + h.Product)}
+	for _, of := range [][2]string{{"board", h.Board}, {"firmware", h.Firmware}} {
+		if of[1] != "" {
+			parts = append(parts, of[0]+" "+of[1])
+		}
+	}
+	if parts[0] == "" {
+		parts = parts[1:]
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Runs returns the machine that the cell ran on: what QEMU emulated, or what the firmware says.
+func (c CellReport) Runs() string {
+	if c.Machine != "" {
+		return c.Machine
+	}
+	return c.Hardware.String()
 }
 
 // Kernel is the kernel under test.

@@ -58,6 +58,9 @@ func (s Style) Write(w io.Writer, r report.Report) error {
 	b.WriteString(s.lacking(r))
 	b.WriteString(s.sideBySide(r))
 	fmt.Fprintf(&b, "\n%s%s\n", s.Word(r), s.say(": %s.", "：%s。", s.Language.Pick(r.Verdict.Reason, cmp.Or(r.Verdict.Chinese, r.Verdict.Reason))))
+	if r.Product != nil {
+		b.WriteString(s.say("Product: %s.\n", "产品：%s。\n", r.Product))
+	}
 	if r.Defect != nil {
 		b.WriteString(s.say("This is the verdict on the injected defect %s, not on a kernel.\n", "这是对注入的缺陷 %s 的结论，不是对内核的结论。\n", r.Defect.Name))
 	}

@@ -32,7 +32,7 @@ type Order struct {
 
 // Run runs the probes of every subject. It writes the evidence as it becomes known.
 func (b *Bench) Run(ctx context.Context, o Order) (folder evidence.Folder, r evidence.Run, results []evidence.CellRun, err error) {
-	r = evidence.Run{Version: o.Version, Revision: b.Revision(ctx), Focus: o.Focus, Defect: b.asked.Defect, Shard: o.Shard, Host: b.Host, Started: time.Now()}
+	r = evidence.Run{Version: o.Version, Revision: b.Revision(ctx), Focus: o.Focus, Defect: b.asked.Defect, Product: b.asked.Product, Shard: o.Shard, Host: b.Host, Started: time.Now()}
 	for _, s := range o.Subjects {
 		r.Cells = append(r.Cells, s.Cell)
 	}
@@ -97,6 +97,7 @@ func continues(was, is evidence.Run) error {
 		{"revision of mapstack", was.Revision, is.Revision},
 		{"focus", was.Focus, is.Focus},
 		{"defect", was.Defect, is.Defect},
+		{"product", was.Product.String(), is.Product.String()},
 		{"shard", shardText(was.Shard), shardText(is.Shard)},
 	} {
 		if p.was != p.is {

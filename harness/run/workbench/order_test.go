@@ -20,6 +20,7 @@ func TestOnlyTheSameRunIsGoneOnWith(t *testing.T) {
 		`with the revision of mapstack "r", and this is "s"`:  func(r *evidence.Run) { r.Revision = "s" },
 		`with the focus "MS-003", and this is ""`:             func(r *evidence.Run) { r.Focus = "" },
 		`with the defect "d", and this is "e"`:                func(r *evidence.Run) { r.Defect = "e" },
+		`with the product "", and this is "O, P 1"`:           func(r *evidence.Run) { r.Product = &evidence.Product{Organisation: "O", Name: "P", Version: "1"} },
 		`with the shard "1/2", and this is ""`:                func(r *evidence.Run) { r.Shard = nil },
 		"about 2 cells, and the flags now select 1":           func(r *evidence.Run) { r.Cells = r.Cells[:1] },
 		"about cell b, and cell b is not the same":            func(r *evidence.Run) { r.Cells[1].Memory = 512 },

@@ -52,6 +52,8 @@ type Options struct {
 	Programs string
 	// Defect is the defect model to inject; "" for none.
 	Defect string
+	// Product is what the systems are, for the evidence; nil if nobody says.
+	Product *evidence.Product
 	// Params are kernel parameters besides those that every guest gets.
 	Params []arch.Param
 	// Fresh boots guests instead of restoring them.
