@@ -35,7 +35,6 @@ type runFlags struct {
 func (f *runFlags) flags(cmd *cobra.Command) {
 	f.given(cmd)
 	f.drawing.flags(cmd)
-	f.onward.flags(cmd)
 	set := cmd.Flags()
 	set.StringVar(&f.focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
 	set.StringVar(&f.defect, "defect", "", "inject this defect below the probes, as if the kernel had it; such a run certifies nothing")
@@ -57,6 +56,7 @@ func (f *runFlags) flags(cmd *cobra.Command) {
 	}
 	cmd.MarkFlagsMutuallyExclusive("target", "full-boot")
 	cmd.MarkFlagsMutuallyExclusive("target", "os-image")
+	f.onward.flags(cmd)
 }
 
 // given adds the flags that say what a run boots, and what it may use for that.

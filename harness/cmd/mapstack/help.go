@@ -148,6 +148,7 @@ var catalogue = map[string]string{
 	"show what would run, and boot nothing; -o json for other programs":                                                               "显示将要运行什么，不启动任何东西；-o json 供其他程序使用",
 	"write what happens as JSON, one event a line, to this file, or to a file descriptor that is open, such as 3":                     "把运行过程写成 JSON，每行一个事件，写到此文件，或写到已打开的文件描述符，例如 3",
 	"form of the output: text, or json for other programs":                                                                            "输出的形式：text，或供其他程序使用的 json",
+	"list what would be downloaded, with size, hash and where it is from, and download no package":                                    "列出将要下载的内容，含大小、哈希和来源，不下载软件包",
 	"Make one run of the shards of a run":                                                                                             "把一次运行的各分片合成一次运行",
 	"merge joins the evidence of finished runs (out/<run>) in a new folder, and judges it. The runs are the shards of one run,\n" +
 		"or have different cells. It refuses runs that were changed or stopped, a cell that two of them have, and a cell that no\n" +

@@ -15,8 +15,8 @@ import (
 	"github.com/mapstack/conformance/harness/language"
 )
 
-// onward holds the flags of `mapstack run` that go on with a run, run a part of one, or run it
-// several times.
+// onward holds the flags of `mapstack run` that go on with a run, run a part of one, run it several
+// times, or say what it does.
 type onward struct {
 	resume           string
 	shard, durations string
@@ -31,6 +31,7 @@ type onward struct {
 	part        *evidence.Shard       // that --shard names; nil without it
 }
 
+// flags adds the flags to a command that has all others.
 func (o *onward) flags(cmd *cobra.Command) {
 	set := cmd.Flags()
 	set.StringVar(&o.resume, "resume", "", "go on with this interrupted run (out/<run>): what has ended in it is not run again")
@@ -41,7 +42,8 @@ func (o *onward) flags(cmd *cobra.Command) {
 	set.BoolVar(&o.dry, "dry-run", false, "show what would run, and boot nothing; -o json for other programs")
 	o.output.flags(cmd)
 	set.StringVar(&o.events, "json-events", "", "write what happens as JSON, one event a line, to this file, or to a file descriptor that is open, such as 3")
-	for _, other := range []string{"resume", "shard", "repeat"} {
+	// A finished run says which cells and claims it means.
+	for _, other := range []string{"resume", "shard", "arch", "cell", "kernel", "focus", "defect", "target", "os-image", "full-boot"} {
 		cmd.MarkFlagsMutuallyExclusive("rerun-failed", other)
 	}
 	for _, other := range []string{"dry-run", "resume"} {

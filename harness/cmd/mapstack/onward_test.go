@@ -91,6 +91,8 @@ func TestWhatIsPartOfNothingIsRefused(t *testing.T) {
 		"--json-events 1 --cell amd64-debian12-6.1":  "descriptors 1 and 2",
 		"--json-events 99 --cell amd64-debian12-6.1": "nothing can be written",
 		"--json-events /nowhere/x --cell amd64-debian12-6.1": "/nowhere/x",
+		"--rerun-failed /nowhere --cell amd64-debian12-6.1":  "cell rerun-failed",
+		"--rerun-failed /nowhere --focus MS-003":             "focus rerun-failed",
 		"--rerun-failed /nowhere":                            "/nowhere",
 	} {
 		_, err := execute(t, append([]string{"run", "--out", t.TempDir()}, strings.Fields(line)...)...)
