@@ -70,7 +70,7 @@ func readPlan(t *testing.T, args ...string) (planned, error) {
 }
 
 func TestRepeatsNameTheClaimsThatChange(t *testing.T) {
-	if shown := flakeTable(nil, 5, language.English); !strings.Contains(shown, "Every claim was decided alike in all repeats: 5.") {
+	if shown := flakeTable(nil, 5, language.English); !strings.Contains(shown, "All 5 repeats decided every claim alike.") {
 		t.Error(shown)
 	}
 	shown := flakeTable([]flakes.Flake{{Cell: "a", Claim: "MS-003", Level: verdict.Must, Counts: verdict.Counts{Pass: 3, Fail: 2}, Runs: []int{2, 5}}}, 5, language.Chinese)

@@ -57,7 +57,7 @@ func (f *runFlags) repeats(cmd *cobra.Command, baseline *report.Report) error {
 // flakeTable shows the claims that repeats decided differently.
 func flakeTable(found []flakes.Flake, repeats int, l language.Language) string {
 	if len(found) == 0 {
-		return fmt.Sprintf(l.Pick("\nEvery claim was decided alike in all repeats: %d.\n", "\n每条断言在全部 %d 次重复中的判定都相同。\n"), repeats)
+		return fmt.Sprintf(l.Pick("\nAll %d repeats decided every claim alike.\n", "\n每条断言在全部 %d 次重复中的判定都相同。\n"), repeats)
 	}
 	t := columns()
 	t.AppendRow(table.Row{l.Pick("CELL", "单元"), l.Pick("CLAIM", "断言"), "", "pass", "fail", "error", "unsupported", "not-run", l.Pick("NOT PASSED IN", "未通过的次数")})
