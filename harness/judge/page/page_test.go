@@ -33,6 +33,7 @@ func whole(s string) (report.Report, []evidence.CellRun, fstest.MapFS) {
 		[]verdict.Outcome{{Cell: s, Suite: "mapstack", Claim: "MS-001", Level: verdict.Must, Status: verdict.Fail, Reason: s, Expected: s, Observed: s, Probe: "p",
 			Where: verdict.Where{Path: s, Step: s, Read: []string{s}}, Known: verdict.Known{Reason: s, Link: s}}})
 	r.Defect = &report.Defect{Name: s, English: s, Chinese: s}
+	r.Product = &report.Product{Organisation: s, Name: s, Version: s}
 	cells := []evidence.CellRun{{Cell: matrix.Cell{Name: s, Arch: "alpha", For: "sw64", Tier: matrix.Twin}, Transcripts: map[string]wire.Transcript{"p": {Probe: "p", Observations: []wire.Observation{
 		{Step: s, Call: s, Ret: s, Values: map[string]string{s: s}, Unknown: map[string]string{s: s}}, {Step: "not read", Call: "left out"}}}}}}
 	return r, cells, fstest.MapFS{}
@@ -69,6 +70,20 @@ func TestHostileTextsStayTexts(t *testing.T) {
 	harmless, attacked := with("x"), with(hostile)
 	if len(harmless) < 50 || strings.Join(harmless, "\n") != strings.Join(attacked, "\n") {
 		t.Errorf("%d elements, and with hostile texts %d:\n%s", len(harmless), len(attacked), strings.Join(attacked, "\n"))
+	}
+}
+
+// TestManyWarningsAreFolded fails if warnings push the result off the first screen of a phone.
+func TestManyWarningsAreFolded(t *testing.T) {
+	r, cells, dir := whole("x")
+	r.Header.Warnings = []string{"a warning", "a warning"}
+	if page := render(t, r, cells, dir); strings.Count(page, `<p class="warn">a warning</p>`) != 2 {
+		t.Error("two warnings are not shown")
+	}
+	r.Header.Warnings = append(r.Header.Warnings, "a warning")
+	page := render(t, r, cells, dir)
+	if !strings.Contains(page, "3 warnings about the run") || strings.Count(page, "<p>a warning</p>") != 3 || strings.Contains(page, `<p class="warn">a warning</p>`) {
+		t.Error("three warnings are not folded")
 	}
 }
 
