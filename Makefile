@@ -21,6 +21,8 @@ STRICT ?=
 BASELINE ?=
 MATRIX ?=
 OS ?=
+SHARD ?=
+RESUME ?=
 OUT ?= out
 
 matrix = $(if $(MATRIX),--matrix '$(MATRIX)')
@@ -42,6 +44,8 @@ help:
 	@echo '                   DESTRUCTIVE=1 also runs probes that can disrupt other users of the target'
 	@echo '                   DEFECT=stack-read-only injects a defect; such a run certifies nothing'
 	@echo '                   BASELINE=out/20260131-235959 shows what changed against that run'
+	@echo '                   RESUME=out/20260131-235959 goes on with an interrupted run; leave the other variables out'
+	@echo '                   SHARD=1/4 or SHARD=auto runs one part of the cells; bin/mapstack merge joins the parts'
 	@echo '                   OUT=out is the folder for evidence and reports'
 	@echo 'make suites        run the suites through go tool ginkgo; ARCH, CELL, KERNEL and LOCKED narrow them; also STRICT'
 	@echo 'make kill-table    show which claims catch which injected defects; CELL and FOCUS narrow the table'
@@ -76,7 +80,8 @@ bin/mapstack:
 conformance: bin/mapstack
 	@bin/mapstack run $(select) $(if $(OS),--os '$(OS)') $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DEFECT),--defect '$(DEFECT)') \
 		$(if $(TARGET),--target '$(TARGET)') $(if $(filter-out 0,$(DESTRUCTIVE)),--destructive) \
-		$(if $(filter-out 0,$(ALLOW_TWIN)),--allow-twin) $(strict) $(if $(BASELINE),--baseline '$(BASELINE)') --out '$(OUT)'
+		$(if $(filter-out 0,$(ALLOW_TWIN)),--allow-twin) $(strict) $(if $(BASELINE),--baseline '$(BASELINE)') \
+		$(if $(SHARD),--shard '$(SHARD)') $(if $(RESUME),--resume '$(RESUME)') --out '$(OUT)'
 
 # The cells of fixtures/kill-table.md: generic numbers, those of MIPS, and 64k pages.
 # With CELL or FOCUS the table is only printed.

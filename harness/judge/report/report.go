@@ -356,6 +356,11 @@ func UnknownMaker(arch string) string {
 	return fmt.Sprintf("a kernel of %s was tested; who made it is not known", arch)
 }
 
+// PartOfARun is the warning on the report of a shard, whose verdict is about a part of the cells.
+func PartOfARun(shard string, cells, all int) string {
+	return fmt.Sprintf("this is shard %s: the verdict is about %d of the %d cells of the run; mapstack merge joins the shards", shard, cells, all)
+}
+
 // ExitCode returns the exit status of the run. In a strict run every failure counts.
 func (r Report) ExitCode(strict bool) int {
 	switch {
