@@ -5,7 +5,7 @@
 # One static program on every host, as make dist's are; no C compiler is needed.
 export CGO_ENABLED := 0
 
-.PHONY: help conformance kill-table bench record suites list fetch twin lean pages guarded doctor faults test test-boot lint fuzz dist bin/mapstack
+.PHONY: help conformance kill-table bench record suites list fetch twin lean pages guarded doctor faults test test-boot lint fuzz race dist bin/mapstack
 
 # Variables that narrow or change a run. All empty: the whole matrix, as it is.
 ARCH ?=
@@ -68,6 +68,7 @@ help:
 	@echo 'make test-boot     run the tests that boot real kernels'
 	@echo 'make lint          gofmt, go vet, staticcheck'
 	@echo 'make fuzz          run every fuzz target for FUZZTIME (10s)'
+	@echo 'make race          run the tests with the race detector; needs a C compiler, and ten minutes'
 
 # The program begins in harness/diagnose/rt0, before the Go runtime.
 entry = -E _rt0_mapstack
@@ -170,6 +171,12 @@ lint:
 	go vet ./...
 	go vet -tags boot ./...
 	go tool staticcheck ./...
+
+# The race detector makes every test program a cgo program with another number of threads and
+# terabytes of address space. The tests that are about exactly these are left out: what diagnose
+# says of threads of Go without cgo, and what limits of memory do to the process of a parser.
+race:
+	@CGO_ENABLED=1 go test -race $$(go list ./harness/... ./suites/... | grep -vE '/harness/(diagnose(/cases|/watch)?|source/quarantine)$$')
 
 FUZZTIME ?= 10s
 fuzz:

@@ -137,7 +137,7 @@ type CellReport struct {
 	Tier         string           `json:"tier,omitempty"`   // real, twin or model, see Tiers
 	Matrix       string           `json:"matrix,omitempty"` // the name of the matrix file that the cell is from; empty for the built-in matrix
 	OS           string           `json:"os"`
-	Product      string           `json:"product,omitempty"` // of an operating system, such as kylin-server-v10-sp3, where somebody says so
+	System       string           `json:"system,omitempty"` // the product of an operating system, such as kylin-server-v10-sp3, where somebody says so
 	Machine      string           `json:"machine"`
 	Hardware     *Hardware        `json:"hardware,omitempty"`  // of a native or ssh target; nil for all others
 	PageSize     int              `json:"pageSize"`            // bytes
