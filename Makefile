@@ -5,7 +5,7 @@
 # One static program on every host, as make dist's are; no C compiler is needed.
 export CGO_ENABLED := 0
 
-.PHONY: help conformance kill-table bench record suites list fetch twin lean pages guarded doctor faults test test-boot lint fuzz dist packages reproduce bin/mapstack
+.PHONY: help conformance kill-table bench record suites list fetch twin lean pages guarded doctor faults test test-boot lint fuzz race dist packages reproduce bin/mapstack
 
 # Variables that narrow or change a run. All empty: the whole matrix, as it is.
 ARCH ?=
@@ -21,6 +21,8 @@ STRICT ?=
 BASELINE ?=
 MATRIX ?=
 OS ?=
+SHARD ?=
+RESUME ?=
 OUT ?= out
 
 matrix = $(if $(MATRIX),--matrix '$(MATRIX)')
@@ -42,6 +44,8 @@ help:
 	@echo '                   DESTRUCTIVE=1 also runs probes that can disrupt other users of the target'
 	@echo '                   DEFECT=stack-read-only injects a defect; such a run certifies nothing'
 	@echo '                   BASELINE=out/20260131-235959 shows what changed against that run'
+	@echo '                   RESUME=out/20260131-235959 goes on with an interrupted run; leave the other variables out'
+	@echo '                   SHARD=1/4 or SHARD=auto runs one part of the cells; bin/mapstack merge joins the parts'
 	@echo '                   OUT=out is the folder for evidence and reports'
 	@echo 'make suites        run the suites through go tool ginkgo; ARCH, CELL, KERNEL and LOCKED narrow them; also STRICT'
 	@echo 'make kill-table    show which claims catch which injected defects; CELL and FOCUS narrow the table'
@@ -67,6 +71,7 @@ help:
 	@echo 'make test-boot     run the tests that boot real kernels'
 	@echo 'make lint          gofmt, go vet, staticcheck'
 	@echo 'make fuzz          run every fuzz target for FUZZTIME (10s)'
+	@echo 'make race          run the tests with the race detector; needs a C compiler, and ten minutes'
 
 # The program begins in harness/diagnose/rt0, before the Go runtime.
 entry = -E _rt0_mapstack
@@ -79,7 +84,8 @@ bin/mapstack:
 conformance: bin/mapstack
 	@bin/mapstack run $(select) $(if $(OS),--os '$(OS)') $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DEFECT),--defect '$(DEFECT)') \
 		$(if $(TARGET),--target '$(TARGET)') $(if $(filter-out 0,$(DESTRUCTIVE)),--destructive) \
-		$(if $(filter-out 0,$(ALLOW_TWIN)),--allow-twin) $(strict) $(if $(BASELINE),--baseline '$(BASELINE)') --out '$(OUT)'
+		$(if $(filter-out 0,$(ALLOW_TWIN)),--allow-twin) $(strict) $(if $(BASELINE),--baseline '$(BASELINE)') \
+		$(if $(SHARD),--shard '$(SHARD)') $(if $(RESUME),--resume '$(RESUME)') --out '$(OUT)'
 
 # The cells of fixtures/kill-table.md: generic numbers, those of MIPS, and 64k pages.
 # With CELL or FOCUS the table is only printed.
@@ -189,6 +195,12 @@ lint:
 	go vet ./...
 	go vet -tags boot ./...
 	go tool staticcheck ./...
+
+# The race detector makes every test program a cgo program with another number of threads and
+# terabytes of address space. The tests that are about exactly these are left out: what diagnose
+# says of threads of Go without cgo, and what limits of memory do to the process of a parser.
+race:
+	@CGO_ENABLED=1 go test -race $$(go list ./harness/... ./suites/... | grep -vE '/harness/(diagnose(/cases|/watch)?|source/quarantine)$$')
 
 FUZZTIME ?= 10s
 fuzz:

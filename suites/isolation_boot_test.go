@@ -43,7 +43,7 @@ func observed(t *testing.T, cell string, w way, suite string) evidence.CellRun {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, results, err := bench.Run(t.Context(), bench.Bind(cells...), probes, suite, t.TempDir())
+	_, _, results, err := bench.Run(t.Context(), workbench.Order{Subjects: bench.Bind(cells...), Probes: probes, Focus: suite, Out: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,6 +61,15 @@ func (c *Cache) Blob(ctx context.Context, sum string, size int64, fetch func(ctx
 	return path, nil
 }
 
+// Holds reports whether Blob has the file already. Its content is checked when it is used.
+func (c *Cache) Holds(sum string, size int64) bool {
+	if !ValidSHA256(sum) {
+		return false
+	}
+	st, err := os.Lstat(c.path("blob", sum[:2], sum))
+	return err == nil && st.Mode().IsRegular() && st.Size() == size
+}
+
 // blobWhole reports whether path holds the content. An error is one that fetching
 // again would not repair.
 func blobWhole(path, sum string, size int64) (bool, error) {

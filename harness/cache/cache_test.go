@@ -123,6 +123,19 @@ func TestIntactBlobIsNotFetchedAgain(t *testing.T) {
 	}
 }
 
+func TestHeldBlobsAreKnownWithoutFetching(t *testing.T) {
+	c, s := open(t, t.TempDir()), &source{text: content}
+	if c.Holds(sumOf(content), int64(len(content))) {
+		t.Error("an empty cache holds it")
+	}
+	if _, err := c.Blob(t.Context(), sumOf(content), int64(len(content)), s.fetch); err != nil {
+		t.Fatal(err)
+	}
+	if !c.Holds(sumOf(content), int64(len(content))) || c.Holds(sumOf(content), 1) || c.Holds("../x", 1) {
+		t.Error("the cache does not know what it holds")
+	}
+}
+
 func TestRejectedBlobLeavesNothing(t *testing.T) {
 	mirrorGone := errors.New("mirror gone")
 	for _, tc := range []struct {

@@ -12,10 +12,11 @@ import (
 
 // Kind is the number and the size of the entries of one kind.
 type Kind struct {
-	Name           string // "blob", or the kind given to Dir
-	Entries        int
-	Bytes          int64     // of disk; what kinds share counts for the first of them
-	Oldest, Newest time.Time // of the entries' last uses
+	Name    string    `json:"name"` // "blob", or the kind given to Dir
+	Entries int       `json:"entries"`
+	Bytes   int64     `json:"bytes"` // of disk; what kinds share counts for the first of them
+	Oldest  time.Time `json:"oldest"`
+	Newest  time.Time `json:"newest"` // of the entries' last uses, as Oldest
 }
 
 // Usage lists the kinds that have entries: blobs first, the others by name. It does

@@ -10,7 +10,9 @@
 //	explain      what a claim, a suite or a defect model is, and what is recorded of it
 //	export       writes a report in the formats of others
 //	facts        what a target says of itself, checked
+//	flakes       which claims are not always decided alike when a run is repeated
 //	killtable    which claims catch which defects
+//	merge        makes one run of several that ran on different machines
 //	page         shows a report as one HTML file
 //	report       the versioned result document of a run, and its writers
 //	seal         keys and signed envelopes

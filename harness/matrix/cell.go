@@ -28,9 +28,9 @@ type Cell struct {
 	// of its machine.
 	Params []arch.Param `yaml:"params,omitempty" json:"params,omitempty"`
 
-	// Product is the product of an operating system that the cell is (harness/matrix/osname),
+	// System is the product of an operating system that the cell is (harness/matrix/osname),
 	// where somebody says so; empty for none.
-	Product string `yaml:"-" json:"product,omitempty"`
+	System string `yaml:"-" json:"system,omitempty"`
 	// Host is the kind of running system where the probes run; empty for a QEMU guest.
 	// Such a cell is in no file: it is made of what the system says of itself.
 	Host Host `yaml:"-" json:"host,omitempty"`

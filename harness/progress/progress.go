@@ -27,6 +27,8 @@ type Event struct {
 	Total int64  // 0 when unknown
 	End   bool   // the last event of this Stage and What
 	Err   error  // set only with End
+	// Left is how many seconds the rest of the run takes, for Whole; 0 when unknown.
+	Left float64
 }
 
 // Sink receives events. It must be safe for concurrent use and must not block.

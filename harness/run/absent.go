@@ -22,6 +22,11 @@ func (a Absent) open(context.Context, *Engine, matrix.Cell, io.Writer) (place, e
 	return absent{a.Err}, a.Err
 }
 
+// made returns why there is nothing: an interrupted run had something.
+func (a Absent) made(context.Context, *Engine, matrix.Cell) (c evidence.CellRun, err error) {
+	return c, a.Err
+}
+
 // absent is a place where nothing can start.
 type absent struct{ err error }
 

@@ -22,6 +22,9 @@ type Where interface {
 	// open gets the place ready for probes. The console of a boot goes to log. The place is
 	// never nil: even after an error it can describe what is known.
 	open(ctx context.Context, e *Engine, cell matrix.Cell, log io.Writer) (place, error)
+	// made returns what the cell's guests are made of: kernel, emulator and image. It boots
+	// nothing.
+	made(ctx context.Context, e *Engine, cell matrix.Cell) (evidence.CellRun, error)
 }
 
 // place starts the agents of one cell. It is safe for concurrent use.

@@ -5,6 +5,7 @@
 //
 //	bisect     where in a list of kernels a claim begins to be decided otherwise
 //	doctor     what a machine lacks for a run, and the command that supplies it
+//	shard      divides the cells of a run among machines
 //	subject    the five kinds of subject: cell, kernel, disk image, whole system, running system
 //	trials     the probes of a subject below every defect model, for the kill table
 //	workbench  joins cache, mirror, toolbox, toolchain and kernels into an engine

@@ -66,7 +66,10 @@ type Engine struct {
 	Isolate bool
 	// Verdict says in a few words what a cell's evidence decides. It is shown as soon as the
 	// cell has ended. Nil says nothing.
-	Verdict   func(evidence.CellRun) string
+	Verdict func(evidence.CellRun) string
+	// Earlier has what an interrupted run left of the cells, by name; nil for a new run. What
+	// it has is not run again.
+	Earlier   map[string]evidence.CellRun
 	kvmOnce   sync.Once
 	kvmReason string // why KVM is not used; "" when it is
 
@@ -95,6 +98,11 @@ func (e *Engine) Cells(ctx context.Context, subjects []Bound, probes map[string]
 	for _, i := range order {
 		group.Go(func() error {
 			name := subjects[i].Cell.Name
+			if earlier, is := e.Earlier[name]; is && earlier.Ended() {
+				results[i] = earlier
+				e.Sink(progress.Event{Cell: name, Stage: progress.Finished, What: e.verdict(earlier), End: true, Err: earlier.Err()})
+				return nil
+			}
 			result := evidence.CellRun{Cell: subjects[i].Cell, Transcripts: map[string]wire.Transcript{}}
 			err := e.cell(ctx, subjects[i], &result, probes[name], folder)
 			result.Failure = asFailure(ctx, err)
@@ -178,16 +186,20 @@ func asFailure(ctx context.Context, err error) *failure.Failure {
 // cell runs one cell and fills in its result. A probe whose run fails loses only its own
 // observations.
 func (e *Engine) cell(ctx context.Context, subject Bound, result *evidence.CellRun, probes []string, folder evidence.Folder) (err error) {
+	total := len(probes)
+	probes = slices.DeleteFunc(slices.Clone(probes), func(p string) bool { return p == stage0.Probe })
+	early := len(probes) < total && stage0.Unassembled(result.Cell.Arch) == ""
+	total = len(probes)
+	if probes = e.take(result, probes); complete(*result, probes, early) {
+		return nil
+	}
 	log, err := folder.Console(result.Cell.Name, evidence.BootConsole)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
-	asked := len(probes)
-	probes = slices.DeleteFunc(slices.Clone(probes), func(p string) bool { return p == stage0.Probe })
-	early := len(probes) < asked && stage0.Unassembled(result.Cell.Arch) == ""
 	o, err := e.Open(ctx, subject, log)
-	defer o.place.describe(result)
+	defer o.describe(result)
 	defer func() { o.keepEarly(ctx, result, early, err) }()
 	if err != nil {
 		return err
@@ -195,8 +207,10 @@ func (e *Engine) cell(ctx context.Context, subject Bound, result *evidence.CellR
 	if early {
 		o.place.ask(ctx) // before any probe, also in a system that runs already
 	}
-	r := runs{engine: e, opened: o, folder: folder, result: result, total: len(probes)}
-	result.Runs = map[string]evidence.ProbeRun{}
+	r := runs{engine: e, opened: o, folder: folder, result: result, total: total, begun: total - len(probes), ended: total - len(probes)}
+	if result.Runs == nil {
+		result.Runs = map[string]evidence.ProbeRun{}
+	}
 	err = r.all(ctx, probes)
 	if ctx.Err() == nil {
 		err = errors.Join(err, o.place.unchanged(ctx))
@@ -221,27 +235,13 @@ type runs struct {
 // guest of its own.
 func (r *runs) all(ctx context.Context, probes []string) error {
 	checked := make(chan struct{}) // closed when the guest is known to be what the cell says
-	var shared, taxing []string
-	var alone [][]string
-	if len(probes) > 0 && probes[0] == catalog.Facts {
-		shared, probes = append(shared, probes[0]), probes[1:]
-	} else {
+	if len(probes) == 0 || probes[0] != catalog.Facts {
 		close(checked)
 	}
-	for _, probe := range probes {
-		switch {
-		case r.opened.Shares(probe):
-			shared = append(shared, probe)
-		case r.opened.Turn(probe) > 0:
-			taxing = append(taxing, probe)
-		default:
-			alone = append(alone, []string{probe})
-		}
-	}
-	slices.SortFunc(taxing, func(a, b string) int { return cmp.Compare(r.opened.Turn(a), r.opened.Turn(b)) })
+	d := divide(probes, r.opened.Shares, r.opened.Turn)
 	group, within := errgroup.WithContext(ctx)
-	group.Go(func() error { return r.series(within, shared, func() { close(checked) }) })
-	for _, probes := range append(alone, taxing) {
+	group.Go(func() error { return r.series(within, d.shared, func() { close(checked) }) })
+	for _, probes := range append(d.alone, d.taxing) {
 		group.Go(func() error {
 			select {
 			case <-checked:
@@ -302,20 +302,28 @@ func (r *runs) probe(ctx context.Context, s *Series, probe string) (err error) {
 	shown.Done, shown.End, shown.Err = r.count(&r.ended), true, errors.Join(err, run.Err())
 	r.engine.Sink(shown)
 	if err == nil {
-		r.store(probe, t, run)
+		err = r.store(probe, t, run)
 	}
 	return err
 }
 
-// store keeps what a probe observed.
-func (r *runs) store(probe string, t wire.Transcript, run evidence.ProbeRun) {
+// store keeps what a probe observed, also for a run that is killed before the cell ends.
+func (r *runs) store(probe string, t wire.Transcript, run evidence.ProbeRun) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.Runs[probe] = run
 	r.result.Seconds += run.StartSeconds + run.Seconds
+	fresh := map[string]wire.Transcript{}
 	if run.Failure == nil {
 		r.result.Transcripts[probe] = t
+		fresh[probe] = t
 	}
+	if t, spoke := r.opened.place.early(); spoke {
+		fresh[stage0.Probe] = t
+	}
+	part := *r.result
+	r.opened.describe(&part)
+	return r.folder.WritePart(part, fresh)
 }
 
 // count adds one to n and returns the sum.

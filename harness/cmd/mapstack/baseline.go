@@ -65,12 +65,3 @@ func against(w io.Writer, folder string, baseline *report.Report, r report.Repor
 	}
 	return status, nil
 }
-
-// ended ends a run whose own exit status is status.
-func ended(w io.Writer, folder string, baseline *report.Report, r report.Report, status int, l language.Language) error {
-	status, err := against(w, folder, baseline, r, status, l)
-	if err != nil {
-		return err
-	}
-	return statusError(status)
-}

@@ -12,22 +12,53 @@ import (
 )
 
 func cacheCommand() *cobra.Command {
+	var form output
 	cmd := &cobra.Command{
 		Use: "cache", Short: "Show what the cache holds, or prune it",
 		Long: "cache shows what the cache holds. A run prunes the cache to its limit, if no other run uses it. What was used\n" +
 			"longest ago goes first. The limit is " + humanize.IBytes(cache.DefaultLimit) + ", or the value of MAPSTACK_CACHE_LIMIT, such as 8GiB.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := form.json()
+			if err != nil {
+				return err
+			}
 			c, err := cache.Inspect("")
 			if err != nil {
 				return err
 			}
 			defer c.Close()
+			if asJSON {
+				return writeCache(cmd.OutOrStdout(), c)
+			}
 			return showCache(cmd.OutOrStdout(), c)
 		},
 	}
+	form.flags(cmd)
 	cmd.AddCommand(cachePruneCommand())
 	return cmd
+}
+
+// cached is what `mapstack cache` writes as JSON.
+type cached struct {
+	Schema     string       `json:"schema"`
+	Folder     string       `json:"folder"`
+	LimitBytes int64        `json:"limitBytes"`
+	Bytes      int64        `json:"bytes"`
+	Kinds      []cache.Kind `json:"kinds"`
+}
+
+// writeCache writes what the cache holds for other programs.
+func writeCache(w io.Writer, c *cache.Cache) error {
+	kinds, err := c.Usage()
+	if err != nil {
+		return err
+	}
+	all := cached{Schema: outputSchema, Folder: c.Root(), LimitBytes: c.Limit(), Kinds: list(kinds)}
+	for _, k := range kinds {
+		all.Bytes += k.Bytes
+	}
+	return writeJSON(w, all)
 }
 
 func showCache(w io.Writer, c *cache.Cache) error {

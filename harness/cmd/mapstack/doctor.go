@@ -15,10 +15,15 @@ import (
 
 func doctorCommand() *cobra.Command {
 	var s selection
+	var form output
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "List what this machine lacks, with the command that supplies it",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := form.json()
+			if err != nil {
+				return err
+			}
 			c, err := s.chosen()
 			if err != nil {
 				return err
@@ -27,7 +32,11 @@ func doctorCommand() *cobra.Command {
 			_, listed := c.apart()
 			found := doctor.Examine(cmd.Context(), c.cells, s.options(progress.Discard))
 			found = append(found, doctor.Listed(listed)...)
-			missing, err := showFindings(cmd.OutOrStdout(), found, tongue(cmd))
+			show := showFindings
+			if asJSON {
+				show = writeFindings
+			}
+			missing, err := show(cmd.OutOrStdout(), found, tongue(cmd))
 			if err != nil {
 				return err
 			}
@@ -39,7 +48,25 @@ func doctorCommand() *cobra.Command {
 	}
 	s.flags(cmd)
 	s.matrixFlag(cmd)
+	form.flags(cmd)
 	return cmd
+}
+
+// examined is what `mapstack doctor` writes as JSON.
+type examined struct {
+	Schema   string           `json:"schema"`
+	Missing  int              `json:"missing"` // how many findings have a remedy
+	Findings []doctor.Finding `json:"findings"`
+}
+
+// writeFindings writes what was found for other programs.
+func writeFindings(w io.Writer, found []doctor.Finding, _ language.Language) (missing int, err error) {
+	for _, f := range found {
+		if f.Remedy != "" {
+			missing++
+		}
+	}
+	return missing, writeJSON(w, examined{outputSchema, missing, list(found)})
 }
 
 func showFindings(w io.Writer, found []doctor.Finding, l language.Language) (missing int, err error) {

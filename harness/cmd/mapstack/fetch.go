@@ -20,11 +20,19 @@ import (
 
 func fetchCommand() *cobra.Command {
 	var s selection
-	var update bool
+	var update, listed bool
+	var form output
 	cmd := &cobra.Command{
 		Use: "fetch", Short: "Download and prepare everything the cells need, without booting them",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := form.json()
+			if err == nil && asJSON && !listed {
+				err = errors.New("--output json is about --list; give both")
+			}
+			if err != nil {
+				return err
+			}
 			s.All = update // the lock pins every kernel that an archive holds
 			s.discovers = !update
 			c, err := s.chosen()
@@ -32,10 +40,17 @@ func fetchCommand() *cobra.Command {
 				return err
 			}
 			c.announce(cmd)
-			cells, listed := c.apart()
+			cells, own := c.apart()
 			cells = slices.DeleteFunc(cells, func(c matrix.Cell) bool { return c.Kernel.From == matrix.Supplied })
 			if update && prebuilt.Images() != nil {
 				return errors.New("--update-lock writes to a checkout; use the bin/mapstack that make builds there")
+			}
+			if listed {
+				if len(own) > 0 {
+					fmt.Fprintf(cmd.ErrOrStderr(), tongue(cmd).Pick("The list has packages of archives alone; %d cells have files of their own, which the matrix file names.\n",
+						"清单只包含软件仓库中的软件包；%d 个单元使用矩阵文件所写的自有文件。\n"), len(own))
+				}
+				return listNeeded(cmd, s, cells, asJSON)
 			}
 			d := display.New(os.Stderr)
 			bench, err := workbench.Open(cmd.Context(), s.options(d.Sink))
@@ -60,7 +75,7 @@ func fetchCommand() *cobra.Command {
 				more, err = bench.Pins(cmd.Context(), grouped)
 				pins = append(pins, more...)
 			}
-			own, failed := subject.Prepare(cmd.Context(), bench, listed)
+			prepared, failed := subject.Prepare(cmd.Context(), bench, own)
 			d.Close()
 			if err := errors.Join(err, failed); err != nil {
 				return err
@@ -71,8 +86,8 @@ func fetchCommand() *cobra.Command {
 				k := images[i]
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", cell.Name, k.Release, k.Provenance.Package, k.Provenance.Version, k.Format)
 			}
-			for i, l := range listed {
-				k := own[i]
+			for i, l := range own {
+				k := prepared[i]
 				fmt.Fprintf(w, "%s\t%s\t%s\t-\t%s\n", l.Name, cmp.Or(k.Release, "-"), cmp.Or(k.Provenance.Filename, "-"), cmp.Or(string(k.Format), "-"))
 			}
 			if err := w.Flush(); err != nil || !update {
@@ -84,7 +99,10 @@ func fetchCommand() *cobra.Command {
 	s.flags(cmd)
 	s.matrixFlag(cmd)
 	cmd.Flags().BoolVar(&update, "update-lock", false, "write the kernels that the whole matrix resolved to into fixtures/kernels.lock")
+	cmd.Flags().BoolVar(&listed, "list", false, "list what would be downloaded, with size, hash and where it is from, and download no package")
+	form.flags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("update-lock", "locked")
+	cmd.MarkFlagsMutuallyExclusive("update-lock", "list")
 	for _, narrow := range []string{"matrix", "arch", "cell", "kernel"} {
 		// A lock of a part of the matrix would lose the other cells.
 		cmd.MarkFlagsMutuallyExclusive("update-lock", narrow)

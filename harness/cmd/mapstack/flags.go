@@ -21,6 +21,7 @@ import (
 type runFlags struct {
 	selection
 	drawing
+	onward
 	focus, defect, out                 string
 	fresh, isolate, allowTwin, offline bool
 	strict                             bool
@@ -62,6 +63,7 @@ func (f *runFlags) flags(cmd *cobra.Command) {
 	}
 	cmd.MarkFlagsMutuallyExclusive("target", "full-boot")
 	cmd.MarkFlagsMutuallyExclusive("target", "os-image")
+	f.onward.flags(cmd)
 }
 
 // given adds the flags that say what a run boots, and what it may use for that.

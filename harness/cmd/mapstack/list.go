@@ -16,11 +16,19 @@ import (
 	"github.com/mapstack/conformance/harness/matrix/osname"
 )
 
+// listShort says what `mapstack list` is.
+const listShort = "Show the cells, or claims, suites, probes, defects, arches or systems"
+
 func listCommand() *cobra.Command {
 	var s selection
+	var form output
 	cmd := &cobra.Command{
-		Use: "list", Short: "Show the cells", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "list [KIND]", Short: listShort, Args: cobra.MaximumNArgs(1), ValidArgs: kindNames(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			asJSON, err := form.json()
+			if err != nil {
+				return err
+			}
 			s.All = true
 			w, l := cmd.OutOrStdout(), tongue(cmd)
 			if s.os != "" {
@@ -28,14 +36,23 @@ func listCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if asJSON {
+					return writeJSON(w, listing{Schema: outputSchema, Systems: products})
+				}
 				return listProducts(w, l, products, true)
 			}
 			c, err := s.chosen()
 			if err != nil {
 				return err
 			}
+			if len(args) == 1 && args[0] != "cells" {
+				return listOf(cmd, args[0], c.cells, asJSON)
+			}
+			if asJSON {
+				return writeJSON(w, listing{Schema: outputSchema, Cells: c.cells})
+			}
 			c.announce(cmd)
-			if err := listCells(w, l, c.cells); err != nil || s.Arch+s.Cell+s.Kernel != "" {
+			if err := listCells(w, l, c.cells); err != nil || s.Arch+s.Cell+s.Kernel != "" || len(args) == 1 {
 				return err
 			}
 			fmt.Fprint(w, l.Pick("\nOperating systems, whose images you supply; mapstack run --os NAME runs them, list --os NAME says more:\n\n",
@@ -45,6 +62,7 @@ func listCommand() *cobra.Command {
 	}
 	s.flags(cmd)
 	s.matrixFlag(cmd)
+	form.flags(cmd)
 	cmd.Flags().StringVar(&s.os, "os", "", "show what is known of the products of this operating system, such as kylin or uos, or of one product")
 	return cmd
 }
@@ -76,14 +94,7 @@ func listCells(w io.Writer, l language.Language, cells []matrix.Cell) error {
 func listProducts(w io.Writer, l language.Language, products []osname.System, more bool) error {
 	pick := l.Pick
 	t := columns()
-	t.AppendRow(table.Row{pick("NAME", "名称"), pick("KERNEL", "内核"), pick("PACKAGES", "软件包"), pick("IMAGE IN", "镜像变量"), pick("OS", "系统")})
-	for _, p := range products {
-		supplied := p.Variable()
-		if os.Getenv(supplied) != "" {
-			supplied += pick(" (set)", "（已设置）")
-		}
-		t.AppendRow(table.Row{p.ID, cmp.Or(strings.Join(p.Kernels, " "), "-"), cmp.Or(p.Packages, "-"), supplied, pick(p.English, p.Chinese)})
-	}
+	t.AppendRows(productRows(l, products))
 	if _, err := fmt.Fprintln(w, t.Render()); err != nil || !more {
 		return err
 	}
@@ -100,4 +111,23 @@ func listProducts(w io.Writer, l language.Language, products []osname.System, mo
 		}
 	}
 	return nil
+}
+
+// productRows returns the rows of a table of products, with their titles.
+func productRows(l language.Language, products []osname.System) []table.Row {
+	pick := l.Pick
+	rows := []table.Row{{pick("NAME", "名称"), pick("KERNEL", "内核"), pick("PACKAGES", "软件包"), pick("IMAGE IN", "镜像变量"), pick("OS", "系统")}}
+	for _, p := range products {
+		supplied := p.Variable()
+		if os.Getenv(supplied) != "" {
+			supplied += pick(" (set)", "（已设置）")
+		}
+		rows = append(rows, table.Row{p.ID, cmp.Or(strings.Join(p.Kernels, " "), "-"), cmp.Or(p.Packages, "-"), supplied, pick(p.English, p.Chinese)})
+	}
+	return rows
+}
+
+func listSystems(l *listing, in language.Language, _ []matrix.Cell) []table.Row {
+	l.Systems = osname.Systems()
+	return productRows(in, l.Systems)
 }

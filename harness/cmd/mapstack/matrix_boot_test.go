@@ -63,7 +63,7 @@ shared:
 				t.Errorf("%+v", c)
 			}
 		case "uos":
-			if c.Product != "uos-server-20" || !strings.HasPrefix(c.OS, "UOS Server 20") {
+			if c.System != "uos-server-20" || !strings.HasPrefix(c.OS, "UOS Server 20") {
 				t.Errorf("%+v", c)
 			}
 		case "rpm":

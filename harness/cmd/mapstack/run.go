@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/summary"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/progress/display"
@@ -36,15 +38,24 @@ func runCommand() *cobra.Command {
 }
 
 // run tests the subjects and shows the report.
-func (f *runFlags) run(cmd *cobra.Command) error {
+func (f *runFlags) run(cmd *cobra.Command) (err error) {
 	if f.exit != "verdict" && f.exit != "bisect" {
 		return fmt.Errorf("--exit %s is unknown; give verdict or bisect", f.exit)
 	}
-	w := cmd.OutOrStdout()
-	style := f.style(cmd, f.strict)
+	release, err := f.begin(cmd)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	if f.dry {
+		return f.plan(cmd)
+	}
 	baseline, err := f.readBaseline()
 	if err != nil {
 		return err
+	}
+	if f.times > 1 {
+		return f.repeats(cmd, baseline)
 	}
 	chosen, err := f.subjects()
 	if err != nil {
@@ -55,27 +66,46 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	style := f.style(cmd, f.strict)
 	if err := draw(cmd, style, r); err != nil {
 		return err
 	}
 	if err := altered(results); err != nil {
 		return err
 	}
-	pick := style.Language.Pick
-	fmt.Fprintf(w, "\n%s%s\n", pick("Report:   ", "报告："), filepath.Join(folder.Path(), reportFile))
-	fmt.Fprintf(w, "%s%s\n", pick("Page:     ", "网页："), filepath.Join(folder.Path(), pageFile))
-	if f.defect == "" && !r.Emulated() {
-		fmt.Fprintf(w, "%s%s\n", pick("JUnit:    ", "JUnit："), filepath.Join(folder.Path(), junitFile))
-	}
-	fmt.Fprintf(w, "%s%s\n", pick("Evidence: ", "证据："), filepath.Join(folder.Path(), "cells"))
+	w := cmd.OutOrStdout()
+	showPlaces(w, folder.Path(), r, style.Language)
+	status := f.status(r)
 	if d, ok := r.WithoutReal(f.strict); ok && f.allowTwin {
-		fmt.Fprintf(w, pick("\nExit status %d is what the twin and the models decide (ALLOW_TWIN). No kernel of %s was tested: the verdict stays %s and certifies nothing.\n",
+		fmt.Fprintf(w, style.Language.Pick("\nExit status %d is what the twin and the models decide (ALLOW_TWIN). No kernel of %s was tested: the verdict stays %s and certifies nothing.\n",
 			"\n退出码 %d 是由孪生内核和模型决定的（ALLOW_TWIN）。没有测试 %s 的任何内核：结论仍是 %s，不构成认证。\n"),
 			d.ExitCode, r.Tiers.Arch, r.Verdict.Verdict)
-		return ended(w, folder.Path(), baseline, r, d.ExitCode, style.Language)
+	} else {
+		fmt.Fprint(w, end(style, r))
 	}
-	fmt.Fprint(w, end(style, r))
-	return ended(w, folder.Path(), baseline, r, r.ExitCode(f.strict), style.Language)
+	if status, err = against(w, folder.Path(), baseline, r, status, style.Language); err != nil {
+		return err
+	}
+	fmt.Fprint(w, f.toGoOn(cmd.Context(), folder.Path(), style.Language))
+	return statusError(status)
+}
+
+// showPlaces says where the files of a run are.
+func showPlaces(w io.Writer, folder string, r report.Report, l language.Language) {
+	fmt.Fprintf(w, "\n%s%s\n", l.Pick("Report:   ", "报告："), filepath.Join(folder, reportFile))
+	fmt.Fprintf(w, "%s%s\n", l.Pick("Page:     ", "网页："), filepath.Join(folder, pageFile))
+	if r.Defect == nil && !r.Emulated() {
+		fmt.Fprintf(w, "%s%s\n", l.Pick("JUnit:    ", "JUnit："), filepath.Join(folder, junitFile))
+	}
+	fmt.Fprintf(w, "%s%s\n", l.Pick("Evidence: ", "证据："), filepath.Join(folder, "cells"))
+}
+
+// status returns the exit status of a run.
+func (f *runFlags) status(r report.Report) int {
+	if d, ok := r.WithoutReal(f.strict); ok && f.allowTwin {
+		return d.ExitCode
+	}
+	return r.ExitCode(f.strict)
 }
 
 // report binds the chosen subjects, runs their probes, judges the observations, and writes the
@@ -104,9 +134,17 @@ func end(style summary.Style, r report.Report) string {
 
 // observe runs the probes and leaves the evidence in a folder.
 func (f *runFlags) observe(ctx context.Context, chosen chosen, baseline *report.Report) (folder evidence.Folder, asked evidence.Run, results []evidence.CellRun, err error) {
+	if chosen.subjects, err = f.share(chosen.subjects); err != nil {
+		return folder, asked, nil, err
+	}
 	d := display.New(os.Stderr)
 	defer d.Close()
-	way := pace.New(d.Sink)
+	tell, told, err := f.tell(d.Sink)
+	if err != nil {
+		return folder, asked, nil, err
+	}
+	defer told()
+	way := pace.New(tell)
 	o, err := f.options(way.Sink)
 	if err != nil {
 		return folder, asked, nil, err
@@ -134,8 +172,9 @@ func (f *runFlags) observe(ctx context.Context, chosen chosen, baseline *report.
 	if err != nil {
 		return folder, asked, nil, errors.Join(err, bound.Release())
 	}
-	defer f.follow(ctx, bench, way, probes)()
-	session, err := bench.Begin(ctx, planned, chosen.evidence(), f.focus, f.out)
+	defer f.follow(ctx, bench, way, f.rest(probes))()
+	session, err := bench.Begin(ctx, workbench.Order{Subjects: bound.Bound(), Later: planned[len(bound.Cells()):], Matrix: chosen.evidence(),
+		Focus: f.focus, Out: f.out, Version: version, Flags: f.recorded, Shard: f.part, Resume: f.interrupted})
 	for i := 0; err == nil; {
 		err = f.wave(ctx, session, bound)
 		if i++; i == len(waves) || err != nil {
@@ -144,9 +183,7 @@ func (f *runFlags) observe(ctx context.Context, chosen chosen, baseline *report.
 		}
 		bound, err = subject.Bind(ctx, bench, waves[i])
 	}
-	if err = errors.Join(err, bound.Release()); err == nil {
-		err = session.End()
-	}
+	err = session.End(errors.Join(err, bound.Release()))
 	return session.Folder, session.Run, session.Results, err
 }
 

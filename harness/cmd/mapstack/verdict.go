@@ -19,12 +19,17 @@ func verdictCommand() *cobra.Command {
 	var record, write string
 	var strict bool
 	var drawing drawing
+	var form output
 	cmd := &cobra.Command{
 		Use: "verdict DIR", Short: "Compute a run's verdict again, from its evidence alone",
 		Long: "verdict reads the evidence of a finished run (out/<run>), judges every claim again, and compares\n" +
 			"the result with the report beside it. It boots nothing and downloads nothing.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			asJSON, err := form.json()
+			if err != nil {
+				return err
+			}
 			asked, cells, err := evidence.Load(args[0])
 			if err != nil {
 				return err
@@ -37,11 +42,19 @@ func verdictCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			style := drawing.style(cmd, strict)
-			if err := draw(cmd, style, r); err != nil {
+			if r.Header.Evidence, err = digest(args[0]); err != nil {
 				return err
 			}
-			fmt.Fprint(cmd.OutOrStdout(), end(style, r)+shown(said, style.Language))
+			style := drawing.style(cmd, strict)
+			if asJSON {
+				err = r.WriteJSON(cmd.OutOrStdout())
+				fmt.Fprint(cmd.ErrOrStderr(), shown(said, style.Language)) // the standard output is the report
+			} else if err = draw(cmd, style, r); err == nil {
+				fmt.Fprint(cmd.OutOrStdout(), end(style, r)+partText(asked.Shard, style.Language)+shown(said, style.Language))
+			}
+			if err != nil {
+				return err
+			}
 			if err := compare(args[0], r); err != nil {
 				return err
 			}
@@ -64,6 +77,7 @@ func verdictCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, strictUsage)
 	drawing.flags(cmd)
+	form.flags(cmd)
 	cmd.Flags().StringVar(&write, "write", "", "write the reports of the evidence to this folder: report.json, report.html, junit.xml")
 	cmd.Flags().StringVar(&record, "record", "", "copy the evidence of a complete run to this folder, for tests that judge it again")
 	return cmd

@@ -48,6 +48,9 @@ func Report(in Inputs) report.Report {
 		r.Header.Warnings = append(r.Header.Warnings, report.UserModeNote)
 	}
 	r.Header.Warnings = append(r.Header.Warnings, unknownMakers(in.Cells)...)
+	if s := in.Run.Shard; s != nil {
+		r.Header.Warnings = append(r.Header.Warnings, report.PartOfARun(s.String(), len(in.Run.Cells), len(s.Cells)))
+	}
 	r.Defect = in.injected()
 	if p := in.Run.Product; p != nil {
 		r.Product = (*report.Product)(p)
@@ -90,8 +93,9 @@ func header(tool report.Tool, run evidence.Run, cells []evidence.CellRun) report
 		if c.Guest != nil {
 			h.Seconds[c.Cell.Name] = c.Seconds
 		}
-		if c.QEMU != nil && !seen[c.Cell.Arch] {
-			seen[c.Cell.Arch] = true
+		// The shards of a run may have had emulators of different builds.
+		if c.QEMU != nil && !seen[c.Cell.Arch+" "+c.QEMU.Build] {
+			seen[c.Cell.Arch+" "+c.QEMU.Build] = true
 			h.QEMU = append(h.QEMU, report.QEMU{Arch: c.Cell.Arch, Version: c.QEMU.Version, Source: c.QEMU.Source, Build: c.QEMU.Build, Firmware: c.QEMU.Firmware, Command: c.QEMU.Command})
 		}
 	}

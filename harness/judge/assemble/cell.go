@@ -27,7 +27,7 @@ func described(from *evidence.Matrix, runs []evidence.CellRun) []report.CellRepo
 }
 
 func cell(c evidence.CellRun) report.CellReport {
-	r := report.CellReport{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), Target: string(c.Cell.Host), OS: c.Cell.OS, Product: c.Cell.Product, PageSize: c.Cell.PageSize,
+	r := report.CellReport{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), Target: string(c.Cell.Host), OS: c.Cell.OS, System: c.Cell.System, PageSize: c.Cell.PageSize,
 		CPUs: c.Cell.CPUs, MemoryMiB: c.Cell.Memory}
 	if c.Kernel != nil {
 		r.Kernel = kernel(*c.Kernel)

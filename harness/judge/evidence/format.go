@@ -2,13 +2,16 @@
 // from it:
 //
 //	out/<run>/run.json                         the cells, claims and host of the run
+//	out/<run>/resume.json                      the flags of the run and the cells that have ended, to go on with it
 //	out/<run>/cells/<cell>/cell.json           kernel, QEMU, guest, how it ended
+//	out/<run>/cells/<cell>/part.json           the same so far, of a cell that has not ended
 //	out/<run>/cells/<cell>/transcripts/*.json  one probe run each; facts is one
 //	out/<run>/cells/<cell>/console/*.log       what the guests wrote: one log of the boot, one for each probe
 //	out/<run>/cells/<cell>/qemu.txt            the command line, to repeat a boot by hand
 package evidence
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -24,7 +27,8 @@ const Schema = "1"
 // Run is run.json.
 type Run struct {
 	Schema   string `json:"schema"`
-	Revision string `json:"revision"` // of git, of the tool that ran
+	Version  string `json:"version,omitempty"` // of the suites; empty in evidence of earlier revisions
+	Revision string `json:"revision"`          // of git, of the tool that ran
 	Focus    string `json:"focus,omitempty"`
 	// Defect is the defect model that was injected. Such a run shows how a defective
 	// kernel would be judged. It says nothing of the kernels that ran.
@@ -33,7 +37,9 @@ type Run struct {
 	Product *Product      `json:"product,omitempty"`
 	Cells   []matrix.Cell `json:"cells"` // everything that was asked for
 	// Matrix is the matrix file that cells are from; nil for the built-in matrix alone.
-	Matrix   *Matrix   `json:"matrix,omitempty"`
+	Matrix *Matrix `json:"matrix,omitempty"`
+	// Shard says which part of a larger run this is; nil for a whole one.
+	Shard    *Shard    `json:"shard,omitempty"`
 	Host     Host      `json:"host"`
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"`
@@ -44,11 +50,30 @@ type Run struct {
 	ResidentBytes int64   `json:"residentBytes"`
 }
 
+// Shard is a part of a run. The parts are run apart, and merged.
+type Shard struct {
+	Index int `json:"index"` // from 1
+	Of    int `json:"of"`
+	// Cells names the cells of all shards, in the order of the whole run.
+	Cells []string `json:"cells"`
+}
+
+// String returns the shard as it is asked for: "1/7".
+func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index, s.Of) }
+
 // Product is a vendor's product. Each field is one line of at most 200 bytes.
 type Product struct {
 	Organisation string `json:"organisation"`
 	Name         string `json:"name"`
 	Version      string `json:"version"`
+}
+
+// String returns the product on one line; "" for none.
+func (p *Product) String() string {
+	if p == nil {
+		return ""
+	}
+	return p.Organisation + ", " + p.Name + " " + p.Version
 }
 
 // Matrix is what a run keeps of a matrix file: what it is judged by, and no path of the host.
@@ -99,6 +124,18 @@ type CellRun struct {
 	Seconds float64 `json:"seconds"`
 
 	Transcripts map[string]wire.Transcript `json:"-"` // by probe
+}
+
+// Ended reports whether the cell came to its end, well or not. One that was stopped from
+// outside did not.
+func (c CellRun) Ended() bool { return c.Failure == nil || c.Failure.Kind != failure.Interrupted }
+
+// Err returns the failure of the cell as an error, nil for none.
+func (c CellRun) Err() error {
+	if c.Failure == nil {
+		return nil
+	}
+	return c.Failure
 }
 
 // Kernel is the kernel that a cell booted.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -50,7 +51,7 @@ func Load(folder string) (Run, []CellRun, error) {
 // has a Failure that says so.
 func LoadFS(dir fs.FS) (Run, []CellRun, error) {
 	var run Run
-	switch err := read(dir, "run.json", &run); {
+	switch err := read(dir, runFile, &run); {
 	case errors.Is(err, fs.ErrNotExist):
 		return run, nil, fmt.Errorf("%w; give the folder of one run, such as out/20260131-235959", err)
 	case err != nil:
@@ -101,16 +102,24 @@ func load(dir fs.FS, asked matrix.Cell) (CellRun, error) {
 	if !matrix.ValidName(asked.Name) {
 		return c, fmt.Errorf("a cell is named %.80q, and names have small letters, digits, dots and hyphens", asked.Name)
 	}
-	file := path.Join("cells", asked.Name, "cell.json")
-	switch err := read(dir, file, &c); {
+	file, part := path.Join("cells", asked.Name, cellFile), false
+	err := read(dir, file, &c)
+	if errors.Is(err, fs.ErrNotExist) {
+		file, part = path.Join("cells", asked.Name, partFile), true
+		err = read(dir, file, &c)
+	}
+	killed := &failure.Failure{Kind: failure.Interrupted, Message: "the run ended before this cell did"}
+	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		c.Cell = asked
-		c.Failure = &failure.Failure{Kind: failure.Interrupted, Message: "the run ended before this cell did"}
+		c.Cell, c.Failure = asked, killed
 		return c, nil
 	case err != nil:
 		return c, err
 	case c.Schema != Schema || !reflect.DeepEqual(c.Cell, asked):
 		return c, fmt.Errorf("%s: not the cell that run.json asked for", file)
+	}
+	if part {
+		c.Failure = killed
 	}
 	files, err := fs.Glob(dir, path.Join("cells", asked.Name, "transcripts", "*.json"))
 	if err != nil {
@@ -123,6 +132,9 @@ func load(dir fs.FS, asked matrix.Cell) (CellRun, error) {
 		}
 		if t.Probe+".json" != path.Base(file) {
 			return c, fmt.Errorf("%s: holds a transcript of probe %q", file, t.Probe)
+		}
+		if r, ran := c.Runs[t.Probe]; part && t.Probe != stage0.Probe && (!ran || r.Failure != nil) {
+			continue // the run was killed between this file and the one that names it
 		}
 		c.Transcripts[t.Probe] = t
 	}

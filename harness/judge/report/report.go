@@ -137,7 +137,7 @@ type CellReport struct {
 	Tier         string           `json:"tier,omitempty"`   // real, twin or model, see Tiers
 	Matrix       string           `json:"matrix,omitempty"` // the name of the matrix file that the cell is from; empty for the built-in matrix
 	OS           string           `json:"os"`
-	Product      string           `json:"product,omitempty"` // of an operating system, such as kylin-server-v10-sp3, where somebody says so
+	System       string           `json:"system,omitempty"` // the product of an operating system, such as kylin-server-v10-sp3, where somebody says so
 	Machine      string           `json:"machine"`
 	Hardware     *Hardware        `json:"hardware,omitempty"`  // of a native or ssh target; nil for all others
 	PageSize     int              `json:"pageSize"`            // bytes
@@ -354,6 +354,11 @@ const (
 // supplied. A certificate names its vendor; nothing in a run does.
 func UnknownMaker(arch string) string {
 	return fmt.Sprintf("a kernel of %s was tested; who made it is not known", arch)
+}
+
+// PartOfARun is the warning on the report of a shard, whose verdict is about a part of the cells.
+func PartOfARun(shard string, cells, all int) string {
+	return fmt.Sprintf("this is shard %s: the verdict is about %d of the %d cells of the run; mapstack merge joins the shards", shard, cells, all)
 }
 
 // ExitCode returns the exit status of the run. In a strict run every failure counts.

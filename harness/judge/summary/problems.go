@@ -125,8 +125,8 @@ func repeat(r report.Report, cell string, more []option) string {
 		case c.Name != cell:
 		case c.Matrix != "":
 			flags, options = true, []option{{name: "MATRIX", value: c.Matrix}, {name: "CELL", value: cell}}
-		case c.Product != "":
-			options = []option{{name: "OS", value: c.Product}}
+		case c.System != "":
+			options = []option{{name: "OS", value: c.System}}
 		case c.Target == "full-boot":
 			flags, options = true, []option{{name: "OS-IMAGE", value: c.Kernel.Provenance.Filename}, {"FULL-BOOT", "--login ...", true}}
 		case c.Kernel.Provenance.Kind == "file" && c.Tier == "":

@@ -9,8 +9,9 @@ import (
 // Folder returns the folder with our programs on a running system; "" if there is none.
 func (h *Hosted) Folder() string { return h.dir }
 
-// Disconnect kills the program through which the host talks to an agent.
-func Disconnect(a Agent) { a.(*hostedAgent).process.kill() }
+// Line returns what kills the program through which the host talks to an agent now. An agent
+// that runs a probe may get another one at any time.
+func Line(a Agent) (disconnect func()) { return a.(*hostedAgent).process.kill }
 
 // BootedConfig starts the fake of QEMU, which opens no disk.
 func BootedConfig(rec arch.Record, script string) qemu.Config {

@@ -246,15 +246,15 @@ func hold(t *testing.T, a target.Agent, l listener) (<-chan ran, net.Conn) {
 // the connection is gone.
 func TestAConnectionCutInTheMiddleOfAProbeIsResumed(t *testing.T) {
 	s := serve(t)
-	for name, cut := range map[string]func(*testing.T, *proxy, target.Agent){
-		"ssh is killed": func(_ *testing.T, _ *proxy, a target.Agent) { target.Disconnect(a) },
-		"the server's session is killed": func(t *testing.T, _ *proxy, _ target.Agent) {
+	for name, cut := range map[string]func(t *testing.T, p *proxy, disconnect func()){
+		"ssh is killed": func(_ *testing.T, _ *proxy, disconnect func()) { disconnect() },
+		"the server's session is killed": func(t *testing.T, _ *proxy, _ func()) {
 			if n := s.cut(t); n != 1 {
 				t.Errorf("%d sessions were killed", n)
 			}
 		},
-		"the network ends it":                   func(_ *testing.T, p *proxy, _ target.Agent) { p.drop(true) },
-		"the network ends it for one side only": func(_ *testing.T, p *proxy, _ target.Agent) { p.drop(false) },
+		"the network ends it":                   func(_ *testing.T, p *proxy, _ func()) { p.drop(true) },
+		"the network ends it for one side only": func(_ *testing.T, p *proxy, _ func()) { p.drop(false) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, l := s.proxy(t), listen(t)
@@ -264,9 +264,9 @@ func TestAConnectionCutInTheMiddleOfAProbeIsResumed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			folder := h.Folder()
+			folder, disconnect := h.Folder(), target.Line(agent)
 			result, first := hold(t, agent, l)
-			cut(t, p, agent)
+			cut(t, p, disconnect)
 			second := l.next(t)
 			over(t, first)
 			gone(t, folder)

@@ -80,6 +80,18 @@ func (t *Toolbox) Packages(ctx context.Context, rec arch.Record) ([]debian.Packa
 	return packages, signed, err
 }
 
+// Needed returns the packages that Find would take the architecture's QEMU from. There are none
+// if PATH has one, or if its owner supplies it.
+func (t *Toolbox) Needed(ctx context.Context, rec arch.Record) ([]debian.Package, error) {
+	if rec.Supplied {
+		return nil, nil
+	}
+	if _, err := fromPath(ctx, rec); err == nil {
+		return nil, nil
+	}
+	return t.resolve(ctx, rec, t.client.Index)
+}
+
 // Programs returns a folder with files of the named packages and their dependencies,
 // for this machine. It has the files that wanted accepts, and all libraries.
 func (t *Toolbox) Programs(ctx context.Context, names []string, wanted func(name string) bool) (string, error) {

@@ -288,7 +288,7 @@ func (c Cell) Planned() matrix.Cell {
 	p := matrix.Cell{Name: c.Name, Arch: c.Arch, OS: c.title(), Machine: c.Machine, CPUs: c.CPUs, Memory: c.MemoryMiB, Params: c.Params, Policy: c.Policy,
 		Kernel: matrix.Kernel{From: matrix.Given, Series: c.Series}}
 	if s, ok := osname.LookupSystem(c.OS); ok {
-		p.Product = s.ID
+		p.System = s.ID
 	}
 	switch {
 	case c.FullBoot:

@@ -67,7 +67,7 @@ func TestAWholeFileIsReadAsItIsMeant(t *testing.T) {
 				b.WriteString(" " + text)
 			}
 		}
-		fmt.Fprintf(&b, " %t %t host=%s product=%s from=%s\n", c.FullBoot, c.Destructive, p.Host, p.Product, p.Kernel.From)
+		fmt.Fprintf(&b, " %t %t host=%s product=%s from=%s\n", c.FullBoot, c.Destructive, p.Host, p.System, p.Kernel.From)
 	}
 	const want = `amd64-debian12-6.1 mapstack.yaml:2 os= arch= series= kernel=- image=- cpus=0 memory=0 params=[] policy=0 false false host= product= from=
 arm64-debian12-6.1 mapstack.yaml:2 os= arch= series= kernel=- image=- cpus=0 memory=0 params=[] policy=0 false false host= product= from=

@@ -10,25 +10,29 @@ import (
 // empty where nothing could be established. Nothing is judged by it: what counts is what the
 // image itself says.
 type System struct {
-	ID      string // the Record's ID, a hyphen and more; lower case
-	OS      string // ID of its Record
-	English string
-	Chinese string
+	ID      string `json:"name"` // the Record's ID, a hyphen and more; lower case
+	OS      string `json:"os"`   // ID of its Record
+	English string `json:"en"`
+	Chinese string `json:"zh"`
 	// Release is ID in /etc/os-release as the system writes it, and Version how VERSION_ID
 	// begins there.
-	Release, Version string
+	Release string `json:"osReleaseID,omitempty"`
+	Version string `json:"osReleaseVersion,omitempty"`
 	// Base is the system that it is made of.
-	Base string
+	Base string `json:"base,omitempty"`
 	// Kernels are the upstream series of its kernels, the oldest first.
-	Kernels []string
+	Kernels []string `json:"kernels,omitempty"`
 	// Packages is "deb" or "rpm".
-	Packages string
+	Packages string `json:"packages,omitempty"`
 	// Traps are what misleads a tester of this system.
-	Traps []Text
+	Traps []Text `json:"traps,omitempty"`
 }
 
 // Text is a sentence in both languages.
-type Text struct{ English, Chinese string }
+type Text struct {
+	English string `json:"en"`
+	Chinese string `json:"zh"`
+}
 
 // Traps that several systems have.
 var (

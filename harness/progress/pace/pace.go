@@ -107,11 +107,15 @@ func (r *Run) takes(w work) (float64, bool) {
 // events are in order.
 func (r *Run) say() {
 	e := progress.Event{Stage: progress.Whole, Done: int64(r.ended), Total: int64(r.cells), End: r.ended == r.cells}
-	if left, known := r.left(); known && !e.End {
+	left, known := r.left()
+	if known = known && !e.End; known {
 		e.What = about(left) + " left"
 	}
 	if e != r.said {
 		r.said = e
+		if known {
+			e.Left = left // which changes all the time
+		}
 		r.next(e)
 	}
 }

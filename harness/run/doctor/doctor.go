@@ -24,9 +24,9 @@ import (
 
 // Finding is one thing that a run needs.
 type Finding struct {
-	What   string
-	State  string
-	Remedy string // the command that supplies it; "" if nothing is missing
+	What   string `json:"what"`
+	State  string `json:"state"`
+	Remedy string `json:"remedy,omitempty"` // the command that supplies it; "" if nothing is missing
 }
 
 // wantDisk is the disk space in MiB that the default matrix fills in an empty cache.

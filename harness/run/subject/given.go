@@ -53,7 +53,7 @@ type Image struct {
 type Own struct {
 	Name            string // of the cell
 	Called          string // the name of the file in reports, if File has another
-	Product         string // of an operating system; "" for none
+	System          string // the product of an operating system; "" for none
 	Series          string // the series that the kernel must be of
 	Machine         string
 	CPUs, MemoryMiB int
@@ -154,7 +154,7 @@ func (o Own) bind(ctx context.Context, bench *workbench.Bench, name string, foun
 	cell := matrix.Cell{
 		Name: cmp.Or(o.Name, strings.Join(words, "-")), Arch: rec.GOARCH, OS: title, Machine: cmp.Or(o.Machine, machine),
 		Kernel: matrix.Kernel{From: matrix.Given, Series: o.Series}, CPUs: cmp.Or(o.CPUs, givenCPUs), Memory: cmp.Or(o.MemoryMiB, givenMemory),
-		Policy: applied, Params: o.Params, Product: o.Product,
+		Policy: applied, Params: o.Params, System: o.System,
 	}
 	guests := run.Guests{Kernel: func(ctx context.Context) (kernel.Image, error) {
 		image, err := bench.Kernels.Found(ctx, name, found, rec)

@@ -84,7 +84,7 @@ func (l Listed) subject(ctx context.Context, bench *workbench.Bench) (Subject, e
 	if l.Builtin != nil {
 		return Cell{*l.Builtin}, nil
 	}
-	own := Own{Name: l.Name, Product: l.Planned().Product, Series: l.Series, Machine: l.Machine, CPUs: l.CPUs, MemoryMiB: l.MemoryMiB, Params: l.Params, Policy: l.Policy, Programs: l.GuestAgent}
+	own := Own{Name: l.Name, System: l.Planned().System, Series: l.Series, Machine: l.Machine, CPUs: l.CPUs, MemoryMiB: l.MemoryMiB, Params: l.Params, Policy: l.Policy, Programs: l.GuestAgent}
 	image, _, err := here(ctx, bench, l.Image)
 	if err != nil {
 		return nil, err
@@ -191,7 +191,7 @@ type Unsupplied struct {
 
 // Planned returns the cell of the product.
 func (u Unsupplied) Planned() matrix.Cell {
-	return matrix.Cell{Name: u.ID, OS: u.System.Title(), Product: u.ID, Kernel: matrix.Kernel{From: matrix.Given}}
+	return matrix.Cell{Name: u.ID, OS: u.System.Title(), System: u.ID, Kernel: matrix.Kernel{From: matrix.Given}}
 }
 
 // Bind makes a cell that says how to supply the image.

@@ -115,7 +115,7 @@ func (o Own) measure(ctx context.Context, system run.System, rec arch.Record, ho
 	if title, err := osname.Title(called); err == nil {
 		described = title + ": " + described
 	}
-	c := matrix.Cell{Name: cmp.Or(o.Name, string(host)+"-"+rec.GOARCH), Arch: rec.GOARCH, OS: described, Host: host, Product: o.Product}
+	c := matrix.Cell{Name: cmp.Or(o.Name, string(host)+"-"+rec.GOARCH), Arch: rec.GOARCH, OS: described, Host: host, System: o.System}
 	agent, _, err := system.Start(ctx, io.Discard)
 	if err != nil {
 		if _, spoke := system.Early(ctx); spoke {

@@ -234,23 +234,6 @@ func (b *Bench) Remote() remote.Fetcher {
 	return remote.Fetcher{Cache: b.Cache, Sink: b.Sink, Offline: b.asked.Offline || b.Client.Mirror().Offline}
 }
 
-// Run runs the probes of every subject, which probes holds by the name of its cell. It writes
-// the evidence to a new folder below out.
-func (b *Bench) Run(ctx context.Context, subjects []run.Bound, probes map[string][]string, focus, out string) (evidence.Folder, evidence.Run, []evidence.CellRun, error) {
-	cells := make([]matrix.Cell, len(subjects))
-	for i, s := range subjects {
-		cells[i] = s.Cell
-	}
-	s, err := b.Begin(ctx, cells, nil, focus, out)
-	if err == nil {
-		err = s.Add(ctx, subjects, probes)
-	}
-	if err != nil {
-		return s.Folder, s.Run, s.Results, err
-	}
-	return s.Folder, s.Run, s.Results, s.End()
-}
-
 // Revision returns the git revision of the checkout. A program that needs no checkout returns
 // the one that it was built from. It ends in "-dirty" if files were changed, and is "unknown"
 // if git does not say.

@@ -107,5 +107,5 @@ func blame(mirror Mirror, path, what string, err error) error {
 		return err
 	}
 	return fmt.Errorf("download %s (%s of %s): %w; the mirror is being updated or serves damaged files: try again later, or set MAPSTACK_MIRROR to another mirror",
-		what, path, mirror.name(), err)
+		what, path, mirror.Name(), err)
 }

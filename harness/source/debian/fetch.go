@@ -142,10 +142,10 @@ func (c *Client) get(ctx context.Context, d *download) (err error) {
 func (d *download) unpack(ctx context.Context, m Mirror) error {
 	f, err := m.Bundle.Open(d.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is not in %s: %w; make a bundle that has the cell", d.what, m.name(), ErrUnreachable)
+		return fmt.Errorf("%s is not in %s: %w; make a bundle that has the cell", d.what, m.Name(), ErrUnreachable)
 	}
 	if err != nil {
-		return fmt.Errorf("read %s from %s: %w; the bundle is damaged: copy it again", d.what, m.name(), err)
+		return fmt.Errorf("read %s from %s: %w; the bundle is damaged: copy it again", d.what, m.Name(), err)
 	}
 	defer f.Close()
 	limit := d.size
@@ -154,7 +154,7 @@ func (d *download) unpack(ctx context.Context, m Mirror) error {
 	}
 	// One byte more, so that the caller detects a file that is too long.
 	if _, err := io.Copy(d.w, &untilDone{ctx, io.LimitReader(f, limit+1)}); err != nil {
-		return fmt.Errorf("read %s from %s: %w; the bundle is damaged: copy it again", d.what, m.name(), err)
+		return fmt.Errorf("read %s from %s: %w; the bundle is damaged: copy it again", d.what, m.Name(), err)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ const (
 const keptKind = "release-last"
 
 func (c *Client) keptFile(suite string, g generation) string {
-	mirror := sha256.Sum256([]byte(c.mirror.name()))
+	mirror := sha256.Sum256([]byte(c.mirror.Name()))
 	return filepath.Join(c.cache.Root(), keptKind, suite, hex.EncodeToString(mirror[:]), string(g))
 }
 
@@ -64,7 +64,7 @@ func (c *Client) latest(r *Release) *Release {
 		c.keep(r, newest)
 		return r
 	}
-	older := fmt.Sprintf("%s of %s is of %s, and one of %s was seen before", inRelease(r.Suite), c.mirror.name(), r.Date.UTC().Format(time.DateTime), last.Date.UTC().Format(time.DateTime))
+	older := fmt.Sprintf("%s of %s is of %s, and one of %s was seen before", inRelease(r.Suite), c.mirror.Name(), r.Date.UTC().Format(time.DateTime), last.Date.UTC().Format(time.DateTime))
 	if c.mirror.AcceptOlder != "" {
 		c.sink(progress.Event{Stage: progress.Warning, What: older + "; the older one is accepted because of " + c.mirror.AcceptOlder})
 		return r

@@ -35,8 +35,8 @@ type Mirror struct {
 	Offline bool
 }
 
-// name returns how errors call the mirror.
-func (m Mirror) name() string {
+// Name returns how readers know the mirror: its URL without a password, or where it is from.
+func (m Mirror) Name() string {
 	if m.URL == nil {
 		return m.Source
 	}

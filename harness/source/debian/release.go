@@ -104,7 +104,7 @@ func (c *Client) verify(raw []byte, suite string) (*Release, error) {
 		err = fmt.Errorf("it is of %s, which is in the future; set this host's clock, or set MAPSTACK_MIRROR to another mirror", r.Date.UTC().Format(time.DateTime))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s of %s: %w", inRelease(suite), c.mirror.name(), err)
+		return nil, fmt.Errorf("%s of %s: %w", inRelease(suite), c.mirror.Name(), err)
 	}
 	return r, nil
 }
@@ -114,7 +114,7 @@ func (c *Client) current(r *Release) error {
 	if r.until.IsZero() || c.now().Before(r.until) {
 		return nil
 	}
-	expired := fmt.Sprintf("%s of %s is valid only until %s", inRelease(r.Suite), c.mirror.name(), r.until.UTC().Format(time.DateTime))
+	expired := fmt.Sprintf("%s of %s is valid only until %s", inRelease(r.Suite), c.mirror.Name(), r.until.UTC().Format(time.DateTime))
 	if c.mirror.IgnoreValidUntil == "" {
 		return fmt.Errorf("%s: the mirror is out of date or held back; set MAPSTACK_MIRROR to a current mirror, or MAPSTACK_CHECK_VALID_UNTIL=no to accept it", expired)
 	}

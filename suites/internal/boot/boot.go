@@ -79,6 +79,6 @@ func Obtain(ctx context.Context, s Source, root, focus string, probes []string, 
 	if err != nil {
 		return asked, nil, err
 	}
-	_, asked, cells, err = bench.Run(ctx, bench.Bind(selected...), wanted, focus, out)
+	_, asked, cells, err = bench.Run(ctx, workbench.Order{Subjects: bench.Bind(selected...), Probes: wanted, Focus: focus, Out: out})
 	return asked, cells, err
 }

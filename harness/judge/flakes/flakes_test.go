@@ -1,0 +1,47 @@
+package flakes
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/judge/verdict"
+)
+
+func made(outcomes ...verdict.Outcome) report.Report { return report.Report{Outcomes: outcomes} }
+
+func outcome(cell, claim string, s verdict.Status, reason string) verdict.Outcome {
+	return verdict.Outcome{Cell: cell, Claim: claim, Level: verdict.Must, Status: s, Reason: reason}
+}
+
+// TestAClaimThatChangesIsNamed fails if a claim that passes now and then counts as one that
+// holds, or if one that always fails counts as a flake.
+func TestAClaimThatChangesIsNamed(t *testing.T) {
+	found := Find([]report.Report{
+		made(outcome("b", "MS-001", verdict.Pass, ""), outcome("b", "MS-002", verdict.Fail, "always"), outcome("a", "MS-003", verdict.Pass, ""), outcome("a", "MS-004", verdict.Pass, "")),
+		made(outcome("b", "MS-001", verdict.Fail, "one address"), outcome("b", "MS-002", verdict.Fail, "another number"), outcome("a", "MS-003", verdict.Pass, "")),
+		made(outcome("b", "MS-001", verdict.Error, "no answer"), outcome("b", "MS-002", verdict.Fail, "always"), outcome("a", "MS-003", verdict.Pass, ""), outcome("a", "MS-004", verdict.Pass, "")),
+	})
+	want := []Flake{
+		{Cell: "a", Claim: "MS-004", Level: verdict.Must, Counts: verdict.Counts{Pass: 2, NotRun: 1}, Runs: []int{2}},
+		{Cell: "b", Claim: "MS-001", Level: verdict.Must, Counts: verdict.Counts{Pass: 1, Fail: 1, Error: 1}, Reason: "one address", Runs: []int{2, 3}},
+	}
+	if d := cmp.Diff(want, found); d != "" {
+		t.Error(d)
+	}
+	if found := Find(nil); found != nil {
+		t.Errorf("%+v", found)
+	}
+}
+
+func TestTheWorstRepeatDecides(t *testing.T) {
+	for _, c := range []struct {
+		statuses []int
+		want     int
+	}{{nil, 0}, {[]int{0, 0}, 0}, {[]int{0, 2, 0}, 2}, {[]int{2, 69, 0}, 69}, {[]int{69, 2, 1, 0}, 1}} {
+		if got := Worst(c.statuses); got != c.want {
+			t.Errorf("%v: %d, want %d", c.statuses, got, c.want)
+		}
+	}
+}
