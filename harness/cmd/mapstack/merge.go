@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,7 +28,11 @@ func mergeCommand() *cobra.Command {
 			"shard has. It exits as the whole run would.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			folder, r, err := merged(args, out, strict)
+			folders, err := expanded(args)
+			if err != nil {
+				return err
+			}
+			folder, r, err := merged(folders, out, strict)
 			if err != nil {
 				return err
 			}
@@ -43,6 +49,26 @@ func mergeCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&strict, "strict", false, strictUsage)
 	drawing.flags(cmd)
 	return cmd
+}
+
+// expanded replaces patterns such as out/* by the folders that they match. In a container without
+// a shell nobody has done so. A folder that has such a name itself is meant as it is.
+func expanded(names []string) (folders []string, err error) {
+	for _, name := range names {
+		if _, err := os.Lstat(name); err == nil || !strings.ContainsAny(name, "*?[") {
+			folders = append(folders, name)
+			continue
+		}
+		found, err := filepath.Glob(name)
+		if err != nil {
+			return nil, fmt.Errorf("the pattern %q of folders: %w", name, err)
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("no folder matches %q; give the folders of finished runs, such as out/*", name)
+		}
+		folders = append(folders, found...)
+	}
+	return folders, nil
 }
 
 // merged makes one run of finished ones, in a new folder below out.
