@@ -66,7 +66,7 @@ func TestAnExportedImageIsTheOneThatWasBuilt(t *testing.T) {
 		t.Errorf("sw64 has %+v, %v", image, err)
 	}
 	damaged := filepath.Join(out, "riscv64"+exported)
-	if err := os.WriteFile(damaged, []byte("\x28\xb5\x2f\xfdand no more"), 0o644); err != nil {
+	if err := os.WriteFile(damaged, []byte("\xfd7zXZ\x00and no more"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if rec, err = arch.Lookup("riscv64"); err != nil {
