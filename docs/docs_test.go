@@ -267,8 +267,9 @@ var (
 	program = regexp.MustCompile(`(?:bin/mapstack|dist/mapstack-\S+|\./mapstack-bundle|^mapstack) +([a-z][a-z0-9-]*)`)
 )
 
-func TestEveryCommandAndFlagOfTheProgramExists(t *testing.T) {
-	const folder = "harness/cmd/mapstack"
+// programKnows returns the commands and the flags that the sources of the program declare.
+func programKnows(t *testing.T) map[string]bool {
+	t.Helper()
 	sources, err := fs.Glob(root, folder+"/*.go")
 	if err != nil {
 		t.Fatal(err)
@@ -283,6 +284,14 @@ func TestEveryCommandAndFlagOfTheProgramExists(t *testing.T) {
 			known["--"+m[1]] = true
 		}
 	}
+	return known
+}
+
+// folder has the sources of the program.
+const folder = "harness/cmd/mapstack"
+
+func TestEveryCommandAndFlagOfTheProgramExists(t *testing.T) {
+	known := programKnows(t)
 	seen := 0
 	for name, text := range pages(t) {
 		for _, command := range commands(text) {
@@ -304,5 +313,28 @@ func TestEveryCommandAndFlagOfTheProgramExists(t *testing.T) {
 	}
 	if seen == 0 {
 		t.Error("no page has a command of the program, so nothing was checked")
+	}
+}
+
+// called is a call of the program in a pipeline, up to what the shell does with it. In an image
+// of containers the program is the entry point, and the arguments are a list.
+var called = regexp.MustCompile(`(?:\./mapstack|args: \[) ?([a-z][^|;'>\]\n]*)`)
+
+// TestPipelinesCallWhatTheProgramHas fails if a pipeline calls a command or a flag that is gone.
+func TestPipelinesCallWhatTheProgramHas(t *testing.T) {
+	known := programKnows(t)
+	for _, file := range []string{"github.yml", "gitlab.yml", "Jenkinsfile", "kubernetes.yaml", "lava.yaml", "compass-ci/tests/mapstack"} {
+		calls := called.FindAllStringSubmatch(read(t, "ci/"+file), -1)
+		if len(calls) == 0 {
+			t.Errorf("ci/%s has no call of mapstack, so that nothing was checked", file)
+		}
+		for _, call := range calls {
+			words := strings.FieldsFunc(call[1], func(r rune) bool { return r == ' ' || r == ',' })
+			for i, word := range words {
+				if (i == 0 || strings.HasPrefix(word, "--")) && !known[word] {
+					t.Errorf("ci/%s calls mapstack %s, and %s declares no %s", file, call[1], folder, word)
+				}
+			}
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -186,5 +187,23 @@ func edit(t *testing.T, file, from, to string) {
 	}
 	if err := os.WriteFile(file, []byte(changed), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestMergeExpandsPatterns fails if a container without a shell cannot merge what it has.
+func TestMergeExpandsPatterns(t *testing.T) {
+	dir := t.TempDir()
+	one, two, odd := filepath.Join(dir, "run-1"), filepath.Join(dir, "run-2"), filepath.Join(dir, "odd[1]")
+	for _, folder := range []string{one, two, odd} {
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := expanded([]string{filepath.Join(dir, "run-*"), odd, filepath.Join(dir, "gone")})
+	if want := []string{one, two, odd, filepath.Join(dir, "gone")}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+	if _, err := expanded([]string{filepath.Join(dir, "none-*")}); err == nil || !strings.Contains(err.Error(), "no folder matches") {
+		t.Errorf("nothing matches, and the error is %v", err)
 	}
 }
