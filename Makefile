@@ -146,6 +146,9 @@ HOSTS ?= amd64 arm64 loong64 riscv64
 DIST ?= dist
 KEY ?=
 
+# The files of a release. In the same folder others may lie.
+released = mapstack-linux-* mapstack_*.deb mapstack-*.rpm mapstack-*.spdx.json mapstack-oci.tar
+
 # Every time in a package is that of the last commit, so that all who build it get the same bytes.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 # The version of the program, the day and the commit. Packages of a later day are newer.
@@ -155,7 +158,7 @@ release = $(shell sed -n 's/^const version = "\(.*\)"$$/\1/p' harness/cmd/mapsta
 # The guest programs are built once. The program of every host contains the same ones.
 dist:
 	@go run ./harness/cmd/prebuild harness/guest/prebuilt/images
-	@mkdir -p '$(DIST)' && rm -f '$(DIST)'/mapstack[-_]* '$(DIST)'/SHA256SUMS*
+	@mkdir -p '$(DIST)' && cd '$(DIST)' && rm -f $(released) SHA256SUMS SHA256SUMS.sig
 	@for host in $(HOSTS); do echo "$(DIST)/mapstack-linux-$$host"; \
 		CGO_ENABLED=0 GOOS=linux GOARCH=$$host go build -trimpath -buildvcs=auto -tags dist -ldflags='-s -w $(entry)' \
 			-o "$(DIST)/mapstack-linux-$$host" ./harness/cmd/mapstack || exit 1; done
@@ -166,7 +169,7 @@ packages: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
 packages: dist
 	@man=$$(mktemp -d) && go run -tags manpages ./harness/cmd/mapstack manpages "$$man" && \
 		go -C ci run ./pack -dir '$(abspath $(DIST))' -man "$$man" -license '$(abspath LICENSE)' -version '$(release)' && rm -r "$$man"
-	@cd '$(DIST)' && sha256sum mapstack[-_]* >SHA256SUMS
+	@cd '$(DIST)' && sha256sum $(released) >SHA256SUMS
 	@$(if $(KEY),ssh-keygen -q -Y sign -n file -f '$(KEY)' '$(DIST)/SHA256SUMS')
 
 # Only the last commit is made again: what it does not have cannot be the same for others.

@@ -66,7 +66,7 @@ func TestGitHubTakesItsPipeline(t *testing.T) {
 		return exec.Command("go", "tool", "-modfile=actionlint.mod", "actionlint", "-shellcheck=", "-pyflakes=", file)
 	}
 	said(t, lint("github.yml"))
-	refuses(t, lint(spoiled(t, "github.yml", "matrix.shard }}/4", "matrix.part }}/4")))
+	refuses(t, lint(spoiled(t, "github.yml", "matrix.shard }}/4 ", "matrix.part }}/4 ")))
 }
 
 // TestGitLabTakesItsPipeline asks gitlab-ci-local, which has GitLab's schema.
@@ -178,7 +178,7 @@ func TestJenkinsTakesItsPipeline(t *testing.T) {
 		return exec.Command(groovy, "-Dfile.encoding=UTF-8", "testdata/declarative.groovy", file)
 	}
 	out := said(t, run("Jenkinsfile"))
-	for _, step := range []string{"axis SHARD 1 2 3 4", `sh ./mapstack run --shard "$SHARD/4" || [ $? -le 2 ]`, "unstash shard-4", "sh ./mapstack merge out/*"} {
+	for _, step := range []string{"axis SHARD 1 2 3 4", `sh ./mapstack run --shard "$SHARD/4" --out "out/$SHARD" || [ $? -le 2 ]`, "unstash shard-4", "sh ./mapstack merge out/*/*"} {
 		if !strings.Contains(out, step+"\n") {
 			t.Errorf("the pipeline does not say %q:\n%s", step, out)
 		}
