@@ -8,6 +8,7 @@ require (
 	github.com/google/go-containerregistry v0.22.1
 	github.com/goreleaser/nfpm/v2 v2.45.2
 	github.com/spdx/tools-golang v0.5.5
+	golang.org/x/mod v0.41.0
 	k8s.io/api v0.37.2
 	sigs.k8s.io/yaml v1.6.0
 )

@@ -85,6 +85,10 @@ func (r release) layer(p program) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	others, err := licenses(p)
+	if err != nil {
+		return nil, err
+	}
 	var to bytes.Buffer
 	w := tar.NewWriter(&to)
 	for _, f := range []struct {
@@ -97,6 +101,10 @@ func (r release) layer(p program) ([]byte, error) {
 		{"usr/", 0o755, nil},
 		{"usr/bin/", 0o755, nil},
 		{"usr/bin/mapstack", 0o755, program},
+		{"usr/share/", 0o755, nil},
+		{"usr/share/doc/", 0o755, nil},
+		{"usr/share/doc/mapstack/", 0o755, nil},
+		{licensesAt[1:], 0o644, others},
 		{"work/", 0o1777, nil}, // reports, and a vendor's own files
 	} {
 		h := &tar.Header{Name: f.name, Mode: f.mode, ModTime: r.Time, Format: tar.FormatPAX, Typeflag: tar.TypeDir}

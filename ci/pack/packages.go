@@ -31,6 +31,9 @@ The guests' programs are inside. QEMU and kernels are downloaded by mapstack
 itself, from the archive that apt is configured for, and are checked.`
 )
 
+// licensesAt is the file with the licenses of what is in the program.
+const licensesAt = "/usr/share/doc/mapstack/licenses"
+
 // overrides says to lintian why the package differs from its advice.
 //
 //go:embed lintian-overrides
@@ -53,6 +56,11 @@ func (r release) packages(p program) error {
 	if err != nil {
 		return err
 	}
+	others, err := licenses(p)
+	if err != nil {
+		return err
+	}
+	common := append(manual, file{licensesAt + ".gz", compressed(others)})
 	copyright, err := r.copyright()
 	if err != nil {
 		return err
@@ -61,7 +69,7 @@ func (r release) packages(p program) error {
 		{"/usr/share/doc/mapstack/changelog.gz", compressed(r.changesDebian())},
 		{"/usr/share/doc/mapstack/copyright", copyright},
 		{"/usr/share/lintian/overrides/mapstack", overrides},
-	}, manual...)
+	}, common...)
 	for _, kind := range []struct {
 		make interface {
 			nfpm.Packager
@@ -69,7 +77,7 @@ func (r release) packages(p program) error {
 		}
 		files []file
 		of    string // a .deb does not know the kinds of an .rpm
-	}{{deb.Default, debian, files.TypeFile}, {rpm.DefaultRPM, manual, files.TypeRPMDoc}} {
+	}{{deb.Default, debian, files.TypeFile}, {rpm.DefaultRPM, common, files.TypeRPMDoc}} {
 		folder, err := os.MkdirTemp(scratch, "")
 		if err != nil {
 			return err
@@ -194,5 +202,8 @@ Copyright: 2026 the authors of mapstack
 License: Apache-2.0
  On Debian systems, the text of the Apache License, version 2.0, is in
  /usr/share/common-licenses/Apache-2.0.
+Comment:
+ The program is static, and has libraries of others in it. Their licenses are in
+ ` + licensesAt + `.gz.
 `), nil
 }
