@@ -11,6 +11,7 @@
 //	export       writes a report in the formats of others
 //	facts        what a target says of itself, checked
 //	killtable    which claims catch which defects
+//	load         what loads measured on several targets, and how these compare
 //	page         shows a report as one HTML file
 //	report       the versioned result document of a run, and its writers
 //	seal         keys and signed envelopes

@@ -7,6 +7,7 @@
 //	doctor     what a machine lacks for a run, and the command that supplies it
 //	subject    the five kinds of subject: cell, kernel, disk image, whole system, running system
 //	trials     the probes of a subject below every defect model, for the kill table
+//	turns      loads measured on several targets in turns
 //	workbench  joins cache, mirror, toolbox, toolchain and kernels into an engine
 //
 // Only harness/cmd and suites may import this wing. It imports every wing below it, except

@@ -73,7 +73,8 @@ const (
 )
 
 // pool has a fixed number of workers do the tasks of many clients, each of which waits for
-// its result. With yields, a worker calls Gosched after each task.
+// its result and then calls Gosched: else a client and a worker would take turns for 10 ms
+// before the others run. With yields, a worker calls Gosched after each task too.
 func pool(yields bool) func(*probe.P, *meter) error {
 	return func(_ *probe.P, m *meter) error {
 		tasks := make(chan chan uint32)
@@ -92,9 +93,11 @@ func pool(yields bool) func(*probe.P, *meter) error {
 		}
 		m.each(clients, func(who int) {
 			result := make(chan uint32, 1)
-			for began := time.Now(); !m.over(); began = m.did(who, began, 1) {
+			for began := time.Now(); !m.over(); began = time.Now() {
 				tasks <- result
 				<-result
+				m.did(who, began, 1)
+				runtime.Gosched()
 			}
 		})
 		close(tasks)
@@ -178,15 +181,18 @@ func alloc(_ *probe.P, m *meter) error {
 
 const (
 	sleepers = 64
-	nap      = time.Millisecond
+	nap      = 20 * time.Millisecond
 )
 
-// syscalls has goroutines wait in the kernel, as reading a file or a call of C would. An
-// operation is one wait of a millisecond.
+// syscalls has goroutines wait in the kernel, as reading a file or a call of C would. They wait
+// for so long that all of them do so at the same time, although the runtime notices only after a
+// while that one does. An operation is how much too late a wait ends.
 func syscalls(_ *probe.P, m *meter) error {
 	m.each(sleepers, func(who int) {
-		for began := time.Now(); !m.over(); began = m.did(who, began, 1) {
+		for !m.over() {
+			due := time.Now().Add(nap)
 			limit.Pause(nap)
+			m.did(who, due, 1)
 		}
 	})
 	return nil

@@ -82,6 +82,9 @@ func processor(cpuinfo string) (name string, virtual bool) {
 			continue
 		}
 		key := strings.ToLower(strings.TrimSpace(pair[0]))
+		if key == "flags" && strings.Contains(" "+pair[1]+" ", " hypervisor ") {
+			virtual = true
+		}
 		if _, known := found[key]; !known {
 			found[key] = clean(pair[1])
 		}
@@ -93,9 +96,6 @@ func processor(cpuinfo string) (name string, virtual bool) {
 	}
 	if part := found["cpu part"]; name == "" && part != "" {
 		name = "implementer " + found["cpu implementer"] + " part " + part + " variant " + found["cpu variant"]
-	}
-	for _, flag := range strings.Fields(found["flags"]) {
-		virtual = virtual || flag == "hypervisor"
 	}
 	return name, virtual
 }

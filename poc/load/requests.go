@@ -29,46 +29,54 @@ type end interface {
 // requests has n goroutines on both ends of n/2 connections. Each client sends a request,
 // waits for the reply, and calls pause.
 func requests(m *meter, n int, pause func(), connect func() (client, server end, err error)) error {
-	clients := make([]end, n/2)
+	var clients, servers []end
 	var served sync.WaitGroup
-	for i := range clients {
+	shut := func(ends []end) {
+		for _, e := range ends {
+			e.Close()
+		}
+	}
+	// Servers do not wait for the end of their clients. A burst of closed connections overflows
+	// the queue of the loopback, and a kernel with many of them tells the other side only once.
+	defer served.Wait()
+	defer func() { shut(clients); shut(servers) }()
+	for len(clients) < n/2 {
 		client, server, err := connect()
 		if err != nil {
-			for _, c := range clients[:i] {
-				c.Close()
-			}
-			served.Wait()
 			return err
 		}
-		clients[i] = client
+		clients, servers = append(clients, client), append(servers, server)
 		served.Add(1)
 		go func() {
 			defer served.Done()
 			serve(server)
 		}()
 	}
+	// A packet that is lost may be sent again minutes later. No load waits for that.
+	m.late = func() { shut(clients) }
 	m.each(len(clients), func(who int) {
-		defer clients[who].Close()
 		var request [requestBytes]byte
 		var reply [replyBytes]byte
 		for began := time.Now(); !m.over(); began = time.Now() {
-			if _, err := clients[who].Write(request[:]); err != nil {
-				panic(fmt.Sprintf("send a request: %v", err))
+			_, err := clients[who].Write(request[:])
+			if err == nil {
+				_, err = io.ReadFull(clients[who], reply[:])
 			}
-			if _, err := io.ReadFull(clients[who], reply[:]); err != nil {
-				panic(fmt.Sprintf("receive a reply: %v", err))
+			if err != nil {
+				if m.over() {
+					return // it was closed
+				}
+				panic(fmt.Sprintf("a request and its reply: %v", err))
 			}
 			m.did(who, began, 1)
 			pause()
 		}
 	})
-	served.Wait()
 	return nil
 }
 
-// serve answers requests until the client closes the connection.
+// serve answers requests until the connection is closed.
 func serve(server end) {
-	defer server.Close()
 	var request [requestBytes]byte
 	var reply [replyBytes]byte
 	for {
@@ -137,6 +145,7 @@ func dial(listener int, address syscall.Sockaddr) (client, server end, err error
 	if err != nil {
 		return nil, nil, failed("socket(AF_INET)", err)
 	}
+	// A limit of time for the call would make the signals of the Go scheduler end it (signal(7)).
 	if err := syscall.Connect(fd, address); err != nil {
 		syscall.Close(fd)
 		return nil, nil, failed("connect(127.0.0.1)", err)
