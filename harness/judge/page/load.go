@@ -27,6 +27,7 @@ type measured struct {
 	Chapter      load.Chapter
 	Emulated     bool
 	Caution      text
+	Warnings     []text
 	Rows         []loadRow
 	Where        []text // of each target
 	Explanations []because
@@ -93,6 +94,10 @@ func WriteLoad(w io.Writer, r load.Result, c load.Chapter) error {
 	}
 	m := measured{Result: r, Style: style + loadStyle, Script: changesScript, Chapter: c, Caution: both(load.Caution)}
 	m.Emulated = slices.ContainsFunc(r.Targets, load.Target.Emulated)
+	chinese := r.Disturbances(language.Chinese)
+	for i, warning := range r.Disturbances(language.English) {
+		m.Warnings = append(m.Warnings, text{foreign.Text(warning), foreign.Text(chinese[i])})
+	}
 	for _, t := range r.Targets {
 		m.Where = append(m.Where, both(t.Where))
 	}
