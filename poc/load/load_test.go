@@ -73,6 +73,21 @@ func TestWaitingInTheKernelTakesThreads(t *testing.T) {
 	}
 }
 
+// TestSlowOperationsAreCountedToo fails if a measurement ends before goroutines have been served,
+// so that only the fast ones are in the quantiles.
+func TestSlowOperationsAreCountedToo(t *testing.T) {
+	const n = 7
+	m := &meter{span: time.Millisecond}
+	m.each(n, func(who int) {
+		for began := time.Now(); !m.over(); began = m.did(who, began, 1) {
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	if h := m.durations(); h.Count() < n || m.ended[warming] < n {
+		t.Errorf("%d of %d goroutines were measured, %d warmed up", h.Count(), n, m.ended[warming])
+	}
+}
+
 // TestOnlyWhatIsAskedForRuns fails if a mistyped name or time gives a measurement of something
 // else.
 func TestOnlyWhatIsAskedForRuns(t *testing.T) {

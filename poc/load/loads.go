@@ -72,9 +72,10 @@ const (
 	clients = 128
 )
 
-// pool has a fixed number of workers do the tasks of many clients, each of which waits for
-// its result and then calls Gosched: else a client and a worker would take turns for 10 ms
-// before the others run. With yields, a worker calls Gosched after each task too.
+// pool has a fixed number of workers do the tasks of many clients. Each client calls Gosched
+// before each task: else it would take turns with a worker for 10 ms before the others run. An
+// operation is from one result to the next, so that a client waits in it wherever it waits. With
+// yields, a worker calls Gosched after each task too.
 func pool(yields bool) func(*probe.P, *meter) error {
 	return func(_ *probe.P, m *meter) error {
 		tasks := make(chan chan uint32)
@@ -93,11 +94,10 @@ func pool(yields bool) func(*probe.P, *meter) error {
 		}
 		m.each(clients, func(who int) {
 			result := make(chan uint32, 1)
-			for began := time.Now(); !m.over(); began = time.Now() {
+			for began := time.Now(); !m.over(); began = m.did(who, began, 1) {
+				runtime.Gosched()
 				tasks <- result
 				<-result
-				m.did(who, began, 1)
-				runtime.Gosched()
 			}
 		})
 		close(tasks)

@@ -26,8 +26,8 @@ type end interface {
 	Close() error
 }
 
-// requests has n goroutines on both ends of n/2 connections. Each client sends a request,
-// waits for the reply, and calls pause.
+// requests has n goroutines on both ends of n/2 connections. Each client calls pause, sends a
+// request, and waits for the reply. An operation is from one reply to the next.
 func requests(m *meter, n int, pause func(), connect func() (client, server end, err error)) error {
 	var clients, servers []end
 	var served sync.WaitGroup
@@ -57,7 +57,8 @@ func requests(m *meter, n int, pause func(), connect func() (client, server end,
 	m.each(len(clients), func(who int) {
 		var request [requestBytes]byte
 		var reply [replyBytes]byte
-		for began := time.Now(); !m.over(); began = time.Now() {
+		for began := time.Now(); !m.over(); began = m.did(who, began, 1) {
+			pause()
 			_, err := clients[who].Write(request[:])
 			if err == nil {
 				_, err = io.ReadFull(clients[who], reply[:])
@@ -68,8 +69,6 @@ func requests(m *meter, n int, pause func(), connect func() (client, server end,
 				}
 				panic(fmt.Sprintf("a request and its reply: %v", err))
 			}
-			m.did(who, began, 1)
-			pause()
 		}
 	})
 	return nil
@@ -101,7 +100,7 @@ func (e pipeEnd) Close() error {
 }
 
 // overPipes sends requests over pipes in memory, without the kernel. The clients call Gosched
-// after each reply. The scheduler would otherwise let the two ends of a pipe take turns for 10 ms
+// before each request. The scheduler would otherwise let the two ends of a pipe take turns for 10 ms
 // before any other goroutine runs, and thousands of them would not run at all.
 func overPipes(n int) func(*probe.P, *meter) error {
 	return func(_ *probe.P, m *meter) error {

@@ -186,8 +186,8 @@ func gomaxprocs(t Target) (Answer, Text) {
 	}
 	cpus := t.Run("procs-1").Samples[0].CPUs
 	return Measured, Text{
-		fmt.Sprintf("operations per second against GOMAXPROCS 1, on a target with %d CPUs: %s", cpus, strings.Join(found, ", ")),
-		fmt.Sprintf("与 GOMAXPROCS 为 1 时相比的每秒操作数，目标有 %d 个 CPU：%s", cpus, strings.Join(found, "，")),
+		fmt.Sprintf("operations per second against GOMAXPROCS 1 (CPUs of the target: %d): %s", cpus, strings.Join(found, ", ")),
+		fmt.Sprintf("与 GOMAXPROCS 为 1 时相比的每秒操作数（目标的 CPU 数：%d）：%s", cpus, strings.Join(found, "，")),
 	}
 }
 
