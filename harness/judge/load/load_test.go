@@ -281,6 +281,39 @@ func TestTheTablesSayWhatIsMissing(t *testing.T) {
 	}
 }
 
+// TestADisturbedMeasurementSaysSo fails if numbers that are about other programs are shown
+// without a warning, or if every measurement has one.
+func TestADisturbedMeasurementSaysSo(t *testing.T) {
+	took := func(cpus float64) Target {
+		return Target{Name: "native", Runs: runs(1000, func(_ string, s *Sample) {
+			others, stolen := cpus*s.Nanos, 0.0
+			s.OthersCPU, s.StolenCPU = &others, &stolen
+		})}
+	}
+	for name, c := range map[string]struct {
+		before float64
+		target Target
+		want   []string
+	}{
+		"quiet":         {0.1, took(0.1), nil},
+		"nothing known": {0, Target{Name: "native", Runs: runs(1000, nil)}, nil},
+		"others":        {0, took(1.5), []string{"took 1.50 of the 2 CPUs of native"}},
+		"a busy host":   {1.9, took(0), []string{"busy before the first repetition (1.90 of 2 cores)"}},
+	} {
+		r := result(c.target)
+		r.Host.Cores, r.Before.BusyCores = 2, c.before
+		got := r.Disturbances(language.English)
+		if len(got) != len(c.want) || len(got) == 1 && !strings.Contains(got[0], c.want[0]) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+		for _, text := range r.Disturbances(language.Chinese) {
+			if strings.Contains(text, "%!") || !strings.HasPrefix(text, "警告") {
+				t.Errorf("%s: %q", name, text)
+			}
+		}
+	}
+}
+
 func TestNumbersHaveThreeDigits(t *testing.T) {
 	for x, want := range map[float64]string{0: "0", 0.00421: "0.0042", 0.0421: "0.042", 0.421: "0.42", 4.21: "4.21", 42.1: "42.1", 421: "421", 24810: "24.8k", 1.5e6: "1.50M", 2e9: "2.00G"} {
 		if got := Short(x); got != want {
