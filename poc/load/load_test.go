@@ -217,11 +217,10 @@ func TestTimeOfTheMachineIsRead(t *testing.T) {
 	if _, _, known := shares(after, after); known {
 		t.Error("no tick has passed, and something is known")
 	}
-	if got := threadsIn("412 (a ) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 23 0 1\n"); got != 23 {
-		t.Errorf("%d threads", got)
-	}
-	if got := threadsIn("412 (cut"); got != 0 {
-		t.Errorf("%d threads", got)
+	for text, want := range map[string]int{"Name:\ta\nThreads:\t23\nSigQ:\t0/1\n": 23, "Name:\tThreads:\t7\n": 0, "a\nThreads:": 0, "a\nThreads:\tx\n": 0} {
+		if got := threadsIn(text); got != want {
+			t.Errorf("%q: %d threads, want %d", text, got, want)
+		}
 	}
 }
 
@@ -273,7 +272,7 @@ func TestProcessorsHaveNames(t *testing.T) {
 
 func FuzzFilesOfTheKernel(f *testing.F) {
 	f.Add("cpu  1 2 3 4 5 6 7 8 9 10\n")
-	f.Add("412 (a ) b) S 1 2 3\n")
+	f.Add("Name:\ta\nThreads:\t23\n")
 	f.Add("model name : x\n12:pids:/a\n0::/b")
 	f.Fuzz(func(t *testing.T, text string) {
 		if ticks := ticksOf(text); ticks != nil && len(ticks) != allTicks {

@@ -172,12 +172,12 @@ func between(before, after *metrics.Float64Histogram, q float64) int64 {
 
 // threads counts the threads of this process.
 type threads struct {
-	fd   int // of /proc/self/stat
-	text [1 << 10]byte
+	fd   int // of /proc/self/status; a user-mode emulator makes up /proc/self/stat
+	text [4 << 10]byte
 }
 
 func newThreads() *threads {
-	fd, err := syscall.Open("/proc/self/stat", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	fd, err := syscall.Open(limit.Self, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	limit.Must(err)
 	return &threads{fd: fd}
 }
@@ -191,13 +191,17 @@ func (t *threads) count() int {
 	return threadsIn(string(t.text[:n]))
 }
 
-// threadsIn returns num_threads of /proc/self/stat, its 20th field (proc(5)); 0 if it is not
-// there. The second field may have spaces and ends with the last bracket.
+// threadsIn returns the number of threads in the text of /proc/self/status; 0 if it is not there.
 func threadsIn(text string) int {
-	f := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	if len(f) < 18 {
+	const key = "\nThreads:"
+	at := strings.Index(text, key)
+	if at < 0 {
 		return 0
 	}
-	n, _ := strconv.Atoi(f[17]) // 0 for what is no number
+	f := strings.Fields(text[at+len(key):])
+	if len(f) == 0 {
+		return 0
+	}
+	n, _ := strconv.Atoi(f[0]) // 0 for what is no number
 	return n
 }

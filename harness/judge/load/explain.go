@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mapstack/conformance/harness/language"
@@ -52,27 +53,31 @@ type Explanation struct {
 	Time bool `json:"time"`
 }
 
-// decider decides an explanation on a target.
+// decider decides an explanation on a target, if the loads that it reads were asked for.
 type decider struct {
 	id     string
 	time   bool
+	loads  []string
 	decide func(Target) (Answer, Text)
 }
 
 // deciders returns what decides each explanation of fixtures/load.yaml.
 func deciders() []decider {
 	return []decider{
-		{"handoff", false, handoff},
-		{"gosched-thread", false, goschedThread},
-		{"gosched-p99", true, goschedP99},
-		{"syscall-threads", false, syscallThreads},
-		{"gomaxprocs", true, gomaxprocs},
+		{"handoff", false, []string{"spawn"}, handoff},
+		{"gosched-thread", false, []string{"pool-gosched"}, goschedThread},
+		{"gosched-p99", true, []string{"pool", "pool-gosched"}, goschedP99},
+		{"syscall-threads", false, []string{"syscalls", "pipe-1000"}, syscallThreads},
+		{"gomaxprocs", true, []string{"procs-1", "procs-2", "procs-4", "procs-8"}, gomaxprocs},
 	}
 }
 
-func explain(targets []Target) []Explanation {
+func explain(asked []string, targets []Target) []Explanation {
 	list := []Explanation{}
 	for _, d := range deciders() {
+		if slices.ContainsFunc(d.loads, func(name string) bool { return !slices.Contains(asked, name) }) {
+			continue
+		}
 		for _, t := range targets {
 			e := Explanation{ID: d.id, Target: t.Name, Time: d.time}
 			e.Answer, e.Seen = d.decide(t)
@@ -103,7 +108,7 @@ func perOperation(t Target, load string, what Text) (Answer, Text) {
 	_, largest := ends(all)
 	seen := Text{
 		fmt.Sprintf("%s switches of threads for each %s, at most %s in a repetition", Short(median(all)), what.English, Short(largest)),
-		fmt.Sprintf("每个%s %s 次线程切换，单次重复中最多 %s 次", what.Chinese, Short(median(all)), Short(largest)),
+		fmt.Sprintf("%s %s 次线程切换，单次重复中最多 %s 次", what.Chinese, Short(median(all)), Short(largest)),
 	}
 	if largest < seldom {
 		return Wrong, seen
@@ -112,11 +117,11 @@ func perOperation(t Target, load string, what Text) (Answer, Text) {
 }
 
 func handoff(t Target) (Answer, Text) {
-	return perOperation(t, "spawn", Text{"goroutine", " goroutine "})
+	return perOperation(t, "spawn", Text{"goroutine", "每个 goroutine"})
 }
 
 func goschedThread(t Target) (Answer, Text) {
-	return perOperation(t, "pool-gosched", Text{"call of Gosched", " Gosched 调用"})
+	return perOperation(t, "pool-gosched", Text{"call of Gosched", "每次 Gosched 调用"})
 }
 
 // goschedP99 compares the pool whose workers call Gosched with the one whose workers do not.

@@ -200,13 +200,16 @@ func TestExplanationsFollowFromNumbers(t *testing.T) {
 		"as the runtime is": {threads, map[string]Answer{"handoff": Wrong, "gosched-thread": Wrong, "syscall-threads": Right, "gosched-p99": Measured, "gomaxprocs": Measured}},
 		"a switch for each": {func(_ string, s *Sample) { s.SwitchesVoluntary = s.Operations }, map[string]Answer{"handoff": Open, "gosched-thread": Open, "syscall-threads": Open}},
 	} {
-		for _, e := range explain([]Target{{Name: "x", Runs: runs(1000, c.change)}}) {
+		for _, e := range explain(load.Names(), []Target{{Name: "x", Runs: runs(1000, c.change)}}) {
 			if want := c.want[e.ID]; want != "" && e.Answer != want || e.Seen.English == "" || e.Seen.Chinese == "" {
 				t.Errorf("%s: %s is %s: %+v, want %s", name, e.ID, e.Answer, e.Seen, want)
 			}
 		}
 	}
-	for _, e := range explain([]Target{{Name: "nothing ran"}}) {
+	if some := explain([]string{"spawn", "pool", "procs-1"}, []Target{{Name: "x"}}); len(some) != 1 || some[0].ID != "handoff" {
+		t.Errorf("of loads that were not asked for: %+v", some)
+	}
+	for _, e := range explain(load.Names(), []Target{{Name: "nothing ran"}}) {
 		if e.Answer != Open || !e.Seen.whole() {
 			t.Errorf("nothing ran: %+v", e)
 		}

@@ -145,7 +145,7 @@ func (r Result) Comparison(load, target string) *Comparison {
 // Conclude fills in what follows from the targets.
 func (r *Result) Conclude() {
 	r.Schema = Schema
-	r.Comparisons, r.Explanations, r.Stacks = compare(r.Loads, r.Targets), explain(r.Targets), stackRows(r.Targets)
+	r.Comparisons, r.Explanations, r.Stacks = compare(r.Loads, r.Targets), explain(r.Loads, r.Targets), stackRows(r.Targets)
 }
 
 // Whole reports whether every load ran to its end on every target.

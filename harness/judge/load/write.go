@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -136,6 +137,7 @@ func Caution(l language.Language) string {
 // Write writes the tables for a terminal.
 func (r Result) Write(w io.Writer, c Chapter, l language.Language) error {
 	parts := []string{r.targetTable(l), r.hostLine(l), r.loadTable(l), r.notes(l), r.explanationText(c, l), r.figureText(c, l)}
+	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
 	_, err := io.WriteString(w, strings.Join(parts, "\n"))
 	return err
 }
@@ -270,16 +272,34 @@ func (r Result) Disturbances(l language.Language) (all []string) {
 
 func (r Result) explanationText(c Chapter, l language.Language) string {
 	var b strings.Builder
-	b.WriteString(l.Pick("What the article says of the causes:\n", "文章所述的原因：\n"))
 	for _, because := range c.Explanations {
-		fmt.Fprintf(&b, "  %s\n", strings.TrimSpace(because.Article+" "+because.In(l)))
-		for _, e := range r.Explanations {
-			if e.ID == because.ID {
-				fmt.Fprintf(&b, "    %s: %s: %s%s\n", e.Target, e.Answer.In(l), e.Seen.In(l), r.warned(e, l))
-			}
+		answers := r.Answers(because.ID)
+		if len(answers) > 0 {
+			fmt.Fprintf(&b, "  %s\n", strings.TrimSpace(because.Article+" "+because.In(l)))
+		}
+		for _, e := range answers {
+			fmt.Fprintf(&b, l.Pick("    %s: %s: %s%s\n", "    %s：%s：%s%s\n"), e.Target, e.Answer.In(l), e.Seen.In(l), r.warned(e, l))
 		}
 	}
-	return b.String()
+	return headed(l.Pick("What the article says of the causes:\n", "文章所述的原因：\n"), b.String())
+}
+
+// headed returns a text below its heading; "" if there is no text.
+func headed(heading, text string) string {
+	if text == "" {
+		return ""
+	}
+	return heading + text
+}
+
+// Answers returns what the targets make of an explanation; nil if its loads were not asked for.
+func (r Result) Answers(id string) (all []Explanation) {
+	for _, e := range r.Explanations {
+		if e.ID == id {
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 // warned marks an answer about time on an emulated target.
@@ -294,19 +314,23 @@ func (r Result) warned(e Explanation, l language.Language) string {
 
 func (r Result) figureText(c Chapter, l language.Language) string {
 	var b strings.Builder
-	b.WriteString(l.Pick("The article's figures, and what was measured here:\n", "文章的数字，以及在此测得的结果：\n"))
 	for _, f := range c.Figures {
-		fmt.Fprintf(&b, "  %s\n    %s\n", f.In(l), f.Unsaid.In(l))
+		var beside strings.Builder
 		for _, t := range r.Targets {
-			if beside := f.Beside(t); beside != "" {
-				fmt.Fprintf(&b, "    %s: %s: %s%s\n", f.Load, t.Name, beside, map[bool]string{true: l.Pick(" (EMULATED)", "（模拟）")}[t.Emulated()])
+			if value := f.Beside(t); value != "" {
+				mark := ""
+				if t.Emulated() {
+					mark = l.Pick(" (EMULATED)", "（模拟）")
+				}
+				fmt.Fprintf(&beside, l.Pick("    %s: %s: %s%s\n", "    %s：%s：%s%s\n"), f.Load, t.Name, value, mark)
 			}
 		}
 		if f.Value == valueStack && len(r.Stacks) > 0 {
-			b.WriteString(indented(r.stackTable(l), "    "))
+			beside.WriteString(indented(r.stackTable(l), "    "))
 		}
+		b.WriteString(headed(fmt.Sprintf("  %s\n    %s\n", f.In(l), f.Unsaid.In(l)), beside.String()))
 	}
-	return b.String()
+	return headed(l.Pick("The article's figures, and what was measured here:\n", "文章的数字，以及在此测得的结果：\n"), b.String())
 }
 
 func indented(s, by string) string {

@@ -140,17 +140,16 @@ func emulatedTarget(r load.Result, name string) bool {
 func becauses(r load.Result, c load.Chapter) (all []because) {
 	for _, e := range c.Explanations {
 		one := because{Because: e}
-		for _, x := range r.Explanations {
-			if x.ID != e.ID {
-				continue
-			}
+		for _, x := range r.Answers(e.ID) {
 			class := map[load.Answer]string{load.Wrong: "wrong", load.Right: "right", load.Measured: "read"}[x.Answer]
 			if class == "" {
 				class = "open"
 			}
 			one.Answers = append(one.Answers, answered{x, class, both(x.Answer.In), x.Time && emulatedTarget(r, x.Target)})
 		}
-		all = append(all, one)
+		if len(one.Answers) > 0 {
+			all = append(all, one)
+		}
 	}
 	return all
 }
@@ -163,7 +162,9 @@ func figures(r load.Result, c load.Chapter) (all []figure) {
 				one.Beside = append(one.Beside, beside{foreign.Text(t.Name), value, t.Emulated()})
 			}
 		}
-		all = append(all, one)
+		if len(one.Beside) > 0 || one.Stacks {
+			all = append(all, one)
+		}
 	}
 	return all
 }
