@@ -109,6 +109,20 @@ func TestLimitsHoldTheTrueRatio(t *testing.T) {
 	}
 }
 
+// TestWhatSlowsBothDownWidensNoLimits fails if the repetitions of two targets are drawn without
+// one another: a host that is slow for a while then hides a difference that every repetition has.
+func TestWhatSlowsBothDownWidensNoLimits(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 3))
+	var of, to []float64
+	for range 10 {
+		drift := math.Exp(random.NormFloat64())
+		of, to = append(of, 50*drift), append(to, 100*drift)
+	}
+	if r := Ratio(of, to); r.Low < 0.499 || r.High > 0.501 {
+		t.Errorf("every repetition has the ratio 0.5, and the limits are %+v", r)
+	}
+}
+
 func TestFewRepetitionsGiveNoLimits(t *testing.T) {
 	if r := Ratio([]float64{1, 2, 3, 4}, []float64{2, 2, 2, 2, 2}); r.Value != 1.25 || r.Bounded() || r.Differs() {
 		t.Errorf("%+v", r)

@@ -49,41 +49,60 @@ func quantile(all []float64, q float64) float64 {
 
 // Median returns the median and its limits.
 func Median(of []float64) Interval {
-	return bootstrap(func(draw func([]float64) []float64) float64 { return median(draw(of)) })
+	return bootstrap(len(of), func(draw func(int) []int) float64 { return median(at(of, draw(len(of)))) })
 }
 
-// Ratio returns the ratio of the medians of two lists of positive numbers, and its limits.
+// Ratio returns the ratio of the medians of two lists of positive numbers, and its limits. Lists
+// of the same length are of the same repetitions: what slowed a repetition down did so for both.
 func Ratio(of, to []float64) Interval {
 	if len(of) == 0 || len(to) == 0 || median(slices.Clone(to)) <= 0 {
 		return Interval{}
 	}
-	return bootstrap(func(draw func([]float64) []float64) float64 { return median(draw(of)) / median(draw(to)) })
+	return bootstrap(min(len(of), len(to)), func(draw func(int) []int) float64 {
+		drawn := draw(len(of))
+		above := median(at(of, drawn))
+		if len(to) != len(of) {
+			drawn = draw(len(to))
+		}
+		return above / median(at(to, drawn))
+	})
 }
 
-// bootstrap estimates a value (Efron's percentile bootstrap): it is computed again many times
-// from as many repetitions, drawn from those that were measured. The generator always begins
-// the same, so that the same samples give the same limits.
-func bootstrap(value func(draw func([]float64) []float64) float64) Interval {
-	least := draws
-	i := Interval{Value: value(func(all []float64) []float64 {
-		least = min(least, len(all))
-		return slices.Clone(all)
-	})}
-	if least < enough {
+// at returns the numbers at places of a list.
+func at(all []float64, places []int) []float64 {
+	some := make([]float64, len(places))
+	for i, place := range places {
+		some[i] = all[place]
+	}
+	return some
+}
+
+// bootstrap estimates a value of n repetitions (Efron's percentile bootstrap): it is computed
+// again many times from as many repetitions, drawn from those that were measured. The generator
+// always begins the same, so that the same samples give the same limits.
+func bootstrap(n int, value func(draw func(int) []int) float64) Interval {
+	all := func(n int) []int {
+		places := make([]int, n)
+		for i := range places {
+			places[i] = i
+		}
+		return places
+	}
+	i := Interval{Value: value(all)}
+	if n < enough {
 		return i
 	}
 	random := rand.New(rand.NewPCG(24, 1))
-	var drawn []float64
-	again := func(all []float64) []float64 {
-		drawn = drawn[:0]
-		for range all {
-			drawn = append(drawn, all[random.IntN(len(all))])
+	some := func(n int) []int {
+		places := make([]int, n)
+		for i := range places {
+			places[i] = random.IntN(n)
 		}
-		return drawn
+		return places
 	}
 	values := make([]float64, draws)
 	for n := range values {
-		values[n] = value(again)
+		values[n] = value(some)
 	}
 	i.Low, i.High = quantile(values, 0.025), quantile(values, 0.975)
 	return i
