@@ -148,6 +148,9 @@ func (r *Result) Conclude() {
 	r.Comparisons, r.Explanations, r.Stacks = compare(r.Loads, r.Targets), explain(r.Loads, r.Targets), stackRows(r.Targets)
 }
 
+// Limited reports whether there are enough repetitions for limits.
+func (r Result) Limited() bool { return r.Repetitions >= enough }
+
 // Whole reports whether every load ran to its end on every target.
 func (r Result) Whole() bool {
 	return !slices.ContainsFunc(r.Targets, func(t Target) bool {

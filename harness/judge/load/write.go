@@ -222,9 +222,10 @@ func plusMinus(samples []Sample, spread float64) string {
 // notes says what the table means, and what it lacks.
 func (r Result) notes(l language.Language) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, l.Pick("Medians of %d repetitions of %d ms. A ratio is to %s, with the limits that hold it in 95 of 100 such runs.\n",
-		"%d 次重复的中位数，每次 %d ms。比值相对于 %s，附 100 次这样的运行中 95 次成立的界限。\n"), r.Repetitions, r.Milliseconds, r.Targets[0].Name)
-	if r.Repetitions < enough {
+	fmt.Fprintf(&b, l.Pick("Medians; repetitions: %d, of %d ms each. A ratio is to %s. ", "中位数；重复次数：%d，每次 %d ms。比值相对于 %s。"), r.Repetitions, r.Milliseconds, r.Targets[0].Name)
+	if r.Limited() {
+		b.WriteString(l.Pick("Its limits hold it in 95 of 100 such runs.\n", "其界限在 100 次这样的运行中 95 次成立。\n"))
+	} else {
 		fmt.Fprintf(&b, l.Pick("No limits are given: that takes %d repetitions.\n", "不给出界限：至少需要 %d 次重复。\n"), enough)
 	}
 	for _, warning := range r.Disturbances(l) {
