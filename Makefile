@@ -5,7 +5,7 @@
 # One static program on every host, as make dist's are; no C compiler is needed.
 export CGO_ENABLED := 0
 
-.PHONY: help conformance kill-table bench record suites list fetch twin lean pages guarded doctor faults test test-boot lint fuzz race dist packages reproduce bin/mapstack
+.PHONY: help conformance kill-table bench load record suites list fetch twin lean pages guarded doctor faults test test-boot lint fuzz race dist bin/mapstack
 
 # Variables that narrow or change a run. All empty: the whole matrix, as it is.
 ARCH ?=
@@ -50,6 +50,7 @@ help:
 	@echo 'make suites        run the suites through go tool ginkgo; ARCH, CELL, KERNEL and LOCKED narrow them; also STRICT'
 	@echo 'make kill-table    show which claims catch which injected defects; CELL and FOCUS narrow the table'
 	@echo 'make bench         measure restores, boots and a whole run, and write fixtures/benchmarks.md'
+	@echo 'make load          measure goroutines under load on TARGET, on the guests of CELL, or on this host; OUT as for conformance'
 	@echo 'make faults        inject RUNS (200) faults that follow from SEED (1) into runs, and write fixtures/faults.md; needs root'
 	@echo 'make record        run the cells of fixtures/recorded again and keep their evidence for make test'
 	@echo 'make list          show the cells'
@@ -107,6 +108,9 @@ bench: bin/mapstack
 		go run ./harness/cmd/bench --run "$$dir"/warm/* --cold "$$dir"/cold/* --write fixtures/benchmarks && rm -r "$$dir"
 	@go test -run '^$$' -bench Scale -benchtime 1x ./harness/run
 
+load: bin/mapstack
+	@bin/mapstack bench load $(if $(TARGET),--target '$(TARGET)') $(if $(CELL),--cell '$(CELL)') $(if $(filter-out 0,$(LOCKED)),--locked) --out '$(OUT)'
+
 RUNS ?= 200
 SEED ?= 1
 faults: bin/mapstack
@@ -163,6 +167,8 @@ dist:
 		CGO_ENABLED=0 GOOS=linux GOARCH=$$host go build -trimpath -buildvcs=auto -tags dist -ldflags='-s -w $(entry)' \
 			-o "$(DIST)/mapstack-linux-$$host" ./harness/cmd/mapstack || exit 1; done
 	@cd '$(DIST)' && sha256sum mapstack-linux-* | tee SHA256SUMS
+
+.PHONY: packages reproduce
 
 # What makes the packages is a module of its own, and no part of the program.
 packages: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)

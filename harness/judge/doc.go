@@ -12,6 +12,7 @@
 //	facts        what a target says of itself, checked
 //	flakes       which claims are not always decided alike when a run is repeated
 //	killtable    which claims catch which defects
+//	load         what loads measured on several targets, and how these compare
 //	merge        makes one run of several that ran on different machines
 //	page         shows a report as one HTML file
 //	report       the versioned result document of a run, and its writers

@@ -11,6 +11,7 @@ const (
 	Sysconf  = "sysconf"  // gives facts the view of sysconf(3)
 	OSLimits = "oslimits" // takes on what the cell's operating system sets
 	Inject   = "inject"   // runs another program below a defect model
+	Load     = "load"     // puts the Go runtime under load, for a benchmark
 )
 
 // Reasons for Program.Direct.
@@ -61,6 +62,12 @@ func Programs() []Program {
 		{
 			Name: Inject,
 			Risk: Risk{Class: Harmful, Reason: "it makes system calls lie, which says nothing of the system"},
+		},
+		{
+			// Nothing but `mapstack bench load` runs it: no claim needs it.
+			Name: Load, Emulated: true, Direct: "it measures time, which an injector would take",
+			Risk:     Risk{Class: Harmless, Reason: "it keeps all CPUs busy for about half a second at a time, and begins nothing that a limit has no room for"},
+			Variants: []Variant{Strict, Fallback},
 		},
 		{
 			Name: "mapstack", Shared: true, Emulated: true,

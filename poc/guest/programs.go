@@ -7,6 +7,7 @@ import (
 	"github.com/mapstack/conformance/poc/facts"
 	"github.com/mapstack/conformance/poc/hostile"
 	"github.com/mapstack/conformance/poc/inject"
+	"github.com/mapstack/conformance/poc/load"
 	"github.com/mapstack/conformance/poc/mapstack"
 	"github.com/mapstack/conformance/poc/mmapabi"
 	"github.com/mapstack/conformance/poc/newosproc"
@@ -31,6 +32,7 @@ func programs() map[string]func() {
 		"facts":         facts.Main,
 		"hostile":       hostile.Main,
 		"inject":        inject.Main,
+		"load":          load.Main,
 		"mapstack":      mapstack.Main,
 		"mmapabi":       mmapabi.Main,
 		"newosproc":     newosproc.Main,

@@ -49,9 +49,6 @@ type cause struct {
 	refuses string
 	// plain causes run without a tracer, so that their clones are not counted.
 	plain bool
-	// explains causes have the runtime print the stacks at the end. That costs an emulated
-	// guest more than all else that the program does.
-	explains bool
 	// lifted causes have their limit raised after some refusals.
 	lifted     bool
 	sysctl     string // path below /proc/sys of the sysctl that it changes
@@ -96,9 +93,9 @@ func (c cause) machine() bool { return c.sysctl != "" || c.controller != "" }
 func causes() []cause {
 	all := []cause{
 		{name: stock, threads: most, uid: user, bind: bindProcesses, stock: true},
-		{name: "nproc", threads: most, uid: user, bind: bindProcesses, explains: true},
+		{name: "nproc", threads: most, uid: user, bind: bindProcesses},
 		// The same without a tracer shows that being traced changes nothing.
-		{name: "plain", threads: most, uid: user, bind: bindProcesses, plain: true, explains: true},
+		{name: "plain", threads: most, uid: user, bind: bindProcesses, plain: true},
 		{name: "lifted", threads: most, uid: user, bind: bindProcesses, lifted: true},
 		{name: "pids", threads: most, bind: bindGroup, controller: "pids"},
 		{name: "nested", threads: most, bind: bindGroup, controller: "pids", nested: true},

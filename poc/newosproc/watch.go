@@ -93,17 +93,14 @@ func (w *watched) run(before string) words {
 // stops at each signal, and on a slow machine they come faster than it continues.
 func environment(c cause) (env []string) {
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "GODEBUG=") && !strings.HasPrefix(e, "GOTRACEBACK=") {
+		if !strings.HasPrefix(e, "GODEBUG=") {
 			env = append(env, e)
 		}
 	}
-	if !c.explains {
-		env = append(env, "GOTRACEBACK=none")
+	if c.plain {
+		return env
 	}
-	if !c.plain {
-		env = append(env, "GODEBUG=asyncpreemptoff=1")
-	}
-	return env
+	return append(env, "GODEBUG=asyncpreemptoff=1")
 }
 
 // raise restores a process's full RLIMIT_NPROC. Setting limits of another user or

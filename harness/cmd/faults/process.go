@@ -94,6 +94,13 @@ func (p *process) killed() bool {
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
+// stillborn reports whether a signal ended the run before it had begun: a program that has not
+// asked for a signal yet is ended by it.
+func (p *process) stillborn() bool {
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGTERM && p.said() == "" && p.folder() == ""
+}
+
 // folder returns the folder of the run's evidence; "" if it made none.
 func (p *process) folder() string {
 	if names := left(p.out); len(names) == 1 {

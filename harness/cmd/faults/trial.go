@@ -158,6 +158,9 @@ func (t *trial) examine(s *seen, p *process) {
 		}
 		s.ends[killed]++
 		return
+	case p.stillborn():
+		s.ends[killed]++
+		return
 	case crash(text) != "":
 		if !t.kind.starves {
 			show("it crashed: " + crash(text))

@@ -116,7 +116,20 @@ var catalogue = map[string]string{
 	"claims article lists the technical statements of the article about sw64. Each has what decides it, claims or a\n" +
 		"source that was read, and what a finished run (out/<run>) observed. Without DIR it lists them alone.": "claims article 列出那篇关于 sw64 的文章中的技术陈述。每条都写明由什么判定（断言，或读过的源码），\n以及一次已完成的运行（out/<run>）观察到了什么。不给出 DIR 时只列出陈述。",
 	"also write a page for people to this file, with all changes and details": "另外写一个供人阅读的网页到该文件，含全部变化和细节",
-	"write tables in Markdown":                                                                "写成 Markdown 表格",
+	"write tables in Markdown":                                  "写成 Markdown 表格",
+	"Measure how fast targets are, one against another":         "测量各目标的快慢并相互比较",
+	"Measure goroutines under load on several targets in turns": "在多个目标上轮流测量负载下的 goroutine",
+	"bench load runs the same loads on every target in turns and compares each target with the first one. It prints the\n" +
+		"medians with the ratios and their limits, and what the article about sw64 says of the causes. The folder of the run\n" +
+		"gets all samples as JSON and a page with plots. Without --target and --cell it measures this host alone.\n" +
+		"It judges no kernel. It exits with 2 if a load did not run to its end.": "bench load 在每个目标上轮流运行相同的负载，并把每个目标与第一个比较。它打印中位数、比值及其界限，\n以及关于 sw64 的文章所述原因的测量结果。运行的目录中有 JSON 格式的全部样本和带图的网页。\n不给出 --target 和 --cell 时只测量本机。它不评判任何内核。有负载未运行到底时以 2 退出。",
+	"measure a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch) (may be repeated)": "测量已经运行的系统：native（本机）、ssh://user@host[:port]，或 user（--arch 的用户态模拟器）（可重复）",
+	"the architecture that --target user emulates":                                            "--target user 模拟的架构",
+	"measure guests of these cells, after the targets (comma-separated; may be repeated)":     "在各目标之后测量这些单元的客户机（以逗号分隔，可重复）",
+	"only these loads (comma-separated; may be repeated)":                                     "只要这些负载（以逗号分隔，可重复）",
+	"how often each load is measured on each target":                                          "每种负载在每个目标上测量的次数",
+	"how long each repetition of a load is measured":                                          "负载的每次重复测量多少毫秒",
+	"folder for the results":                                                                  "存放结果的目录",
 	"Show what the cache holds, or prune it":                                                  "显示缓存的内容，或清理缓存",
 	"Say why a program on this host gets no thread":                                           "说明本机上的程序为何得不到线程",
 	"Download and prepare everything the cells need, without booting them":                    "下载并准备单元所需的一切，不启动",

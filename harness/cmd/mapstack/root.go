@@ -29,11 +29,11 @@ func root() *cobra.Command {
 			"Exit status: 0 conformant, or everything is as the known failures of the matrix say; 1 non-conformant; 2 incomplete; 69 infrastructure or usage.",
 		SilenceUsage: true, SilenceErrors: true,
 	}
+	cmd.AddCommand(forPackagers()...)
 	cmd.PersistentFlags().String("lang", "", "language of the output, en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)")
 	cmd.InitDefaultHelpFlag() // else cobra takes what follows --help for its value
 	cmd.SetHelpFunc(helpIn(cmd.HelpFunc()))
-	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), mergeCommand(), diffCommand(), exportCommand(), explainCommand(), bisectCommand(), claimsCommand(), certifyCommand(), verifyCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command(), quarantineCommand(), initCommand())
-	cmd.AddCommand(forPackagers()...)
+	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), mergeCommand(), diffCommand(), exportCommand(), explainCommand(), bisectCommand(), claimsCommand(), certifyCommand(), verifyCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command(), quarantineCommand(), initCommand(), benchCommand())
 	return cmd
 }
 

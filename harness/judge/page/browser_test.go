@@ -69,7 +69,7 @@ func pages(t *testing.T) map[string]string {
 	one.Status, one.Claim, one.Known = verdict.Fail, "MS-001", verdict.Known{Reason: "x", Link: "x"}
 	r.Outcomes = append(r.Outcomes, one)
 	before, after := differing("x")
-	return map[string]string{"report": render(t, r, cells, dir), "changes": changesOf(t, before, after)}
+	return map[string]string{"report": render(t, r, cells, dir), "changes": changesOf(t, before, after), "load": loads(t, "x")}
 }
 
 // TestTheMarkupIsValid fails if html-validate finds a fault in a page.

@@ -146,11 +146,27 @@ func (q QEMU) Machines(ctx context.Context) (names []string, err error) {
 	return names, nil
 }
 
-// ask runs an emulator that prints something and ends, and returns the beginning of that.
+// ask runs an emulator that prints something and ends, and returns the beginning of that. One
+// that does not answer in time is asked once more: somebody may have stopped it.
 func ask(ctx context.Context, argv []string, question ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, versionWait)
-	defer cancel()
-	argv = slices.Concat(argv, question)
+	return askFor(ctx, versionWait, slices.Concat(argv, question))
+}
+
+func askFor(ctx context.Context, wait time.Duration, argv []string) (said string, err error) {
+	for range 2 {
+		once, cancel := context.WithTimeout(ctx, wait)
+		said, err = answer(once, argv)
+		late := once.Err() != nil && ctx.Err() == nil
+		cancel()
+		if !late {
+			return said, err
+		}
+	}
+	return said, err
+}
+
+// answer runs a program, and returns the beginning of what it prints.
+func answer(ctx context.Context, argv []string) (string, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = time.Second

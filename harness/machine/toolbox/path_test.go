@@ -2,10 +2,12 @@ package toolbox
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -127,6 +129,20 @@ func FuzzNewEnough(f *testing.F) {
 
 // TestTheFirmwareIsTheOneThatIsFoundFirst fails if the report names another file than the
 // emulator loads, or one where none is.
+// TestAnEmulatorThatWasStoppedIsAskedAgain fails if a run ends because somebody stopped the
+// program that was asked for its version.
+func TestAnEmulatorThatWasStoppedIsAskedAgain(t *testing.T) {
+	for name, c := range map[string]struct{ script, want string }{
+		"once":   {`if [ -e "$0.asked" ]; then echo hello; else : >"$0.asked"; kill -STOP $$; fi`, "hello\n"},
+		"always": {`kill -STOP $$`, ""},
+	} {
+		said, err := askFor(t.Context(), 2*time.Second, []string{inPath(t, c.script)})
+		if said != c.want || (err == nil) != (c.want != "") || err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("stopped %s: %q, %v", name, said, err)
+		}
+	}
+}
+
 func TestTheFirmwareIsTheOneThatIsFoundFirst(t *testing.T) {
 	empty, first, second := t.TempDir(), t.TempDir(), t.TempDir()
 	for dir, text := range map[string]string{first: "first", second: "second"} {
