@@ -231,3 +231,21 @@ func TestNoCReadsForeignBytes(t *testing.T) {
 		t.Errorf("these packages have C code: %v", found)
 	}
 }
+
+// TestWhatPacksIsNotInTheProgram fails if the program has what only make packages needs.
+func TestWhatPacksIsNotInTheProgram(t *testing.T) {
+	const pages = "github.com/spf13/cobra/doc"
+	list := func(tags string) []string {
+		out, err := exec.Command("go", "list", "-deps", "-tags", tags, "./cmd/mapstack").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Fields(string(out))
+	}
+	if !slices.Contains(list("manpages"), pages) {
+		t.Errorf("%s writes no manual pages any more: mend this test", pages)
+	}
+	if slices.Contains(list("dist"), pages) {
+		t.Errorf("the program has %s in it, which only writes manual pages", pages)
+	}
+}

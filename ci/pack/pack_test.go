@@ -68,10 +68,17 @@ func contents(t *testing.T, dir string) map[string][]byte {
 	return all
 }
 
-// TestTwoBuildsGiveTheSameBytes fails if a time, a folder or an order of this machine gets into
-// a package.
-func TestTwoBuildsGiveTheSameBytes(t *testing.T) {
-	one, other := contents(t, made(t)), contents(t, made(t))
+// TestRelease makes a release twice, and looks at it.
+func TestRelease(t *testing.T) {
+	one, other := made(t), made(t)
+	t.Run("two builds give the same bytes", func(t *testing.T) { same(t, contents(t, one), contents(t, other)) })
+	t.Run("the bill is of the program", func(t *testing.T) { billed(t, one) })
+	t.Run("others take the packages", func(t *testing.T) { judged(t, one) })
+}
+
+// same fails if a time, a folder or an order of this machine gets into a package.
+func same(t *testing.T, one, other map[string][]byte) {
+	t.Helper()
 	want := []string{"mapstack-1.2.3+git1-1.loongarch64.rpm", "mapstack-1.2.3+git1-1.x86_64.rpm", "mapstack-amd64.spdx.json", "mapstack-linux-amd64",
 		"mapstack-linux-loong64", "mapstack-loong64.spdx.json", "mapstack-oci.tar", "mapstack_1.2.3+git1_amd64.deb", "mapstack_1.2.3+git1_loong64.deb"}
 	if got := slices.Sorted(maps.Keys(one)); !slices.Equal(got, want) {
@@ -84,9 +91,9 @@ func TestTwoBuildsGiveTheSameBytes(t *testing.T) {
 	}
 }
 
-// TestTheBillIsOfTheProgram reads it as others do.
-func TestTheBillIsOfTheProgram(t *testing.T) {
-	dist := made(t)
+// billed reads the bill of materials as others do.
+func billed(t *testing.T, dist string) {
+	t.Helper()
 	f, err := os.Open(filepath.Join(dist, "mapstack-amd64.spdx.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -111,9 +118,9 @@ func TestTheBillIsOfTheProgram(t *testing.T) {
 	}
 }
 
-// TestOthersTakeThePackages shows them to the programs that judge packages.
-func TestOthersTakeThePackages(t *testing.T) {
-	dist := made(t)
+// judged shows the packages to the programs that judge packages.
+func judged(t *testing.T, dist string) {
+	t.Helper()
 	for _, judge := range []struct{ pkg, args, says string }{
 		{"lintian", "lintian --allow-root --fail-on error,warning mapstack_1.2.3+git1_amd64.deb", ""},
 		{"dpkg", "dpkg-deb --field mapstack_1.2.3+git1_loong64.deb Architecture", "loong64"},
