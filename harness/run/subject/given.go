@@ -102,6 +102,9 @@ func (k Kernel) open(ctx context.Context, bench *workbench.Bench, scratch string
 	if !intake.IsRepository(k.File) {
 		return opener(bench).Open(ctx, k.File, scratch)
 	}
+	if bench.Offline() && strings.Contains(k.File, "://") {
+		return intake.Found{}, fmt.Errorf("read the repository %s: downloads are forbidden (--offline or MAPSTACK_OFFLINE=1); name a folder with a copy of it", k.File)
+	}
 	rec, err := arch.Lookup(k.Arch)
 	if err != nil {
 		return intake.Found{}, fmt.Errorf("a repository has kernels of several architectures; name one with --arch: %w", err)

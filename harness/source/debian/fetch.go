@@ -98,7 +98,7 @@ func (c *Client) get(ctx context.Context, d *download) (err error) {
 		return d.unpack(ctx, c.mirror)
 	}
 	if c.mirror.Offline {
-		return fmt.Errorf("download %s, which the cache lacks: downloads are forbidden (--offline), so %w; run once without --offline where there is a network, and bring the cache along", d.what, ErrUnreachable)
+		return fmt.Errorf("download %s, which the cache lacks: downloads are forbidden (--offline or "+OfflineVariable+"=1), so %w; run once without --offline where there is a network, and bring the cache along", d.what, ErrUnreachable)
 	}
 	if d.base == nil {
 		d.base = c.mirror.URL

@@ -57,7 +57,7 @@ func (f Fetcher) Fetch(ctx context.Context, file File) (string, error) {
 	name := file.name()
 	at, err := f.Cache.Blob(ctx, file.SHA256, file.Size, func(ctx context.Context, w io.Writer) error {
 		if f.Offline {
-			return errors.New("the cache lacks it, and downloads are forbidden (--offline); run once without --offline where there is a network, and bring the cache along")
+			return errors.New("the cache lacks it, and downloads are forbidden (--offline or MAPSTACK_OFFLINE=1); run once without --offline where there is a network, and bring the cache along")
 		}
 		d := &download{File: file, fetcher: f, w: w}
 		err := d.run(ctx)
