@@ -43,7 +43,7 @@ func (o *onward) flags(cmd *cobra.Command) {
 	o.output.flags(cmd)
 	set.StringVar(&o.events, "json-events", "", "write what happens as JSON, one event a line, to this file, or to a file descriptor that is open, such as 3")
 	// A finished run says which cells and claims it means.
-	for _, other := range []string{"resume", "shard", "arch", "cell", "kernel", "focus", "defect", "target", "os-image", "full-boot"} {
+	for _, other := range []string{"resume", "shard", "arch", "cell", "skip", "kernel", "focus", "defect", "target", "os-image", "full-boot"} {
 		cmd.MarkFlagsMutuallyExclusive("rerun-failed", other)
 	}
 	for _, other := range []string{"dry-run", "resume"} {
@@ -54,7 +54,7 @@ func (o *onward) flags(cmd *cobra.Command) {
 
 // unrecorded are the flags that do not decide what is run, or that a run records elsewhere.
 var unrecorded = []string{"resume", "shard", "durations", "repeat", "rerun-failed", "dry-run", "json-events", "output",
-	"out", "wide", "strict", "baseline", "exit", "allow-twin", "lang", "help"}
+	"out", "wide", "quiet", "verbose", "strict", "baseline", "exit", "allow-twin", "lang", "help"}
 
 // confided are the flags that name what is run or trusted on this host. They are taken from
 // nobody's folder.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -20,7 +19,6 @@ import (
 	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/progress/pace"
 	"github.com/mapstack/conformance/harness/run/subject"
 	"github.com/mapstack/conformance/harness/run/workbench"
@@ -47,6 +45,9 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
+	if f.focus, f.Skip, err = leaveOut(f.focus, f.Skip); err != nil {
+		return err
+	}
 	if f.dry {
 		return f.plan(cmd)
 	}
@@ -137,7 +138,7 @@ func (f *runFlags) observe(ctx context.Context, chosen chosen, baseline *report.
 	if chosen.subjects, err = f.share(chosen.subjects); err != nil {
 		return folder, asked, nil, err
 	}
-	d := display.New(os.Stderr)
+	d := f.talk.display()
 	defer d.Close()
 	tell, told, err := f.tell(d.Sink)
 	if err != nil {
