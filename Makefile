@@ -100,7 +100,7 @@ bench: bin/mapstack
 	@dir=$$(mktemp -d) && export XDG_CACHE_HOME="$$dir/cache" && \
 		{ bin/mapstack run --matrix none --out "$$dir/cold" >/dev/null || $(judged); } && \
 		{ bin/mapstack run --matrix none --out "$$dir/warm" >/dev/null || $(judged); } && \
-		go run ./harness/cmd/bench --run "$$dir"/warm/* --cold "$$dir"/cold/* --write fixtures/benchmarks && rm -r "$$dir"
+		go run ./harness/cmd/bench --run "$$dir"/warm/latest --cold "$$dir"/cold/latest --write fixtures/benchmarks && rm -r "$$dir"
 	@go test -run '^$$' -bench Scale -benchtime 1x ./harness/run
 
 RUNS ?= 200
@@ -116,7 +116,7 @@ recorded = alpha-6.1,alpha-newest,amd64-debian11-5.10,amd64-debian12-6.1-setting
 
 record: bin/mapstack
 	@dir=$$(mktemp -d) && { bin/mapstack run --matrix none --cell '$(recorded)' --out "$$dir" || $(judged); } && \
-		bin/mapstack verdict "$$dir"/* --record fixtures/recorded >/dev/null && rm -r "$$dir"
+		bin/mapstack verdict "$$dir"/latest --record fixtures/recorded >/dev/null && rm -r "$$dir"
 	@go test ./suites -run TestJudgementsChangeOnPurpose -update
 
 # Runs every folder whose suite can boot cells.

@@ -34,7 +34,7 @@ func exportCommand() *cobra.Command {
 					return fmt.Errorf("--%s is about the format %s, and this is %q; leave it out", of.flag, of.format, format)
 				}
 			}
-			in, said, err := exported(args[0])
+			in, said, err := exported(runFolder(args[0]))
 			if err != nil {
 				return err
 			}
@@ -56,7 +56,7 @@ func exportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return deliver(cmd, files, args[0], out)
+			return deliver(cmd, files, runFolder(args[0]), out)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "", formatUsage)

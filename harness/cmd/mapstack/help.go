@@ -126,7 +126,7 @@ var catalogue = map[string]string{
 	"Make the program that asks a kernel for its ABI without any runtime, or read its output": "生成不依赖任何运行时、向内核询问 ABI 的程序，或读取它的输出",
 	"Help about any command":                                                                  "显示命令的帮助",
 	"Generate the autocompletion script for the specified shell":                              "为指定的 shell 生成补全脚本",
-	"verdict reads the evidence of a finished run (out/<run>), judges every claim again, and compares\nthe result with the report beside it. It boots nothing and downloads nothing.": "verdict 读取一次运行（out/<run>）的证据，重新判定每条断言，并与旁边的报告比较。它不启动任何东西，也不下载。",
+	"verdict reads the evidence of a finished run (out/<run>), judges every claim again, and compares\nthe result with the report beside it. It boots nothing and downloads nothing. Without DIR it takes\nout/latest, the run that ended last.": "verdict 读取一次运行（out/<run>）的证据，重新判定每条断言，并与旁边的报告比较。它不启动任何东西，也不下载。\n没有给出 DIR 时采用 out/latest，即最后结束的运行。",
 	"language of the output, en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)":                                                                                                 "输出的语言，en 或 zh（默认取自 LC_ALL、LC_MESSAGES 或 LANG）",
 	"only these architectures, by any of their names (comma-separated)":                                                                                                               "只要这些架构，任何一个名称都可以（以逗号分隔）",
 	cellUsage:      "只要这些单元、单元组（例如 lean），或匹配模式（例如 'arm64-*'）的单元（以逗号分隔，或重复给出）",

@@ -88,7 +88,7 @@ func (o *onward) begin(cmd *cobra.Command) (end func() error, err error) {
 		return end, errors.New("--output is about --dry-run; a run writes report.json, and --json-events says what it does")
 	}
 	if o.rerun != "" {
-		if err := rerun(cmd, o.rerun); err != nil {
+		if err := rerun(cmd, runFolder(o.rerun)); err != nil {
 			return end, err
 		}
 	}
@@ -101,6 +101,7 @@ func (o *onward) begin(cmd *cobra.Command) (end func() error, err error) {
 			return end, err
 		}
 	}
+	o.resume = runFolder(o.resume)
 	i, err := evidence.Reopen(o.resume)
 	if err != nil {
 		return end, err

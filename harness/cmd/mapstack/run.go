@@ -122,7 +122,10 @@ func (f *runFlags) report(ctx context.Context, chosen chosen, baseline *report.R
 	if r.Header.Evidence, err = digest(folder.Path()); err != nil {
 		return folder, nil, r, err
 	}
-	return folder, results, r, writeReports(folder.Path(), folder.Path(), r, results, f.strict)
+	if err = writeReports(folder.Path(), folder.Path(), r, results, f.strict); err == nil {
+		linkLatest(folder.Path())
+	}
+	return folder, results, r, err
 }
 
 // end returns what the last lines of a run say of its exit status; "" if the verdict says it.
