@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -27,6 +28,7 @@ type onward struct {
 	events           string
 
 	recorded    map[string][]string   // flags that decide what is run, by name
+	repeated    []evidence.Flag       // flags that a report repeats
 	interrupted *evidence.Interrupted // that --resume names; nil without it
 	part        *evidence.Shard       // that --shard names; nil without it
 }
@@ -78,6 +80,42 @@ func asked(cmd *cobra.Command) map[string][]string {
 	return all
 }
 
+// plainly are the flags that a report repeats with their values, and hidden those that it repeats
+// without: their values name files, or what is inside of them.
+var (
+	plainly = []string{"allow-twin", "destructive", "fresh", "full-boot", "isolate", "kernel-arg", "locked", "login", "offline", "os", "strict"}
+	hidden  = []string{"firmware", "guest-agent", "kernel", "keyring", "os-image", "password-file", "supply", "vendor"}
+)
+
+// repeated returns the flags that a report repeats, sorted by name.
+func repeated(cmd *cobra.Command) (all []evidence.Flag) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		hide := slices.Contains(hidden, f.Name)
+		if !hide && !slices.Contains(plainly, f.Name) || f.Name == "kernel" && !strings.ContainsRune(f.Value.String(), filepath.Separator) {
+			return
+		}
+		values := []string{f.Value.String()}
+		if list, is := f.Value.(pflag.SliceValue); is {
+			values = list.GetSlice()
+		}
+		for _, value := range values {
+			given := evidence.Flag{Name: f.Name, Value: value, Hidden: hide}
+			switch name, _, pair := strings.Cut(value, "="); {
+			case f.Value.Type() == "bool" && value != "true":
+				continue
+			case f.Value.Type() == "bool":
+				given.Value = ""
+			case hide && f.Name == "supply" && pair:
+				given.Value = name + "="
+			case hide:
+				given.Value = ""
+			}
+			all = append(all, given)
+		}
+	})
+	return all
+}
+
 // begin finds out what the run goes on with. The returned function must be called at its end.
 func (o *onward) begin(cmd *cobra.Command) (end func() error, err error) {
 	end = func() error { return nil }
@@ -92,7 +130,7 @@ func (o *onward) begin(cmd *cobra.Command) (end func() error, err error) {
 			return end, err
 		}
 	}
-	o.recorded = asked(cmd)
+	o.recorded, o.repeated = asked(cmd), repeated(cmd)
 	if o.resume == "" {
 		return end, nil
 	}
@@ -139,7 +177,7 @@ func (o *onward) restore(cmd *cobra.Command) error {
 			}
 		}
 	}
-	o.recorded = recorded
+	o.recorded, o.repeated = recorded, repeated(cmd)
 	return nil
 }
 

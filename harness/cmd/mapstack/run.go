@@ -178,7 +178,7 @@ func (f *runFlags) observe(ctx context.Context, chosen chosen, baseline *report.
 	}
 	defer f.follow(ctx, bench, way, f.rest(probes))()
 	session, err := bench.Begin(ctx, workbench.Order{Subjects: bound.Bound(), Later: planned[len(bound.Cells()):], Matrix: chosen.evidence(),
-		Focus: f.focus, Out: f.out, Version: version, Flags: f.recorded, Shard: f.part, Resume: f.interrupted})
+		Focus: f.focus, Out: f.out, Version: version, Flags: f.recorded, Asked: f.repeated, Shard: f.part, Resume: f.interrupted})
 	for i := 0; err == nil; {
 		err = f.wave(ctx, session, bound)
 		if i++; i == len(waves) || err != nil {
