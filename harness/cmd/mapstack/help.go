@@ -40,6 +40,9 @@ func translate(cmd *cobra.Command) {
 		c.Short = translated(c.Short)
 	}
 	cmd.Long = translated(cmd.Long)
+	for _, g := range cmd.Groups() {
+		g.Title = translated(g.Title)
+	}
 	flag := func(f *pflag.Flag) { f.Usage = translated(f.Usage) }
 	cmd.InitDefaultHelpFlag()
 	cmd.Flags().VisitAll(flag)
@@ -47,7 +50,10 @@ func translate(cmd *cobra.Command) {
 	if f := cmd.Flags().Lookup("help"); f != nil {
 		f.Usage = "显示帮助"
 	}
-	cmd.SetUsageTemplate(strings.NewReplacer("Usage:", "用法：", "Available Commands:", "命令：", "Global Flags:", "通用选项：", "Flags:", "选项：",
+	if f := cmd.Flags().Lookup("version"); f != nil {
+		f.Usage = "显示版本"
+	}
+	cmd.SetUsageTemplate(strings.NewReplacer("Usage:", "用法：", "Available Commands:", "命令：", "Additional Commands:", "其他命令：", "Additional help topics:", "其他帮助：", "Examples:", "示例：", "Global Flags:", "通用选项：", "Flags:", "选项：",
 		`Use "{{.CommandPath}} [command] --help" for more information about a command.`, `“{{.CommandPath}} 命令 --help”显示一个命令的帮助。`).Replace(cmd.UsageTemplate()))
 }
 
@@ -66,6 +72,9 @@ var catalogue = map[string]string{
 		"Exit status: 0 conformant, or everything is as the known failures of the matrix say; 1 non-conformant; 2 incomplete; 69 infrastructure or usage.": "mapstack 启动真实的内核，在其中运行不使用 cgo 的探针，并评判探针所见。\n\n" +
 		"退出码：0 符合，或一切与矩阵的已知失败一致；1 不符合；2 不完整；69 基础设施或用法错误。",
 	"Boot the cells, run the probes, judge the claims": "启动单元，运行探针，判定断言",
+	trying: "测试内核：", results: "阅读结果：", preparing: "准备运行：", host: "检查本机：",
+	environmentShort: "mapstack 读取的环境变量", environmentPage: environmentPageChinese,
+	exitStatusShort: "各命令的退出码的含义", exitStatusPage: exitStatusPageChinese,
 	listShort: "列出单元，或断言、套件、探针、缺陷、架构、系统",
 	"List what this machine lacks, with the command that supplies it": "列出本机缺少的东西，以及提供它的命令",
 	"Compute a run's verdict again, from its evidence alone":          "仅凭证据重新得出一次运行的结论",
