@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mapstack/conformance/harness/judge/export"
 	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
@@ -27,7 +26,7 @@ func says(value, what string) cobra.Completion { return cobra.CompletionWithDesc
 var (
 	lists   = map[string]values{"cell": cellValues, "skip": skipValues, "focus": focusValues, "arch": archValues, "kernel": seriesValues}
 	singles = map[string]values{"defect": defectValues, "os": systemValues, "target": targetValues,
-		"lang": fixed("en", "zh"), "exit": fixed("verdict", "bisect"), "format": fixed(export.Names()...)}
+		"lang": fixed("en", "zh"), "exit": fixed("verdict", "bisect"), "format": fixed(formatNames()...)}
 )
 
 // completeValues makes the shell complete the values of flags and the arguments of a command and

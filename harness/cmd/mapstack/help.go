@@ -100,11 +100,12 @@ var catalogue = map[string]string{
 		"in both. Cells with the same name are compared, or one cell of each run. It exits with 1 if anything got worse.": "diff 判定两次运行的证据，列出判定不同的每条断言，以及两边观察到的内容。\n比较同名的单元，或两次运行各自的一个单元。有任何退步时以 1 退出。",
 	"Write the report of a run in another format": "用另一种格式写出一次运行的报告",
 	"export reads the evidence of a finished run (out/<run>), checks it as verdict does, and writes its report\n" +
-		"in the format of another program. It ends with 0 if the report was written, whatever the verdict is.": "export 读取一次运行（out/<run>）的证据，像 verdict 一样核对，并按其他程序的格式写出报告。\n只要写出了报告就以 0 退出，与结论无关。",
+		"in the format of another program. It ends with 0 if the report was written, whatever the verdict is.\n" +
+		"The format compatibility takes several runs: a page of kernels, systems and architectures, in Markdown and HTML.": "export 读取一次运行（out/<run>）的证据，像 verdict 一样核对，并按其他程序的格式写出报告。\n只要写出了报告就以 0 退出，与结论无关。\n格式 compatibility 接受多次运行：以 Markdown 和 HTML 写出内核、系统与架构的兼容性页面。",
 	"name of the CI system that submits to KCIDB (default: " + export.DefaultOrigin + ")":                     "向 KCIDB 提交的 CI 系统的名称（默认：" + export.DefaultOrigin + "）",
 	"the file that certify takes, whose product the format osv then names (default: what run --vendor named)": "certify 所用的文件；格式 osv 随后写明其中的产品（默认：run --vendor 所写的产品）",
 	"the file that certify takes; reports then name its product as what was tested":                           "certify 所用的文件；报告会写明其中的产品就是被测对象",
-	formatUsage: "下列之一：" + strings.Join(export.Names(), "、"),
+	formatUsage: "下列之一：" + strings.Join(formatNames(), "、"),
 	"write to this folder (default: the standard output, if the format has one file)": "写到此目录（默认：格式只有一个文件时写到标准输出）",
 	"Say what a claim, a suite or a defect is, and what to do when a claim fails":     "说明一条断言、一个套件或一个缺陷是什么，以及断言失败时怎么办",
 	"explain shows a claim's sentence, level and source, the probe and the steps that decide it, the defects that prove\n" +

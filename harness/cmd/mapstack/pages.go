@@ -35,7 +35,8 @@ var descriptions = map[string]description{
 	"diff": {results, `  mapstack diff out/20260131-235959 out/latest
   mapstack diff out/latest@amd64-debian12-6.1 out/latest@amd64-debian13-6.12`},
 	"export": {results, `  mapstack export out/latest --format markdown
-  mapstack export out/latest --format kcidb --origin example`},
+  mapstack export out/latest --format kcidb --origin example
+  mapstack export out/* --format compatibility --out page`},
 	"merge": {results, `  mapstack merge out/*`},
 	"explain": {results, `  mapstack explain MS-010
   mapstack explain clone
