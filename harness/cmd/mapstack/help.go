@@ -126,9 +126,18 @@ var catalogue = map[string]string{
 	"claims article lists the technical statements of the article about sw64. Each has what decides it, claims or a\n" +
 		"source that was read, and what a finished run (out/<run>) observed. Without DIR it lists them alone.": "claims article 列出那篇关于 sw64 的文章中的技术陈述。每条都写明由什么判定（断言，或读过的源码），\n以及一次已完成的运行（out/<run>）观察到了什么。不给出 DIR 时只列出陈述。",
 	"also write a page for people to this file, with all changes and details": "另外写一个供人阅读的网页到该文件，含全部变化和细节",
-	"write tables in Markdown":                                                                "写成 Markdown 表格",
-	"Show the version of this program":                                                        "显示本程序的版本",
-	"Show what the cache holds, or prune it":                                                  "显示缓存的内容，或清理缓存",
+	"write tables in Markdown":                                   "写成 Markdown 表格",
+	"Show the version of this program":                           "显示本程序的版本",
+	"Run the cells that have a new kernel, and say what changed": "运行有新内核的单元，并说明有何变化",
+	"watch makes one pass, for cron and the schedules of CI systems. It asks which kernel each cell would have now:\n" +
+		"the newest package of its archive or repository, or the file at its place. It runs the cells whose kernel is\n" +
+		"another one than in the state file, and shows what changed against the last run of each. The first pass runs\n" +
+		"every cell. A cell that could not be run, because of an error that is not the kernel's, runs again in the next\n" +
+		"pass. It ends with 0 if no kernel is new, and else as the run does; also with 1 if something got worse.": "watch 执行一遍检查，供 cron 和 CI 系统的定时任务使用。它询问每个单元现在会用哪个内核：\n存档或仓库中最新的软件包，或指定位置的文件。它运行内核与状态文件中不同的单元，\n并显示与各单元上一次运行相比的变化。第一遍运行所有单元。\n因为并非内核的错误而未能运行的单元，在下一遍再次运行。\n没有新内核时以 0 退出，否则与运行的退出码相同；有退步时也以 1 退出。",
+	stateUsage:                               "记录每个单元用过哪个内核、其上一次运行在何处的文件",
+	watchListUsage:                           "显示哪些单元有新内核，不运行，也不改动状态文件；-o json 供其他程序使用",
+	watchOSUsage:                             "监视该操作系统（例如 kylin 或 uos）各产品中您提供了镜像的",
+	"Show what the cache holds, or prune it": "显示缓存的内容，或清理缓存",
 	"Say why a program on this host gets no thread":                                           "说明本机上的程序为何得不到线程",
 	"Download and prepare everything the cells need, without booting them":                    "下载并准备单元所需的一切，不启动",
 	"Show which claims catch which injected defects":                                          "显示哪些断言能发现哪些注入的缺陷",

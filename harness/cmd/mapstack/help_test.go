@@ -14,7 +14,7 @@ import (
 // TestHelpIsChineseForThoseWhoReadIt fails if a command or an option of these commands is
 // added or changed and the catalogue does not follow.
 func TestHelpIsChineseForThoseWhoReadIt(t *testing.T) {
-	for _, name := range []string{"", "run", "list", "doctor", "verdict", "diff", "export", "explain", "bisect", "certify", "verify", "claims", "init", "merge", "version", "environment", "exit-status"} {
+	for _, name := range []string{"", "run", "list", "doctor", "verdict", "diff", "export", "explain", "bisect", "certify", "verify", "claims", "init", "merge", "version", "watch", "environment", "exit-status"} {
 		cmd := root()
 		if name != "" {
 			found, _, err := cmd.Find([]string{name})

@@ -56,7 +56,7 @@ func (o *onward) flags(cmd *cobra.Command) {
 
 // unrecorded are the flags that do not decide what is run, or that a run records elsewhere.
 var unrecorded = []string{"resume", "shard", "durations", "repeat", "rerun-failed", "dry-run", "json-events", "output",
-	"out", "wide", "quiet", "verbose", "strict", "baseline", "exit", "allow-twin", "lang", "help"}
+	"out", "state", "list", "wide", "quiet", "verbose", "strict", "baseline", "exit", "allow-twin", "lang", "help"}
 
 // confided are the flags that name what is run or trusted on this host. They are taken from
 // nobody's folder.

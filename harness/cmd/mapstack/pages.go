@@ -29,6 +29,8 @@ var descriptions = map[string]description{
 	"bisect": {trying, `  mapstack bisect --good ./5.10.0-60.rpm --bad ./5.10.0-90.rpm --focus MS-010 ./kernels`},
 	"kill-table": {trying, `  mapstack kill-table --cell amd64-debian12-6.1
   mapstack kill-table --cell amd64-debian12-6.1 --focus mmapabi`},
+	"watch": {trying, `  mapstack watch --state /var/lib/mapstack/watch.json --out /var/lib/mapstack/out
+  mapstack watch --cell '*-newest' --list -o json`},
 	"verdict": {results, `  mapstack verdict                                    # the run that ended last
   mapstack verdict out/20260131-235959/report.json
   mapstack verdict out/20260131-235959 -o json`},

@@ -64,23 +64,45 @@ func (r Repository) Open(ctx context.Context, scratch string) (Found, error) {
 	return found, nil
 }
 
+// Newest returns the newest kernel package of the repository: its path there, and its SHA-256. It
+// downloads the metadata alone, which it checks as Open does.
+func (r Repository) Newest(ctx context.Context) (path, sum string, err error) {
+	best, err := r.find(ctx)
+	if err != nil {
+		return "", "", fmt.Errorf("find a kernel in the repository %s: %w", r.Where, err)
+	}
+	if best.Checksum.Type != "sha256" {
+		return "", "", fmt.Errorf("find a kernel in the repository %s: %s has a checksum of type %q, and sha256 is wanted", r.Where, best.Location.Href, best.Checksum.Type)
+	}
+	return best.Location.Href, strings.TrimSpace(best.Checksum.Sum), nil
+}
+
 func (r Repository) open(ctx context.Context, scratch string) (Found, error) {
-	index, err := r.fetch(ctx, "repodata/repomd.xml", maxMetadata)
+	best, err := r.find(ctx)
 	if err != nil {
 		return Found{}, err
 	}
+	return r.unpack(ctx, best, scratch)
+}
+
+// find returns the newest kernel package that the checked metadata lists.
+func (r Repository) find(ctx context.Context) (rpmListed, error) {
+	index, err := r.fetch(ctx, "repodata/repomd.xml", maxMetadata)
+	if err != nil {
+		return rpmListed{}, err
+	}
 	if err := r.verify(ctx, index); err != nil {
-		return Found{}, err
+		return rpmListed{}, err
 	}
 	var metadata struct {
 		Revision string   `xml:"revision"`
 		Data     []listed `xml:"data"`
 	}
 	if err := xml.Unmarshal(index, &metadata); err != nil {
-		return Found{}, fmt.Errorf("repodata/repomd.xml is damaged: %w", err)
+		return rpmListed{}, fmt.Errorf("repodata/repomd.xml is damaged: %w", err)
 	}
 	if err := r.forward(strings.TrimSpace(metadata.Revision)); err != nil {
-		return Found{}, err
+		return rpmListed{}, err
 	}
 	for _, d := range metadata.Data {
 		if d.Type != "primary" {
@@ -88,15 +110,11 @@ func (r Repository) open(ctx context.Context, scratch string) (Found, error) {
 		}
 		text, err := r.checked(ctx, d, maxPrimary)
 		if err != nil {
-			return Found{}, err
+			return rpmListed{}, err
 		}
-		best, err := r.newest(ctx, text)
-		if err != nil {
-			return Found{}, err
-		}
-		return r.unpack(ctx, best, scratch)
+		return r.newest(ctx, text)
 	}
-	return Found{}, errors.New("repodata/repomd.xml lists no primary metadata")
+	return rpmListed{}, errors.New("repodata/repomd.xml lists no primary metadata")
 }
 
 // listed is a file of the repository and its checksum.
