@@ -91,7 +91,12 @@ func (r Repository) find(ctx context.Context) (rpmListed, error) {
 	if err != nil {
 		return rpmListed{}, err
 	}
-	if err := r.verify(ctx, index); err != nil {
+	keys, err := r.keys()
+	if err != nil {
+		return rpmListed{}, err
+	}
+	signed, err := r.verify(ctx, keys, index)
+	if err != nil {
 		return rpmListed{}, err
 	}
 	var metadata struct {
@@ -101,8 +106,10 @@ func (r Repository) find(ctx context.Context) (rpmListed, error) {
 	if err := xml.Unmarshal(index, &metadata); err != nil {
 		return rpmListed{}, fmt.Errorf("repodata/repomd.xml is damaged: %w", err)
 	}
-	if err := r.forward(strings.TrimSpace(metadata.Revision)); err != nil {
-		return rpmListed{}, err
+	if signed { // else anybody could have written a revision that no later one reaches
+		if err := r.forward(strings.TrimSpace(metadata.Revision)); err != nil {
+			return rpmListed{}, err
+		}
 	}
 	for _, d := range metadata.Data {
 		if d.Type != "primary" {
@@ -112,7 +119,11 @@ func (r Repository) find(ctx context.Context) (rpmListed, error) {
 		if err != nil {
 			return rpmListed{}, err
 		}
-		return r.newest(ctx, text)
+		best, err := r.newest(ctx, text)
+		if !signed {
+			best.keys = keys
+		}
+		return best, err
 	}
 	return rpmListed{}, errors.New("repodata/repomd.xml lists no primary metadata")
 }
@@ -139,31 +150,44 @@ type rpmListed struct {
 		Version string `xml:"ver,attr"`
 		Release string `xml:"rel,attr"`
 	} `xml:"version"`
+
+	// keys must have signed the package itself, because nobody signed the metadata; nil if
+	// somebody did.
+	keys openpgp.EntityList
 }
 
-// verify checks the index against its signature.
-func (r Repository) verify(ctx context.Context, index []byte) error {
+// keys returns those that may sign the repository, or its packages.
+func (r Repository) keys() (openpgp.EntityList, error) {
 	if len(r.Keyring) == 0 {
-		return errors.New("nothing says who may sign it; give --keyring with the vendor's public key, often RPM-GPG-KEY-* beside the repository")
+		return nil, errors.New("nothing says who may sign it; give --keyring with the vendor's public key, often RPM-GPG-KEY-* beside the repository")
 	}
 	keys, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(r.Keyring))
 	if err != nil {
 		if keys, err = openpgp.ReadKeyRing(bytes.NewReader(r.Keyring)); err != nil {
-			return fmt.Errorf("the keyring cannot be read: %w", err)
+			return nil, fmt.Errorf("the keyring cannot be read: %w", err)
 		}
 	}
+	return keys, nil
+}
+
+// verify checks the index against its signature. signed is false if there is none: many vendors
+// sign their packages alone.
+func (r Repository) verify(ctx context.Context, keys openpgp.EntityList, index []byte) (signed bool, err error) {
 	signature, err := r.fetch(ctx, "repodata/repomd.xml.asc", maxMetadata)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
 	if err != nil {
-		return fmt.Errorf("its signature: %w", err)
+		return false, fmt.Errorf("its signature: %w", err)
 	}
 	block, err := armor.Decode(bytes.NewReader(signature))
 	if err != nil {
-		return fmt.Errorf("repodata/repomd.xml.asc is no signature: %w", err)
+		return false, fmt.Errorf("repodata/repomd.xml.asc is no signature: %w", err)
 	}
 	if _, err := archivesig.Check(keys, bytes.NewReader(index), block.Body, time.Now()); err != nil {
-		return fmt.Errorf("repodata/repomd.xml is not signed by a key of the keyring: %w", err)
+		return false, fmt.Errorf("repodata/repomd.xml is not signed by a key of the keyring: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 // forward refuses a revision that is older than one that was seen before, and keeps a newer
@@ -246,6 +270,13 @@ func (r Repository) unpack(ctx context.Context, p rpmListed, scratch string) (Fo
 	if err != nil {
 		return Found{}, err
 	}
+	kind := "yum repository"
+	if p.keys != nil {
+		if err := signedPackage(p.keys, b, p, time.Now()); err != nil {
+			return Found{}, fmt.Errorf("%s: %w", p.Location.Href, err)
+		}
+		kind += " with signed packages and unsigned metadata"
+	}
 	file := filepath.Join(scratch, "package.rpm")
 	if err := os.WriteFile(file, b, 0o600); err != nil {
 		return Found{}, fmt.Errorf("keep the package: %w", err)
@@ -256,7 +287,7 @@ func (r Repository) unpack(ctx context.Context, p rpmListed, scratch string) (Fo
 		return Found{}, fmt.Errorf("%s: %w", p.Location.Href, err)
 	}
 	found.File = r.Where
-	found.Chain = append([]string{"yum repository", p.Location.Href}, found.Chain...)
+	found.Chain = append([]string{kind, p.Location.Href}, found.Chain...)
 	return found, nil
 }
 
@@ -279,7 +310,7 @@ func (r Repository) checked(ctx context.Context, f listed, limit int64) ([]byte,
 		return nil, err
 	}
 	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != strings.TrimSpace(f.Checksum.Sum) {
-		return nil, fmt.Errorf("%s is not what the signed metadata says; it was changed or did not arrive whole", f.Location.Href)
+		return nil, fmt.Errorf("%s is not what the metadata says; it was changed or did not arrive whole", f.Location.Href)
 	}
 	return b, nil
 }
@@ -312,7 +343,11 @@ func (r Repository) fetch(ctx context.Context, name string, limit int64) ([]byte
 		return nil, fmt.Errorf("fetch %s: %w", name, err)
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
+	switch answer.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound, http.StatusGone:
+		return nil, fmt.Errorf("fetch %s: the server says %s: %w", name, answer.Status, fs.ErrNotExist)
+	default:
 		return nil, fmt.Errorf("fetch %s: the server says %s", name, answer.Status)
 	}
 	return bounded(answer.Body, limit)
