@@ -176,6 +176,10 @@ func (d *download) unpack(ctx context.Context, m Mirror) error {
 	if limit < 0 {
 		limit = d.limit
 	}
+	if _, err := io.CopyN(io.Discard, f, d.done); err != nil { // what an earlier run has read
+		return fmt.Errorf("read %s from %s: %w; the bundle is damaged: copy it again", d.what, m.Name(), err)
+	}
+	limit -= d.done
 	// One byte more, so that the caller detects a file that is too long.
 	if _, err := io.Copy(d.w, &untilDone{ctx, io.LimitReader(f, limit+1)}); err != nil {
 		return fmt.Errorf("read %s from %s: %w; the bundle is damaged: copy it again", d.what, m.Name(), err)

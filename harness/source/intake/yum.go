@@ -38,6 +38,8 @@ type Repository struct {
 	// older one is refused, unless AcceptOlder.
 	Seen        string
 	AcceptOlder bool
+	// Pause is the wait before another attempt of a download; 0 for two seconds.
+	Pause time.Duration
 }
 
 // Bounds of the files of a repository, in bytes.
@@ -332,6 +334,39 @@ func (r Repository) fetch(ctx context.Context, name string, limit int64) ([]byte
 	if err != nil {
 		return nil, err
 	}
+	for tries := 1; ; tries++ {
+		b, err := r.download(ctx, at, name, limit)
+		var wait passing
+		if !errors.As(err, &wait) || tries == maxTries || ctx.Err() != nil {
+			return b, err
+		}
+		select {
+		case <-time.After(r.pause()):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// maxTries is how often a file is asked for before a server is given up.
+const maxTries = 4
+
+// passing is an error that another attempt may repair: a connection that broke, or a server that
+// is overloaded.
+type passing struct{ error }
+
+func (p passing) Unwrap() error { return p.error }
+
+// pause returns how long to wait before another attempt.
+func (r Repository) pause() time.Duration {
+	if r.Pause > 0 {
+		return r.Pause
+	}
+	return 2 * time.Second
+}
+
+// download asks for a file once.
+func (r Repository) download(ctx context.Context, at, name string, limit int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, transferWait)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
@@ -340,17 +375,24 @@ func (r Repository) fetch(ctx context.Context, name string, limit int64) ([]byte
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", name, err)
+		return nil, passing{fmt.Errorf("fetch %s: %w", name, err)}
 	}
 	defer answer.Body.Close()
-	switch answer.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound, http.StatusGone:
+	switch status := answer.StatusCode; {
+	case status == http.StatusOK:
+	case status == http.StatusNotFound, status == http.StatusGone:
 		return nil, fmt.Errorf("fetch %s: the server says %s: %w", name, answer.Status, fs.ErrNotExist)
+	case status >= 500, status == http.StatusTooManyRequests:
+		return nil, passing{fmt.Errorf("fetch %s: the server says %s", name, answer.Status)}
 	default:
 		return nil, fmt.Errorf("fetch %s: the server says %s", name, answer.Status)
 	}
-	return bounded(answer.Body, limit)
+	whole := answer.ContentLength
+	b, err := bounded(answer.Body, limit)
+	if errors.Is(err, io.ErrUnexpectedEOF) || err == nil && whole >= 0 && int64(len(b)) < whole {
+		return nil, passing{fmt.Errorf("fetch %s: the connection ended after %d of %d bytes", name, len(b), whole)}
+	}
+	return b, err
 }
 
 // IsRepository reports whether a path or URL is that of a yum repository.

@@ -194,3 +194,33 @@ func FuzzPrimary(f *testing.F) {
 		}
 	})
 }
+
+// TestAServerThatStumblesIsAskedAgain fails if one broken answer of a repository ends a run, or if
+// an answer that will not change is asked for again.
+func TestAServerThatStumblesIsAskedAgain(t *testing.T) {
+	key, public := signer(t)
+	files := http.FileServer(http.Dir(repository(t, key, nil)))
+	asked := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch asked[r.URL.Path]++; {
+		case asked[r.URL.Path] == 1 && strings.HasSuffix(r.URL.Path, "repomd.xml"):
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case asked[r.URL.Path] == 1 && strings.HasSuffix(r.URL.Path, ".rpm"):
+			w.Header().Set("Content-Length", "1000000")
+			_, _ = w.Write([]byte("half"))
+		default:
+			files.ServeHTTP(w, r)
+		}
+	}))
+	defer server.Close()
+	r := Repository{Where: server.URL, Keyring: public, Arch: "x86_64", Pause: 1}
+	if _, err := r.Open(t.Context(), t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	if asked["/repodata/repomd.xml"] != 2 || asked["/Packages/kernel-core-new.rpm"] != 2 || asked["/repodata/primary.xml.gz"] != 1 {
+		t.Errorf("%v", asked)
+	}
+	if _, err := r.fetch(t.Context(), "gone", 1); err == nil || asked["/gone"] != 1 {
+		t.Errorf("a file that is not there was asked for %d times: %v", asked["/gone"], err)
+	}
+}
