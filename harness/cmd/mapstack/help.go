@@ -72,7 +72,7 @@ var catalogue = map[string]string{
 		"Exit status: 0 conformant, or everything is as the known failures of the matrix say; 1 non-conformant; 2 incomplete; 69 infrastructure or usage.": "mapstack 启动真实的内核，在其中运行不使用 cgo 的探针，并评判探针所见。\n\n" +
 		"退出码：0 符合，或一切与矩阵的已知失败一致；1 不符合；2 不完整；69 基础设施或用法错误。",
 	"Boot the cells, run the probes, judge the claims": "启动单元，运行探针，判定断言",
-	trying: "测试内核：", results: "阅读结果：", preparing: "准备运行：", host: "检查本机：",
+	trying: "测试内核：", results: "阅读结果：", preparing: "准备运行：", examining: "检查本机：",
 	environmentShort: "mapstack 读取的环境变量", environmentPage: environmentPageChinese,
 	exitStatusShort: "各命令的退出码的含义", exitStatusPage: exitStatusPageChinese,
 	listShort: "列出单元，或断言、套件、探针、缺陷、架构、系统",

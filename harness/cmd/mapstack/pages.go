@@ -9,7 +9,7 @@ const (
 	trying    = "Test kernels:"
 	results   = "Read results:"
 	preparing = "Prepare a run:"
-	host      = "Examine this host:"
+	examining = "Examine this host:"
 )
 
 // description is what the help says of a command besides its own words.
@@ -58,17 +58,17 @@ var descriptions = map[string]description{
 	"bundle": {preparing, `  mapstack bundle --arch arm64 --output mapstack-arm64`},
 	"cache": {preparing, `  mapstack cache
   mapstack cache prune --to 8GiB`},
-	"diagnose": {host, `  mapstack diagnose -- ./server
+	"diagnose": {examining, `  mapstack diagnose -- ./server
   mapstack diagnose --pid 412
   mapstack diagnose --from crash.log`},
-	"stage0": {host, `  mapstack stage0 make sw64 stage0.sw64
+	"stage0": {examining, `  mapstack stage0 make sw64 stage0.sw64
   qemu-sw64 -cpu core3 stage0.sw64 | mapstack stage0 read sw64`},
 }
 
 // describe sorts the commands into groups, gives them their examples, and adds the pages that are
 // about no command.
 func describe(root *cobra.Command) {
-	for _, title := range []string{trying, results, preparing, host} {
+	for _, title := range []string{trying, results, preparing, examining} {
 		root.AddGroup(&cobra.Group{ID: title, Title: title})
 	}
 	for _, c := range root.Commands() {

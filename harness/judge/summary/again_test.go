@@ -82,3 +82,13 @@ func TestAgainRepeatsTheFlagsThatWereGiven(t *testing.T) {
 		}
 	}
 }
+
+// TestAPartIsNamedInWords fails if a reader must know the form of a focus to know what was left
+// out.
+func TestAPartIsNamedInWords(t *testing.T) {
+	for focus, want := range map[string]string{"MS-001,clone": "Only MS-001,clone", "!clone,!MS-*": "Everything but clone,MS-*", "clone,!CL-003": "Only clone without CL-003"} {
+		if got := Part("en", focus, func(s string) string { return s }); got != want {
+			t.Errorf("%s: %q, want %q", focus, got, want)
+		}
+	}
+}
