@@ -12,12 +12,17 @@ ARCH ?=
 CELL ?=
 KERNEL ?=
 FOCUS ?=
+SKIP ?=
 DEFECT ?=
 TARGET ?=
 DESTRUCTIVE ?=
 LOCKED ?=
 ALLOW_TWIN ?=
 STRICT ?=
+OFFLINE ?=
+FRESH ?=
+OS_IMAGE ?=
+GUEST_AGENT ?=
 BASELINE ?=
 MATRIX ?=
 OS ?=
@@ -27,18 +32,25 @@ OUT ?= out
 
 matrix = $(if $(MATRIX),--matrix '$(MATRIX)')
 select = $(matrix) $(if $(ARCH),--arch '$(ARCH)') $(if $(CELL),--cell '$(CELL)') $(if $(KERNEL),--kernel '$(KERNEL)') \
-	$(if $(filter-out 0,$(LOCKED)),--locked)
+	$(if $(SKIP),--skip '$(SKIP)') $(if $(filter-out 0,$(LOCKED)),--locked) $(offline)
+
+offline = $(if $(filter-out 0,$(OFFLINE)),--offline)
 
 strict = $(if $(filter-out 0,$(STRICT)),--strict)
 
 help:
 	@echo 'make conformance   boot the cells, run the probes, judge the claims'
 	@echo '                   ARCH=loong64 CELL=amd64-debian12-6.1 KERNEL=6.1 FOCUS=MS-003 narrow the run'
+	@echo '                   SKIP=amd64-*,MS-003 leaves out cells, suites or claims; CELL, FOCUS and SKIP take patterns'
 	@echo '                   MATRIX=FILE has cells of your own (mapstack.yaml, if there is one); MATRIX=none for the built-in ones'
 	@echo '                   OS=kylin runs the products of that system whose images you supply; make list shows them'
 	@echo '                   ARCH=sw64 needs a kernel that you supply, and also runs its twin, an Alpha kernel'
 	@echo '                   ALLOW_TWIN=1 exits as the twin and the models decide if there is no real kernel'
 	@echo '                   STRICT=1 exits with 1 for failures that fixtures/known-failures.yaml or the matrix file lists'
+	@echo '                   OFFLINE=1 downloads nothing, also of make fetch, doctor and kill-table'
+	@echo '                   FRESH=1 boots guests instead of restoring them from a snapshot'
+	@echo '                   OS_IMAGE=FILE tests the kernel of a disk image; OS says which system it is'
+	@echo '                   GUEST_AGENT=DIR runs an agent and probes that you compiled'
 	@echo '                   LOCKED=1 accepts no kernel but the one in fixtures/kernels.lock'
 	@echo '                   TARGET=native, TARGET=ssh://user@host or TARGET=user runs the probes there, not in guests'
 	@echo '                   DESTRUCTIVE=1 also runs probes that can disrupt other users of the target'
@@ -85,7 +97,8 @@ bin/mapstack:
 conformance: bin/mapstack
 	@bin/mapstack run $(select) $(if $(OS),--os '$(OS)') $(if $(FOCUS),--focus '$(FOCUS)') $(if $(DEFECT),--defect '$(DEFECT)') \
 		$(if $(TARGET),--target '$(TARGET)') $(if $(filter-out 0,$(DESTRUCTIVE)),--destructive) \
-		$(if $(filter-out 0,$(ALLOW_TWIN)),--allow-twin) $(strict) $(if $(BASELINE),--baseline '$(BASELINE)') \
+		$(if $(filter-out 0,$(ALLOW_TWIN)),--allow-twin) $(strict) $(if $(filter-out 0,$(FRESH)),--fresh) \
+		$(if $(OS_IMAGE),--os-image '$(OS_IMAGE)') $(if $(GUEST_AGENT),--guest-agent '$(GUEST_AGENT)') $(if $(BASELINE),--baseline '$(BASELINE)') \
 		$(if $(SHARD),--shard '$(SHARD)') $(if $(RESUME),--resume '$(RESUME)') --out '$(OUT)'
 
 # The cells of fixtures/kill-table.md: generic numbers, those of MIPS, and 64k pages.
@@ -93,7 +106,7 @@ conformance: bin/mapstack
 tabled = amd64-debian12-6.1,arm64-debian12-6.1,mips64le-debian12bpo-6.12-malta,ppc64le-debian12-6.1
 
 kill-table: bin/mapstack
-	@bin/mapstack kill-table $(matrix) --cell '$(or $(CELL),$(tabled))' $(if $(FOCUS),--focus '$(FOCUS)') \
+	@bin/mapstack kill-table $(matrix) --cell '$(or $(CELL),$(tabled))' $(offline) $(if $(FOCUS),--focus '$(FOCUS)') \
 		$(if $(CELL)$(FOCUS),,--write fixtures/kill-table.md)
 
 # Also accepts exit status 1 of a run: a kernel that does not conform is evidence, too.
@@ -105,7 +118,7 @@ bench: bin/mapstack
 	@dir=$$(mktemp -d) && export XDG_CACHE_HOME="$$dir/cache" && \
 		{ bin/mapstack run --matrix none --out "$$dir/cold" >/dev/null || $(judged); } && \
 		{ bin/mapstack run --matrix none --out "$$dir/warm" >/dev/null || $(judged); } && \
-		go run ./harness/cmd/bench --run "$$dir"/warm/* --cold "$$dir"/cold/* --write fixtures/benchmarks && rm -r "$$dir"
+		go run ./harness/cmd/bench --run "$$dir"/warm/latest --cold "$$dir"/cold/latest --write fixtures/benchmarks && rm -r "$$dir"
 	@go test -run '^$$' -bench Scale -benchtime 1x ./harness/run
 
 load: bin/mapstack
@@ -124,13 +137,13 @@ recorded = alpha-6.1,alpha-newest,amd64-debian11-5.10,amd64-debian12-6.1-setting
 
 record: bin/mapstack
 	@dir=$$(mktemp -d) && { bin/mapstack run --matrix none --cell '$(recorded)' --out "$$dir" || $(judged); } && \
-		bin/mapstack verdict "$$dir"/* --record fixtures/recorded >/dev/null && rm -r "$$dir"
+		bin/mapstack verdict "$$dir"/latest --record fixtures/recorded >/dev/null && rm -r "$$dir"
 	@go test ./suites -run TestJudgementsChangeOnPurpose -update
 
 # Runs every folder whose suite can boot cells.
 suites:
 	MAPSTACK_ARCH='$(ARCH)' MAPSTACK_CELL='$(CELL)' MAPSTACK_KERNEL='$(KERNEL)' \
-	MAPSTACK_OUT='$(abspath $(OUT))' LOCKED='$(if $(filter-out 0,$(LOCKED)),1)' STRICT='$(if $(strict),1)' \
+	MAPSTACK_OUT='$(abspath $(OUT))' LOCKED='$(if $(filter-out 0,$(LOCKED)),1)' $(if $(offline),MAPSTACK_OFFLINE=1) STRICT='$(if $(strict),1)' \
 		go tool ginkgo --tags boot --keep-going --timeout 3h \
 		$(patsubst %,./%,$(dir $(wildcard suites/*/suite_boot_test.go)))
 
@@ -140,7 +153,7 @@ twin: bin/mapstack
 
 # Builds the kernels that the cells of the group name, and runs all of its cells.
 lean pages: bin/mapstack
-	@bin/mapstack run --matrix none --cell '$(or $(CELL),$@)' $(if $(FOCUS),--focus '$(FOCUS)') $(if $(filter-out 0,$(LOCKED)),--locked) $(strict) --out '$(OUT)'
+	@bin/mapstack run --matrix none --cell '$(or $(CELL),$@)' $(if $(FOCUS),--focus '$(FOCUS)') $(if $(filter-out 0,$(LOCKED)),--locked) $(offline) $(strict) --out '$(OUT)'
 
 # The tests install the systems, and keep them in the cache.
 guarded:

@@ -259,7 +259,7 @@ func TestEveryMakeCommandExists(t *testing.T) {
 }
 
 var (
-	cobraFlag    = regexp.MustCompile(`\.(?:String|StringArray|StringSlice|Bool|Int)(?:Var)?P?\((?:&[\w.]+, )?"([a-z][a-z0-9-]*)"`)
+	cobraFlag    = regexp.MustCompile(`\.(?:String|StringArray|StringSlice|Bool|Int)?(?:Var)?P?\((?:&[\w.]+, |\(\*words\)\([&\w.]+\), )?"([a-z][a-z0-9-]*)"`)
 	cobraCommand = regexp.MustCompile(`Use:\s+"([a-z][a-z0-9-]*)`)
 	flag         = regexp.MustCompile(`(?:^|[ \[])--([a-z][a-z0-9-]*)`)
 	// others are commands of other programs, up to where one of mapstack begins.
@@ -274,7 +274,7 @@ func programKnows(t *testing.T) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{"help": true, "--help": true} // cobra's own
+	known := map[string]bool{"help": true, "--help": true, "completion": true, "--version": true} // cobra's own
 	for _, source := range sources {
 		text := read(t, source)
 		for _, m := range cobraCommand.FindAllStringSubmatch(text, -1) {

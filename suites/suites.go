@@ -167,46 +167,98 @@ func JudgeAll(cells []evidence.CellRun, focus string, devs []claim.Deviation) ([
 }
 
 // focused narrows suites to a comma-separated list of suites and claims, in
-// capitals or not. The empty list is everything.
+// capitals or not, and of patterns of their names. A word after an exclamation mark
+// is left out. A list that leaves out alone begins with everything.
 func focused(suites []claim.Suite, focus string) ([]claim.Suite, error) {
-	names := strings.FieldsFunc(focus, func(r rune) bool { return r == ',' || r == ' ' })
-	if len(names) == 0 {
+	words := matrix.Names(focus)
+	if len(words) == 0 {
 		return suites, nil
 	}
-	wanted := map[string]bool{}
-	for _, name := range names {
-		wanted[strings.ToUpper(name)] = true
+	l := focusList{found: map[string]bool{}}
+	for _, word := range words {
+		if name, out := strings.CutPrefix(word, leftOut); out {
+			l.out = append(l.out, strings.ToUpper(name))
+		} else {
+			l.in = append(l.in, strings.ToUpper(word))
+		}
 	}
-	found := map[string]bool{}
 	var kept []claim.Suite
 	for _, a := range suites {
-		narrowed := a
-		narrowed.Claims = nil
-		whole := strings.ToUpper(a.Name)
-		found[whole], found[a.FloorID()] = true, true
-		if wanted[a.FloorID()] {
-			wanted[whole] = true // it counts the others
-		}
-		for _, c := range a.Claims {
-			found[c.ID] = true
-			if wanted[whole] || wanted[c.ID] {
-				narrowed.Claims = append(narrowed.Claims, c)
-			}
-		}
-		if !wanted[whole] {
-			narrowed.Floor = 0 // of a part, no number can be asked
-		}
-		if len(narrowed.Claims) > 0 {
+		if narrowed := l.narrow(a); len(narrowed.Claims) > 0 {
 			kept = append(kept, narrowed)
 		}
 	}
-	for _, name := range names {
-		if !found[strings.ToUpper(name)] {
+	for _, word := range words {
+		if !l.found[strings.ToUpper(strings.TrimPrefix(word, leftOut))] {
 			return nil, fmt.Errorf("focus %q: %q is neither a suite nor a claim; the suites, with the prefixes of their claims, are: %s",
-				focus, name, known(suites))
+				focus, strings.TrimPrefix(word, leftOut), known(suites))
 		}
 	}
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("focus %q leaves out every claim that it names; leave out less", focus)
+	}
 	return kept, nil
+}
+
+// leftOut stands in a focus before what is left out.
+const leftOut = "!"
+
+// Without returns the focus that leaves out what a list names, besides what the focus does.
+func Without(focus string, list []string) string {
+	words := matrix.Names(focus)
+	for _, name := range list {
+		words = append(words, leftOut+name)
+	}
+	return strings.Join(words, ",")
+}
+
+// Known reports whether a word names suites or claims, or is a pattern of their names.
+func Known(word string) bool {
+	_, err := focused(All(), word)
+	return err == nil
+}
+
+// focusList is a focus, in capitals.
+type focusList struct {
+	in, out []string
+	found   map[string]bool // words that name something
+}
+
+// names reports whether a list has a name, and marks the words that have it.
+func (l focusList) names(list []string, name string) (has bool) {
+	for _, word := range list {
+		if matrix.Matches(word, strings.ToUpper(name)) {
+			l.found[word], has = true, true
+		}
+	}
+	return has
+}
+
+// counts reports whether a list has the claim that counts the others of a suite. No pattern
+// means it, because it would bring all of them along.
+func (l focusList) counts(list []string, a claim.Suite) bool {
+	id := a.FloorID()
+	l.found[id] = true
+	return slices.Contains(list, id)
+}
+
+// narrow returns a suite with the claims of the list.
+func (l focusList) narrow(a claim.Suite) claim.Suite {
+	floor, suite := l.counts(l.in, a), l.names(l.in, a.Name)
+	whole := floor || suite || len(l.in) == 0 // the floor counts the others
+	unfloored, none := l.counts(l.out, a), l.names(l.out, a.Name)
+	narrowed := a
+	narrowed.Claims = nil
+	for _, c := range a.Claims {
+		in, out := l.names(l.in, c.ID), l.names(l.out, c.ID)
+		if (whole || in) && !out && !none {
+			narrowed.Claims = append(narrowed.Claims, c)
+		}
+	}
+	if !whole || unfloored || len(narrowed.Claims) < len(a.Claims) {
+		narrowed.Floor = 0 // of a part, no number can be asked
+	}
+	return narrowed
 }
 
 // known lists the suites, each with the prefixes of its claims.

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -192,8 +193,13 @@ func (c *Cache) lockFile(ctx context.Context, entry string) (func(), error) {
 	return func() { _ = l.Close() }, nil
 }
 
+// keepBegun is how long the beginning of a download is kept.
+const keepBegun = 7 * 24 * time.Hour
+
 // sweep removes unfinished work whose run has ended. Work has the name of its
-// entry's lock: if the lock is free, the run is gone.
+// entry's lock: if the lock is free, the run is gone. A download that was begun stays for
+// keepBegun, because
+// a later run goes on with it.
 func (c *Cache) sweep() error {
 	left, err := os.ReadDir(c.path("work"))
 	if err != nil {
@@ -203,6 +209,10 @@ func (c *Cache) sweep() error {
 		l := flock.New(c.path("lock", e.Name()))
 		ok, err := l.TryLock()
 		if err != nil || !ok {
+			continue
+		}
+		if info, failed := e.Info(); failed == nil && info.Mode().IsRegular() && strings.HasPrefix(e.Name(), "blob-") && time.Since(info.ModTime()) < keepBegun {
+			_ = l.Close()
 			continue
 		}
 		err = removeTree(c.path("work", e.Name()))

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -314,11 +315,15 @@ func TestCancelledBuildLeavesNothing(t *testing.T) {
 func TestWorkOfKilledRunIsRemoved(t *testing.T) {
 	root := t.TempDir()
 	c := open(t, root)
-	dead, alive := c.path("work", "blob-dead"), c.path("work", "kind-alive")
-	for _, p := range []string{dead, alive} {
+	dead, alive := c.path("work", "kind-dead"), c.path("work", "kind-alive")
+	old, begun := c.path("work", "blob-old"), c.path("work", "blob-begun")
+	for _, p := range []string{dead, alive, old, begun} {
 		if err := os.WriteFile(p, []byte("half"), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.Chtimes(old, time.Time{}, time.Now().Add(-2*keepBegun)); err != nil {
+		t.Fatal(err)
 	}
 	unlock, err := c.lock(t.Context(), "kind-alive")
 	if err != nil {
@@ -328,6 +333,12 @@ func TestWorkOfKilledRunIsRemoved(t *testing.T) {
 	open(t, root)
 	if _, err := os.Stat(dead); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("work of a dead run: %v, want not exist", err)
+	}
+	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a download that nobody goes on with: %v, want not exist", err)
+	}
+	if _, err := os.Stat(begun); err != nil {
+		t.Errorf("the beginning of a download is gone: %v", err)
 	}
 	if _, err := os.Stat(alive); err != nil {
 		t.Errorf("work of a live run is gone: %v", err)
@@ -387,5 +398,64 @@ func onlyLocks(t *testing.T, c *Cache) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestADownloadGoesOnInTheNextRun fails if a run that was stopped in the middle of a large file
+// begins it anew, or if what it left is trusted although it is something else.
+func TestADownloadGoesOnInTheNextRun(t *testing.T) {
+	c := open(t, t.TempDir())
+	stopped := errors.New("stopped")
+	sum, size := sumOf(content), int64(len(content))
+	var had []int64
+	fetch := func(text string, most int) func(context.Context, io.Writer, int64) error {
+		return func(_ context.Context, w io.Writer, have int64) error {
+			had = append(had, have)
+			part := text[have:]
+			if len(part) > most {
+				if _, err := io.WriteString(w, part[:most]); err != nil {
+					return err
+				}
+				return stopped
+			}
+			_, err := io.WriteString(w, part)
+			return err
+		}
+	}
+	for _, most := range []int{3, 2, len(content)} {
+		path, err := c.Resumed(t.Context(), sum, size, fetch(content, most))
+		if most < len(content) {
+			if !errors.Is(err, stopped) {
+				t.Fatal(err)
+			}
+			if err := c.sweep(); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if text, failed := os.ReadFile(path); err != nil || failed != nil || string(text) != content {
+			t.Errorf("%q, %v, %v", text, err, failed)
+		}
+	}
+	if !slices.Equal(had, []int64{0, 3, 5}) {
+		t.Errorf("the runs had %v bytes", had)
+	}
+
+	// Bytes that are something else are found out, and fetched again.
+	for name, left := range map[string]func(work string) error{
+		"other bytes": func(work string) error { return os.WriteFile(work, []byte("XYZ"), 0o644) },
+		"too many":    func(work string) error { return os.WriteFile(work, []byte(content+content), 0o644) },
+		"a link":      func(work string) error { return os.Symlink("/etc/passwd", work) },
+		"a folder":    func(work string) error { return os.Mkdir(work, 0o755) },
+	} {
+		c := open(t, t.TempDir())
+		work := c.path("work", "blob-"+sum)
+		if err := left(work); err != nil {
+			t.Fatal(err)
+		}
+		path, err := c.Resumed(t.Context(), sum, size, fetch(content, len(content)))
+		if text, failed := os.ReadFile(path); err != nil || failed != nil || string(text) != content {
+			t.Errorf("%s: %q, %v, %v", name, text, err, failed)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"sort"
 	"strings"
@@ -13,15 +14,29 @@ import (
 // nothing.
 type Selection struct {
 	Arch   string // any name of an architecture
-	Cell   string // names of cells, or of groups
+	Cell   string // names of cells or of groups, or patterns of cells' names
 	Kernel string // kernel series
+	Skip   string // names of cells or of groups, or patterns, to leave out
 	All    bool   // also select cells with a tier or a group that nothing asks for
+}
+
+// Names returns the words of a list.
+func Names(list string) []string { return split(list) }
+
+// IsPattern reports whether a word is a pattern, and no name.
+func IsPattern(word string) bool { return strings.ContainsAny(word, "*?[") }
+
+// Matches reports whether a word of a list is a name or a pattern of it, as path.Match has them.
+func Matches(word, name string) bool {
+	ok, err := path.Match(word, name)
+	return word == name || ok && err == nil
 }
 
 // Select returns the cells that every field of s allows, in the file's order. It leaves out
 // cells with a tier unless s has an architecture or a name. It leaves out cells with a group
-// unless s names the cell or the group. With All it leaves out none of them. A name that
-// matches nothing is an error that lists the valid names.
+// unless s names the cell or the group. A pattern names them if it matches no others.
+// With All it leaves out none of them. A word that matches nothing is an error that lists the
+// valid names.
 func Select(cells []Cell, s Selection) ([]Cell, error) {
 	asked := split(s.Arch)
 	for i, name := range asked {
@@ -31,16 +46,23 @@ func Select(cells []Cell, s Selection) ([]Cell, error) {
 		}
 		asked[i] = rec.GOARCH
 	}
-	byCell, err := named("cell", s.Cell, cells, func(c Cell) string { return c.Group }, func(c Cell) string { return c.Name })
+	byCell, err := named("cell", s.Cell, cells, false, func(c Cell) string { return c.Group }, func(c Cell) string { return c.Name })
 	if err != nil {
 		return nil, err
 	}
-	bySeries, err := named("kernel series", s.Kernel, cells, func(c Cell) string { return c.Kernel.Series })
+	bySeries, err := named("kernel series", s.Kernel, cells, true, func(c Cell) string { return c.Kernel.Series })
+	if err != nil {
+		return nil, err
+	}
+	skipped, err := named("cell", s.Skip, cells, true, func(c Cell) string { return c.Group }, func(c Cell) string { return c.Name })
 	if err != nil {
 		return nil, err
 	}
 	var chosen []Cell
 	for _, c := range cells {
+		if skipped[c.Name] || c.Group != "" && skipped[c.Group] {
+			continue
+		}
 		inGroup := c.Group != "" && byCell[c.Group]
 		unasked := c.Tier != "" && len(asked)+len(byCell) == 0 || c.Group != "" && !inGroup && !byCell[c.Name]
 		if unasked && !s.All {
@@ -51,7 +73,11 @@ func Select(cells []Cell, s Selection) ([]Cell, error) {
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("no cell matches arch %q, cell %q and kernel %q together; `mapstack list` shows the cells", s.Arch, s.Cell, s.Kernel)
+		without := ""
+		if s.Skip != "" {
+			without = fmt.Sprintf(" without %q", s.Skip)
+		}
+		return nil, fmt.Errorf("no cell matches arch %q, cell %q and kernel %q together%s; `mapstack list` shows the cells", s.Arch, s.Cell, s.Kernel, without)
 	}
 	return chosen, nil
 }
@@ -71,15 +97,48 @@ func has(cells []Cell, field func(Cell) string, value string) bool {
 	return false
 }
 
-func named(what, list string, cells []Cell, fields ...func(Cell) string) (map[string]bool, error) {
+// named returns the values of fields that a list names. A pattern is one of the last field; for
+// asideToo see matching.
+func named(what, list string, cells []Cell, asideToo bool, fields ...func(Cell) string) (map[string]bool, error) {
 	set := map[string]bool{}
-	for _, name := range split(list) {
-		if !slices.ContainsFunc(fields, func(field func(Cell) string) bool { return has(cells, field, name) }) {
-			return nil, unknown(what, name, cells, fields...)
+	for _, word := range split(list) {
+		found := []string{word}
+		if IsPattern(word) {
+			if _, err := path.Match(word, ""); err != nil {
+				return nil, fmt.Errorf("%s %q is no pattern: %w; close its bracket", what, word, err)
+			}
+			found = matching(word, cells, asideToo, fields[len(fields)-1])
+		} else if !slices.ContainsFunc(fields, func(field func(Cell) string) bool { return has(cells, field, word) }) {
+			found = nil
 		}
-		set[name] = true
+		if len(found) == 0 {
+			return nil, unknown(what, word, cells, fields...)
+		}
+		for _, name := range found {
+			set[name] = true
+		}
 	}
 	return set, nil
+}
+
+// matching returns the values of a field that a pattern matches. Cells with a tier or a group
+// run only if something asks for them: without asideToo they are among the values only if the
+// pattern matches no others.
+func matching(pattern string, cells []Cell, asideToo bool, field func(Cell) string) (found []string) {
+	var aside []string
+	for _, c := range cells {
+		switch {
+		case !Matches(pattern, field(c)):
+		case !asideToo && (c.Group != "" || c.Tier != ""):
+			aside = append(aside, field(c))
+		default:
+			found = append(found, field(c))
+		}
+	}
+	if found == nil {
+		return aside
+	}
+	return found
 }
 
 func unknown(what, name string, cells []Cell, fields ...func(Cell) string) error {

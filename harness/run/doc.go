@@ -9,6 +9,7 @@
 //	subject    the five kinds of subject: cell, kernel, disk image, whole system, running system
 //	trials     the probes of a subject below every defect model, for the kill table
 //	turns      loads measured on several targets in turns
+//	watch      which kernel each cell had, and which cells have another one now
 //	workbench  joins cache, mirror, toolbox, toolchain and kernels into an engine
 //
 // Only harness/cmd and suites may import this wing. It imports every wing below it, except

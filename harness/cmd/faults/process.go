@@ -103,7 +103,8 @@ func (p *process) stillborn() bool {
 
 // folder returns the folder of the run's evidence; "" if it made none.
 func (p *process) folder() string {
-	if names := left(p.out); len(names) == 1 {
+	names := slices.DeleteFunc(left(p.out), func(name string) bool { return name == "latest" }) // the link to it
+	if len(names) == 1 {
 		return filepath.Join(p.out, names[0])
 	}
 	return ""

@@ -45,12 +45,17 @@ func against(w io.Writer, folder string, baseline *report.Report, r report.Repor
 	if baseline == nil {
 		return status, nil
 	}
-	c, err := changes.Between(*baseline, r)
+	return compared(w, folder, *baseline, r, status, l, l.Pick("\nAgainst the baseline:\n\n", "\n与基准比较：\n\n"))
+}
+
+// compared is against for a run that is there, below a title.
+func compared(w io.Writer, folder string, before, r report.Report, status int, l language.Language, title string) (int, error) {
+	c, err := changes.Between(before, r)
 	if err != nil {
 		return status, err
 	}
 	show := changes.Writer{Language: l, Claims: r.Claims}
-	fmt.Fprint(w, l.Pick("\nAgainst the baseline:\n\n", "\n与基准比较：\n\n"))
+	fmt.Fprint(w, title)
 	if err := show.Write(w, c); err != nil {
 		return status, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,7 +18,6 @@ import (
 	"github.com/mapstack/conformance/harness/judge/page"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/run/subject"
 	"github.com/mapstack/conformance/harness/run/turns"
 	"github.com/mapstack/conformance/harness/run/workbench"
@@ -54,7 +52,6 @@ type benchFlags struct {
 	targets, cells, loads     []string
 	repetitions, milliseconds int
 	programs, out             string
-	offline                   bool
 }
 
 func benchLoadCommand() *cobra.Command {
@@ -80,6 +77,7 @@ func benchLoadCommand() *cobra.Command {
 	set.StringVar(&f.out, "out", "out", "folder for the results")
 	set.BoolVar(&f.offline, "offline", false, offlineUsage)
 	set.BoolVar(&f.locked, "locked", false, "accept no kernel but the one in fixtures/kernels.lock")
+	f.talk.flags(cmd)
 	set.StringArrayVar(&f.supplied, "supply", nil, "supply a part that no archive has, as NAME=VALUE, such as SW64_KERNEL=FILE; overrides the environment (may be repeated)")
 	return cmd
 }
@@ -123,7 +121,7 @@ func (f *benchFlags) asked() ([]string, error) {
 	case f.milliseconds < 1 || f.milliseconds > mostMilliseconds:
 		return nil, fmt.Errorf("--milliseconds %d: give a number from 1 to %d", f.milliseconds, mostMilliseconds)
 	}
-	all, wanted := turns.Loads(), words(f.loads)
+	all, wanted := turns.Loads(), matrix.Names(strings.Join(f.loads, ","))
 	if len(wanted) == 0 {
 		return all, nil
 	}
@@ -133,18 +131,6 @@ func (f *benchFlags) asked() ([]string, error) {
 		}
 	}
 	return slices.DeleteFunc(all, func(name string) bool { return !slices.Contains(wanted, name) }), nil
-}
-
-// words splits lists at their commas.
-func words(lists []string) (all []string) {
-	for _, list := range lists {
-		for word := range strings.SplitSeq(list, ",") {
-			if word = strings.TrimSpace(word); word != "" {
-				all = append(all, word)
-			}
-		}
-	}
-	return all
 }
 
 // subjects returns the targets in their order, with the names that reports give them.
@@ -162,7 +148,7 @@ func (f *benchFlags) subjects() (subjects []subject.Subject, names []string, err
 		}
 		add(t, running)
 	}
-	for _, name := range words(f.cells) {
+	for _, name := range matrix.Names(strings.Join(f.cells, ",")) {
 		s := selection{Selection: matrix.Selection{Cell: name}}
 		cells, err := s.cells()
 		if err != nil {
@@ -188,10 +174,10 @@ func (f *benchFlags) measure(ctx context.Context) (r load.Result, err error) {
 	if err != nil {
 		return r, err
 	}
-	d := display.New(os.Stderr)
+	d := f.talk.display()
 	defer d.Close()
 	o := f.options(d.Sink)
-	o.Offline, o.Programs = f.offline, f.programs
+	o.Programs = f.programs
 	bench, err := workbench.Open(ctx, o)
 	if err != nil {
 		return r, err

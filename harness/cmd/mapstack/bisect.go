@@ -24,6 +24,7 @@ import (
 
 // bisectFlags holds the flags of `mapstack bisect`.
 type bisectFlags struct {
+	talk
 	good, bad, claim, log, out string
 	offline                    bool
 }
@@ -46,6 +47,7 @@ func bisectCommand() *cobra.Command {
 	set.StringVar(&f.log, "log", "", "file of the session's log (default: bisect-CLAIM.log in the folder of --out)")
 	set.StringVar(&f.out, "out", "out", "folder for evidence and reports")
 	set.BoolVar(&f.offline, "offline", false, offlineUsage)
+	f.talk.flags(cmd)
 	for _, name := range []string{"good", "bad", "focus"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err) // the flag is defined above
@@ -192,7 +194,7 @@ func hashOf(path string) (string, error) {
 // must be taken out of the list.
 func (f *bisectFlags) test(ctx context.Context, claim string, k bisect.Kernel) (bisect.Test, error) {
 	t := bisect.Test{SHA256: k.SHA256, File: filepath.Base(k.File)}
-	run := runFlags{focus: claim, out: f.out, offline: f.offline}
+	run := runFlags{focus: claim, out: f.out, selection: selection{talk: f.talk, offline: f.offline}}
 	if run.Kernel = k.File; run.file() == "" {
 		run.Kernel = "." + string(filepath.Separator) + k.File // else it would be a series
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
@@ -33,6 +32,7 @@ func bundleCommand() *cobra.Command {
 		},
 	}
 	s.flags(cmd)
+	s.talk.flags(cmd)
 	cmd.Flags().StringVarP(&to, "output", "o", "mapstack-bundle", "file to write")
 	return cmd
 }
@@ -46,7 +46,7 @@ func makeBundle(ctx context.Context, s selection, to string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	d := display.New(os.Stderr)
+	d := s.talk.display()
 	defer d.Close()
 	bench, err := workbench.Open(ctx, s.options(d.Sink))
 	if err != nil {

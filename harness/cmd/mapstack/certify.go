@@ -51,7 +51,7 @@ func certifyCommand() *cobra.Command {
 				fmt.Fprintf(cmd.OutOrStdout(), tongue(cmd).Pick("%s has everything that a certificate needs.\n", "%s 具备证书所需的一切。\n"), vendor)
 				return nil
 			}
-			return certify(cmd, args[0], v, key, out)
+			return certify(cmd, runFolder(args[0]), v, key, out)
 		},
 	}
 	cmd.Flags().StringVar(&vendor, "vendor", "", "YAML file with organisation, product, version, contact and links")

@@ -22,7 +22,7 @@ func TestBootACertificateIsRepeated(t *testing.T) {
 	if said, err := execute(t, "run", "--kernel", kernel, "--out", out); err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
-	runs, err := filepath.Glob(filepath.Join(out, "*"))
+	runs, err := filepath.Glob(filepath.Join(out, "[0-9]*"))
 	if err != nil || len(runs) != 1 {
 		t.Fatalf("%v, %v", runs, err)
 	}

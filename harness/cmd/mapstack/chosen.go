@@ -60,7 +60,9 @@ func (s *selection) chosen() (chosen, error) {
 	}
 	switch {
 	case s.os != "":
-		err = c.products(s)
+		if err = c.products(s); err == nil {
+			err = c.without(s.Skip)
+		}
 	case c.file == nil:
 		var cells []matrix.Cell
 		if cells, err = matrix.Select(builtin, s.Selection); err == nil {
@@ -135,7 +137,7 @@ func (c *chosen) listed(s *selection, builtin []matrix.Cell) error {
 	if s.Cell == "" {
 		asked.All = true // what the file lists is asked for
 	} else {
-		pool = append(pool, slices.DeleteFunc(builtin, func(b matrix.Cell) bool { return own[b.Name] != nil })...)
+		pool = append(pool, slices.DeleteFunc(builtin, func(b matrix.Cell) bool { return own[b.Name] != nil || onlyByPattern(s.Cell, b, pool) })...)
 	}
 	cells, err := matrix.Select(pool, asked)
 	if err != nil {
@@ -151,12 +153,29 @@ func (c *chosen) listed(s *selection, builtin []matrix.Cell) error {
 	return nil
 }
 
+// onlyByPattern reports whether patterns alone select a cell of the built-in matrix, and all of
+// them match cells of the file, too. A pattern then means these.
+func onlyByPattern(list string, builtin matrix.Cell, own []matrix.Cell) (only bool) {
+	for _, word := range matrix.Names(list) {
+		switch {
+		case word == builtin.Name || word == builtin.Group:
+			return false
+		case matrix.IsPattern(word) && matrix.Matches(word, builtin.Name):
+			only = true
+			if !slices.ContainsFunc(own, func(c matrix.Cell) bool { return matrix.Matches(word, c.Name) }) {
+				return false
+			}
+		}
+	}
+	return only
+}
+
 // told returns an error if a selection needs to know what cells of a file do not say.
 func told(cells []matrixfile.Cell, s matrix.Selection) error {
 	var problems []error
-	named := strings.FieldsFunc(s.Cell, func(r rune) bool { return r == ',' || r == ' ' })
+	named := matrix.Names(s.Cell)
 	for _, cell := range cells {
-		if len(named) > 0 && !slices.Contains(named, cell.Name) {
+		if len(named) > 0 && !slices.ContainsFunc(named, func(word string) bool { return matrix.Matches(word, cell.Name) }) {
 			continue
 		}
 		if p := (subject.Listed{Cell: cell}).Planned(); s.Arch != "" && p.Arch == "" {

@@ -183,7 +183,7 @@ func TestWhatNobodySuppliedEndsARunWith2(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, shown)
 		}
 	}
-	runs, err := filepath.Glob(filepath.Join(out, "*"))
+	runs, err := filepath.Glob(filepath.Join(out, "[0-9]*"))
 	if err != nil || len(runs) != 1 {
 		t.Fatalf("%v, %v", runs, err)
 	}

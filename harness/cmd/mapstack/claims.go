@@ -35,7 +35,7 @@ func claimsCommand() *cobra.Command {
 			var cells []matrix.Cell
 			var outcomes []verdict.Outcome
 			if len(args) == 2 {
-				asked, runs, err := evidence.Load(args[1])
+				asked, runs, err := evidence.Load(runFolder(args[1]))
 				if err != nil {
 					return err
 				}

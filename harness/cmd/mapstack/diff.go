@@ -25,7 +25,7 @@ func diffCommand() *cobra.Command {
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, place := range args {
-				folder, _, _ := strings.Cut(place, "@")
+				folder, _, _ := runOf(place)
 				if html == "" {
 					break
 				}
@@ -66,9 +66,15 @@ func diffCommand() *cobra.Command {
 	return cmd
 }
 
+// runOf parts DIR@CELL.
+func runOf(place string) (folder, cell string, one bool) {
+	folder, cell, one = strings.Cut(place, "@")
+	return runFolder(folder), cell, one
+}
+
 // judgedAt judges the evidence in a folder, or that of one cell, as DIR@CELL.
 func judgedAt(place string) (report.Report, error) {
-	folder, cell, one := strings.Cut(place, "@")
+	folder, cell, one := runOf(place)
 	asked, cells, err := evidence.Load(folder)
 	if err != nil {
 		return report.Report{}, err

@@ -69,7 +69,7 @@ func TestBootFromABundleWithoutANetwork(t *testing.T) {
 			t.Errorf("%v tells to use what is not there:\n%s", c.args, out)
 		}
 	}
-	found, err := filepath.Glob(filepath.Join(dir, "out", "*", "report.json"))
+	found, err := filepath.Glob(filepath.Join(dir, "out", "[0-9]*", "report.json"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("the reports are %v, %v", found, err)
 	}

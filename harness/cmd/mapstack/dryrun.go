@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
-	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/run"
 	"github.com/mapstack/conformance/harness/run/subject"
 	"github.com/mapstack/conformance/harness/run/workbench"
@@ -93,12 +91,13 @@ func (f *runFlags) planned(ctx context.Context) (p planned, err error) {
 	if len(subject.Waves(subjects)) > 1 {
 		return p, errors.New("--dry-run plans guests, and the matrix file has systems that run already or are booted whole; name other cells with --cell")
 	}
-	d := display.New(os.Stderr)
+	d := f.talk.display()
 	defer d.Close()
 	o, err := f.options(d.Sink)
 	if err != nil {
 		return p, err
 	}
+	o.Guestless = true
 	bench, err := workbench.Open(ctx, o)
 	if err != nil {
 		return p, err

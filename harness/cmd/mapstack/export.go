@@ -14,27 +14,35 @@ import (
 	"github.com/mapstack/conformance/harness/foreign"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/export"
+	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/suites"
 )
 
 // formatUsage explains --format.
-var formatUsage = "one of: " + strings.Join(export.Names(), ", ")
+var formatUsage = "one of: " + strings.Join(formatNames(), ", ")
 
 func exportCommand() *cobra.Command {
 	var format, out, origin, vendor string
 	var strict bool
 	cmd := &cobra.Command{
-		Use: "export DIR --format FORMAT", Short: "Write the report of a run in another format",
+		Use: "export DIR... --format FORMAT", Short: "Write the report of a run in another format",
 		Long: "export reads the evidence of a finished run (out/<run>), checks it as verdict does, and writes its report\n" +
-			"in the format of another program. It ends with 0 if the report was written, whatever the verdict is.",
-		Args: cobra.ExactArgs(1),
+			"in the format of another program. It ends with 0 if the report was written, whatever the verdict is.\n" +
+			"The format compatibility takes several runs: a page of kernels, systems and architectures, in Markdown and HTML.",
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, of := range []struct{ flag, value, format string }{{"origin", origin, "kcidb"}, {"vendor", vendor, "osv"}} {
 				if of.value != "" && format != of.format {
 					return fmt.Errorf("--%s is about the format %s, and this is %q; leave it out", of.flag, of.format, format)
 				}
 			}
-			in, said, err := exported(args[0])
+			if format == export.Compatible {
+				return compatible(cmd, args, out, strict)
+			}
+			if len(args) > 1 {
+				return fmt.Errorf("the format %s is of one run, and these are %d; name one, or give --format %s", format, len(args), export.Compatible)
+			}
+			in, said, err := exported(runFolder(args[0]))
 			if err != nil {
 				return err
 			}
@@ -56,7 +64,7 @@ func exportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return deliver(cmd, files, args[0], out)
+			return deliver(cmd, files, runFolder(args[0]), out)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "", formatUsage)
@@ -68,6 +76,41 @@ func exportCommand() *cobra.Command {
 		panic(err) // the flag is defined above
 	}
 	return cmd
+}
+
+// formatNames returns the formats that export takes.
+func formatNames() []string { return append(export.Names(), export.Compatible) }
+
+// compatible writes the page of what several runs tested.
+func compatible(cmd *cobra.Command, places []string, out string, strict bool) error {
+	if strict {
+		return errors.New("--strict changes an exit status, and the page says of each verdict whether it is known; leave it out")
+	}
+	folders, err := withoutLatest(places)
+	if err != nil {
+		return err
+	}
+	var reports []report.Report
+	for _, folder := range folders {
+		in, _, err := exported(folder)
+		if err != nil {
+			return err
+		}
+		reports = append(reports, in.Report)
+	}
+	files, err := export.Compatibility(reports, tongue(cmd))
+	if err != nil {
+		return err
+	}
+	for _, folder := range folders[1:] {
+		if out == "" {
+			break
+		}
+		if err := apart("--out", folder, out); err != nil {
+			return err
+		}
+	}
+	return deliver(cmd, files, folders[0], out)
 }
 
 // exported judges the evidence in a folder, and checks it as `mapstack verdict` does. said is what

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"text/tabwriter"
 
@@ -12,7 +11,6 @@ import (
 
 	"github.com/mapstack/conformance/harness/guest/prebuilt"
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/run/subject"
 	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/harness/source/kernel"
@@ -52,8 +50,10 @@ func fetchCommand() *cobra.Command {
 				}
 				return listNeeded(cmd, s, cells, asJSON)
 			}
-			d := display.New(os.Stderr)
-			bench, err := workbench.Open(cmd.Context(), s.options(d.Sink))
+			d := s.talk.display()
+			o := s.options(d.Sink)
+			o.Guestless = !update
+			bench, err := workbench.Open(cmd.Context(), o)
 			if err != nil {
 				d.Close()
 				return err
@@ -90,6 +90,9 @@ func fetchCommand() *cobra.Command {
 				k := prepared[i]
 				fmt.Fprintf(w, "%s\t%s\t%s\t-\t%s\n", l.Name, cmp.Or(k.Release, "-"), cmp.Or(k.Provenance.Filename, "-"), cmp.Or(string(k.Format), "-"))
 			}
+			if bench.ToolsProblem != nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), tongue(cmd).Pick("The guest programs were not compiled: %v.\n", "没有编译客户机程序：%v。\n"), bench.ToolsProblem)
+			}
 			if err := w.Flush(); err != nil || !update {
 				return err
 			}
@@ -97,13 +100,15 @@ func fetchCommand() *cobra.Command {
 		},
 	}
 	s.flags(cmd)
+	s.talk.flags(cmd)
 	s.matrixFlag(cmd)
 	cmd.Flags().BoolVar(&update, "update-lock", false, "write the kernels that the whole matrix resolved to into fixtures/kernels.lock")
 	cmd.Flags().BoolVar(&listed, "list", false, "list what would be downloaded, with size, hash and where it is from, and download no package")
 	form.flags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("update-lock", "locked")
 	cmd.MarkFlagsMutuallyExclusive("update-lock", "list")
-	for _, narrow := range []string{"matrix", "arch", "cell", "kernel"} {
+	cmd.MarkFlagsMutuallyExclusive("update-lock", "offline")
+	for _, narrow := range []string{"matrix", "arch", "cell", "skip", "kernel"} {
 		// A lock of a part of the matrix would lose the other cells.
 		cmd.MarkFlagsMutuallyExclusive("update-lock", narrow)
 	}

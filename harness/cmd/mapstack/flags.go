@@ -22,16 +22,16 @@ type runFlags struct {
 	selection
 	drawing
 	onward
-	focus, defect, out                 string
-	fresh, isolate, allowTwin, offline bool
-	strict                             bool
-	programs                           string
-	running                            subject.Running
-	image, keyring                     string
-	kernelArgs                         []string
-	fullBoot                           bool
-	login, password, firmware          string
-	baseline, exit, vendor             string
+	focus, defect, out        string
+	fresh, isolate, allowTwin bool
+	strict                    bool
+	programs                  string
+	running                   subject.Running
+	image, keyring            string
+	kernelArgs                []string
+	fullBoot                  bool
+	login, password, firmware string
+	baseline, exit, vendor    string
 }
 
 func (f *runFlags) flags(cmd *cobra.Command) {
@@ -40,7 +40,7 @@ func (f *runFlags) flags(cmd *cobra.Command) {
 	cmd.Flags().Lookup("os").Usage = osUsage
 	f.drawing.flags(cmd)
 	set := cmd.Flags()
-	set.StringVar(&f.focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
+	focusFlag(cmd, &f.focus)
 	set.StringVar(&f.defect, "defect", "", "inject this defect below the probes, as if the kernel had it; such a run certifies nothing")
 	set.BoolVar(&f.isolate, "isolate", false, "give every probe a guest of its own, also those that leave nothing behind")
 	set.BoolVar(&f.fresh, "fresh", false, "boot guests instead of restoring them from a snapshot")
@@ -71,7 +71,7 @@ func (f *runFlags) given(cmd *cobra.Command) {
 	f.selection.flags(cmd)
 	set := cmd.Flags()
 	set.Lookup("kernel").Usage = "only these kernel series, such as 6.1 or newest (comma-separated); or a kernel of yours, by a path with a slash: a kernel file, a .deb, a .rpm or a yum repository"
-	set.BoolVar(&f.offline, "offline", false, offlineUsage)
+	f.talk.flags(cmd)
 	set.StringVar(&f.programs, "guest-agent", "", "folder with the agent and probes to run instead of ours: the program guest, which you compiled from poc/guest with your own Go")
 	set.StringVar(&f.out, "out", "out", "folder for evidence and reports")
 	set.BoolVar(&f.running.Destructive, "destructive", false, "also run probes that can disrupt other users of the target")
@@ -96,8 +96,8 @@ const osUsage = "with a kernel or an image: the system that it belongs to, such 
 // verdict.
 const strictUsage = "also count failures that fixtures/known-failures.yaml or the matrix file lists, and exit with 1 for them"
 
-// offlineUsage explains --offline, which means the same to every command that runs kernels.
-const offlineUsage = "download nothing; a file that the cache lacks is an error that names it. Implies --locked"
+// offlineUsage explains --offline, which means the same to every command that may download.
+const offlineUsage = "download nothing, as MAPSTACK_OFFLINE=1 does; a file that the cache lacks is an error that names it. Implies --locked"
 
 // file returns the file or the repository that --kernel names; "" if it names a series. Only
 // a value with a slash is a path.
@@ -121,8 +121,14 @@ func (f *runFlags) subjects() (chosen, error) {
 	case file == "" && f.Kernel != "" && f.image != "":
 		return chosen{}, fmt.Errorf("--kernel %s is a kernel series, and --os-image has a kernel of its own; leave out one of them%s", f.Kernel, f.hint())
 	}
+	if err := f.present(); err != nil {
+		return chosen{}, err
+	}
 	given := f.selection
 	own := f.running.Target != "" || f.image != "" || file != ""
+	if own && given.Skip != "" {
+		return chosen{}, fmt.Errorf("--skip %s is no claim and no suite, and this run has one system, which cannot be left out", given.Skip)
+	}
 	if own {
 		given.discovers, given.os = false, ""
 	}
@@ -149,6 +155,34 @@ func (f *runFlags) subjects() (chosen, error) {
 		}
 	}
 	return c, injectable(f.defect, slices.DeleteFunc(slices.Clone(c.cells), func(c matrix.Cell) bool { return c.Arch == "" }))
+}
+
+// present refuses files that are not there, before anything is made for the run.
+func (f *runFlags) present() error {
+	kernel := f.file()
+	if strings.Contains(kernel, "://") {
+		kernel = ""
+	}
+	for _, p := range []struct {
+		flag, path   string
+		file, folder bool // which of them it may be
+	}{
+		{"os-image", f.image, true, false}, {"kernel", kernel, true, true}, {"keyring", f.keyring, true, false}, {"guest-agent", f.programs, false, true},
+		{"firmware", f.firmware, true, false}, {"password-file", f.password, true, false},
+	} {
+		if p.path == "" {
+			continue
+		}
+		switch info, err := os.Stat(p.path); {
+		case err != nil:
+			return fmt.Errorf("--%s %s: %w; correct the path", p.flag, p.path, errors.Unwrap(err))
+		case info.IsDir() && !p.folder:
+			return fmt.Errorf("--%s %s is a folder; name a file", p.flag, p.path)
+		case !info.IsDir() && !p.file:
+			return fmt.Errorf("--%s %s is a file; name a folder", p.flag, p.path)
+		}
+	}
+	return nil
 }
 
 // own returns what the flags name besides cells. file is the kernel, or "".
@@ -187,7 +221,7 @@ func (f *runFlags) options(sink progress.Sink) (workbench.Options, error) {
 		}
 		o.Product = v.Tested()
 	}
-	o.Offline, o.Programs, o.Defect, o.Fresh, o.Isolate = f.offline, f.programs, f.defect, f.fresh, f.isolate
+	o.Programs, o.Defect, o.Fresh, o.Isolate = f.programs, f.defect, f.fresh, f.isolate
 	for _, a := range f.kernelArgs {
 		if a == "" || strings.ContainsAny(a, " \t\n\"") {
 			return o, fmt.Errorf("--kernel-arg %q is empty, or has a space or a quote; give one parameter, K or K=V", a)

@@ -239,7 +239,7 @@ func reported(t *testing.T, out string) report.Report {
 // reportIn returns the report of the only run of a folder.
 func reportIn(t *testing.T, out string) report.Report {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(out, "*", "report.json"))
+	found, err := filepath.Glob(filepath.Join(out, "[0-9]*", "report.json"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("the reports are %v, %v", found, err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 // TestHelpIsChineseForThoseWhoReadIt fails if a command or an option of these commands is
 // added or changed and the catalogue does not follow.
 func TestHelpIsChineseForThoseWhoReadIt(t *testing.T) {
-	for _, name := range []string{"", "run", "list", "doctor", "verdict", "diff", "export", "explain", "bisect", "certify", "verify", "claims", "init"} {
+	for _, name := range []string{"", "run", "list", "doctor", "verdict", "diff", "export", "explain", "bisect", "certify", "verify", "claims", "init", "merge", "version", "watch", "environment", "exit-status"} {
 		cmd := root()
 		if name != "" {
 			found, _, err := cmd.Find([]string{name})
@@ -32,7 +33,7 @@ func TestHelpIsChineseForThoseWhoReadIt(t *testing.T) {
 			}
 		}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			if f.Name != "help" {
+			if f.Name != "help" && f.Name != "version" { // cobra's own words
 				want = append(want, f.Usage)
 			}
 		})
@@ -46,7 +47,8 @@ func TestHelpIsChineseForThoseWhoReadIt(t *testing.T) {
 			args = append([]string{name}, args...)
 		}
 		shown, err := execute(t, args...)
-		if err != nil || !strings.Contains(shown, "用法：") || strings.Contains(shown, "Usage:") || strings.Contains(shown, "Flags:") {
+		page := cmd.IsAdditionalHelpTopicCommand()
+		if err != nil || !strings.Contains(shown, "用法：") && !page || strings.Contains(shown, "Usage:") || strings.Contains(shown, "Flags:") {
 			t.Errorf("%q: %v\n%s", name, err, shown)
 		}
 	}
@@ -80,5 +82,74 @@ func TestAFileIsNeverColoured(t *testing.T) {
 	defer file.Close()
 	if coloured(file, func(string) string { return "" }) {
 		t.Error("a file is taken for a terminal")
+	}
+}
+
+// TestEveryCommandHasAGroupAndAnExample fails if a new command is found below the others, or if
+// its help shows no line that can be typed. An example must be a command line that is there.
+func TestEveryCommandHasAGroupAndAnExample(t *testing.T) {
+	for _, c := range root().Commands() {
+		if c.Hidden || !c.Runnable() && !c.HasSubCommands() || c.Name() == "version" || c.Name() == "help" || c.Name() == "completion" {
+			continue
+		}
+		if c.GroupID == "" || c.Example == "" {
+			t.Errorf("%s: group %q, examples %q", c.Name(), c.GroupID, c.Example)
+		}
+		for line := range strings.Lines(c.Example) {
+			_, line, found := strings.Cut(line, "mapstack ")
+			if !found {
+				t.Errorf("%s: no command of mapstack in an example", c.Name())
+			}
+			line, _, _ = strings.Cut(line, " #")
+			words := strings.Fields(strings.ReplaceAll(line, "'", ""))
+			of, rest, err := root().Find(words)
+			if err != nil || of.Parent() == nil {
+				t.Fatalf("%s: %q: %v", c.Name(), line, err)
+			}
+			if i := strings.Index(line, " -- "); i < 0 {
+				if err := of.ParseFlags(rest); err != nil {
+					t.Errorf("%s: %q: %v", c.Name(), line, err)
+				}
+			}
+		}
+	}
+	for name := range descriptions {
+		if c, _, err := root().Find([]string{name}); err != nil || c.Name() != name {
+			t.Errorf("%s has a description and is no command", name)
+		}
+	}
+}
+
+// TestThePageOfTheEnvironmentIsThatOfTheDocumentation fails if one of them knows a variable that
+// the other does not mention.
+func TestThePageOfTheEnvironmentIsThatOfTheDocumentation(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "running.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Environment\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	name := regexp.MustCompile(`\b[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\b`)
+	documented := map[string]bool{}
+	for line := range strings.Lines(section) {
+		if strings.HasPrefix(line, "|") {
+			for _, v := range name.FindAllString(line, -1) {
+				documented[v] = true
+				if !strings.Contains(environmentPage, v) || !strings.Contains(environmentPageChinese, v) {
+					t.Errorf("help environment has no %s", v)
+				}
+			}
+		}
+	}
+	for _, v := range name.FindAllString(environmentPage, -1) {
+		if strings.HasPrefix(v, "MAPSTACK_") && !documented[v] {
+			t.Errorf("docs/running.md has no %s", v)
+		}
+		if !strings.Contains(environmentPageChinese, v) {
+			t.Errorf("the Chinese page has no %s", v)
+		}
+	}
+	if len(documented) < 5 {
+		t.Errorf("%d variables found in docs/running.md", len(documented))
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
@@ -12,7 +11,6 @@ import (
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/killtable"
 	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/run/subject"
 	"github.com/mapstack/conformance/harness/run/trials"
 	"github.com/mapstack/conformance/harness/run/workbench"
@@ -56,8 +54,9 @@ func killTableCommand() *cobra.Command {
 		},
 	}
 	f.flags(cmd)
+	f.talk.flags(cmd)
 	f.matrixFlag(cmd)
-	cmd.Flags().StringVar(&f.focus, "focus", "", "only these claims or suites, such as MS-003 or mmapabi")
+	focusFlag(cmd, &f.focus)
 	cmd.Flags().BoolVar(&f.all, "all", false, "also try each defect on the probes that should not notice it; this takes several times as long")
 	cmd.Flags().BoolVar(&f.again, "again", false, "run everything again. Without it, results are cached per guest, so an interrupted table resumes")
 	cmd.Flags().StringVar(&f.file, "write", "", "also write the table as Markdown to this file")
@@ -78,7 +77,12 @@ func writeKillTable(path string, t killtable.Table) error {
 
 // table runs every defect on every cell.
 func (f killTableFlags) table(ctx context.Context, log io.Writer) (killtable.Table, error) {
-	t := killtable.Table{Excused: suites.Excused(), Partial: f.focus != "", Probes: suites.ProbeOf()}
+	t := killtable.Table{Excused: suites.Excused(), Probes: suites.ProbeOf()}
+	var err error
+	if f.focus, f.Skip, err = leaveOut(f.focus, f.Skip); err != nil {
+		return t, err
+	}
+	t.Partial = f.focus != ""
 	chosen, err := f.chosen()
 	if err != nil {
 		return t, err
@@ -100,7 +104,7 @@ func (f killTableFlags) table(ctx context.Context, log io.Writer) (killtable.Tab
 	if err != nil {
 		return t, err
 	}
-	d := display.New(os.Stderr)
+	d := f.talk.display()
 	defer d.Close()
 	bench, err := workbench.Open(ctx, f.options(d.Sink))
 	if err != nil {

@@ -147,6 +147,22 @@ func listProbes(l *listing, in language.Language, _ []matrix.Cell) []table.Row {
 	return rows
 }
 
+// probeNames returns the names that `mapstack probe` takes, sorted. On some architectures there
+// are fewer.
+func probeNames() (names []string) {
+	for _, p := range catalog.Programs() {
+		if p.Assembled {
+			continue
+		}
+		names = append(names, p.Name)
+		for _, v := range p.Variants {
+			names = append(names, p.Name+"-"+string(v))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 func listDefects(l *listing, in language.Language, _ []matrix.Cell) []table.Row {
 	rows := []table.Row{{in.Pick("DEFECT", "缺陷"), in.Pick("SUBJECT", "主题"), in.Pick("SENTENCE", "句子")}}
 	for _, m := range defect.Models() {

@@ -104,7 +104,7 @@ func TestBootWholeSystemsOneAfterAnother(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	runs, err := filepath.Glob(filepath.Join(out, "*"))
+	runs, err := filepath.Glob(filepath.Join(out, "[0-9]*"))
 	if err != nil || len(runs) != 1 {
 		t.Fatalf("%v, %v", runs, err)
 	}

@@ -73,6 +73,9 @@ func expanded(names []string) (folders []string, err error) {
 
 // merged makes one run of finished ones, in a new folder below out.
 func merged(folders []string, out string, strict bool) (to evidence.Folder, r report.Report, err error) {
+	if folders, err = withoutLatest(folders); err != nil {
+		return to, r, err
+	}
 	var parts []merge.Part
 	for _, folder := range folders {
 		if err := apart("--out", folder, out); err != nil {
@@ -106,6 +109,41 @@ func merged(folders []string, out string, strict bool) (to evidence.Folder, r re
 		return to, r, err
 	}
 	return to, r, writeReports(to.Path(), to.Path(), r, cells, strict)
+}
+
+// withoutLatest leaves out the link to the last run, which out/* names too, if that run is named
+// itself. Archives of CI systems have a copy in the link's place, so that the evidence decides.
+func withoutLatest(folders []string) (kept []string, err error) {
+	var links []string
+	runs := map[string]bool{}
+	for _, folder := range folders {
+		folder = runFolder(folder)
+		if filepath.Base(folder) == latestLink {
+			links = append(links, folder)
+			continue
+		}
+		kept = append(kept, folder)
+	}
+	for _, folder := range kept {
+		if len(links) == 0 {
+			break
+		}
+		sum, err := digest(folder)
+		if err != nil {
+			return nil, err
+		}
+		runs[sum] = true
+	}
+	for _, link := range links {
+		sum, err := digest(link)
+		if err != nil {
+			return nil, err
+		}
+		if !runs[sum] {
+			kept, runs[sum] = append(kept, link), true
+		}
+	}
+	return kept, nil
 }
 
 // untouched reads a finished run. It refuses one that was changed since.

@@ -76,7 +76,7 @@ func TestMergedShardsAreTheWholeRun(t *testing.T) {
 	if code := exitCode(err); code != want.ExitCode(false) {
 		t.Errorf("exit status %d: %v\n%s", code, err, shown)
 	}
-	merged, err := filepath.Glob(filepath.Join(out, "*"))
+	merged, err := filepath.Glob(filepath.Join(out, "[0-9]*"))
 	if err != nil || len(merged) != 1 {
 		t.Fatal(merged, err)
 	}

@@ -2,13 +2,11 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
@@ -23,7 +21,7 @@ type needed struct {
 
 // listNeeded lists the packages that the cells need.
 func listNeeded(cmd *cobra.Command, s selection, cells []matrix.Cell, asJSON bool) error {
-	d := display.New(os.Stderr)
+	d := s.talk.display()
 	packages, err := neededBy(cmd, s.options(d.Sink), cells)
 	d.Close()
 	if err != nil {
@@ -61,6 +59,7 @@ func listNeeded(cmd *cobra.Command, s selection, cells []matrix.Cell, asJSON boo
 }
 
 func neededBy(cmd *cobra.Command, o workbench.Options, cells []matrix.Cell) ([]workbench.Needed, error) {
+	o.Guestless = true // packages are listed, and no guest programs
 	bench, err := workbench.Open(cmd.Context(), o)
 	if err != nil {
 		return nil, err

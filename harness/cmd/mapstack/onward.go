@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -27,6 +28,7 @@ type onward struct {
 	events           string
 
 	recorded    map[string][]string   // flags that decide what is run, by name
+	repeated    []evidence.Flag       // flags that a report repeats
 	interrupted *evidence.Interrupted // that --resume names; nil without it
 	part        *evidence.Shard       // that --shard names; nil without it
 }
@@ -43,7 +45,7 @@ func (o *onward) flags(cmd *cobra.Command) {
 	o.output.flags(cmd)
 	set.StringVar(&o.events, "json-events", "", "write what happens as JSON, one event a line, to this file, or to a file descriptor that is open, such as 3")
 	// A finished run says which cells and claims it means.
-	for _, other := range []string{"resume", "shard", "arch", "cell", "kernel", "focus", "defect", "target", "os-image", "full-boot"} {
+	for _, other := range []string{"resume", "shard", "arch", "cell", "skip", "kernel", "focus", "defect", "target", "os-image", "full-boot"} {
 		cmd.MarkFlagsMutuallyExclusive("rerun-failed", other)
 	}
 	for _, other := range []string{"dry-run", "resume"} {
@@ -54,7 +56,7 @@ func (o *onward) flags(cmd *cobra.Command) {
 
 // unrecorded are the flags that do not decide what is run, or that a run records elsewhere.
 var unrecorded = []string{"resume", "shard", "durations", "repeat", "rerun-failed", "dry-run", "json-events", "output",
-	"out", "wide", "strict", "baseline", "exit", "allow-twin", "lang", "help"}
+	"out", "state", "list", "wide", "quiet", "verbose", "strict", "baseline", "exit", "allow-twin", "lang", "help"}
 
 // confided are the flags that name what is run or trusted on this host. They are taken from
 // nobody's folder.
@@ -78,6 +80,42 @@ func asked(cmd *cobra.Command) map[string][]string {
 	return all
 }
 
+// plainly are the flags that a report repeats with their values, and hidden those that it repeats
+// without: their values name files, or what is inside of them.
+var (
+	plainly = []string{"allow-twin", "destructive", "fresh", "full-boot", "isolate", "kernel-arg", "locked", "login", "offline", "os", "strict"}
+	hidden  = []string{"firmware", "guest-agent", "kernel", "keyring", "os-image", "password-file", "supply", "vendor"}
+)
+
+// repeated returns the flags that a report repeats, sorted by name.
+func repeated(cmd *cobra.Command) (all []evidence.Flag) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		hide := slices.Contains(hidden, f.Name)
+		if !hide && !slices.Contains(plainly, f.Name) || f.Name == "kernel" && !strings.ContainsRune(f.Value.String(), filepath.Separator) {
+			return
+		}
+		values := []string{f.Value.String()}
+		if list, is := f.Value.(pflag.SliceValue); is {
+			values = list.GetSlice()
+		}
+		for _, value := range values {
+			given := evidence.Flag{Name: f.Name, Value: value, Hidden: hide}
+			switch name, _, pair := strings.Cut(value, "="); {
+			case f.Value.Type() == "bool" && value != "true":
+				continue
+			case f.Value.Type() == "bool":
+				given.Value = ""
+			case hide && f.Name == "supply" && pair:
+				given.Value = name + "="
+			case hide:
+				given.Value = ""
+			}
+			all = append(all, given)
+		}
+	})
+	return all
+}
+
 // begin finds out what the run goes on with. The returned function must be called at its end.
 func (o *onward) begin(cmd *cobra.Command) (end func() error, err error) {
 	end = func() error { return nil }
@@ -88,11 +126,11 @@ func (o *onward) begin(cmd *cobra.Command) (end func() error, err error) {
 		return end, errors.New("--output is about --dry-run; a run writes report.json, and --json-events says what it does")
 	}
 	if o.rerun != "" {
-		if err := rerun(cmd, o.rerun); err != nil {
+		if err := rerun(cmd, runFolder(o.rerun)); err != nil {
 			return end, err
 		}
 	}
-	o.recorded = asked(cmd)
+	o.recorded, o.repeated = asked(cmd), repeated(cmd)
 	if o.resume == "" {
 		return end, nil
 	}
@@ -101,6 +139,7 @@ func (o *onward) begin(cmd *cobra.Command) (end func() error, err error) {
 			return end, err
 		}
 	}
+	o.resume = runFolder(o.resume)
 	i, err := evidence.Reopen(o.resume)
 	if err != nil {
 		return end, err
@@ -138,7 +177,7 @@ func (o *onward) restore(cmd *cobra.Command) error {
 			}
 		}
 	}
-	o.recorded = recorded
+	o.recorded, o.repeated = recorded, repeated(cmd)
 	return nil
 }
 

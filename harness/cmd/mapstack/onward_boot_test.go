@@ -46,7 +46,7 @@ func TestBootAKilledShardIsGoneOnWithAndMerged(t *testing.T) {
 		case err := <-ended:
 			t.Fatalf("the shard ended before it was killed: %v", err)
 		case <-time.After(10 * time.Millisecond):
-			found, err := filepath.Glob(filepath.Join(dir, "one", "*", "cells", "*", "part.json"))
+			found, err := filepath.Glob(filepath.Join(dir, "one", "[0-9]*", "cells", "*", "part.json"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +119,7 @@ func probed(t *testing.T, file string) map[string]bool {
 // theRun returns the folder of the one run below another.
 func theRun(t *testing.T, out string) string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(out, "*"))
+	found, err := filepath.Glob(filepath.Join(out, "[0-9]*"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("%s has %s, %v", out, strings.Join(found, " "), err)
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/mapstack/conformance/harness/machine/target"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
-	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/run/subject"
 	"github.com/mapstack/conformance/harness/run/workbench"
 	"github.com/mapstack/conformance/poc/wire"
@@ -24,9 +23,10 @@ import (
 
 // probeFlags holds the flags of `mapstack probe`.
 type probeFlags struct {
-	locked  bool
-	console string
-	running subject.Running
+	talk
+	locked, offline bool
+	console         string
+	running         subject.Running
 }
 
 func probeCommand() *cobra.Command {
@@ -44,6 +44,10 @@ func probeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			// The guest image says which it has, but compiling one takes minutes.
+			if names := probeNames(); !slices.Contains(names, args[0]) {
+				return fmt.Errorf("unknown probe %q; the probes are %s", args[0], strings.Join(names, ", "))
+			}
 			t, err := f.observe(cmd.Context(), asked, args[0], args[1:])
 			if err != nil {
 				return err
@@ -53,6 +57,8 @@ func probeCommand() *cobra.Command {
 	}
 	cmd.Flags().SetInterspersed(false) // arguments after the probe's name belong to the probe
 	cmd.Flags().BoolVar(&f.locked, "locked", false, "accept no kernel but the one in fixtures/kernels.lock")
+	cmd.Flags().BoolVar(&f.offline, "offline", false, offlineUsage)
+	f.talk.flags(cmd)
 	cmd.Flags().StringVar(&f.running.Target, "target", "", "run the probe in a system that runs already: native (this one), ssh://user@host[:port], or user (a user-mode emulator of --arch)")
 	cmd.Flags().StringVar(&f.running.Arch, "arch", "", "the architecture that --target user emulates")
 	cmd.Flags().BoolVar(&f.running.Destructive, "destructive", false, "also run a probe that can disrupt other users of the target")
@@ -84,9 +90,9 @@ func (f probeFlags) subject(args []string) (subject.Subject, []string, error) {
 
 // observe runs the probe and returns its transcript.
 func (f probeFlags) observe(ctx context.Context, asked subject.Subject, probe string, args []string) (t wire.Transcript, failed error) {
-	d := display.New(os.Stderr)
+	d := f.talk.display()
 	defer d.Close()
-	s := selection{locked: f.locked}
+	s := selection{locked: f.locked, offline: f.offline}
 	bench, err := workbench.Open(ctx, s.options(d.Sink))
 	if err != nil {
 		return t, err

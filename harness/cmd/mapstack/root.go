@@ -12,9 +12,10 @@ import (
 // selection holds the flags that narrow the matrix. Most commands share them.
 type selection struct {
 	matrix.Selection
-	locked   bool
-	supplied []string
-	os       string // an operating system or a product of one, by its name
+	talk
+	locked, offline bool
+	supplied        []string
+	os              string // an operating system or a product of one, by its name
 	// matrix is the value of --matrix. A command without that flag has no discovers, and the
 	// built-in matrix alone.
 	matrix    string
@@ -31,23 +32,29 @@ func root() *cobra.Command {
 	}
 	cmd.AddCommand(forPackagers()...)
 	cmd.PersistentFlags().String("lang", "", "language of the output, en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)")
+	cmd.Version = version
+	cmd.SetVersionTemplate(thisVersion().String() + "\n")
 	cmd.InitDefaultHelpFlag() // else cobra takes what follows --help for its value
 	cmd.SetHelpFunc(helpIn(cmd.HelpFunc()))
-	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), mergeCommand(), diffCommand(), exportCommand(), explainCommand(), bisectCommand(), claimsCommand(), certifyCommand(), verifyCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command(), quarantineCommand(), initCommand(), benchCommand())
+	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), mergeCommand(), diffCommand(), exportCommand(), explainCommand(), bisectCommand(), claimsCommand(), certifyCommand(), verifyCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command(), quarantineCommand(), initCommand(), versionCommand(), watchCommand(), benchCommand())
+	describe(cmd)
+	completeValues(cmd)
 	return cmd
 }
 
 func (s *selection) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.Arch, "arch", "", "only these architectures, by any of their names (comma-separated)")
-	cmd.Flags().StringVar(&s.Cell, "cell", "", "only these cells, or groups of cells such as lean (comma-separated)")
+	cmd.Flags().Var((*words)(&s.Cell), "cell", cellUsage)
+	cmd.Flags().Var((*words)(&s.Skip), "skip", skipUsage)
 	cmd.Flags().StringVar(&s.Kernel, "kernel", "", "only these kernel series, such as 6.1 or newest (comma-separated)")
 	cmd.Flags().StringArrayVar(&s.supplied, "supply", nil, "supply a part that no archive has, as NAME=VALUE, such as SW64_KERNEL=FILE; overrides the environment (may be repeated)")
 	cmd.Flags().BoolVar(&s.locked, "locked", false, "accept no kernel but the one in fixtures/kernels.lock")
+	cmd.Flags().BoolVar(&s.offline, "offline", false, offlineUsage)
 }
 
 // options returns the options of a bench that all commands share.
 func (s *selection) options(sink progress.Sink) workbench.Options {
-	return workbench.Options{Dir: ".", Data: fixtures.FS(), Sink: sink, Locked: s.locked, Supplied: s.supplied, Quarantined: true}
+	return workbench.Options{Dir: ".", Data: fixtures.FS(), Sink: sink, Locked: s.locked, Offline: s.offline, Supplied: s.supplied, Quarantined: true}
 }
 
 // cells loads the matrix and selects from it.

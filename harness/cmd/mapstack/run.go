@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -20,7 +19,6 @@ import (
 	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
-	"github.com/mapstack/conformance/harness/progress/display"
 	"github.com/mapstack/conformance/harness/progress/pace"
 	"github.com/mapstack/conformance/harness/run/subject"
 	"github.com/mapstack/conformance/harness/run/workbench"
@@ -47,6 +45,9 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
+	if f.focus, f.Skip, err = leaveOut(f.focus, f.Skip); err != nil {
+		return err
+	}
 	if f.dry {
 		return f.plan(cmd)
 	}
@@ -121,7 +122,10 @@ func (f *runFlags) report(ctx context.Context, chosen chosen, baseline *report.R
 	if r.Header.Evidence, err = digest(folder.Path()); err != nil {
 		return folder, nil, r, err
 	}
-	return folder, results, r, writeReports(folder.Path(), folder.Path(), r, results, f.strict)
+	if err = writeReports(folder.Path(), folder.Path(), r, results, f.strict); err == nil {
+		linkLatest(folder.Path())
+	}
+	return folder, results, r, err
 }
 
 // end returns what the last lines of a run say of its exit status; "" if the verdict says it.
@@ -137,7 +141,7 @@ func (f *runFlags) observe(ctx context.Context, chosen chosen, baseline *report.
 	if chosen.subjects, err = f.share(chosen.subjects); err != nil {
 		return folder, asked, nil, err
 	}
-	d := display.New(os.Stderr)
+	d := f.talk.display()
 	defer d.Close()
 	tell, told, err := f.tell(d.Sink)
 	if err != nil {
@@ -174,7 +178,7 @@ func (f *runFlags) observe(ctx context.Context, chosen chosen, baseline *report.
 	}
 	defer f.follow(ctx, bench, way, f.rest(probes))()
 	session, err := bench.Begin(ctx, workbench.Order{Subjects: bound.Bound(), Later: planned[len(bound.Cells()):], Matrix: chosen.evidence(),
-		Focus: f.focus, Out: f.out, Version: version, Flags: f.recorded, Shard: f.part, Resume: f.interrupted})
+		Focus: f.focus, Out: f.out, Version: version, Flags: f.recorded, Asked: f.repeated, Shard: f.part, Resume: f.interrupted})
 	for i := 0; err == nil; {
 		err = f.wave(ctx, session, bound)
 		if i++; i == len(waves) || err != nil {

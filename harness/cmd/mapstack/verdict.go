@@ -21,20 +21,25 @@ func verdictCommand() *cobra.Command {
 	var drawing drawing
 	var form output
 	cmd := &cobra.Command{
-		Use: "verdict DIR", Short: "Compute a run's verdict again, from its evidence alone",
+		Use: "verdict [DIR|DIR/report.json]", Short: "Compute a run's verdict again, from its evidence alone",
 		Long: "verdict reads the evidence of a finished run (out/<run>), judges every claim again, and compares\n" +
-			"the result with the report beside it. It boots nothing and downloads nothing.",
-		Args: cobra.ExactArgs(1),
+			"the result with the report beside it. It boots nothing and downloads nothing. Without DIR it takes\n" +
+			"out/latest, the run that ended last.",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := form.json()
 			if err != nil {
 				return err
 			}
-			asked, cells, err := evidence.Load(args[0])
+			folder, err := named(cmd, args)
 			if err != nil {
 				return err
 			}
-			said, err := replay(args[0], cells)
+			asked, cells, err := evidence.Load(folder)
+			if err != nil {
+				return err
+			}
+			said, err := replay(folder, cells)
 			if err != nil {
 				return err
 			}
@@ -42,7 +47,7 @@ func verdictCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if r.Header.Evidence, err = digest(args[0]); err != nil {
+			if r.Header.Evidence, err = digest(folder); err != nil {
 				return err
 			}
 			style := drawing.style(cmd, strict)
@@ -55,14 +60,14 @@ func verdictCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := compare(args[0], r); err != nil {
+			if err := compare(folder, r); err != nil {
 				return err
 			}
 			if write != "" {
 				if err := os.MkdirAll(write, 0o755); err != nil {
 					return fmt.Errorf("make a folder for the reports: %w; give another one with --write", err)
 				}
-				if err := writeReports(write, args[0], r, cells, strict); err != nil {
+				if err := writeReports(write, folder, r, cells, strict); err != nil {
 					return err
 				}
 			}

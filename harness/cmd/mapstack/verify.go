@@ -32,7 +32,7 @@ func verifyCommand() *cobra.Command {
 			if rerun && f.file() == "" && f.image == "" {
 				return errors.New("--rerun boots the package again; name it with --kernel (a path with a slash) or --os-image")
 			}
-			first, err := verify(cmd.Context(), w, tongue(cmd), args[0], args[1], keyFile)
+			first, err := verify(cmd.Context(), w, tongue(cmd), args[0], runFolder(args[1]), keyFile)
 			if code := exitError(0); !rerun || err != nil && !(errors.As(err, &code) && code == verdict.ExitIncomplete) {
 				return err
 			}

@@ -102,7 +102,7 @@ func moduleRoot(dir string) (string, error) {
 			return at, nil
 		}
 		if at == filepath.Dir(at) {
-			return "", fmt.Errorf("%s is not inside a checkout of mapstack, whose sources the guest programs are compiled from; run in one", dir)
+			return "", fmt.Errorf("%s is not inside a checkout of mapstack, whose sources the guest programs are compiled from; run in one, or use a program of make dist, which has them inside", dir)
 		}
 		at = filepath.Dir(at)
 	}

@@ -84,6 +84,9 @@ func header(tool report.Tool, run evidence.Run, cells []evidence.CellRun) report
 		Seconds: map[string]float64{}, ProbeSeconds: map[string]map[string]float64{},
 		Warnings: append([]string(nil), run.Warnings...),
 	}
+	for _, f := range run.Asked {
+		h.Flags = append(h.Flags, report.Flag(f))
+	}
 	seen := map[string]bool{}
 	for _, c := range cells {
 		h.Retries = append(h.Retries, retries(c)...)

@@ -38,6 +38,9 @@ type Run struct {
 	Cells   []matrix.Cell `json:"cells"` // everything that was asked for
 	// Matrix is the matrix file that cells are from; nil for the built-in matrix alone.
 	Matrix *Matrix `json:"matrix,omitempty"`
+	// Asked are the flags that the run was given, besides those that select cells and claims,
+	// for whoever repeats it.
+	Asked []Flag `json:"asked,omitempty"`
 	// Shard says which part of a larger run this is; nil for a whole one.
 	Shard    *Shard    `json:"shard,omitempty"`
 	Host     Host      `json:"host"`
@@ -48,6 +51,15 @@ type Run struct {
 	// mapstack itself, without its guests.
 	CPUSeconds    float64 `json:"cpuSeconds"`
 	ResidentBytes int64   `json:"residentBytes"`
+}
+
+// Flag is a flag of a run.
+type Flag struct {
+	Name  string `json:"name"`            // without the hyphens
+	Value string `json:"value,omitempty"` // empty if it has none
+	// Hidden means that the value names something on this host, and was left out; of NAME=VALUE
+	// the name is there.
+	Hidden bool `json:"hidden,omitempty"`
 }
 
 // Shard is a part of a run. The parts are run apart, and merged.

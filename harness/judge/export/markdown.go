@@ -107,7 +107,7 @@ func (p *page) verdict() {
 		note(p.say("**User-mode emulator**: %s.", "**用户态模拟器**：%s。", p.Language.Pick(report.UserModeNote, report.UserModeNoteChinese)))
 	}
 	if r.Focus != "" {
-		note(p.say("Only %s was asked for; this says nothing of the other claims.", "只要求判定 %s；不能说明其他断言。", code(r.Focus)))
+		note(p.say("%s was asked for; this says nothing of the other claims.", "%s；不能说明其他断言。", summary.Part(p.Language, r.Focus, code)))
 	}
 	if end := p.style.End(r); end != "" {
 		note(plain(strings.TrimSpace(end)))

@@ -176,6 +176,9 @@ func joined(parts []Part) evidence.Run {
 	whole.Shard, whole.Cells, whole.Warnings = nil, nil, nil
 	whole.CPUSeconds, whole.ResidentBytes = 0, 0
 	for _, p := range parts {
+		if !slices.Equal(p.Run.Asked, whole.Asked) {
+			whole.Asked = nil // runs that are no shards may have had others
+		}
 		if p.Run.Started.Before(whole.Started) {
 			whole.Started = p.Run.Started
 		}

@@ -16,7 +16,9 @@ import (
 	"github.com/mapstack/conformance/harness/judge/article"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/judge/summary"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 var (
@@ -67,7 +69,9 @@ func listed[T any](from []T, name func(T) string) string {
 // it has assertions. strict says that known failures count.
 func Write(w io.Writer, r report.Report, cells []evidence.CellRun, dir fs.FS, a article.Article, strict bool) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"word": word, "statusWord": statusWord, "short": short, "hash": hash, "seconds": func(s float64) string { return fmt.Sprintf("%.1f", s) },
+		"word": word, "statusWord": statusWord, "short": short, "hash": hash, "part": func(l language.Language, focus string) string {
+			return summary.Part(l, focus, func(names string) string { return names })
+		}, "seconds": func(s float64) string { return fmt.Sprintf("%.1f", s) },
 	}).Parse(markup + articleMarkup)
 	if err != nil {
 		return fmt.Errorf("write the page: %w", err)

@@ -59,10 +59,20 @@ type Header struct {
 	ProbeSeconds map[string]map[string]float64 `json:"probeSeconds,omitempty"`
 	// Evidence is a hash of the evidence that the report was made of.
 	Evidence string `json:"evidence,omitempty"`
+	// Flags are those that the run was given, besides those that select cells and claims.
+	Flags []Flag `json:"flags,omitempty"`
 	// Retries lists what was tried again after an error that was not the kernel's.
 	Retries []Retry `json:"retries,omitempty"`
 	// Warnings tell what a reader must know about the run as a whole.
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Flag is a flag of a run.
+type Flag struct {
+	Name  string `json:"name"`            // without the hyphens
+	Value string `json:"value,omitempty"` // empty if it has none
+	// Hidden means that the value names something on the host of the run, and was left out.
+	Hidden bool `json:"hidden,omitempty"`
 }
 
 // Retry is one attempt that failed. What it was about was tried again with a fresh guest.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mapstack/conformance/harness/foreign"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
@@ -82,78 +81,6 @@ func (s Style) records(r report.Report) string {
 		}
 	}
 	return b.String()
-}
-
-// option narrows a run. It is a variable of make, or a flag with the same name. The value is
-// quoted for a shell unless it is for a reader to replace.
-type option struct {
-	name, value string
-	blank       bool
-}
-
-// word returns the value as a word of a shell's command line. make would expand a dollar.
-func (o option) word(flag bool) string {
-	switch {
-	case o.blank:
-		return o.value
-	case flag:
-		return foreign.Shell(o.value)
-	}
-	return foreign.Shell(strings.ReplaceAll(o.value, "$", "$$"))
-}
-
-// Repeat returns the command that runs a cell again, for one claim alone.
-func Repeat(r report.Report, cell, claim string) string {
-	return repeat(r, cell, append([]option{{name: "FOCUS", value: claim}}, injected(r)...))
-}
-
-// injected names the defect of a run; it is nothing for none.
-func injected(r report.Report) []option {
-	if r.Defect == nil {
-		return nil
-	}
-	return []option{{name: "DEFECT", value: r.Defect.Name}}
-}
-
-// repeat returns the command that runs a cell again. A report names neither the
-// address that ssh connected to nor the folder of a file that the user supplied.
-func repeat(r report.Report, cell string, more []option) string {
-	command, flags := "make conformance", r.Header.Tool.Standalone
-	options := []option{{name: "CELL", value: cell}}
-	for _, c := range r.Cells {
-		switch {
-		case c.Name != cell:
-		case c.Matrix != "":
-			flags, options = true, []option{{name: "MATRIX", value: c.Matrix}, {name: "CELL", value: cell}}
-		case c.System != "":
-			options = []option{{name: "OS", value: c.System}}
-		case c.Target == "full-boot":
-			flags, options = true, []option{{name: "OS-IMAGE", value: c.Kernel.Provenance.Filename}, {"FULL-BOOT", "--login ...", true}}
-		case c.Kernel.Provenance.Kind == "file" && c.Tier == "":
-			flags, options = true, []option{{name: "KERNEL", value: c.Kernel.Provenance.Filename}}
-		case c.Target == "ssh":
-			options = []option{{"TARGET", "ssh://...", true}}
-		case c.Target == "user":
-			options = []option{{name: "TARGET", value: c.Target}, {name: "ARCH", value: c.Arch}}
-		case c.Target != "":
-			options = []option{{name: "TARGET", value: c.Target}}
-		}
-	}
-	form := " %s=%s"
-	if flags {
-		command, form = "bin/mapstack run", " --%s %s"
-	}
-	if r.Header.Tool.Standalone {
-		command = "mapstack run"
-	}
-	for _, o := range append(options, more...) {
-		name := o.name
-		if flags {
-			name = strings.ToLower(name)
-		}
-		command += fmt.Sprintf(form, name, o.word(flags))
-	}
-	return command
 }
 
 // fewClaims is the most claims that an entry names. More of them are usually those

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -65,7 +66,7 @@ func (s Style) Write(w io.Writer, r report.Report) error {
 		b.WriteString(s.say("This is the verdict on the injected defect %s, not on a kernel.\n", "这是对注入的缺陷 %s 的结论，不是对内核的结论。\n", r.Defect.Name))
 	}
 	if r.Focus != "" {
-		b.WriteString(s.say("Only %s was asked for; this says nothing of the other claims.\n", "只要求判定 %s；不能说明其他断言。\n", r.Focus))
+		b.WriteString(s.say("%s was asked for; this says nothing of the other claims.\n", "%s；不能说明其他断言。\n", Part(s.Language, r.Focus, func(names string) string { return names })))
 	}
 	drawn := b.String()
 	if s.Colour {
@@ -75,6 +76,34 @@ func (s Style) Write(w io.Writer, r report.Report) error {
 		return fmt.Errorf("write the table: %w", err)
 	}
 	return nil
+}
+
+// focusName matches the names and patterns in a focus.
+var focusName = regexp.MustCompile(`^[A-Za-z0-9*?\[\]^-]+$`)
+
+// Part says in words which claims a focus means: "Only clone without CL-003", or "Everything but
+// clone". mark marks the names.
+func Part(l language.Language, focus string, mark func(string) string) string {
+	var in, out []string
+	for _, word := range strings.FieldsFunc(focus, func(r rune) bool { return r == ',' || r == ' ' }) {
+		name, left := strings.CutPrefix(word, "!")
+		if !focusName.MatchString(name) { // evidence may be anybody's
+			return fmt.Sprintf(l.Pick("Only %s", "只要求判定 %s"), mark(focus))
+		}
+		if left {
+			out = append(out, name)
+		} else {
+			in = append(in, word)
+		}
+	}
+	asked, left := strings.Join(in, ","), strings.Join(out, ",")
+	switch {
+	case left == "":
+		return fmt.Sprintf(l.Pick("Only %s", "只要求判定 %s"), mark(focus))
+	case asked == "":
+		return fmt.Sprintf(l.Pick("Everything but %s", "要求判定除 %s 之外的一切"), mark(left))
+	}
+	return fmt.Sprintf(l.Pick("Only %s without %s", "只要求判定 %s（不含 %s）"), mark(asked), mark(left))
 }
 
 // Word names the verdict so that it agrees with the exit status of the run.

@@ -3,6 +3,8 @@ package display
 import (
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -162,6 +164,40 @@ func TestATerminalShowsEachVerdictAndHowFarTheRunIs(t *testing.T) {
 	for _, want := range []string{"2 of 2 cells done", "2 cells", "a: non-conformant, as known", "b: incomplete: panic: it died"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// TestQuietAndVerbose fails if somebody who asked for quiet is not warned, or if verbose hides the
+// rest of an error.
+func TestQuietAndVerbose(t *testing.T) {
+	for talk, want := range map[Talk]string{
+		Quiet:   "warning forky is stale\n",
+		Verbose: "boot q35\nboot q35 failed: hang\n    the console\nwarning forky is stale\n",
+	} {
+		file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := New(file, talk)
+		d.Sink(progress.Event{Cell: "a", Stage: progress.Boot, What: "q35"})
+		d.Sink(progress.Event{Cell: "a", Stage: progress.Boot, What: "q35", End: true, Err: errors.New("hang\nthe console")})
+		d.Sink(progress.Event{Stage: progress.Warning, What: "forky is stale", End: true})
+		d.Close()
+		if err := file.Close(); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range strings.Split(strings.TrimSpace(want), "\n") {
+			if !strings.Contains(string(text), part) {
+				t.Errorf("%d: no %q in\n%s", talk, part, text)
+			}
+		}
+		if n, wanted := strings.Count(string(text), "\n"), strings.Count(want, "\n"); n != wanted {
+			t.Errorf("%d: %d lines, want %d:\n%s", talk, n, wanted, text)
 		}
 	}
 }

@@ -26,8 +26,30 @@ type Display struct {
 	Close func()
 }
 
+// Talk says how much of a run is shown.
+type Talk int
+
+const (
+	Normal  Talk = iota // live rows on a terminal, plain lines elsewhere
+	Quiet               // warnings alone
+	Verbose             // plain lines everywhere, with every line of an error
+)
+
 // New returns live rows for a terminal, and plain lines for anything else.
-func New(w *os.File) Display {
+func New(w *os.File, talk Talk) Display {
+	switch talk {
+	case Quiet:
+		next := shown(newPlain(w).sink)
+		return Display{Close: func() {}, Sink: func(e progress.Event) {
+			if e.Stage == progress.Warning {
+				next(e)
+			}
+		}}
+	case Verbose:
+		p := newPlain(w)
+		p.whole = true
+		return Display{Sink: shown(p.sink), Close: func() {}}
+	}
 	size, err := unix.IoctlGetWinsize(int(w.Fd()), unix.TIOCGWINSZ) // fails for all but terminals
 	if err != nil || os.Getenv("CI") != "" || os.Getenv("TERM") == "dumb" {
 		return Display{Sink: shown(newPlain(w).sink), Close: func() {}}

@@ -3,6 +3,7 @@ package display
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ type plain struct {
 	now     func() time.Time
 	started map[string]time.Time
 	cells   int64 // that have ended, of the last line about the whole run; -1 before it
+	whole   bool  // show every line of an error, and not the first alone
 }
 
 func newPlain(w io.Writer) *plain {
@@ -54,6 +56,17 @@ func (p *plain) sink(e progress.Event) {
 		subject = "-"
 	}
 	fmt.Fprintf(p.w, "%s  %-32s %s\n", now.UTC().Format("15:04:05"), subject, describe(e, now.Sub(begun)))
+	if _, rest, more := strings.Cut(lines(e.Err), "\n"); p.whole && more {
+		fmt.Fprintln(p.w, "    "+strings.ReplaceAll(rest, "\n", "\n    "))
+	}
+}
+
+// lines returns the text of an error; "" for none.
+func lines(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.TrimSpace(err.Error())
 }
 
 // describe says in words what an event means.

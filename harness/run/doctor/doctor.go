@@ -37,20 +37,13 @@ const wantDisk = 4096
 func Examine(ctx context.Context, cells []matrix.Cell, o workbench.Options) []Finding {
 	inside := prebuilt.Images() != nil
 	found := programs(inside)
-	if _, err := exec.LookPath("go"); err != nil && !inside {
-		return append(found, Finding{What: "Go", State: "not in PATH: it compiles the guest programs",
-			Remedy: "install the version in go.mod or later, then export PATH=$PATH:<its bin folder>"})
-	}
+	o.Guestless = true
 	bench, err := workbench.Open(ctx, o)
 	if err != nil {
 		return append(found, Finding{What: "workbench", State: progress.Brief(err),
 			Remedy: "correct what this names, then run doctor again"})
 	}
-	compiler := Finding{What: "Go", State: "not needed: the guest programs are inside this program"}
-	if !inside {
-		compiler.State = bench.Tools.Version()
-	}
-	found = append(found, compiler, disk(bench.Cache.Root()), kvm())
+	found = append(found, tools(bench, inside), disk(bench.Cache.Root()), kvm())
 	found = append(found, emulators(cells)...)
 	found = append(found, parts(ctx, bench, cells)...)
 	cells = slices.DeleteFunc(slices.Clone(cells), func(c matrix.Cell) bool {
@@ -65,6 +58,21 @@ func Examine(ctx context.Context, cells []matrix.Cell, o workbench.Options) []Fi
 	}
 	found = append(found, Finding{What: "Debian mirror", State: "from " + bench.Client.Mirror().Source})
 	return append(found, kernels...)
+}
+
+// tools finds what compiles the guest programs.
+func tools(bench *workbench.Bench, inside bool) Finding {
+	f := Finding{What: "Go", State: "not needed: the guest programs are inside this program"}
+	switch _, missing := exec.LookPath("go"); {
+	case inside:
+	case bench.ToolsProblem == nil:
+		f.State = bench.Tools.Version()
+	case missing != nil:
+		f.State, f.Remedy = "not in PATH: it compiles the guest programs", "install the version in go.mod or later, then export PATH=$PATH:<its bin folder>"
+	default:
+		f = Finding{What: "guest programs", State: progress.Brief(bench.ToolsProblem), Remedy: "cd <a checkout of mapstack>, or take a program of make dist"}
+	}
+	return f
 }
 
 func mirror(problem string) Finding {

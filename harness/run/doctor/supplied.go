@@ -68,6 +68,8 @@ func compiles(ctx context.Context, bench *workbench.Bench, parts local.Parts, re
 	switch {
 	case parts.GOROOT == "":
 		f.State, f.Remedy = "none: only stage 0 can run", "export "+name+"=<a Go toolchain that compiles for it, 1.16 or later>"
+	case bench.ToolsProblem != nil:
+		f.State = "not tried: it compiles sources of a checkout, and this is none"
 	case bench.Tools == nil:
 		f.State = "not used: the guest programs are inside this program"
 	default:

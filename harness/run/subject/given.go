@@ -102,18 +102,30 @@ func (k Kernel) open(ctx context.Context, bench *workbench.Bench, scratch string
 	if !intake.IsRepository(k.File) {
 		return opener(bench).Open(ctx, k.File, scratch)
 	}
+	r, err := k.repository(bench)
+	if err != nil {
+		return intake.Found{}, err
+	}
+	return r.Open(ctx, scratch)
+}
+
+// repository returns the yum repository that File names.
+func (k Kernel) repository(bench *workbench.Bench) (r intake.Repository, err error) {
+	if bench.Offline() && strings.Contains(k.File, "://") {
+		return r, fmt.Errorf("read the repository %s: downloads are forbidden (--offline or MAPSTACK_OFFLINE=1); name a folder with a copy of it", k.File)
+	}
 	rec, err := arch.Lookup(k.Arch)
 	if err != nil {
-		return intake.Found{}, fmt.Errorf("a repository has kernels of several architectures; name one with --arch: %w", err)
+		return r, fmt.Errorf("a repository has kernels of several architectures; name one with --arch: %w", err)
 	}
-	r := intake.Repository{Where: k.File, Arch: rec.Uname, Opener: opener(bench),
+	r = intake.Repository{Where: k.File, Arch: rec.Uname, Opener: opener(bench),
 		Seen: filepath.Join(bench.Cache.Root(), "revision-last"), AcceptOlder: bench.Getenv("MAPSTACK_ACCEPT_OLDER") == "yes"}
 	if k.Keyring != "" {
 		if r.Keyring, err = os.ReadFile(k.Keyring); err != nil {
-			return intake.Found{}, fmt.Errorf("read --keyring: %w", err)
+			return r, fmt.Errorf("read --keyring: %w", err)
 		}
 	}
-	return r.Open(ctx, scratch)
+	return r, nil
 }
 
 // Bind finds the kernel on the disk and binds it to guests that boot it.

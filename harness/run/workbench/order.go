@@ -30,6 +30,8 @@ type Order struct {
 	// Flags are those that asked for the run, by name. Evidence keeps them for whoever goes on
 	// with it.
 	Flags map[string][]string
+	// Asked are the flags that a report repeats.
+	Asked []evidence.Flag
 	// Shard says which part of a larger run this is; nil for a whole one.
 	Shard *evidence.Shard
 	// Resume is the interrupted run to go on with, in its own folder; nil for a new run.
@@ -63,7 +65,7 @@ type Session struct {
 // whatever the error is. The session is never nil.
 func (b *Bench) Begin(ctx context.Context, o Order) (*Session, error) {
 	s := &Session{bench: b, engine: b.Engine(), order: o, Run: evidence.Run{Version: o.Version, Revision: b.Revision(ctx), Focus: o.Focus,
-		Defect: b.asked.Defect, Product: b.asked.Product, Matrix: o.Matrix, Shard: o.Shard, Host: b.Host, Started: time.Now()}}
+		Defect: b.asked.Defect, Product: b.asked.Product, Matrix: o.Matrix, Asked: o.Asked, Shard: o.Shard, Host: b.Host, Started: time.Now()}}
 	for _, bound := range o.Subjects {
 		s.Run.Cells = append(s.Run.Cells, bound.Cell)
 	}

@@ -44,8 +44,12 @@ type Options struct {
 	Sink progress.Sink
 	// Locked refuses every kernel but the pinned ones.
 	Locked bool
-	// Offline downloads nothing. A file that the cache lacks is an error that names it.
+	// Offline downloads nothing. A file that the cache lacks is an error that names it. It
+	// implies Locked. MAPSTACK_OFFLINE=1 sets it, too.
 	Offline bool
+	// Guestless goes on without a checkout of which the guest programs could be compiled, for
+	// commands that need no guest. Bench.ToolsProblem then says what is missing.
+	Guestless bool
 	// Supplied are NAME=VALUE pairs of parts that no archive has. They override the
 	// environment.
 	Supplied []string
@@ -81,6 +85,8 @@ type Bench struct {
 	// Getenv reads Options.Supplied, and then the environment.
 	Getenv func(string) string
 	Sink   progress.Sink
+	// ToolsProblem says why guest programs cannot be compiled; nil if they can, or need not be.
+	ToolsProblem error
 	// MirrorProblem says why no mirror is known; nil if one is. It matters only if something
 	// must be downloaded.
 	MirrorProblem error
@@ -98,6 +104,7 @@ func Open(ctx context.Context, o Options) (*Bench, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Offline = o.Offline || getenv(debian.OfflineVariable) == "1"
 	b := &Bench{asked: o, Getenv: getenv, warnings: &warnings{next: o.Sink}}
 	b.Sink = b.warnings.sink
 	if b.Host, err = run.MeasureHost(); err != nil {
@@ -109,7 +116,9 @@ func Open(ctx context.Context, o Options) (*Bench, error) {
 	images := prebuilt.Images()
 	var packages fs.FS
 	if images == nil {
-		b.Tools, err = toolchain.Open(ctx, o.Dir, o.Offline)
+		if b.Tools, err = toolchain.Open(ctx, o.Dir, o.Offline); err != nil && (o.Guestless || o.Programs != "") {
+			b.ToolsProblem, err = err, nil
+		}
 	} else {
 		packages, err = bundle.Own()
 	}
@@ -231,15 +240,18 @@ func (b *Bench) Programs(folder string) *guestimage.Builder {
 
 // Remote returns what downloads files by their URL.
 func (b *Bench) Remote() remote.Fetcher {
-	return remote.Fetcher{Cache: b.Cache, Sink: b.Sink, Offline: b.asked.Offline || b.Client.Mirror().Offline}
+	return remote.Fetcher{Cache: b.Cache, Sink: b.Sink, Offline: b.Offline()}
 }
+
+// Offline reports whether downloads are forbidden.
+func (b *Bench) Offline() bool { return b.asked.Offline || b.Client.Mirror().Offline }
 
 // Revision returns the git revision of the checkout. A program that needs no checkout returns
 // the one that it was built from. It ends in "-dirty" if files were changed, and is "unknown"
 // if git does not say.
 func (b *Bench) Revision(ctx context.Context) string {
 	if b.Tools == nil {
-		return stamped()
+		return Stamped()
 	}
 	git := func(args ...string) (string, error) {
 		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", b.Tools.Root()}, args...)...).Output()
@@ -255,10 +267,14 @@ func (b *Bench) Revision(ctx context.Context) string {
 	return rev
 }
 
-// stamped returns the revision that the go command stored in this program.
-func stamped() string {
-	info, _ := debug.ReadBuildInfo()
+// Stamped returns the revision that the go command stored in this program: "unknown" if it
+// stored none, and with "-dirty" at its end if files were changed.
+func Stamped() string {
+	info, ok := debug.ReadBuildInfo()
 	rev, dirty := "unknown", ""
+	if !ok {
+		return rev
+	}
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":

@@ -92,8 +92,8 @@ func (c *Client) FetchHere(ctx context.Context, p Package) (string, error) {
 
 // blob returns a file by its hash. base is the URL of a mirror; nil for the client's own.
 func (c *Client) blob(ctx context.Context, base *url.URL, path, what, sum string, size int64) (string, error) {
-	file, err := c.cache.Blob(ctx, sum, size, func(ctx context.Context, w io.Writer) error {
-		return c.get(ctx, &download{base: base, path: path, what: what, size: size, w: w})
+	file, err := c.cache.Resumed(ctx, sum, size, func(ctx context.Context, w io.Writer, have int64) error {
+		return c.get(ctx, &download{base: base, path: path, what: what, size: size, w: w, done: have})
 	})
 	if err != nil {
 		return "", blame(c.mirror, path, what, err)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,7 +55,7 @@ var errStalled = errors.New("no data arrived for too long")
 // packages.
 const idleConns = 16
 
-// newHTTP returns a client that uses the environment's proxies. It reads file: URLs
+// newHTTP returns a client that uses the proxies of the environment and of apt. It reads file: URLs
 // only if the mirror itself is one, so no server can redirect to this machine's
 // files.
 func newHTTP(mirror Mirror) *http.Client {
@@ -62,10 +63,11 @@ func newHTTP(mirror Mirror) *http.Client {
 	t.MaxIdleConnsPerHost = idleConns
 	t.DisableCompression = true // sizes and hashes are those of the stored file
 	isFile := func(u *url.URL) bool { return u != nil && u.Scheme == "file" }
-	if isFile(mirror.URL) || isFile(mirror.Second) {
+	if isFile(mirror.URL) || isFile(mirror.Second) || slices.ContainsFunc(mirror.Others, isFile) {
 		t.RegisterProtocol("file", http.NewFileTransport(http.Dir("/")))
 	}
-	return &http.Client{Transport: t, CheckRedirect: func(r *http.Request, via []*http.Request) error {
+	t.Proxy = mirror.Network.proxy
+	return &http.Client{Transport: authorized{mirror.Network, t}, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		if s := r.URL.Scheme; s != "http" && s != "https" {
 			return &finalError{fmt.Errorf("redirected to a %s URL; set MAPSTACK_MIRROR to another mirror", s)}
 		}
@@ -85,6 +87,8 @@ type download struct {
 	// limit is the most bytes to read when size is unknown.
 	limit int64
 	w     io.Writer
+	// unread says which of apt's passwords this user may not read; "" for all being known.
+	unread string
 
 	done      int64
 	reported  int64
@@ -98,10 +102,13 @@ func (c *Client) get(ctx context.Context, d *download) (err error) {
 		return d.unpack(ctx, c.mirror)
 	}
 	if c.mirror.Offline {
-		return fmt.Errorf("download %s, which the cache lacks: downloads are forbidden (--offline), so %w; run once without --offline where there is a network, and bring the cache along", d.what, ErrUnreachable)
+		return fmt.Errorf("download %s, which the cache lacks: downloads are forbidden (--offline or "+OfflineVariable+"=1), so %w; run once without --offline where there is a network, and bring the cache along", d.what, ErrUnreachable)
 	}
 	if d.base == nil {
 		d.base = c.mirror.URL
+	}
+	if files := c.mirror.Network.unread; len(files) > 0 {
+		d.unread = " (" + strings.Join(files, ", ") + " cannot be read by this user)"
 	}
 	if d.base == nil {
 		return fmt.Errorf("download %s: %w: none is known; set MAPSTACK_MIRROR to the URL of a Debian archive", d.what, ErrUnreachable)
@@ -109,6 +116,23 @@ func (c *Client) get(ctx context.Context, d *download) (err error) {
 	defer func() {
 		c.sink(progress.Event{Stage: progress.Download, What: d.what, Done: d.done, Total: max(d.size, 0), End: true, Err: err})
 	}()
+	err = c.from(ctx, d)
+	if d.base != c.mirror.URL {
+		return err
+	}
+	for _, other := range c.mirror.Others {
+		// Of a file whose size and hash are not known, the parts of two mirrors may not fit.
+		if err == nil || ctx.Err() != nil || d.size < 0 && d.done > 0 || !errors.Is(err, ErrUnreachable) && !errors.Is(err, ErrGone) {
+			break
+		}
+		d.base = other
+		err = c.from(ctx, d)
+	}
+	return err
+}
+
+// from runs d from its mirror, and resumes it after broken connections.
+func (c *Client) from(ctx context.Context, d *download) error {
 	pause, idle := c.patience.pause, 0
 	for requests := 1; ; requests++ {
 		before := d.done
@@ -152,6 +176,10 @@ func (d *download) unpack(ctx context.Context, m Mirror) error {
 	if limit < 0 {
 		limit = d.limit
 	}
+	if _, err := io.CopyN(io.Discard, f, d.done); err != nil { // what an earlier run has read
+		return fmt.Errorf("read %s from %s: %w; the bundle is damaged: copy it again", d.what, m.Name(), err)
+	}
+	limit -= d.done
 	// One byte more, so that the caller detects a file that is too long.
 	if _, err := io.Copy(d.w, &untilDone{ctx, io.LimitReader(f, limit+1)}); err != nil {
 		return fmt.Errorf("read %s from %s: %w; the bundle is damaged: copy it again", d.what, m.Name(), err)
@@ -239,6 +267,9 @@ func (d *download) accept(resp *http.Response) (skip int64, err error) {
 		return 0, &finalError{fmt.Errorf("%w (HTTP %s); a pinned version may have been superseded: resolve again, or set MAPSTACK_MIRROR to a mirror that has it, or "+SnapshotVariable+" to one that keeps old versions", ErrGone, resp.Status)}
 	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout:
 		return 0, fmt.Errorf("the mirror answered HTTP %s", resp.Status)
+	}
+	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
+		return 0, &finalError{fmt.Errorf("the mirror answered HTTP %s; give it a password in apt's auth.conf%s, or set MAPSTACK_MIRROR to another", resp.Status, d.unread)}
 	}
 	return 0, &finalError{fmt.Errorf("the mirror answered HTTP %s; check the mirror's address, or set MAPSTACK_MIRROR to another", resp.Status)}
 }

@@ -307,3 +307,35 @@ func TestUnsafePinIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestADownloadGoesOnInAnotherRun fails if what one run has received is asked for again by the
+// next, which may be behind a slow link.
+func TestADownloadGoesOnInAnotherRun(t *testing.T) {
+	data := bigFile()
+	broken, asked := true, []string{}
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("Range"))
+		if broken {
+			w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+			if r.Header.Get("Range") == "" {
+				_, _ = w.Write(data[:len(data)/2])
+			}
+			return
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+	})
+	if _, err := c.Fetch(t.Context(), pin(data)); err == nil {
+		t.Fatal("half of a file is taken for the whole")
+	}
+	broken, asked = false, nil
+	path, err := c.Fetch(t.Context(), pin(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, data) {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	if want := fmt.Sprintf("bytes=%d-", len(data)/2); len(asked) != 1 || asked[0] != want {
+		t.Errorf("the next run asked for %q, want %q", asked, want)
+	}
+}

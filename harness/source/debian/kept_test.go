@@ -1,6 +1,7 @@
 package debian
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -200,7 +201,11 @@ func TestADownloadThatDripsIsGivenUp(t *testing.T) {
 	if asked != c.patience.attempts {
 		t.Errorf("the server was asked %d times", asked)
 	}
-	if left, err := filepath.Glob(filepath.Join(c.cache.Root(), "work", "*")); err != nil || len(left) > 0 {
-		t.Errorf("left is %v, %v", left, err)
+	left, err := filepath.Glob(filepath.Join(c.cache.Root(), "work", "*"))
+	if err != nil || len(left) != 1 {
+		t.Fatalf("left is %v, %v", left, err)
+	}
+	if begun, err := os.ReadFile(left[0]); err != nil || !bytes.HasPrefix(data, begun) {
+		t.Errorf("what a later run goes on with is not the beginning of the file: %d bytes, %v", len(begun), err)
 	}
 }

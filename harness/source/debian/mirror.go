@@ -25,6 +25,11 @@ type Mirror struct {
 	// AcceptOlder names who asked to accept an InRelease that is older than one seen
 	// before; empty if nobody did.
 	AcceptOlder string
+	// Others are mirrors with the same files, of apt's list of mirrors. They are asked in turn
+	// if this one cannot be reached or lacks a file.
+	Others []*url.URL
+	// Network is the way there.
+	Network Network
 	// Second is another mirror, which is asked for a package that this one does not have;
 	// nil if there is none.
 	Second *url.URL
@@ -81,7 +86,15 @@ func FindMirror(ctx context.Context, h Host) (Mirror, error) {
 	default:
 		return Mirror{}, fmt.Errorf("%s is %q; use 1 or 0", OfflineVariable, v)
 	}
-	m, err := chooseMirror(h)
+	var dump []byte
+	if h.AptConfig != nil {
+		dump, _ = h.AptConfig(ctx) // ignoreValidUntil says why it fails, where that matters
+	}
+	n, err := network(h, dump)
+	if err != nil {
+		return Mirror{}, err
+	}
+	m, err := chooseMirror(ctx, h, n)
 	if err != nil {
 		return Mirror{}, err
 	}
@@ -107,26 +120,38 @@ func FindMirror(ctx context.Context, h Host) (Mirror, error) {
 // SnapshotVariable names a mirror that keeps what others have dropped.
 const SnapshotVariable = "MAPSTACK_SNAPSHOT"
 
-func chooseMirror(h Host) (Mirror, error) {
+func chooseMirror(ctx context.Context, h Host, n Network) (Mirror, error) {
 	if v := h.Getenv("MAPSTACK_MIRROR"); v != "" {
 		u, err := mirrorURL(v)
 		if err != nil {
 			return Mirror{}, fmt.Errorf("MAPSTACK_MIRROR: %w", err)
 		}
-		return Mirror{URL: u, Source: "MAPSTACK_MIRROR"}, nil
+		return Mirror{URL: u, Source: "MAPSTACK_MIRROR", Network: n}, nil
 	}
 	sources, err := aptSources(h.Root)
 	if err != nil {
 		return Mirror{}, err
 	}
+	n.first = true // as apt itself
 	var second *Mirror
+	var unread error
 	for _, s := range sources {
-		u, ok := s.debianArchive()
-		if !ok {
+		if !s.debianArchive() {
 			continue
 		}
-		m := Mirror{URL: u, Source: s.file}
-		if strings.Contains(s.signedBy, "debian-archive") || path.Base(u.Path) == "debian" {
+		var all []*url.URL
+		for _, uri := range s.uris {
+			found, err := h.mirrors(ctx, n, uri)
+			if err != nil && strings.HasPrefix(uri, "mirror") {
+				unread = fmt.Errorf("%w (of %s)", err, s.file)
+			}
+			all = append(all, found...)
+		}
+		if len(all) == 0 {
+			continue
+		}
+		m := Mirror{URL: all[0], Others: all[1:], Source: s.file, Network: n}
+		if strings.Contains(s.signedBy, "debian-archive") || path.Base(m.URL.Path) == "debian" {
 			return m, nil
 		}
 		if second == nil {
@@ -135,6 +160,9 @@ func chooseMirror(h Host) (Mirror, error) {
 	}
 	if second != nil {
 		return *second, nil
+	}
+	if unread != nil {
+		return Mirror{}, fmt.Errorf("find a Debian mirror: %w; correct it, or set MAPSTACK_MIRROR to the URL of a mirror", unread)
 	}
 	return Mirror{}, errors.New("find a Debian mirror: MAPSTACK_MIRROR is not set and this machine's apt configuration lists no Debian archive; " +
 		"set MAPSTACK_MIRROR to the URL of one (the directory that holds dists/ and pool/)")

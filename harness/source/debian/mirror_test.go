@@ -134,9 +134,14 @@ func FuzzAptSources(f *testing.F) {
 	f.Add([]byte("deb [signed-by=x"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, s := range append(parseDeb822(data), parseOneLine(data)...) {
-			u, ok := s.debianArchive()
-			if ok && u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "file" {
-				t.Errorf("accepted scheme %q", u.Scheme)
+			if !s.debianArchive() {
+				continue
+			}
+			for _, uri := range s.uris {
+				u, err := mirrorURL(uri)
+				if err == nil && u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "file" {
+					t.Errorf("accepted scheme %q", u.Scheme)
+				}
 			}
 		}
 	})

@@ -5,9 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -47,20 +45,12 @@ func debianSuite(suite string) bool {
 	return false
 }
 
-// debianArchive returns the entry's address, and whether it is Debian's own archive.
-func (s aptSource) debianArchive() (*url.URL, bool) {
+// debianArchive reports whether the entry is of Debian's own archive.
+func (s aptSource) debianArchive() bool {
 	if s.signedBy != "" && !strings.Contains(s.signedBy, "debian-archive") {
-		return nil, false
+		return false
 	}
-	if !slices.ContainsFunc(s.suites, debianSuite) || !slices.Contains(s.components, "main") {
-		return nil, false
-	}
-	for _, uri := range s.uris {
-		if u, err := mirrorURL(uri); err == nil {
-			return u, true
-		}
-	}
-	return nil, false
+	return slices.ContainsFunc(s.suites, debianSuite) && slices.Contains(s.components, "main")
 }
 
 // aptSources reads etc/apt/sources.list and etc/apt/sources.list.d in apt's order.
@@ -77,7 +67,7 @@ func aptSources(root fs.FS) ([]aptSource, error) {
 	slices.Sort(files[1:])
 	var all []aptSource
 	for _, name := range files {
-		data, err := readSources(root, name)
+		data, err := readBounded(root, name, maxSourcesFile)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			continue
 		}
@@ -94,19 +84,6 @@ func aptSources(root fs.FS) ([]aptSource, error) {
 		}
 	}
 	return all, nil
-}
-
-func readSources(root fs.FS, name string) ([]byte, error) {
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSourcesFile+1))
-	if err == nil && len(data) > maxSourcesFile {
-		err = fmt.Errorf("it is larger than %d bytes", maxSourcesFile)
-	}
-	return data, err
 }
 
 // parseDeb822 reads the *.sources format, sources.list(5).

@@ -38,6 +38,8 @@ type Repository struct {
 	// older one is refused, unless AcceptOlder.
 	Seen        string
 	AcceptOlder bool
+	// Pause is the wait before another attempt of a download; 0 for two seconds.
+	Pause time.Duration
 }
 
 // Bounds of the files of a repository, in bytes.
@@ -64,23 +66,52 @@ func (r Repository) Open(ctx context.Context, scratch string) (Found, error) {
 	return found, nil
 }
 
+// Newest returns the newest kernel package of the repository: its path there, and its SHA-256. It
+// downloads the metadata alone, which it checks as Open does.
+func (r Repository) Newest(ctx context.Context) (path, sum string, err error) {
+	best, err := r.find(ctx)
+	if err != nil {
+		return "", "", fmt.Errorf("find a kernel in the repository %s: %w", r.Where, err)
+	}
+	if best.Checksum.Type != "sha256" {
+		return "", "", fmt.Errorf("find a kernel in the repository %s: %s has a checksum of type %q, and sha256 is wanted", r.Where, best.Location.Href, best.Checksum.Type)
+	}
+	return best.Location.Href, strings.TrimSpace(best.Checksum.Sum), nil
+}
+
 func (r Repository) open(ctx context.Context, scratch string) (Found, error) {
-	index, err := r.fetch(ctx, "repodata/repomd.xml", maxMetadata)
+	best, err := r.find(ctx)
 	if err != nil {
 		return Found{}, err
 	}
-	if err := r.verify(ctx, index); err != nil {
-		return Found{}, err
+	return r.unpack(ctx, best, scratch)
+}
+
+// find returns the newest kernel package that the checked metadata lists.
+func (r Repository) find(ctx context.Context) (rpmListed, error) {
+	index, err := r.fetch(ctx, "repodata/repomd.xml", maxMetadata)
+	if err != nil {
+		return rpmListed{}, err
+	}
+	keys, err := r.keys()
+	if err != nil {
+		return rpmListed{}, err
+	}
+	signed, err := r.verify(ctx, keys, index)
+	if err != nil {
+		return rpmListed{}, err
 	}
 	var metadata struct {
 		Revision string   `xml:"revision"`
 		Data     []listed `xml:"data"`
 	}
 	if err := xml.Unmarshal(index, &metadata); err != nil {
-		return Found{}, fmt.Errorf("repodata/repomd.xml is damaged: %w", err)
+		return rpmListed{}, fmt.Errorf("repodata/repomd.xml is damaged: %w", err)
 	}
-	if err := r.forward(strings.TrimSpace(metadata.Revision)); err != nil {
-		return Found{}, err
+	if signed { // else anybody could have written a revision that no later one reaches
+		if err := r.forward(strings.TrimSpace(metadata.Revision)); err != nil {
+			return rpmListed{}, err
+		}
 	}
 	for _, d := range metadata.Data {
 		if d.Type != "primary" {
@@ -88,15 +119,15 @@ func (r Repository) open(ctx context.Context, scratch string) (Found, error) {
 		}
 		text, err := r.checked(ctx, d, maxPrimary)
 		if err != nil {
-			return Found{}, err
+			return rpmListed{}, err
 		}
 		best, err := r.newest(ctx, text)
-		if err != nil {
-			return Found{}, err
+		if !signed {
+			best.keys = keys
 		}
-		return r.unpack(ctx, best, scratch)
+		return best, err
 	}
-	return Found{}, errors.New("repodata/repomd.xml lists no primary metadata")
+	return rpmListed{}, errors.New("repodata/repomd.xml lists no primary metadata")
 }
 
 // listed is a file of the repository and its checksum.
@@ -121,31 +152,44 @@ type rpmListed struct {
 		Version string `xml:"ver,attr"`
 		Release string `xml:"rel,attr"`
 	} `xml:"version"`
+
+	// keys must have signed the package itself, because nobody signed the metadata; nil if
+	// somebody did.
+	keys openpgp.EntityList
 }
 
-// verify checks the index against its signature.
-func (r Repository) verify(ctx context.Context, index []byte) error {
+// keys returns those that may sign the repository, or its packages.
+func (r Repository) keys() (openpgp.EntityList, error) {
 	if len(r.Keyring) == 0 {
-		return errors.New("nothing says who may sign it; give --keyring with the vendor's public key, often RPM-GPG-KEY-* beside the repository")
+		return nil, errors.New("nothing says who may sign it; give --keyring with the vendor's public key, often RPM-GPG-KEY-* beside the repository")
 	}
 	keys, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(r.Keyring))
 	if err != nil {
 		if keys, err = openpgp.ReadKeyRing(bytes.NewReader(r.Keyring)); err != nil {
-			return fmt.Errorf("the keyring cannot be read: %w", err)
+			return nil, fmt.Errorf("the keyring cannot be read: %w", err)
 		}
 	}
+	return keys, nil
+}
+
+// verify checks the index against its signature. signed is false if there is none: many vendors
+// sign their packages alone.
+func (r Repository) verify(ctx context.Context, keys openpgp.EntityList, index []byte) (signed bool, err error) {
 	signature, err := r.fetch(ctx, "repodata/repomd.xml.asc", maxMetadata)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
 	if err != nil {
-		return fmt.Errorf("its signature: %w", err)
+		return false, fmt.Errorf("its signature: %w", err)
 	}
 	block, err := armor.Decode(bytes.NewReader(signature))
 	if err != nil {
-		return fmt.Errorf("repodata/repomd.xml.asc is no signature: %w", err)
+		return false, fmt.Errorf("repodata/repomd.xml.asc is no signature: %w", err)
 	}
 	if _, err := archivesig.Check(keys, bytes.NewReader(index), block.Body, time.Now()); err != nil {
-		return fmt.Errorf("repodata/repomd.xml is not signed by a key of the keyring: %w", err)
+		return false, fmt.Errorf("repodata/repomd.xml is not signed by a key of the keyring: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 // forward refuses a revision that is older than one that was seen before, and keeps a newer
@@ -228,6 +272,13 @@ func (r Repository) unpack(ctx context.Context, p rpmListed, scratch string) (Fo
 	if err != nil {
 		return Found{}, err
 	}
+	kind := "yum repository"
+	if p.keys != nil {
+		if err := signedPackage(p.keys, b, p, time.Now()); err != nil {
+			return Found{}, fmt.Errorf("%s: %w", p.Location.Href, err)
+		}
+		kind += " with signed packages and unsigned metadata"
+	}
 	file := filepath.Join(scratch, "package.rpm")
 	if err := os.WriteFile(file, b, 0o600); err != nil {
 		return Found{}, fmt.Errorf("keep the package: %w", err)
@@ -238,7 +289,7 @@ func (r Repository) unpack(ctx context.Context, p rpmListed, scratch string) (Fo
 		return Found{}, fmt.Errorf("%s: %w", p.Location.Href, err)
 	}
 	found.File = r.Where
-	found.Chain = append([]string{"yum repository", p.Location.Href}, found.Chain...)
+	found.Chain = append([]string{kind, p.Location.Href}, found.Chain...)
 	return found, nil
 }
 
@@ -261,7 +312,7 @@ func (r Repository) checked(ctx context.Context, f listed, limit int64) ([]byte,
 		return nil, err
 	}
 	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != strings.TrimSpace(f.Checksum.Sum) {
-		return nil, fmt.Errorf("%s is not what the signed metadata says; it was changed or did not arrive whole", f.Location.Href)
+		return nil, fmt.Errorf("%s is not what the metadata says; it was changed or did not arrive whole", f.Location.Href)
 	}
 	return b, nil
 }
@@ -283,6 +334,39 @@ func (r Repository) fetch(ctx context.Context, name string, limit int64) ([]byte
 	if err != nil {
 		return nil, err
 	}
+	for tries := 1; ; tries++ {
+		b, err := r.download(ctx, at, name, limit)
+		var wait passing
+		if !errors.As(err, &wait) || tries == maxTries || ctx.Err() != nil {
+			return b, err
+		}
+		select {
+		case <-time.After(r.pause()):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// maxTries is how often a file is asked for before a server is given up.
+const maxTries = 4
+
+// passing is an error that another attempt may repair: a connection that broke, or a server that
+// is overloaded.
+type passing struct{ error }
+
+func (p passing) Unwrap() error { return p.error }
+
+// pause returns how long to wait before another attempt.
+func (r Repository) pause() time.Duration {
+	if r.Pause > 0 {
+		return r.Pause
+	}
+	return 2 * time.Second
+}
+
+// download asks for a file once.
+func (r Repository) download(ctx context.Context, at, name string, limit int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, transferWait)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
@@ -291,13 +375,24 @@ func (r Repository) fetch(ctx context.Context, name string, limit int64) ([]byte
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", name, err)
+		return nil, passing{fmt.Errorf("fetch %s: %w", name, err)}
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
+	switch status := answer.StatusCode; {
+	case status == http.StatusOK:
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return nil, fmt.Errorf("fetch %s: the server says %s: %w", name, answer.Status, fs.ErrNotExist)
+	case status >= 500, status == http.StatusTooManyRequests:
+		return nil, passing{fmt.Errorf("fetch %s: the server says %s", name, answer.Status)}
+	default:
 		return nil, fmt.Errorf("fetch %s: the server says %s", name, answer.Status)
 	}
-	return bounded(answer.Body, limit)
+	whole := answer.ContentLength
+	b, err := bounded(answer.Body, limit)
+	if errors.Is(err, io.ErrUnexpectedEOF) || err == nil && whole >= 0 && int64(len(b)) < whole {
+		return nil, passing{fmt.Errorf("fetch %s: the connection ended after %d of %d bytes", name, len(b), whole)}
+	}
+	return b, err
 }
 
 // IsRepository reports whether a path or URL is that of a yum repository.

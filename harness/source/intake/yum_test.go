@@ -136,10 +136,10 @@ func TestARepositoryThatIsNotWhatItWasSignedAsIsRefused(t *testing.T) {
 		"no keyring":         {nil, "x86_64", nil, nil, "--keyring"},
 		"another key":        {other, "x86_64", nil, nil, "not signed by a key"},
 		"a keyring of junk":  {[]byte("junk"), "x86_64", nil, nil, "keyring cannot be read"},
-		"no signature":       {public, "x86_64", nil, remove("repodata/repomd.xml.asc"), "its signature"},
+		"no signature":       {public, "x86_64", nil, remove("repodata/repomd.xml.asc"), "the package is not signed by a key of the keyring: it has no signature"},
 		"a changed index":    {public, "x86_64", nil, damage("repodata/repomd.xml"), "not signed by a key"},
-		"changed metadata":   {public, "x86_64", nil, damage("repodata/primary.xml.gz"), "not what the signed metadata says"},
-		"a changed package":  {public, "x86_64", nil, damage("Packages/kernel-core-new.rpm"), "not what the signed metadata says"},
+		"changed metadata":   {public, "x86_64", nil, damage("repodata/primary.xml.gz"), "not what the metadata says"},
+		"a changed package":  {public, "x86_64", nil, damage("Packages/kernel-core-new.rpm"), "not what the metadata says"},
 		"another machine":    {public, "riscv64", nil, nil, "none of the packages"},
 		"no primary":         {public, "x86_64", func(s string) string { return strings.Replace(s, "primary", "other", 1) }, nil, "no primary"},
 		"a path that leaves": {public, "x86_64", func(s string) string { return strings.Replace(s, "repodata/primary", "../../etc/primary", 1) }, nil, "leads out"},
@@ -193,4 +193,34 @@ func FuzzPrimary(f *testing.F) {
 			t.Errorf("%+v was chosen", p)
 		}
 	})
+}
+
+// TestAServerThatStumblesIsAskedAgain fails if one broken answer of a repository ends a run, or if
+// an answer that will not change is asked for again.
+func TestAServerThatStumblesIsAskedAgain(t *testing.T) {
+	key, public := signer(t)
+	files := http.FileServer(http.Dir(repository(t, key, nil)))
+	asked := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch asked[r.URL.Path]++; {
+		case asked[r.URL.Path] == 1 && strings.HasSuffix(r.URL.Path, "repomd.xml"):
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case asked[r.URL.Path] == 1 && strings.HasSuffix(r.URL.Path, ".rpm"):
+			w.Header().Set("Content-Length", "1000000")
+			_, _ = w.Write([]byte("half"))
+		default:
+			files.ServeHTTP(w, r)
+		}
+	}))
+	defer server.Close()
+	r := Repository{Where: server.URL, Keyring: public, Arch: "x86_64", Pause: 1}
+	if _, err := r.Open(t.Context(), t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	if asked["/repodata/repomd.xml"] != 2 || asked["/Packages/kernel-core-new.rpm"] != 2 || asked["/repodata/primary.xml.gz"] != 1 {
+		t.Errorf("%v", asked)
+	}
+	if _, err := r.fetch(t.Context(), "gone", 1); err == nil || asked["/gone"] != 1 {
+		t.Errorf("a file that is not there was asked for %d times: %v", asked["/gone"], err)
+	}
 }

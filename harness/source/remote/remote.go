@@ -55,11 +55,11 @@ func (f Fetcher) Fetch(ctx context.Context, file File) (string, error) {
 		f.wait = patience
 	}
 	name := file.name()
-	at, err := f.Cache.Blob(ctx, file.SHA256, file.Size, func(ctx context.Context, w io.Writer) error {
+	at, err := f.Cache.Resumed(ctx, file.SHA256, file.Size, func(ctx context.Context, w io.Writer, have int64) error {
 		if f.Offline {
-			return errors.New("the cache lacks it, and downloads are forbidden (--offline); run once without --offline where there is a network, and bring the cache along")
+			return errors.New("the cache lacks it, and downloads are forbidden (--offline or MAPSTACK_OFFLINE=1); run once without --offline where there is a network, and bring the cache along")
 		}
-		d := &download{File: file, fetcher: f, w: w}
+		d := &download{File: file, fetcher: f, w: w, done: have, reported: have}
 		err := d.run(ctx)
 		f.Sink(progress.Event{Stage: progress.Download, What: name, Done: d.done, Total: file.Size, End: true, Err: err})
 		return err
