@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
@@ -85,7 +84,7 @@ func open(ctx context.Context, src *source, f Format) (io.ReadCloser, error) {
 		return io.NopCloser(bzip2.NewReader(src)), nil
 	case XZ:
 		// xz(1) is 1.5 times as fast as the library and uses all cores.
-		if path, err := exec.LookPath("xz"); err == nil {
+		if path := xzUtils(ctx); path != "" {
 			return startXZ(ctx, path, src)
 		}
 		return xzLibrary(src)

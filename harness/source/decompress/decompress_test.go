@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -124,6 +126,25 @@ func TestXZWorksWithoutTheProgram(t *testing.T) {
 	}
 	if got, err := io.ReadAll(z); err != nil || !bytes.Equal(got, plain) {
 		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+}
+
+// TestAnotherProgramCalledXZIsLeftAlone fails if BusyBox's xz, which knows other flags, keeps
+// anything from being read.
+func TestAnotherProgramCalledXZIsLeftAlone(t *testing.T) {
+	for name, script := range map[string]string{"BusyBox's": "echo \"xz: unrecognized option '$1'\" >&2; exit 1", "a silent one": "exit 0"} {
+		dir := t.TempDir()
+		t.Setenv("PATH", dir)
+		if err := os.WriteFile(filepath.Join(dir, "xz"), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		z, err := Reader(t.Context(), bytes.NewReader(compressed(t)["xz"].data), XZ)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got, err := io.ReadAll(z); err != nil || !bytes.Equal(got, plain) {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
 	}
 }
 

@@ -33,6 +33,28 @@ type process struct {
 	err       error
 }
 
+// asking bounds how long xz(1) may take to say what it is.
+const asking = 5 * time.Second
+
+// xzUtils returns the path of the xz in PATH, if it is that of XZ Utils; else "". BusyBox has one
+// of the same name, which knows other flags.
+func xzUtils(ctx context.Context) string {
+	path, err := exec.LookPath("xz")
+	if err != nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, asking)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--version")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = drainDelay
+	said, err := cmd.Output()
+	if err != nil || !bytes.HasPrefix(said, []byte("xz (XZ Utils)")) {
+		return ""
+	}
+	return path
+}
+
 func startXZ(ctx context.Context, path string, src *source) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &process{src: src, cancel: cancel}
