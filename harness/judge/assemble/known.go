@@ -11,8 +11,9 @@ import (
 )
 
 // Known returns the outcomes of a run with the records of known failures that are about them:
-// those of the built-in matrix in list, and those of the run's own matrix file. The status of an outcome stays as it is. The day of the run decides whether a record counts,
-// so that evidence is judged alike for ever. No record is about an injected defect.
+// those of the built-in matrix in list, and those of the run's own matrix file. The status of an
+// outcome stays as it is. The day of the run decides whether a record counts, so that evidence is
+// judged alike for ever. No record is about an injected defect.
 func Known(outcomes []verdict.Outcome, list matrix.KnownFailures, run evidence.Run, cells []evidence.CellRun) []verdict.Outcome {
 	if run.Defect != "" {
 		return outcomes

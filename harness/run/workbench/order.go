@@ -91,6 +91,9 @@ func (s *Session) Add(ctx context.Context, subjects []run.Bound, probes map[stri
 	if len(s.order.Later) > 0 {
 		for _, b := range subjects {
 			i := slices.IndexFunc(s.Run.Cells, func(c matrix.Cell) bool { return c.Name == b.Cell.Name })
+			if i < 0 {
+				return fmt.Errorf("cell %s was not planned; a subject that is bound later must keep the name of its plan", b.Cell.Name)
+			}
 			s.Run.Cells[i] = b.Cell
 		}
 		if err := s.Folder.WriteRun(s.Run); err != nil {
