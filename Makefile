@@ -63,7 +63,8 @@ help:
 	@echo 'make kill-table    show which claims catch which injected defects; CELL and FOCUS narrow the table'
 	@echo 'make bench         measure restores, boots and a whole run, and write fixtures/benchmarks.md'
 	@echo 'make load          measure goroutines under load on TARGET, on the guests of CELL, or on this host; OUT as for conformance'
-	@echo 'make faults        inject RUNS (200) faults that follow from SEED (1) into runs, and write fixtures/faults.md; needs root'
+	@echo 'make faults        inject RUNS (200) faults that follow from SEED (1) into runs, and write fixtures/faults.md; needs root;'
+	@echo '                   CLOCK=1m also sets the clock of this machine, by up to so much, and back again'
 	@echo 'make record        run the cells of fixtures/recorded again and keep their evidence for make test'
 	@echo 'make list          show the cells'
 	@echo 'make fetch         download and prepare everything, boot nothing'
@@ -126,8 +127,9 @@ load: bin/mapstack
 
 RUNS ?= 200
 SEED ?= 1
+CLOCK ?=
 faults: bin/mapstack
-	@go run ./harness/cmd/faults -runs '$(RUNS)' -seed '$(SEED)' -write fixtures/faults.md
+	@go run ./harness/cmd/faults -runs '$(RUNS)' -seed '$(SEED)' $(if $(CLOCK),-clock '$(CLOCK)') -write fixtures/faults.md
 
 # The cells of fixtures/recorded, which make test judges again: the oldest kernel and the
 # newest ones, the numbers of every architecture, every page size.

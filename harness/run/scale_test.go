@@ -1,12 +1,18 @@
 package run
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"runtime"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/mapstack/conformance/harness/internal/fakeqemu"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
@@ -29,12 +35,16 @@ func BenchmarkScale(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
+				floor := bare(b, n)
 				before := cpuSeconds(b)
 				results, err := e.Cells(b.Context(), bound(e, cells...), probes, folder)
 				if err != nil {
 					b.Fatal(err)
 				}
-				b.ReportMetric((cpuSeconds(b)-before)*1000/float64(n), "harness-ms/probe")
+				harness := (cpuSeconds(b) - before) * 1000 / float64(n)
+				b.ReportMetric(harness, "harness-ms/probe")
+				b.ReportMetric(floor, "floor-ms/probe")
+				b.ReportMetric(harness/floor, "harness/floor")
 				for _, r := range results {
 					if r.Failure != nil || r.Runs["p"].Failure != nil {
 						b.Fatal(r.Failure, r.Runs["p"].Failure)
@@ -47,6 +57,45 @@ func BenchmarkScale(b *testing.B) {
 			}
 		})
 	}
+}
+
+// bare returns the CPU time, in milliseconds, for which no harness can start a QEMU and learn
+// what it says: that of starting and reaping the fake alone, with the pipes and the socket of
+// a QEMU, two at a time as the host has cores. At most 200 are started.
+func bare(b *testing.B, n int) float64 {
+	b.Helper()
+	n = min(n, 200)
+	prefix := fakeqemu.Prefix("refuses")
+	before := cpuSeconds(b)
+	var group errgroup.Group
+	group.SetLimit(runtime.NumCPU())
+	for range n {
+		group.Go(func() error {
+			cmd := exec.Command(prefix[0], prefix[1:]...)
+			var said bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &said, &said
+			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(fds[0])
+			theirs := os.NewFile(uintptr(fds[1]), "monitor")
+			defer theirs.Close()
+			cmd.ExtraFiles = []*os.File{theirs}
+			if _, err := cmd.StdinPipe(); err != nil {
+				return err
+			}
+			var ended *exec.ExitError
+			if err := cmd.Run(); !errors.As(err, &ended) {
+				return fmt.Errorf("the fake that refuses did not: %v", err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		b.Fatal(err)
+	}
+	return (cpuSeconds(b) - before) * 1000 / float64(n)
 }
 
 func cpuSeconds(b *testing.B) float64 {

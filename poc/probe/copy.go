@@ -39,6 +39,7 @@ const (
 	setKeepCaps   = 8
 	awake         = '\n' // what a copy says first
 	copyWaking    = 2 * time.Second
+	copyWork      = 10 // clock ticks, a hundredth of a second each, that no copy needs to wake
 	copyAttempts  = 4
 	exitUnfounded = 70 // the copy could not become what was asked for
 )
@@ -78,7 +79,8 @@ func (c Copy) child() Child {
 }
 
 // wakes reports whether a copy says that it is alive. See sys.Kernel.Fork. One that sleeps
-// before that waits for a thread that it does not have.
+// before that waits for a thread that it does not have. One that works for long spins for
+// the same reason: sysmon held its goroutine's status when it was left behind.
 func (f *following) wakes() bool {
 	asleep := 0
 	for end := time.Now().Add(copyWaking); time.Now().Before(end) && asleep < 2; {
@@ -86,7 +88,11 @@ func (f *following) wakes() bool {
 			var first [1]byte
 			return take(&f.stdout, first[:]) == 1
 		}
-		if f.sleeps() {
+		sleeps, worked := f.state()
+		if worked >= copyWork {
+			return false
+		}
+		if sleeps {
 			asleep++
 		} else {
 			asleep = 0
@@ -95,14 +101,28 @@ func (f *following) wakes() bool {
 	return false
 }
 
-// sleeps reports whether the child sleeps until something happens.
-func (f *following) sleeps() bool {
+// state reports whether the child sleeps until something happens, and for how many clock
+// ticks it has run.
+func (f *following) state() (sleeps bool, worked int) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(f.pid) + "/stat")
 	if err != nil {
-		return false
+		return false, 0
 	}
-	// The name in parentheses may hold anything; the state follows the last of them.
-	return bytes.HasPrefix(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" S"))
+	// The name in parentheses may hold anything; the state follows the last of them, and
+	// utime and stime are fields 14 and 15 (proc_pid_stat(5)).
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	const state, utime = 0, 14 - 3
+	if len(fields) < utime+2 {
+		return false, 0
+	}
+	for _, field := range fields[utime : utime+2] {
+		ticks, err := strconv.Atoi(string(field))
+		if err != nil {
+			return false, 0
+		}
+		worked += ticks
+	}
+	return string(fields[state]) == "S", worked
 }
 
 // abandon ends a copy that has done nothing yet.
@@ -172,10 +192,11 @@ func (c Copy) become(k *sys.Kernel, stdout, stderr, user, group int) error {
 	return nil
 }
 
-// settle takes memory from the heap, and a larger stack. Another thread may have held the
-// locks of either when it was left behind. The copy then hangs here, where it has not yet
-// said that it is alive, and another one is made. A copy that has come past has no lock to
-// wait for: who hangs later hangs in what it does.
+// settle does what copies do: it takes memory from the heap and a larger stack, asks the
+// scheduler, opens a file and encodes an observation. Another thread may have held a lock of
+// these when it was left behind. The copy then hangs here, where it has not yet said that it
+// is alive, and another one is made. A copy that has come past has no lock to wait for: who
+// hangs later hangs in what it does.
 //
 //go:noinline
 func settle() {
@@ -186,6 +207,11 @@ func settle() {
 		stack[i]++
 		settled[i] = stack[i]
 	}
+	runtime.GOMAXPROCS(0)
+	if f, err := os.Open(os.DevNull); err == nil {
+		f.Close()
+	}
+	settled = encode(wire.Observation{Step: "settle", Values: map[string]string{"key": "value"}})
 }
 
 // settled keeps what settle makes on the heap.

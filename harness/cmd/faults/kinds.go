@@ -50,7 +50,13 @@ var kinds = []kind{
 	{name: "few tasks", about: "4 to 80 for the run and its QEMUs", arm: limit("pids"), kills: true, starves: true},
 	{name: "files limited", about: "RLIMIT_FSIZE of 1 KiB to 300 MiB", arm: limitFiles},
 	{name: "no /dev/kvm", about: "it is absent, or no KVM", arm: withoutKVM, harmless: true},
+	{name: "/dev/kvm hangs", about: "it answers nothing, and in one of two trials does not even open", arm: hangingKVM, harmless: true},
 	{name: "TMPDIR missing", about: "", arm: withoutTmp},
+}
+
+// clockJumps is a kind that every program of the machine suffers from.
+func clockJumps(most time.Duration) kind {
+	return kind{name: "clock jumps", about: fmt.Sprintf("forth or back by up to %v, and back again", most), arm: maybeCold, strike: jumpClock(most), harmless: true}
 }
 
 // parts are parts of the cache that a run makes again: what it takes from other parts, and

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/google/renameio/v2"
 )
@@ -30,6 +31,7 @@ func main() {
 	from := flag.Int("from", 0, "number of the first trial, to repeat one")
 	seed := flag.Uint64("seed", 1, "what the trials follow from")
 	only := flag.String("kind", "", "only these kinds of faults (comma-separated)")
+	clock := flag.Duration("clock", 0, "also set the clock of this machine, by up to so much; every program here sees it")
 	write := flag.String("write", "", "write the table to this file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -38,7 +40,7 @@ func main() {
 	if dir := os.Getenv(inside); dir == "" {
 		err = enter(ctx)
 	} else {
-		err = all(ctx, dir, *seed, *from, *runs, *only, *write)
+		err = all(ctx, dir, *seed, *from, *runs, *clock, *only, *write)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
@@ -66,10 +68,13 @@ func enter(ctx context.Context) error {
 }
 
 // all makes the trials, and shows and writes their table. A signal ends it after a trial.
-func all(ctx context.Context, dir string, seed uint64, from, runs int, only, write string) error {
-	kinds := kinds
+func all(ctx context.Context, dir string, seed uint64, from, runs int, clock time.Duration, only, write string) error {
+	kinds := slices.Clone(kinds)
+	if clock > 0 {
+		kinds = append(kinds, clockJumps(clock))
+	}
 	if only != "" {
-		kinds = slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return !slices.Contains(strings.Split(only, ","), k.name) })
+		kinds = slices.DeleteFunc(kinds, func(k kind) bool { return !slices.Contains(strings.Split(only, ","), k.name) })
 	}
 	if len(kinds) == 0 {
 		return fmt.Errorf("--kind %q names no kind of fault", only)

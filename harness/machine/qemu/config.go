@@ -109,7 +109,8 @@ func (c Config) Arguments() (Arguments, error) {
 	}
 	if c.Machine.CPU != "" {
 		cpu := properties(c.Machine.CPU)
-		if c.Accel == TCG {
+		// A system that boots from a disk may have programs that need the whole CPU.
+		if c.Accel == TCG && c.System == "" {
 			cpu = append(cpu, properties(c.Machine.Costly)...)
 		}
 		add(unique("-cpu", cpu...))

@@ -13,11 +13,9 @@ import (
 // why KVM cannot be used, or "". Only a try tells: with nested virtualisation
 // /dev/kvm often opens, and the guest hangs.
 func TryKVM(ctx context.Context, cfg Config) string {
-	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
-	if err != nil {
+	if err := OpenKVM(); err != nil {
 		return fmt.Sprintf("KVM cannot be used: %v", err)
 	}
-	_ = f.Close()
 	cfg.Accel = KVM
 	t := TimeoutsFor(KVM, 1)
 	said := &firstLine{seen: make(chan struct{})}
@@ -35,6 +33,26 @@ func TryKVM(ctx context.Context, cfg Config) string {
 		return "the run was stopped while KVM was tried"
 	case <-time.After(t.SelfTest):
 		return fmt.Sprintf("KVM does not work here: /dev/kvm opens, but a kernel writes nothing within %v", t.SelfTest)
+	}
+}
+
+// OpenKVM returns why /dev/kvm cannot be opened. A driver may let an open wait for ever, and
+// then only the end of this process ends that one.
+func OpenKVM() error {
+	limit := TimeoutsFor(KVM, 1).SelfTest
+	opened := make(chan error, 1)
+	go func() {
+		f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+		if err == nil {
+			err = f.Close()
+		}
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		return err
+	case <-time.After(limit):
+		return &os.PathError{Op: "open", Path: "/dev/kvm", Err: fmt.Errorf("no answer within %v", limit)}
 	}
 }
 

@@ -76,14 +76,20 @@ func await(limit time.Duration, starved func() time.Duration, stopped func() boo
 	began := time.Now()
 	before, running := began, began // running is when it was last seen not to be stopped
 	counted, lost := time.Duration(0), time.Duration(0)
-	starved()
-	for {
+	for first := true; ; first = false {
 		select {
 		case <-done:
 			return nil
 		case <-ticker.C:
 		}
 		now := time.Now()
+		if first {
+			// Most waits end sooner, and a look costs: the kernel keeps what was looked up in
+			// /proc, and has to find and drop it when the process ends. So the limit begins here.
+			starved()
+			before = now
+			continue
+		}
 		passed := now.Sub(before)
 		before = now
 		kept := min(starved(), passed)

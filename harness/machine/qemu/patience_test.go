@@ -22,7 +22,7 @@ func TestAProcessThatGetsNoCPUIsNotSilent(t *testing.T) {
 		said    string
 	}{
 		"a quiet host":            {func(time.Duration) time.Duration { return 0 }, limit, "within the limit of 16s"},
-		"half of the time":        {func(p time.Duration) time.Duration { return p / 2 }, 2 * limit, "it took 32s, 16s of it in wait for a CPU"},
+		"half of the time":        {func(p time.Duration) time.Duration { return p / 2 }, 2*limit + time.Second, "it took 33s, 16s of it in wait for a CPU"},
 		"all of the time":         {func(p time.Duration) time.Duration { return p }, maxStretch * limit, "it took 2m40s"},
 		"more than all that were": {func(p time.Duration) time.Duration { return 7 * p }, maxStretch * limit, "it took 2m40s"},
 	} {

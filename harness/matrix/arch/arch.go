@@ -28,7 +28,7 @@ type Machine struct {
 	Name    string // -machine
 	Options string // further options of -machine, "option=value,..."
 	CPU     string // -cpu, empty for the machine's default
-	Costly  string // properties of -cpu that cost too much under TCG and are off there, "property=off,..."
+	Costly  string // properties of -cpu that cost a guest of ours too much under TCG and are off there, "property=off,..."
 	Icount  string // -icount under TCG, empty for a clock that follows the host's
 	Console string // the kernel's console= device
 	MaxCPUs int    // the most that the machine, or its kernel under TCG, can use

@@ -26,12 +26,12 @@ func All() []Record {
 			QEMU: "aarch64", Package: "qemu-system-arm",
 			ELF: elf.EM_AARCH64, Slowness: 2,
 			Machines: map[string]Machine{
-				"": {Name: "virt", CPU: "max", Console: "ttyAMA0", MaxCPUs: 64},
+				"": {Name: "virt", CPU: "max", Costly: signedPointers, Console: "ttyAMA0", MaxCPUs: 64},
 				// A CPU with LPA2 has another number for pages of 4 and 16 KiB in
 				// ID_AA64MMFR0_EL1. Kernels before 5.12 take it for none, and stop before
 				// they print anything (__enable_mmu, arch/arm64/kernel/head.S). None before
 				// 6.9 uses LPA2.
-				"nolpa2": {Name: "virt", CPU: "max,lpa2=off", Console: "ttyAMA0", MaxCPUs: 64, Before: release.Release{Major: 5, Minor: 12}},
+				"nolpa2": {Name: "virt", CPU: "max,lpa2=off", Costly: signedPointers, Console: "ttyAMA0", MaxCPUs: 64, Before: release.Release{Major: 5, Minor: 12}},
 			},
 		},
 		{
@@ -41,7 +41,7 @@ func All() []Record {
 			Machines: map[string]Machine{
 				// Nothing here reads control transfer records, and they cost a helper call
 				// for every branch (measured: half of the time of a probe).
-				"": {Name: "virt", CPU: "max,smctr=off,ssctr=off", Console: "ttyS0", MaxCPUs: 64},
+				"": {Name: "virt", CPU: "max,smctr=off,ssctr=off", Costly: vectors, Console: "ttyS0", MaxCPUs: 64},
 			},
 		},
 		{
@@ -154,3 +154,14 @@ var untestedTimer = Param{"no_timer_check",
 // page with 4,096 steps of one instruction instead of 512, and TCG makes a store of its own
 // of each step (measured: 7% of newosproc).
 const fastStrings = "erms=off,fsrm=off"
+
+// signedPointers is a property of arm64's CPUs. Distributions' kernels sign and check the
+// return address of every function, and TCG computes each signature (measured: 25 % of
+// newosproc and of mapstack, with the cheapest of QEMU's algorithms). On a CPU without it, the
+// same instructions do nothing.
+const signedPointers = "pauth=off"
+
+// vectors are a property of riscv64's CPUs. The Go runtime and the kernel copy, clear and
+// compare memory by vector instructions where there are any, and TCG does one element at a
+// time (measured: 30 to 45 % of newosproc, mapstack and cloneflags).
+const vectors = "v=off"

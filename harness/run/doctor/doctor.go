@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mapstack/conformance/harness/guest/prebuilt"
+	"github.com/mapstack/conformance/harness/machine/qemu"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/progress"
@@ -192,11 +192,8 @@ func disk(dir string) Finding {
 // kvm checks KVM. It is never missing, because without it guests run under TCG.
 func kvm() Finding {
 	f := Finding{What: "KVM", State: "/dev/kvm opens; a run tries it before it believes it"}
-	file, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
-	if err != nil {
+	if err := qemu.OpenKVM(); err != nil {
 		f.State = "guests run under TCG: " + errors.Unwrap(err).Error()
-		return f
 	}
-	_ = file.Close()
 	return f
 }
