@@ -136,6 +136,14 @@ func TestAnOutcomeComesWithItsEvidence(t *testing.T) {
 	if got := d.Texts[d.Consoles["x/p"]]; got != "Linux version\noops" {
 		t.Errorf("console %q", got)
 	}
+	dir["cells/x/console/p.log"] = &fstest.MapFile{Data: frame}
+	if at, there := read(t, render(t, r, cells, dir)).Consoles["x/p"]; !there || d.Texts[at] != "" {
+		t.Errorf("a kernel that wrote nothing has no log: %t", there)
+	}
+	delete(dir, "cells/x/console/p.log")
+	if _, there := read(t, render(t, r, cells, dir)).Consoles["x/p"]; there {
+		t.Error("there is a log, and there is none")
+	}
 	if want := "make conformance TARGET=x FOCUS=CLAIM DEFECT=x"; d.Cells[0].Again != want {
 		t.Errorf("%q, want %q", d.Cells[0].Again, want)
 	}
