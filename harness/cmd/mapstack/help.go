@@ -20,14 +20,7 @@ func helpIn(english func(*cobra.Command, []string)) func(*cobra.Command, []strin
 		if asked := cmd.Root().PersistentFlags().Lookup("lang").Value.String(); asked != "" {
 			l = language.Parse(asked)
 		}
-		for i, arg := range args {
-			if value, is := strings.CutPrefix(arg, "--lang="); is {
-				l = language.Parse(value)
-			} else if arg == "--lang" && i+1 < len(args) {
-				l = language.Parse(args[i+1])
-			}
-		}
-		if l == language.Chinese {
+		if spoken(args, l) == language.Chinese {
 			translate(cmd)
 		}
 		english(cmd, args)
