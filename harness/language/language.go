@@ -38,3 +38,9 @@ func (l Language) Pick(english, chinese string) string {
 	}
 	return english
 }
+
+// Error is an error that can be told in both languages.
+type Error struct{ English, Chinese string }
+
+// Error returns the English text.
+func (e *Error) Error() string { return e.English }

@@ -129,6 +129,11 @@ func (c Cell) About(goarch string) bool {
 	return c.For == goarch || c.Arch == goarch && c.Tier != Model
 }
 
+// Ours reports whether the kernel is one that the matrix names, and none that somebody gave.
+func (c Cell) Ours() bool {
+	return c.Host == "" && c.Kernel.From != Given && c.Kernel.From != Supplied
+}
+
 // KernelSource says where a kernel comes from.
 type KernelSource string
 

@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,8 +15,9 @@ import (
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/language"
+	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run/bisect"
-	"github.com/mapstack/conformance/harness/source/intake"
+	"github.com/mapstack/conformance/harness/source/debian"
 	"github.com/mapstack/conformance/suites"
 )
 
@@ -26,17 +25,37 @@ import (
 type bisectFlags struct {
 	talk
 	good, bad, claim, log, out string
-	offline                    bool
+	arch, keyring, matrix      string
+	offline, locked            bool
 }
+
+// bisectLong is the help of the command.
+const bisectLong = "bisect tests kernels between a good and a bad one until it knows which of them changed how a claim is decided.\n" +
+	"It takes one of these lists:\n" +
+	"  FOLDER      the files of a folder, sorted by the versions in their names; a file is anything that run --kernel takes\n" +
+	"  KERNEL...   such files in the order in which you give them\n" +
+	"  CELL, ARCH  the packages of the archive that are of the flavour of a cell, or of an architecture's first cell\n" +
+	"  REPOSITORY  the kernels of a yum repository, a folder or a URL, with --arch and --keyring; or a cell of a matrix file\n" +
+	"Of packages, --good and --bad take a package, its version, its release, or a series such as 6.1: then the kernel of\n" +
+	"it that is farthest from the other end. What is tested is downloaded, and nothing else.\n" +
+	"Each test is a line of a log; what the log has is not tested again.\n" +
+	"It exits with 2 if kernels that decide nothing hide the first bad one."
+
+const bisectLongChinese = "bisect 在 good 和 bad 两个内核之间测试，直到知道是哪个内核改变了一条断言的判定。\n" +
+	"它接受下列之一：\n" +
+	"  FOLDER      一个目录中的文件，按文件名中的版本排序；文件可以是 run --kernel 接受的任何一种\n" +
+	"  KERNEL...   若干这样的文件，按您给出的顺序\n" +
+	"  CELL、ARCH  存档中与一个单元（或一个架构的第一个单元）同一变体的软件包\n" +
+	"  REPOSITORY  一个 yum 仓库（目录或 URL）中的内核，需要 --arch 和 --keyring；或矩阵文件中的一个单元\n" +
+	"对于软件包，--good 和 --bad 接受软件包名、其版本、其 release，或 6.1 这样的系列：此时取该系列中离另一端最远的内核。\n" +
+	"只下载要测试的内核。每次测试是日志中的一行；日志中已有的不再测试。\n" +
+	"如果没有判定结果的内核遮住了第一个 bad 内核，以 2 退出。"
 
 func bisectCommand() *cobra.Command {
 	var f bisectFlags
 	cmd := &cobra.Command{
-		Use: "bisect --good KERNEL --bad KERNEL --focus CLAIM FOLDER | KERNEL...", Short: "Find the kernel that changed how a claim is decided",
-		Long: "bisect tests kernels between a good and a bad one until it knows which of them changed how a claim is decided.\n" +
-			"It takes a folder, whose files it sorts by the versions in their names, or files in the order in which you give them.\n" +
-			"A file is anything that run --kernel takes. Each test is a line of a log; what the log has is not tested again.\n" +
-			"It exits with 2 if kernels that decide nothing hide the first bad one.",
+		Use: "bisect --good KERNEL --bad KERNEL --focus CLAIM FOLDER | KERNEL... | CELL | ARCH | REPOSITORY", Short: "Find the kernel that changed how a claim is decided",
+		Long: bisectLong,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.bisect(cmd, args) },
 	}
@@ -46,6 +65,10 @@ func bisectCommand() *cobra.Command {
 	set.StringVar(&f.claim, "focus", "", "the claim, such as MS-010")
 	set.StringVar(&f.log, "log", "", "file of the session's log (default: bisect-CLAIM.log in the folder of --out)")
 	set.StringVar(&f.out, "out", "out", "folder for evidence and reports")
+	set.StringVar(&f.arch, "arch", "", "the architecture whose kernels of a yum repository are tested")
+	set.StringVar(&f.keyring, "keyring", "", "file of the OpenPGP keys that may sign the yum repository")
+	set.StringVar(&f.matrix, "matrix", "", matrixUsage)
+	set.BoolVar(&f.locked, "locked", false, "accept no kernel but the one in fixtures/kernels.lock")
 	set.BoolVar(&f.offline, "offline", false, offlineUsage)
 	f.talk.flags(cmd)
 	for _, name := range []string{"good", "bad", "focus"} {
@@ -62,11 +85,11 @@ func (f *bisectFlags) bisect(cmd *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	files, err := listed(args)
+	all, err := f.list(cmd.Context(), args)
 	if err != nil {
 		return err
 	}
-	if files, err = between(files, f.good, f.bad); err != nil {
+	if all, err = between(all, f.good, f.bad); err != nil {
 		return err
 	}
 	if f.log == "" {
@@ -76,12 +99,10 @@ func (f *bisectFlags) bisect(cmd *cobra.Command, args []string) (err error) {
 		return fmt.Errorf("make a folder for the log: %w; name a file elsewhere with --log", err)
 	}
 	s := bisect.Session{}
-	for _, file := range files {
-		sum, err := hashOf(file)
-		if err != nil {
-			return err
-		}
-		s.Kernels = append(s.Kernels, bisect.Kernel{File: file, SHA256: sum})
+	of := map[string]candidate{}
+	for _, c := range all {
+		s.Kernels = append(s.Kernels, c.Kernel)
+		of[c.SHA256] = c
 	}
 	log, known, err := bisect.OpenLog(f.log, bisect.Subject{Claim: claim.ID, Version: version})
 	if err != nil {
@@ -89,11 +110,14 @@ func (f *bisectFlags) bisect(cmd *cobra.Command, args []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
 	v := bisectView{cmd.OutOrStdout(), tongue(cmd)}
-	v.begin(claim, files)
+	v.begin(claim, s.Kernels)
 	s.Known, s.Note = known, v.test
 	s.Run = func(ctx context.Context, k bisect.Kernel) (bisect.Test, error) {
-		t, err := f.test(ctx, claim.ID, k)
-		if err != nil {
+		t, err := f.test(ctx, claim.ID, of[k.SHA256])
+		switch {
+		case errors.Is(err, debian.ErrGone) && ctx.Err() == nil: // it is in no log: the mirror may have it another day
+			return bisect.Test{SHA256: k.SHA256, File: filepath.Base(k.File), Status: verdict.Error, Reason: progress.Brief(err)}, nil
+		case err != nil:
 			return t, err
 		}
 		return t, log.Add(t)
@@ -122,83 +146,12 @@ func (f *bisectFlags) asked() (report.Claim, error) {
 	return report.Claim{}, fmt.Errorf("--focus %s is no single claim; name one, such as MS-010", f.claim)
 }
 
-// listed returns the kernels of a folder, sorted by the versions in their names, or the files
-// as they were given.
-func listed(args []string) ([]string, error) {
-	info, err := os.Stat(args[0])
-	if err != nil {
-		return nil, fmt.Errorf("find the kernels: %w", err)
-	}
-	if len(args) > 1 || !info.IsDir() {
-		return args, nil
-	}
-	entries, err := os.ReadDir(args[0])
-	if err != nil {
-		return nil, fmt.Errorf("find the kernels: %w", err)
-	}
-	var files []string
-	for _, e := range entries {
-		if e.Type().IsRegular() {
-			files = append(files, filepath.Join(args[0], e.Name()))
-		}
-	}
-	slices.SortStableFunc(files, func(a, b string) int { return intake.CompareVersions(filepath.Base(a), filepath.Base(b)) })
-	return files, nil
-}
-
-// between returns the files from the good one to the bad one. The list is turned if the bad
-// one comes first.
-func between(files []string, good, bad string) ([]string, error) {
-	at := func(flag, name string) (int, error) {
-		for i, file := range files {
-			if filepath.Clean(file) == filepath.Clean(name) || filepath.Base(file) == name {
-				return i, nil
-			}
-		}
-		return 0, fmt.Errorf("--%s %s is none of the %d kernels of the list; give the name or the path of one", flag, name, len(files))
-	}
-	from, err := at("good", good)
-	if err != nil {
-		return nil, err
-	}
-	to, err := at("bad", bad)
-	if err != nil {
-		return nil, err
-	}
-	if from == to {
-		return nil, fmt.Errorf("--good and --bad are both %s; name the two ends of the list", files[from])
-	}
-	if from < to {
-		return files[from : to+1], nil
-	}
-	turned := slices.Clone(files[to : from+1])
-	slices.Reverse(turned)
-	return turned, nil
-}
-
-// hashOf returns the SHA-256 of a kernel's file, by which a log knows it.
-func hashOf(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("read the kernel: %w", err)
-	}
-	defer file.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, file); err != nil {
-		return "", fmt.Errorf("read the kernel %s: %w; a search takes files alone", path, err)
-	}
-	return fmt.Sprintf("%x", h.Sum(nil)), nil
-}
-
 // test runs the claim on a kernel. Its error ends the search: a file that holds no kernel
 // must be taken out of the list.
-func (f *bisectFlags) test(ctx context.Context, claim string, k bisect.Kernel) (bisect.Test, error) {
+func (f *bisectFlags) test(ctx context.Context, claim string, k candidate) (bisect.Test, error) {
 	t := bisect.Test{SHA256: k.SHA256, File: filepath.Base(k.File)}
-	run := runFlags{focus: claim, out: f.out, selection: selection{talk: f.talk, offline: f.offline}}
-	if run.Kernel = k.File; run.file() == "" {
-		run.Kernel = "." + string(filepath.Separator) + k.File // else it would be a series
-	}
-	chosen, err := run.subjects()
+	run := runFlags{focus: claim, out: f.out, selection: selection{talk: f.talk, offline: f.offline, locked: f.locked}}
+	chosen, err := k.choose(ctx, run)
 	if err != nil {
 		return t, err
 	}
@@ -228,10 +181,10 @@ type bisectView struct {
 	language.Language
 }
 
-func (v bisectView) begin(c report.Claim, files []string) {
-	fmt.Fprintf(v.w, v.Pick("%s %s: %s\nKernels, from the good one to the bad one: %d\n", "%s %s：%s\n内核，从 good 到 bad：%d\n"), c.ID, c.Level, v.Pick(c.English, c.Chinese), len(files))
-	for i, file := range files {
-		fmt.Fprintf(v.w, "%4d  %s\n", i+1, filepath.Base(file))
+func (v bisectView) begin(c report.Claim, kernels []bisect.Kernel) {
+	fmt.Fprintf(v.w, v.Pick("%s %s: %s\nKernels, from the good one to the bad one: %d\n", "%s %s：%s\n内核，从 good 到 bad：%d\n"), c.ID, c.Level, v.Pick(c.English, c.Chinese), len(kernels))
+	for i, k := range kernels {
+		fmt.Fprintf(v.w, "%4d  %s\n", i+1, filepath.Base(k.File))
 	}
 	fmt.Fprintln(v.w)
 }

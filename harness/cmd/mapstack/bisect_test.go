@@ -11,6 +11,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/harness/run/bisect"
+	"github.com/mapstack/conformance/harness/run/subject"
 )
 
 // TestAFolderIsSortedByVersions fails if 6.12 comes before 6.9, or a backport after what it was
@@ -26,20 +27,49 @@ func TestAFolderIsSortedByVersions(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "config"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	files, err := listed([]string{dir})
+	files, err := (&bisectFlags{}).files([]string{dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
 	for _, f := range files {
-		got = append(got, filepath.Base(f))
+		got = append(got, filepath.Base(f.File))
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	part, err := between(files, "vmlinuz-6.12.9-1", filepath.Join(dir, "vmlinuz-6.1.0-50"))
-	if err != nil || len(part) != 4 || filepath.Base(part[0]) != "vmlinuz-6.12.9-1" {
-		t.Errorf("%q, %v: the good kernel comes first", part, err)
+	if err != nil || len(part) != 4 || filepath.Base(part[0].File) != "vmlinuz-6.12.9-1" {
+		t.Errorf("%v, %v: the good kernel comes first", part, err)
+	}
+}
+
+// TestTheEndsOfPackagesAreNamedInWords fails if a series does not stand for all of its kernels, or
+// if a word that names nothing does not say what does.
+func TestTheEndsOfPackagesAreNamedInWords(t *testing.T) {
+	var all []candidate
+	for _, r := range []string{"5.10.0-35", "6.1.0-49", "6.1.0-50", "6.12.9", "6.12.10", "6.16.1"} {
+		p := subject.Package{Release: r}
+		all = append(all, candidate{Kernel: bisect.Kernel{File: "linux-image-" + r + "_1_amd64.deb"}, names: []string{r, "v" + r}, series: p.Series()})
+	}
+	for _, tc := range []struct{ good, bad, first, last, fails string }{
+		{"6.1", "6.12", "6.1.0-49", "6.12.10", ""},
+		{"6.12", "6.1", "6.12.10", "6.1.0-49", ""},
+		{"6.1.0-50", "v6.12.9", "6.1.0-50", "6.12.9", ""},
+		{"5.10", "linux-image-6.16.1_1_amd64.deb", "5.10.0-35", "6.16.1", ""},
+		{"6.1", "6.1", "", "", "are both 6.1"},
+		{"6.1", "6.6", "", "", "--bad 6.6 is none of the 6 kernels of the list; give a series such as 5.10, or one of 5.10.0-35, 6.1.0-49,"},
+	} {
+		part, err := between(all, tc.good, tc.bad)
+		if tc.fails != "" {
+			if err == nil || !strings.Contains(err.Error(), tc.fails) {
+				t.Errorf("%s to %s: %v", tc.good, tc.bad, err)
+			}
+			continue
+		}
+		if err != nil || part[0].names[0] != tc.first || part[len(part)-1].names[0] != tc.last {
+			t.Errorf("%s to %s: %v, %v", tc.good, tc.bad, part, err)
+		}
 	}
 }
 
@@ -61,6 +91,10 @@ func TestASearchThatCannotBeginSaysWhy(t *testing.T) {
 		"--good a1 --bad a3 --focus MS-010 " + dir:                              "--bad a3 is none of the 3 kernels",
 		"--good a1 --bad a1 --focus MS-010 " + dir:                              "are both",
 		"--good a1 --bad a2 --focus MS-010 /nowhere":                            "find the kernels: ",
+		"--good a1 --bad a2 --focus MS-010 nonsense":                            "nonsense is no file, no cell and no architecture: unknown cell",
+		"--good a1 --bad a2 --focus MS-010 amd64-debian12*":                     "names 2 cells; name one",
+		"--good a1 --bad a2 --focus MS-010 alpha":                               "the archive has no kernels of alpha",
+		"--good a1 --bad a2 --focus MS-010 --arch arm64 " + dir:                 "are about a yum repository",
 		"--good a1 --bad a2 --focus MS-010 --log " + foreignLog + " " + dir:     "no line of a bisect log",
 		"--good " + dir + " --bad a2 --focus MS-010 " + dir + " " + dir + "/a2": "a search takes files alone",
 	} {
@@ -81,7 +115,7 @@ func TestASearchShowsWhatChangedInBothLanguages(t *testing.T) {
 	} {
 		var b strings.Builder
 		v := bisectView{&b, l}
-		v.begin(claim, []string{"old", "new"})
+		v.begin(claim, []bisect.Kernel{{File: "old"}, {File: "new"}})
 		if err := v.test(good, bisect.Good, false); err != nil {
 			t.Fatal(err)
 		}

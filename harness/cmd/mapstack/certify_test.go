@@ -255,6 +255,23 @@ func TestARunWhoseFolderWasChangedGetsNoCertificate(t *testing.T) {
 	}
 }
 
+// TestAnotherFileIsRefusedBeforeItBoots fails if --rerun boots what cannot repeat the run.
+func TestAnotherFileIsRefusedBeforeItBoots(t *testing.T) {
+	run, cells := given(t)
+	folder := finishedRun(t, run, cells)
+	if said, err := execute(t, "certify", folder, "--vendor", writeFile(t, "vendor.yaml", vendorText)); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	said, err := execute(t, "verify", filepath.Join(folder, certificateFile), folder, "--rerun", "--kernel", writeFile(t, "other.rpm", "another"), "--out", out)
+	if exitCode(err) != verdict.ExitNonConformant || !strings.Contains(said, "and other.rpm has ") || !strings.Contains(said, "give the same file") {
+		t.Errorf("%v\n%s", err, said)
+	}
+	if _, err := os.Stat(out); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something ran: %v", err)
+	}
+}
+
 func TestBadInputOfACertificateIsNamed(t *testing.T) {
 	run, cells := given(t)
 	folder := finishedRun(t, run, cells)

@@ -52,6 +52,8 @@ func completeValues(cmd *cobra.Command) {
 	switch cmd.Name() {
 	case "probe":
 		cmd.ValidArgsFunction = probeArguments
+	case "bisect":
+		cmd.ValidArgsFunction = bisected
 	case "explain":
 		cmd.ValidArgsFunction = firstOf(explained)
 	case "claims":
@@ -137,6 +139,17 @@ func beginning(all []cobra.Completion, before, typed string) (some []cobra.Compl
 // fixed returns values that need no words.
 func fixed(names ...string) values {
 	return func(language.Language, []matrix.Cell) []cobra.Completion { return slices.Clone(names) }
+}
+
+// bisected completes the first argument of bisect: a cell or an architecture, or else a file.
+func bisected(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	words := func(l language.Language, cells []matrix.Cell) []cobra.Completion {
+		return append(archValues(l, cells), cellValues(l, cells)...)
+	}
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return beginning(offer(cmd, words), "", typed), cobra.ShellCompDirectiveDefault
 }
 
 func cellValues(l language.Language, cells []matrix.Cell) (all []cobra.Completion) {

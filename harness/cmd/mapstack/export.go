@@ -15,6 +15,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/export"
 	"github.com/mapstack/conformance/harness/judge/report"
+	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/suites"
 )
 
@@ -58,6 +59,14 @@ func exportCommand() *cobra.Command {
 				}
 			case p != nil:
 				in.Vendor.Organisation, in.Vendor.Product, in.Vendor.Version = p.Organisation, p.Name, p.Version
+			}
+			for _, c := range in.Cells {
+				if format == "osv" && in.Vendor.Product != "" && c.Cell.Ours() {
+					return &language.Error{
+						English: fmt.Sprintf("cell %s is of the built-in matrix, and its kernel is none of %s: no evaluation of that product can be made of it; export a run of the vendor's own kernel", c.Cell.Name, in.Vendor.Product),
+						Chinese: fmt.Sprintf("单元 %s 属于内置矩阵，其内核不是 %s 的：不能由它得出该产品的测评；请导出厂商自己内核的运行", c.Cell.Name, in.Vendor.Product),
+					}
+				}
 			}
 			in.Language, in.Strict, in.Origin = tongue(cmd), strict, origin
 			files, err := export.Write(format, in)

@@ -45,6 +45,23 @@ func TestEveryFormatIsWrittenOfARun(t *testing.T) {
 	}
 }
 
+// TestNoVendorIsGivenTheKernelOfAnother fails if an evaluation could name a product for what the
+// kernels of the built-in matrix did.
+func TestNoVendorIsGivenTheKernelOfAnother(t *testing.T) {
+	vendor := writeFile(t, "vendor.yaml", vendorText)
+	recorded := filepath.Join("..", "..", "..", "fixtures", "recorded")
+	if _, err := execute(t, "export", recorded, "--format", "osv", "--vendor", vendor, "--out", t.TempDir()); err == nil || !strings.Contains(err.Error(), "its kernel is none of Example Linux Server") {
+		t.Error(err)
+	}
+	if _, err := execute(t, "export", recorded, "--format", "osv", "--out", t.TempDir()); err != nil {
+		t.Errorf("without a product: %v", err)
+	}
+	run, cells := given(t)
+	if _, err := execute(t, "export", finishedRun(t, run, cells), "--format", "osv", "--vendor", vendor, "--out", t.TempDir()); err != nil {
+		t.Errorf("of a kernel that was given: %v", err)
+	}
+}
+
 // TestWhatEvidenceDoesNotGiveIsNotExported fails if a report could be made of a folder that was
 // changed, or change one.
 func TestWhatEvidenceDoesNotGiveIsNotExported(t *testing.T) {

@@ -20,14 +20,7 @@ func helpIn(english func(*cobra.Command, []string)) func(*cobra.Command, []strin
 		if asked := cmd.Root().PersistentFlags().Lookup("lang").Value.String(); asked != "" {
 			l = language.Parse(asked)
 		}
-		for i, arg := range args {
-			if value, is := strings.CutPrefix(arg, "--lang="); is {
-				l = language.Parse(value)
-			} else if arg == "--lang" && i+1 < len(args) {
-				l = language.Parse(args[i+1])
-			}
-		}
-		if l == language.Chinese {
+		if spoken(args, l) == language.Chinese {
 			translate(cmd)
 		}
 		english(cmd, args)
@@ -113,10 +106,9 @@ var catalogue = map[string]string{
 		"It boots nothing and downloads nothing.": "explain 显示一条断言的句子、级别和来源，判定它的探针和步骤，证明它可以失败的缺陷，\n它失败或不适用的有记录的内核，提到它的发现，以及对策。它不启动任何东西，也不下载。",
 	"also list claims that pass in both runs with other numbers or details": "也列出两次运行中都通过、仅数值或细节不同的断言",
 	"Find the kernel that changed how a claim is decided":                   "找出改变了一条断言判定的内核",
-	"bisect tests kernels between a good and a bad one until it knows which of them changed how a claim is decided.\n" +
-		"It takes a folder, whose files it sorts by the versions in their names, or files in the order in which you give them.\n" +
-		"A file is anything that run --kernel takes. Each test is a line of a log; what the log has is not tested again.\n" +
-		"It exits with 2 if kernels that decide nothing hide the first bad one.": "bisect 在 good 和 bad 两个内核之间测试，直到知道是哪个内核改变了一条断言的判定。\n它接受一个目录，按文件名中的版本排序；或按您给出的顺序接受若干文件。\n文件可以是 run --kernel 接受的任何一种。每次测试是日志中的一行；日志中已有的不再测试。\n如果没有判定结果的内核遮住了第一个 bad 内核，以 2 退出。",
+	bisectLong: bisectLongChinese,
+	"the architecture whose kernels of a yum repository are tested":                "测试 yum 仓库中哪个架构的内核",
+	"file of the OpenPGP keys that may sign the yum repository":                    "OpenPGP 公钥文件，其中的公钥可以签署该 yum 仓库",
 	"the kernel at one end, which decides the claim as it should; one of the list": "一端的内核，它的判定符合期望；须在列表中",
 	"the kernel at the other end, which decides it otherwise; one of the list":     "另一端的内核，它的判定不同；须在列表中",
 	"the claim, such as MS-010": "断言，例如 MS-010",

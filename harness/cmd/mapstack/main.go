@@ -13,6 +13,7 @@ import (
 	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/foreign"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 // init keeps the watcher of diagnose on the main thread, which is the tracer. Until main
@@ -60,7 +61,7 @@ func exitCode(err error) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
-	fmt.Fprintln(os.Stderr, "mapstack:", foreign.Lines(err.Error()))
+	fmt.Fprintln(os.Stderr, "mapstack:", foreign.Lines(inLanguage(spoken(os.Args[1:], language.Of(os.Getenv)), err)))
 	if errors.As(err, &failed) && !failed.Ours() {
 		return verdict.ExitIncomplete // the kernel caused it, or somebody stopped the run
 	}

@@ -25,8 +25,9 @@ var descriptions = map[string]description{
   mapstack run --kernel ./vmlinuz-5.10.0-60.x86_64    # a kernel of yours
   mapstack run --os-image ./kylin.qcow2 --os kylin    # the kernel of a disk image
   mapstack run --shard 1/4 --out out                  # one part; merge joins them`},
-	"probe":  {trying, ""}, // it has its own
-	"bisect": {trying, `  mapstack bisect --good ./5.10.0-60.rpm --bad ./5.10.0-90.rpm --focus MS-010 ./kernels`},
+	"probe": {trying, ""}, // it has its own
+	"bisect": {trying, `  mapstack bisect --good ./5.10.0-60.rpm --bad ./5.10.0-90.rpm --focus MS-010 ./kernels
+  mapstack bisect --good 6.1 --bad 6.12 --focus MS-010 amd64    # packages of the archive`},
 	"kill-table": {trying, `  mapstack kill-table --cell amd64-debian12-6.1
   mapstack kill-table --cell amd64-debian12-6.1 --focus mmapabi`},
 	"watch": {trying, `  mapstack watch --state /var/lib/mapstack/watch.json --out /var/lib/mapstack/out

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/seal"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/language"
+	"github.com/mapstack/conformance/harness/source/intake"
 )
 
 func verifyCommand() *cobra.Command {
@@ -131,6 +134,9 @@ func (f *runFlags) repeat(ctx context.Context, w io.Writer, l language.Language,
 	if err != nil {
 		return err
 	}
+	if err := f.sameFile(first); err != nil { // nothing has to boot for this
+		return refuse(w, l, "The run cannot be repeated with %s:", "无法用 %s 重复这次运行：", cmp.Or(f.file(), f.image), []certificate.Refusal{{Why: err.Error()}})
+	}
 	folder, results, _, err := f.report(ctx, chosen, nil)
 	if err == nil {
 		err = altered(results)
@@ -152,4 +158,18 @@ func (f *runFlags) repeat(ctx context.Context, w io.Writer, l language.Language,
 	}
 	fmt.Fprintf(w, l.Pick("All %d outcomes are the same in the second run.\n", "第二次运行的全部 %d 个结果都相同。\n"), len(first.Outcomes))
 	return nil
+}
+
+// sameFile returns an error if the file to run again is not the one of the first run. What is in a
+// repository is known only when it was found there.
+func (f *runFlags) sameFile(first certificate.Inputs) error {
+	file := cmp.Or(f.file(), f.image)
+	if intake.IsRepository(file) {
+		return nil
+	}
+	sum, err := hashOf(file)
+	if err != nil {
+		return err
+	}
+	return first.Repeatable(filepath.Base(file), sum)
 }

@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/poc/catalog"
 )
 
 // described describes every cell. from is the matrix file that some of them are from; nil for none.
@@ -27,8 +29,8 @@ func described(from *evidence.Matrix, runs []evidence.CellRun) []report.CellRepo
 }
 
 func cell(c evidence.CellRun) report.CellReport {
-	r := report.CellReport{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), Target: string(c.Cell.Host), OS: c.Cell.OS, System: c.Cell.System, PageSize: c.Cell.PageSize,
-		CPUs: c.Cell.CPUs, MemoryMiB: c.Cell.Memory}
+	r := report.CellReport{Name: c.Cell.Name, Arch: c.Cell.Arch, Tier: string(c.Cell.Tier), Target: string(c.Cell.Host), OS: c.Cell.OS, System: c.Cell.System,
+		PageSize: cmp.Or(c.Cell.PageSize, facts.PageSizeOf(c.Transcripts[catalog.Facts])), CPUs: c.Cell.CPUs, MemoryMiB: c.Cell.Memory}
 	if c.Kernel != nil {
 		r.Kernel = kernel(*c.Kernel)
 	}

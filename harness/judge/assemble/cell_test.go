@@ -42,6 +42,24 @@ func TestOnlyARefusedSettingIsLeft(t *testing.T) {
 	}
 }
 
+// TestAGivenKernelHasThePageSizeThatItSays fails if a report says that a kernel has pages of no
+// bytes, because nobody could say before the run how large they are.
+func TestAGivenKernelHasThePageSizeThatItSays(t *testing.T) {
+	for folder, want := range map[string]int{"4.19.90": 4096, "4.19.90-arm64-64k": 65536} {
+		_, cells, err := evidence.Load("../../../fixtures/lab/" + folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := cell(cells[0]); cells[0].Cell.PageSize != 0 || got.PageSize != want {
+			t.Errorf("%s: %d, want %d", folder, got.PageSize, want)
+		}
+	}
+	silent := evidence.CellRun{Cell: matrix.Cell{Name: "a"}}
+	if got := cell(silent); got.PageSize != 0 {
+		t.Errorf("a kernel that said nothing has pages of %d bytes", got.PageSize)
+	}
+}
+
 // TestTheFailureOfACellIsItsOwnFirst fails if the report of a cell depends on the
 // order of a map, or hides why no probe ran.
 func TestTheFailureOfACellIsItsOwnFirst(t *testing.T) {

@@ -98,20 +98,32 @@ func (s Statement) sameSubjects(now Statement) error {
 	return nil
 }
 
+// Repeatable returns why a run of the file with that name and SHA-256 cannot repeat the first; nil
+// if it can.
+func (in Inputs) Repeatable(file, sum string) error {
+	if len(in.Cells) != 1 || in.Cells[0].Kernel == nil {
+		return fmt.Errorf("the certificate is of %d cells; only a run of one cell can be repeated", len(in.Cells))
+	}
+	if was := in.Cells[0].Kernel.Provenance; was.SHA256 != sum {
+		return fmt.Errorf("the certificate is about %s with the SHA-256 %s, and %s has %s; give the same file", was.Filename, was.SHA256, file, sum)
+	}
+	return nil
+}
+
 // Repeats compares the outcomes of a second run with those of the first, and returns what
 // differs. It is an error if the second is not of the same files.
 func Repeats(first, second Inputs) (differences []Refusal, err error) {
-	if len(first.Cells) != 1 || len(second.Cells) != 1 {
-		return nil, fmt.Errorf("the certificate is of %d cells and this run of %d; only a run of one cell can be repeated", len(first.Cells), len(second.Cells))
-	}
-	was, is := first.Cells[0].Kernel, second.Cells[0].Kernel
 	switch {
-	case is == nil:
+	case len(second.Cells) != 1:
+		return nil, fmt.Errorf("this run is of %d cells; only a run of one cell repeats another", len(second.Cells))
+	case second.Cells[0].Kernel == nil:
 		return nil, errors.New("no kernel was found in what was given")
-	case was.Provenance.SHA256 != is.Provenance.SHA256:
-		return nil, fmt.Errorf("the certificate is about %s with the SHA-256 %s, and %s has %s; give the same file",
-			was.Provenance.Filename, was.Provenance.SHA256, is.Provenance.Filename, is.Provenance.SHA256)
-	case was.ImageSHA256 != is.ImageSHA256:
+	}
+	is := second.Cells[0].Kernel
+	if err := first.Repeatable(is.Provenance.Filename, is.Provenance.SHA256); err != nil {
+		return nil, err
+	}
+	if was := first.Cells[0].Kernel; was.ImageSHA256 != is.ImageSHA256 {
 		return nil, fmt.Errorf("the certificate is about the kernel image with the SHA-256 %s, and here %s was booted", was.ImageSHA256, is.ImageSHA256)
 	}
 	again := map[string]verdict.Outcome{}

@@ -142,7 +142,7 @@ func unfit(c evidence.CellRun) (all []Refusal) {
 			"它是已在运行的系统，无法证明其内核来自哪个软件包；请用 --kernel 运行软件包，或用 --full-boot 运行整个系统")
 	case cell.Tier == matrix.Twin || cell.Tier == matrix.Model:
 		bad("it is a %s and no kernel of the vendor; name the vendor's cell alone with --cell", "它属于 %s，不是厂商的内核；请用 --cell 只指定厂商的单元", cell.Tier)
-	case cell.Host == "" && cell.Kernel.From != matrix.Given && cell.Kernel.From != matrix.Supplied:
+	case cell.Ours():
 		bad("it is a cell of the built-in matrix, and its kernel was not given by the vendor; give one with --kernel or --os-image",
 			"它是内置矩阵的单元，其内核不是厂商提供的；请用 --kernel 或 --os-image 提供内核")
 	}

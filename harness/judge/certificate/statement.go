@@ -4,6 +4,7 @@ package certificate
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +13,9 @@ import (
 	"time"
 
 	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/poc/catalog"
 )
 
 // The types of an in-toto statement about a test: https://github.com/in-toto/attestation,
@@ -224,7 +227,7 @@ func configuration(in Inputs) []Resource {
 func cells(runs []evidence.CellRun) []Cell {
 	all := []Cell{}
 	for _, c := range runs {
-		cell := Cell{Name: c.Cell.Name, Arch: c.Cell.Arch, OS: c.Cell.OS, PageSize: c.Cell.PageSize}
+		cell := Cell{Name: c.Cell.Name, Arch: c.Cell.Arch, OS: c.Cell.OS, PageSize: cmp.Or(c.Cell.PageSize, facts.PageSizeOf(c.Transcripts[catalog.Facts]))}
 		if g := c.Guest; g != nil {
 			cell.Release = g.Hello.Release
 		}

@@ -1,7 +1,6 @@
 package certificate
 
 import (
-	"errors"
 	"fmt"
 	"net/mail"
 	"net/url"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/foreign"
 	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/language"
 )
 
 // Vendor is who asks for a certificate, and for which product.
@@ -56,13 +56,12 @@ const (
 	maxContacts = 10
 )
 
-// What the fields of a vendor's file may hold.
+// What the fields of a vendor's file may hold, in English and Chinese.
 const (
-	aName    = "one line of at most 200 bytes, of characters that are seen"
-	aURL     = "a URL with http or https and a host"
-	anInbox  = "an e-mail address, or a URL with http or https and a host"
-	inboxes  = "a list of 1 to 10 e-mail addresses or URLs, each on a line with a dash"
-	someURLs = "website, and if there are any documentation and repository, each with a URL"
+	aName, aNameChinese       = "one line of at most 200 bytes, of characters that are seen", "一行，最多 200 字节，只含可见字符"
+	aURL, aURLChinese         = "a URL with http or https and a host", "带 http 或 https 和主机的 URL"
+	inboxes, inboxesChinese   = "a list of 1 to 10 e-mail addresses or URLs, each on a line with a dash", "1 到 10 个电子邮件地址或 URL 的列表，每行一个，以短横线开头"
+	someURLs, someURLsChinese = "website, and if there are any documentation and repository, each with a URL", "website，以及可有可无的 documentation 和 repository，各为一个 URL"
 )
 
 // ParseVendor reads a vendor's file. Its error has a line for everything that is missing or
@@ -85,44 +84,48 @@ func ParseVendor(file string, data []byte) (v Vendor, err error) {
 	}
 	var r reader
 	r.mapping(parsed.Docs[0].Body, "", []field{
-		{"organisation", aName, true, r.text(&v.Organisation, named)},
-		{"product", aName, true, r.text(&v.Product, named)},
-		{"version", aName, true, r.text(&v.Version, named)},
-		{"contact", inboxes, true, r.list(&v.Contact, inbox)},
-		{"links", someURLs, true, func(n ast.Node) bool {
+		{"organisation", aName, aNameChinese, true, r.text(&v.Organisation, named)},
+		{"product", aName, aNameChinese, true, r.text(&v.Product, named)},
+		{"version", aName, aNameChinese, true, r.text(&v.Version, named)},
+		{"contact", inboxes, inboxesChinese, true, r.list(&v.Contact, inbox)},
+		{"links", someURLs, someURLsChinese, true, func(n ast.Node) bool {
 			r.mapping(n, "links.", []field{
-				{"website", aURL, true, r.text(&v.Links.Website, web)},
-				{"documentation", aURL, false, r.text(&v.Links.Documentation, web)},
-				{"repository", aURL, false, r.text(&v.Links.Repository, web)},
+				{"website", aURL, aURLChinese, true, r.text(&v.Links.Website, web)},
+				{"documentation", aURL, aURLChinese, false, r.text(&v.Links.Documentation, web)},
+				{"repository", aURL, aURLChinese, false, r.text(&v.Links.Repository, web)},
 			})
 			return true
 		}},
 	})
 	slices.SortStableFunc(r.problems, func(a, b problem) int { return a.line - b.line })
-	var all []error
-	for _, p := range r.problems {
-		all = append(all, fmt.Errorf("%s:%d: %s", file, p.line, p.what))
+	if len(r.problems) == 0 {
+		return v, nil
 	}
-	return v, errors.Join(all...)
+	var english, chinese []string
+	for _, p := range r.problems {
+		english = append(english, fmt.Sprintf("%s:%d: %s", file, p.line, p.what))
+		chinese = append(chinese, fmt.Sprintf("%s:%d：%s", file, p.line, p.chinese))
+	}
+	return v, &language.Error{English: strings.Join(english, "\n"), Chinese: strings.Join(chinese, "\n")}
 }
 
 // field is one field of a mapping. read reports whether the value is allowed.
 type field struct {
-	name, allowed string
-	needed        bool
-	read          func(ast.Node) bool
+	name, allowed, chinese string // what is allowed, in both languages
+	needed                 bool
+	read                   func(ast.Node) bool
 }
 
 // reader collects the problems of a file.
 type reader struct{ problems []problem }
 
 type problem struct {
-	line int
-	what string
+	line          int
+	what, chinese string
 }
 
-func (r *reader) bad(line int, format string, args ...any) {
-	r.problems = append(r.problems, problem{line, fmt.Sprintf(format, args...)})
+func (r *reader) bad(line int, english, chinese string) {
+	r.problems = append(r.problems, problem{line, english, chinese})
 }
 
 // mapping reads the fields of a mapping. prefix begins their names in problems.
@@ -134,7 +137,8 @@ func (r *reader) mapping(n ast.Node, prefix string, fields []field) {
 		for _, f := range fields {
 			names = append(names, f.name)
 		}
-		r.bad(line, "%smust be fields with a colon: %s", strings.Replace(prefix, ".", " ", 1), strings.Join(names, ", "))
+		r.bad(line, strings.Replace(prefix, ".", " ", 1)+"must be fields with a colon: "+strings.Join(names, ", "),
+			strings.TrimSuffix(prefix, ".")+" 必须是带冒号的字段："+strings.Join(names, "、"))
 		return
 	}
 	values := map[string]ast.Node{}
@@ -144,15 +148,16 @@ func (r *reader) mapping(n ast.Node, prefix string, fields []field) {
 	for _, f := range fields {
 		switch value, there := values[f.name]; {
 		case !there && f.needed:
-			r.bad(line, "%s%s is missing; it must be %s", prefix, f.name, f.allowed)
+			r.bad(line, prefix+f.name+" is missing; it must be "+f.allowed, "缺少 "+prefix+f.name+"；必须是"+f.chinese)
 		case there && !f.read(value):
-			r.bad(value.GetToken().Position.Line, "%s%s must be %s", prefix, f.name, f.allowed)
+			r.bad(value.GetToken().Position.Line, prefix+f.name+" must be "+f.allowed, prefix+f.name+" 必须是"+f.chinese)
 		}
 		delete(values, f.name)
 	}
 	for at := m.MapRange(); at.Next(); { // those that are left, in their order
 		if name := at.Key().String(); values[name] != nil {
-			r.bad(at.Key().GetToken().Position.Line, "%s%s is no field of a vendor's file", prefix, foreign.Text(name))
+			name = prefix + foreign.Text(name)
+			r.bad(at.Key().GetToken().Position.Line, name+" is no field of a vendor's file", "厂商文件没有字段 "+name)
 		}
 	}
 }

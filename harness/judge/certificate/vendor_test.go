@@ -1,10 +1,13 @@
 package certificate
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mapstack/conformance/harness/language"
 )
 
 const goodVendor = `organisation: 示例软件有限公司
@@ -48,6 +51,11 @@ vendor.yaml:7: links.documentation must be a URL with http or https and a host
 vendor.yaml:8: links.blog is no field of a vendor's file`
 	if err == nil || err.Error() != want {
 		t.Errorf("%s", cmp.Diff(want, err.Error()))
+	}
+	said := (*language.Error)(nil)
+	if !errors.As(err, &said) || !strings.HasPrefix(said.Chinese, "vendor.yaml:1：缺少 organisation；必须是一行，最多 200 字节，只含可见字符\nvendor.yaml:1：product 必须是一行") ||
+		strings.Count(said.Chinese, "\n") != strings.Count(want, "\n") || !strings.HasSuffix(said.Chinese, "\nvendor.yaml:8：厂商文件没有字段 links.blog") {
+		t.Errorf("in Chinese:\n%+v", said)
 	}
 }
 

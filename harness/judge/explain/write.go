@@ -183,8 +183,8 @@ func (p *page) advice(c Claim) {
 	}
 	say("Repeat it alone: mapstack run --focus %s, with the --cell, --kernel or --target of your run.", "单独重复：mapstack run --focus %s，加上您那次运行的 --cell、--kernel 或 --target。", c.ID)
 	say("report.html shows what was expected and observed. The transcript of probe %s shows every call.", "report.html 显示预期和实际。探针 %s 的记录显示每次调用。", c.Probe)
-	say("Find the kernel that changed it: mapstack bisect --good OLD --bad NEW --focus %s, or mapstack diff between two runs.",
-		"找出改变它的内核：mapstack bisect --good 旧 --bad 新 --focus %s，或用 mapstack diff 比较两次运行。", c.ID)
+	say("Find the kernel that changed it: mapstack bisect --good OLD --bad NEW --focus %s KERNELS, where KERNELS is a folder, a yum repository or an architecture; or mapstack diff between two runs.",
+		"找出改变它的内核：mapstack bisect --good 旧 --bad 新 --focus %s 内核列表（一个目录、yum 仓库或架构），或用 mapstack diff 比较两次运行。", c.ID)
 	say("Tell whoever builds the kernel, with the source above. If the behaviour is meant, record it in fixtures/deviations.yaml with a reason.",
 		"附上上面的来源，告知内核的构建者。如果这种行为是有意的，在 fixtures/deviations.yaml 中记录并说明理由。")
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -62,6 +63,43 @@ func TestKCIDBFollowsWhatIsKnownOfTheSchema(t *testing.T) {
 }
 
 func TestKCIDBFollowsTheSchema(t *testing.T) { follow(t, reader(t, readers, "kcidb.schema.json")) }
+
+// TestKCIDBRefersToWhatItHas fails where no schema can: KCIDB drops a test without its build, and a
+// build without its checkout, and takes the later of two objects with one ID.
+func TestKCIDBRefersToWhatItHas(t *testing.T) {
+	for _, in := range append(cases(), whole(strings.Repeat(hostile, 100))) {
+		for _, in.Origin = range []string{"", "example_lab"} {
+			f, ids := submission(t, in), map[string]bool{}
+			add := func(kind, id, origin, refers string) {
+				if want := map[string]string{"": "mapstack", "example_lab": "example_lab"}[in.Origin]; origin != want || !strings.HasPrefix(id, want+":") {
+					t.Errorf("%s %s is of %q", kind, id, origin)
+				}
+				if kind != "checkout" && !ids[refers] {
+					t.Errorf("%s %s refers to %q, which is not there", kind, id, refers)
+				}
+				if ids[kind+" "+id] && len(in.Report.Cells) == 1 { // the claims of two cells of the tests have equal names
+					t.Errorf("two objects are %s %s", kind, id)
+				}
+				ids[kind+" "+id] = true
+			}
+			for _, c := range f.Checkouts {
+				add("checkout", c.ID, c.Origin, "")
+			}
+			for _, b := range f.Builds {
+				add("build", b.ID, b.Origin, "checkout "+b.CheckoutID)
+			}
+			for _, one := range f.Tests {
+				add("test", one.ID, one.Origin, "build "+one.BuildID)
+				if one.StartTime.IsZero() || one.StartTime.Location() != time.UTC || one.Duration < 0 {
+					t.Errorf("test %s began at %v and took %v s", one.ID, one.StartTime, one.Duration)
+				}
+			}
+			if len(f.Tests) != len(in.Report.Outcomes)+len(in.Report.Cells) {
+				t.Errorf("%d tests of %d outcomes and %d cells", len(f.Tests), len(in.Report.Outcomes), len(in.Report.Cells))
+			}
+		}
+	}
+}
 
 // submission returns what a reader finds in a report.
 func submission(t *testing.T, in Input) (f kcidbFile) {

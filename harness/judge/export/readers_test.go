@@ -19,7 +19,8 @@ const (
 	modules = "MAPSTACK_NODE_MODULES"
 	// readers has kunit/kunit_parser.py, from tools/testing/kunit of a source package of the
 	// kernel such as linux-source-6.1, and kcidb.schema.json, which is kcidb_io.schema.V5_3.json
-	// of kernelci/kcidb-io, written as JSON.
+	// of kernelci/kcidb-io, written as JSON. docs/running.md says how to make the folder. .ci/run
+	// makes one with the parser alone.
 	readers = "MAPSTACK_READERS"
 )
 

@@ -21,6 +21,16 @@ const (
 	maxValues = 512
 )
 
+// PageSizeOf returns the page size that a transcript of facts names, in bytes; 0 if it is none
+// of facts.
+func PageSizeOf(t wire.Transcript) int {
+	f, err := Parse(t, nil)
+	if err != nil {
+		return 0
+	}
+	return f.PageSize
+}
+
 // Parse reads the transcripts of the probes facts and sysconf; sysconf is nil where
 // it did not run. The error lists every value that is missing or impossible.
 func Parse(t wire.Transcript, sysconf *wire.Transcript) (Facts, error) {

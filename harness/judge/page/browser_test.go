@@ -111,7 +111,7 @@ func opened(t *testing.T, pages map[string]string) map[string]any {
 	t.Helper()
 	browser, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Fatalf("MAPSTACK_READERS is set, and there is no browser: %v", err)
+		t.Fatalf("MAPSTACK_NODE_MODULES is set, and there is no browser: %v", err)
 	}
 	folder, files := t.TempDir(), map[string]string{}
 	for name, text := range pages {

@@ -145,10 +145,12 @@ func newData(r report.Report, cells []evidence.CellRun, dir fs.FS) (data, error)
 		}
 		if _, done := d.Consoles[key]; !done && dir != nil && o.Probe != "" {
 			tail, err := console(dir, o.Cell, o.Probe, ran[o.Cell].Runs[o.Probe].Guest)
-			if err != nil {
-				return d, err
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return d, fmt.Errorf("read a console log: %w", err)
 			}
-			d.Consoles[key] = texts.of(tail)
+			if err == nil {
+				d.Consoles[key] = texts.of(tail)
+			}
 		}
 	}
 	for _, c := range cells {
@@ -209,17 +211,14 @@ func cut(s string, n int) string {
 }
 
 // console returns the end of what a kernel wrote while a probe ran, without the frames of the
-// agent; "" if there is no log.
+// agent; "" if that is nothing.
 func console(dir fs.FS, cell, probe, guest string) (string, error) {
 	if guest == evidence.Saved {
 		probe = evidence.BootConsole
 	}
 	log, err := evidence.ReadFile(dir, path.Join("cells", cell, "console", probe+".log"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
 	if err != nil {
-		return "", fmt.Errorf("read a console log: %w", err)
+		return "", err
 	}
 	var kept []string
 	size := 0

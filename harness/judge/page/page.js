@@ -20,12 +20,12 @@ const words = {
     all: "all", open: "neither pass nor unsupported", found: (n, m) => `${n} of ${m} results`, claims: n => `${n} claims`, cell: "Cell", claim: "Claim", close: "Close", previous: "Previous", next: "Next", source: "Source",
     expected: "Expected", observed: "Observed", compared: n => n === 1 ? "1 expectation was compared." : `${n} expectations were compared; the last one is shown.`, failedAt: n => `The check stopped at expectation ${n}.`,
     why: "Why", record: "Record", where: "Evidence", transcript: "What the probe observed", console: "End of the console while the probe ran", again: "Run it again", copy: "Copy", copied: "Copied",
-    none: "Everything that applies holds.", unknown: "could not be determined", probe: (p, s) => `Probe ${p}` + (s === undefined ? "" : `, ${s.toFixed(1)} s`), step: "step", noConsole: "no console log", more: n => `Show ${n} more`, on: "on"},
+    none: "Everything that applies holds.", unknown: "could not be determined", probe: (p, s) => `Probe ${p}` + (s === undefined ? "" : `, ${s.toFixed(1)} s`), step: "step", noConsole: "no console log", silent: "The kernel wrote nothing.", more: n => `Show ${n} more`, on: "on"},
   zh: {pass: "通过", fail: "失败", known: "失败，与已知一致", accepted: "失败，已被偏差接受", error: "测试出错", "not-run": "未运行", unsupported: "不适用",
     all: "全部", open: "既非通过也非不适用", found: (n, m) => `${n} / ${m} 个结果`, claims: n => `${n} 条断言`, cell: "单元", claim: "断言", close: "关闭", previous: "上一个", next: "下一个", source: "出处",
     expected: "预期", observed: "实际", compared: n => n === 1 ? "比较了 1 个预期。" : `比较了 ${n} 个预期，这里是最后一个。`, failedAt: n => `检查在第 ${n} 个预期处停止。`,
     why: "原因", record: "条目", where: "证据", transcript: "探针观察到的内容", console: "探针运行期间控制台的末尾", again: "重新运行", copy: "复制", copied: "已复制",
-    none: "适用的断言全部成立。", unknown: "无法确定", probe: (p, s) => `探针 ${p}` + (s === undefined ? "" : `，${s.toFixed(1)} 秒`), step: "步骤", noConsole: "没有控制台日志", more: n => `再显示 ${n} 个`, on: "在"},
+    none: "适用的断言全部成立。", unknown: "无法确定", probe: (p, s) => `探针 ${p}` + (s === undefined ? "" : `，${s.toFixed(1)} 秒`), step: "步骤", noConsole: "没有控制台日志", silent: "内核没有输出。", more: n => `再显示 ${n} 个`, on: "在"},
 };
 // The worst comes first: a suite shows the worst result in it.
 const order = ["fail", "error", "not-run", "known", "accepted", "pass", "unsupported"];
@@ -130,11 +130,14 @@ function draw() {
   problems();
 }
 
-// problems lists what does not hold or was not decided, the worst first.
+// problems lists what does not hold or was not decided, the worst first: a MUST before what
+// changes no verdict.
+const levels = ["MUST", "SHOULD", "MAY"];
 let listed = 200;
 function problems() {
   const w = W();
-  const all = shown.filter(o => o.s !== "pass" && o.s !== "unsupported").sort((a, b) => order.indexOf(a.s) - order.indexOf(b.s));
+  const all = shown.filter(o => o.s !== "pass" && o.s !== "unsupported").sort((a, b) =>
+    levels.indexOf(D.claims[a.c].level) - levels.indexOf(D.claims[b.c].level) || order.indexOf(a.s) - order.indexOf(b.s));
   const items = all.slice(0, listed).map(o => {
     const c = D.claims[o.c];
     const why = o.x ? `${w.expected}: ${T(o.x)} · ${w.observed}: ${T(o.o)}` : T(o.r).split("\n")[0];
@@ -184,7 +187,8 @@ function detail() {
     read.sort((a, b) => (b === o.t) - (a === o.t));
     parts.push(el("h3", {}, `${w.transcript} (${read.length})`), ...read.map(t => stepOf(steps.get(t), t === o.t)));
   }
-  if (o.p) parts.push(el("h3", {}, w.console), D.consoles[key] ? el("pre", {}, T(D.consoles[key])) : el("p", {class: "dim"}, w.noConsole));
+  const wrote = key in D.consoles ? T(D.consoles[key]) : undefined;
+  if (o.p) parts.push(el("h3", {}, w.console), wrote ? el("pre", {}, wrote) : el("p", {class: "dim"}, wrote === "" ? w.silent : w.noConsole));
   if (panel.hidden) before = document.activeElement;
   panel.replaceChildren(...parts);
   panel.hidden = false;

@@ -73,6 +73,30 @@ func TestHostileTextsStayTexts(t *testing.T) {
 	}
 }
 
+// TestTheFirstScreenSaysWhatWasTested fails if a reader of a run on one kernel must look for which
+// kernel that was, by its package or, of one that was given, by its file.
+func TestTheFirstScreenSaysWhatWasTested(t *testing.T) {
+	r, cells, dir := whole("x")
+	c := &r.Cells[0]
+	c.OS, c.Arch, c.Machine, c.Kernel.Release = "Example 22.03", "arm64", "virt", "5.10.0-60"
+	for name, p := range map[string]report.Provenance{
+		"linux-image 5.10-1": {Package: "linux-image", Version: "5.10-1", SHA256: strings.Repeat("a", 64)},
+		"kernel.rpm":         {Filename: "kernel.rpm", SHA256: strings.Repeat("a", 64)},
+	} {
+		c.Kernel.Provenance = p
+		first, _, _ := strings.Cut(render(t, r, cells, dir), "</dl>")
+		for _, want := range []string{"<dd>Example 22.03</dd>", "<dd>5.10.0-60, " + name + " <code title=\"SHA-256 " + p.SHA256 + "\">aaaaaaaaaaaa</code></dd>", "<dd>arm64, virt</dd>"} {
+			if !strings.Contains(first, want) {
+				t.Errorf("no %q in\n%s", want, first[strings.Index(first, "<dl"):])
+			}
+		}
+	}
+	r.Cells = append(r.Cells, *c)
+	if first, _, _ := strings.Cut(render(t, r, cells, dir), "</dl>"); strings.Contains(first, "Example 22.03") {
+		t.Error("one of several kernels is shown as what was tested")
+	}
+}
+
 // TestManyWarningsAreFolded fails if warnings push the result off the first screen of a phone.
 func TestManyWarningsAreFolded(t *testing.T) {
 	r, cells, dir := whole("x")
@@ -135,6 +159,14 @@ func TestAnOutcomeComesWithItsEvidence(t *testing.T) {
 	}
 	if got := d.Texts[d.Consoles["x/p"]]; got != "Linux version\noops" {
 		t.Errorf("console %q", got)
+	}
+	dir["cells/x/console/p.log"] = &fstest.MapFile{Data: frame}
+	if at, there := read(t, render(t, r, cells, dir)).Consoles["x/p"]; !there || d.Texts[at] != "" {
+		t.Errorf("a kernel that wrote nothing has no log: %t", there)
+	}
+	delete(dir, "cells/x/console/p.log")
+	if _, there := read(t, render(t, r, cells, dir)).Consoles["x/p"]; there {
+		t.Error("there is a log, and there is none")
 	}
 	if want := "make conformance TARGET=x FOCUS=CLAIM DEFECT=x"; d.Cells[0].Again != want {
 		t.Errorf("%q, want %q", d.Cells[0].Again, want)

@@ -37,6 +37,8 @@ type Kernel struct {
 	OS string
 	// Keyring is the file of the keys that may sign a repository.
 	Keyring string
+	// Config is the kernel's configuration, where another package has it; nil for none.
+	Config []byte
 	Own
 }
 
@@ -88,6 +90,9 @@ func (k Kernel) Bind(ctx context.Context, bench *workbench.Bench) (bound Bound, 
 	found, err := k.open(ctx, bench, scratch)
 	if err != nil {
 		return Bound{}, err
+	}
+	if found.Config == nil {
+		found.Config = k.Config
 	}
 	if k.Image == "" {
 		system = found

@@ -150,6 +150,13 @@ func openIndex(r *Release, arch, dir string) *Index {
 	return &Index{Suite: r.Suite, Arch: arch, Release: r, kernels: load(kernelsFile), others: load(othersFile)}
 }
 
+// NotListedError says that a suite lists no package of a name.
+type NotListedError struct{ Suite, Arch, Name string }
+
+func (e *NotListedError) Error() string {
+	return fmt.Sprintf("suite %s has no package %q for %s", e.Suite, e.Name, e.Arch)
+}
+
 // Find returns the package with that name. If the suite lists several versions, it
 // returns the highest.
 func (x *Index) Find(name string) (Package, error) {
@@ -158,7 +165,7 @@ func (x *Index) Find(name string) (Package, error) {
 		return Package{}, err
 	}
 	if len(all) == 0 {
-		return Package{}, fmt.Errorf("suite %s has no package %q for %s", x.Suite, name, x.Arch)
+		return Package{}, &NotListedError{x.Suite, x.Arch, name}
 	}
 	best := all[0]
 	for _, p := range all[1:] {

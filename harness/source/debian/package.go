@@ -1,6 +1,7 @@
 package debian
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"path"
@@ -106,8 +107,15 @@ func joinDepends(pre, deps string) string {
 }
 
 // newer reports whether p has a later version than q, in the order of dpkg.
-func (p Package) newer(q Package) bool {
-	a, errA := version.Parse(p.Version)
-	b, errB := version.Parse(q.Version)
-	return errA == nil && errB == nil && version.Compare(a, b) > 0
+func (p Package) newer(q Package) bool { return CompareVersions(p.Version, q.Version) > 0 }
+
+// CompareVersions returns -1, 0 or 1 as the version a is before, the same as or after b in the
+// order of dpkg. Of a text that is no version it returns 0.
+func CompareVersions(a, b string) int {
+	x, errX := version.Parse(a)
+	y, errY := version.Parse(b)
+	if errX != nil || errY != nil {
+		return 0
+	}
+	return cmp.Compare(version.Compare(x, y), 0)
 }

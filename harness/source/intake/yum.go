@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,30 +89,76 @@ func (r Repository) open(ctx context.Context, scratch string) (Found, error) {
 	return r.unpack(ctx, best, scratch)
 }
 
+// Package is a kernel package of a repository.
+type Package struct {
+	Path    string // in the repository
+	Version string // with its release, such as 5.10.0-60.18.0.50.oe2203
+	SHA256  string
+	Size    int64 // bytes
+
+	listed rpmListed
+}
+
+// Kernels returns every kernel package of the repository, the oldest first. It downloads the
+// metadata alone, which it checks as Open does.
+func (r Repository) Kernels(ctx context.Context) ([]Package, error) {
+	all, err := r.all(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find kernels in the repository %s: %w", r.Where, err)
+	}
+	slices.SortStableFunc(all, rpmListed.compare)
+	var packages []Package
+	for _, p := range all {
+		if p.Checksum.Type != "sha256" || p.Size.Package <= 0 {
+			return nil, fmt.Errorf("find kernels in the repository %s: %s has a checksum of type %q and a size of %d bytes, and sha256 and a size are wanted", r.Where, p.Location.Href, p.Checksum.Type, p.Size.Package)
+		}
+		packages = append(packages, Package{p.Location.Href, p.Version.Version + "-" + p.Version.Release, strings.TrimSpace(p.Checksum.Sum), p.Size.Package, p})
+	}
+	return packages, nil
+}
+
+// Read returns the content of a kernel package, which it checks as Open does.
+func (r Repository) Read(ctx context.Context, p Package) ([]byte, error) {
+	b, _, err := r.read(ctx, p.listed)
+	if err != nil {
+		return nil, fmt.Errorf("read the repository %s: %w", r.Where, err)
+	}
+	return b, nil
+}
+
 // find returns the newest kernel package that the checked metadata lists.
 func (r Repository) find(ctx context.Context) (rpmListed, error) {
-	index, err := r.fetch(ctx, "repodata/repomd.xml", maxMetadata)
+	all, err := r.all(ctx)
 	if err != nil {
 		return rpmListed{}, err
+	}
+	return slices.MaxFunc(all, rpmListed.compare), nil
+}
+
+// all returns the kernel packages that the checked metadata lists; at least one without an error.
+func (r Repository) all(ctx context.Context) ([]rpmListed, error) {
+	index, err := r.fetch(ctx, "repodata/repomd.xml", maxMetadata)
+	if err != nil {
+		return nil, err
 	}
 	keys, err := r.keys()
 	if err != nil {
-		return rpmListed{}, err
+		return nil, err
 	}
 	signed, err := r.verify(ctx, keys, index)
 	if err != nil {
-		return rpmListed{}, err
+		return nil, err
 	}
 	var metadata struct {
 		Revision string   `xml:"revision"`
 		Data     []listed `xml:"data"`
 	}
 	if err := xml.Unmarshal(index, &metadata); err != nil {
-		return rpmListed{}, fmt.Errorf("repodata/repomd.xml is damaged: %w", err)
+		return nil, fmt.Errorf("repodata/repomd.xml is damaged: %w", err)
 	}
 	if signed { // else anybody could have written a revision that no later one reaches
 		if err := r.forward(strings.TrimSpace(metadata.Revision)); err != nil {
-			return rpmListed{}, err
+			return nil, err
 		}
 	}
 	for _, d := range metadata.Data {
@@ -119,15 +167,17 @@ func (r Repository) find(ctx context.Context) (rpmListed, error) {
 		}
 		text, err := r.checked(ctx, d, maxPrimary)
 		if err != nil {
-			return rpmListed{}, err
+			return nil, err
 		}
-		best, err := r.newest(ctx, text)
-		if !signed {
-			best.keys = keys
+		all, err := r.kernels(ctx, text)
+		for i := range all {
+			if !signed {
+				all[i].keys = keys
+			}
 		}
-		return best, err
+		return all, err
 	}
-	return rpmListed{}, errors.New("repodata/repomd.xml lists no primary metadata")
+	return nil, errors.New("repodata/repomd.xml lists no primary metadata")
 }
 
 // listed is a file of the repository and its checksum.
@@ -152,6 +202,9 @@ type rpmListed struct {
 		Version string `xml:"ver,attr"`
 		Release string `xml:"rel,attr"`
 	} `xml:"version"`
+	Size struct {
+		Package int64 `xml:"package,attr"`
+	} `xml:"size"`
 
 	// keys must have signed the package itself, because nobody signed the metadata; nil if
 	// somebody did.
@@ -221,14 +274,14 @@ func (r Repository) forward(revision string) error {
 	return nil
 }
 
-// newest returns the newest kernel package of the metadata.
-func (r Repository) newest(ctx context.Context, primary []byte) (rpmListed, error) {
+// kernels returns the kernel packages of the metadata, at least one without an error.
+func (r Repository) kernels(ctx context.Context, primary []byte) ([]rpmListed, error) {
 	plain, err := unpacked(ctx, primary)
 	if err != nil {
-		return rpmListed{}, fmt.Errorf("the primary metadata is damaged: %w", err)
+		return nil, fmt.Errorf("the primary metadata is damaged: %w", err)
 	}
 	defer plain.Close()
-	best := map[string]rpmListed{}
+	byName := map[string][]rpmListed{}
 	decoder := xml.NewDecoder(io.LimitReader(plain, maxPrimary))
 	for {
 		token, err := decoder.Token()
@@ -236,7 +289,7 @@ func (r Repository) newest(ctx context.Context, primary []byte) (rpmListed, erro
 			break
 		}
 		if err != nil {
-			return rpmListed{}, fmt.Errorf("the primary metadata is damaged: %w", err)
+			return nil, fmt.Errorf("the primary metadata is damaged: %w", err)
 		}
 		start, ok := token.(xml.StartElement)
 		if !ok || start.Name.Local != "package" {
@@ -244,40 +297,41 @@ func (r Repository) newest(ctx context.Context, primary []byte) (rpmListed, erro
 		}
 		var p rpmListed
 		if err := decoder.DecodeElement(&p, &start); err != nil {
-			return rpmListed{}, fmt.Errorf("the primary metadata is damaged: %w", err)
+			return nil, fmt.Errorf("the primary metadata is damaged: %w", err)
 		}
-		if old, known := best[p.Name]; p.Arch == r.Arch && (!known || p.newer(old)) {
-			best[p.Name] = p
+		if p.Arch == r.Arch && slices.Contains(kernelPackages, p.Name) {
+			byName[p.Name] = append(byName[p.Name], p)
 		}
 	}
 	for _, name := range kernelPackages {
-		if p, ok := best[name]; ok {
-			return p, nil
+		if len(byName[name]) > 0 {
+			return byName[name], nil
 		}
 	}
-	return rpmListed{}, fmt.Errorf("it has none of the packages %s for %s", strings.Join(kernelPackages, ", "), r.Arch)
+	return nil, fmt.Errorf("it has none of the packages %s for %s", strings.Join(kernelPackages, ", "), r.Arch)
 }
 
-func (p rpmListed) newer(q rpmListed) bool {
-	for _, pair := range [][2]string{{p.Version.Epoch, q.Version.Epoch}, {p.Version.Version, q.Version.Version}, {p.Version.Release, q.Version.Release}} {
-		if c := CompareVersions(pair[0], pair[1]); c != 0 {
-			return c > 0
-		}
+// compare orders packages by their versions, as rpm does.
+func (p rpmListed) compare(q rpmListed) int {
+	return cmp.Or(CompareVersions(p.Version.Epoch, q.Version.Epoch), CompareVersions(p.Version.Version, q.Version.Version),
+		CompareVersions(p.Version.Release, q.Version.Release))
+}
+
+// read returns the content of a package, and says what vouches for it.
+func (r Repository) read(ctx context.Context, p rpmListed) (b []byte, kind string, err error) {
+	if b, err = r.checked(ctx, p.listed, maxRPM); err != nil || p.keys == nil {
+		return b, "yum repository", err
 	}
-	return false
+	if err := signedPackage(p.keys, b, p, time.Now()); err != nil {
+		return nil, "", fmt.Errorf("%s: %w", p.Location.Href, err)
+	}
+	return b, "yum repository with signed packages and unsigned metadata", nil
 }
 
 func (r Repository) unpack(ctx context.Context, p rpmListed, scratch string) (Found, error) {
-	b, err := r.checked(ctx, p.listed, maxRPM)
+	b, kind, err := r.read(ctx, p)
 	if err != nil {
 		return Found{}, err
-	}
-	kind := "yum repository"
-	if p.keys != nil {
-		if err := signedPackage(p.keys, b, p, time.Now()); err != nil {
-			return Found{}, fmt.Errorf("%s: %w", p.Location.Href, err)
-		}
-		kind += " with signed packages and unsigned metadata"
 	}
 	file := filepath.Join(scratch, "package.rpm")
 	if err := os.WriteFile(file, b, 0o600); err != nil {

@@ -54,12 +54,12 @@ func repository(t *testing.T, key *openpgp.Entity, change func(index string) str
 		t.Fatal(err)
 	}
 	sum := put("Packages/kernel-core-new.rpm", rpm)
-	const pkg = `<package type="rpm"><name>%s</name><arch>%s</arch><version epoch="0" ver="5.10.0" rel="%s"/><checksum type="sha256">%s</checksum><location href="%s"/></package>`
+	const pkg = `<package type="rpm"><name>%s</name><arch>%s</arch><version epoch="0" ver="5.10.0" rel="%s"/><checksum type="sha256">%s</checksum><size package="%d"/><location href="%s"/></package>`
 	primary := "<metadata>" +
-		fmt.Sprintf(pkg, "kernel-core", "x86_64", "9", strings.Repeat("0", 64), "Packages/old.rpm") +
-		fmt.Sprintf(pkg, "kernel-core", "x86_64", "60", sum, "Packages/kernel-core-new.rpm") +
-		fmt.Sprintf(pkg, "kernel-core", "aarch64", "70", strings.Repeat("0", 64), "Packages/other.rpm") +
-		fmt.Sprintf(pkg, "bash", "x86_64", "99", strings.Repeat("0", 64), "Packages/bash.rpm") + "</metadata>"
+		fmt.Sprintf(pkg, "kernel-core", "x86_64", "9", strings.Repeat("0", 64), 7, "Packages/old.rpm") +
+		fmt.Sprintf(pkg, "kernel-core", "x86_64", "60", sum, len(rpm), "Packages/kernel-core-new.rpm") +
+		fmt.Sprintf(pkg, "kernel-core", "aarch64", "70", strings.Repeat("0", 64), 7, "Packages/other.rpm") +
+		fmt.Sprintf(pkg, "bash", "x86_64", "99", strings.Repeat("0", 64), 7, "Packages/bash.rpm") + "</metadata>"
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
 	if _, err := z.Write([]byte(primary)); err != nil {
@@ -98,6 +98,28 @@ func TestTheNewestSignedKernelOfARepositoryIsFound(t *testing.T) {
 		if !bytes.Equal(found.Kernel, kernelText()) || strings.Join(found.Chain, " ") != "yum repository Packages/kernel-core-new.rpm rpm /lib/modules/5.10.0-60/vmlinuz" {
 			t.Errorf("%d bytes by way of %v", len(found.Kernel), found.Chain)
 		}
+	}
+}
+
+// TestTheKernelsOfARepositoryAreListedByVersion fails if a search would go through them in another
+// order, or would take one that is not what the metadata says.
+func TestTheKernelsOfARepositoryAreListedByVersion(t *testing.T) {
+	key, public := signer(t)
+	r := Repository{Where: repository(t, key, nil), Keyring: public, Arch: "x86_64"}
+	all, err := r.Kernels(t.Context())
+	if err != nil || len(all) != 2 || all[0].Version != "5.10.0-9" || all[1].Version != "5.10.0-60" || all[1].Path != "Packages/kernel-core-new.rpm" {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	rpm, err := r.Read(t.Context(), all[1])
+	if sum := sha256.Sum256(rpm); err != nil || hex.EncodeToString(sum[:]) != all[1].SHA256 || int64(len(rpm)) != all[1].Size {
+		t.Errorf("%d bytes, %v", len(rpm), err)
+	}
+	if _, err := r.Read(t.Context(), all[0]); err == nil || !strings.Contains(err.Error(), "read Packages/old.rpm") {
+		t.Errorf("a package that is not there: %v", err)
+	}
+	r.Arch = "riscv64"
+	if _, err := r.Kernels(t.Context()); err == nil || !strings.Contains(err.Error(), "none of the packages") {
+		t.Error(err)
 	}
 }
 
@@ -188,9 +210,14 @@ func FuzzPrimary(f *testing.F) {
 	f.Add([]byte(`<metadata><package type="rpm"><name>kernel-core</name><arch>x86_64</arch><version epoch="0" ver="6.6.0" rel="1"/><checksum type="sha256">aa</checksum><location href="k.rpm"/></package></metadata>`))
 	f.Add([]byte("<metadata><package><name>kernel</name>"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		p, err := Repository{Arch: "x86_64"}.newest(t.Context(), text)
-		if err == nil && (p.Arch != "x86_64" || !slices.Contains(kernelPackages, p.Name)) {
-			t.Errorf("%+v was chosen", p)
+		all, err := Repository{Arch: "x86_64"}.kernels(t.Context(), text)
+		if err == nil && len(all) == 0 {
+			t.Error("no package, and no error")
+		}
+		for _, p := range all {
+			if p.Arch != "x86_64" || !slices.Contains(kernelPackages, p.Name) {
+				t.Errorf("%+v was chosen", p)
+			}
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/mapstack/conformance/harness/matrix/release"
@@ -15,6 +16,9 @@ type Archive interface {
 	// Find returns a package of a suite by Debian's name of the architecture.
 	// Its error says which kernels the suite has.
 	Find(ctx context.Context, suite, arch, name string) (debian.Package, error)
+	// Images returns the sorted names of the kernel packages of a suite, with metapackages. A
+	// suite without the architecture has none.
+	Images(ctx context.Context, suite, arch string) ([]string, error)
 	// Fetch returns the path of a verified package; it must not be written to. A package
 	// that the archive does not have is a debian.ErrGone.
 	Fetch(ctx context.Context, p debian.Package) (string, error)
@@ -34,6 +38,18 @@ type debianArchive struct {
 
 func (a debianArchive) Fetch(ctx context.Context, p debian.Package) (string, error) {
 	return a.FetchHere(ctx, p)
+}
+
+func (a debianArchive) Images(ctx context.Context, suite, arch string) ([]string, error) {
+	r, err := a.Release(ctx, suite)
+	if err != nil || !slices.Contains(r.Architectures, arch) {
+		return nil, err
+	}
+	x, err := a.index(ctx, suite, arch)
+	if err != nil {
+		return nil, err
+	}
+	return x.Names("linux-image-")
 }
 
 func (a debianArchive) Previous() Archive { return debianArchive{a.Client, a.Client.Previous} }
@@ -109,34 +125,39 @@ func nextHop(p debian.Package) (string, error) {
 
 // holders fills in the packages of the kernel and its configuration. That is the
 // image package itself. Since Debian 14 it is linux-binary-RELEASE and
-// linux-base-RELEASE, on which it depends.
+// linux-base-RELEASE, on which it depends. The kernel is there also with the error that the
+// archive does not list the configuration.
 func holders(ctx context.Context, a Archive, pin *Pin, image debian.Package) error {
 	pin.Image = fileOf(image)
 	groups, err := image.DependsOn()
 	if err != nil {
 		return err
 	}
-	for _, alternatives := range groups {
-		for _, name := range alternatives {
-			switch name {
-			case "linux-binary-" + pin.Release:
-				p, err := a.Find(ctx, pin.Suite, pin.Arch, name)
-				if err != nil {
-					return err
-				}
-				pin.Image = fileOf(p)
-			case "linux-base-" + pin.Release:
-				p, err := a.Find(ctx, pin.Suite, pin.Arch, name)
-				if err != nil {
-					return err
-				}
-				f := fileOf(p)
-				pin.Config = &f
+	var lost error
+	for _, name := range slices.Concat(groups...) {
+		switch name {
+		case "linux-binary-" + pin.Release:
+			p, err := a.Find(ctx, pin.Suite, pin.Arch, name)
+			if err != nil {
+				return err
 			}
+			pin.Image = fileOf(p)
+		case configPackage(pin.Release):
+			p, err := a.Find(ctx, pin.Suite, pin.Arch, name)
+			if err != nil {
+				lost = err
+				continue
+			}
+			f := fileOf(p)
+			pin.Config = &f
 		}
 	}
-	return nil
+	return lost
 }
+
+// configPackage returns the name of the package that has the configuration of a kernel since
+// Debian 14.
+func configPackage(release string) string { return "linux-base-" + release }
 
 // checkSeries returns an error if the kernel is of another series than the cell
 // names.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,7 @@ type shelf struct {
 	fetched  atomic.Int32
 	gone     bool            // the mirror has dropped every package
 	dropped  map[string]bool // the mirror has dropped these packages, by SHA-256
+	lost     string          // the mirror does not have this suite
 	before   *shelf          // with the index before this one; nil for none
 	second   bool            // there is a mirror that keeps everything
 }
@@ -58,9 +60,22 @@ func (s *shelf) add(suite, arch, name, version, depends string, files ...entry) 
 func (s *shelf) Find(_ context.Context, suite, arch, name string) (debian.Package, error) {
 	p, ok := s.packages[suite+" "+arch+" "+name]
 	if !ok {
-		return debian.Package{}, fmt.Errorf("suite %s has no package %q for %s", suite, name, arch)
+		return debian.Package{}, &debian.NotListedError{Suite: suite, Arch: arch, Name: name}
 	}
 	return p, nil
+}
+
+func (s *shelf) Images(_ context.Context, suite, arch string) (names []string, err error) {
+	if s.lost == suite {
+		return nil, debian.ErrGone
+	}
+	for key, p := range s.packages {
+		if strings.HasPrefix(key, suite+" "+arch+" linux-image-") {
+			names = append(names, p.Name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 func (s *shelf) Fetch(_ context.Context, p debian.Package) (string, error) {
