@@ -110,8 +110,9 @@ func (f killTableFlags) table(ctx context.Context, log io.Writer) (killtable.Tab
 	if err != nil {
 		return t, err
 	}
+	asked := evidence.Run{Focus: f.focus, Matrix: chosen.evidence()}
 	judge := trials.Judge{Target: suites.Target, Decide: func(c evidence.CellRun) ([]verdict.Outcome, error) {
-		return rules.decide(f.focus, []evidence.CellRun{c})
+		return rules.decide(asked, []evidence.CellRun{c})
 	}}
 	bound, err := subject.Bind(ctx, bench, chosen.subjects)
 	if err != nil {

@@ -40,7 +40,7 @@ func TestUnknownNamesListTheValidOnesAndExit69(t *testing.T) {
 		{[]string{"probe", "nonsense", "facts"}, "amd64-debian12-6.1"},
 		{[]string{"probe", "facts"}, "needs a cell and a probe"},
 		{[]string{"probe", "--target", "board", "facts"}, "use native"},
-		{[]string{"probe", "--arch", "arm64", "amd64-debian12-6.1", "facts"}, "are about a --target"},
+		{[]string{"probe", "--arch", "arm64", "amd64-debian12-6.1", "facts"}, "is about --target user"},
 		{[]string{"verdict", "/nowhere"}, "/nowhere"},
 		{[]string{"nonsense"}, "unknown command"},
 		{[]string{"run", "--nonsense"}, "unknown flag"},
