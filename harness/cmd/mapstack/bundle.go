@@ -16,9 +16,7 @@ func bundleCommand() *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
 		Use: "bundle", Short: "Write one program with everything that the cells need, for machines without a network",
-		Long: "bundle writes a mapstack that downloads nothing. Kernels, QEMU and its libraries are inside it, with Debian's\n" +
-			"signatures. It runs on machines of the same architecture as this one. Of a matrix file it has the emulators\n" +
-			"and the downloads; the file itself, and what it names by a path, must be taken along.",
+		Long: bundleLong,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			made, err := makeBundle(cmd, s, to)
@@ -84,3 +82,8 @@ func makeBundle(cmd *cobra.Command, s selection, to string) (made contents, err 
 	}
 	return made, bench.Bundle(cmd.Context(), cells, pins, packed.Architectures, packed.Files, to)
 }
+
+// bundleLong is the help of bundle.
+const bundleLong = "bundle writes a mapstack that downloads nothing. Kernels, QEMU and its libraries are inside it, with Debian's\n" +
+	"signatures. It runs on machines of the same architecture as this one. Of a matrix file it has the emulators\n" +
+	"and the downloads; the file itself, and what it names by a path, must be taken along."

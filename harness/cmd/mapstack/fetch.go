@@ -22,6 +22,7 @@ func fetchCommand() *cobra.Command {
 	var form output
 	cmd := &cobra.Command{
 		Use: "fetch", Short: "Download and prepare everything the cells need, without booting them",
+		Long: fetchLong,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := form.json()
@@ -114,3 +115,8 @@ func fetchCommand() *cobra.Command {
 	}
 	return cmd
 }
+
+// fetchLong is the help of fetch.
+const fetchLong = "fetch downloads kernels, emulators and the files that a matrix file names by their URLs, and checks each against\n" +
+	"a signature or a hash. It also compiles the guest programs, if this is a checkout. A run with --offline then needs\n" +
+	"no network. With --list it only says what would be downloaded, how large it is and where it is from."

@@ -59,8 +59,10 @@ func translate(cmd *cobra.Command) {
 
 // translated returns a text of the help in Chinese, or as it is.
 func translated(english string) string {
-	if chinese, ok := catalogue[english]; ok {
-		return chinese
+	for _, from := range []map[string]string{catalogue, longer} {
+		if chinese, ok := from[english]; ok {
+			return chinese
+		}
 	}
 	return english
 }

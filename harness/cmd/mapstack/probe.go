@@ -32,10 +32,7 @@ func probeCommand() *cobra.Command {
 	var f probeFlags
 	cmd := &cobra.Command{
 		Use: "probe CELL PROBE [ARGS...]", Short: "Run one probe in one cell and print what it observed",
-		Long: "probe boots a cell and runs one probe in it. It prints the observations to standard output, one JSON object on\n" +
-			"each line, and then how the probe ended. It judges nothing. With --target the probe runs there, and CELL is\n" +
-			"left out. The exit status is 2 if the probe did not end well. The probe `hostile` misbehaves on purpose, to\n" +
-			"show how the harness reacts.",
+		Long:    probeLong,
 		Example: "  mapstack probe mips64le-debian12-6.1-malta mapstack\n  mapstack probe amd64-debian12-6.1 hostile panic\n  mapstack probe --target ssh://root@board facts",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -175,3 +172,9 @@ func known(ctx context.Context, images run.Images, goarch, probe string) error {
 	}
 	return nil
 }
+
+// probeLong is the help of probe.
+const probeLong = "probe boots a cell, also one of a matrix file, and runs one probe in it. It prints the observations to standard\n" +
+	"output, one JSON object on each line, and then how the probe ended. It judges nothing. With --target the probe\n" +
+	"runs there, and CELL is left out. The exit status is 2 if the probe did not end well. The probe `hostile`\n" +
+	"misbehaves on purpose, to show how the harness reacts."
