@@ -67,7 +67,7 @@ func probeCommand() *cobra.Command {
 // subject returns what to run the probe in, and the arguments from the probe's name on.
 func (f *probeFlags) subject(cmd *cobra.Command, args []string) (subject.Subject, []string, error) {
 	if f.running.Target != "" {
-		return f.running, args, nil
+		return f.running, args, f.running.Check()
 	}
 	if f.running.Arch != "" {
 		return nil, nil, errors.New("--arch is about --target user; a cell has its own architecture")
