@@ -127,7 +127,7 @@ func (s Style) bySystem(r report.Report) string {
 	}
 	t := plainTable(header)
 	for _, of := range o.Rows {
-		// A cell has a line of its own, so that its name is beside its verdict.
+		// Cells at the same place have a line and their name each.
 		for line, more := 0, true; more; line++ {
 			row := table.Row{orDash(of.System), of.Series}
 			if line > 0 {
@@ -136,6 +136,8 @@ func (s Style) bySystem(r report.Report) string {
 			more = false
 			for _, kernels := range of.Kernels {
 				switch {
+				case line < len(kernels) && len(kernels) == 1:
+					row = append(row, s.Verdict(r, kernels[0]))
 				case line < len(kernels):
 					row = append(row, kernels[line].Name+": "+s.Verdict(r, kernels[line]))
 				case line == 0:
