@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -229,14 +230,15 @@ func (w Wanted) follow(indexes []*Index, asked Package) (Found, error) {
 	return Found{}, fmt.Errorf("package %s leads to no kernel within %d packages", asked.Name, maxFollowed)
 }
 
+// released matches the package of one kernel. A metapackage may be called linux-image-5kc-malta.
+var released = regexp.MustCompile(`^linux-image-(?:unsigned-)?([0-9]+\.[0-9].*?)(?:-unsigned)?$`)
+
 // kernelRelease returns the release in the name of a kernel's package; "" if it has none.
 func kernelRelease(name string) string {
-	rest, ok := strings.CutPrefix(name, "linux-image-")
-	rest = strings.TrimSuffix(strings.TrimPrefix(rest, "unsigned-"), "-unsigned")
-	if !ok || rest == "" || rest[0] < '0' || rest[0] > '9' {
-		return ""
+	if m := released.FindStringSubmatch(name); m != nil {
+		return m[1]
 	}
-	return rest
+	return ""
 }
 
 // newestOf returns the newest package with a name.

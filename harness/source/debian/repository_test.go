@@ -250,6 +250,15 @@ func TestASignedRepositoryIsReadAgainWithoutANetwork(t *testing.T) {
 	said(t, err, "downloads are forbidden")
 }
 
+func TestAReleaseIsToldFromTheNameOfABoard(t *testing.T) {
+	for name, want := range map[string]string{"linux-image-6.1.0-50-5kc-malta": "6.1.0-50-5kc-malta", "linux-image-5kc-malta": "", "linux-image-unsigned-5.15.0-1-generic": "5.15.0-1-generic",
+		"linux-image-6.1.0-50-amd64-unsigned": "6.1.0-50-amd64", "linux-image-amd64": "", "linux-modules-6.1": "", "linux-image-": ""} {
+		if got := kernelRelease(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestAKeyringWithoutAKeyIsRefused(t *testing.T) {
 	c, err := cache.Open(t.TempDir())
 	if err != nil {
