@@ -79,7 +79,11 @@ func Needed(ctx context.Context, bench *workbench.Bench, cells []Listed, needs *
 			return err
 		}
 		if ok {
-			needs.Kernel(l.Name, from, append([]debian.Package{found.Image}, found.Beside...))
+			packages := []debian.Package{found.Image}
+			if found.Beside != nil { // it is needed unless the image has the configuration
+				packages = append(packages, *found.Beside)
+			}
+			needs.Kernel(l.Name, from, packages)
 		}
 		if rec, err := arch.Lookup(l.Arch); err == nil && l.Target == "" {
 			if err := needs.Emulator(ctx, l.Name, rec); err != nil {

@@ -46,8 +46,8 @@ type Wanted struct {
 type Found struct {
 	Asked Package // that was looked for: the kernel, or a metapackage that leads to it
 	Image Package // holds the kernel
-	// Beside may hold the kernel's configuration, if Image does not.
-	Beside []Package
+	// Beside holds the kernel's configuration, if Image does not; nil if none is known to.
+	Beside *Package
 }
 
 // NewRepository returns a repository. keyring holds the keys that may sign it, armored or not; nil
@@ -198,11 +198,11 @@ func (w Wanted) follow(indexes []*Index, asked Package) (Found, error) {
 		}
 		release := kernelRelease(found.Image.Name)
 		var next, binary *Package
-		found.Beside = nil
 		for _, name := range slices.Concat(groups...) {
 			isNext := release == "" && next == nil && strings.HasPrefix(name, "linux-image-") && name != found.Image.Name
 			isBinary := release != "" && name == "linux-binary-"+release
-			isBeside := release != "" && (name == "linux-base-"+release || name == "linux-modules-"+release)
+			isBase := name == "linux-base-"+release
+			isBeside := release != "" && (isBase || name == "linux-modules-"+release)
 			if !isNext && !isBinary && !isBeside {
 				continue
 			}
@@ -215,8 +215,8 @@ func (w Wanted) follow(indexes []*Index, asked Package) (Found, error) {
 				next = &p
 			case isBinary:
 				binary = &p
-			default:
-				found.Beside = append(found.Beside, p)
+			case isBase || found.Beside == nil:
+				found.Beside = &p
 			}
 		}
 		if binary != nil {
@@ -273,8 +273,8 @@ func (r *Repository) indexes(ctx context.Context, w Wanted) (all []*Index, err e
 	if release.misnamed() != nil && release.Codename+release.called != "" {
 		r.client.sink(progress.Event{Stage: progress.Warning, What: fmt.Sprintf("%s of %s calls itself suite %q, codename %q", inRelease(w.Suite), r.client.mirror.Name(), release.called, release.Codename)})
 	}
-	var missing error
 	for _, component := range components {
+		var missing error
 		there := false
 		for _, arch := range w.Architectures {
 			if _, _, _, err := release.packages(component, arch); err != nil {

@@ -127,8 +127,8 @@ func TestTheNewestKernelThatIsWantedIsFound(t *testing.T) {
 						t.Fatal(err)
 					}
 					got := found.Asked.Name + " " + found.Asked.Version + " " + found.Image.Name
-					for _, p := range found.Beside {
-						got += " " + p.Name
+					if found.Beside != nil {
+						got += " " + found.Beside.Name
 					}
 					if got != want {
 						t.Errorf("%s: %s, want %s", glob, got, want)
@@ -139,6 +139,21 @@ func TestTheNewestKernelThatIsWantedIsFound(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestTheSmallerPackageHasTheConfiguration fails if the modules of a kernel are downloaded for a
+// configuration that is elsewhere.
+func TestTheSmallerPackageHasTheConfiguration(t *testing.T) {
+	v := newVendor(t)
+	packages := v.add("linux-image-7.2.1-amd64", "1", "Depends: linux-modules-7.2.1-amd64, linux-base-7.2.1-amd64, linux-binary-7.2.1-amd64, linux-base\n", []byte("image"))
+	for _, name := range []string{"linux-modules-7.2.1-amd64", "linux-base-7.2.1-amd64", "linux-binary-7.2.1-amd64", "linux-base"} {
+		packages += v.add(name, "1", "", []byte(name))
+	}
+	v.files["InRelease"] = v.sign(t, v.text("", v.list(t, "./", "Packages", packages)))
+	found, err := v.open(t, nil, true).Find(t.Context(), Wanted{Suite: "./", Package: "linux-image-*", Architectures: []string{"amd64"}})
+	if err != nil || found.Image.Name != "linux-binary-7.2.1-amd64" || found.Beside == nil || found.Beside.Name != "linux-base-7.2.1-amd64" {
+		t.Errorf("%+v, %v", found, err)
 	}
 }
 
@@ -172,7 +187,7 @@ func TestARepositoryThatNobodyVouchesForIsRefused(t *testing.T) {
 		"a changed text":   {func(_ *testing.T, v vendor) { v.files["dists/x/Release"] = append(v.files["dists/x/Release"], '\n') }, Wanted{}, []string{"not signed by a key of keyring"}},
 		"a web page":       {func(_ *testing.T, v vendor) { v.files["dists/x/InRelease"] = []byte("<html>") }, Wanted{}, []string{"no signed message"}},
 		"a changed list":   {func(t *testing.T, v vendor) { v.list(t, "x", "main/binary-amd64/Packages", "Package: evil\n\n") }, Wanted{}, []string{"the signed index says"}},
-		"another part":     {nil, Wanted{Components: []string{"contrib"}}, []string{`component "contrib"`}},
+		"another part":     {nil, Wanted{Components: []string{"main", "contrib"}}, []string{`component "contrib": suite x has no packages for architecture "amd64"`}},
 		"no such package":  {nil, Wanted{Package: "linux-image-rt*"}, []string{`suite x has no package "linux-image-rt*" for amd64`}},
 		"several packages": {nil, Wanted{Package: "linux-*5.10.0-2-desktop"}, []string{"several packages of version 5.10.2: linux-image-5.10.0-2-desktop, linux-modules-5.10.0-2-desktop", "narrow package"}},
 		"another hash":     {nil, Wanted{SHA256: strings.Repeat("0", 64)}, []string{"no package with the SHA-256 000000000000..."}},
@@ -184,7 +199,7 @@ func TestARepositoryThatNobodyVouchesForIsRefused(t *testing.T) {
 			if tc.spoil != nil {
 				tc.spoil(t, v)
 			}
-			w := Wanted{Suite: "x", Components: []string{"main"}, Package: "linux-image-desktop", Architectures: []string{"amd64"}, SHA256: tc.want.SHA256}
+			w := Wanted{Suite: "x", Components: []string{"main"}, Package: "linux-image-desktop", Architectures: []string{"amd64", "x86_64"}, SHA256: tc.want.SHA256}
 			if tc.want.Package != "" {
 				w.Package = tc.want.Package
 			}
@@ -240,7 +255,7 @@ func TestASignedRepositoryIsReadAgainWithoutANetwork(t *testing.T) {
 	for _, offline := range []bool{false, true} {
 		r := v.open(t, c, true)
 		r.client.mirror.Offline = offline
-		if again, err := r.Find(t.Context(), w); err != nil || again.Image != first.Image {
+		if again, err := r.Find(t.Context(), w); err != nil || again.Image != first.Image || again.Beside == nil || *again.Beside != *first.Beside {
 			t.Errorf("offline %t: %+v, %v", offline, again, err)
 		}
 	}

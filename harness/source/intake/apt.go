@@ -62,11 +62,8 @@ func (a AptRepository) open(ctx context.Context, packages debian.Found, scratch 
 		return Found{}, fmt.Errorf("package %s %s: %w", p.Name, p.Version, err)
 	}
 	chain := []string{"apt repository", strings.TrimSpace("suite " + a.Wanted.Suite + " " + strings.Join(a.Wanted.Components, " ")), p.Name + " " + p.Version}
-	for _, beside := range packages.Beside {
-		if found.Config != nil {
-			break
-		}
-		if file, err = a.Fetch(ctx, beside); err != nil {
+	if beside := packages.Beside; found.Config == nil && beside != nil {
+		if file, err = a.Fetch(ctx, *beside); err != nil {
 			return Found{}, err
 		}
 		other, err := a.Opener.open(ctx, file, scratch)
