@@ -137,14 +137,19 @@ func Deviations(fixtures fs.FS, cells []matrix.Cell) ([]claim.Deviation, error) 
 	if err != nil {
 		return nil, err
 	}
+	return devs, CheckDeviations(devs, cells)
+}
+
+// CheckDeviations refuses deviations of a matrix that can never apply. cells must be all of it.
+func CheckDeviations(devs []matrix.Deviation, cells []matrix.Cell) error {
 	var names []string
 	for _, c := range cells {
 		names = append(names, c.Name)
 	}
 	if err := claim.CheckDeviations(devs, All(), names); err != nil {
-		return nil, fmt.Errorf("check the deviations: %w", err)
+		return fmt.Errorf("check the deviations: %w", err)
 	}
-	return devs, nil
+	return nil
 }
 
 // JudgeAll decides every claim of the focus on every cell, sorted.

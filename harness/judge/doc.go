@@ -14,6 +14,7 @@
 //	killtable    which claims catch which defects
 //	load         what loads measured on several targets, and how these compare
 //	merge        makes one run of several that ran on different machines
+//	overview     kernels in a table of systems, series and architectures
 //	page         shows a report as one HTML file
 //	report       the versioned result document of a run, and its writers
 //	seal         keys and signed envelopes

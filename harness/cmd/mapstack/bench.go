@@ -146,6 +146,7 @@ func (f *benchFlags) subjects() (subjects []subject.Subject, names []string, err
 		if t == string(matrix.UserMode) {
 			running.Arch = f.Arch
 		}
+		err = errors.Join(err, running.Check())
 		add(t, running)
 	}
 	for _, name := range matrix.Names(strings.Join(f.cells, ",")) {

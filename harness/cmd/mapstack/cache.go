@@ -15,8 +15,7 @@ func cacheCommand() *cobra.Command {
 	var form output
 	cmd := &cobra.Command{
 		Use: "cache", Short: "Show what the cache holds, or prune it",
-		Long: "cache shows what the cache holds. A run prunes the cache to its limit, if no other run uses it. What was used\n" +
-			"longest ago goes first. The limit is " + humanize.IBytes(cache.DefaultLimit) + ", or the value of MAPSTACK_CACHE_LIMIT, such as 8GiB.",
+		Long: cacheLong(),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := form.json()
@@ -111,3 +110,9 @@ func cachePruneCommand() *cobra.Command {
 }
 
 func inUnits(bytes int64) string { return humanize.IBytes(uint64(bytes)) }
+
+// cacheLong returns the help of cache.
+func cacheLong() string {
+	return "cache shows what the cache holds. A run prunes the cache to its limit, if no other run uses it. What was used\n" +
+		"longest ago goes first. The limit is " + humanize.IBytes(cache.DefaultLimit) + ", or the value of MAPSTACK_CACHE_LIMIT, such as 8GiB."
+}

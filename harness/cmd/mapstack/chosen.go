@@ -116,6 +116,9 @@ func (s *selection) file(builtin []matrix.Cell) (m *matrixfile.Matrix, found boo
 	if err == nil {
 		err = assemble.CheckKnown(known, suites.Claims())
 	}
+	if err == nil {
+		err = suites.CheckDeviations(read.Deviations, read.Planned())
+	}
 	if err != nil {
 		return nil, false, fmt.Errorf("%s: %w", name, err)
 	}
@@ -270,7 +273,7 @@ func (c chosen) evidence() *evidence.Matrix {
 	if c.file == nil {
 		return nil
 	}
-	m := &evidence.Matrix{File: filepath.Base(c.file.File), Known: c.file.Known, Lines: c.file.Lines}
+	m := &evidence.Matrix{File: filepath.Base(c.file.File), Known: c.file.Known, Lines: c.file.Lines, Deviations: c.file.Deviations}
 	for _, s := range c.subjects {
 		if l, ok := s.(subject.Listed); ok && slices.ContainsFunc(c.file.Cells, func(cell matrixfile.Cell) bool { return cell.Name == l.Name }) {
 			m.Cells = append(m.Cells, l.Name)

@@ -6,10 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mapstack/conformance/harness/guest/assembler"
 	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/arch"
 	"github.com/mapstack/conformance/harness/matrix/osname"
+	"github.com/mapstack/conformance/harness/run/turns"
 	"github.com/mapstack/conformance/poc/catalog"
 	"github.com/mapstack/conformance/poc/defect"
 	"github.com/mapstack/conformance/suites"
@@ -24,7 +26,7 @@ func says(value, what string) cobra.Completion { return cobra.CompletionWithDesc
 
 // lists are the flags whose value is a list, separated by commas; singles have one value.
 var (
-	lists   = map[string]values{"cell": cellValues, "skip": skipValues, "focus": focusValues, "arch": archValues, "kernel": seriesValues}
+	lists   = map[string]values{"cell": cellValues, "skip": skipValues, "focus": focusValues, "arch": archValues, "kernel": seriesValues, "load": fixed(turns.Loads()...)}
 	singles = map[string]values{"defect": defectValues, "os": systemValues, "target": targetValues,
 		"lang": fixed("en", "zh"), "exit": fixed("verdict", "bisect"), "format": fixed(formatNames()...)}
 )
@@ -56,6 +58,8 @@ func completeValues(cmd *cobra.Command) {
 		cmd.ValidArgsFunction = bisected
 	case "explain":
 		cmd.ValidArgsFunction = firstOf(explained)
+	case "make", "read": // of stage0
+		cmd.ValidArgsFunction = firstOf(stage0Values)
 	case "claims":
 		cmd.ValidArgsFunction = firstOf(fixed("article"))
 	}
@@ -184,6 +188,15 @@ func archValues(language.Language, []matrix.Cell) (all []cobra.Completion) {
 		all = append(all, says(rec.GOARCH, strings.Join(rec.Aliases, " ")))
 	}
 	return all
+}
+
+// stage0Values are the architectures for which there is a program of stage 0.
+func stage0Values(l language.Language, cells []matrix.Cell) []cobra.Completion {
+	return slices.DeleteFunc(archValues(l, cells), func(c cobra.Completion) bool {
+		name, _, _ := strings.Cut(c, "\t")
+		_, err := assembler.Program(name)
+		return err != nil
+	})
 }
 
 func seriesValues(_ language.Language, cells []matrix.Cell) (all []cobra.Completion) {

@@ -38,6 +38,10 @@ func TestTheShellCompletesValues(t *testing.T) {
 		"probe alpha-newest newos":       "newosproc newosproc-mended",
 		"probe --target native newos":    "newosproc newosproc-mended",
 		"run --lang z":                   "zh",
+		"bench load --load threads-":     "threads-fallback threads-strict",
+		"bisect --focus ms-001":          "MS-001",
+		"stage0 make loo":                "loong64",
+		"stage0 read risc":               "", // it has no program
 		"run --cell mine --matrix none --cell alpha-new": "alpha-newest",
 	} {
 		words := strings.Split(line, " ")

@@ -33,26 +33,7 @@ func diagnoseCommand() *cobra.Command {
 	var d diagnosis
 	cmd := &cobra.Command{
 		Use: "diagnose {-- CMD [ARGS...] | --pid PID | --from LOG | --facts}", Short: "Say why a program on this host gets no thread",
-		Long: "diagnose starts the program CMD, or attaches to the process PID, and watches it by ptrace. When the kernel\n" +
-			"refuses a thread or a process, diagnose says which limit was hit, where the limit is set, and which command\n" +
-			"raises it. If the program cannot be traced, diagnose judges by its error messages or its limits, and says\n" +
-			"what tracing needs.\n\n" +
-			"With CMD this process becomes the program, and another one watches it and all that it starts, to their end. Its\n" +
-			"six tasks count against the limits of the same user; as root it leaves the program's control groups. The program\n" +
-			"stops only at calls that a limit can refuse. With --pid, below a seccomp filter, or before Linux 4.8 it stops at\n" +
-			"every call, and runs slower. For a user other than root, set-user-ID programs that CMD starts do not get their\n" +
-			"user, as below every tracer.\n\n" +
-			"With --from, diagnose reads what a program, its service manager or the kernel wrote when it was too late. It\n" +
-			"lists the likely causes, with what speaks for and against each on this host now. For a log of another host,\n" +
-			"run diagnose --facts -o FILE there, and add --host-facts FILE here.\n\n" +
-			"The diagnosis goes to standard error with CMD, and else to standard output.\n\n" +
-			"Exit status with CMD: that of the program, or the signal that ended it. 69 if there is no such program, or no\n" +
-			"room to watch it. Exit status with --pid, once the program has ended or after Ctrl-C:\n\n" +
-			"  0   nothing was refused, or the program recovered\n" +
-			"  1   something was refused, or a limit is used up\n" +
-			"  2   it could not be determined\n" +
-			"  69  there is no such program\n\n" +
-			"Exit status with --from: 1 if the log tells of a refusal, 2 if not, 69 if it cannot be read.",
+		Long: diagnoseLong,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return d.run(cmd, args) },
 	}
@@ -215,3 +196,25 @@ func attachedExit(o diagnose.Outcome, err error) error {
 	}
 	return nil
 }
+
+// diagnoseLong is the help of diagnose.
+const diagnoseLong = "diagnose starts the program CMD, or attaches to the process PID, and watches it by ptrace. When the kernel\n" +
+	"refuses a thread or a process, diagnose says which limit was hit, where the limit is set, and which command\n" +
+	"raises it. If the program cannot be traced, diagnose judges by its error messages or its limits, and says\n" +
+	"what tracing needs.\n\n" +
+	"With CMD this process becomes the program, and another one watches it and all that it starts, to their end. Its\n" +
+	"six tasks count against the limits of the same user; as root it leaves the program's control groups. The program\n" +
+	"stops only at calls that a limit can refuse. With --pid, below a seccomp filter, or before Linux 4.8 it stops at\n" +
+	"every call, and runs slower. For a user other than root, set-user-ID programs that CMD starts do not get their\n" +
+	"user, as below every tracer.\n\n" +
+	"With --from, diagnose reads what a program, its service manager or the kernel wrote when it was too late. It\n" +
+	"lists the likely causes, with what speaks for and against each on this host now. For a log of another host,\n" +
+	"run diagnose --facts -o FILE there, and add --host-facts FILE here.\n\n" +
+	"The diagnosis goes to standard error with CMD, and else to standard output.\n\n" +
+	"Exit status with CMD: that of the program, or the signal that ended it. 69 if there is no such program, or no\n" +
+	"room to watch it. Exit status with --pid, once the program has ended or after Ctrl-C:\n\n" +
+	"  0   nothing was refused, or the program recovered\n" +
+	"  1   something was refused, or a limit is used up\n" +
+	"  2   it could not be determined\n" +
+	"  69  there is no such program\n\n" +
+	"Exit status with --from: 1 if the log tells of a refusal, 2 if not, 69 if it cannot be read."

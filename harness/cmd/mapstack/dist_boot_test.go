@@ -7,6 +7,7 @@ import (
 	"context"
 	"debug/elf"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,13 +45,18 @@ func TestBootFromABundleWithoutANetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	bundle := filepath.Join(dir, "bundle")
-	said(t, exec.CommandContext(ctx, program, "bundle", "--cell", bundled, "-o", bundle))
+	own := filepath.Join(dir, "own.yaml") // and a kernel by its URL, which the bundle has inside
+	if err := os.WriteFile(own, []byte(kernelByURL(ctx, t, program)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	said(t, exec.CommandContext(ctx, program, "bundle", "--matrix", own, "--cell", bundled+",by-url", "-o", bundle))
 
 	for _, c := range []struct {
 		args []string
 		exit int
 	}{
 		{[]string{"run", "--offline", "--cell", bundled, "--focus", "mapstack"}, verdict.ExitConformant},
+		{[]string{"run", "--matrix", "own.yaml", "--cell", "by-url", "--focus", "mapstack", "--out", "own"}, verdict.ExitConformant},
 		{[]string{"run", "--cell", "arm64-debian12-6.1"}, verdict.ExitInfrastructure}, // not inside
 		{[]string{"bundle"}, verdict.ExitInfrastructure},
 	} {
@@ -84,6 +90,26 @@ func TestBootFromABundleWithoutANetwork(t *testing.T) {
 	if r.Verdict.Verdict != verdict.Conformant || len(r.Header.QEMU) != 1 || !strings.HasPrefix(r.Header.QEMU[0].Source, "toolbox") {
 		t.Errorf("%+v with %+v", r.Verdict, r.Header.QEMU)
 	}
+}
+
+// kernelByURL returns a matrix file with a kernel of Debian's by its URL, hash and size.
+func kernelByURL(ctx context.Context, t *testing.T, program string) string {
+	t.Helper()
+	out, err := exec.CommandContext(ctx, program, "fetch", "--list", "-o", "json", "--cell", bundled).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all needed
+	if err := json.Unmarshal(out, &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all.Packages {
+		if p.What == "kernel" {
+			return fmt.Sprintf("cells:\n  - name: by-url\n    kernel: {url: %q, sha256: %s, size: %d}\n", p.From+"/"+p.Filename, p.SHA256, p.Size)
+		}
+	}
+	t.Fatalf("no kernel in %s", out)
+	return ""
 }
 
 func said(t *testing.T, cmd *exec.Cmd) {

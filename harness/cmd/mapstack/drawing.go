@@ -18,7 +18,7 @@ import (
 type drawing struct{ wide bool }
 
 func (d *drawing) flags(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&d.wide, "wide", false, "draw a column for each suite; the table is then wider than 80 columns")
+	cmd.Flags().BoolVar(&d.wide, "wide", false, "draw a column for each suite, and a table of systems, kernels and architectures; both are wider than 80 columns")
 }
 
 // style returns how a command draws a report.

@@ -116,10 +116,12 @@ func (f *runFlags) planned(ctx context.Context) (p planned, err error) {
 	if f.part != nil {
 		p.Shard = f.part.String()
 	}
-	for _, cell := range bound.Cells() {
+	for i, cell := range bound.Cells() {
 		c := plannedCell{Cell: cell.Name, Arch: cell.Arch, CPUs: cell.CPUs, MemoryMiB: cell.Memory,
 			Probes: list(probes[cell.Name]), Guests: list(run.Planned(cell, probes[cell.Name], f.isolate))}
-		if c.Kernel, err = f.kernelOf(ctx, bench, cell); err != nil {
+		if absent, is := bound[i].Where.(run.Absent); is {
+			c.Problem = absent.Err.Error()
+		} else if c.Kernel, err = f.kernelOf(ctx, bench, subjects[i], cell); err != nil {
 			c.Problem = err.Error()
 		}
 		p.Cells = append(p.Cells, c)
@@ -128,7 +130,12 @@ func (f *runFlags) planned(ctx context.Context) (p planned, err error) {
 }
 
 // kernelOf returns which kernel a cell would have. It reads at most the index of an archive.
-func (f *runFlags) kernelOf(ctx context.Context, bench *workbench.Bench, cell matrix.Cell) (string, error) {
+func (f *runFlags) kernelOf(ctx context.Context, bench *workbench.Bench, s subject.Subject, cell matrix.Cell) (string, error) {
+	if l, is := s.(subject.Listed); is {
+		if found, _, ok, err := l.Found(ctx, bench); ok {
+			return strings.TrimSpace(found.Image.Name + " " + found.Image.Version), err
+		}
+	}
 	switch cell.Kernel.From {
 	case matrix.Given:
 		return cmp.Or(strings.TrimSpace(f.file()+" "+f.image), "as the matrix file says"), nil

@@ -22,6 +22,7 @@ func fetchCommand() *cobra.Command {
 	var form output
 	cmd := &cobra.Command{
 		Use: "fetch", Short: "Download and prepare everything the cells need, without booting them",
+		Long: fetchLong,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := form.json()
@@ -44,11 +45,11 @@ func fetchCommand() *cobra.Command {
 				return errors.New("--update-lock writes to a checkout; use the bin/mapstack that make builds there")
 			}
 			if listed {
-				if len(own) > 0 {
+				if files := slices.DeleteFunc(slices.Clone(own), func(l subject.Listed) bool { return l.Suite != "" || l.Target != "" }); len(files) > 0 {
 					fmt.Fprintf(cmd.ErrOrStderr(), tongue(cmd).Pick("The list has packages of archives alone; %d cells have files of their own, which the matrix file names.\n",
-						"清单只包含软件仓库中的软件包；%d 个单元使用矩阵文件所写的自有文件。\n"), len(own))
+						"清单只包含软件仓库中的软件包；%d 个单元使用矩阵文件所写的自有文件。\n"), len(files))
 				}
-				return listNeeded(cmd, s, cells, asJSON)
+				return listNeeded(cmd, s, cells, own, asJSON)
 			}
 			d := s.talk.display()
 			o := s.options(d.Sink)
@@ -87,8 +88,8 @@ func fetchCommand() *cobra.Command {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", cell.Name, k.Release, k.Provenance.Package, k.Provenance.Version, k.Format)
 			}
 			for i, l := range own {
-				k := prepared[i]
-				fmt.Fprintf(w, "%s\t%s\t%s\t-\t%s\n", l.Name, cmp.Or(k.Release, "-"), cmp.Or(k.Provenance.Filename, "-"), cmp.Or(string(k.Format), "-"))
+				k := prepared[i].Kernel
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.Name, cmp.Or(k.Release, "-"), cmp.Or(k.Provenance.Package, k.Provenance.Filename, "-"), cmp.Or(k.Provenance.Version, "-"), cmp.Or(string(k.Format), "-"))
 			}
 			if bench.ToolsProblem != nil {
 				fmt.Fprintf(cmd.ErrOrStderr(), tongue(cmd).Pick("The guest programs were not compiled: %v.\n", "没有编译客户机程序：%v。\n"), bench.ToolsProblem)
@@ -114,3 +115,8 @@ func fetchCommand() *cobra.Command {
 	}
 	return cmd
 }
+
+// fetchLong is the help of fetch.
+const fetchLong = "fetch downloads kernels, emulators and the files that a matrix file names by their URLs, and checks each against\n" +
+	"a signature or a hash. It also compiles the guest programs, if this is a checkout. A run with --offline then needs\n" +
+	"no network. With --list it only says what would be downloaded, how large it is and where it is from."

@@ -139,6 +139,11 @@ func (f *runFlags) subjects() (chosen, error) {
 	if err != nil {
 		return chosen{}, fmt.Errorf("%w%s", err, f.hint())
 	}
+	if f.running.Target != "" {
+		if err := (subject.Running{Target: f.running.Target, Arch: f.Arch}).Check(); err != nil {
+			return chosen{}, err
+		}
+	}
 	if own {
 		if err := injectable(f.defect, c.cells); err != nil {
 			return chosen{}, err

@@ -52,8 +52,10 @@ func translate(cmd *cobra.Command) {
 
 // translated returns a text of the help in Chinese, or as it is.
 func translated(english string) string {
-	if chinese, ok := catalogue[english]; ok {
-		return chinese
+	for _, from := range []map[string]string{catalogue, longer} {
+		if chinese, ok := from[english]; ok {
+			return chinese
+		}
 	}
 	return english
 }
@@ -160,7 +162,7 @@ var catalogue = map[string]string{
 	"only these kernel series, such as 6.1 or newest (comma-separated)":                                                       "只要这些内核系列，例如 6.1 或 newest（以逗号分隔）",
 	"supply a part that no archive has, as NAME=VALUE, such as SW64_KERNEL=FILE; overrides the environment (may be repeated)": "提供任何存档都没有的部件，写成 NAME=VALUE，例如 SW64_KERNEL=FILE；优先于环境变量（可重复）",
 	"accept no kernel but the one in fixtures/kernels.lock":                                                                   "只接受 fixtures/kernels.lock 中的内核",
-	"draw a column for each suite; the table is then wider than 80 columns":                                                   "每个套件一列；表格宽度超过 80 列",
+	"draw a column for each suite, and a table of systems, kernels and architectures; both are wider than 80 columns":         "每个套件一列，并加上系统、内核与架构的表；宽度超过 80 列",
 	"write the reports of the evidence to this folder: report.json, report.html, junit.xml":                                   "把证据的报告写到此目录：report.json、report.html、junit.xml",
 	"copy the evidence of a complete run to this folder, for tests that judge it again":                                       "把一次完整运行的证据复制到此目录，供测试重新判定",
 	strictUsage: "fixtures/known-failures.yaml 或矩阵文件所列的失败也计算在内，并因此以 1 退出",

@@ -8,48 +8,56 @@ import (
 	"testing"
 
 	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// TestHelpIsChineseForThoseWhoReadIt fails if a command or an option of these commands is
-// added or changed and the catalogue does not follow.
+// TestHelpIsChineseForThoseWhoReadIt fails if a command or an option is added or changed and the
+// Chinese does not follow, or if a text in Chinese is of nothing any more.
 func TestHelpIsChineseForThoseWhoReadIt(t *testing.T) {
-	for _, name := range []string{"", "run", "list", "doctor", "verdict", "diff", "export", "explain", "bisect", "certify", "verify", "claims", "init", "merge", "version", "watch", "environment", "exit-status"} {
-		cmd := root()
-		if name != "" {
-			found, _, err := cmd.Find([]string{name})
-			if err != nil {
-				t.Fatal(err)
-			}
-			cmd = found
+	used := map[string]bool{}
+	top := root()
+	top.InitDefaultHelpCmd()
+	top.InitDefaultCompletionCmd()
+	count := 0
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		if cmd.Hidden {
+			return
 		}
-		want := []string{cmd.Short}
-		if cmd.Long != "" {
-			want = append(want, cmd.Long)
-		}
-		for _, c := range cmd.Commands() {
-			if !c.Hidden {
-				want = append(want, c.Short)
-			}
+		count++
+		want := []string{cmd.Short, cmd.Long}
+		for _, g := range cmd.Groups() {
+			want = append(want, g.Title)
 		}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			if f.Name != "help" && f.Name != "version" { // cobra's own words
+			if f.Name != "help" && f.Name != "version" && !f.Hidden { // cobra's own words
 				want = append(want, f.Usage)
 			}
 		})
+		cmd.PersistentFlags().VisitAll(func(f *pflag.Flag) { want = append(want, f.Usage) })
 		for _, english := range want {
-			if catalogue[english] == "" {
-				t.Errorf("%q has no Chinese in help.go: %q", name, english)
+			if used[english] = true; english != "" && translated(english) == english {
+				t.Errorf("%s: %q has no Chinese in help.go or helplong.go", cmd.CommandPath(), english)
 			}
 		}
-		args := []string{"--help", "--lang", "zh"}
-		if name != "" {
-			args = append([]string{name}, args...)
+		path := strings.Fields(cmd.CommandPath())[1:]
+		if shown, err := execute(t, append(path, "--help", "--lang", "zh")...); err != nil || !strings.Contains(shown, "用法：") && !cmd.IsAdditionalHelpTopicCommand() || strings.Contains(shown, "Usage:") || strings.Contains(shown, "Flags:") {
+			t.Errorf("%s: %v\n%s", cmd.CommandPath(), err, shown)
 		}
-		shown, err := execute(t, args...)
-		page := cmd.IsAdditionalHelpTopicCommand()
-		if err != nil || !strings.Contains(shown, "用法：") && !page || strings.Contains(shown, "Usage:") || strings.Contains(shown, "Flags:") {
-			t.Errorf("%q: %v\n%s", name, err, shown)
+		for _, c := range cmd.Commands() {
+			walk(c)
+		}
+	}
+	walk(top)
+	if count < 30 {
+		t.Errorf("%d commands", count)
+	}
+	for _, from := range []map[string]string{catalogue, longer} {
+		for english := range from {
+			if !used[english] {
+				t.Errorf("%q is no text of the help any more", english)
+			}
 		}
 	}
 	if shown, err := execute(t, "run", "--help"); err != nil || !strings.Contains(shown, "Usage:") {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/google/renameio/v2"
 
@@ -40,8 +41,9 @@ const version = "0.1.0"
 
 // rules are what the fixtures say of claims and failures.
 type rules struct {
-	// decide returns the outcomes of all claims in the focus. It knows the deviations.
-	decide func(focus string, cells []evidence.CellRun) ([]verdict.Outcome, error)
+	// decide returns the outcomes of all claims in the focus of a run. It knows the deviations,
+	// also those of the run's matrix file.
+	decide func(asked evidence.Run, cells []evidence.CellRun) ([]verdict.Outcome, error)
 	known  matrix.KnownFailures
 	text   article.Article
 }
@@ -56,8 +58,12 @@ func loadRules() (r rules, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.decide = func(focus string, cells []evidence.CellRun) ([]verdict.Outcome, error) {
-		return suites.JudgeAll(cells, focus, deviations)
+	r.decide = func(asked evidence.Run, cells []evidence.CellRun) ([]verdict.Outcome, error) {
+		own, err := asked.Deviations()
+		if err != nil {
+			return nil, err
+		}
+		return suites.JudgeAll(cells, asked.Focus, slices.Concat(deviations, own))
 	}
 	if r.known, err = matrix.LoadKnown(fixtures.FS()); err != nil {
 		return r, err
@@ -79,7 +85,7 @@ func judge(asked evidence.Run, cells []evidence.CellRun) (report.Report, error) 
 }
 
 func (r rules) judge(asked evidence.Run, cells []evidence.CellRun) (report.Report, error) {
-	outcomes, err := r.decide(asked.Focus, cells)
+	outcomes, err := r.decide(asked, cells)
 	if err != nil {
 		return report.Report{}, err
 	}

@@ -28,12 +28,7 @@ func killTableCommand() *cobra.Command {
 	var f killTableFlags
 	cmd := &cobra.Command{
 		Use: "kill-table", Short: "Show which claims catch which injected defects", Args: cobra.NoArgs,
-		Long: "kill-table runs the probes of each cell first without a defect, as the control, and then below every defect\n" +
-			"model. Every run has a guest of its own. It prints which claims catch which defect. It exits with 1 if\n\n" +
-			"  - the control is not conformant,\n" +
-			"  - a defect is caught by no MUST claim,\n" +
-			"  - a MUST claim fails under no defect, or\n" +
-			"  - a defect makes claims about something else fail without a recorded reason.",
+		Long: killTableLong,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := f.table(cmd.Context(), cmd.ErrOrStderr())
 			if err != nil {
@@ -110,8 +105,9 @@ func (f killTableFlags) table(ctx context.Context, log io.Writer) (killtable.Tab
 	if err != nil {
 		return t, err
 	}
+	asked := evidence.Run{Focus: f.focus, Matrix: chosen.evidence()}
 	judge := trials.Judge{Target: suites.Target, Decide: func(c evidence.CellRun) ([]verdict.Outcome, error) {
-		return rules.decide(f.focus, []evidence.CellRun{c})
+		return rules.decide(asked, []evidence.CellRun{c})
 	}}
 	bound, err := subject.Bind(ctx, bench, chosen.subjects)
 	if err != nil {
@@ -127,3 +123,11 @@ func (f killTableFlags) table(ctx context.Context, log io.Writer) (killtable.Tab
 	}
 	return t, nil
 }
+
+// killTableLong is the help of kill-table.
+const killTableLong = "kill-table runs the probes of each cell first without a defect, as the control, and then below every defect\n" +
+	"model. Every run has a guest of its own. It prints which claims catch which defect. It exits with 1 if\n\n" +
+	"  - the control is not conformant,\n" +
+	"  - a defect is caught by no MUST claim,\n" +
+	"  - a MUST claim fails under no defect, or\n" +
+	"  - a defect makes claims about something else fail without a recorded reason."

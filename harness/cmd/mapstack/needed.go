@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/run/subject"
 	"github.com/mapstack/conformance/harness/run/workbench"
 )
 
@@ -19,10 +20,10 @@ type needed struct {
 	Packages     []workbench.Needed `json:"packages"`
 }
 
-// listNeeded lists the packages that the cells need.
-func listNeeded(cmd *cobra.Command, s selection, cells []matrix.Cell, asJSON bool) error {
+// listNeeded lists the packages that cells need: of the built-in matrix, and of a matrix file.
+func listNeeded(cmd *cobra.Command, s selection, cells []matrix.Cell, own []subject.Listed, asJSON bool) error {
 	d := s.talk.display()
-	packages, err := neededBy(cmd, s.options(d.Sink), cells)
+	packages, err := neededBy(cmd, s.options(d.Sink), cells, own)
 	d.Close()
 	if err != nil {
 		return err
@@ -58,11 +59,18 @@ func listNeeded(cmd *cobra.Command, s selection, cells []matrix.Cell, asJSON boo
 	return err
 }
 
-func neededBy(cmd *cobra.Command, o workbench.Options, cells []matrix.Cell) ([]workbench.Needed, error) {
+func neededBy(cmd *cobra.Command, o workbench.Options, cells []matrix.Cell, own []subject.Listed) ([]workbench.Needed, error) {
 	o.Guestless = true // packages are listed, and no guest programs
 	bench, err := workbench.Open(cmd.Context(), o)
 	if err != nil {
 		return nil, err
 	}
-	return bench.Needed(cmd.Context(), cells)
+	needs := bench.Needs()
+	if err := needs.Cells(cmd.Context(), cells); err != nil {
+		return nil, err
+	}
+	if err := subject.Needed(cmd.Context(), bench, own, needs); err != nil {
+		return nil, err
+	}
+	return needs.List(), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -140,6 +141,9 @@ func (o *onward) begin(cmd *cobra.Command) (end func() error, err error) {
 		}
 	}
 	o.resume = runFolder(o.resume)
+	if info, err := os.Stat(o.resume); err != nil || !info.IsDir() {
+		return end, fmt.Errorf("--resume %s: there is no such folder; give that of an interrupted run, such as out/20260131-235959", o.resume)
+	}
 	i, err := evidence.Reopen(o.resume)
 	if err != nil {
 		return end, err

@@ -12,7 +12,7 @@ import (
 
 // outputSchema is the version of what the commands write with -o json. It changes when a field
 // changes its meaning or goes away; a new field does not change it. verdict writes a report,
-// which has a version of its own.
+// which has a version of its own. docs/output.schema.json has the schemas.
 const outputSchema = "1"
 
 // output holds the flag that says in which form a command writes its result.

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/mapstack/conformance/fixtures"
@@ -39,7 +42,30 @@ func root() *cobra.Command {
 	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), mergeCommand(), diffCommand(), exportCommand(), explainCommand(), bisectCommand(), claimsCommand(), certifyCommand(), verifyCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command(), quarantineCommand(), initCommand(), versionCommand(), watchCommand(), benchCommand())
 	describe(cmd)
 	completeValues(cmd)
+	cmd.InitDefaultHelpCmd()
+	cmd.InitDefaultCompletionCmd()
+	refuseUnknown(cmd)
 	return cmd
+}
+
+// refuseUnknown makes a word that is no command an error. Of a command that only has others, and of
+// help, cobra would show the help and end with 0.
+func refuseUnknown(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		refuseUnknown(c)
+		switch {
+		case c.Name() == "help":
+			c.Args = func(c *cobra.Command, args []string) error {
+				if _, _, err := c.Root().Find(args); err != nil {
+					return fmt.Errorf("help %s: %w; mapstack --help lists the commands and pages", strings.Join(args, " "), err)
+				}
+				return nil
+			}
+		case c.HasSubCommands() && !c.Runnable():
+			c.Args = cobra.NoArgs
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 }
 
 func (s *selection) flags(cmd *cobra.Command) {

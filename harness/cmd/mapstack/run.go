@@ -48,12 +48,12 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 	if f.focus, f.Skip, err = leaveOut(f.focus, f.Skip); err != nil {
 		return err
 	}
-	if f.dry {
-		return f.plan(cmd)
-	}
 	baseline, err := f.readBaseline()
 	if err != nil {
 		return err
+	}
+	if f.dry {
+		return f.plan(cmd)
 	}
 	if f.times > 1 {
 		return f.repeats(cmd, baseline)

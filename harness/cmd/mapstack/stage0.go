@@ -17,9 +17,7 @@ import (
 func stage0Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "stage0", Short: "Make the program that asks a kernel for its ABI without any runtime, or read its output",
-		Long: "stage0 make writes a static program that asks a kernel for its ABI. It needs no toolchain and no runtime. Run\n" +
-			"it on a board, or under an emulator such as \"qemu-sw64 -cpu core3 stage0.sw64\", and give its output to\n" +
-			"stage0 read. Every guest of a run starts with it anyway.",
+		Long: stage0Long,
 	}
 	cmd.AddCommand(stage0MakeCommand(), stage0ReadCommand())
 	return cmd
@@ -44,9 +42,7 @@ func stage0MakeCommand() *cobra.Command {
 func stage0ReadCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "read ARCH", Short: "Read the program's output from standard input, and print its observations as JSON",
-		Long: "read finds the program's records in a console log, or in its own output, and prints the transcript. It says on\n" +
-			"standard error how the ABI that answered differs from the architecture's. Exit status: 0 if it does not differ,\n" +
-			"1 if it does, 2 if the transcript is incomplete.",
+		Long: stage0ReadLong,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			goarch := goarchOf(args[0])
@@ -88,3 +84,13 @@ func goarchOf(name string) string {
 	}
 	return name
 }
+
+// stage0Long is the help of stage0.
+const stage0Long = "stage0 make writes a static program that asks a kernel for its ABI. It needs no toolchain and no runtime. Run\n" +
+	"it on a board, or under an emulator such as \"qemu-sw64 -cpu core3 stage0.sw64\", and give its output to\n" +
+	"stage0 read. Every guest of a run starts with it anyway."
+
+// stage0ReadLong is the help of stage0 read.
+const stage0ReadLong = "read finds the program's records in a console log, or in its own output, and prints the transcript. It says on\n" +
+	"standard error how the ABI that answered differs from the architecture's. Exit status: 0 if it does not differ,\n" +
+	"1 if it does, 2 if the transcript is incomplete."

@@ -237,3 +237,30 @@ func TestKnownFailuresOfAMatrixFileAreAboutItsCells(t *testing.T) {
 		t.Errorf("%+v, %v", known, err)
 	}
 }
+
+// TestDeviationsOfAMatrixFileAreAboutItsCells fails if a vendor's list excuses a cell that is not
+// from its file, or if evidence with a list that nothing allows is read.
+func TestDeviationsOfAMatrixFileAreAboutItsCells(t *testing.T) {
+	f, run, _ := save(t)
+	run.Cells = []matrix.Cell{{Name: "a-1", Arch: "amd64"}, {Name: "b-2", Arch: "arm64"}}
+	run.Matrix = &Matrix{File: "mapstack.yaml", Cells: []string{"b-2", "b-[12]"}, Deviations: []matrix.Deviation{
+		{Claim: "MS-010", Cells: []string{"*"}, Reason: "r", Source: "s"}, {Claim: "MS-011", Cells: []string{"c-*"}, Reason: "r", Source: "s"}}}
+	if err := f.WriteRun(run); err != nil {
+		t.Fatal(err)
+	}
+	read, _, err := Load(f.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := read.Deviations()
+	if err != nil || len(all) != 1 || all[0].Covers("MS-010", "a-1") || !all[0].Covers("MS-010", "b-2") || all[0].Covers("MS-010", "b-1") || all[0].File() != "mapstack.yaml" {
+		t.Errorf("%+v, %v", all, err)
+	}
+	run.Matrix.Deviations[0].Reason = ""
+	if err := f.WriteRun(run); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(f.Path()); err == nil || !strings.Contains(err.Error(), "deviation 1 of mapstack.yaml: reason is empty") {
+		t.Errorf("a deviation without a reason: %v", err)
+	}
+}

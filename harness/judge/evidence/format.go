@@ -95,6 +95,8 @@ type Matrix struct {
 	// Known and Lines are the known failures on these cells, and where they are in the file.
 	Known []matrix.KnownFailure `json:"known,omitempty"`
 	Lines []matrix.Lines        `json:"lines,omitempty"`
+	// Deviations are those of the file, on these cells.
+	Deviations []matrix.Deviation `json:"deviations,omitempty"`
 }
 
 // Known returns the known failures of the run's matrix file. They are about the cells of that
@@ -110,6 +112,29 @@ func (r Run) Known() (matrix.KnownFailures, error) {
 		}
 	}
 	return matrix.Records(r.Matrix.File, r.Matrix.Known, r.Matrix.Lines, own)
+}
+
+// Deviations returns those of the run's matrix file. They are about the cells of that file alone.
+// The error says what is wrong with them.
+func (r Run) Deviations() (all []matrix.Deviation, err error) {
+	if r.Matrix == nil {
+		return nil, nil
+	}
+	for i, d := range r.Matrix.Deviations {
+		if err := d.Check(); err != nil {
+			return nil, fmt.Errorf("deviation %d of %s: %w", i+1, r.Matrix.File, err)
+		}
+		var own []string
+		for _, name := range r.Matrix.Cells {
+			if matrix.ValidName(name) && d.Covers(d.Claim, name) {
+				own = append(own, name)
+			}
+		}
+		if d.Cells = own; len(own) > 0 {
+			all = append(all, d.From(r.Matrix.File))
+		}
+	}
+	return all, nil
 }
 
 // Host is the machine that ran the guests, as go-sysconf reports it.

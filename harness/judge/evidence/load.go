@@ -66,6 +66,9 @@ func LoadFS(dir fs.FS) (Run, []CellRun, error) {
 	if _, err := run.Known(); err != nil {
 		return run, nil, fmt.Errorf("run.json: %w", err)
 	}
+	if _, err := run.Deviations(); err != nil {
+		return run, nil, fmt.Errorf("run.json: %w", err)
+	}
 	var cells []CellRun
 	seen := map[string]bool{}
 	for _, c := range run.Cells {

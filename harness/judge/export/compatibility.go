@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"github.com/mapstack/conformance/harness/foreign"
+	"github.com/mapstack/conformance/harness/judge/overview"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/summary"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/language"
-	"github.com/mapstack/conformance/harness/matrix/release"
 )
 
 // Compatible is the name of the format of Compatibility.
@@ -32,11 +32,9 @@ const maxKernels = 10_000
 
 // tested is a kernel on a system, as one cell of the newest run that tested it shows it.
 type tested struct {
-	OS, Series, Arch, Cell, Release string
-	Variant                         string // the cell, where others have the same place on the page
+	OS, Arch, Cell, Release         string
 	Verdict, Class, Why, When, Tool string
 
-	order   release.Release
 	started time.Time
 }
 
@@ -44,14 +42,7 @@ type tested struct {
 type compatibility struct {
 	Lang, Title, Intro, DetailTitle string
 	Head, DetailHead                []string
-	Rows                            []compatibilityRow
-	Details                         []tested
-}
-
-// compatibilityRow is a series of kernels on a system: for each architecture what was tested.
-type compatibilityRow struct {
-	OS, Kernel string
-	Cells      [][]tested
+	overview.Table[tested]
 }
 
 // Compatibility writes a page that shows which kernel on which system and architecture conforms,
@@ -79,26 +70,12 @@ func Compatibility(reports []report.Report, l language.Language) ([]File, error)
 	for _, t := range newest {
 		all = append(all, t)
 	}
-	slices.SortFunc(all, func(a, b tested) int {
-		return cmp.Or(strings.Compare(a.OS, b.OS), ordered(a.order, b.order), strings.Compare(a.Release, b.Release), strings.Compare(a.Arch, b.Arch), strings.Compare(a.Cell, b.Cell))
-	})
 	p := arranged(all, l)
 	var html bytes.Buffer
 	if err := compatibilityPage.Execute(&html, p); err != nil {
 		return nil, fmt.Errorf("write the compatibility page: %w", err)
 	}
 	return []File{{"compatibility.md", []byte(p.markdown())}, {"compatibility.html", html.Bytes()}}, nil
-}
-
-// ordered compares two versions as slices.SortFunc asks.
-func ordered(a, b release.Release) int {
-	switch {
-	case a.Less(b):
-		return -1
-	case b.Less(a):
-		return 1
-	}
-	return 0
 }
 
 // wholly refuses a report that cannot say whether a kernel conforms.
@@ -130,55 +107,27 @@ func testedOn(r report.Report, c report.CellReport, l language.Language) tested 
 	default:
 		t.Class = "open"
 	}
-	t.Series = "-"
-	if at, err := release.Parse(c.Kernel.Release); err == nil {
-		t.Series, t.order = at.Series(), at
-	}
 	return t
 }
 
 // arranged puts kernels into rows and columns.
 func arranged(all []tested, l language.Language) compatibility {
-	p := compatibility{Lang: string(l), Title: l.Pick("Which kernels treat Go's threads right", "哪些内核能正确支持 Go 的线程"),
-		DetailTitle: l.Pick("Each kernel", "各内核"), Details: all,
-		DetailHead: []string{l.Pick("Cell", "单元"), l.Pick("Architecture", "架构"), l.Pick("Kernel", "内核"), l.Pick("Verdict", "结论"), l.Pick("Reason", "理由"), l.Pick("Tested", "测试日期"), "mapstack"}}
+	at := func(t tested) overview.Place {
+		return overview.Place{System: t.OS, Architecture: t.Arch, Release: t.Release, Cell: t.Cell}
+	}
+	p := compatibility{Table: overview.Of(all, at), Lang: string(l), Title: l.Pick("Which kernels treat Go's threads right", "哪些内核能正确支持 Go 的线程"),
+		DetailTitle: l.Pick("Each kernel", "各内核"),
+		DetailHead:  []string{l.Pick("Cell", "单元"), l.Pick("Architecture", "架构"), l.Pick("Kernel", "内核"), l.Pick("Verdict", "结论"), l.Pick("Reason", "理由"), l.Pick("Tested", "测试日期"), "mapstack"}}
 	p.Intro = fmt.Sprintf(l.Pick("Kernel, operating system and architecture. Kernels: %d. Each has the verdict of the newest run that tested it. A dash means that none was tested.",
 		"内核、操作系统与架构。内核：%d 个。每个内核采用最新一次测试它的运行的结论。短横线表示没有测试。"), len(all))
-	var archs []string
-	for _, t := range all {
-		if !slices.Contains(archs, t.Arch) {
-			archs = append(archs, t.Arch)
-		}
-	}
-	slices.Sort(archs)
-	p.Head = append([]string{l.Pick("Operating system", "操作系统"), l.Pick("Linux", "Linux")}, archs...)
-	for _, t := range all {
-		i := slices.IndexFunc(p.Rows, func(r compatibilityRow) bool { return r.OS == t.OS && r.Kernel == t.Series })
-		if i < 0 {
-			i = len(p.Rows)
-			p.Rows = append(p.Rows, compatibilityRow{t.OS, t.Series, make([][]tested, len(archs))})
-		}
-		at := slices.Index(archs, t.Arch)
-		p.Rows[i].Cells[at] = append(p.Rows[i].Cells[at], t)
-	}
-	for _, row := range p.Rows {
-		for _, cells := range row.Cells {
-			if len(cells) > 1 {
-				for i := range cells {
-					cells[i].Variant = cells[i].Cell
-				}
-			}
-		}
-	}
+	p.Head = append([]string{l.Pick("Operating system", "操作系统"), l.Pick("Linux", "Linux")}, p.Architectures...)
 	return p
 }
 
 // markdown writes the page as Markdown.
 func (p compatibility) markdown() string {
 	var b strings.Builder
-	head := func(titles []string) {
-		fmt.Fprintf(&b, "| %s |\n|%s\n", strings.Join(titles, " | "), strings.Repeat("---|", len(titles)))
-	}
+	head := func(titles []string) { b.WriteString(tableHead(titles)) }
 	fmt.Fprintf(&b, "# %s\n\n%s\n\n", p.Title, p.Intro)
 	titles := slices.Clone(p.Head)
 	for i := 2; i < len(titles); i++ {
@@ -186,13 +135,13 @@ func (p compatibility) markdown() string {
 	}
 	head(titles)
 	for _, r := range p.Rows {
-		columns := []any{code(r.OS), r.Kernel}
-		for _, cells := range r.Cells {
+		columns := []any{code(r.System), r.Series}
+		for _, cells := range r.Kernels {
 			var texts []string
 			for _, t := range cells {
 				text := "**" + t.Verdict + "** " + code(t.Release)
-				if t.Variant != "" {
-					text += " " + code(t.Variant)
+				if len(cells) > 1 {
+					text += " " + code(t.Cell)
 				}
 				texts = append(texts, text)
 			}
@@ -202,7 +151,7 @@ func (p compatibility) markdown() string {
 	}
 	b.WriteString("\n## " + p.DetailTitle + "\n\n")
 	head(p.DetailHead)
-	for _, t := range p.Details {
+	for _, t := range p.Kernels {
 		b.WriteString(row(code(t.Cell), code(t.Arch), code(t.Release), t.Verdict, plain(t.Why), t.When, code(t.Tool)))
 	}
 	return b.String()

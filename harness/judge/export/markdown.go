@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mapstack/conformance/harness/judge/overview"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/summary"
 	"github.com/mapstack/conformance/harness/judge/verdict"
@@ -17,7 +18,8 @@ import (
 const (
 	roomNotes       = 40_000
 	roomCells       = 200_000
-	roomProblems    = 400_000
+	roomOverview    = 60_000
+	roomProblems    = 340_000
 	roomRecords     = 40_000
 	roomUnsupported = 100_000
 	roomTested      = 100_000
@@ -43,6 +45,7 @@ func markdown(in Input) ([]File, error) {
 	p := page{Input: in, style: summary.Style{Language: in.Language, Strict: in.Strict}}
 	p.verdict()
 	p.cells()
+	p.overview()
 	p.problems()
 	p.records()
 	p.unsupported()
@@ -76,8 +79,15 @@ func write[T any](p *page, room int, things []T, part func(T) string) {
 func same(s string) string { return s }
 
 // table begins a table.
-func (p *page) table(titles ...string) {
-	fmt.Fprintf(&p.b, "| %s |\n|%s\n", strings.Join(titles, " | "), strings.Repeat("---|", len(titles)))
+func (p *page) table(titles ...string) { p.b.WriteString(tableHead(titles)) }
+
+// tableHead is the first two rows of a table.
+func tableHead(titles []string) string {
+	columns := make([]any, len(titles))
+	for i, t := range titles {
+		columns[i] = t
+	}
+	return fmt.Sprintf("%s|%s\n", row(columns...), strings.Repeat("---|", len(titles)))
 }
 
 // folded writes a part that a reader opens.
@@ -127,6 +137,28 @@ func (p *page) cells() {
 	if known {
 		p.b.WriteString(p.say("\nAs known: every MUST that fails is a known failure.\n", "\n与已知一致：失败的 MUST 都是已知失败。\n"))
 	}
+}
+
+// overview is the table of systems, kernels and architectures.
+func (p *page) overview() {
+	t := p.style.Overview(p.Report)
+	fmt.Fprintf(&p.b, "\n### %s\n\n", p.say("System, kernel and architecture", "系统、内核与架构"))
+	titles := []string{p.say("system", "系统"), "Linux"}
+	for _, name := range t.Architectures {
+		titles = append(titles, code(name))
+	}
+	p.table(titles...)
+	write(p, roomOverview, t.Rows, func(r overview.Row[report.CellReport]) string {
+		columns := []any{code(r.System), r.Series}
+		for _, kernels := range r.Kernels {
+			var texts []string
+			for _, c := range kernels {
+				texts = append(texts, code(c.Name)+" "+p.style.Verdict(p.Report, c))
+			}
+			columns = append(columns, cmp.Or(strings.Join(texts, "<br>"), "-"))
+		}
+		return row(columns...)
+	})
 }
 
 // problems lists what is neither pass nor unsupported, with the command that repeats it.

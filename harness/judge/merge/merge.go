@@ -160,8 +160,8 @@ func matrices(parts []Part, order []string) (*evidence.Matrix, error) {
 		if all == nil {
 			file := *m
 			all, named = &file, p
-		} else if all.File != m.File || !reflect.DeepEqual(all.Known, m.Known) || !reflect.DeepEqual(all.Lines, m.Lines) {
-			return nil, fmt.Errorf("%s and %s are not of one run: their matrix files %s and %s differ, in their names or in their known failures", named.Folder, p.Folder, all.File, m.File)
+		} else if all.File != m.File || !reflect.DeepEqual(all.Known, m.Known) || !reflect.DeepEqual(all.Lines, m.Lines) || !reflect.DeepEqual(all.Deviations, m.Deviations) {
+			return nil, fmt.Errorf("%s and %s are not of one run: their matrix files %s and %s differ, in their names, their known failures or their deviations", named.Folder, p.Folder, all.File, m.File)
 		}
 	}
 	if all != nil {

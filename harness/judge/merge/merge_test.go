@@ -63,6 +63,11 @@ func TestShardsOfAMatrixFileKeepItsKnownFailures(t *testing.T) {
 			t.Errorf("%+v, %v, want the cells %s", whole.Matrix, err, want)
 		}
 	}
+	two.Run.Matrix = file("a")
+	two.Run.Matrix.Deviations = []matrix.Deviation{{Claim: "MS-010"}}
+	if _, _, err := Join([]Part{one, two}); err == nil || !strings.Contains(err.Error(), "their matrix files mapstack.yaml and mapstack.yaml differ") {
+		t.Errorf("files with other deviations: %v", err)
+	}
 	two.Run.Matrix = &evidence.Matrix{File: "mapstack.yaml", Cells: []string{"a"}}
 	if _, _, err := Join([]Part{one, two}); err == nil || !strings.Contains(err.Error(), "their matrix files mapstack.yaml and mapstack.yaml differ") {
 		t.Errorf("files with other known failures: %v", err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mapstack/conformance/harness/judge/article"
 	"github.com/mapstack/conformance/harness/judge/evidence"
+	"github.com/mapstack/conformance/harness/judge/overview"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/summary"
 	"github.com/mapstack/conformance/harness/judge/verdict"
@@ -39,6 +40,7 @@ type shown struct {
 	Script  template.JS
 	Data    data
 	Cells   []cell // with what is shown of each
+	Systems overview.Table[cell]
 	Exit    int
 	Excused bool // the run ends with 0, although a kernel does not conform
 	Article *statements
@@ -81,6 +83,9 @@ func Write(w io.Writer, r report.Report, cells []evidence.CellRun, dir fs.FS, a 
 		return fmt.Errorf("write the page: %w", err)
 	}
 	s := shown{Report: r, Style: style, Script: script, Data: d, Cells: described(r), Exit: r.ExitCode(strict), Article: about(a, cells, r.Outcomes)}
+	s.Systems = overview.Of(s.Cells, func(c cell) overview.Place {
+		return overview.Place{System: c.OS, Architecture: c.Arch, Release: c.Kernel.Release, Cell: c.Name}
+	})
 	s.Excused = r.Verdict.Verdict == verdict.NonConformant && s.Exit == verdict.ExitConformant
 	if err := t.Execute(w, s); err != nil {
 		return fmt.Errorf("write the page: %w", err)

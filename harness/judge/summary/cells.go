@@ -8,6 +8,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/mapstack/conformance/harness/judge/overview"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
@@ -15,7 +16,8 @@ import (
 // cells is the table of the cells, with what its numbers and marks mean.
 func (s Style) cells(r report.Report) string {
 	if s.Wide {
-		return s.bySuite(r) + "\n" + s.say("Counts are pass/fail/error/unsupported/not-run.\n", "数字依次是 pass/fail/error/unsupported/not-run 的数量。\n")
+		return s.bySuite(r) + "\n" + s.say("Counts are pass/fail/error/unsupported/not-run.\n", "数字依次是 pass/fail/error/unsupported/not-run 的数量。\n") +
+			"\n" + s.bySystem(r) + "\n"
 	}
 	return s.narrow(r) + "\n" + s.legend(r)
 }
@@ -105,6 +107,49 @@ func (s Style) bySuite(r report.Report) string {
 		t.AppendRow(row)
 	}
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 6, Align: text.AlignRight}})
+	return t.Render()
+}
+
+// Overview arranges the cells of a report by system, kernel and architecture.
+func (s Style) Overview(r report.Report) overview.Table[report.CellReport] {
+	return overview.Of(r.Cells, func(c report.CellReport) overview.Place {
+		return overview.Place{System: c.OS, Architecture: c.Arch, Release: c.Kernel.Release, Cell: c.Name}
+	})
+}
+
+// bySystem is the table with a row for each system and series of kernels, and a column for each
+// architecture.
+func (s Style) bySystem(r report.Report) string {
+	o := s.Overview(r)
+	header := table.Row{s.say("system", "系统"), "Linux"}
+	for _, name := range o.Architectures {
+		header = append(header, name)
+	}
+	t := plainTable(header)
+	for _, of := range o.Rows {
+		// Cells at the same place have a line and their name each.
+		for line, more := 0, true; more; line++ {
+			row := table.Row{orDash(of.System), of.Series}
+			if line > 0 {
+				row = table.Row{"", ""}
+			}
+			more = false
+			for _, kernels := range of.Kernels {
+				switch {
+				case line < len(kernels) && len(kernels) == 1:
+					row = append(row, s.Verdict(r, kernels[0]))
+				case line < len(kernels):
+					row = append(row, kernels[line].Name+": "+s.Verdict(r, kernels[line]))
+				case line == 0:
+					row = append(row, "-")
+				default:
+					row = append(row, "")
+				}
+				more = more || line+1 < len(kernels)
+			}
+			t.AppendRow(row)
+		}
+	}
 	return t.Render()
 }
 

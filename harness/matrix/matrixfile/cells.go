@@ -22,18 +22,20 @@ type kind string
 const (
 	builtin kind = "a cell of the built-in matrix"
 	guests  kind = "a kernel or an image in guests of ours"
-	yum     kind = "a repository"
+	yum     kind = "a yum repository; an apt repository has suite"
+	apt     kind = "an apt repository"
 	whole   kind = "a full boot"
 	running kind = "a target"
 )
 
 // allowed says which kinds of entry a field is for. Other fields are for all of them.
 var allowed = map[string][]kind{
-	"cell": {builtin}, "kernel": {guests}, "osImage": {guests, whole}, "repository": {yum}, "keyring": {yum}, "target": {running},
-	"os": {guests, yum, whole, running}, "arch": {guests, yum, whole, running}, "series": {guests, yum},
-	"fullBoot": {guests, whole}, "cpus": {guests, yum, whole}, "memoryMiB": {guests, yum, whole}, "machine": {guests, yum},
+	"cell": {builtin}, "kernel": {guests}, "osImage": {guests, whole}, "repository": {yum, apt}, "keyring": {yum, apt}, "target": {running},
+	"suite": {apt}, "components": {apt}, "package": {apt}, "sha256": {apt},
+	"os": {guests, yum, apt, whole, running}, "arch": {guests, yum, apt, whole, running}, "series": {guests, yum, apt},
+	"fullBoot": {guests, whole}, "cpus": {guests, yum, apt, whole}, "memoryMiB": {guests, yum, apt, whole}, "machine": {guests, yum, apt},
 	"firmware": {whole}, "login": {whole}, "passwordFile": {whole},
-	"params": {guests, yum}, "policy": {guests, yum}, "guestAgent": {guests, yum, whole, running}, "destructive": {whole, running},
+	"params": {guests, yum, apt}, "policy": {guests, yum, apt}, "guestAgent": {guests, yum, apt, whole, running}, "destructive": {whole, running},
 }
 
 // kind returns what an entry is; "" if it does not say.
@@ -43,6 +45,8 @@ func (e Entry) kind() kind {
 		return builtin
 	case e.at["target"] > 0:
 		return running
+	case e.at["repository"] > 0 && e.at["suite"] > 0:
+		return apt
 	case e.at["repository"] > 0:
 		return yum
 	case e.FullBoot:
@@ -75,7 +79,7 @@ func (r *resolver) expand(e Entry) []Cell {
 	switch k {
 	case builtin:
 		return r.builtin(e, one)
-	case yum, running:
+	case yum, apt, running:
 		return r.called(e, []Cell{one}, []string{""})
 	}
 	return r.files(e, one)
@@ -84,6 +88,7 @@ func (r *resolver) expand(e Entry) []Cell {
 // single returns what all cells of an entry have.
 func (r *resolver) single(e Entry) Cell {
 	c := Cell{Place: r.place(e.line), OS: e.OS, Series: e.Series, Repository: e.Repository, Keyring: r.near(e.Keyring), Target: e.Target,
+		Suite: e.Suite, Components: e.Components, Package: e.Package, SHA256: e.SHA256,
 		FullBoot: e.FullBoot, CPUs: e.CPUs, MemoryMiB: e.MemoryMiB, Machine: e.Machine, Firmware: r.near(e.Firmware), Params: e.Params, Policy: e.Policy,
 		GuestAgent: r.near(e.GuestAgent), Login: e.Login, PasswordFile: r.near(e.PasswordFile), Destructive: e.Destructive}
 	if e.Repository != "" && !strings.Contains(e.Repository, "://") {

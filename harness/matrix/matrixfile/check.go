@@ -81,6 +81,8 @@ func (r *resolver) checkKind(e Entry, k kind) {
 		if !has("arch") {
 			bad("repository", "repository needs arch, because it has kernels of several architectures")
 		}
+	case apt:
+		r.checkApt(e)
 	case whole:
 		if !has("osImage") {
 			bad("fullBoot", "fullBoot boots the system on a disk; osImage must name the image of the disk")

@@ -284,6 +284,9 @@ func (r *Record) locate(fields map[string]field) {
 	}
 }
 
+// locate keeps the line of a deviation.
+func (e *Exception) locate(fields map[string]field) { e.line = first(fields) }
+
 // first returns the first line of some fields; 0 for none.
 func first(fields map[string]field) (first int) {
 	for _, f := range fields {

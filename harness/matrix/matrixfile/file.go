@@ -21,6 +21,9 @@ type File struct {
 	// Known lists the MUSTs that are known to fail on cells of this file. They change how a
 	// run ends, and no verdict.
 	Known []Record `json:"known,omitempty"`
+	// Deviations lists the claims that do not hold on cells of this file for a reason that is
+	// accepted. A verdict leaves them out, and reports and certificates show them.
+	Deviations []Exception `json:"deviations,omitempty"`
 }
 
 // Entry is one cell, or several cells that differ in their file alone. It has one of cell,
@@ -49,10 +52,23 @@ type Entry struct {
 	// OSImage is the image of a system's disk, raw or qcow2, also compressed. Its kernel is
 	// tested with the settings of the system; with kernel beside it, that kernel is.
 	OSImage Sources `json:"osImage,omitempty"`
-	// Repository is a yum repository: a folder, or a URL. The newest kernel in it is tested.
+	// Repository is a yum repository or, with suite, an apt repository: a folder, or a URL. The
+	// newest kernel in it is tested.
 	Repository string `json:"repository,omitempty"`
 	// Keyring is the file of the OpenPGP keys that may sign the repository.
 	Keyring string `json:"keyring,omitempty"`
+	// Suite is the suite of an apt repository, such as bookworm. With a slash at its end, such as
+	// ./, it is the folder of a repository that has no dists and no components.
+	Suite string `json:"suite,omitempty"`
+	// Components are those of the suite, such as main.
+	Components Names `json:"components,omitempty"`
+	// Package is the name of a kernel package of an apt repository, or a glob such as
+	// linux-image-*-generic. The newest version of what is like it is tested. A metapackage leads
+	// to its kernel.
+	Package string `json:"package,omitempty"`
+	// SHA256 is the hash of the package. It takes the place of keyring for an apt repository that
+	// nobody signs.
+	SHA256 string `json:"sha256,omitempty"`
 	// Target is a system that runs already: native, ssh://user@host[:port], or user for a
 	// user-mode emulator of arch.
 	Target string `json:"target,omitempty"`
@@ -91,6 +107,12 @@ type Record struct {
 	lines matrix.Lines
 }
 
+// Exception is one deviation.
+type Exception struct {
+	matrix.Deviation
+	line int
+}
+
 // Names is a name or a list of names.
 type Names []string
 
@@ -125,6 +147,12 @@ type Cell struct {
 	Image      *Source
 	Repository string
 	Keyring    string
+	// Suite is that of an apt repository; "" for a yum repository. Components, Package and SHA256
+	// go with it.
+	Suite      string
+	Components []string
+	Package    string
+	SHA256     string
 	Target     string
 	FullBoot   bool
 
@@ -144,4 +172,6 @@ type Matrix struct {
 	// Known and Lines are the known failures, and where they are in the file.
 	Known []matrix.KnownFailure
 	Lines []matrix.Lines
+	// Deviations are those of the file.
+	Deviations []matrix.Deviation
 }

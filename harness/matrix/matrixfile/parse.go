@@ -53,6 +53,7 @@ func Parse(file string, data []byte, around Surroundings) (m Matrix, err error) 
 	d.read(parsed.Docs[0].Body, "the file", reflect.ValueOf(&f).Elem())
 	r := &resolver{decoder: d, file: file, around: around}
 	m = Matrix{File: file, Cells: r.cells(f)}
+	m.Deviations = r.deviations(f.Deviations, m.Cells)
 	var wrong []error
 	for _, p := range d.sorted() {
 		wrong = append(wrong, fmt.Errorf("%s: %s", r.place(p.line), p.what))
@@ -65,6 +66,29 @@ func Parse(file string, data []byte, around Surroundings) (m Matrix, err error) 
 		wrong = append(wrong, err)
 	}
 	return m, errors.Join(wrong...)
+}
+
+// deviations returns those of the file. Everything that is wrong with one is noted.
+func (r *resolver) deviations(listed []Exception, cells []Cell) (all []matrix.Deviation) {
+	broken := len(r.problems) > 0 // a cell that is missing is told once
+	for _, e := range listed {
+		if err := e.Check(); err != nil {
+			r.bad(e.line, "deviation: %v", err)
+			continue
+		}
+		for _, glob := range e.Cells {
+			if !broken && !slices.ContainsFunc(cells, func(c Cell) bool { return matrix.Matches(glob, c.Name) }) {
+				r.bad(e.line, "deviation of claim %q: %q matches no cell; mapstack list shows the cells", e.Claim, glob)
+			}
+		}
+		for _, c := range cells {
+			if e.Covers(e.Claim, c.Name) && slices.ContainsFunc(all, func(d matrix.Deviation) bool { return d.Covers(e.Claim, c.Name) }) {
+				r.bad(e.line, "deviation of claim %q: cell %s is in an earlier deviation of this claim; one entry must have it", e.Claim, c.Name)
+			}
+		}
+		all = append(all, e.From(filepath.Base(r.file)))
+	}
+	return all
 }
 
 // Planned returns the cells as far as the file alone says what they are.

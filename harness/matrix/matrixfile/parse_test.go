@@ -62,7 +62,7 @@ func TestAWholeFileIsReadAsItIsMeant(t *testing.T) {
 		p := c.Planned()
 		fmt.Fprintf(&b, "%s %s os=%s arch=%s series=%s kernel=%s image=%s", c.Name, strings.TrimPrefix(c.Place, "vendor/"), c.OS, c.Arch, c.Series, show(c.Kernel), show(c.Image))
 		fmt.Fprintf(&b, " cpus=%d memory=%d params=%v policy=%d", c.CPUs, c.MemoryMiB, c.Params, len(c.Policy))
-		for _, text := range []string{c.Repository, c.Keyring, c.Target, c.Machine, c.Firmware, c.GuestAgent, c.Login, c.PasswordFile} {
+		for _, text := range []string{c.Repository, c.Keyring, c.Suite, strings.Join(c.Components, "+"), c.Package, c.SHA256, c.Target, c.Machine, c.Firmware, c.GuestAgent, c.Login, c.PasswordFile} {
 			if text != "" {
 				b.WriteString(" " + text)
 			}
@@ -79,9 +79,11 @@ kernel-1 mapstack.yaml:22 os= arch= series= kernel=https://example.org/Kernel_1.
 vmlinuz mapstack.yaml:22 os= arch= series= kernel=/boot/vmlinuz image=- cpus=0 memory=0 params=[] policy=0 false false host= product= from=given
 desktop mapstack.yaml:25 os= arch= series= kernel=- image=vendor/images/b.qcow2 cpus=4 memory=4096 params=[] policy=0 vendor/OVMF.fd tester vendor/secret true true host=full-boot product= from=
 suite mapstack.yaml:34 os= arch=arm64 series= kernel=- image=- cpus=0 memory=0 params=[] policy=0 https://example.org/repo vendor/keys.gpg false false host= product= from=given
-here mapstack.yaml:38 os= arch= series= kernel=- image=- cpus=0 memory=0 params=[] policy=0 native false false host=native product= from=
-board mapstack.yaml:40 os= arch=loong64 series= kernel=- image=- cpus=0 memory=0 params=[] policy=0 ssh://root@board:2222 false false host=ssh product= from=
-emulated mapstack.yaml:43 os= arch=riscv64 series= kernel=- image=- cpus=0 memory=0 params=[] policy=0 user false false host=user product= from=
+desk mapstack.yaml:38 os= arch=loong64 series=5.10 kernel=- image=- cpus=0 memory=0 params=[] policy=0 https://example.org/apt vendor/keys.gpg v10/sp1 main+hwe linux-image-*-desktop false false host= product= from=given
+flat mapstack.yaml:44 os= arch=amd64 series= kernel=- image=- cpus=0 memory=0 params=[] policy=0 vendor/debs ./ linux-image-generic e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 false false host= product= from=given
+here mapstack.yaml:50 os= arch= series= kernel=- image=- cpus=0 memory=0 params=[] policy=0 native false false host=native product= from=
+board mapstack.yaml:52 os= arch=loong64 series= kernel=- image=- cpus=0 memory=0 params=[] policy=0 ssh://root@board:2222 false false host=ssh product= from=
+emulated mapstack.yaml:55 os= arch=riscv64 series= kernel=- image=- cpus=0 memory=0 params=[] policy=0 user false false host=user product= from=
 `
 	if got := b.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -89,13 +91,16 @@ emulated mapstack.yaml:43 os= arch=riscv64 series= kernel=- image=- cpus=0 memor
 	if len(m.Known) != 1 || len(m.Lines[0].Cells) != 2 || m.Lines[0].Cells[1] != m.Lines[0].Entry+3 {
 		t.Errorf("known failures %+v at %+v", m.Known, m.Lines)
 	}
+	if len(m.Deviations) != 1 || m.Deviations[0].File() != "mapstack.yaml" || !m.Deviations[0].Covers("MS-010", "server-a") || m.Deviations[0].Covers("MS-010", "server-b") {
+		t.Errorf("deviations %+v", m.Deviations)
+	}
 }
 
 // TestAMistakeIsToldWithItsLineAndWhatIsAllowed: each text is the file from its second line on.
 func TestAMistakeIsToldWithItsLineAndWhatIsAllowed(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown field":         {"- {name: a, kernal: ./x}", "2: kernal is no field here; the fields are name, extends, os"},
-		"unknown at the top":    {"- {name: a, kernel: ./x}\ncell: 1", "3: cell is no field here; the fields are cells, shared, known"},
+		"unknown at the top":    {"- {name: a, kernel: ./x}\ncell: 1", "3: cell is no field here; the fields are cells, shared, known, deviations"},
 		"a field twice":         {"- name: a\n  name: b", ""},
 		"nothing to test":       {"- {name: a}", "2: the cell does not say what to test; give one of kernel, osImage"},
 		"two things to test":    {"- {name: a, kernel: ./x, target: native}", "2: kernel is not for a target; remove it"},
@@ -138,6 +143,20 @@ func TestAMistakeIsToldWithItsLineAndWhatIsAllowed(t *testing.T) {
 		"a login of a guest":    {"- {name: a, kernel: ./x, login: me}", "2: login is not for a kernel or an image in guests of ours"},
 		"an unsigned repo":      {"- {name: a, repository: ./r, arch: arm64}", "2: repository needs keyring"},
 		"a repo of all":         {"- {name: a, repository: ./r, keyring: k}", "2: repository needs arch"},
+		"an apt of nobody":      {"- {name: a, repository: ./r, suite: x, components: main, package: l, arch: arm64}", "2: repository needs keyring, the keys that may sign it; or sha256"},
+		"an apt of all":         {"- {name: a, repository: ./r, suite: x, components: main, package: l, keyring: k}", "2: repository needs arch"},
+		"an apt without parts":  {"- {name: a, repository: ./r, suite: x, package: l, keyring: k, arch: arm64}", "2: suite needs components, such as main"},
+		"a flat one with parts": {"- {name: a, repository: ./r, suite: x/, components: main, package: l, keyring: k, arch: arm64}", "2: components are not for a suite with a slash at its end"},
+		"an apt of anything":    {"- {name: a, repository: ./r, suite: ./, keyring: k, arch: arm64}", "2: an apt repository needs package"},
+		"a package that leaves": {"- {name: a, repository: ./r, suite: ./, package: ../x, keyring: k, arch: arm64}", "2: an apt repository needs package"},
+		"a suite that leaves":   {"- {name: a, repository: ./r, suite: ../x, components: main, package: l, keyring: k, arch: arm64}", "2: suite ../x must be like bookworm"},
+		"a part that leaves":    {"- {name: a, repository: ./r, suite: x, components: [main, a//b], package: l, keyring: k, arch: arm64}", "2: component a//b must be like main"},
+		"a hash of nothing":     {"- {name: a, repository: ./r, suite: ./, package: l, sha256: x, arch: arm64}", "2: sha256 must be the hash of the package"},
+		"a yum with a package":  {"- {name: a, repository: ./r, package: l, keyring: k, arch: arm64}", "2: package is not for a yum repository; an apt repository has suite; remove it"},
+		"a package of a file":   {"- {name: a, kernel: ./r, package: l}", "2: package is not for a kernel or an image"},
+		"a deviation of none":   {"- {name: a, kernel: ./x}\ndeviations:\n- {claim: MS-001, cells: [b], reason: r, source: s}", "4: deviation of claim \"MS-001\": \"b\" matches no cell"},
+		"a deviation of nobody": {"- {name: a, kernel: ./x}\ndeviations:\n- {claim: MS-001, cells: [a], reason: r}", "4: deviation: source is empty"},
+		"two deviations":        {"- {name: a, kernel: ./x}\ndeviations:\n- {claim: MS-001, cells: [a], reason: r, source: s}\n- {claim: MS-001, cells: [\"*\"], reason: r, source: s}", "5: deviation of claim \"MS-001\": cell a is in an earlier deviation"},
 		"another target":        {"- {name: a, target: telnet}", "2: target must be native, ssh://user@host[:port], or user"},
 		"an emulator of what":   {"- {name: a, target: user}", "2: target user needs arch"},
 		"an unknown extension":  {"- {name: a, kernel: ./x, extends: b}", "2: extends \"b\" is not in shared, which has nothing"},
@@ -195,7 +214,7 @@ func TestTheExampleIsAFileThatRuns(t *testing.T) {
 		m, err = Parse(Name, []byte(Uncommented(Example(l))), Surroundings{
 			Getenv: func(string) (string, bool) { return "/images", true },
 			Glob:   func(string) ([]string, error) { return []string{"images/server-1.qcow2", "images/server-2.qcow2"}, nil }, Builtin: around().Builtin})
-		if err != nil || len(m.Cells) != 7 || len(m.Known) != 1 {
+		if err != nil || len(m.Cells) != 8 || len(m.Known) != 1 || len(m.Deviations) != 1 {
 			t.Errorf("%s: %d cells, %d known, %v\n%s", l, len(m.Cells), len(m.Known), err, Uncommented(Example(l)))
 		}
 	}
@@ -211,7 +230,7 @@ func Uncommented(text string) string {
 		switch {
 		case !strings.HasPrefix(strings.TrimLeft(line, " "), "# "):
 			fields = false
-		case strings.HasPrefix(bare, "- ") || bare == "shared:\n" || bare == "known:\n":
+		case strings.HasPrefix(bare, "- ") || bare == "shared:\n" || bare == "known:\n" || bare == "deviations:\n":
 			fields = true
 		}
 		if fields {

@@ -20,9 +20,14 @@ func Listed(cells []subject.Listed) (found []Finding) {
 			from *matrixfile.Source
 		}{{"kernel", c.Kernel}, {"image", c.Image}, {"keyring", file(c.Keyring)}, {"firmware", file(c.Firmware)}, {"guest agent", file(c.GuestAgent)},
 			{"password file", file(c.PasswordFile)}, {"repository", file(c.Repository)}} {
-			if f.from != nil {
-				found = append(found, there(f.what+" of "+c.Name, *f.from, c.Place))
+			if f.from == nil {
+				continue
 			}
+			is := there(f.what+" of "+c.Name, *f.from, c.Place)
+			if f.what == "repository" && c.Suite != "" {
+				is.State += strings.TrimRight(fmt.Sprintf(", suite %s %s", c.Suite, strings.Join(c.Components, " ")), " ") + ", package " + c.Package
+			}
+			found = append(found, is)
 		}
 		if c.Target != "" {
 			found = append(found, Finding{What: "target of " + c.Name, State: c.Target + "; a run connects to it"})

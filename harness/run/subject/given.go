@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -39,6 +40,8 @@ type Kernel struct {
 	Keyring string
 	// Config is the kernel's configuration, where another package has it; nil for none.
 	Config []byte
+	// Apt says which kernel of an apt repository is meant; nil for a file or a yum repository.
+	Apt *Apt
 	Own
 }
 
@@ -87,7 +90,7 @@ func (k Kernel) Bind(ctx context.Context, bench *workbench.Bench) (bound Bound, 
 			return Bound{}, err
 		}
 	}
-	found, err := k.open(ctx, bench, scratch)
+	found, name, err := k.open(ctx, bench, scratch)
 	if err != nil {
 		return Bound{}, err
 	}
@@ -99,19 +102,30 @@ func (k Kernel) Bind(ctx context.Context, bench *workbench.Bench) (bound Bound, 
 	} else {
 		found.Unread = append(found.Unread, system.Unread...)
 	}
-	return k.bind(ctx, bench, cmp.Or(k.Called, filepath.Base(k.File)), found, system, k.Arch, k.OS)
+	return k.bind(ctx, bench, cmp.Or(k.Called, name), found, system, k.Arch, k.OS)
 }
 
-// open finds the kernel in a file, or in a yum repository.
-func (k Kernel) open(ctx context.Context, bench *workbench.Bench, scratch string) (intake.Found, error) {
-	if !intake.IsRepository(k.File) {
-		return opener(bench).Open(ctx, k.File, scratch)
+// open finds the kernel in a file or in a repository. name is how reports call what holds it.
+func (k Kernel) open(ctx context.Context, bench *workbench.Bench, scratch string) (found intake.Found, name string, err error) {
+	name = filepath.Base(k.File)
+	switch {
+	case k.Apt != nil:
+		r, err := k.apt(bench)
+		if err != nil {
+			return found, "", err
+		}
+		found, packages, err := r.Open(ctx, scratch)
+		return found, path.Base(packages.Image.Filename), err
+	case !intake.IsRepository(k.File):
+		found, err = opener(bench).Open(ctx, k.File, scratch)
+		return found, name, err
 	}
 	r, err := k.repository(bench)
 	if err != nil {
-		return intake.Found{}, err
+		return found, "", err
 	}
-	return r.Open(ctx, scratch)
+	found, err = r.Open(ctx, scratch)
+	return found, name, err
 }
 
 // repository returns the yum repository that File names.

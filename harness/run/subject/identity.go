@@ -50,8 +50,11 @@ func (l Listed) identity(ctx context.Context, bench *workbench.Bench) (string, e
 		return ofCell(ctx, bench, *l.Builtin)
 	case l.Target != "":
 		return "", ErrUnwatched
+	case l.Suite != "":
+		found, _, _, err := l.Found(ctx, bench)
+		return packaged(found.Image.Name, found.Image.Version, found.Image.SHA256), err
 	case l.Repository != "":
-		r, err := Kernel{File: l.Repository, Keyring: l.Keyring, Arch: l.Arch}.repository(bench)
+		r, err := l.repository(Own{}).repository(bench)
 		if err != nil {
 			return "", err
 		}

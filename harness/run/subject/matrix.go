@@ -60,7 +60,7 @@ func (l Listed) blamed(err error) error {
 
 // bare replaces the paths of the cell's files in a text by the names of the files.
 func (l Listed) bare(text string) string {
-	paths := []string{l.Repository, l.Keyring, l.Firmware, l.GuestAgent, l.PasswordFile}
+	paths := append(absolute(l.Repository), l.Repository, l.Keyring, l.Firmware, l.GuestAgent, l.PasswordFile)
 	for _, s := range []*matrixfile.Source{l.Kernel, l.Image} {
 		if s != nil {
 			paths = append(paths, s.Path)
@@ -93,7 +93,7 @@ func (l Listed) subject(ctx context.Context, bench *workbench.Bench) (Subject, e
 	case l.Target != "":
 		return Running{Target: l.Target, Arch: l.Arch, Destructive: l.Destructive, Own: own, OS: l.OS}, nil
 	case l.Repository != "":
-		return Kernel{File: l.Repository, Keyring: l.Keyring, Arch: l.Arch, OS: l.OS, Own: own}, nil
+		return l.repository(own), nil
 	case l.FullBoot:
 		own.Called = l.Image.Base()
 		login := l.Login
@@ -126,60 +126,66 @@ func here(ctx context.Context, bench *workbench.Bench, s *matrixfile.Source) (fi
 	return file, s.Base(), err
 }
 
-// Prepare gets what the cells need without booting them, and returns their kernels. A cell
-// without a kernel that is known beforehand has none. If one cell fails, the others are still
+// Prepared is a cell of a matrix file that is ready to be booted.
+type Prepared struct {
+	Kernel kernel.Image // the zero value if it is not known before the cell runs
+	Arch   string       // GOARCH; "" if only the machine itself says it
+}
+
+// Prepare gets what the cells need without booting them. If one cell fails, the others are still
 // prepared.
-func Prepare(ctx context.Context, bench *workbench.Bench, cells []Listed) ([]kernel.Image, error) {
-	images, failures := make([]kernel.Image, len(cells)), make([]error, len(cells))
+func Prepare(ctx context.Context, bench *workbench.Bench, cells []Listed) ([]Prepared, error) {
+	all, failures := make([]Prepared, len(cells)), make([]error, len(cells))
 	var group errgroup.Group
 	group.SetLimit(max(1, bench.Host.Cores))
 	for i, l := range cells {
 		group.Go(func() error {
-			if images[i], failures[i] = l.prepare(ctx, bench); failures[i] != nil {
+			if all[i], failures[i] = l.prepare(ctx, bench); failures[i] != nil {
 				failures[i] = fmt.Errorf("cell %s: %w", l.Name, failures[i])
 			}
 			return nil
 		})
 	}
 	_ = group.Wait()
-	return images, errors.Join(failures...)
+	return all, errors.Join(failures...)
 }
 
-func (l Listed) prepare(ctx context.Context, bench *workbench.Bench) (image kernel.Image, err error) {
-	goarch, guests := l.Arch, run.Guests{}
+func (l Listed) prepare(ctx context.Context, bench *workbench.Bench) (p Prepared, err error) {
+	guests := run.Guests{}
+	p.Arch = l.Arch
 	if l.Alone() {
 		if _, err := l.subject(ctx, bench); err != nil { // downloads the image
-			return image, l.blamed(err)
+			return p, l.blamed(err)
 		}
 	} else {
 		bound, err := l.Bind(ctx, bench)
 		if err != nil {
-			return image, err
+			return p, err
 		}
 		switch where := bound.Where.(type) {
 		case run.Absent:
-			return image, where.Err
+			return p, where.Err
 		case run.Guests:
-			goarch, guests = bound.Cell.Arch, where
+			p.Arch, guests = bound.Cell.Arch, where
 		}
-		if image, err = guests.Kernel(ctx); err != nil {
-			return image, err
+		if p.Kernel, err = guests.Kernel(ctx); err != nil {
+			return p, err
 		}
 	}
-	rec, err := arch.Lookup(goarch)
+	rec, err := arch.Lookup(p.Arch)
 	if err != nil {
-		return image, nil // only the machine itself says what it is
+		return p, nil // only the machine itself says what it is
 	}
 	if l.Target == "" {
 		if _, err := bench.Toolbox.Find(ctx, rec); err != nil {
-			return image, err
+			return p, err
 		}
 	}
 	if guests.Images == nil {
 		guests.Images = bench.Guests
 	}
 	_, err = guests.Images.Image(ctx, rec)
-	return image, err
+	return p, err
 }
 
 // Unsupplied is a product of an operating system whose image nobody supplied.

@@ -7,14 +7,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/failure"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/matrix/matrixfile"
 	"github.com/mapstack/conformance/harness/matrix/osname"
+	"github.com/mapstack/conformance/harness/progress"
 	"github.com/mapstack/conformance/harness/run"
 	"github.com/mapstack/conformance/harness/run/workbench"
+	"github.com/mapstack/conformance/harness/source/debian"
 	"github.com/mapstack/conformance/harness/source/kernel"
 )
 
@@ -111,5 +114,46 @@ func TestAKernelOfAnotherSeriesIsNotTheOneThatWasMeant(t *testing.T) {
 	}
 	if err := (Own{Series: "5.10"}).expected("mine"); err != nil {
 		t.Errorf("a kernel that does not say its release: %v", err)
+	}
+}
+
+// TestARepositoryThatCannotBeReadNamesNoFolder fails if evidence would say where somebody keeps a
+// repository, or if an apt repository is taken for a yum repository.
+func TestARepositoryThatCannotBeReadNamesNoFolder(t *testing.T) {
+	c, err := cache.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "a folder", "debs")
+	keyring := filepath.Join(filepath.Dir(dir), "vendor.gpg")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(keyring, []byte("no key"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	bench := &workbench.Bench{Kernels: &kernel.Resolver{}, Cache: c, Sink: progress.Discard, Client: debian.NewClient(c, debian.Mirror{}, fstest.MapFS{}, progress.Discard), Getenv: func(string) string { return "" }}
+	apt := matrixfile.Cell{Name: "apt", Place: "mapstack.yaml:2", Arch: "amd64", Repository: dir, Suite: "./", Package: "linux-image-*", SHA256: strings.Repeat("0", 64)}
+	yum := matrixfile.Cell{Name: "yum", Place: "mapstack.yaml:2", Arch: "amd64", Repository: dir}
+	keyed := apt
+	keyed.Keyring = keyring
+	for want, cell := range map[string]matrixfile.Cell{"download Packages": apt, "the keyring cannot be read": keyed, "it is no regular file": yum} {
+		bound, err := Listed{cell}.Bind(t.Context(), bench)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if absent, ok := bound.Where.(run.Absent); !ok || !strings.Contains(absent.Err.Error(), want) || strings.Contains(absent.Err.Error(), "folder/") {
+			t.Errorf("%s: %+v", want, bound.Where)
+		}
+	}
+}
+
+// TestABundleAsksNoServer fails if a bundle is made that cannot run on a machine without a network.
+func TestABundleAsksNoServer(t *testing.T) {
+	for _, suite := range []string{"", "bookworm"} {
+		cell := matrixfile.Cell{Name: "updates", Place: "mapstack.yaml:2", Repository: "https://example.org/repo", Suite: suite}
+		if _, err := Pack(t.Context(), &workbench.Bench{}, []Listed{{cell}}); err == nil || !strings.Contains(err.Error(), "mapstack.yaml:2: cell updates has a repository on a server, which a bundle cannot ask; name a folder with a copy of it, or leave the cell out with --skip updates") {
+			t.Errorf("%q: %v", suite, err)
+		}
 	}
 }

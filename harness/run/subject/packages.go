@@ -77,8 +77,11 @@ func (l Listed) Packages(ctx context.Context, bench *workbench.Bench, all []matr
 		return nil, err
 	}
 	k, ok := s.(Kernel)
-	if !ok {
+	switch {
+	case !ok:
 		return nil, fmt.Errorf("cell %s of %s runs no kernel of a repository", l.Name, l.Place)
+	case k.Apt != nil:
+		return nil, fmt.Errorf("cell %s of %s has an apt repository, which is asked for one kernel and not for a list; download its packages into a folder and name that", l.Name, l.Place)
 	}
 	return k.Packages(ctx, bench)
 }

@@ -32,10 +32,28 @@ type Running struct {
 	OS string
 }
 
+// Check returns what is wrong with the name of the target and its architecture; nil if that can be
+// tried. It looks for nothing on this machine.
+func (r Running) Check() error {
+	switch {
+	case r.Target == string(matrix.UserMode) && r.Arch == "":
+		return errors.New("--target user needs --arch, the architecture to emulate")
+	case r.Target == string(matrix.UserMode):
+		_, err := arch.Lookup(r.Arch)
+		return err
+	case r.Target == string(matrix.Native), strings.HasPrefix(r.Target, "ssh://"):
+		return nil
+	}
+	return fmt.Errorf("--target is %q; use native, ssh://user@host[:port], user, or leave it out for QEMU guests", r.Target)
+}
+
 // options returns what to connect to. It looks for a user-mode emulator in the environment,
 // and then in PATH.
 func (r Running) options(env func(string) string) (target.Options, error) {
 	o := target.Options{Destructive: r.Destructive}
+	if err := r.Check(); err != nil {
+		return o, err
+	}
 	switch {
 	case r.Target == string(matrix.Native):
 		o.Host = matrix.Native
@@ -43,9 +61,6 @@ func (r Running) options(env func(string) string) (target.Options, error) {
 		o.Host, o.Address = matrix.SSH, r.Target
 	case r.Target == string(matrix.UserMode):
 		o.Host = matrix.UserMode
-		if r.Arch == "" {
-			return o, errors.New("--target user needs --arch, the architecture to emulate")
-		}
 		rec, err := arch.Lookup(r.Arch)
 		if err != nil {
 			return o, err
@@ -59,8 +74,6 @@ func (r Running) options(env func(string) string) (target.Options, error) {
 			}
 			o.Emulator = []string{path}
 		}
-	default:
-		return o, fmt.Errorf("--target is %q; use native, ssh://user@host[:port], user, or leave it out for QEMU guests", r.Target)
 	}
 	return o, nil
 }

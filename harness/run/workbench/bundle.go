@@ -52,8 +52,9 @@ func CanBundle() error {
 
 // Bundle writes a program that runs the cells without a network to a file. It consists of
 // this program, the packages of the cells' kernels, and the packages of QEMU for this host's
-// architecture.
-func (b *Bench) Bundle(ctx context.Context, cells []matrix.Cell, pins []kernel.Pin, to string) error {
+// architecture. emulated are architectures whose emulator is needed besides those of the cells,
+// and more are further files.
+func (b *Bench) Bundle(ctx context.Context, cells []matrix.Cell, pins []kernel.Pin, emulated []arch.Record, more []bundle.File, to string) error {
 	lock, err := kernel.LockOf(pins).Marshal()
 	if err != nil {
 		return err
@@ -62,7 +63,7 @@ func (b *Bench) Bundle(ctx context.Context, cells []matrix.Cell, pins []kernel.P
 	for _, cell := range cells {
 		names = append(names, cell.Name+"\n"...)
 	}
-	files := []bundle.File{{Name: lockFile, Data: lock}, {Name: cellsFile, Data: names}}
+	files := append([]bundle.File{{Name: lockFile, Data: lock}, {Name: cellsFile, Data: names}}, more...)
 	var packages []debian.Package
 	for _, pin := range pins {
 		packages = append(packages, pin.Packages()...)
@@ -72,6 +73,9 @@ func (b *Bench) Bundle(ctx context.Context, cells []matrix.Cell, pins []kernel.P
 		if err != nil {
 			return err
 		}
+		emulated = append(emulated, rec)
+	}
+	for _, rec := range emulated {
 		emulator, signed, err := b.Toolbox.Packages(ctx, rec)
 		if err != nil {
 			return err

@@ -34,10 +34,11 @@ func TestWhatARunDownloadsIsListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	needed, err := bench.Needed(t.Context(), cells)
-	if err != nil {
+	needs := bench.Needs()
+	if err := needs.Cells(t.Context(), cells); err != nil {
 		t.Fatal(err)
 	}
+	needed := needs.List()
 	lock, err := os.ReadFile("../../../fixtures/kernels.lock")
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +63,7 @@ func TestWhatARunDownloadsIsListed(t *testing.T) {
 	if _, err := os.Stat("/usr/bin/qemu-system-aarch64"); err == nil {
 		return // PATH has that one, too
 	}
-	if _, err := bench.Needed(t.Context(), arm); err == nil || !strings.Contains(err.Error(), "emulator of arm64") {
+	if err := bench.Needs().Cells(t.Context(), arm); err == nil || !strings.Contains(err.Error(), "emulator of arm64") {
 		t.Errorf("without an index nobody knows the packages of QEMU, and the list says nothing of it: %v", err)
 	}
 }

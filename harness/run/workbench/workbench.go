@@ -93,6 +93,7 @@ type Bench struct {
 
 	asked    Options
 	warnings *warnings
+	packed   fs.FS // the files of this bundle; nil for none
 }
 
 // lockFile is the name of the kernel lock in the fixtures and in a bundle.
@@ -125,6 +126,7 @@ func Open(ctx context.Context, o Options) (*Bench, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.packed = packages
 	var mirror debian.Mirror
 	if packages != nil {
 		mirror = debian.Mirror{Bundle: packages, Source: "this bundle", IgnoreValidUntil: "the bundle, which keeps what was valid when it was made"}
@@ -240,7 +242,7 @@ func (b *Bench) Programs(folder string) *guestimage.Builder {
 
 // Remote returns what downloads files by their URL.
 func (b *Bench) Remote() remote.Fetcher {
-	return remote.Fetcher{Cache: b.Cache, Sink: b.Sink, Offline: b.Offline()}
+	return remote.Fetcher{Cache: b.Cache, Sink: b.Sink, Offline: b.Offline(), Packed: b.packed}
 }
 
 // Offline reports whether downloads are forbidden.

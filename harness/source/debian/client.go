@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp"
+
 	"github.com/mapstack/conformance/harness/cache"
 	"github.com/mapstack/conformance/harness/progress"
 )
@@ -23,6 +25,7 @@ type Client struct {
 	cache    *cache.Cache
 	mirror   Mirror
 	keyrings fs.FS
+	keys     openpgp.EntityList // of a Repository, instead of keyrings; nil for Debian's archive
 	sink     progress.Sink
 	http     *http.Client
 	patience timeouts
@@ -31,6 +34,9 @@ type Client struct {
 	releases cache.Memo[*Release]
 	indexes  cache.Memo[*Index]
 }
+
+// anotherMirror is what to do about most faults of a mirror.
+const anotherMirror = "set MAPSTACK_MIRROR to another mirror"
 
 // NewClient returns a client of mirror that trusts every key in the *.gpg files at
 // the top of keyrings. With the zero Mirror, Fetch returns what the cache holds, and
@@ -106,6 +112,6 @@ func blame(mirror Mirror, path, what string, err error) error {
 	if !errors.Is(err, cache.ErrContent) {
 		return err
 	}
-	return fmt.Errorf("download %s (%s of %s): %w; the mirror is being updated or serves damaged files: try again later, or set MAPSTACK_MIRROR to another mirror",
-		what, path, mirror.Name(), err)
+	return fmt.Errorf("download %s (%s of %s): %w; the mirror is being updated or serves damaged files: try again later, or %s",
+		what, path, mirror.Name(), err, mirror.or(anotherMirror))
 }

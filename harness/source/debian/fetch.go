@@ -69,10 +69,10 @@ func newHTTP(mirror Mirror) *http.Client {
 	t.Proxy = mirror.Network.proxy
 	return &http.Client{Transport: authorized{mirror.Network, t}, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		if s := r.URL.Scheme; s != "http" && s != "https" {
-			return &finalError{fmt.Errorf("redirected to a %s URL; set MAPSTACK_MIRROR to another mirror", s)}
+			return &finalError{fmt.Errorf("redirected to a %s URL; %s", s, mirror.or(anotherMirror))}
 		}
 		if len(via) > 10 {
-			return &finalError{errors.New("redirected more than 10 times; set MAPSTACK_MIRROR to another mirror")}
+			return &finalError{fmt.Errorf("redirected more than 10 times; %s", mirror.or(anotherMirror))}
 		}
 		return nil
 	}}
@@ -89,6 +89,8 @@ type download struct {
 	w     io.Writer
 	// unread says which of apt's passwords this user may not read; "" for all being known.
 	unread string
+	// mirror is the client's, for what to do about it.
+	mirror Mirror
 
 	done      int64
 	reported  int64
@@ -104,7 +106,7 @@ func (c *Client) get(ctx context.Context, d *download) (err error) {
 	if c.mirror.Offline {
 		return fmt.Errorf("download %s, which the cache lacks: downloads are forbidden (--offline or "+OfflineVariable+"=1), so %w; run once without --offline where there is a network, and bring the cache along", d.what, ErrUnreachable)
 	}
-	if d.base == nil {
+	if d.mirror = c.mirror; d.base == nil {
 		d.base = c.mirror.URL
 	}
 	if files := c.mirror.Network.unread; len(files) > 0 {
@@ -150,7 +152,7 @@ func (c *Client) from(ctx context.Context, d *download) error {
 		idle++
 		var fatal *finalError
 		if errors.As(err, &fatal) || idle >= c.patience.attempts || requests >= c.patience.requests {
-			return fmt.Errorf("download %s (%s of %s): %w", d.what, d.path, d.base.Redacted(), advise(err))
+			return fmt.Errorf("download %s (%s of %s): %w", d.what, d.path, d.base.Redacted(), d.advise(err))
 		}
 		select {
 		case <-time.After(pause):
@@ -206,12 +208,12 @@ type finalError struct{ err error }
 func (e *finalError) Error() string { return e.err.Error() }
 func (e *finalError) Unwrap() error { return e.err }
 
-func advise(err error) error {
+func (d *download) advise(err error) error {
 	var fatal *finalError
 	if errors.As(err, &fatal) {
 		return err
 	}
-	return fmt.Errorf("%w: %w; check the network, or set MAPSTACK_MIRROR to a mirror that can be reached", ErrUnreachable, err)
+	return fmt.Errorf("%w: %w; check the network, or %s", ErrUnreachable, err, d.mirror.or("set MAPSTACK_MIRROR to a mirror that can be reached"))
 }
 
 // attempt makes one request for the missing bytes.
@@ -227,7 +229,7 @@ func (c *Client) attempt(ctx context.Context, d *download) error {
 	if err != nil {
 		return &finalError{err}
 	}
-	if strings.HasPrefix(d.path, "dists/") {
+	if d.size < 0 || strings.HasPrefix(d.path, "dists/") {
 		// These files change under the same name. An old copy of a proxy would not fit
 		// the present archive. apt asks in the same way.
 		req.Header.Set("Cache-Control", "max-age=0")
@@ -253,25 +255,25 @@ func (d *download) accept(resp *http.Response) (skip int64, err error) {
 	switch {
 	case resp.StatusCode == http.StatusOK:
 		if d.size >= 0 && resp.ContentLength >= 0 && resp.ContentLength != d.size {
-			return 0, &finalError{fmt.Errorf("the mirror's file has %d bytes, the signed index says %d; it is being updated or damaged: try again later or set MAPSTACK_MIRROR to another mirror", resp.ContentLength, d.size)}
+			return 0, &finalError{fmt.Errorf("the mirror's file has %d bytes, the signed index says %d; it is being updated or damaged: try again later or %s", resp.ContentLength, d.size, d.mirror.or(anotherMirror))}
 		}
 		return d.done, nil
 	case resp.StatusCode == http.StatusPartialContent && d.done > 0:
 		if !strings.HasPrefix(resp.Header.Get("Content-Range"), "bytes "+strconv.FormatInt(d.done, 10)+"-") {
-			return 0, &finalError{fmt.Errorf("the mirror answered a request for bytes from %d with %q; set MAPSTACK_MIRROR to another mirror", d.done, resp.Header.Get("Content-Range"))}
+			return 0, &finalError{fmt.Errorf("the mirror answered a request for bytes from %d with %q; %s", d.done, resp.Header.Get("Content-Range"), d.mirror.or(anotherMirror))}
 		}
 		return 0, nil
 	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && d.done > 0:
-		return 0, &finalError{fmt.Errorf("the mirror's file ends after %d bytes, the signed index says %d; it is being updated or damaged: try again later or set MAPSTACK_MIRROR to another mirror", d.done, d.size)}
+		return 0, &finalError{fmt.Errorf("the mirror's file ends after %d bytes, the signed index says %d; it is being updated or damaged: try again later or %s", d.done, d.size, d.mirror.or(anotherMirror))}
 	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusGone:
-		return 0, &finalError{fmt.Errorf("%w (HTTP %s); a pinned version may have been superseded: resolve again, or set MAPSTACK_MIRROR to a mirror that has it, or "+SnapshotVariable+" to one that keeps old versions", ErrGone, resp.Status)}
+		return 0, &finalError{fmt.Errorf("%w (HTTP %s); %s", ErrGone, resp.Status, d.mirror.or("a pinned version may have been superseded: resolve again, or set MAPSTACK_MIRROR to a mirror that has it, or "+SnapshotVariable+" to one that keeps old versions"))}
 	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout:
 		return 0, fmt.Errorf("the mirror answered HTTP %s", resp.Status)
 	}
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
-		return 0, &finalError{fmt.Errorf("the mirror answered HTTP %s; give it a password in apt's auth.conf%s, or set MAPSTACK_MIRROR to another", resp.Status, d.unread)}
+		return 0, &finalError{fmt.Errorf("the mirror answered HTTP %s; give it a password in apt's auth.conf%s, or %s", resp.Status, d.unread, d.mirror.or(anotherMirror))}
 	}
-	return 0, &finalError{fmt.Errorf("the mirror answered HTTP %s; check the mirror's address, or set MAPSTACK_MIRROR to another", resp.Status)}
+	return 0, &finalError{fmt.Errorf("the mirror answered HTTP %s; check the mirror's address, or %s", resp.Status, d.mirror.or(anotherMirror))}
 }
 
 // copyBody copies the body to d.w. Every read restarts the stall timer. A body that comes
@@ -295,7 +297,7 @@ func (c *Client) copyBody(ctx context.Context, d *download, body io.Reader, skip
 			chunk, skip = chunk[drop:], skip-drop
 		}
 		if limit := d.most(); d.done+int64(len(chunk)) > limit {
-			return &finalError{fmt.Errorf("the mirror sends more than %d bytes; set MAPSTACK_MIRROR to another mirror", limit)}
+			return &finalError{fmt.Errorf("the mirror sends more than %d bytes; %s", limit, d.mirror.or(anotherMirror))}
 		}
 		if len(chunk) > 0 {
 			if _, err := d.w.Write(chunk); err != nil {

@@ -61,14 +61,17 @@ func (c *Client) Index(ctx context.Context, suite, arch string) (*Index, error) 
 		if err != nil {
 			return nil, err
 		}
-		return c.readIndex(ctx, r, arch)
+		return c.readIndex(ctx, r, debianComponent, arch)
 	})
 }
 
-// packages returns the file that lists the packages of an architecture.
-func (r *Release) packages(arch string) (name string, file listed, format decompress.Format, err error) {
+// debianComponent is the one component of Debian's archive that is used.
+const debianComponent = "main"
+
+// packages returns the file that lists the packages of a component and an architecture.
+func (r *Release) packages(component, arch string) (name string, file listed, format decompress.Format, err error) {
 	for _, f := range indexFormats {
-		name := "main/binary-" + arch + "/Packages" + f.suffix
+		name := packagesFile(component, arch) + f.suffix
 		if file, ok := r.files[name]; ok {
 			if file.size > maxIndex {
 				return "", listed{}, "", fmt.Errorf("package index %s of %s: its signed size, %d bytes, is more than the %d allowed here", name, r.Suite, file.size, maxIndex)
@@ -80,13 +83,27 @@ func (r *Release) packages(arch string) (name string, file listed, format decomp
 		r.Suite, arch, strings.Join(r.Architectures, ", "))
 }
 
-func (c *Client) readIndex(ctx context.Context, r *Release, arch string) (*Index, error) {
-	name, file, format, err := r.packages(arch)
+// packagesFile returns the path of the list of packages in the folder of a suite. A repository
+// without components has one list for all architectures.
+func packagesFile(component, arch string) string {
+	if component == "" {
+		return "Packages"
+	}
+	return component + "/binary-" + arch + "/Packages"
+}
+
+func (c *Client) readIndex(ctx context.Context, r *Release, component, arch string) (*Index, error) {
+	name, file, format, err := r.packages(component, arch)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := c.cache.Dir(ctx, indexKind, file.sha256+"-"+indexVersion, func(ctx context.Context, dir string) error {
-		blob, err := c.listed(ctx, r, arch, name, file)
+	return c.reduced(ctx, r, arch, file.sha256, format, func(ctx context.Context) (string, error) { return c.listed(ctx, r, arch, name, file) })
+}
+
+// reduced returns the index in a file, whose SHA-256 is sum.
+func (c *Client) reduced(ctx context.Context, r *Release, arch, sum string, format decompress.Format, file func(context.Context) (string, error)) (*Index, error) {
+	dir, err := c.cache.Dir(ctx, indexKind, sum+"-"+indexVersion, func(ctx context.Context, dir string) error {
+		blob, err := file(ctx)
 		if err != nil {
 			return err
 		}
@@ -111,7 +128,7 @@ func (c *Client) listed(ctx context.Context, r *Release, arch, name string, file
 	blob, err := c.blob(ctx, nil, r.at(name, file), what, file.sha256, file.size)
 	if err != nil && r.byHash && ctx.Err() == nil {
 		// Some mirrors lack files by hash although their InRelease promises them.
-		blob, err = c.blob(ctx, nil, "dists/"+r.Suite+"/"+name, what, file.sha256, file.size)
+		blob, err = c.blob(ctx, nil, dists(r.Suite)+name, what, file.sha256, file.size)
 	}
 	return blob, err
 }
@@ -132,7 +149,7 @@ func (c *Client) Signed(ctx context.Context, suite, arch string) (Signed, error)
 	if err != nil {
 		return Signed{}, err
 	}
-	name, file, _, err := r.packages(arch)
+	name, file, _, err := r.packages(debianComponent, arch)
 	if err != nil {
 		return Signed{}, err
 	}

@@ -32,6 +32,10 @@ const keptKind = "release-last"
 
 func (c *Client) keptFile(suite string, g generation) string {
 	mirror := sha256.Sum256([]byte(c.mirror.Name()))
+	if !ValidSuite(suite) { // of a Repository
+		name := sha256.Sum256([]byte(suite))
+		suite = hex.EncodeToString(name[:])
+	}
 	return filepath.Join(c.cache.Root(), keptKind, suite, hex.EncodeToString(mirror[:]), string(g))
 }
 
@@ -107,7 +111,7 @@ func (c *Client) Kept(ctx context.Context, suite, arch string) (*Index, error) {
 	if best == nil {
 		return nil, errNoneKept
 	}
-	return c.readIndex(ctx, best, arch)
+	return c.readIndex(ctx, best, debianComponent, arch)
 }
 
 // Previous returns the packages of the release before the present one. The mirror may have
@@ -120,5 +124,5 @@ func (c *Client) Previous(ctx context.Context, suite, arch string) (*Index, erro
 	if r == nil {
 		return nil, errNoneKept
 	}
-	return c.readIndex(ctx, r, arch)
+	return c.readIndex(ctx, r, debianComponent, arch)
 }

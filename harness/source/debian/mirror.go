@@ -38,6 +38,17 @@ type Mirror struct {
 	Bundle fs.FS
 	// Offline makes every download an error that names the missing file.
 	Offline bool
+	// Remedy says what to do about a mirror that does not serve what it should; "" for Debian's
+	// archive, where MAPSTACK_MIRROR names another one.
+	Remedy string
+}
+
+// or returns what to do about the mirror: usual, unless there is a Remedy.
+func (m Mirror) or(usual string) string {
+	if m.Remedy != "" {
+		return m.Remedy
+	}
+	return usual
 }
 
 // Name returns how readers know the mirror: its URL without a password, or where it is from.

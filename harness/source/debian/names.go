@@ -6,7 +6,7 @@ import "regexp"
 // bounds; the characters of packages are those of Debian policy 5.6.1.
 var (
 	suiteName   = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
-	archName    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+	archName    = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`) // sw_64 has an underscore
 	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]{1,127}$`)
 )
 

@@ -34,9 +34,10 @@ type Release struct {
 	Expired       string
 	Architectures []string
 
-	until time.Time         // when the file expires; zero means never
-	raw   []byte            // the InRelease file
-	files map[string]listed // by path below dists/<suite>/
+	called string            // the suite by its own name
+	until  time.Time         // when the file expires; zero means never
+	raw    []byte            // the InRelease file; or Release, and its signature in ASCII
+	files  map[string]listed // by path below dists/<suite>/
 	// byHash means that the archive also keeps its indexes by their hashes, for some
 	// time after newer ones exist.
 	byHash bool
@@ -47,9 +48,9 @@ type Release struct {
 // a hash is not.
 func (r *Release) at(name string, file listed) string {
 	if !r.byHash {
-		return "dists/" + r.Suite + "/" + name
+		return dists(r.Suite) + name
 	}
-	return "dists/" + r.Suite + "/" + path.Dir(name) + "/by-hash/SHA256/" + file.sha256
+	return path.Join(dists(r.Suite), path.Dir(name), "by-hash/SHA256", file.sha256)
 }
 
 type listed struct {
@@ -70,17 +71,32 @@ func (c *Client) Release(ctx context.Context, suite string) (*Release, error) {
 	})
 }
 
+// dists returns the folder of a suite below the mirror's URL, with a slash at its end. A suite
+// that ends in a slash is the folder itself, as in sources.list(5).
+func dists(suite string) string {
+	if !strings.HasSuffix(suite, "/") {
+		return "dists/" + suite + "/"
+	}
+	return strings.TrimPrefix(path.Join(".", suite)+"/", "./")
+}
+
 // inRelease returns the path of a suite's signed file below the mirror's URL.
-func inRelease(suite string) string { return "dists/" + suite + "/InRelease" }
+func inRelease(suite string) string { return dists(suite) + "InRelease" }
 
 func (c *Client) readRelease(ctx context.Context, suite string) (*Release, error) {
-	var raw bytes.Buffer
-	file := inRelease(suite)
-	err := c.get(ctx, &download{path: file, what: suite + " InRelease", size: -1, limit: maxInRelease, w: &raw})
+	if c.keys != nil && c.mirror.Offline {
+		if r := c.kept(suite, c.keptFile(suite, newest)); r != nil {
+			return r, c.current(r)
+		}
+	}
+	raw, err := c.small(ctx, inRelease(suite), suite+" InRelease")
+	if c.keys != nil && errors.Is(err, ErrGone) {
+		raw, err = c.detached(ctx, suite)
+	}
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.verify(raw.Bytes(), suite)
+	r, err := c.verify(raw, suite)
 	if err != nil {
 		return nil, err
 	}
@@ -90,18 +106,33 @@ func (c *Client) readRelease(ctx context.Context, suite string) (*Release, error
 	return r, c.current(r)
 }
 
+// small downloads a file of which nothing is known before.
+func (c *Client) small(ctx context.Context, file, what string) ([]byte, error) {
+	var raw bytes.Buffer
+	err := c.get(ctx, &download{path: file, what: what, size: -1, limit: maxInRelease, w: &raw})
+	return raw.Bytes(), err
+}
+
 // maxAhead is how far the clock of this host may be behind that of an archive.
 const maxAhead = 24 * time.Hour
 
 // verify returns what an InRelease says, if the archive's keys vouch for it.
 func (c *Client) verify(raw []byte, suite string) (*Release, error) {
-	keys, err := readKeyrings(c.keyrings, suite)
-	if err != nil {
-		return nil, err
+	keys, parse := c.keys, parseRepository
+	if keys == nil {
+		var err error
+		if keys, err = readKeyrings(c.keyrings, suite); err != nil {
+			return nil, err
+		}
+		parse = parseInRelease
 	}
-	r, err := parseInRelease(raw, keys, suite, c.now())
-	if err == nil && r.Date.After(c.now().Add(maxAhead)) {
-		err = fmt.Errorf("it is of %s, which is in the future; set this host's clock, or set MAPSTACK_MIRROR to another mirror", r.Date.UTC().Format(time.DateTime))
+	r, err := parse(raw, keys, suite, c.now())
+	switch {
+	case err != nil:
+	case r.Date.After(c.now().Add(maxAhead)):
+		err = fmt.Errorf("it is of %s, which is in the future; set this host's clock, or %s", r.Date.UTC().Format(time.DateTime), c.mirror.or(anotherMirror))
+	case c.keys == nil:
+		err = r.misnamed()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s of %s: %w", inRelease(suite), c.mirror.Name(), err)
@@ -116,7 +147,7 @@ func (c *Client) current(r *Release) error {
 	}
 	expired := fmt.Sprintf("%s of %s is valid only until %s", inRelease(r.Suite), c.mirror.Name(), r.until.UTC().Format(time.DateTime))
 	if c.mirror.IgnoreValidUntil == "" {
-		return fmt.Errorf("%s: the mirror is out of date or held back; set MAPSTACK_MIRROR to a current mirror, or MAPSTACK_CHECK_VALID_UNTIL=no to accept it", expired)
+		return fmt.Errorf("%s: the mirror is out of date or held back; %s, or MAPSTACK_CHECK_VALID_UNTIL=no to accept it", expired, c.mirror.or("set MAPSTACK_MIRROR to a current mirror"))
 	}
 	r.Expired = expired + ", accepted because of " + c.mirror.IgnoreValidUntil
 	c.sink(progress.Event{Stage: progress.Warning, What: r.Expired})
@@ -195,11 +226,7 @@ func (r *Release) parse(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("read the Release fields: %w", err)
 	}
-	r.Codename = p.Values["Codename"]
-	if r.Suite != r.Codename && r.Suite != p.Values["Suite"] {
-		return fmt.Errorf("it is signed for suite %q, codename %q, not for %q; the mirror serves one suite in place of another: set MAPSTACK_MIRROR to another mirror",
-			p.Values["Suite"], r.Codename, r.Suite)
-	}
+	r.Codename, r.called = p.Values["Codename"], p.Values["Suite"]
 	if r.Date, err = releaseTime(p.Values["Date"]); err != nil {
 		return fmt.Errorf("its Date: %w", err)
 	}
@@ -212,6 +239,15 @@ func (r *Release) parse(text []byte) error {
 	r.Architectures = strings.Fields(p.Values["Architectures"])
 	r.files, err = parseHashes(p.Values["SHA256"])
 	return err
+}
+
+// misnamed returns an error if the file was signed for another suite.
+func (r *Release) misnamed() error {
+	if r.Suite == r.Codename || r.Suite == r.called {
+		return nil
+	}
+	return fmt.Errorf("it is signed for suite %q, codename %q, not for %q; the mirror serves one suite in place of another: set MAPSTACK_MIRROR to another mirror",
+		r.called, r.Codename, r.Suite)
 }
 
 // releaseTime reads the time format of Release files: RFC 1123 in UTC.
@@ -235,6 +271,7 @@ func parseHashes(field string) (map[string]listed, error) {
 		if len(f) != 3 {
 			return nil, fmt.Errorf("its SHA256 field has the line %.80q, expected a hash, a size and a path", line)
 		}
+		f[2] = strings.TrimPrefix(f[2], "./") // of a repository without dists/
 		size, err := strconv.ParseInt(f[1], 10, 64)
 		if err != nil || size < 0 || !cache.ValidSHA256(f[0]) || !fs.ValidPath(f[2]) {
 			return nil, fmt.Errorf("its SHA256 field has the line %.80q, expected a hash, a size and a path", line)

@@ -38,10 +38,12 @@ type Found struct {
 	// Unread says which parts of a disk could not be read, and what is odd about it:
 	// a reader must know that the result is not complete.
 	Unread []string
-	OS     OS
-	Policy []PolicyLine
-	SHA256 string // of the file that was given
-	Size   int64  // of that file, in bytes
+	// Package and Version are those of the package that holds the kernel, if an index lists it.
+	Package, Version string
+	OS               OS
+	Policy           []PolicyLine
+	SHA256           string // of the file that was given
+	Size             int64  // of that file, in bytes
 }
 
 // Bounds of what is read, in bytes.

@@ -43,9 +43,10 @@ func (p *pick) file(name string, size int64, r io.Reader) error {
 
 func (p *pick) kernel() string { return p.found.Chain[len(p.found.Chain)-1] }
 
+// end returns what was found. Without a kernel it is an error, and the configuration may be there.
 func (p *pick) end() (Found, error) {
 	if p.found.Kernel == nil {
-		return Found{}, fmt.Errorf("the %s holds no kernel in /boot or /lib/modules; give the package that does, often called linux-image-* or kernel-core", p.found.Chain[0])
+		return p.found, fmt.Errorf("the %s holds no kernel in /boot or /lib/modules; give the package that does, often called linux-image-* or kernel-core", p.found.Chain[0])
 	}
 	return p.found, nil
 }

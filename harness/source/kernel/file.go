@@ -81,7 +81,7 @@ func (r *Resolver) Found(ctx context.Context, name string, found intake.Found, r
 	if err != nil {
 		return Image{}, err
 	}
-	image.Provenance = Provenance{Kind: fileKind, Filename: name, SHA256: found.SHA256, Size: found.Size, Chain: found.Chain, Entries: found.Entries, Policy: found.Policy,
+	image.Provenance = Provenance{Kind: fileKind, Package: found.Package, Version: found.Version, Filename: name, SHA256: found.SHA256, Size: found.Size, Chain: found.Chain, Entries: found.Entries, Policy: found.Policy,
 		Warning: strings.Join(found.Unread, "; ")}
 	return image, nil
 }

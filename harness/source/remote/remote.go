@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"path"
@@ -31,6 +32,8 @@ type Fetcher struct {
 	Sink  progress.Sink
 	// Offline downloads nothing. A file that the cache lacks is an error.
 	Offline bool
+	// Packed holds files that need no download, by PackedName; nil for none.
+	Packed fs.FS
 
 	wait waits // the zero value is for patience
 }
@@ -56,6 +59,9 @@ func (f Fetcher) Fetch(ctx context.Context, file File) (string, error) {
 	}
 	name := file.name()
 	at, err := f.Cache.Resumed(ctx, file.SHA256, file.Size, func(ctx context.Context, w io.Writer, have int64) error {
+		if found, err := f.unpack(file, w, have); found || err != nil {
+			return err
+		}
 		if f.Offline {
 			return errors.New("the cache lacks it, and downloads are forbidden (--offline or MAPSTACK_OFFLINE=1); run once without --offline where there is a network, and bring the cache along")
 		}
@@ -71,6 +77,29 @@ func (f Fetcher) Fetch(ctx context.Context, file File) (string, error) {
 		return "", fmt.Errorf("download %s: %w", name, err)
 	}
 	return at, nil
+}
+
+// PackedName is the name of a file in Fetcher.Packed.
+func PackedName(sha256 string) string { return "files/" + sha256 }
+
+// unpack writes a file from Packed, from byte have on. found is false if it is not there.
+func (f Fetcher) unpack(file File, w io.Writer, have int64) (found bool, err error) {
+	if f.Packed == nil {
+		return false, nil
+	}
+	in, err := f.Packed.Open(PackedName(file.SHA256))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer in.Close()
+	if _, err := io.CopyN(io.Discard, in, have); err != nil {
+		return false, err
+	}
+	_, err = io.Copy(w, io.LimitReader(in, file.Size-have+1)) // one byte more shows a file that is too long
+	return err == nil, err
 }
 
 // name names the file without its server: reports and logs need not tell where somebody keeps

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/mapstack/conformance/harness/cache"
@@ -91,6 +92,30 @@ func TestWhatIsNotTheFileIsRefused(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "127.0.0.1/") {
 			t.Errorf("%s: the error tells the server: %v", name, err)
 		}
+	}
+}
+
+// TestAPackedFileNeedsNoServer fails if a bundle downloads what is inside it, or trusts it without
+// its hash.
+func TestAPackedFileNeedsNoServer(t *testing.T) {
+	content := []byte("an image")
+	packed := file("http://127.0.0.1:1", content)
+	for text, want := range map[string]string{string(content): "", "another!": "the server has another file", "an image and more": "", "an": ""} {
+		f := fetcher(t)
+		f.Offline, f.Packed = true, fstest.MapFS{PackedName(packed.SHA256): {Data: []byte(text)}}
+		path, err := f.Fetch(t.Context(), packed)
+		if text == string(content) {
+			if got, readErr := os.ReadFile(path); err != nil || readErr != nil || !bytes.Equal(got, content) {
+				t.Errorf("%q, %v, %v", got, err, readErr)
+			}
+		} else if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is taken for the file: %v", text, err)
+		}
+	}
+	f := fetcher(t)
+	f.Offline, f.Packed = true, fstest.MapFS{}
+	if _, err := f.Fetch(t.Context(), packed); err == nil || !strings.Contains(err.Error(), "downloads are forbidden") {
+		t.Errorf("%v", err)
 	}
 }
 

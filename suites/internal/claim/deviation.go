@@ -3,24 +3,15 @@ package claim
 import (
 	"fmt"
 	"path"
-	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml"
 
 	"github.com/mapstack/conformance/harness/judge/verdict"
+	"github.com/mapstack/conformance/harness/matrix"
 )
 
 // Deviation records that a claim is known not to hold on some cells, and why.
-type Deviation struct {
-	Claim  string   `yaml:"claim"`
-	Cells  []string `yaml:"cells"` // names or shell globs
-	Reason string   `yaml:"reason"`
-	Source string   `yaml:"source"` // where the reason can be checked
-	// Until is the last day on which a certificate accepts the deviation, such as 2027-12-31;
-	// "" for no such day.
-	Until string `yaml:"until,omitempty"`
-}
+type Deviation = matrix.Deviation
 
 // deviationsFile is the content of fixtures/deviations.yaml.
 type deviationsFile struct {
@@ -34,33 +25,12 @@ func ParseDeviations(file string, data []byte) ([]Deviation, error) {
 		return nil, fmt.Errorf("%s: a deviation has claim, cells, reason, source and until: %w", file, err)
 	}
 	for i, d := range f.Deviations {
-		if err := d.validate(); err != nil {
+		if err := d.Check(); err != nil {
 			return nil, fmt.Errorf("%s: deviation %d: %w", file, i+1, err)
 		}
+		f.Deviations[i] = d.From(file)
 	}
 	return f.Deviations, nil
-}
-
-func (d Deviation) validate() error {
-	for _, field := range []struct{ name, value string }{
-		{"claim", d.Claim}, {"reason", d.Reason}, {"source", d.Source},
-	} {
-		if strings.TrimSpace(field.value) == "" {
-			return fmt.Errorf("%s is empty", field.name)
-		}
-	}
-	if len(d.Cells) == 0 {
-		return fmt.Errorf("claim %s: cells is empty; name the cells, or use a glob", d.Claim)
-	}
-	if _, err := time.Parse(time.DateOnly, d.Until); d.Until != "" && err != nil {
-		return fmt.Errorf("claim %s: until %q must be a day of the calendar, such as 2027-12-31", d.Claim, d.Until)
-	}
-	for _, glob := range d.Cells {
-		if _, err := path.Match(glob, ""); err != nil {
-			return fmt.Errorf("claim %s: cell glob %q: %w", d.Claim, glob, err)
-		}
-	}
-	return nil
 }
 
 // CheckDeviations refuses deviations that can never apply: an unknown claim, a
@@ -89,7 +59,7 @@ func CheckDeviations(devs []Deviation, suites []Suite, cells []string) error {
 			}
 		}
 		for _, cell := range cells {
-			if !d.covers(d.Claim, cell) {
+			if !d.Covers(d.Claim, cell) {
 				continue
 			}
 			if taken[d.Claim+" "+cell] {
@@ -101,23 +71,11 @@ func CheckDeviations(devs []Deviation, suites []Suite, cells []string) error {
 	return nil
 }
 
-func (d Deviation) covers(id, cell string) bool {
-	if d.Claim != id {
-		return false
-	}
-	for _, glob := range d.Cells {
-		if ok, _ := path.Match(glob, cell); ok {
-			return true
-		}
-	}
-	return false
-}
-
 // applyDeviation gives an expected failure the record that accepts it. An expected failure
 // that did not happen becomes a failure: a stale deviation would hide the next defect.
 func applyDeviation(out verdict.Outcome, devs []Deviation) verdict.Outcome {
 	for _, d := range devs {
-		if !d.covers(out.Claim, out.Cell) {
+		if !d.Covers(out.Claim, out.Cell) {
 			continue
 		}
 		switch out.Status {
@@ -125,7 +83,7 @@ func applyDeviation(out verdict.Outcome, devs []Deviation) verdict.Outcome {
 			out.Deviation = verdict.Deviation{Reason: d.Reason, Source: d.Source, Until: d.Until}
 		case verdict.Pass:
 			out.Status = verdict.Fail
-			out.Reason = verdict.StaleDeviation + fmt.Sprintf("the claim holds here, but fixtures/deviations.yaml says it does not: %s (%s)", d.Reason, d.Source)
+			out.Reason = verdict.StaleDeviation + fmt.Sprintf("the claim holds here, but %s says it does not: %s (%s)", d.File(), d.Reason, d.Source)
 		}
 		return out
 	}

@@ -41,6 +41,11 @@ func Build(ctx context.Context, suite claim.Suite) error {
 	if err != nil {
 		return err
 	}
+	own, err := run.Deviations()
+	if err != nil {
+		return err
+	}
+	devs = append(devs, own...)
 	arch := map[string]string{}
 	var outcomes []verdict.Outcome
 	for _, ev := range collect.FromCells(cells) {

@@ -43,6 +43,10 @@ func judge(folder string) (verdict.Decision, error) {
 	if err != nil {
 		return verdict.Decision{}, err
 	}
-	outcomes, err := suites.JudgeAll(cells, run.Focus, deviations)
+	own, err := run.Deviations()
+	if err != nil {
+		return verdict.Decision{}, err
+	}
+	outcomes, err := suites.JudgeAll(cells, run.Focus, append(deviations, own...))
 	return verdict.Decide(outcomes), err
 }
