@@ -67,7 +67,11 @@ func Connect(ctx context.Context, o Options) (*Hosted, string, error) {
 	}
 	machine, err := h.script(ctx, "uname -m", nil)
 	if err != nil {
-		return nil, "", fmt.Errorf("reach the target: %w", err)
+		hint := ""
+		if o.Host == matrix.SSH {
+			hint = "; ssh may ask nothing here, so log in by hand once, to accept the host's key, and give your ssh agent yours"
+		}
+		return nil, "", fmt.Errorf("reach the target: %w%s", err, hint)
 	}
 	return h, strings.TrimSpace(machine), nil
 }
