@@ -5,7 +5,7 @@
 # One static program on every host, as make dist's are; no C compiler is needed.
 export CGO_ENABLED := 0
 
-.PHONY: help conformance kill-table bench load record suites list fetch twin lean pages guarded doctor faults test test-boot lint fuzz race dist bin/mapstack
+.PHONY: help conformance kill-table bench load scale record suites list fetch twin lean pages guarded doctor faults test test-boot lint fuzz race dist bin/mapstack
 
 # Variables that narrow or change a run. All empty: the whole matrix, as it is.
 ARCH ?=
@@ -63,6 +63,8 @@ help:
 	@echo 'make kill-table    show which claims catch which injected defects; CELL and FOCUS narrow the table'
 	@echo 'make bench         measure restores, boots and a whole run, and write fixtures/benchmarks.md'
 	@echo 'make load          measure goroutines under load on TARGET, on the guests of CELL, or on this host; OUT as for conformance'
+	@echo 'make scale         run the matrix whole and in shards, simulate nights of 20,000 cells, and write fixtures/scale.md'
+	@echo '                   and fixtures/scale-merge.md; an hour'
 	@echo 'make faults        inject RUNS (200) faults that follow from SEED (1) into runs, and write fixtures/faults.md; needs root;'
 	@echo '                   CLOCK=1m also sets the clock of this machine, by up to so much, and back again'
 	@echo 'make record        run the cells of fixtures/recorded again and keep their evidence for make test'
@@ -124,6 +126,24 @@ bench: bin/mapstack
 
 load: bin/mapstack
 	@bin/mapstack bench load $(if $(TARGET),--target '$(TARGET)') $(if $(CELL),--cell '$(CELL)') $(if $(filter-out 0,$(LOCKED)),--locked) --out '$(OUT)'
+
+# The cells that the simulation is checked with, in five shards. How they end does not matter, as
+# long as they end.
+unshared = amd64-debian12-6.1-settings
+ended = [ -e "$$dir/$(1)/latest/report.json" ]
+# Evidence is written much faster to memory than to a disk.
+scratch = $(firstword $(wildcard /dev/shm) $(TMPDIR) /tmp)
+
+scale: bin/mapstack
+	@dir=$$(mktemp -d) && mkdir "$$dir/whole" && cp /proc/stat "$$dir/whole/before" && \
+		{ bin/mapstack run --matrix none --out "$$dir/whole" >/dev/null || $(call ended,whole); } && cp /proc/stat "$$dir/whole/after" && \
+		for i in 1 2 3 4 5; do mkdir "$$dir/$$i" && cp /proc/stat "$$dir/$$i/before" && \
+			{ bin/mapstack run --matrix none --skip $(unshared) --shard $$i/5 --durations "$$dir/whole/latest" --out "$$dir/$$i" >/dev/null || \
+				$(call ended,$$i); } && cp /proc/stat "$$dir/$$i/after" || exit 1; done && \
+		{ bin/mapstack merge --out "$$dir/merged" "$$dir"/[1-5]/latest >/dev/null || [ -n "$$(ls "$$dir/merged")" ]; } && \
+		TMPDIR=$(scratch) go test -count 1 -timeout 2h -run '^TestTwentyThousandCells$$' ./harness/run -args -night.write '$(abspath fixtures/scale.md)' \
+			-night.before "$$dir/whole/latest" -night.shards "$$(echo "$$dir"/[1-5]/latest | tr ' ' ,)" && \
+		TMPDIR=$(scratch) go test -count 1 -timeout 2h -run '^TestManyCellsAreMerged$$' ./harness/cmd/mapstack -args -scale.write '$(abspath fixtures/scale-merge.md)' && rm -r "$$dir"
 
 RUNS ?= 200
 SEED ?= 1

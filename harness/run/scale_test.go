@@ -98,7 +98,7 @@ func bare(b *testing.B, n int) float64 {
 	return (cpuSeconds(b) - before) * 1000 / float64(n)
 }
 
-func cpuSeconds(b *testing.B) float64 {
+func cpuSeconds(b testing.TB) float64 {
 	b.Helper()
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {

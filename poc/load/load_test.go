@@ -73,6 +73,60 @@ func TestWaitingInTheKernelTakesThreads(t *testing.T) {
 	}
 }
 
+// TestThreadsThatRunAtOnceAreCounted fails if the count is that of the CPUs or of all threads, and
+// not that of the threads that the runtime lets run.
+func TestThreadsThatRunAtOnceAreCounted(t *testing.T) {
+	seen := map[int]int{}
+	for _, k := range kinds() {
+		if !strings.HasPrefix(k.name, "spin-") {
+			continue
+		}
+		before := runtime.GOMAXPROCS(k.procs)
+		m := &meter{span: 200 * time.Millisecond}
+		err := k.run(nil, m)
+		runtime.GOMAXPROCS(before)
+		if err != nil || m.looks == 0 {
+			t.Fatalf("%s: %d looks, %v", k.name, m.looks, err)
+		}
+		seen[k.procs] = m.atOnce
+	}
+	if len(seen) != 4 || seen[1] > 1+stopping || seen[8] < 8 || seen[8] > 8+stopping {
+		t.Errorf("threads that ran at once, by GOMAXPROCS: %v", seen)
+	}
+	for text, want := range map[string]byte{"7 (a) R 1": 'R', "7 (a) R) S 1": 'S', "7 (a)": 0, "7 (a)R": 0, "": 0, "R": 0} {
+		if got := stateIn([]byte(text)); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// stopping is how many threads more may be in state R: the runtime's monitor, and one that has
+// just given up its P.
+const stopping = 2
+
+// TestWhatMayBeUsedIsAsked fails if the mask or the quota is another than the kernel has.
+func TestWhatMayBeUsedIsAsked(t *testing.T) {
+	if n, known := allowed(); !known || n != runtime.NumCPU() {
+		t.Errorf("%d CPUs, %v; the runtime says %d", n, known, runtime.NumCPU())
+	}
+	root := t.TempDir()
+	for name, text := range map[string]string{"two/cpu.max": "250000 100000\n", "two/a/cpu.max": "max 100000\n", "two/b/cpu.max": "150000 100000\n",
+		"one/cpu.cfs_quota_us": "-1\n", "one/a/cpu.cfs_quota_us": "50000\n", "one/a/cpu.cfs_period_us": "100000\n", "odd/cpu.max": "1 0\n"} {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for group, want := range map[string]int{"/two/a": 2500, "/two/b": 1500, "/one": 0, "/one/a": 500, "/odd": 0, "/none": 0} {
+		if got, limited := quotaIn(root, group); got != want || limited != (want > 0) {
+			t.Errorf("%s: %d, %v, want %d", group, got, limited, want)
+		}
+	}
+}
+
 // TestSlowOperationsAreCountedToo fails if a measurement ends before goroutines have been served,
 // so that only the fast ones are in the quantiles.
 func TestSlowOperationsAreCountedToo(t *testing.T) {

@@ -41,6 +41,9 @@ func kinds() []kind {
 	for _, n := range []int{1, 2, 4, 8} {
 		all = append(all, kind{"procs-" + string(rune('0'+n)), n, ordinary, pool(false)})
 	}
+	for _, n := range []int{1, 2, 4, 8} {
+		all = append(all, kind{"spin-" + string(rune('0'+n)), n, ordinary, spin})
+	}
 	return append(all, stacks()...)
 }
 
@@ -115,6 +118,24 @@ func work() uint32 {
 		hash = (hash ^ i&0xff) * 16777619
 	}
 	return hash
+}
+
+// spinners is the number of goroutines of spin: several for each P that any of its loads has.
+const spinners = 32
+
+// spin has goroutines compute that never wait, so that every P always has one to run. The threads
+// that run at once are counted.
+func spin(_ *probe.P, m *meter) error {
+	m.running = &running{}
+	defer m.running.close()
+	m.each(spinners, func(who int) {
+		last := uint32(0)
+		for began := time.Now(); !m.over(); began = m.did(who, began, 1) {
+			last = work()
+		}
+		runtime.KeepAlive(last)
+	})
+	return nil
 }
 
 // pingpong sends a value to another goroutine and back.

@@ -13,6 +13,15 @@ import (
 func machine(p *probe.P) {
 	o := p.Observe(Machine)
 	o.Set("go", runtime.Version()).Set("goarch", runtime.GOARCH).Set("cpus", runtime.NumCPU()).Set("gomaxprocs", runtime.GOMAXPROCS(0))
+	if n, known := allowed(); known {
+		o.Set("cpus.allowed", n)
+	}
+	if n, limited := quota(); limited {
+		o.Set("cpus.quota", n) // in thousandths
+	}
+	if text := os.Getenv("GOMAXPROCS"); text != "" {
+		o.Set("gomaxprocs.env", clean(text))
+	}
 	for key, file := range map[string]string{
 		"kernel": "/proc/sys/kernel/osrelease", "loadavg": "/proc/loadavg",
 		"clocksource":   "/sys/devices/system/clocksource/clocksource0/current_clocksource",

@@ -38,6 +38,11 @@ type meter struct {
 	before, after usage
 	idle, most    int // threads before the load and the most that were seen
 
+	// running counts the threads that run at once; nil for a load where that says nothing.
+	// atOnce is the most that were seen, in looks looks.
+	running       *running
+	atOnce, looks int
+
 	// late ends goroutines that have not ended by themselves some time after the measurement;
 	// nil for none.
 	late func()
@@ -94,8 +99,18 @@ func (m *meter) observe(n uint64) {
 	began := time.Now()
 	atomic.StoreUint32(&m.phase, measuring)
 	m.pass(measuring, m.span, n, func() {
-		if now := threads.count(); now > m.most {
+		now := threads.count()
+		if now > m.most {
 			m.most = now
+		}
+		if m.running == nil {
+			return
+		}
+		if n := m.running.count(now); n > 0 {
+			m.looks++
+			if n > m.atOnce {
+				m.atOnce = n
+			}
 		}
 	})
 	atomic.StoreUint32(&m.phase, over)

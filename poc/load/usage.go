@@ -97,6 +97,9 @@ func (m *meter) report(o *probe.Obs) {
 	o.Set("p50", h.Quantile(0.5)).Set("p99", h.Quantile(0.99)).Set("p999", h.Quantile(0.999)).Set("longest", h.Longest())
 	o.Set("threads.idle", m.idle).Set("threads.most", m.most)
 	o.Set("gomaxprocs", runtime.GOMAXPROCS(0)).Set("cpus", runtime.NumCPU())
+	if m.looks > 0 {
+		o.Set("running.most", m.atOnce).Set("running.looks", m.looks)
+	}
 	b, a := m.before, m.after
 	o.Set("switches.voluntary", int64(a.own.Nvcsw-b.own.Nvcsw)).Set("switches.involuntary", int64(a.own.Nivcsw-b.own.Nivcsw))
 	o.Set("faults.minor", int64(a.own.Minflt-b.own.Minflt)).Set("faults.major", int64(a.own.Majflt-b.own.Majflt))

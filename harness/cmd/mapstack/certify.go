@@ -189,7 +189,7 @@ func hash(folder string) (h hashes, err error) {
 		return h, err
 	}
 	defer root.Close()
-	switch b, err := evidence.ReadFile(root.FS(), reportFile); {
+	switch b, err := evidence.ReadReport(root.FS(), reportFile); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return h, fmt.Errorf("read the report: %w", err)

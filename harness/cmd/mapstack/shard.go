@@ -99,7 +99,7 @@ func (o *onward) seconds(cells []string) (map[string]float64, error) {
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		file = filepath.Join(file, reportFile)
 	}
-	b, err := evidence.ReadFile(os.DirFS(filepath.Dir(file)), filepath.Base(file))
+	b, err := evidence.ReadReport(os.DirFS(filepath.Dir(file)), filepath.Base(file))
 	if err != nil {
 		return nil, fmt.Errorf("read --durations %s: %w; give the folder of a finished run, or its %s", file, err, reportFile)
 	}

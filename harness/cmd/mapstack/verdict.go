@@ -128,7 +128,7 @@ func compare(folder string, r report.Report) error {
 		return err
 	}
 	defer root.Close()
-	b, err := evidence.ReadFile(root.FS(), reportFile)
+	b, err := evidence.ReadReport(root.FS(), reportFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -1,7 +1,9 @@
 package evidence
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +51,28 @@ func TestAFolderThatSomebodySendsHoldsNobodyUp(t *testing.T) {
 	}
 	if _, _, err := Load(f.Path()); err == nil || !strings.Contains(err.Error(), "more than the 10000 that are read") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestTheReportOfManyCellsIsRead fails if a run of some hundred cells cannot be judged again, or
+// if a file without end is read.
+func TestTheReportOfManyCellsIsRead(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		size         int64
+		file, report string
+	}{{maxFile, "", ""}, {maxFile + 1, "larger than 64 MiB", ""}, {maxReport + 1, "larger than 64 MiB", "larger than 1024 MiB"}} {
+		path := filepath.Join(dir, "report.json")
+		if err := errors.Join(os.WriteFile(path, nil, 0o644), os.Truncate(path, c.size)); err != nil { // it has holes alone
+			t.Fatal(err)
+		}
+		for want, read := range map[string]func(fs.FS, string) ([]byte, error){"file " + c.file: ReadFile, "report " + c.report: ReadReport} {
+			_, want, _ := strings.Cut(want, " ")
+			b, err := read(os.DirFS(dir), "report.json")
+			if want == "" && (err != nil || int64(len(b)) != c.size) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%d bytes: %d were read, %v; want %q", c.size, len(b), err, want)
+			}
+		}
 	}
 }
 

@@ -20,6 +20,10 @@ import (
 // from vendors, and must not exhaust the memory of the reader.
 const maxFile = 64 << 20
 
+// maxReport is the largest report that is read, in bytes. A cell makes about 200 KB of it, so
+// that it holds some thousands of them.
+const maxReport = 1 << 30
+
 // maxCells bounds the cells of a run: many times the matrix.
 const maxCells = 10_000
 
@@ -146,7 +150,13 @@ func load(dir fs.FS, asked matrix.Cell) (CellRun, error) {
 
 // ReadFile reads a file of a run's folder, of at most maxFile bytes. It opens no pipe, which
 // might never be written to.
-func ReadFile(dir fs.FS, name string) ([]byte, error) {
+func ReadFile(dir fs.FS, name string) ([]byte, error) { return readAtMost(dir, name, maxFile) }
+
+// ReadReport reads a report as ReadFile does. It may have maxReport bytes: a run of many cells has
+// one report.
+func ReadReport(dir fs.FS, name string) ([]byte, error) { return readAtMost(dir, name, maxReport) }
+
+func readAtMost(dir fs.FS, name string, most int64) ([]byte, error) {
 	info, err := fs.Stat(dir, name)
 	if err != nil {
 		return nil, err
@@ -154,16 +164,23 @@ func ReadFile(dir fs.FS, name string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is no regular file", name)
 	}
+	if info.Size() > most {
+		return nil, larger(name, most)
+	}
 	file, err := dir.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	b, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err == nil && len(b) > maxFile {
-		err = fmt.Errorf("%s is larger than %d MiB", name, maxFile>>20)
+	b, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(b)) > most { // it has grown
+		err = larger(name, most)
 	}
 	return b, err
+}
+
+func larger(name string, most int64) error {
+	return fmt.Errorf("%s is larger than %d MiB", name, most>>20)
 }
 
 func read(dir fs.FS, name string, into any) error {

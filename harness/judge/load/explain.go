@@ -68,6 +68,9 @@ func deciders() []decider {
 		{"gosched-thread", false, []string{"pool-gosched"}, goschedThread},
 		{"gosched-p99", true, []string{"pool", "pool-gosched"}, goschedP99},
 		{"syscall-threads", false, []string{"syscalls", "pipe-1000"}, syscallThreads},
+		{"gomaxprocs-default", false, nil, gomaxprocsDefault},
+		{"gomaxprocs-running", false, []string{"spin-1", "spin-2", "spin-4", "spin-8"}, gomaxprocsRunning},
+		{"gomaxprocs-syscalls", false, []string{"syscalls"}, gomaxprocsSyscalls},
 		{"gomaxprocs", true, []string{"procs-1", "procs-2", "procs-4", "procs-8"}, gomaxprocs},
 	}
 }
@@ -175,25 +178,6 @@ func syscallThreads(t Target) (Answer, Text) {
 		return Right, seen
 	}
 	return Open, seen
-}
-
-// gomaxprocs says how the worker pool's rate depends on GOMAXPROCS.
-func gomaxprocs(t Target) (Answer, Text) {
-	one := t.values("procs-1", Sample.Rate)
-	var found []string
-	for _, n := range []string{"2", "4", "8"} {
-		if all := t.values("procs-"+n, Sample.Rate); len(all) > 0 && len(one) > 0 {
-			found = append(found, n+": ×"+Ratio(all, one).In())
-		}
-	}
-	if len(found) == 0 {
-		return Open, missing("procs-1", "procs-2", "procs-4", "procs-8")
-	}
-	cpus := t.Run("procs-1").Samples[0].CPUs
-	return Measured, Text{
-		fmt.Sprintf("operations per second against GOMAXPROCS 1 (CPUs of the target: %d): %s", cpus, strings.Join(found, ", ")),
-		fmt.Sprintf("与 GOMAXPROCS 为 1 时相比的每秒操作数（目标的 CPU 数：%d）：%s", cpus, strings.Join(found, "，")),
-	}
 }
 
 // StackRow is what a stack costs on a target, in ns from taking to giving back: with the pool of

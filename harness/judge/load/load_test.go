@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -153,7 +154,7 @@ func runs(rate uint64, change func(load string, s *Sample)) (all []Run) {
 	for _, name := range load.Names() {
 		r := Run{Load: name}
 		for i := range uint64(6) {
-			s := Sample{Operations: rate*1000 + i, Nanos: 1e12, P50: 100, P99: 200, P999: 300, Longest: 400, ThreadsIdle: 4, ThreadsMost: 6, GOMAXPROCS: 2, CPUs: 2, SwitchesVoluntary: 9}
+			s := Sample{Operations: rate*1000 + i, Nanos: 1e12, RunningMost: spun(name), P50: 100, P99: 200, P999: 300, Longest: 400, ThreadsIdle: 4, ThreadsMost: 6, GOMAXPROCS: 2, CPUs: 2, SwitchesVoluntary: 9}
 			if change != nil {
 				change(name, &s)
 			}
@@ -162,6 +163,17 @@ func runs(rate uint64, change func(load string, s *Sample)) (all []Run) {
 		all = append(all, r)
 	}
 	return all
+}
+
+// spun returns the threads that a load lets run at once; nil if it does not count them.
+func spun(load string) *float64 {
+	text, is := strings.CutPrefix(load, "spin-")
+	n, err := strconv.Atoi(text)
+	if !is || err != nil {
+		return nil
+	}
+	most := float64(n + 1)
+	return &most
 }
 
 func result(targets ...Target) Result {
@@ -211,16 +223,17 @@ func TestExplanationsFollowFromNumbers(t *testing.T) {
 		change func(string, *Sample)
 		want   map[string]Answer
 	}{
-		"as the runtime is": {threads, map[string]Answer{"handoff": Wrong, "gosched-thread": Wrong, "syscall-threads": Right, "gosched-p99": Measured, "gomaxprocs": Measured}},
-		"a switch for each": {func(_ string, s *Sample) { s.SwitchesVoluntary = s.Operations }, map[string]Answer{"handoff": Open, "gosched-thread": Open, "syscall-threads": Open}},
+		"as the runtime is": {threads, map[string]Answer{"handoff": Wrong, "gosched-thread": Wrong, "syscall-threads": Right, "gosched-p99": Measured, "gomaxprocs": Measured,
+			"gomaxprocs-default": Right, "gomaxprocs-running": Right, "gomaxprocs-syscalls": Right}},
+		"a switch for each": {func(_ string, s *Sample) { s.SwitchesVoluntary = s.Operations }, map[string]Answer{"handoff": Open, "gosched-thread": Open, "syscall-threads": Open, "gomaxprocs-syscalls": Open}},
 	} {
-		for _, e := range explain(load.Names(), []Target{{Name: "x", Runs: runs(1000, c.change)}}) {
+		for _, e := range explain(load.Names(), []Target{{Name: "x", Machine: map[string]string{"gomaxprocs": "2", "cpus.allowed": "2"}, Runs: runs(1000, c.change)}}) {
 			if want := c.want[e.ID]; want != "" && e.Answer != want || e.Seen.English == "" || e.Seen.Chinese == "" {
 				t.Errorf("%s: %s is %s: %+v, want %s", name, e.ID, e.Answer, e.Seen, want)
 			}
 		}
 	}
-	if some := explain([]string{"spawn", "pool", "procs-1"}, []Target{{Name: "x"}}); len(some) != 1 || some[0].ID != "handoff" {
+	if some := explain([]string{"spawn", "pool", "procs-1"}, []Target{{Name: "x"}}); len(some) != 2 || some[0].ID != "handoff" || some[1].ID != "gomaxprocs-default" {
 		t.Errorf("of loads that were not asked for: %+v", some)
 	}
 	for _, e := range explain(load.Names(), []Target{{Name: "nothing ran"}}) {
@@ -286,6 +299,16 @@ func TestTheTablesSayWhatIsMissing(t *testing.T) {
 			if !strings.Contains(b.String(), want) {
 				t.Errorf("%s: no %q in\n%s", l, want, b.String())
 			}
+		}
+	}
+	for want, targets := range map[bool][]Target{false: {tcg, tcg}, true: r.Targets} {
+		var b bytes.Buffer
+		one := result(targets...)
+		if err := one.Write(&b, c, language.English); err != nil {
+			t.Fatal(err)
+		}
+		if table, _, _ := strings.Cut(b.String(), "What the article says"); strings.Contains(table, "ratio") != want {
+			t.Errorf("there are %d comparisons, and the table is\n%s", len(one.Comparisons), table)
 		}
 	}
 	var b bytes.Buffer

@@ -42,6 +42,9 @@ type Sample struct {
 	// hypervisor gave to others; nil if they are not known.
 	OthersCPU *float64 `json:"othersCpu,omitempty"`
 	StolenCPU *float64 `json:"stolenCpu,omitempty"`
+	// RunningMost is the most threads of the program that were in state R at once, where the
+	// load counts them.
+	RunningMost *float64 `json:"runningMost,omitempty"`
 }
 
 // Rate returns the operations per second.
@@ -118,7 +121,7 @@ func sample(o wire.Observation) (*Sample, error) {
 		CPUUser: n.whole("cpu.user"), CPUSystem: n.whole("cpu.system"),
 		GCCount: uint64(n.whole("gc.count")), GCP50: n.whole("gc.p50"), GCP99: n.whole("gc.p99"), GCLongest: n.whole("gc.longest"),
 		SchedP50: n.maybe("sched.p50"), SchedP99: n.maybe("sched.p99"),
-		OthersCPU: n.maybe("others.cpu"), StolenCPU: n.maybe("stolen.cpu"),
+		OthersCPU: n.maybe("others.cpu"), StolenCPU: n.maybe("stolen.cpu"), RunningMost: n.maybe("running.most"),
 	}
 	switch {
 	case n.err != nil:

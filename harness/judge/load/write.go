@@ -185,7 +185,12 @@ func (r Result) hostLine(l language.Language) string {
 }
 
 func (r Result) loadTable(l language.Language) string {
-	t := plain(3, l.Pick("load", "负载"), l.Pick("target", "目标"), l.Pick("ops/s", "操作/秒"), "", l.Pick("ratio", "比值"), "p50", "p99", "p99.9", l.Pick("threads", "线程"))
+	header := []any{l.Pick("load", "负载"), l.Pick("target", "目标"), l.Pick("ops/s", "操作/秒"), ""}
+	compared := len(r.Comparisons) > 0 // of one target, or of emulated ones alone, there is no ratio
+	if compared {
+		header = append(header, l.Pick("ratio", "比值"))
+	}
+	t := plain(3, append(header, "p50", "p99", "p99.9", l.Pick("threads", "线程"))...)
 	for _, name := range r.Loads {
 		for i, g := range r.Targets {
 			row := table.Row{"", g.Name}
@@ -197,15 +202,18 @@ func (r Result) loadTable(l language.Language) string {
 				continue
 			}
 			s, measured := run.Summary()
-			if !measured {
-				t.AppendRow(append(row, "-", "", "", "-", "-", "-", ""))
-				continue
+			cells := table.Row{"-", "", "-", "-", "-", ""}
+			if measured {
+				cells = table.Row{Short(s.Rate.Value), plusMinus(run.Samples, s.Spread), Nanos(s.P50), Nanos(s.P99), Nanos(s.P999), fmt.Sprintf("%.0f", s.Threads)}
 			}
-			ratio := ""
-			if c := r.Comparison(name, g.Name); c != nil {
-				ratio = c.Rate.In()
+			if compared {
+				ratio := ""
+				if c := r.Comparison(name, g.Name); c != nil && measured {
+					ratio = c.Rate.In()
+				}
+				cells = slices.Insert(cells, 2, any(ratio))
 			}
-			t.AppendRow(append(row, Short(s.Rate.Value), plusMinus(run.Samples, s.Spread), ratio, Nanos(s.P50), Nanos(s.P99), Nanos(s.P999), fmt.Sprintf("%.0f", s.Threads)))
+			t.AppendRow(append(row, cells...))
 		}
 	}
 	return t.Render() + "\n"
@@ -222,12 +230,15 @@ func plusMinus(samples []Sample, spread float64) string {
 // notes says what the table means, and what it lacks.
 func (r Result) notes(l language.Language) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, l.Pick("Medians; repetitions: %d, of %d ms each. A ratio is to %s. ", "中位数；重复次数：%d，每次 %d ms。比值相对于 %s。"), r.Repetitions, r.Milliseconds, r.Targets[0].Name)
-	if r.Limited() {
-		b.WriteString(l.Pick("Its limits hold it in 95 of 100 such runs.\n", "其界限在 100 次这样的运行中 95 次成立。\n"))
-	} else {
-		fmt.Fprintf(&b, l.Pick("No limits are given: that takes %d repetitions.\n", "不给出界限：至少需要 %d 次重复。\n"), enough)
+	fmt.Fprintf(&b, l.Pick("Medians; repetitions: %d, of %d ms each.", "中位数；重复次数：%d，每次 %d ms。"), r.Repetitions, r.Milliseconds)
+	switch {
+	case len(r.Comparisons) == 0:
+	case r.Limited():
+		fmt.Fprintf(&b, l.Pick(" A ratio is to %s. Its limits hold it in 95 of 100 such runs.", "比值相对于 %s。其界限在 100 次这样的运行中 95 次成立。"), r.Targets[0].Name)
+	default:
+		fmt.Fprintf(&b, l.Pick(" A ratio is to %s. No limits are given: that takes %d repetitions.", "比值相对于 %s。不给出界限：至少需要 %d 次重复。"), r.Targets[0].Name, enough)
 	}
+	b.WriteString("\n")
 	for _, warning := range r.Disturbances(l) {
 		b.WriteString(warning + "\n")
 	}

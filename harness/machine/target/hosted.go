@@ -67,9 +67,20 @@ func Connect(ctx context.Context, o Options) (*Hosted, string, error) {
 	}
 	machine, err := h.script(ctx, "uname -m", nil)
 	if err != nil {
-		return nil, "", fmt.Errorf("reach the target: %w", err)
+		return nil, "", fmt.Errorf("reach the target: %w%s", err, unknownTo(err))
 	}
 	return h, strings.TrimSpace(machine), nil
+}
+
+// unknownTo returns what to do if ssh would have to ask for something; "" for other errors. The
+// words are those of OpenSSH.
+func unknownTo(err error) string {
+	for _, said := range []string{"Host key verification failed", "Permission denied"} {
+		if strings.Contains(err.Error(), said) {
+			return "; ssh may ask nothing here: log in by hand once to accept the host's key, and let your ssh agent hold yours"
+		}
+	}
+	return ""
 }
 
 // Load sets what to run on the system: an architecture's agent and probes, by their names in

@@ -88,6 +88,22 @@ func serve(t *testing.T) server {
 	return server{cmd.Process.Pid, port, []string{"ssh", "-F", config}}
 }
 
+// TestWhatSSHWouldAskIsSaid fails if somebody whose ssh knows neither the host nor a key is told
+// ssh's own words alone.
+func TestWhatSSHWouldAskIsSaid(t *testing.T) {
+	s := serve(t)
+	for want, options := range map[string][]string{
+		"Host key verification failed": {"-o", "StrictHostKeyChecking=yes"},
+		"Permission denied":            {"-o", "StrictHostKeyChecking=no"},
+	} {
+		program := append([]string{"ssh", "-F", "/dev/null", "-o", "UserKnownHostsFile=/dev/null", "-o", "IdentityFile=/dev/null", "-o", "IdentityAgent=none"}, options...)
+		_, _, err := target.Connect(t.Context(), target.Options{Host: matrix.SSH, Address: s.address(s.port), SSH: program})
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "log in by hand once") {
+			t.Errorf("%v, want %q and what to do", err, want)
+		}
+	}
+}
+
 // cut kills the connections of the server that run an agent.
 func (s server) cut(t *testing.T) int {
 	t.Helper()
