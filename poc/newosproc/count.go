@@ -94,7 +94,7 @@ func (c *counter) stop(h trace.Halt) (trace.Way, error) {
 			if errno != 0 {
 				return on, errno
 			}
-			c.gave(flags, tid)
+			c.gave(h.Thread, flags, tid)
 		}
 	case trace.Called:
 		if on == trace.Run {
@@ -205,16 +205,30 @@ func (c *counter) ended(tid int, info *trace.Info) {
 	if made, failed := info.Result(); failed != 0 {
 		c.refuse(tid, flags, failed)
 	} else {
-		c.gave(flags, made)
+		c.gave(tid, flags, made)
 	}
 }
 
-// gave counts a thread that was made.
-func (c *counter) gave(flags, tid uint64) {
+// gave counts a thread that another one made. What its maker was refused before is over: where a
+// limit is the whole machine's, the end of any process makes room, and the next refusal begins
+// to count at one again. A limit that was raised is what the refusals are kept for.
+func (c *counter) gave(maker int, flags, tid uint64) {
 	c.made++
 	c.latest, c.flags = int(tid), flags
 	if len(c.counts) > 0 {
 		c.running.stirs()
+	}
+	if c.lift != nil || c.counts[maker] == nil {
+		return
+	}
+	delete(c.counts, maker)
+	if c.first != maker {
+		return
+	}
+	for other, n := range c.counts {
+		if c.first == maker || n.begin.Before(c.counts[c.first].begin) {
+			c.first = other
+		}
 	}
 }
 

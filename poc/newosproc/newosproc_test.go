@@ -145,6 +145,31 @@ func TestALiftedLimitLetsTheProgramLive(t *testing.T) {
 
 // TestTheChainIsRecorded fails if calls that make threads are missed, or recorded
 // with the arguments of others.
+// TestATrySeriesEndsWithItsThread fails if the refusals before a thread that was made after all
+// count for the next one: at a limit of the whole machine any process that ends makes room.
+func TestATrySeriesEndsWithItsThread(t *testing.T) {
+	const first, second, tries = 11, 12, 20
+	c := &counter{running: &running{}, counts: map[int]*count{}}
+	c.refuse(first, cloneThread, 11)
+	c.refuse(second, cloneThread, 11)
+	c.gave(first, cloneThread, 99)
+	if c.first != second || c.counts[second].refused != 1 {
+		t.Errorf("the thread that is still refused: %d, %+v", c.first, c.counts)
+	}
+	c.gave(second, cloneThread, 98)
+	for i := 0; i < tries; i++ {
+		c.refuse(first, cloneThread, 11)
+	}
+	if c.first != first || c.counts[first].refused != tries || c.made != 2 {
+		t.Errorf("first %d of %+v, made %d", c.first, c.counts, c.made)
+	}
+	c.lift = func() syscall.Errno { return 0 }
+	c.gave(first, cloneThread, 97)
+	if c.counts[first].refused != tries {
+		t.Errorf("after the limit was raised: %+v", c.counts[first])
+	}
+}
+
 func TestTheChainIsRecorded(t *testing.T) {
 	steps := observe(t, "chain")
 	k, err := sys.Running()

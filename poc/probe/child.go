@@ -54,7 +54,7 @@ type Child struct {
 // Child runs a child to its end and emits the child's observations. The name of
 // each step gets this one's name and a dot as a prefix. This observation records
 // how the child ended: exit (a status) or signal, then timedout and the head of
-// stderr.
+// stderr. Of a child that took too long it records where it was stuck.
 func (o *Obs) Child(c Child) *Obs {
 	return o.Ended(c.Run(o.Pass))
 }
@@ -80,6 +80,9 @@ func (o *Obs) Ended(exit wire.Exit, err error) *Obs {
 	}
 	if exit.Dropped > 0 {
 		o.Set("dropped", exit.Dropped)
+	}
+	if exit.Stuck != "" {
+		o.Set("stuck", exit.Stuck)
 	}
 	return o
 }

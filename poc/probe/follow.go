@@ -1,9 +1,12 @@
 package probe
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -26,6 +29,7 @@ type following struct {
 	ended    bool
 	status   syscall.WaitStatus
 	timedOut bool
+	stuck    string // where it was when it was killed after its time
 }
 
 // follow makes pipes and starts a child with their other ends.
@@ -58,7 +62,7 @@ func (f *following) end(observe func(wire.Observation)) wire.Exit {
 	}
 	shut(&f.stdout)
 	shut(&f.stderr)
-	exit.TimedOut, exit.Stderr, exit.Code = f.timedOut, string(f.said), f.status.ExitStatus()
+	exit.TimedOut, exit.Stuck, exit.Stderr, exit.Code = f.timedOut, f.stuck, string(f.said), f.status.ExitStatus()
 	if f.status.Signaled() {
 		exit.Signal = f.status.Signal().String()
 	}
@@ -118,9 +122,47 @@ func (f *following) look() {
 		_ = syscall.Kill(-f.pid, syscall.SIGKILL)
 		f.deadline = time.Now().Add(pipeWait)
 	} else if !f.timedOut && time.Now().After(f.deadline) {
-		f.timedOut = true
+		f.timedOut, f.stuck = true, stuck(f.pid)
 		_, _ = syscall.Kill(f.pid, syscall.SIGKILL), syscall.Kill(-f.pid, syscall.SIGKILL)
 	}
+}
+
+// maxStuck bounds how many threads stuck looks at.
+const maxStuck = 8
+
+// stuck says for each thread of a process its state, the call that it is in with the arguments,
+// and the place in the kernel where it waits, as far as the kernel tells.
+func stuck(pid int) string {
+	folder := fmt.Sprintf("/proc/%d/task", pid)
+	dir, err := os.Open(folder)
+	if err != nil {
+		return err.Error()
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(maxStuck)
+	if err != nil {
+		return err.Error()
+	}
+	var all []string
+	for _, name := range names {
+		said := name
+		for _, file := range []string{"stat", "syscall", "wchan"} {
+			text, err := os.ReadFile(folder + "/" + name + "/" + file)
+			if err != nil {
+				text = []byte("?")
+			}
+			if file == "stat" {
+				// The name in parentheses may hold anything; the state follows the last of them.
+				text = bytes.TrimSpace(text[bytes.LastIndexByte(text, ')')+1:])
+				if len(text) > 1 {
+					text = text[:1]
+				}
+			}
+			said += " " + string(bytes.TrimSpace(text))
+		}
+		all = append(all, said)
+	}
+	return strings.Join(all, "; ")
 }
 
 // take reads from a pipe, and closes it at its end.

@@ -194,6 +194,10 @@ func TestChildrenEndAsTheyDid(t *testing.T) {
 					t.Errorf("%s: %q, want %q", key, have, want)
 				}
 			}
+			stuck := last.Values["stuck"]
+			if (last.Values["timedout"] == "true") != strings.Contains(stuck, " S ") {
+				t.Errorf("stuck: %q", stuck)
+			}
 			if n := len(last.Values["stderr"]); n > maxChildStderr {
 				t.Errorf("%d bytes of stderr are kept", n)
 			}

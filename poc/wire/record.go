@@ -71,6 +71,9 @@ type Exit struct {
 	Left []string `json:"left,omitempty"`
 	// Dropped counts lines of stdout that were no observations, too long, or cut.
 	Dropped int `json:"dropped,omitempty"`
+	// Stuck says what a child of a probe did that was killed after its time: the state of its
+	// threads, and the call or the place in the kernel where they waited.
+	Stuck string `json:"stuck,omitempty"`
 }
 
 // StderrLimit bounds Exit.Stderr, in bytes. It fits in a frame even if JSON escapes
