@@ -18,7 +18,7 @@ import (
 // BuildVariant compiles programs as Build does, and links them with a runtime
 // variant. Their names end with a dash and the variant's.
 func (g *Go) BuildVariant(ctx context.Context, rec arch.Record, variant catalog.Variant, dir string, programs []string) error {
-	return g.overlay(ctx, rec, variant, func(root, overlay string) error {
+	return g.overlay(ctx, rec, variant, dir, func(root, overlay string) error {
 		local := &Go{root: g.root, version: g.version, private: root}
 		bin := filepath.Join(dir, string(variant))
 		if err := local.build(ctx, rec, bin, programs, "-modfile="+guestModule, "-overlay="+overlay); err != nil {
@@ -36,17 +36,17 @@ func (g *Go) BuildVariant(ctx context.Context, rec arch.Record, variant catalog.
 // Varies returns nil if the variant can be made of the toolchain's runtime. The error is
 // runtimevariant.ErrUnknown if that runtime is of a kind that is not known.
 func (g *Go) Varies(ctx context.Context, rec arch.Record, variant catalog.Variant) error {
-	return g.overlay(ctx, rec, variant, func(string, string) error { return nil })
+	return g.overlay(ctx, rec, variant, os.TempDir(), func(string, string) error { return nil })
 }
 
 // overlay calls use with a private copy of the toolchain and the overlay of a variant. Both
-// are removed afterwards.
-func (g *Go) overlay(ctx context.Context, rec arch.Record, variant catalog.Variant, use func(root, overlay string) error) error {
+// lie in a folder below dir, which is removed afterwards.
+func (g *Go) overlay(ctx context.Context, rec arch.Record, variant catalog.Variant, dir string, use func(root, overlay string) error) error {
 	table, ok := abi.Lookup(rec.GOARCH)
 	if !ok {
 		return fmt.Errorf("poc/abi has no table for %s, which the runtime variant %s needs; add one", rec.GOARCH, variant)
 	}
-	own, err := os.MkdirTemp("", "mapstack-runtime-")
+	own, err := workFolder(dir)
 	if err != nil {
 		return err
 	}

@@ -28,8 +28,8 @@ func TestAVariantIsBuiltByTheToolchainThatWasEdited(t *testing.T) {
 	write(t, filepath.Join(goroot, "bin/go"), "#!/bin/sh\necho \"$0\" \"$@\" > called; env > environment\n"+
 		"while [ \"$1\" != -o ]; do shift; done; mkdir -p \"$2\" && touch \"$2/agent\"\n", 0o755)
 	fakeGo(t, "echo "+goroot)
-	root := checkout(t)
-	if err := (&Go{root: root}).BuildVariant(t.Context(), record(t, "riscv64"), catalog.Mended, t.TempDir(), []string{"agent"}); err != nil {
+	root, result := checkout(t), t.TempDir()
+	if err := (&Go{root: root}).BuildVariant(t.Context(), record(t, "riscv64"), catalog.Mended, result, []string{"agent"}); err != nil {
 		t.Fatal(err)
 	}
 	called, err := os.ReadFile(filepath.Join(root, "called"))
@@ -42,6 +42,10 @@ func TestAVariantIsBuiltByTheToolchainThatWasEdited(t *testing.T) {
 	}
 	tool, _, _ := strings.Cut(string(called), " ")
 	private := filepath.Dir(filepath.Dir(tool))
+	// Whoever owns the result removes what a run that was killed left there.
+	if !strings.HasPrefix(private, result+"/") {
+		t.Errorf("the copy of the toolchain is in %s, and not below the result", private)
+	}
 	if private == goroot || !strings.Contains(string(called), " -overlay="+filepath.Dir(private)) {
 		t.Errorf("called %s", called)
 	}
