@@ -64,7 +64,7 @@ help:
 	@echo 'make bench         measure restores, boots and a whole run, and write fixtures/benchmarks.md'
 	@echo 'make load          measure goroutines under load on TARGET, on the guests of CELL, or on this host; OUT as for conformance'
 	@echo 'make scale         run the matrix whole and in shards, simulate nights of 20,000 cells, and write fixtures/scale.md'
-	@echo '                   and fixtures/scale-merge.md; an hour'
+	@echo '                   and fixtures/scale-merge.md; half an hour'
 	@echo 'make faults        inject RUNS (200) faults that follow from SEED (1) into runs, and write fixtures/faults.md; needs root;'
 	@echo '                   CLOCK=1m also sets the clock of this machine, by up to so much, and back again'
 	@echo 'make record        run the cells of fixtures/recorded again and keep their evidence for make test'
