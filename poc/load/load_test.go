@@ -97,7 +97,7 @@ func TestThreadsThatRunAtOnceAreCounted(t *testing.T) {
 		}
 		seen[k.procs] = m.atOnce
 	}
-	if len(seen) != 4 || seen[1] > 1+stopping || seen[8] < 8 || seen[8] > 8+stopping {
+	if len(seen) != 4 || seen[1] > 1+2*stopping || seen[8] < 8 || seen[8] > 8+2*stopping {
 		t.Errorf("threads that ran at once, by GOMAXPROCS: %v", seen)
 	}
 	for text, want := range map[string]byte{"7 (a) R 1": 'R', "7 (a) R) S 1": 'S', "7 (a)": 0, "7 (a)R": 0, "": 0, "R": 0} {
@@ -108,7 +108,7 @@ func TestThreadsThatRunAtOnceAreCounted(t *testing.T) {
 }
 
 // stopping is how many threads more may be in state R: the runtime's monitor, and one that has
-// just given up its P.
+// just given up its P. On a busy host more of them are on their way to sleep.
 const stopping = 2
 
 // TestWhatMayBeUsedIsAsked fails if the mask or the quota is another than the kernel has.
