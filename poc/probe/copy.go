@@ -195,8 +195,8 @@ func (c Copy) become(k *sys.Kernel, stdout, stderr, user, group int) error {
 // settle does what copies do: it takes memory from the heap and a larger stack, asks the
 // scheduler, opens a file and encodes an observation. Another thread may have held a lock of
 // these when it was left behind. The copy then hangs here, where it has not yet said that it
-// is alive, and another one is made. A copy that has come past has no lock to wait for: who
-// hangs later hangs in what it does.
+// is alive, and another one is made. These are the locks that are known. One copy in a
+// matrix was seen to hang later, and where is not known; see stuck.
 //
 //go:noinline
 func settle() {

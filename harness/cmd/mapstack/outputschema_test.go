@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	inferred "github.com/google/jsonschema-go/jsonschema"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -48,23 +46,7 @@ var outputs = map[string]struct {
 // TestTheSchemaOfTheOutputsIsThatOfTheirTypes fails if a field is added, renamed or described
 // otherwise, and the published schema does not follow.
 func TestTheSchemaOfTheOutputsIsThatOfTheirTypes(t *testing.T) {
-	got, err := json.MarshalIndent(ofOutputs(t), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got = append(got, '\n')
-	if *update {
-		if err := os.WriteFile(outputsFile, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(outputsFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), string(got)); d != "" {
-		t.Errorf("%s differs; run with -update if that is meant:\n%s", outputsFile, d)
-	}
+	described.Published(t, outputsFile, ofOutputs(t), *update, "")
 }
 
 // ofOutputs infers the schema from the types, with their comments as descriptions. A new field does
@@ -85,7 +67,7 @@ func ofOutputs(t *testing.T) *inferred.Schema {
 			t.Fatal(err)
 		}
 		whole(s)
-		open(s)
+		described.Open(s)
 		described.Describe(s, o.of, comments)
 		s.Description = "What `" + o.command + "` writes."
 		if strings.HasPrefix(o.command, "each line of ") {
@@ -96,22 +78,6 @@ func ofOutputs(t *testing.T) *inferred.Schema {
 		all.Defs[name] = s
 	}
 	return all
-}
-
-// open lets every object have fields that the schema does not name. A map keeps the schema of its
-// values.
-func open(s *inferred.Schema) {
-	if s == nil {
-		return
-	}
-	if len(s.Properties) > 0 {
-		s.AdditionalProperties = nil
-	}
-	for _, p := range s.Properties {
-		open(p)
-	}
-	open(s.Items)
-	open(s.AdditionalProperties)
 }
 
 // TestOutputsFollowThePublishedSchema fails if a program that trusts the schema could not read what a

@@ -1,16 +1,19 @@
 // Package described gives a JSON schema that was inferred from Go types the comments of their
-// fields, for the tests that compare a published schema with its types.
+// fields, and compares a published schema with it. It is for tests.
 package described
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/jsonschema-go/jsonschema"
 )
 
@@ -73,4 +76,43 @@ func Comments(t testing.TB, folders ...string) map[string]string {
 		}
 	}
 	return all
+}
+
+// Open lets every object have fields that the schema does not name. A map keeps the schema of
+// its values.
+func Open(s *jsonschema.Schema) {
+	if s == nil {
+		return
+	}
+	if len(s.Properties) > 0 {
+		s.AdditionalProperties = nil
+	}
+	for _, p := range s.Properties {
+		Open(p)
+	}
+	Open(s.Items)
+	Open(s.AdditionalProperties)
+}
+
+// Published fails the test if the file of a published schema is not the one given. With update
+// it writes the file first. advice says what else to do where they differ; "" for nothing.
+func Published(t *testing.T, file string, s *jsonschema.Schema, update bool, advice string) {
+	t.Helper()
+	got, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	if update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("%s differs; run with -update if that is meant%s:\n%s", file, advice, d)
+	}
 }

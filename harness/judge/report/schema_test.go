@@ -2,12 +2,10 @@ package report
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/mapstack/conformance/harness/internal/described"
@@ -20,23 +18,7 @@ var schemaFile = filepath.Join("..", "..", "..", "docs", "report-"+Schema+".sche
 // TestThePublishedSchemaIsThatOfTheTypes fails if a field is added, renamed or described
 // otherwise, and the published schema does not follow.
 func TestThePublishedSchemaIsThatOfTheTypes(t *testing.T) {
-	got, err := json.MarshalIndent(published(t), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got = append(got, '\n')
-	if *update {
-		if err := os.WriteFile(schemaFile, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(schemaFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), string(got)); d != "" {
-		t.Errorf("%s differs; run with -update if that is meant, and read what docs/reports.md promises about schema %s:\n%s", schemaFile, Schema, d)
-	}
+	described.Published(t, schemaFile, published(t), *update, ", and read what docs/reports.md promises about schema "+Schema)
 }
 
 // published infers the schema from the types, with their comments as descriptions. A new
@@ -51,7 +33,7 @@ func published(t *testing.T) *jsonschema.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open(s)
+	described.Open(s)
 	described.Describe(s, reflect.TypeFor[Report](), described.Comments(t, ".", filepath.Join("..", "verdict")))
 	s.Schema = "https://json-schema.org/draft/2020-12/schema"
 	s.Title = "mapstack report, schema " + Schema
@@ -66,22 +48,6 @@ func enum[T ~string](values ...T) *jsonschema.Schema {
 		s.Enum = append(s.Enum, v)
 	}
 	return s
-}
-
-// open lets every object have fields that the schema does not name. A map keeps the schema of
-// its values.
-func open(s *jsonschema.Schema) {
-	if s == nil {
-		return
-	}
-	if len(s.Properties) > 0 {
-		s.AdditionalProperties = nil
-	}
-	for _, p := range s.Properties {
-		open(p)
-	}
-	open(s.Items)
-	open(s.AdditionalProperties)
 }
 
 // TestNoFieldIsWithoutASchema fails if the document has a field that the types do not declare.
