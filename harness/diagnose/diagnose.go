@@ -136,6 +136,9 @@ func (s Session) Refuse(command []string, why *watch.NoRoomError) error {
 	pid := os.Getpid()
 	d.journal.Started(pid)
 	d.journal.Attempt(watch.Attempt{Call: "clone", PID: pid, TID: pid, Errno: int(why.Errno)}, watch.Thread{})
+	for _, e := range d.journal.refusals {
+		e.State.AddOwn(why.Ended)
+	}
 	d.tell(true)
 	return errors.Join(d.tellErr, why)
 }

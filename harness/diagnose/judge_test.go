@@ -51,6 +51,14 @@ var judgements = []struct {
 }{
 	{"nothing is used up", func(e *Evidence, s *census.Census) {}, "may be passing"},
 	{"RLIMIT_NPROC", func(e *Evidence, s *census.Census) { s.User.Tasks = census.Known(1000) }, "is rlimit-nproc"},
+	{"RLIMIT_NPROC by a task of mapstack that has ended", func(e *Evidence, s *census.Census) {
+		s.User.Tasks = census.Known(999)
+		s.AddOwn(1)
+	}, "is rlimit-nproc"},
+	{"pids.max by a task of mapstack that has ended", func(e *Evidence, s *census.Census) {
+		s.Pids = []census.PidsGroup{{Path: "/g", Max: census.Known(9), Current: census.Known(8)}}
+		s.AddOwn(1)
+	}, "is cgroup-pids"},
 	{"RLIMIT_NPROC nearly", func(e *Evidence, s *census.Census) { s.User.Tasks = census.Known(900) }, "may be rlimit-nproc, may be passing"},
 	{"words alone, read late", func(e *Evidence, s *census.Census) { e.Failure.Attempts = 0 }, "may be rlimit-nproc, may be passing"},
 	{"root is exempt", func(e *Evidence, s *census.Census) { s.User.Tasks, s.User.Exempt = census.Known(1000), "root" }, "may be passing"},

@@ -80,7 +80,11 @@ func (d diagnosis) run(cmd *cobra.Command, args []string) error {
 	err = d.launch(program, language)
 	var cramped *watch.NoRoomError
 	if errors.As(err, &cramped) {
-		return s.Refuse(args, cramped)
+		var untried error
+		if !secondTime {
+			untried = again()
+		}
+		return errors.Join(s.Refuse(args, cramped), untried)
 	}
 	if !errors.Is(err, watch.ErrForbidden) {
 		return err

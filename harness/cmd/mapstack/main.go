@@ -29,6 +29,9 @@ func main() {
 	if watches() {
 		os.Exit(exitCode(watcher(os.Args[2])))
 	}
+	if secondTime {
+		asBefore()
+	}
 	ctx := context.Background()
 	// diagnose must begin where there are few threads left, and each handler costs some.
 	if len(os.Args) < 2 || os.Args[1] != "diagnose" {

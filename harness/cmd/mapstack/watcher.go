@@ -89,8 +89,7 @@ func watcher(spec string) error {
 	if err := json.Unmarshal([]byte(spec), &w); err != nil {
 		return fmt.Errorf("%s is not for users: %w", watcherName, err)
 	}
-	// Its name would be that of the link.
-	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData("mapstack\x00"))), 0, 0, 0)
+	takeName()
 	d := diagnosis{json: w.JSON, output: w.Output}
 	s := d.session(os.Stderr, w.Language)
 	tell := s.Tell
@@ -105,6 +104,12 @@ func watcher(spec string) error {
 		return err
 	}
 	return s.Adopt(w.Adoption, w.Command)
+}
+
+// takeName gives this process its name. That would be "exe" where own executed the link in
+// /proc.
+func takeName() {
+	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData("mapstack\x00"))), 0, 0, 0)
 }
 
 // release gives back the standard input, output and error, and the working directory.

@@ -71,6 +71,20 @@ func Take(root fs.FS, pid, tid int) (Census, error) {
 	return c, nil
 }
 
+// AddOwn counts tasks of the observer that were there when the program was refused something,
+// and ended before the census. The program must be the observer itself.
+func (c *Census) AddOwn(tasks uint64) {
+	counts := []*Amount{&c.Observer.Tasks, &c.User.Tasks, &c.Tasks.Count, &c.Tasks.IDs}
+	for i := range c.Pids {
+		counts = append(counts, &c.Pids[i].Current)
+	}
+	for _, a := range counts {
+		if a.State == Exact {
+			a.N += tasks
+		}
+	}
+}
+
 // mounted reports whether /proc shows any process.
 func mounted(root fs.FS) bool {
 	entries, _ := fs.ReadDir(root, "proc")

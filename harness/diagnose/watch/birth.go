@@ -93,7 +93,11 @@ const (
 
 // NoRoomError is the error of Launch when not even the process that watches could be made.
 // What refused it would refuse the program's own.
-type NoRoomError struct{ Errno syscall.Errno }
+type NoRoomError struct {
+	Errno syscall.Errno
+	// Ended is how many tasks counted against the limits at that moment and have ended since.
+	Ended uint64
+}
 
 func (e *NoRoomError) Error() string {
 	return fmt.Sprintf("make a process that watches the program: %v", e.Errno)
@@ -111,7 +115,7 @@ func (b *birth) start() error {
 	defer runtime.KeepAlive(b)
 	pid, errno := b.fork()
 	if errno != 0 {
-		return &NoRoomError{errno}
+		return &NoRoomError{Errno: errno}
 	}
 	// The Go runtime must not know that this thread waits: it would make another one.
 	for {
@@ -124,7 +128,7 @@ func (b *birth) start() error {
 	case errno != 0 || told < 0 || told == wasKilled:
 		return fmt.Errorf("%w: PTRACE_SEIZE: %w", ErrForbidden, errKilled)
 	case told > notMade:
-		return &NoRoomError{syscall.Errno(told - notMade)}
+		return &NoRoomError{Errno: syscall.Errno(told - notMade), Ended: 1} // the process in between
 	case told > 0:
 		return fmt.Errorf("%w: PTRACE_SEIZE: %w", ErrForbidden, syscall.Errno(told))
 	}
