@@ -5,7 +5,7 @@
 # One static program on every host, as make dist's are; no C compiler is needed.
 export CGO_ENABLED := 0
 
-.PHONY: help conformance kill-table bench load scale record suites list fetch twin lean pages guarded doctor faults test test-boot lint fuzz race dist bin/mapstack
+.PHONY: help conformance kill-table bench load scale record suites list fetch twin lean pages guarded doctor faults soak test test-boot lint fuzz race dist bin/mapstack
 
 # Variables that narrow or change a run. All empty: the whole matrix, as it is.
 ARCH ?=
@@ -67,6 +67,7 @@ help:
 	@echo '                   and fixtures/scale-merge.md; half an hour'
 	@echo 'make faults        inject RUNS (200) faults that follow from SEED (1) into runs, and write fixtures/faults.md; needs root;'
 	@echo '                   CLOCK=1m also sets the clock of this machine, by up to so much, and back again'
+	@echo 'make soak          run CELL (amd64-debian12-6.1) RUNS (500) times, and write fixtures/soak.md; an hour'
 	@echo 'make record        run the cells of fixtures/recorded again and keep their evidence for make test'
 	@echo 'make list          show the cells'
 	@echo 'make fetch         download and prepare everything, boot nothing'
@@ -86,7 +87,8 @@ help:
 	@echo 'make test          run the tests of mapstack itself; boots nothing'
 	@echo 'make test-boot     run the tests that boot real kernels'
 	@echo 'make lint          gofmt, go vet, staticcheck'
-	@echo 'make fuzz          run every fuzz target for FUZZTIME (10s)'
+	@echo 'make fuzz          run every fuzz target for FUZZTIME (10s, or such as 500x for 500 executions);'
+	@echo '                   FUZZ=harness/judge names some, by a regular expression; FUZZ_TABLE=FILE has a table of what they did'
 	@echo 'make race          run the tests with the race detector; needs a C compiler, and ten minutes'
 
 # The program begins in harness/diagnose/rt0, before the Go runtime.
@@ -145,11 +147,14 @@ scale: bin/mapstack
 			-night.before "$$dir/whole/latest" -night.shards "$$(echo "$$dir"/[1-5]/latest | tr ' ' ,)" && \
 		TMPDIR=$(scratch) go test -count 1 -timeout 2h -run '^TestManyCellsAreMerged$$' ./harness/cmd/mapstack -args -scale.write '$(abspath fixtures/scale-merge.md)' && rm -r "$$dir"
 
-RUNS ?= 200
+RUNS ?=
 SEED ?= 1
 CLOCK ?=
 faults: bin/mapstack
-	@go run ./harness/cmd/faults -runs '$(RUNS)' -seed '$(SEED)' $(if $(CLOCK),-clock '$(CLOCK)') -write fixtures/faults.md
+	@go run ./harness/cmd/faults -runs '$(or $(RUNS),200)' -seed '$(SEED)' $(if $(CLOCK),-clock '$(CLOCK)') -write fixtures/faults.md
+
+soak: bin/mapstack
+	@go run ./harness/cmd/soak -runs '$(or $(RUNS),500)' -cell '$(or $(CELL),amd64-debian12-6.1)' -write fixtures/soak.md
 
 # The cells of fixtures/recorded, which make test judges again: the oldest kernel and the
 # newest ones, the numbers of every architecture, every page size.
@@ -251,7 +256,7 @@ race:
 	@CGO_ENABLED=1 go test -race $$(go list ./harness/... ./suites/... | grep -vE '/harness/(diagnose(/cases|/watch)?|source/quarantine)$$')
 
 FUZZTIME ?= 10s
+FUZZ ?=
+FUZZ_TABLE ?=
 fuzz:
-	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
-		for f in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$p/*_test.go | cut -c6-); do \
-			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+	@go run ./harness/cmd/fuzz -time '$(FUZZTIME)' $(if $(FUZZ),-only '$(FUZZ)') $(if $(FUZZ_TABLE),-write '$(FUZZ_TABLE)')
