@@ -63,7 +63,7 @@ func (f *frames) run(t *testing.T, path, mode string, limit time.Duration) wire.
 		f.data = append(f.data, append([]byte{}, data...))
 		return nil
 	})
-	exit, err := place{}.run(path, []string{mode}, limit, passer{out, io.Discard})
+	exit, err := place{}.run(path, []string{mode}, limit, 1, passer{out, io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}

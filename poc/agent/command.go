@@ -2,6 +2,7 @@ package agent
 
 import (
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -19,7 +20,8 @@ const (
 
 // run runs one probe in its own process group and passes on what it prints. It leaves no
 // process behind. An error means that the host cannot be reached.
-func (p place) run(path string, args []string, limit time.Duration, to passer) (wire.Exit, error) {
+// It may wait stretch times as long as on an idle host.
+func (p place) run(path string, args []string, limit time.Duration, stretch int, to passer) (wire.Exit, error) {
 	failed := func(err error) (wire.Exit, error) { return wire.Exit{Code: -1, Stderr: "agent: " + err.Error()}, nil }
 	stdout, err := newOutput()
 	if err != nil {
@@ -39,7 +41,7 @@ func (p place) run(path string, args []string, limit time.Duration, to passer) (
 	defer theirs.Close()
 	argv := append(append(append([]string{}, p.emulator...), path), args...)
 	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Env = append(p.environment(), wire.SyncVariable+"=1")
+	cmd.Env = append(p.environment(), wire.SyncVariable+"=1", wire.StretchVariable+"="+strconv.Itoa(stretch))
 	cmd.Dir = "/"
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, stdout.write, stderr.write
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: p.deathSignal}

@@ -164,7 +164,7 @@ func (s *session) runProbe(req wire.Request) error {
 		}
 		out := wire.NewDeflater(req.Run, s.frame)
 		exit, err := s.place.run(filepath.Join(s.place.probes, req.Probe), req.Args,
-			time.Duration(req.TimeoutMS)*time.Millisecond, passer{out, s.out})
+			time.Duration(req.TimeoutMS)*time.Millisecond, req.Stretch, passer{out, s.out})
 		if err != nil {
 			return err
 		}

@@ -193,7 +193,7 @@ func (c *children) thread(o *probe.Obs, tid int, stack sys.Stack) {
 
 // cleared waits on child_tid as on a futex, which the kernel wakes.
 func (c *children) cleared(tid uint32) bool {
-	for left := syscall.NsecToTimespec(int64(patience)); atomic.LoadUint32(&c.at.childTID) != 0; {
+	for left := syscall.NsecToTimespec(int64(probe.Patience(patience))); atomic.LoadUint32(&c.at.childTID) != 0; {
 		if errno := c.await(c.childTID(), tid, &left); errno == syscall.ETIMEDOUT {
 			return false
 		}

@@ -69,7 +69,7 @@ func (c caller) end(o *probe.Obs, cloned bool, tid int, flags uint64) {
 	case c.limited:
 		syscall.Exit(unexpectedChild)
 	case flags&thread != 0:
-		for limit := time.Now().Add(patience); time.Now().Before(limit) && c.Kernel.Tgkill(syscall.Getpid(), tid, 0) == 0; {
+		for limit := time.Now().Add(probe.Patience(patience)); time.Now().Before(limit) && c.Kernel.Tgkill(syscall.Getpid(), tid, 0) == 0; {
 			pause()
 		}
 	default:

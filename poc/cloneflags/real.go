@@ -125,7 +125,7 @@ const (
 // 0 when that cannot be read. It reports whether the thread is there: it may have died.
 func (c *children) settle(tid int) (pointer uintptr, alive bool, err error) {
 	files := fmt.Sprintf("/proc/%d/", tid)
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(moment) {
+	for end := time.Now().Add(probe.Patience(patience)); time.Now().Before(end); time.Sleep(moment) {
 		status, err := os.ReadFile(files + "status")
 		if err != nil || bytes.Contains(status, []byte("\nState:\tZ")) {
 			return 0, false, nil
@@ -145,7 +145,7 @@ func (c *children) settle(tid int) (pointer uintptr, alive bool, err error) {
 		n, err := strconv.ParseUint(f[7], 0, 64)
 		return uintptr(n), true, err
 	}
-	return 0, false, fmt.Errorf("the child does nothing that shows within %v", patience)
+	return 0, false, fmt.Errorf("the child does nothing that shows within %v", probe.Patience(patience))
 }
 
 // onStack records whether a thread runs on its stack, or how the child died.

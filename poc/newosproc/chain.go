@@ -81,7 +81,7 @@ func newRecorder(p *probe.P, path string) *recorder {
 	} else {
 		r.other = true
 	}
-	r.running = &running{p: p, program: program, limit: victimLimit}
+	r.running = &running{p: p, program: program, limit: probe.Patience(victimLimit)}
 	return r
 }
 

@@ -131,7 +131,7 @@ func (r *running) keep(over chan bool) {
 		}
 		now := time.Now()
 		if n := atomic.LoadInt64(&r.stirred); n != happened {
-			happened, last, limit = n, now, quiet
+			happened, last, limit = n, now, probe.Patience(quiet)
 			sleeper.forget()
 			continue
 		}

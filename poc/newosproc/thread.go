@@ -91,7 +91,7 @@ func exits(p *probe.P) {
 	before := limit.MustNumber(limit.Self, "Threads")
 	close(end)
 	left := living(held)
-	for last := time.Now().Add(exitLimit); left > 0 && time.Now().Before(last); time.Sleep(10 * time.Millisecond) {
+	for last := time.Now().Add(probe.Patience(exitLimit)); left > 0 && time.Now().Before(last); time.Sleep(10 * time.Millisecond) {
 		left = living(held)
 	}
 	p.Observe("ended").Set("held", len(held)).Set("before", before).Set("left", left).

@@ -72,7 +72,7 @@ func (w *watched) run(before string) words {
 			Args: []string{"newosproc", "-child", "victim", w.cause.name, before, string(w.at.inner), string(w.at.limited)},
 			Env:  environment(w.cause), UID: w.cause.uid,
 		},
-		limit: victimLimit,
+		limit: probe.Patience(victimLimit),
 	}
 	if w.cause.plain {
 		return r.alone()

@@ -47,7 +47,8 @@ type Child struct {
 	UID uint32
 	// Attr, if not nil, changes how the child is started: capabilities, namespaces.
 	Attr func(*syscall.SysProcAttr)
-	// Limit, if not 0, replaces the usual time limit of a minute.
+	// Limit, if not 0, replaces the usual time limit of a minute. Both are stretched as
+	// Patience does.
 	Limit time.Duration
 }
 
@@ -101,7 +102,7 @@ func (c Child) Run(observe func(wire.Observation)) (wire.Exit, error) {
 	if limit == 0 {
 		limit = childLimit
 	}
-	f, err := follow(limit, func(stdout, stderr int) (int, error) { return c.start(stdout, stderr) })
+	f, err := follow(Patience(limit), func(stdout, stderr int) (int, error) { return c.start(stdout, stderr) })
 	if err != nil {
 		return wire.Exit{}, err
 	}

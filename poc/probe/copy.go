@@ -52,7 +52,7 @@ func (o *Obs) Copy(c Copy) *Obs {
 		return o.Child(c.child())
 	}
 	for attempt := 0; attempt < copyAttempts; attempt++ {
-		f, err := follow(childLimit, func(stdout, stderr int) (int, error) { return c.start(o.p.Kernel, stdout, stderr) })
+		f, err := follow(Patience(childLimit), func(stdout, stderr int) (int, error) { return c.start(o.p.Kernel, stdout, stderr) })
 		if err != nil {
 			return o.Ended(wire.Exit{}, err)
 		}
@@ -83,13 +83,13 @@ func (c Copy) child() Child {
 // the same reason: sysmon held its goroutine's status when it was left behind.
 func (f *following) wakes() bool {
 	asleep := 0
-	for end := time.Now().Add(copyWaking); time.Now().Before(end) && asleep < 2; {
+	for end := time.Now().Add(Patience(copyWaking)); time.Now().Before(end) && asleep < 2; {
 		if readable(tick, f.stdout, -1)[0] {
 			var first [1]byte
 			return take(&f.stdout, first[:]) == 1
 		}
 		sleeps, worked := f.state()
-		if worked >= copyWork {
+		if worked >= copyWork*stretch() {
 			return false
 		}
 		if sleeps {

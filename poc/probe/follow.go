@@ -23,6 +23,7 @@ const tick = 20 * time.Millisecond
 type following struct {
 	pid            int
 	stdout, stderr int // ends of the pipes to read from, -1 at their end
+	limit          time.Duration
 	deadline       time.Time
 	said           []byte // the head of stderr
 
@@ -51,7 +52,7 @@ func follow(limit time.Duration, start func(stdout, stderr int) (int, error)) (*
 		shut(&words[0])
 		return nil, err
 	}
-	return &following{pid: pid, stdout: out[0], stderr: words[0], deadline: time.Now().Add(limit)}, nil
+	return &following{pid: pid, stdout: out[0], stderr: words[0], limit: limit, deadline: time.Now().Add(limit)}, nil
 }
 
 // end passes on what the child observes, and returns how it ended.
@@ -120,9 +121,9 @@ func (f *following) look() {
 	if pid, err := syscall.Wait4(f.pid, &f.status, syscall.WNOHANG, nil); pid == f.pid || err == syscall.ECHILD {
 		f.ended = true
 		_ = syscall.Kill(-f.pid, syscall.SIGKILL)
-		f.deadline = time.Now().Add(pipeWait)
+		f.deadline = time.Now().Add(Patience(pipeWait))
 	} else if !f.timedOut && time.Now().After(f.deadline) {
-		f.timedOut, f.stuck = true, stuck(f.pid)
+		f.timedOut, f.stuck = true, fmt.Sprintf("after %v: %s", f.limit, stuck(f.pid))
 		_, _ = syscall.Kill(f.pid, syscall.SIGKILL), syscall.Kill(-f.pid, syscall.SIGKILL)
 	}
 }

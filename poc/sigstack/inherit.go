@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"github.com/mapstack/conformance/poc/probe"
 )
 
 // Flags of clone (include/uapi/linux/sched.h). goThread holds those of the Go
@@ -68,7 +70,7 @@ func (t thread) wait(tid int, isThread bool) error {
 		}
 		return nil
 	}
-	for end := time.Now().Add(deliveryLimit); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(probe.Patience(deliveryLimit)); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", tid)); os.IsNotExist(err) {
 			return nil
 		}

@@ -98,7 +98,7 @@ func (t thread) area(step string, flags uint64, runtime sys.SigStack) {
 	select {
 	case <-arrived:
 		o.Set("handled", true)
-	case <-time.After(deliveryLimit):
+	case <-time.After(probe.Patience(deliveryLimit)):
 		o.Set("handled", false)
 	}
 	signal.Stop(arrived)

@@ -59,7 +59,7 @@ func meetQuietly(p *probe.P, s *limit.Sysctl, c *crowd) {
 	limit.Must(err)
 	buf := make([]byte, 128)
 	attempts, drifts := 0, map[int]bool{}
-	end := time.Now().Add(patience)
+	end := time.Now().Add(probe.Patience(patience))
 	for pause := time.Millisecond; time.Now().Before(end); pause *= 2 {
 		attempts++
 		before := limit.Threads(load, buf)

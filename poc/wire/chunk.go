@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"time"
 )
 
 // What a probe prints travels as one deflated stream, because a console costs the host a
@@ -99,3 +100,13 @@ func Inflate(data []byte) ([]byte, error) {
 // has printed to be sent at once. It writes a byte to its standard input, which is a
 // socket, and reads one when everything is sent.
 const SyncVariable = "MAPSTACK_SYNC"
+
+// StretchVariable is the environment variable with Request.Stretch, up to MaxStretch.
+const (
+	StretchVariable = "MAPSTACK_STRETCH"
+	MaxStretch      = 10
+)
+
+// ShortestWait is the shortest time after which a probe says that something did not happen,
+// before it is stretched. A run that took no longer than that met none of its limits.
+const ShortestWait = 10 * time.Second

@@ -102,7 +102,9 @@ type Request struct {
 	Probe     string   `json:"probe,omitempty"`
 	Args      []string `json:"args,omitempty"`
 	TimeoutMS int      `json:"timeoutMs,omitempty"`
-	From      uint32   `json:"from,omitempty"`
+	// Stretch is how many times as long the probe may wait as on an idle host; 0 means once.
+	Stretch int    `json:"stretch,omitempty"`
+	From    uint32 `json:"from,omitempty"`
 }
 
 // Transcript holds all observations of one probe run, and how the run ended.

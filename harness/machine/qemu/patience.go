@@ -133,17 +133,8 @@ func starvation(pid int) func() time.Duration {
 		dirs, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 		counted := false
 		for _, d := range dirs {
-			// Time on a CPU, time on a run queue, and a count (Documentation/scheduler/sched-stats.rst).
-			fields := strings.Fields(readText(filepath.Join("/proc", strconv.Itoa(pid), "task", d.Name(), "schedstat")))
-			if len(fields) != 3 {
-				continue
-			}
-			ns, err := strconv.ParseInt(fields[1], 10, 64)
-			if err != nil {
-				continue
-			}
-			counted = counted || ns > 0
-			waited := time.Duration(ns)
+			_, waited := schedstat(pid, d.Name())
+			counted = counted || waited > 0
 			if last, known := threads[d.Name()]; known {
 				most = max(most, waited-last)
 			}
@@ -157,6 +148,42 @@ func starvation(pid int) func() time.Duration {
 		}
 		return most
 	}
+}
+
+// Pace says for how long the threads of a process ran, and for how long they were ready to run
+// and got no CPU.
+type Pace struct{ Ran, Waited time.Duration }
+
+// Since returns the difference to an earlier pace.
+func (p Pace) Since(earlier Pace) Pace {
+	return Pace{max(p.Ran-earlier.Ran, 0), max(p.Waited-earlier.Waited, 0)}
+}
+
+// Pace returns the pace of QEMU since it started. It is zero where the kernel does not count.
+func (m *Machine) Pace() Pace { return paceOf(m.Pid()) }
+
+func paceOf(pid int) (p Pace) {
+	dirs, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	for _, d := range dirs {
+		ran, waited := schedstat(pid, d.Name())
+		p.Ran, p.Waited = p.Ran+ran, p.Waited+waited
+	}
+	return p
+}
+
+// schedstat returns for how long a thread ran, and for how long it was on a run queue; zeros if
+// that cannot be read (Documentation/scheduler/sched-stats.rst).
+func schedstat(pid int, thread string) (ran, waited time.Duration) {
+	fields := strings.Fields(readText(filepath.Join("/proc", strconv.Itoa(pid), "task", thread, "schedstat")))
+	if len(fields) != 3 {
+		return 0, 0
+	}
+	first, err := strconv.ParseInt(fields[0], 10, 64)
+	second, wrong := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil || wrong != nil {
+		return 0, 0
+	}
+	return time.Duration(first), time.Duration(second)
 }
 
 // pressure returns for how long some task of the host has waited for a CPU

@@ -181,6 +181,7 @@ func (g *Guest) fail(ctx context.Context, attempted string, err error) *failure.
 	}
 	reason, crash := g.machine.ShutdownReason(), g.stream.Crash()
 	var stopped *qemu.StoppedError
+	var starved *starvedError
 	stopErr := g.machine.Stop()
 	f := &failure.Failure{Console: g.stream.Tail()}
 	switch {
@@ -198,6 +199,8 @@ func (g *Guest) fail(ctx context.Context, attempted string, err error) *failure.
 		f.Kind, f.Message = failure.Reboot, fmt.Sprintf("%s: the guest ended (QEMU's reason: %q)", attempted, reason)
 	case errors.As(err, &stopped):
 		f.Kind, f.Message = failure.Infra, fmt.Sprintf("%s: QEMU did not run: %v", attempted, err)
+	case errors.As(err, &starved):
+		f.Kind, f.Message = failure.Infra, fmt.Sprintf("%s: %v", attempted, err)
 	case errors.Is(err, errSilent):
 		f.Kind, f.Message = failure.Hang, fmt.Sprintf("%s: %s", attempted, err)
 	default:

@@ -91,6 +91,9 @@ func (p *process) Await(limit time.Duration) (late <-chan error, stop func()) {
 	return qemu.Await(p.cmd.Process.Pid, limit)
 }
 
+// Pace is not known: the program only passes on what others do.
+func (p *process) Pace() qemu.Pace { return qemu.Pace{} }
+
 func (p *process) kill() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }
 
 // stop closes the program's input, which makes it end. It kills a program that does not end

@@ -34,6 +34,8 @@ type peer interface {
 	// Await returns a channel that gets an error once the machine had a time to answer. The
 	// caller must call stop.
 	Await(limit time.Duration) (late <-chan error, stop func())
+	// Pace says how much the machine has run so far. It is zero if that is not known.
+	Pace() qemu.Pace
 }
 
 // session is the host's side of the conversation with an agent. It puts frames back in order
@@ -133,8 +135,11 @@ func (s *session) probe(ctx context.Context, probe string, args []string) (wire.
 	s.run++
 	s.taken = 0
 	t := wire.Transcript{Probe: probe, Args: args, Observations: []wire.Observation{}}
+	before := s.peer.Pace()
+	stretch := stretchFor(before)
+	limit := s.timeouts.Probe * time.Duration(stretch)
 	request := wire.Request{Op: wire.OpRun, Run: s.run, Probe: probe, Args: args,
-		TimeoutMS: int(s.timeouts.Probe / time.Millisecond), From: s.next}
+		TimeoutMS: int(limit / time.Millisecond), Stretch: stretch, From: s.next}
 	if err := s.request(request); err != nil {
 		return t, err
 	}
@@ -151,7 +156,7 @@ func (s *session) probe(ctx context.Context, probe string, args []string) (wire.
 		}
 		return false, fmt.Errorf("a record of unknown kind %q", r.Kind)
 	})
-	err := s.collect(ctx, s.timeouts.Probe+s.timeouts.Watchdog, s.timeouts.Quiet, request, func(payload []byte) (bool, error) {
+	err := s.collect(ctx, limit+s.timeouts.Watchdog, s.timeouts.Quiet, request, func(payload []byte) (bool, error) {
 		run, data, is := wire.Chunk(payload)
 		switch {
 		case !is:
@@ -162,6 +167,9 @@ func (s *session) probe(ctx context.Context, probe string, args []string) (wire.
 		deflated = append(deflated, data...)
 		return false, nil
 	})
+	if err == nil {
+		err = starved(s.peer.Pace().Since(before), stretch)
+	}
 	if err != nil {
 		return t, err
 	}

@@ -20,6 +20,7 @@ import (
 type script struct {
 	answer func(wire.Request) error
 	exited chan struct{}
+	pace   qemu.Pace
 }
 
 func (p *script) Send(line []byte) error {
@@ -33,6 +34,8 @@ func (p *script) Send(line []byte) error {
 	}
 	return p.answer(r)
 }
+
+func (p *script) Pace() qemu.Pace { return p.pace }
 
 func (p *script) Exited() <-chan struct{} { return p.exited }
 
