@@ -107,7 +107,8 @@ func child(p *probe.P, name string, args ...string) {
 		copied(p, name, probe.Copy{Name: name, Args: args})
 		return
 	}
-	p.Observe(name).Child(probe.Child{Name: name, Args: args}).Emit()
+	// A runtime that preempts a goroutine needs memory, which a limit may refuse it.
+	p.Observe(name).Child(probe.Child{Name: name, Args: args, Env: []string{"GODEBUG=asyncpreemptoff=1"}}).Emit()
 }
 
 // lowering runs a child that changes limits of the machine, and restores them
