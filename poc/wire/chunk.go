@@ -104,7 +104,7 @@ const SyncVariable = "MAPSTACK_SYNC"
 // StretchVariable is the environment variable with Request.Stretch, up to MaxStretch.
 const (
 	StretchVariable = "MAPSTACK_STRETCH"
-	MaxStretch      = 10
+	MaxStretch      = 20
 )
 
 // ShortestWait is the shortest time after which a probe says that something did not happen,

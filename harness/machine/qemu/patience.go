@@ -150,23 +150,33 @@ func starvation(pid int) func() time.Duration {
 	}
 }
 
-// Pace says for how long the threads of a process ran, and for how long they were ready to run
-// and got no CPU.
+// Pace says for how long a thread ran, and for how long it was ready to run and got no CPU.
 type Pace struct{ Ran, Waited time.Duration }
 
-// Since returns the difference to an earlier pace.
-func (p Pace) Since(earlier Pace) Pace {
-	return Pace{max(p.Ran-earlier.Ran, 0), max(p.Waited-earlier.Waited, 0)}
+// Paces has the pace of each thread of a process since it began, by the thread's number.
+type Paces map[string]Pace
+
+// Since returns the pace of the thread that ran longest after an earlier look. In QEMU that is
+// one that runs the guest; the others wait more than they run. It is zero if nothing is known.
+func (p Paces) Since(earlier Paces) (busiest Pace) {
+	for thread, now := range p {
+		before := earlier[thread]
+		if ran := now.Ran - before.Ran; ran > busiest.Ran {
+			busiest = Pace{ran, max(now.Waited-before.Waited, 0)}
+		}
+	}
+	return busiest
 }
 
-// Pace returns the pace of QEMU since it started. It is zero where the kernel does not count.
-func (m *Machine) Pace() Pace { return paceOf(m.Pid()) }
+// Paces returns the paces of QEMU's threads. It is empty where the kernel does not count.
+func (m *Machine) Paces() Paces { return pacesOf(m.Pid()) }
 
-func paceOf(pid int) (p Pace) {
+func pacesOf(pid int) Paces {
+	p := Paces{}
 	dirs, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	for _, d := range dirs {
 		ran, waited := schedstat(pid, d.Name())
-		p.Ran, p.Waited = p.Ran+ran, p.Waited+waited
+		p[d.Name()] = Pace{ran, waited}
 	}
 	return p
 }

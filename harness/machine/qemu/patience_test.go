@@ -136,3 +136,21 @@ func TestPressureIsRead(t *testing.T) {
 		}
 	}
 }
+
+// TestTheBusiestThreadSetsThePace fails if threads that only wait make a machine look starved,
+// or if what was before a look is counted after it.
+func TestTheBusiestThreadSetsThePace(t *testing.T) {
+	before := Paces{"vcpu": {Ran: 5 * time.Second, Waited: time.Second}, "loop": {Ran: time.Second, Waited: time.Hour}}
+	after := Paces{"vcpu": {Ran: 9 * time.Second, Waited: 3 * time.Second}, "loop": {Ran: 2 * time.Second, Waited: 3 * time.Hour}}
+	if got, want := after.Since(before), (Pace{4 * time.Second, 2 * time.Second}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := (Paces{}).Since(nil); got != (Pace{}) {
+		t.Errorf("of nothing: %+v", got)
+	}
+	for end := time.Now().Add(50 * time.Millisecond); time.Now().Before(end); {
+	}
+	if got := pacesOf(os.Getpid()).Since(nil); got.Ran <= 0 {
+		t.Error("this process has run, and that is not seen")
+	}
+}

@@ -91,8 +91,8 @@ func (p *process) Await(limit time.Duration) (late <-chan error, stop func()) {
 	return qemu.Await(p.cmd.Process.Pid, limit)
 }
 
-// Pace is not known: the program only passes on what others do.
-func (p *process) Pace() qemu.Pace { return qemu.Pace{} }
+// Paces are not known: the program only passes on what others do.
+func (p *process) Paces() qemu.Paces { return nil }
 
 func (p *process) kill() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }
 

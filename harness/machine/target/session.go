@@ -34,8 +34,8 @@ type peer interface {
 	// Await returns a channel that gets an error once the machine had a time to answer. The
 	// caller must call stop.
 	Await(limit time.Duration) (late <-chan error, stop func())
-	// Pace says how much the machine has run so far. It is zero if that is not known.
-	Pace() qemu.Pace
+	// Paces says how much the machine has run so far. It is empty if that is not known.
+	Paces() qemu.Paces
 }
 
 // session is the host's side of the conversation with an agent. It puts frames back in order
@@ -135,8 +135,8 @@ func (s *session) probe(ctx context.Context, probe string, args []string) (wire.
 	s.run++
 	s.taken = 0
 	t := wire.Transcript{Probe: probe, Args: args, Observations: []wire.Observation{}}
-	before := s.peer.Pace()
-	stretch := stretchFor(before)
+	before := s.peer.Paces()
+	stretch := stretchFor(before.Since(nil))
 	limit := s.timeouts.Probe * time.Duration(stretch)
 	request := wire.Request{Op: wire.OpRun, Run: s.run, Probe: probe, Args: args,
 		TimeoutMS: int(limit / time.Millisecond), Stretch: stretch, From: s.next}
@@ -168,7 +168,7 @@ func (s *session) probe(ctx context.Context, probe string, args []string) (wire.
 		return false, nil
 	})
 	if err == nil {
-		err = starved(s.peer.Pace().Since(before), stretch)
+		err = starved(s.peer.Paces().Since(before), stretch)
 	}
 	if err != nil {
 		return t, err

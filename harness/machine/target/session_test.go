@@ -35,7 +35,7 @@ func (p *script) Send(line []byte) error {
 	return p.answer(r)
 }
 
-func (p *script) Pace() qemu.Pace { return p.pace }
+func (p *script) Paces() qemu.Paces { return qemu.Paces{"1": p.pace, "2": {Waited: time.Hour}} }
 
 func (p *script) Exited() <-chan struct{} { return p.exited }
 
