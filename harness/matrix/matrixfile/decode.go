@@ -112,6 +112,10 @@ func (d *decoder) object(n ast.Node, name string, into reflect.Value) {
 	if !ok {
 		return
 	}
+	if len(names) == 0 {
+		d.bad(line(n), "%s has no fields; the fields are %s", name, strings.Join(allowed, ", "))
+		return
+	}
 	for _, name := range names {
 		f, ok := known[name]
 		if !ok {

@@ -177,7 +177,7 @@ func TestAMistakeIsToldWithItsLineAndWhatIsAllowed(t *testing.T) {
 			t.Errorf("%s: no file in %v", name, err)
 		}
 	}
-	for name, text := range map[string]string{"nothing": "", "two documents": "cells: []\n---\ncells: []", "no YAML": "cells: [", "no cells": "cells: []", "a scalar": "x", "a null": "cells:\n  -\n"} {
+	for name, text := range map[string]string{"nothing": "", "two documents": "cells: []\n---\ncells: []", "no YAML": "cells: [", "no cells": "cells: []", "a scalar": "x", "a null": "cells:\n  -\n", "an empty cell": "cells: [{}]"} {
 		if _, err := parse(t, text); err == nil {
 			t.Errorf("%s is accepted", name)
 		}
