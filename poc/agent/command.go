@@ -20,7 +20,7 @@ const (
 
 // run runs one probe in its own process group and passes on what it prints. It leaves no
 // process behind. An error means that the host cannot be reached.
-// It may wait stretch times as long as on an idle host.
+// The probe may wait stretch times as long as on an idle host.
 func (p place) run(path string, args []string, limit time.Duration, stretch int, to passer) (wire.Exit, error) {
 	failed := func(err error) (wire.Exit, error) { return wire.Exit{Code: -1, Stderr: "agent: " + err.Error()}, nil }
 	stdout, err := newOutput()

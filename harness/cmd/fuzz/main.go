@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"regexp"
 	"runtime"
+	"sync"
 	"syscall"
 )
 
@@ -42,7 +43,7 @@ func all(ctx context.Context, last string, jobs int, only, write string) error {
 		return err
 	}
 	if len(targets) == 0 {
-		return fmt.Errorf("no fuzz target matches %q", only)
+		return fmt.Errorf("no fuzz target matches %q; without that all run", only)
 	}
 	t := table{}
 	if write != "" {
@@ -60,17 +61,22 @@ func all(ctx context.Context, last string, jobs int, only, write string) error {
 		queue <- t
 	}
 	close(queue)
+	var running sync.WaitGroup
 	for range jobs {
-		go func() {
+		running.Go(func() {
 			for t := range queue {
-				results <- programs.run(ctx, t, last)
+				if ctx.Err() == nil {
+					results <- programs.run(ctx, t, last)
+				}
 			}
-		}()
+		})
 	}
+	go func() { running.Wait(); close(results) }()
 	var found error
-	for n := range targets {
-		r := <-results
-		fmt.Printf("%d of %d  %s\n", n+1, len(targets), r)
+	n := 0
+	for r := range results {
+		n++
+		fmt.Printf("%d of %d  %s\n", n, len(targets), r)
 		if r.problem != nil {
 			found = errors.Join(found, fmt.Errorf("%s: %w\n%s", r.target, r.problem, r.output))
 		}
@@ -79,6 +85,9 @@ func all(ctx context.Context, last string, jobs int, only, write string) error {
 				return errors.Join(found, err)
 			}
 		}
+	}
+	if ctx.Err() != nil {
+		found = errors.Join(found, fmt.Errorf("it was stopped; %d of %d targets had begun", n, len(targets)))
 	}
 	return found
 }

@@ -84,9 +84,9 @@ func (p programs) run(ctx context.Context, t target, last string) result {
 	r := result{target: t, wall: time.Since(began), problem: err, output: string(out)}
 	if s := cmd.ProcessState; s != nil {
 		r.cpu = s.UserTime() + s.SystemTime() // with those of its worker, which it waited for
-		if ctx.Err() != nil && s.Success() {
-			r.problem = nil // it was told to end
-		}
+	}
+	if ctx.Err() != nil && !strings.Contains(r.output, "--- FAIL") {
+		r.problem = nil // it was told to end
 	}
 	all := progress.FindAllStringSubmatch(r.output, -1)
 	if len(all) == 0 {

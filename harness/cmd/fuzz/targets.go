@@ -21,7 +21,7 @@ func (t target) String() string { return t.dir + "." + t.name }
 // declared matches the declaration of a fuzz target.
 var declared = regexp.MustCompile(`(?m)^func (Fuzz\w*)\(`)
 
-// find returns the fuzz targets below a folder that match, in the order of their names.
+// find returns the fuzz targets below a folder that match.
 func find(root string, wanted *regexp.Regexp) (targets []target, err error) {
 	err = fs.WalkDir(os.DirFS(root), ".", func(name string, e fs.DirEntry, err error) error {
 		base := path.Base(name)

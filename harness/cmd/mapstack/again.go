@@ -12,6 +12,9 @@ import (
 // Like watcherName, it is not for users.
 const againName = "diagnose-again"
 
+// setting is the variable that says how many threads run Go.
+const setting = "GOMAXPROCS"
+
 // secondTime reports whether this process executed itself.
 var secondTime = len(os.Args) > 3 && os.Args[1] == againName
 
@@ -19,7 +22,6 @@ var secondTime = len(os.Args) > 3 && os.Args[1] == againName
 // begins, the Go runtime has often made three threads more than it needs, and they count
 // against the limit that the command was to judge. again returns only if that fails.
 func again() error {
-	const setting = "GOMAXPROCS"
 	self, err := own()
 	if err != nil {
 		return err
@@ -47,6 +49,6 @@ func asBefore() {
 	if is {
 		_ = os.Setenv(name, value)
 	} else {
-		_ = os.Unsetenv("GOMAXPROCS")
+		_ = os.Unsetenv(setting)
 	}
 }

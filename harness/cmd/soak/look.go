@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,7 +53,7 @@ func orphans() (n int) {
 	}
 }
 
-// size returns the bytes and the files below a folder.
+// size returns the bytes of disk and the files below a folder. Snapshots have holes.
 func size(folder string) (total, files int64, err error) {
 	err = filepath.WalkDir(folder, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -62,7 +63,7 @@ func size(folder string) (total, files int64, err error) {
 		if err != nil {
 			return err
 		}
-		total += info.Size()
+		total += info.Sys().(*syscall.Stat_t).Blocks * 512 // stat(2)
 		files++
 		return nil
 	})

@@ -38,7 +38,11 @@ func main() {
 	}
 }
 
-// all makes the runs, and shows and writes their table. A signal ends it after a run.
+// maxRun bounds a run. One of a cell takes seconds.
+const maxRun = 20 * time.Minute
+
+// all makes the runs, and shows and writes their table. A signal ends it after a run. What a
+// run left, and an outcome that changed, is an error.
 func all(ctx context.Context, runs int, cell, write string) error {
 	dir, err := os.MkdirTemp("", "mapstack-soak-")
 	if err != nil {
@@ -60,26 +64,38 @@ func all(ctx context.Context, runs int, cell, write string) error {
 		return err
 	}
 	var all []sample
-	for n := range runs {
-		if ctx.Err() != nil {
-			break
-		}
+	var problems error
+	for n := 0; n < runs && ctx.Err() == nil; n++ {
 		one, err := s.run()
 		if err != nil {
-			return fmt.Errorf("run %d of %d: %w", n+1, runs, err)
+			problems = fmt.Errorf("run %d of %d: %w", n+1, runs, err)
+			break
 		}
 		all = append(all, one)
 		fmt.Printf("run %d of %d: %s\n", n+1, runs, one)
 	}
 	if len(all) == 0 {
-		return errors.New("no run was made")
+		return errors.Join(problems, errors.New("no run was made"))
 	}
 	table := markdown(cell, all)
 	fmt.Print(table)
 	if write != "" {
-		return renameio.WriteFile(write, []byte(table), 0o644)
+		problems = errors.Join(problems, renameio.WriteFile(write, []byte(table), 0o644))
 	}
-	return nil
+	if spoilt := spoilt(all); spoilt > 0 {
+		problems = errors.Join(problems, fmt.Errorf("%d of %d runs left files or processes, or had other outcomes than the first", spoilt, len(all)))
+	}
+	return problems
+}
+
+// spoilt counts the runs that left something, or had other outcomes than the first.
+func spoilt(all []sample) (n int) {
+	for _, s := range all {
+		if s.temporary+s.orphan+s.changed > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // soak is the place of the runs.
@@ -112,7 +128,12 @@ func (s *soak) run() (sample, error) {
 	if err := errors.Join(os.RemoveAll(out), os.RemoveAll(temporary), os.Mkdir(temporary, 0o700)); err != nil {
 		return sample{}, err
 	}
-	cmd := exec.Command("bin/mapstack", "run", "--cell", s.cell, "--out", out)
+	ctx, cancel := context.WithTimeout(context.Background(), maxRun)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bin/mapstack", "run", "--cell", s.cell, "--out", out)
+	// The keys of a terminal must not end the run that is under way, and it must not outlive
+	// this process.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
 	log, err := os.Create(filepath.Join(s.dir, "log"))
 	if err != nil {

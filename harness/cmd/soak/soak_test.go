@@ -53,6 +53,9 @@ func TestTheTableHasTheWorstOfEachTenth(t *testing.T) {
 		all[i] = sample{took: time.Duration(i) * time.Second, memory: 1 << 20}
 	}
 	all[19].memory, all[18].orphan, all[0].changed = 3<<20, 4, 7
+	if n := spoilt(all); n != 2 {
+		t.Errorf("%d runs are spoilt, not 2", n)
+	}
 	got := markdown("a-cell", all)
 	for _, row := range []string{"| 1 to 2 | 1.0 | 1.0 | 0 | 0 | 0.0 | 0 | 0 | 0 | 7 |\n", "| 19 to 20 | 19.0 | 3.0 | 0 | 0 | 0.0 | 0 | 0 | 4 | 0 |\n"} {
 		if !strings.Contains(got, row) {

@@ -30,7 +30,9 @@ func (e *starvedError) Error() string {
 }
 
 // starved returns an error if a probe that ran at a pace, with waits that were stretched, may
-// have given up something too early. It has twice the time that it needs.
+// have given up something too early. Its limits are long, so half of the time that they leave
+// is enough. In a run that was starved for less than half of its shortest limit, none was met
+// too early.
 func starved(p qemu.Pace, stretch int) error {
 	shortest := wire.ShortestWait * time.Duration(stretch)
 	if p.Waited < shortest/2 || p.Ran+p.Waited <= 2*p.Ran*time.Duration(stretch) {
