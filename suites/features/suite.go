@@ -20,6 +20,7 @@ import (
 func Suite() claim.Suite {
 	return claim.Suite{
 		Name: "features", Prefix: "FE", Probe: "facts",
+		Unmodelled: "a feature that a kernel lacks makes claims unsupported and none of them fail, so no model takes one away",
 		About: claim.Text{
 			English: "Whether a kernel has the features that came with its version.",
 			Chinese: "内核是否具有其版本带来的特性。",

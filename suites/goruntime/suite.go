@@ -25,7 +25,8 @@ const full = "EAGAIN"
 const (
 	tracesItself  = "the probe traces the Go runtime's calls itself, and a thread has one tracer; changed answers turn it red in suites/goruntime"
 	injectsItself = "the probe injects defects itself, and a thread has one tracer; changed answers turn it red in suites/goruntime"
-	ofRuntime     = "poc/inject leaves the calls of the Go runtime alone; changed answers turn it red in suites/goruntime"
+	leftAlone     = "poc/inject leaves the calls of the Go runtime alone"
+	ofRuntime     = leftAlone + "; changed answers turn it red in suites/goruntime"
 )
 
 // Suite returns the claims of this suite. The texts of failed mmap calls
@@ -33,6 +34,7 @@ const (
 func Suite() claim.Suite {
 	return claim.Suite{
 		Name: "goruntime", Prefix: "GR", Floor: 8, Probe: probe,
+		Unmodelled: leftAlone,
 		About: claim.Text{
 			English: "What becomes of a Go program that gets no more threads, and by which calls the Go runtime makes one.",
 			Chinese: "得不到更多线程的 Go 程序会怎样，以及 Go 运行时以哪些系统调用创建线程。",

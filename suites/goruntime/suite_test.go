@@ -12,6 +12,8 @@ import (
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 
+func TestMain(m *testing.M) { recorded.Main(m, Suite()) }
+
 // Recorded cells: one whose Go runtime has no defect, and two whose runtime has one.
 const (
 	usual = "amd64-debian13bpo-newest"

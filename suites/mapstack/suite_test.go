@@ -11,6 +11,8 @@ import (
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 
+func TestMain(m *testing.M) { recorded.Main(m, Suite()) }
+
 // usual is the recorded cell that most wrong answers are given on.
 const usual = "amd64-debian13bpo-newest"
 

@@ -16,13 +16,17 @@ import (
 	"github.com/mapstack/conformance/suites/internal/feature"
 )
 
-// early is the reason why no defect model makes a claim of this suite fail.
-const early = "stage 0 is PID 1 before any injector can be; changed answers turn it red in suites/stage0"
+// The reason why no defect model makes a claim of this suite fail.
+const (
+	first = "stage 0 is PID 1 before any injector can be"
+	early = first + "; changed answers turn it red in suites/stage0"
+)
 
 // Suite returns the claims.
 func Suite() claim.Suite {
 	return claim.Suite{
 		Name: "stage0", Prefix: "SZ", Floor: 8, Probe: stage0.Probe,
+		Unmodelled: first,
 		About: claim.Text{
 			English: "Whether the kernel uses the numbers of the architecture's ABI. A program without a runtime asks, before anything else starts.",
 			Chinese: "内核是否使用本架构 ABI 的数值，由一个不带运行时的程序在其他程序启动之前检验。",

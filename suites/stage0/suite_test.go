@@ -16,6 +16,8 @@ import (
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 
+func TestMain(m *testing.M) { recorded.Main(m, Suite()) }
+
 // said returns what stage 0 observed: on kernels of the matrix, and for alpha and
 // sw64 below a user-mode emulator.
 func said(t testing.TB, name string) (tr wire.Transcript) {
@@ -51,7 +53,7 @@ func judge(arch string, tr wire.Transcript) map[string]verdict.Outcome {
 	ev := claim.Evidence{Cell: matrix.Cell{Name: "c", Arch: arch}, Transcripts: map[string]wire.Transcript{stage0.Probe: tr},
 		Lost: claim.Loss{Why: "the kernel could not start the agent", Status: verdict.NotRun}}
 	for _, o := range Suite().Judge(ev, nil) {
-		outcomes[o.Claim] = o
+		outcomes[o.Claim] = recorded.Noted(o)
 	}
 	return outcomes
 }

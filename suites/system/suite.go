@@ -27,6 +27,7 @@ const threads = 1000
 func Suite() claim.Suite {
 	return claim.Suite{
 		Name: "system", Prefix: "OS", Probe: probe,
+		Unmodelled: "what a system sets is no answer of the kernel, which an injector could change",
 		About: claim.Text{
 			English: "What an operating system's own settings allow Go programs, on cells that have such settings.",
 			Chinese: "操作系统自身的设置允许 Go 程序做什么（限于带有此类设置的单元）。",

@@ -9,6 +9,8 @@ import (
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
 
+func TestMain(m *testing.M) { recorded.Main(m, Suite()) }
+
 // usual is the recorded cell that wrong answers are given on.
 const usual = "amd64-debian12-6.1-settings"
 

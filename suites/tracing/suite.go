@@ -31,6 +31,7 @@ const (
 func Suite() claim.Suite {
 	return claim.Suite{
 		Name: "tracing", Prefix: "TR", Probe: probe,
+		Unmodelled: "what the probe does is what an injector does, and a thread has one tracer",
 		About: claim.Text{
 			English: "What tracers of system calls and injectors of defects rely on: seccomp filters, ptrace at system calls, tracepoints.",
 			Chinese: "系统调用跟踪器和缺陷注入器所依赖的机制：seccomp 过滤器、系统调用处的 ptrace、跟踪点。",

@@ -24,7 +24,7 @@ func TestWhatIsReadIsWhatWasWritten(t *testing.T) {
 	}
 	got, err := Read(b.Bytes())
 	want := Proofs{"MS-001": {Catches: []Catch{{Defect: "a"}}}, "MS-002": {Catches: []Catch{{Defect: "a", On: "c"}}},
-		"MS-003": {None: "no injector can"}, "MS-006": {}}
+		"MS-003": {None: "no injector can"}, "MS-006": {None: "no model was made"}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}

@@ -19,7 +19,8 @@ type Table struct {
 	Claims  []report.Claim
 	Models  []defect.Model
 	Kernels []Kernel
-	// Excused says why no injector can make a claim fail, by claim.
+	// Excused says why no injector can make a MUST claim fail, or why no defect was made for
+	// another claim, by claim.
 	Excused map[string]string
 	// Probes names the probe whose transcript a claim reads, by claim.
 	Probes map[string]string
@@ -87,7 +88,7 @@ func (k Kernel) Killers() map[string][]string {
 // Problems lists what the table does not prove, sorted:
 //   - a control that is not conformant,
 //   - a defect that no MUST claim catches,
-//   - a MUST claim that no defect makes fail and that is not excused,
+//   - a claim that no defect makes fail and that is not excused,
 //   - a defect that makes claims of another subject fail without an explanation.
 func (t Table) Problems() []string {
 	var problems []string
@@ -107,16 +108,16 @@ func (t Table) Problems() []string {
 		}
 		by := k.Killers()
 		for _, o := range sorted(k.Control) {
-			if o.Level != verdict.Must || o.Status != verdict.Pass {
+			if o.Status != verdict.Pass {
 				continue
 			}
 			switch why, excused := t.Excused[o.Claim]; {
 			case len(by[o.Claim]) > 0:
-				killed[o.Claim] = true
+				killed[o.Claim] = o.Level == verdict.Must
 			case !excused:
-				say("%s: no defect makes MUST claim %s fail", k.Name, o.Claim)
+				say("%s: no defect makes %s claim %s fail", k.Name, o.Level, o.Claim)
 			case why == "":
-				say("MUST claim %s is excused without a reason", o.Claim)
+				say("%s claim %s is excused without a reason", o.Level, o.Claim)
 			}
 		}
 	}

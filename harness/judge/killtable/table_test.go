@@ -24,7 +24,7 @@ func sound() Table {
 			{ID: "MS-003", Level: verdict.Must}, {ID: "MS-006", Level: verdict.Should}},
 		Models: []defect.Model{{Name: "a", English: "A.", Chinese: "甲。", Subject: defect.Stack},
 			{Name: "b", English: "B.", Chinese: "乙。", Subject: defect.Stack}},
-		Excused: map[string]string{},
+		Excused: map[string]string{"MS-006": "no model was made"},
 		Probes:  map[string]string{"MS-001": "mapstack", "MS-002": "mapstack", "MS-003": "mapstack", "MS-006": "mapstack"},
 		Kernels: []Kernel{{Name: "c", Control: control, Trials: []Trial{
 			{Defect: "a", Outcomes: []verdict.Outcome{
@@ -55,6 +55,10 @@ func TestProblemsAreWhatIsNotProven(t *testing.T) {
 		{"the same with an excuse", func(t *Table) {
 			t.Kernels[0].Trials[0].Outcomes[1].Status = verdict.Pass
 			t.Excused["MS-002"] = "no injector can"
+		}, ""},
+		{"a SHOULD that nothing makes fail", func(t *Table) { delete(t.Excused, "MS-006") }, "no defect makes SHOULD claim MS-006 fail"},
+		{"a SHOULD that is caught although it is excused", func(t *Table) {
+			t.Kernels[0].Trials[0].Outcomes = append(t.Kernels[0].Trials[0].Outcomes, outcome("MS-006", verdict.Should, verdict.Fail))
 		}, ""},
 		{"a defect that is noticed by what is not about it", func(t *Table) { t.Probes["MS-002"] = "cloneflags" },
 			"defect a makes claims of probe cloneflags fail"},
@@ -87,7 +91,7 @@ func TestTheWrittenTablesSayWhoCatchesWhat(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}
 	}
-	for _, want := range []string{"| `a` | A. 甲。 | 2 |", "| `b` | B. 乙。 | not here |", "| MS-001 | MUST | `a` |", "| MS-006 | SHOULD | none |"} {
+	for _, want := range []string{"| `a` | A. 甲。 | 2 |", "| `b` | B. 乙。 | not here |", "| MS-001 | MUST | `a` |", "| MS-006 | SHOULD | none: no model was made |"} {
 		if !strings.Contains(markdown.String(), want) {
 			t.Errorf("no %q in\n%s", want, markdown.String())
 		}

@@ -100,12 +100,9 @@ func (k Kernel) count(trial int) string {
 	return fmt.Sprint(len(k.caught(t, verdict.Must)))
 }
 
-// catches lists the defects that a claim catches. It names the kernels where a
-// defect was tried on others too. killers has the Killers of each kernel.
+// catches lists the defects that a claim catches, or says why there is none. It names the
+// kernels where a defect was tried on others too. killers has the Killers of each kernel.
 func (t Table) catches(claim string, killers []map[string][]string) string {
-	if why, excused := t.Excused[claim]; excused {
-		return "none: " + why
-	}
 	var list []string
 	for i, m := range t.Models {
 		var on, tried []string
@@ -124,6 +121,9 @@ func (t Table) catches(claim string, killers []map[string][]string) string {
 		default:
 			list = append(list, "`"+m.Name+"` on "+strings.Join(on, ", "))
 		}
+	}
+	if why, excused := t.Excused[claim]; excused && len(list) == 0 {
+		return "none: " + why
 	}
 	if len(list) == 0 {
 		return "none"

@@ -42,7 +42,7 @@ type Claim struct {
 	// UserMode says whether a user-mode emulator decides the claim, or why not.
 	UserMode UserMode
 	// Uninjectable is the reason why no defect model can make a MUST fail;
-	// empty means that one can.
+	// empty means that one can. For other claims see Suite.Unmodelled.
 	Uninjectable string
 	// Factless marks a check that reads only the architecture from the facts, so
 	// that it also decides a target that reported no facts.
@@ -85,6 +85,9 @@ type Suite struct {
 	// Floor is the number of claims that must be decided on a cell for a verdict on
 	// it. Of claims that do not apply to the architecture none is asked for.
 	Floor int
+	// Unmodelled is the reason why those claims that decide no verdict have no defect model
+	// of their own. Empty means that nothing is in the way of one.
+	Unmodelled string
 	// About says in one line what the suite is about.
 	About  Text
 	Claims []Claim

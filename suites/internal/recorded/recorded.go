@@ -39,7 +39,7 @@ func Judge(suite claim.Suite, f facts.Facts, tr wire.Transcript) map[string]verd
 	suite.Floor = 0 // one probe decides a part
 	outcomes := map[string]verdict.Outcome{}
 	for _, o := range suite.Judge(Evidence(f, tr), nil) {
-		outcomes[o.Claim] = o
+		outcomes[o.Claim] = Noted(o)
 	}
 	return outcomes
 }

@@ -125,7 +125,7 @@ func One(t testing.TB, suite claim.Suite, id string, f facts.Facts, tr wire.Tran
 	t.Helper()
 	for _, c := range suite.Claims {
 		if c.ID == id {
-			return claim.Judge(c, Evidence(f, tr), nil)
+			return Noted(claim.Judge(c, Evidence(f, tr), nil))
 		}
 	}
 	t.Fatalf("suite %s has no claim %s", suite.Name, id)
