@@ -89,3 +89,59 @@ func TestWhatTheKernelDidIsNotTriedAgain(t *testing.T) {
 		t.Errorf("a stopped run tries %d times", tries)
 	}
 }
+
+// TestADoubtedProbeIsAskedOnceMore fails if a probe that left a claim undecided is not repeated,
+// is repeated for ever, or loses what it saw before because it could not be repeated.
+func TestADoubtedProbeIsAskedOnceMore(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "left")
+	for name, c := range map[string]struct {
+		stumbles int // how often QEMU cannot be started after the first round
+		defect   string
+		earlier  int
+	}{
+		"repeated":               {earlier: 1},
+		"repeated at the second": {stumbles: 1, earlier: 1},
+		"not repeatable":         {stumbles: 99, earlier: 2},
+		"below a defect":         {defect: "stack-eperm"},
+	} {
+		if err := os.WriteFile(file, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		e, _ := scripted(t, fakeqemu.Stumbles(file))
+		e.Fresh, e.Defect = true, c.defect
+		asked := 0
+		e.Undecided = func(got evidence.CellRun) map[string]string {
+			if asked++; len(got.Transcripts) != 3 {
+				t.Errorf("%s: it was asked after %d probes", name, len(got.Transcripts))
+			}
+			if err := os.WriteFile(file, make([]byte, c.stumbles), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return map[string]string{"q": "claim X could not be decided", "none": "it did not run"}
+		}
+		folder, err := evidence.Create(t.TempDir(), testTime)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := e.Cells(t.Context(), bound(e, cell("c", "amd64", 64)), map[string][]string{"c": {"p", "q", "r"}}, folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := results[0]
+		if want := min(1, c.earlier); asked != want || got.Failure != nil || len(got.Transcripts) != 3 || len(got.Runs) != 3 {
+			t.Errorf("%s: asked %d times, %v, %d transcripts, %d runs", name, asked, got.Failure, len(got.Transcripts), len(got.Runs))
+		}
+		for probe, r := range got.Runs {
+			if probe != "q" && r.Earlier != nil || r.Failure != nil {
+				t.Errorf("%s: probe %s: %+v", name, probe, r)
+			}
+		}
+		earlier := got.Runs["q"].Earlier
+		if len(earlier) != c.earlier || c.earlier > 0 && (earlier[0].Message != "claim X could not be decided" || !earlier[0].Ours()) {
+			t.Errorf("%s: the report would say %v", name, earlier)
+		}
+		if r, err := evidence.Replay(os.DirFS(folder.Path()), results); err != nil || r.Compared != 3 {
+			t.Errorf("%s: the console logs show %d transcripts: %v", name, r.Compared, err)
+		}
+	}
+}

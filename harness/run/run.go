@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -67,6 +68,10 @@ type Engine struct {
 	// Verdict says in a few words what a cell's evidence decides. It is shown as soon as the
 	// cell has ended. Nil says nothing.
 	Verdict func(evidence.CellRun) string
+	// Undecided says, by probe, which claim could not be decided although the probe ran to its
+	// end, and why. Such a probe is run once more in a fresh guest: something went wrong in it
+	// that may not come again. Nil repeats nothing.
+	Undecided func(evidence.CellRun) map[string]string
 	// Earlier has what an interrupted run left of the cells, by name; nil for a new run. What
 	// it has is not run again.
 	Earlier   map[string]evidence.CellRun
@@ -211,7 +216,9 @@ func (e *Engine) cell(ctx context.Context, subject Bound, result *evidence.CellR
 	if result.Runs == nil {
 		result.Runs = map[string]evidence.ProbeRun{}
 	}
-	err = r.all(ctx, probes)
+	if err = r.all(ctx, probes); err == nil {
+		err = r.doubted(ctx)
+	}
 	if ctx.Err() == nil {
 		err = errors.Join(err, o.place.unchanged(ctx))
 	}
@@ -287,24 +294,68 @@ func (r *runs) transcript(probe string) (wire.Transcript, bool) {
 	return t, ran
 }
 
-// probe runs one probe of a series.
-func (r *runs) probe(ctx context.Context, s *Series, probe string) (err error) {
-	log, err := r.folder.Console(r.result.Cell.Name, probe)
+// doubted runs once more the probes that left a claim undecided. What a repeated probe saw
+// replaces what it saw before; if it cannot be repeated, that stays.
+func (r *runs) doubted(ctx context.Context) error {
+	if r.engine.Undecided == nil || r.engine.Defect != "" || !r.opened.place.guests() {
+		return nil
+	}
+	doubts := r.engine.Undecided(*r.result)
+	for _, probe := range slices.Sorted(maps.Keys(doubts)) {
+		t, observed := r.transcript(probe)
+		run := r.result.Runs[probe]
+		if !observed || run.Guest == evidence.Saved || probe == stage0.Probe { // no other guest would be asked
+			continue
+		}
+		r.total++
+		var seen wire.Transcript
+		var repeat evidence.ProbeRun
+		err := r.opened.Series(ctx, func(s *Series) (err error) {
+			seen, repeat, err = r.observe(ctx, s, probe)
+			return err
+		})
+		if ctx.Err() != nil {
+			return err
+		}
+		earlier := append(slices.Clone(run.Earlier), &failure.Failure{Kind: failure.Infra, Message: doubts[probe]})
+		earlier = append(earlier, repeat.Earlier...)
+		if failed := cmp.Or(repeat.Failure, asFailure(ctx, err)); failed != nil {
+			earlier = append(earlier, failed)
+		} else {
+			t, run = seen, repeat
+		}
+		run.Earlier = earlier
+		if err := r.store(probe, t, run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// probe runs one probe of a series, and stores what it observed.
+func (r *runs) probe(ctx context.Context, s *Series, probe string) error {
+	t, run, err := r.observe(ctx, s, probe)
 	if err != nil {
 		return err
+	}
+	return r.store(probe, t, run)
+}
+
+// observe runs one probe of a series.
+func (r *runs) observe(ctx context.Context, s *Series, probe string) (t wire.Transcript, run evidence.ProbeRun, err error) {
+	log, err := r.folder.Console(r.result.Cell.Name, probe)
+	if err != nil {
+		return t, run, err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
 	shown := progress.Event{Cell: r.result.Cell.Name, Stage: progress.Probe, What: probe, Total: int64(r.total)}
 	shown.Done = r.count(&r.begun)
 	r.engine.Sink(shown)
-	t, run, err := s.Observe(ctx, log, probe, r.engine.Defect)
+	t, run, err = s.Observe(ctx, log, probe, r.engine.Defect)
 	// Series run in parallel and end in any order.
 	shown.Done, shown.End, shown.Err = r.count(&r.ended), true, errors.Join(err, run.Err())
 	r.engine.Sink(shown)
-	if err == nil {
-		err = r.store(probe, t, run)
-	}
-	return err
+	return t, run, err
 }
 
 // store keeps what a probe observed, also for a run that is killed before the cell ends.

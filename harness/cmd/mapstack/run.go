@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"sync"
 	"time"
@@ -153,7 +154,7 @@ func (f *runFlags) observe(ctx context.Context, chosen chosen, baseline *report.
 	if err != nil {
 		return folder, asked, nil, err
 	}
-	if o.Verdict, err = f.verdicts(chosen.evidence()); err != nil {
+	if err := f.judging(&o, chosen.evidence()); err != nil {
 		return folder, asked, nil, err
 	}
 	bench, err := workbench.Open(ctx, o)
@@ -220,21 +221,50 @@ func (f *runFlags) follow(ctx context.Context, bench *workbench.Bench, way *pace
 	}
 }
 
-// verdicts returns a function that says what a cell of the run decides, from its evidence
-// alone. from is the matrix file of the run. An error of judging is left to the end of the run, which judges all cells again.
-func (f *runFlags) verdicts(from *evidence.Matrix) (func(evidence.CellRun) string, error) {
+// judging sets the functions of o that judge a cell of the run as soon as it has ended, from its
+// evidence alone. from is the matrix file of the run. An error of judging is left to the end of
+// the run, which judges all cells again.
+func (f *runFlags) judging(o *workbench.Options, from *evidence.Matrix) error {
 	rules, err := loadRules()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return func(c evidence.CellRun) string {
+	judge := func(c evidence.CellRun) (report.Report, error) {
 		asked := evidence.Run{Focus: f.focus, Defect: f.defect, Matrix: from, Cells: []matrix.Cell{c.Cell}, Started: time.Now()}
-		r, err := rules.judge(asked, []evidence.CellRun{c})
+		return rules.judge(asked, []evidence.CellRun{c})
+	}
+	o.Verdict = func(c evidence.CellRun) string {
+		r, err := judge(c)
 		if err != nil || len(r.Cells) != 1 {
 			return ""
 		}
 		return summary.Style{}.Verdict(r, r.Cells[0])
-	}, nil
+	}
+	o.Undecided = func(c evidence.CellRun) map[string]string {
+		r, err := judge(c)
+		if err != nil {
+			return nil
+		}
+		return undecided(r.Outcomes)
+	}
+	return nil
+}
+
+// undecided returns the probes for which a claim ended in an error, with the first such claim
+// and its reason. A probe that showed that a claim does not hold is left out: what was seen
+// once counts, unless the failure is known or decides nothing.
+func undecided(outcomes []verdict.Outcome) map[string]string {
+	why, seen := map[string]string{}, map[string]bool{}
+	for _, o := range outcomes {
+		switch {
+		case o.Status == verdict.Error && why[o.Probe] == "":
+			why[o.Probe] = "claim " + o.Claim + " could not be decided: " + o.Reason
+		case o.Status == verdict.Fail && o.Level != verdict.May && !o.Accepted() && !o.AsKnown():
+			seen[o.Probe] = true
+		}
+	}
+	maps.DeleteFunc(why, func(probe, _ string) bool { return probe == "" || seen[probe] })
+	return why
 }
 
 // altered returns how a system differs from what it was before its probes; nil if it does not.

@@ -64,13 +64,14 @@ func Transcript(cell, probe string) string {
 // BootConsole names the console log of the guest that was booted for the cell.
 const BootConsole = "boot"
 
-// Console creates a console log of a cell. name is BootConsole, or a probe.
+// Console opens a console log of a cell, and creates it unless there is one. name is
+// BootConsole, or a probe. A guest that is asked again speaks after the one before it.
 func (f Folder) Console(cell, name string) (*os.File, error) {
 	dir := filepath.Join(f.cell(cell), "console")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, unwritten(err)
 	}
-	log, err := os.Create(filepath.Join(dir, name+".log"))
+	log, err := os.OpenFile(filepath.Join(dir, name+".log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, unwritten(err)
 	}

@@ -70,6 +70,8 @@ type Options struct {
 	Quarantined bool
 	// Verdict says what a cell's evidence decides, for progress; nil for nothing.
 	Verdict func(evidence.CellRun) string
+	// Undecided says which probes are run once more, as that of run.Engine does; nil for none.
+	Undecided func(evidence.CellRun) map[string]string
 }
 
 // Bench holds everything that a run needs from this machine.
@@ -220,7 +222,7 @@ func (b *Bench) Reader(cell matrix.Cell) intake.Helper {
 // Engine returns an engine that runs bound subjects with this bench.
 func (b *Bench) Engine() *run.Engine {
 	return &run.Engine{Emulators: b.Toolbox, Images: b.Guests, Supplies: b, Host: b.Host, Sink: b.Sink, Defect: b.asked.Defect,
-		Params: b.asked.Params, Snapshots: b.Cache, Fresh: b.asked.Fresh, Isolate: b.asked.Isolate, Verdict: b.asked.Verdict}
+		Params: b.asked.Params, Snapshots: b.Cache, Fresh: b.asked.Fresh, Isolate: b.asked.Isolate, Verdict: b.asked.Verdict, Undecided: b.asked.Undecided}
 }
 
 // Bind binds cells of the matrix to guests that boot their kernels.

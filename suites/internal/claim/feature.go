@@ -62,12 +62,18 @@ func (s Shown) Step(probe, name string) (wire.Observation, bool) {
 	return found, n == 1
 }
 
+// Unreported returns a Sight for which a probe should have reported a step. If a child should
+// have and ended badly, it says how.
+func (s Shown) Unreported(probe, step string) Sight {
+	return Sight{CouldNotTell, fmt.Sprintf("probe %s did not report step %q%s", probe, step, lastWords(s.transcripts[probe], step))}
+}
+
 // Errno returns a Sight of a call whose error says that the kernel lacks something: Absent
 // for one of the names, CouldNotTell if the step is missing, else Present.
 func (s Shown) Errno(probe, step string, absent ...string) Sight {
 	o, ok := s.Step(probe, step)
 	if !ok {
-		return Sight{CouldNotTell, fmt.Sprintf("probe %s did not report step %q", probe, step)}
+		return s.Unreported(probe, step)
 	}
 	for _, name := range absent {
 		if o.Error == name {

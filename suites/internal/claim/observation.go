@@ -44,9 +44,35 @@ func (t Transcript) Step(name string) Observation {
 		found = i
 	}
 	if found < 0 {
-		panic(Missing{Probe: t.Probe, Step: name, Reason: "never reported"})
+		panic(Missing{Probe: t.Probe, Step: name, Reason: "never reported" + lastWords(t.Transcript, name)})
 	}
 	return Observation{Observation: t.Observations[found], probe: t.Probe, seen: t.seen}
+}
+
+// lastWords says how the child ended that should have reported a step, as a clause to append;
+// "" if none is known to have ended badly. The steps of a child begin with the name of the step
+// that started it, and a dot.
+func lastWords(t wire.Transcript, step string) string {
+	for i := strings.LastIndexByte(step, '.'); i > 0; i = strings.LastIndexByte(step[:i], '.') {
+		for _, o := range t.Observations {
+			if o.Step != step[:i] {
+				continue
+			}
+			how := "signal " + o.Values["signal"]
+			switch {
+			case o.Values["timedout"] == "true":
+				how = "a stop after its limit of time"
+			case o.Values["signal"] != "":
+			case o.Values["exit"] == "" || o.Values["exit"] == "0":
+				return ""
+			default:
+				how = "status " + o.Values["exit"]
+			}
+			words, _, _ := strings.Cut(o.Values["stderr"], "\n")
+			return fmt.Sprintf("; its child %q ended with %s: %.200q", o.Step, how, words)
+		}
+	}
+	return ""
 }
 
 // Ended stops a check unless the child that a step started ran to its end. What a

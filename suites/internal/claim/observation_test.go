@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/poc/wire"
 )
 
@@ -40,4 +41,37 @@ func TestAccessorsRefuseWhatIsNotThere(t *testing.T) {
 			t.Error("returned instead of stopping the check")
 		})
 	}
+}
+
+// TestAMissingStepTellsHowItsChildEnded fails if a reader must look into the transcript for why
+// a child said nothing.
+func TestAMissingStepTellsHowItsChildEnded(t *testing.T) {
+	child := func(step string, values map[string]string) wire.Observation {
+		return wire.Observation{Step: step, Values: values}
+	}
+	tr := wire.Transcript{Probe: "p", Observations: []wire.Observation{
+		child("crashed", map[string]string{"exit": "2", "stderr": "fatal error: x\n\tmore", "timedout": "false"}),
+		child("killed", map[string]string{"signal": "SIGKILL", "timedout": "false"}),
+		child("slow", map[string]string{"signal": "SIGKILL", "timedout": "true"}),
+		child("well", map[string]string{"exit": "0"}), child("none", nil),
+	}}
+	s := Shows(facts.Facts{}, map[string]wire.Transcript{"p": tr})
+	for step, want := range map[string]string{
+		"crashed.user":   `; its child "crashed" ended with status 2: "fatal error: x"`,
+		"crashed.user.b": `; its child "crashed" ended with status 2: "fatal error: x"`,
+		"killed.user":    `; its child "killed" ended with signal SIGKILL: ""`,
+		"slow.user":      `; its child "slow" ended with a stop after its limit of time: ""`,
+		"well.user":      "", "none.user": "", "other.user": "", ".user": "",
+	} {
+		want = `probe p did not report step "` + step + `"` + want
+		if got := s.Unreported("p", step); got.State != CouldNotTell || got.How != want {
+			t.Errorf("%s: %+v, want %s", step, got, want)
+		}
+	}
+	defer func() {
+		if m, ok := recover().(Missing); !ok || !strings.HasSuffix(m.Error(), `ended with status 2: "fatal error: x"`) {
+			t.Errorf("%#v", m)
+		}
+	}()
+	Transcript{Transcript: tr}.Step("crashed.user")
 }

@@ -96,7 +96,7 @@ func conditions(s claim.Shown) (o wire.Observation, why string) {
 	const step = "run 1.conditions"
 	o, ok := s.Step(address, step)
 	if !ok {
-		return o, unreported(address, step)
+		return o, s.Unreported(address, step).How
 	}
 	return o, ""
 }
@@ -131,7 +131,7 @@ func Settable(name, probe, step string) claim.Feature {
 		Seen: func(s claim.Shown) claim.Sight {
 			o, ok := s.Step(probe, step)
 			if !ok {
-				return claim.Sight{State: claim.CouldNotTell, How: unreported(probe, step)}
+				return s.Unreported(probe, step)
 			}
 			for _, refusal := range []string{"read-only file system", "permission denied", "operation not permitted", "no such file or directory"} {
 				if why := o.Unknown["value"]; strings.HasSuffix(why, refusal) {

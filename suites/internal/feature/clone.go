@@ -142,7 +142,7 @@ func HeldExecve() claim.Feature {
 				o, ok := s.Step(cloneflags, step)
 				switch why, unknown := o.Unknown["ret"]; {
 				case !ok:
-					return claim.Sight{State: claim.CouldNotTell, How: fmt.Sprintf("probe %s did not report step %q", cloneflags, step)}
+					return s.Unreported(cloneflags, step)
 				case unknown:
 					return claim.Sight{State: claim.Absent, How: fmt.Sprintf("it could not be set up: %s (step %q of probe %s)", why, step, cloneflags)}
 				case step == "exec.lease" && o.Errno != 0:
@@ -163,7 +163,7 @@ func NewGroup() claim.Feature {
 			o, ok := s.Step(cloneflags, step)
 			switch why, unknown := o.Unknown["ret"]; {
 			case !ok:
-				return claim.Sight{State: claim.CouldNotTell, How: fmt.Sprintf("probe %s did not report step %q", cloneflags, step)}
+				return s.Unreported(cloneflags, step)
 			case unknown:
 				return claim.Sight{State: claim.Absent, How: fmt.Sprintf("%s (step %q of probe %s)", why, step, cloneflags)}
 			case o.Errno != 0:
@@ -183,7 +183,7 @@ func ThreadRegister(step string) claim.Feature {
 			o, ok := s.Step(cloneflags, step)
 			switch why := o.Unknown["register"]; {
 			case !ok:
-				return claim.Sight{State: claim.CouldNotTell, How: unreported(cloneflags, step)}
+				return s.Unreported(cloneflags, step)
 			case strings.HasSuffix(why, "operation not permitted"):
 				return claim.Sight{State: claim.Absent, How: fmt.Sprintf("%s (step %q of probe %s)", why, step, cloneflags)}
 			}

@@ -24,7 +24,7 @@ func TracedCalls() claim.Feature {
 			const step = "nproc.clone"
 			o, told := s.Step(newosproc, step)
 			if !told {
-				return unseen(newosproc, step)
+				return s.Unreported(newosproc, step)
 			}
 			if why := Untraced(o, "refused"); why != "" {
 				return absent(newosproc, o, "the kernel cannot be asked: "+why)
@@ -80,7 +80,7 @@ func Injection() claim.Feature {
 			const step = "stack-eperm.stock"
 			o, told := s.Step(variants, step)
 			if !told {
-				return unseen(variants, step)
+				return s.Unreported(variants, step)
 			}
 			if text, said := o.Values["stderr"]; said && o.Values["exit"] == "70" && cannotInject(text) {
 				return absent(variants, o, strings.TrimSpace(text))
@@ -105,7 +105,7 @@ func Standing() claim.Feature {
 			const step = "none.stock.generation 0"
 			o, told := s.Step(variants, step)
 			if !told {
-				return unseen(variants, step)
+				return s.Unreported(variants, step)
 			}
 			if why := o.Unknown["found"]; strings.HasSuffix(why, "no such file or directory") {
 				return absent(variants, o, why)
@@ -113,10 +113,6 @@ func Standing() claim.Feature {
 			return claim.Sight{State: claim.Present}
 		},
 	}
-}
-
-func unseen(probe, step string) claim.Sight {
-	return claim.Sight{State: claim.CouldNotTell, How: fmt.Sprintf("probe %s did not report step %q", probe, step)}
 }
 
 func absent(probe string, o wire.Observation, why string) claim.Sight {

@@ -1,7 +1,6 @@
 package feature
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -143,7 +142,7 @@ func NoExecute() claim.Feature {
 		Seen: func(s claim.Shown) claim.Sight {
 			o, ok := s.Step(probe, step)
 			if !ok {
-				return claim.Sight{State: claim.CouldNotTell, How: fmt.Sprintf("probe %s did not report step %q", probe, step)}
+				return s.Unreported(probe, step)
 			}
 			if o.Values["noexec=off"] == "true" {
 				return claim.Sight{State: claim.Absent, How: "the kernel was started with noexec=off"}
@@ -169,7 +168,7 @@ func HugePages() claim.Feature {
 			o, ok := s.Step(probe, step)
 			switch {
 			case !ok:
-				return claim.Sight{State: claim.CouldNotTell, How: fmt.Sprintf("probe %s did not report step %q", probe, step)}
+				return s.Unreported(probe, step)
 			case o.Values["absent"] != "":
 				return claim.Sight{State: claim.Absent, How: o.Values["absent"]}
 			case o.Values["free"] == "0" || o.Values["free"] == "1":
@@ -239,14 +238,14 @@ func Forked(probe, step string) claim.Feature {
 			if why := o.Unknown["child"]; ok && strings.Contains(why, "/proc/thread-self/syscall") {
 				return claim.Sight{State: claim.Absent, How: why}
 			}
-			return seenStep(ok, probe, step)
+			return seenStep(s, ok, probe, step)
 		},
 	}
 }
 
-func seenStep(ok bool, probe, step string) claim.Sight {
+func seenStep(s claim.Shown, ok bool, probe, step string) claim.Sight {
 	if !ok {
-		return claim.Sight{State: claim.CouldNotTell, How: fmt.Sprintf("probe %s did not report step %q", probe, step)}
+		return s.Unreported(probe, step)
 	}
 	return claim.Sight{State: claim.Present}
 }

@@ -31,7 +31,7 @@ func GrowthLimit() claim.Feature {
 			o, ok := s.Step("mmapabi", step)
 			switch exit, told := o.Values["exit"]; {
 			case !ok || !told:
-				return claim.Sight{State: claim.CouldNotTell, How: unreported("mmapabi", step)}
+				return s.Unreported("mmapabi", step)
 			case exit == "3": // grewOn of the probe
 				return claim.Sight{State: claim.Absent, How: "a program grew a mapping beyond RLIMIT_STACK (step \"full\" of probe mmapabi)"}
 			}

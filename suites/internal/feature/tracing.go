@@ -58,7 +58,7 @@ func Ptrace() claim.Feature {
 			const step = "traced.start"
 			o, ok := s.Step(tracing, step)
 			if !ok {
-				return claim.Sight{State: claim.CouldNotTell, How: unreported(tracing, step)}
+				return s.Unreported(tracing, step)
 			}
 			if why := o.Values["error"]; strings.HasSuffix(why, "operation not permitted") {
 				return claim.Sight{State: claim.Absent, How: fmt.Sprintf("a traced child cannot be started: %s (step %q of probe %s)", why, step, tracing)}
@@ -125,8 +125,4 @@ func filtered(s claim.Shown, probe, step string) claim.Sight {
 		return s.Errno(probe, step, "ENOSYS", "EPERM")
 	}
 	return s.Errno(probe, step, "ENOSYS")
-}
-
-func unreported(probe, step string) string {
-	return fmt.Sprintf("probe %s did not report step %q", probe, step)
 }

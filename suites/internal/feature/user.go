@@ -18,7 +18,7 @@ func AnotherUser(probe, step string) claim.Feature {
 		Seen: func(s claim.Shown) claim.Sight {
 			o, ok := s.Step(probe, step)
 			if !ok {
-				return claim.Sight{State: claim.CouldNotTell, How: unreported(probe, step)}
+				return s.Unreported(probe, step)
 			}
 			// Any other user than root is told to run the probes as root.
 			if why := NotBecome(o); why != "" && s.Facts.UID == 0 {
