@@ -9,6 +9,7 @@
 //	matrixfile  the matrix of a vendor's own, in a file
 //	osname      the operating systems whose kernels are certified, by any of their names
 //	release     reads the version in a kernel release, and orders versions
+//	strictyaml  decodes YAML files of people, and makes a panic of the library an error
 //
 // This wing is data, and what reads it. Every wing above it may import it, except fixtures:
 // fixtures are data without code. It imports harness/failure,

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mapstack/conformance/harness/matrix/release"
+	"github.com/mapstack/conformance/harness/matrix/strictyaml"
 )
 
 // KnownFailure says that a claim is known to fail on some cells, why, and until when. It
@@ -69,7 +70,7 @@ func ParseKnown(file string, data []byte, cells []Cell) (KnownFailures, error) {
 	var doc struct {
 		Known []KnownFailure `yaml:"known"`
 	}
-	if err := decode(data, &doc); err != nil {
+	if err := strictyaml.Decode(data, &doc); err != nil {
 		return KnownFailures{}, fmt.Errorf("%s: the list known has entries with claim, cells, reason, link, owner, until and fixedIn: %w", file, err)
 	}
 	parsed := document(data)

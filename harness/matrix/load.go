@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/matrix/strictyaml"
 )
 
 // Bounds of a cell. A value outside them is taken for a typing error.
@@ -49,7 +50,7 @@ func Parse(file string, data []byte) ([]Cell, error) {
 	var doc struct {
 		Cells []Cell `yaml:"cells"`
 	}
-	if err := decode(data, &doc); err != nil {
+	if err := strictyaml.Decode(data, &doc); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	var problems []error
@@ -158,20 +159,6 @@ func (c Cell) problems() (found []string) {
 // at returns a problem of cell number i as an error with the file and the cell's line.
 func at(file string, data []byte, i int, problem string) error {
 	return fmt.Errorf("%s: %s", where(file, lineOf(document(data), fmt.Sprintf("$.cells[%d]", i))), problem)
-}
-
-// decode reads YAML into a structure that has every field of it. The library panics on some
-// bytes that are no YAML, and whoever reads a file wants an error.
-func decode(data []byte, into any) (err error) {
-	defer func() {
-		if problem := recover(); problem != nil {
-			err = fmt.Errorf("the file cannot be read as YAML (%v); look for a value that is not indented as its neighbours are", problem)
-		}
-	}()
-	if err := yaml.UnmarshalWithOptions(data, into, yaml.Strict()); err != nil {
-		return errors.New(yaml.FormatError(err, false, true))
-	}
-	return nil
 }
 
 // document parses YAML that was decoded before, for the lines of its nodes.

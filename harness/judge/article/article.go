@@ -10,11 +10,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/strictyaml"
 )
 
 // Article is what an article asserts of one architecture.
@@ -57,8 +56,8 @@ func Load(fixtures fs.FS) (Article, error) {
 
 func parse(data []byte) (Article, error) {
 	var a Article
-	if err := yaml.UnmarshalWithOptions(data, &a, yaml.Strict()); err != nil {
-		return Article{}, fmt.Errorf("fixtures/%s: %s", file, yaml.FormatError(err, false, true))
+	if err := strictyaml.Decode(data, &a); err != nil {
+		return Article{}, fmt.Errorf("fixtures/%s: %w", file, err)
 	}
 	var problems []error
 	if a.Title == "" || a.URL == "" {

@@ -14,6 +14,7 @@ import (
 	"github.com/mapstack/conformance/harness/foreign"
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/language"
+	"github.com/mapstack/conformance/harness/matrix/strictyaml"
 )
 
 // Vendor is who asks for a certificate, and for which product.
@@ -69,7 +70,7 @@ const (
 func ParseVendor(file string, data []byte) (v Vendor, err error) {
 	defer func() {
 		if problem := recover(); problem != nil { // the library panics on some files that are no YAML
-			err = fmt.Errorf("%s: the file cannot be read as YAML (%v); look for a value that is not indented as its neighbours are", file, problem)
+			err = fmt.Errorf("%s: %w", file, strictyaml.Unreadable(problem))
 		}
 	}()
 	if len(data) > maxVendor {

@@ -7,8 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
+	"github.com/mapstack/conformance/harness/matrix/strictyaml"
 	"github.com/mapstack/conformance/poc/load"
 )
 
@@ -75,8 +74,8 @@ func LoadChapter(fixtures fs.FS) (Chapter, error) {
 
 func parse(data []byte) (Chapter, error) {
 	var c Chapter
-	if err := yaml.UnmarshalWithOptions(data, &c, yaml.Strict()); err != nil {
-		return Chapter{}, fmt.Errorf("fixtures/%s: %s", file, yaml.FormatError(err, false, true))
+	if err := strictyaml.Decode(data, &c); err != nil {
+		return Chapter{}, fmt.Errorf("fixtures/%s: %w", file, err)
 	}
 	var problems []error
 	problem := func(id, what string) {

@@ -13,9 +13,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/mapstack/conformance/harness/matrix/arch"
+	"github.com/mapstack/conformance/harness/matrix/strictyaml"
 )
 
 // Parts holds what was supplied for one architecture. An empty field was not supplied.
@@ -167,8 +166,8 @@ func read(rec arch.Record, path string) (Parts, error) {
 		return Parts{}, fmt.Errorf("read %s: %w", File, err)
 	}
 	var all map[string]Parts
-	if err := yaml.UnmarshalWithOptions(text, &all, yaml.Strict()); err != nil {
-		return Parts{}, fmt.Errorf("%s: %s", File, yaml.FormatError(err, false, true))
+	if err := strictyaml.Decode(text, &all); err != nil {
+		return Parts{}, fmt.Errorf("%s: %w", File, err)
 	}
 	for name := range all {
 		if _, err := arch.Lookup(name); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/strictyaml"
 )
 
 // The bounds of a matrix file.
@@ -35,7 +36,7 @@ type Surroundings struct {
 func Parse(file string, data []byte, around Surroundings) (m Matrix, err error) {
 	defer func() {
 		if problem := recover(); problem != nil { // the library panics on some files that are no YAML
-			err = fmt.Errorf("%s: the file cannot be read as YAML (%v); look for a value that is not indented as its neighbours are", file, problem)
+			err = fmt.Errorf("%s: %w", file, strictyaml.Unreadable(problem))
 		}
 	}()
 	if len(data) > maxFile {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -226,7 +227,7 @@ func FuzzFragment(f *testing.F) {
 			return
 		}
 		// Whatever a configuration said before, it obeys the fragment that follows.
-		if lost := untaken(fragment, append(append(conf, '\n'), fragment...)); len(lost) > 0 {
+		if lost := untaken(fragment, slices.Concat(conf, []byte("\n"), fragment)); len(lost) > 0 {
 			t.Errorf("%q was lost of %q", lost, fragment)
 		}
 	})

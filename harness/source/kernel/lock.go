@@ -9,6 +9,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/mapstack/conformance/harness/matrix/release"
+	"github.com/mapstack/conformance/harness/matrix/strictyaml"
 	"github.com/mapstack/conformance/harness/source/debian"
 )
 
@@ -31,8 +32,8 @@ func ParseLock(file string, data []byte) (Lock, error) {
 		return Lock{}, fmt.Errorf("%s: %d bytes are more than the %d a lock file may have", file, len(data), maxLock)
 	}
 	var l Lock
-	if err := yaml.UnmarshalWithOptions(data, &l, yaml.Strict()); err != nil {
-		return Lock{}, fmt.Errorf("%s: %s", file, yaml.FormatError(err, false, true))
+	if err := strictyaml.Decode(data, &l); err != nil {
+		return Lock{}, fmt.Errorf("%s: %w", file, err)
 	}
 	var problems []error
 	seen := map[string]bool{}

@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"path"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
+	"github.com/mapstack/conformance/harness/matrix/strictyaml"
 )
 
 // Deviation records that a claim is known not to hold on some cells, and why.
@@ -21,7 +20,7 @@ type deviationsFile struct {
 // ParseDeviations reads a deviations file. The error names the file and line.
 func ParseDeviations(file string, data []byte) ([]Deviation, error) {
 	var f deviationsFile
-	if err := yaml.UnmarshalWithOptions(data, &f, yaml.Strict()); err != nil {
+	if err := strictyaml.Decode(data, &f); err != nil {
 		return nil, fmt.Errorf("%s: a deviation has claim, cells, reason, source and until: %w", file, err)
 	}
 	for i, d := range f.Deviations {
