@@ -117,6 +117,10 @@ func (g *fake) answer(name string) {
 			fmt.Println("[    9.0] BUG: kernel NULL pointer dereference, address: 0000000000000008")
 			fmt.Println("[    9.0] Kernel panic - not syncing: Fatal exception")
 			return
+		case "gives up under a probe":
+			fmt.Println("fatal error: unexpected signal during runtime execution")
+			fmt.Println("[    9.0] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000200")
+			return
 		case "wedges under a probe":
 			time.Sleep(time.Hour)
 		case "refuses the probe":

@@ -18,6 +18,14 @@ type Crash struct {
 	Line string // the console line that shows it
 }
 
+// gaveUp is in the panic of a kernel whose first process ended with status 2: do_exit in
+// kernel/exit.c of 4.19 to 7.3 prints the status as wait(2) tells it.
+const gaveUp = "Attempted to kill init! exitcode=0x00000200"
+
+// GaveUp reports whether the kernel died because its first process ended as a Go program does
+// that cannot go on. No signal killed that process.
+func (c Crash) GaveUp() bool { return strings.Contains(c.Line, gaveUp) }
+
 // crashes are matched in order. Each may be anywhere in a line, since not every kernel
 // prints time stamps. Every false alarm becomes a line in testdata.
 var crashes = []struct {

@@ -189,6 +189,11 @@ func (g *Guest) fail(ctx context.Context, attempted string, err error) *failure.
 		f.Kind, f.Message = failure.Interrupted, fmt.Sprintf("%s: the run was stopped", attempted)
 	case g.agentless.Load() && ended:
 		f.Kind, f.Message = failure.NoInit, attempted+": the agent did not start"
+	case crash.GaveUp() && g.Hello.Arch != "":
+		// It had answered. A fault of its Go runtime and one of the kernel end it alike, so nobody
+		// can be blamed.
+		f.Kind = failure.Infra
+		f.Message = fmt.Sprintf("%s: the agent, a Go program, could not go on and ended with status 2; the kernel panics without it: %s", attempted, crash.Line)
 	case crash.Kind != "" && (ended || errors.Is(err, errSilent)):
 		f.Kind, f.Message = failure.Kind(crash.Kind), fmt.Sprintf("%s: the kernel died: %s", attempted, crash.Line)
 	case ended && reason == "guest-reset":

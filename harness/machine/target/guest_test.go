@@ -69,6 +69,7 @@ func TestEveryWayToDieIsATypedFailure(t *testing.T) {
 		{"other arch", patient(), failure.Protocol, `"vax"`},
 		{"no record", patient(), failure.Protocol, "no record"},
 		{"dies under a probe", patient(), failure.Oops, "run probe p: the kernel died: [    9.0] BUG: kernel NULL pointer"},
+		{"gives up under a probe", patient(), failure.Infra, "ended with status 2"},
 		{"wedges under a probe", slow, failure.Hang, "run probe p"},
 		{"refuses the probe", patient(), failure.Protocol, "not today"},
 		{"answers another run", patient(), failure.Protocol, "run 2 came in run 1"},
