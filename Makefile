@@ -88,7 +88,8 @@ help:
 	@echo 'make test-boot     run the tests that boot real kernels'
 	@echo 'make lint          gofmt, go vet, staticcheck'
 	@echo 'make fuzz          run every fuzz target for FUZZTIME (10s, or such as 500x for 500 executions);'
-	@echo '                   FUZZ=harness/judge names some, by a regular expression; FUZZ_TABLE=FILE has a table of what they did'
+	@echo '                   FUZZ=harness/judge names some, by a regular expression; FUZZ_TABLE=FILE has a table of what they did;'
+	@echo '                   FUZZ_JOBS=20 runs so many at once, and not as many as there are CPUs'
 	@echo 'make race          run the tests with the race detector; needs a C compiler, and ten minutes'
 
 # The program begins in harness/diagnose/rt0, before the Go runtime.
@@ -258,5 +259,6 @@ race:
 FUZZTIME ?= 10s
 FUZZ ?=
 FUZZ_TABLE ?=
+FUZZ_JOBS ?=
 fuzz:
-	@go run ./harness/cmd/fuzz -time '$(FUZZTIME)' $(if $(FUZZ),-only '$(FUZZ)') $(if $(FUZZ_TABLE),-write '$(FUZZ_TABLE)')
+	@go run ./harness/cmd/fuzz -time '$(FUZZTIME)' $(if $(FUZZ),-only '$(FUZZ)') $(if $(FUZZ_JOBS),-jobs '$(FUZZ_JOBS)') $(if $(FUZZ_TABLE),-write '$(FUZZ_TABLE)')

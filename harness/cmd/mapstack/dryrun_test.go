@@ -6,9 +6,6 @@ import (
 	"testing"
 
 	"github.com/mapstack/conformance/fixtures"
-	"github.com/mapstack/conformance/harness/judge/flakes"
-	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/poc/stage0"
 	"github.com/mapstack/conformance/suites"
@@ -67,16 +64,4 @@ func TestAPlanIsWhatARunWouldDo(t *testing.T) {
 func readPlan(t *testing.T, args ...string) (planned, error) {
 	t.Helper()
 	return readAs[planned](t, append([]string{"run", "--dry-run", "--offline", "-o", "json"}, args...)...)
-}
-
-func TestRepeatsNameTheClaimsThatChange(t *testing.T) {
-	if shown := flakeTable(nil, 5, language.English); !strings.Contains(shown, "All 5 repeats decided every claim alike.") {
-		t.Error(shown)
-	}
-	shown := flakeTable([]flakes.Flake{{Cell: "a", Claim: "MS-003", Level: verdict.Must, Counts: verdict.Counts{Pass: 3, Fail: 2}, Runs: []int{2, 5}}}, 5, language.Chinese)
-	for _, want := range []string{"并不总是相同", "MS-003", "MUST", "2 5"} {
-		if !strings.Contains(shown, want) {
-			t.Errorf("no %q in\n%s", want, shown)
-		}
-	}
 }

@@ -93,6 +93,9 @@ var catalogue = map[string]string{
 	"Show what changed between two runs":                                                    "显示两次运行之间的变化",
 	"diff judges the evidence of two finished runs and shows each claim that they decide differently, with what was observed\n" +
 		"in both. Cells with the same name are compared, or one cell of each run. It exits with 1 if anything got worse.": "diff 判定两次运行的证据，列出判定不同的每条断言，以及两边观察到的内容。\n比较同名的单元，或两次运行各自的一个单元。有任何退步时以 1 退出。",
+	"Show which claims several runs did not decide alike": "显示多次运行判定不同的断言",
+	"flakes judges the evidence of several finished runs of the same cells. It lists the claims that they did not all decide\n" +
+		"alike, and says how rare that is. It ends with 0 whatever it finds.": "flakes 判定同样单元的多次运行的证据，列出判定不尽相同的断言，并说明这有多罕见。\n无论发现什么都以 0 退出。",
 	"Write the report of a run in another format": "用另一种格式写出一次运行的报告",
 	"export reads the evidence of a finished run (out/<run>), checks it as verdict does, and writes its report\n" +
 		"in the format of another program. It ends with 0 if the report was written, whatever the verdict is.\n" +

@@ -38,6 +38,8 @@ var descriptions = map[string]description{
   mapstack verdict out/20260131-235959 -o json`},
 	"diff": {results, `  mapstack diff out/20260131-235959 out/latest
   mapstack diff out/latest@amd64-debian12-6.1 out/latest@amd64-debian13-6.12`},
+	"flakes": {results, `  mapstack flakes out/20260131-235959 out/20260201-120000
+  mapstack flakes out/2026* --markdown`},
 	"export": {results, `  mapstack export out/latest --format markdown
   mapstack export out/latest --format kcidb --origin example
   mapstack export out/* --format compatibility --out page`},

@@ -4,17 +4,14 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/flakes"
 	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/language"
 	"github.com/mapstack/conformance/harness/matrix"
 )
 
@@ -49,7 +46,7 @@ func (f *runFlags) repeats(cmd *cobra.Command, baseline *report.Report) error {
 		}
 		reports, statuses = append(reports, r), append(statuses, status)
 	}
-	fmt.Fprint(w, flakeTable(flakes.Find(reports), len(reports), style.Language))
+	fmt.Fprint(w, flakeTable(reports, false, style.Language))
 	status := flakes.Worst(statuses)
 	if len(reports) < f.times {
 		fmt.Fprintf(w, pick("\nThe repeats were stopped: %d of %d ran.\n", "\n重复被停止：只运行了 %d 次，共 %d 次。\n"), len(reports), f.times)
@@ -57,24 +54,6 @@ func (f *runFlags) repeats(cmd *cobra.Command, baseline *report.Report) error {
 	}
 	fmt.Fprintf(w, pick("\nExit status %d is that of the worst repeat.\n", "\n退出码 %d 取自最差的一次。\n"), status)
 	return statusError(status)
-}
-
-// flakeTable shows the claims that repeats decided differently.
-func flakeTable(found []flakes.Flake, repeats int, l language.Language) string {
-	if len(found) == 0 {
-		return fmt.Sprintf(l.Pick("\nAll %d repeats decided every claim alike.\n", "\n每条断言在全部 %d 次重复中的判定都相同。\n"), repeats)
-	}
-	t := columns()
-	t.AppendRow(table.Row{l.Pick("CELL", "单元"), l.Pick("CLAIM", "断言"), "", "pass", "fail", "error", "unsupported", "not-run", l.Pick("NOT PASSED IN", "未通过的次数")})
-	for _, f := range found {
-		var runs []string
-		for _, n := range f.Runs {
-			runs = append(runs, strconv.Itoa(n))
-		}
-		c := f.Counts
-		t.AppendRow(table.Row{f.Cell, f.Claim, f.Level, c.Pass, c.Fail, c.Error, c.Unsupported, c.NotRun, strings.Join(runs, " ")})
-	}
-	return l.Pick("\nThese claims were not always decided alike:\n\n", "\n以下断言的判定并不总是相同：\n\n") + t.Render() + "\n"
 }
 
 // rerun selects the cells and claims of a finished run that failed or were not decided.

@@ -39,7 +39,7 @@ func root() *cobra.Command {
 	cmd.SetVersionTemplate(thisVersion().String() + "\n")
 	cmd.InitDefaultHelpFlag() // else cobra takes what follows --help for its value
 	cmd.SetHelpFunc(helpIn(cmd.HelpFunc()))
-	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), mergeCommand(), diffCommand(), exportCommand(), explainCommand(), bisectCommand(), claimsCommand(), certifyCommand(), verifyCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command(), quarantineCommand(), initCommand(), versionCommand(), watchCommand(), benchCommand())
+	cmd.AddCommand(runCommand(), listCommand(), probeCommand(), fetchCommand(), bundleCommand(), verdictCommand(), mergeCommand(), diffCommand(), flakesCommand(), exportCommand(), explainCommand(), bisectCommand(), claimsCommand(), certifyCommand(), verifyCommand(), doctorCommand(), killTableCommand(), cacheCommand(), diagnoseCommand(), stage0Command(), quarantineCommand(), initCommand(), versionCommand(), watchCommand(), benchCommand())
 	describe(cmd)
 	completeValues(cmd)
 	cmd.InitDefaultHelpCmd()

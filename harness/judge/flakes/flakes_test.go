@@ -1,6 +1,7 @@
 package flakes
 
 import (
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,5 +44,35 @@ func TestTheWorstRepeatDecides(t *testing.T) {
 		if got := Worst(c.statuses); got != c.want {
 			t.Errorf("%v: %d, want %d", c.statuses, got, c.want)
 		}
+	}
+}
+
+// TestARateHasABound fails if what was never seen counts as impossible, or if a claim that
+// nearly always fails counts as many odd failures.
+func TestARateHasABound(t *testing.T) {
+	pass, fail, failed := outcome("a", "MS-001", verdict.Pass, ""), outcome("a", "MS-001", verdict.Fail, "x"), outcome("a", "MS-001", verdict.Error, "y")
+	lacking := outcome("a", "MS-002", verdict.Unsupported, "z")
+	for _, c := range []struct {
+		reports []report.Report
+		want    Rate
+	}{
+		{nil, Rate{}},
+		{[]report.Report{made(pass, lacking), made(pass, lacking)}, Rate{Decisions: 2}},
+		{[]report.Report{made(pass), made(fail), made(pass)}, Rate{Decisions: 3, Odd: 1, Red: 1}},
+		{[]report.Report{made(fail), made(fail), made(pass)}, Rate{Decisions: 3, Odd: 1}},
+		{[]report.Report{made(pass), made(failed), made(pass)}, Rate{Decisions: 3, Odd: 1}},
+	} {
+		if got := Measure(c.reports, Find(c.reports)); got != c.want {
+			t.Errorf("%+v, want %+v", got, c.want)
+		}
+	}
+	// The bounds of Poisson's mean at 95 % are in every table: 2.996, 4.744 and 15.705.
+	for seen, want := range map[int]float64{0: 2.996, 1: 4.744, 9: 15.705} {
+		if got := (Rate{Decisions: 1000}).Bound(seen) * 1000; math.Abs(got-want) > 0.001 {
+			t.Errorf("after %d: %.4f, want %.3f", seen, got, want)
+		}
+	}
+	if got := (Rate{}).Bound(0); math.IsNaN(got) || math.IsInf(got, 0) {
+		t.Errorf("without a decision: %v", got)
 	}
 }
