@@ -2,6 +2,8 @@ package run
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,6 +107,21 @@ func timeless(c evidence.CellRun) evidence.CellRun {
 	return c
 }
 
+// copyWhileWritten copies a folder in which files are replaced, so that one may be gone before it
+// is read. Then it copies again.
+func copyWhileWritten(t *testing.T, from, to string) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		err := errors.Join(os.RemoveAll(to), os.CopyFS(to, os.DirFS(from)))
+		if !errors.Is(err, fs.ErrNotExist) {
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		}
+	}
+}
+
 // TestARunThatIsGoneOnWithIsLikeAWholeOne fails if a probe run that has ended is run again, or
 // if the evidence of both differs. A copy of the folder is what kill -9 leaves.
 func TestARunThatIsGoneOnWithIsLikeAWholeOne(t *testing.T) {
@@ -113,9 +130,7 @@ func TestARunThatIsGoneOnWithIsLikeAWholeOne(t *testing.T) {
 			e, _ := scripted(t, script)
 			cut := filepath.Join(t.TempDir(), "cut")
 			_, whole := begin(t, t.Context(), e, "tracing", func(folder string) {
-				if err := os.CopyFS(cut, os.DirFS(folder)); err != nil {
-					t.Error(err)
-				}
+				copyWhileWritten(t, folder, cut)
 			})
 			if whole.Failure != nil || len(whole.Transcripts) < len(wanted) {
 				t.Fatalf("%v, %d transcripts", whole.Failure, len(whole.Transcripts))
