@@ -51,7 +51,10 @@ func TestAMisbehavingProbeEndsAsWhatItDid(t *testing.T) {
 }
 
 // frames keeps the data of every frame of a run.
-type frames struct{ data [][]byte }
+type frames struct {
+	data [][]byte
+	each func() // is called for every frame, unless nil
+}
 
 func (f *frames) run(t *testing.T, path, mode string, limit time.Duration) wire.Exit {
 	t.Helper()
@@ -61,6 +64,9 @@ func (f *frames) run(t *testing.T, path, mode string, limit time.Duration) wire.
 			t.Errorf("no chunk of run 1: %q", payload)
 		}
 		f.data = append(f.data, append([]byte{}, data...))
+		if f.each != nil {
+			f.each()
+		}
 		return nil
 	})
 	exit, err := place{}.run(path, []string{mode}, limit, 1, passer{out, io.Discard})
@@ -92,6 +98,20 @@ func TestWhatAProbeSaidIsSentBeforeItGoesOn(t *testing.T) {
 	sent.data = sent.data[:1]
 	if steps, _ := sent.steps(t); steps != "before" {
 		t.Errorf("the first frame has steps %q", steps)
+	}
+}
+
+// TestAProbeThatDiesBeforeItIsAnsweredIsAnExit fails if the agent takes such a probe for a host
+// that is gone, and restarts the guest.
+func TestAProbeThatDiesBeforeItIsAnsweredIsAnExit(t *testing.T) {
+	sent := &frames{each: func() {
+		for len(children()) > 0 { // the answer follows the first frame
+			time.Sleep(time.Millisecond)
+		}
+	}}
+	exit := sent.run(t, hostile(t), "leave", time.Minute)
+	if steps, _ := sent.steps(t); steps != "before" || !exit.Clean() {
+		t.Errorf("steps %q, exit %+v", steps, exit)
 	}
 }
 

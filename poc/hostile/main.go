@@ -61,6 +61,13 @@ var modes = map[string]func(){
 		}
 		fmt.Println(`{"step":"after"}`)
 	},
+	// leave asks and does not wait.
+	"leave": func() {
+		fmt.Println(`{"step":"before"}`)
+		if _, err := os.Stdin.Write([]byte{0}); err != nil {
+			panic(err)
+		}
+	},
 	// stray leaves a process behind that holds stdout open.
 	"stray": func() {
 		if _, err := os.StartProcess("/proc/self/exe", []string{"hostile", "hang"},
