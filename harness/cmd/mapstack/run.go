@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"path/filepath"
 	"sync"
 	"time"
@@ -245,26 +244,9 @@ func (f *runFlags) judging(o *workbench.Options, from *evidence.Matrix) error {
 		if err != nil {
 			return nil
 		}
-		return undecided(r.Outcomes)
+		return verdict.Undecided(r.Outcomes)
 	}
 	return nil
-}
-
-// undecided returns the probes for which a claim ended in an error, with the first such claim
-// and its reason. A probe that showed that a claim does not hold is left out: what was seen
-// once counts, unless the failure is known or decides nothing.
-func undecided(outcomes []verdict.Outcome) map[string]string {
-	why, seen := map[string]string{}, map[string]bool{}
-	for _, o := range outcomes {
-		switch {
-		case o.Status == verdict.Error && why[o.Probe] == "":
-			why[o.Probe] = "claim " + o.Claim + " could not be decided: " + o.Reason
-		case o.Status == verdict.Fail && o.Level != verdict.May && !o.Accepted() && !o.AsKnown():
-			seen[o.Probe] = true
-		}
-	}
-	maps.DeleteFunc(why, func(probe, _ string) bool { return probe == "" || seen[probe] })
-	return why
 }
 
 // altered returns how a system differs from what it was before its probes; nil if it does not.

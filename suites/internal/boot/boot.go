@@ -45,8 +45,9 @@ func Env(getenv func(string) string) Source {
 
 // Obtain loads the evidence of a finished run, or boots the cells, runs the
 // probes and returns what they left, with what was asked. root is a folder inside
-// the checkout, and focus what the evidence is recorded to be for.
-func Obtain(ctx context.Context, s Source, root, focus string, probes []string, sink progress.Sink) (asked evidence.Run, cells []evidence.CellRun, err error) {
+// the checkout, and focus what the evidence is recorded to be for. Probes that undecided returns
+// are run once more; see workbench.Options.
+func Obtain(ctx context.Context, s Source, root, focus string, probes []string, sink progress.Sink, undecided func(evidence.CellRun) map[string]string) (asked evidence.Run, cells []evidence.CellRun, err error) {
 	if s.Evidence != "" {
 		asked, cells, err := evidence.Load(s.Evidence)
 		if err != nil {
@@ -75,7 +76,7 @@ func Obtain(ctx context.Context, s Source, root, focus string, probes []string, 
 			return asked, nil, fmt.Errorf("make a folder for the evidence: %w", err)
 		}
 	}
-	bench, err := workbench.Open(ctx, workbench.Options{Dir: root, Data: fixtures.FS(), Sink: sink, Locked: s.Locked})
+	bench, err := workbench.Open(ctx, workbench.Options{Dir: root, Data: fixtures.FS(), Sink: sink, Locked: s.Locked, Undecided: undecided})
 	if err != nil {
 		return asked, nil, err
 	}

@@ -32,7 +32,7 @@ func TestWrongSourcesAreErrorsBeforeAnythingBoots(t *testing.T) {
 		"no such cell": {Source{Select: matrix.Selection{Cell: "nonsense"}}, "amd64-debian12-6.1"},
 		"no such arch": {Source{Select: matrix.Selection{Arch: "nonsense"}}, "loong64"},
 	} {
-		_, cells, err := Obtain(t.Context(), tc.source, ".", "clone", nil, progress.Discard)
+		_, cells, err := Obtain(t.Context(), tc.source, ".", "clone", nil, progress.Discard, nil)
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %d cells, %v", name, len(cells), err)
 		}

@@ -8,11 +8,13 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
 
 	"github.com/mapstack/conformance/fixtures"
 	"github.com/mapstack/conformance/harness/judge/assemble"
+	"github.com/mapstack/conformance/harness/judge/evidence"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/harness/progress"
@@ -37,7 +39,16 @@ func Build(ctx context.Context, suite claim.Suite) error {
 	if err != nil {
 		return err
 	}
-	run, cells, err := boot.Obtain(ctx, source, ".", suite.Name, probes(suite), printer())
+	judge := func(run evidence.Run, cells []evidence.CellRun) (outcomes []verdict.Outcome) {
+		for _, ev := range collect.FromCells(cells) {
+			outcomes = append(outcomes, suite.Judge(ev, devs)...)
+		}
+		verdict.Sort(outcomes)
+		return assemble.Known(outcomes, known, run, cells)
+	}
+	run, cells, err := boot.Obtain(ctx, source, ".", suite.Name, probes(suite), printer(), func(c evidence.CellRun) map[string]string {
+		return verdict.Undecided(judge(evidence.Run{Started: time.Now()}, []evidence.CellRun{c}))
+	})
 	if err != nil {
 		return err
 	}
@@ -46,16 +57,13 @@ func Build(ctx context.Context, suite claim.Suite) error {
 		return err
 	}
 	devs = append(devs, own...)
-	arch := map[string]string{}
-	var outcomes []verdict.Outcome
-	for _, ev := range collect.FromCells(cells) {
-		arch[ev.Cell.Name] = ev.Cell.Arch
-		outcomes = append(outcomes, suite.Judge(ev, devs)...)
-	}
-	verdict.Sort(outcomes)
-	outcomes = assemble.Known(outcomes, known, run, cells)
+	outcomes := judge(run, cells)
 	if source.Strict {
 		outcomes = verdict.Strictly(outcomes)
+	}
+	arch := map[string]string{}
+	for _, c := range cells {
+		arch[c.Cell.Name] = c.Cell.Arch
 	}
 	return spec.Tree(spec.Cases([]claim.Suite{suite}, outcomes, arch))
 }
