@@ -28,7 +28,7 @@ func (f *runFlags) repeats(cmd *cobra.Command, baseline *report.Report) error {
 		return err
 	}
 	chosen.announce(cmd)
-	var reports []report.Report
+	var tally flakes.Tally
 	var statuses []int
 	for i := 1; i <= f.times && cmd.Context().Err() == nil; i++ {
 		folder, results, r, err := f.report(cmd.Context(), chosen, baseline)
@@ -44,12 +44,13 @@ func (f *runFlags) repeats(cmd *cobra.Command, baseline *report.Report) error {
 		if status, err = against(w, folder.Path(), baseline, r, status, style.Language); err != nil {
 			return err
 		}
-		reports, statuses = append(reports, r), append(statuses, status)
+		tally.Add(r)
+		statuses = append(statuses, status)
 	}
-	fmt.Fprint(w, flakeTable(reports, false, style.Language))
+	fmt.Fprint(w, flakeTable(&tally, false, style.Language))
 	status := flakes.Worst(statuses)
-	if len(reports) < f.times {
-		fmt.Fprintf(w, pick("\nThe repeats were stopped: %d of %d ran.\n", "\n重复被停止：只运行了 %d 次，共 %d 次。\n"), len(reports), f.times)
+	if tally.Runs < f.times {
+		fmt.Fprintf(w, pick("\nThe repeats were stopped: %d of %d ran.\n", "\n重复被停止：只运行了 %d 次，共 %d 次。\n"), tally.Runs, f.times)
 		status = flakes.Worst([]int{status, verdict.ExitIncomplete})
 	}
 	fmt.Fprintf(w, pick("\nExit status %d is that of the worst repeat.\n", "\n退出码 %d 取自最差的一次。\n"), status)

@@ -22,42 +22,61 @@ type Flake struct {
 	Runs []int `json:"runs"`
 }
 
-// Find returns the claims whose status is not the same in all of the reports, by cell and
-// claim. A claim that one of them lacks was not run there.
-func Find(reports []report.Report) []Flake {
-	type key struct{ cell, claim string }
-	seen := map[key][]verdict.Outcome{}
-	var keys []key
-	for i, r := range reports {
-		for _, o := range r.Outcomes {
-			k := key{o.Cell, o.Claim}
-			if _, known := seen[k]; !known {
-				keys = append(keys, k)
-				seen[k] = make([]verdict.Outcome, len(reports))
-				for j := range seen[k] {
-					seen[k][j] = verdict.Outcome{Cell: o.Cell, Claim: o.Claim, Level: o.Level, Status: verdict.NotRun}
-				}
-			}
-			seen[k][i] = o
-		}
+// Tally counts how repeats decided each claim. It keeps no report, so many repeats need little
+// memory.
+type Tally struct {
+	// Runs is how many reports were added.
+	Runs  int
+	seen  map[place]*Flake
+	added map[place]int // the last repeat that had the claim
+}
+
+// place is a claim on a cell.
+type place struct{ cell, claim string }
+
+// Add counts the outcomes of the next repeat.
+func (t *Tally) Add(r report.Report) {
+	if t.seen == nil {
+		t.seen, t.added = map[place]*Flake{}, map[place]int{}
 	}
-	slices.SortFunc(keys, func(a, b key) int { return cmp.Or(cmp.Compare(a.cell, b.cell), cmp.Compare(a.claim, b.claim)) })
-	var all []Flake
-	for _, k := range keys {
-		outcomes := seen[k]
-		if !slices.ContainsFunc(outcomes, func(o verdict.Outcome) bool { return o.Status != outcomes[0].Status }) {
-			continue
+	t.Runs++
+	for _, o := range r.Outcomes {
+		k := place{o.Cell, o.Claim}
+		f := t.seen[k]
+		if f == nil {
+			f = &Flake{Cell: o.Cell, Claim: o.Claim, Level: o.Level}
+			t.seen[k] = f
 		}
-		f := Flake{Cell: k.cell, Claim: k.claim, Level: outcomes[0].Level, Counts: verdict.Count(outcomes)}
-		for i, o := range outcomes {
-			if o.Status == verdict.Pass {
-				continue
-			}
-			f.Runs = append(f.Runs, i+1)
+		f.lacked(t.added[k], t.Runs)
+		t.added[k] = t.Runs
+		f.Counts.Add(o.Status)
+		if o.Status != verdict.Pass {
+			f.Runs = append(f.Runs, t.Runs)
 			f.Reason = cmp.Or(f.Reason, o.Text())
 		}
-		all = append(all, f)
 	}
+}
+
+// lacked counts the repeats between two others as ones in which the claim was not run.
+func (f *Flake) lacked(after, before int) {
+	for n := after + 1; n < before; n++ {
+		f.Runs = append(f.Runs, n)
+		f.Counts.NotRun++
+	}
+}
+
+// Flakes returns the claims whose status is not the same in all repeats, by cell and claim. A
+// claim that one of them lacks was not run there.
+func (t *Tally) Flakes() (all []Flake) {
+	for k, f := range t.seen {
+		one := *f
+		one.Runs = slices.Clone(f.Runs)
+		one.lacked(t.added[k], t.Runs+1)
+		if usual(one.Counts) < t.Runs {
+			all = append(all, one)
+		}
+	}
+	slices.SortFunc(all, func(a, b Flake) int { return cmp.Or(cmp.Compare(a.Cell, b.Cell), cmp.Compare(a.Claim, b.Claim)) })
 	return all
 }
 

@@ -12,6 +12,14 @@ import (
 
 func made(outcomes ...verdict.Outcome) report.Report { return report.Report{Outcomes: outcomes} }
 
+func tally(reports ...report.Report) *Tally {
+	t := &Tally{}
+	for _, r := range reports {
+		t.Add(r)
+	}
+	return t
+}
+
 func outcome(cell, claim string, s verdict.Status, reason string) verdict.Outcome {
 	return verdict.Outcome{Cell: cell, Claim: claim, Level: verdict.Must, Status: s, Reason: reason}
 }
@@ -19,11 +27,11 @@ func outcome(cell, claim string, s verdict.Status, reason string) verdict.Outcom
 // TestAClaimThatChangesIsNamed fails if a claim that passes now and then counts as one that
 // holds, or if one that always fails counts as a flake.
 func TestAClaimThatChangesIsNamed(t *testing.T) {
-	found := Find([]report.Report{
+	found := tally(
 		made(outcome("b", "MS-001", verdict.Pass, ""), outcome("b", "MS-002", verdict.Fail, "always"), outcome("a", "MS-003", verdict.Pass, ""), outcome("a", "MS-004", verdict.Pass, "")),
 		made(outcome("b", "MS-001", verdict.Fail, "one address"), outcome("b", "MS-002", verdict.Fail, "another number"), outcome("a", "MS-003", verdict.Pass, "")),
 		made(outcome("b", "MS-001", verdict.Error, "no answer"), outcome("b", "MS-002", verdict.Fail, "always"), outcome("a", "MS-003", verdict.Pass, ""), outcome("a", "MS-004", verdict.Pass, "")),
-	})
+	).Flakes()
 	want := []Flake{
 		{Cell: "a", Claim: "MS-004", Level: verdict.Must, Counts: verdict.Counts{Pass: 2, NotRun: 1}, Runs: []int{2}},
 		{Cell: "b", Claim: "MS-001", Level: verdict.Must, Counts: verdict.Counts{Pass: 1, Fail: 1, Error: 1}, Reason: "one address", Runs: []int{2, 3}},
@@ -31,8 +39,24 @@ func TestAClaimThatChangesIsNamed(t *testing.T) {
 	if d := cmp.Diff(want, found); d != "" {
 		t.Error(d)
 	}
-	if found := Find(nil); found != nil {
+	if found := tally().Flakes(); found != nil {
 		t.Errorf("%+v", found)
+	}
+}
+
+// TestAClaimThatARepeatLacksDidNotRunThere fails if the first repeats or the last ones are
+// forgotten.
+func TestAClaimThatARepeatLacksDidNotRunThere(t *testing.T) {
+	pass := made(outcome("a", "MS-001", verdict.Pass, ""))
+	all := tally(made(), made(), pass, made(), pass, made())
+	want := []Flake{{Cell: "a", Claim: "MS-001", Level: verdict.Must, Counts: verdict.Counts{Pass: 2, NotRun: 4}, Runs: []int{1, 2, 4, 6}}}
+	for range 2 { // looking changes nothing
+		if d := cmp.Diff(want, all.Flakes()); d != "" {
+			t.Error(d)
+		}
+	}
+	if r := all.Rate(); r != (Rate{Decisions: 2, Odd: 2}) {
+		t.Errorf("%+v", r)
 	}
 }
 
@@ -62,7 +86,7 @@ func TestARateHasABound(t *testing.T) {
 		{[]report.Report{made(fail), made(fail), made(pass)}, Rate{Decisions: 3, Odd: 1}},
 		{[]report.Report{made(pass), made(failed), made(pass)}, Rate{Decisions: 3, Odd: 1}},
 	} {
-		if got := Measure(c.reports, Find(c.reports)); got != c.want {
+		if got := tally(c.reports...).Rate(); got != c.want {
 			t.Errorf("%+v, want %+v", got, c.want)
 		}
 	}

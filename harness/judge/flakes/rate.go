@@ -3,7 +3,6 @@ package flakes
 import (
 	"math"
 
-	"github.com/mapstack/conformance/harness/judge/report"
 	"github.com/mapstack/conformance/harness/judge/verdict"
 )
 
@@ -14,22 +13,23 @@ type Rate struct {
 	Red       int // those of the odd ones that fail
 }
 
-// Measure returns the rate of some reports. found is what Find says of them.
-func Measure(reports []report.Report, found []Flake) (r Rate) {
-	for _, one := range reports {
-		c := verdict.Count(one.Outcomes)
-		r.Decisions += c.Pass + c.Fail + c.Error
+// Rate returns the rate of the repeats that were added.
+func (t *Tally) Rate() (r Rate) {
+	for _, f := range t.seen {
+		r.Decisions += f.Counts.Pass + f.Counts.Fail + f.Counts.Error
 	}
-	for _, f := range found {
-		c := f.Counts
-		usual := max(c.Pass, c.Fail, c.Error, c.Unsupported, c.NotRun)
-		r.Odd += c.Total() - usual
-		if c.Fail < usual {
-			r.Red += c.Fail
+	for _, f := range t.Flakes() {
+		usual := usual(f.Counts)
+		r.Odd += t.Runs - usual
+		if f.Counts.Fail < usual {
+			r.Red += f.Counts.Fail
 		}
 	}
 	return r
 }
+
+// usual returns how many repeats had the status that most of them had.
+func usual(c verdict.Counts) int { return max(c.Pass, c.Fail, c.Error, c.Unsupported, c.NotRun) }
 
 // confidence is how sure it is that a true rate is not above its bound.
 const confidence = 0.95

@@ -14,23 +14,28 @@ type Counts struct {
 // Total is the number of outcomes counted.
 func (c Counts) Total() int { return c.Pass + c.Fail + c.Error + c.Unsupported + c.NotRun }
 
-// Count counts outcomes. An unknown status counts as an error, so that evidence of
-// another version does not pass unnoticed.
+// Add counts one more status. An unknown one counts as an error, so that evidence of another
+// version does not pass unnoticed.
+func (c *Counts) Add(s Status) {
+	switch s {
+	case Pass:
+		c.Pass++
+	case Fail:
+		c.Fail++
+	case Unsupported:
+		c.Unsupported++
+	case NotRun:
+		c.NotRun++
+	default:
+		c.Error++
+	}
+}
+
+// Count counts outcomes.
 func Count(outcomes []Outcome) Counts {
 	var c Counts
 	for _, o := range outcomes {
-		switch o.Status {
-		case Pass:
-			c.Pass++
-		case Fail:
-			c.Fail++
-		case Unsupported:
-			c.Unsupported++
-		case NotRun:
-			c.NotRun++
-		default:
-			c.Error++
-		}
+		c.Add(o.Status)
 	}
 	return c
 }
