@@ -67,7 +67,7 @@ help:
 	@echo '                   and fixtures/scale-merge.md; half an hour'
 	@echo 'make faults        inject RUNS (200) faults that follow from SEED (1) into runs, and write fixtures/faults.md; needs root;'
 	@echo '                   CLOCK=1m also sets the clock of this machine, by up to so much, and back again'
-	@echo 'make soak          run CELL (amd64-debian12-6.1) RUNS (500) times, and write fixtures/soak.md; an hour'
+	@echo 'make soak          run CELL (amd64-debian12-6.1) RUNS (500) times, and write fixtures/soak.md; an hour, or less with FOCUS'
 	@echo 'make record        run the cells of fixtures/recorded again and keep their evidence for make test'
 	@echo 'make list          show the cells'
 	@echo 'make fetch         download and prepare everything, boot nothing'
@@ -155,7 +155,7 @@ faults: bin/mapstack
 	@go run ./harness/cmd/faults -runs '$(or $(RUNS),200)' -seed '$(SEED)' $(if $(CLOCK),-clock '$(CLOCK)') -write fixtures/faults.md
 
 soak: bin/mapstack
-	@go run ./harness/cmd/soak -runs '$(or $(RUNS),500)' -cell '$(or $(CELL),amd64-debian12-6.1)' -write fixtures/soak.md
+	@go run ./harness/cmd/soak -runs '$(or $(RUNS),500)' -cell '$(or $(CELL),amd64-debian12-6.1)' -focus '$(FOCUS)' -write fixtures/soak.md
 
 # The cells of fixtures/recorded, which make test judges again: the oldest kernel and the
 # newest ones, the numbers of every architecture, every page size.

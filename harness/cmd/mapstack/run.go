@@ -160,6 +160,7 @@ func (f *runFlags) observe(ctx context.Context, chosen chosen, baseline *report.
 	if err != nil {
 		return folder, asked, nil, err
 	}
+	defer func() { err = errors.Join(err, bench.Close()) }()
 	waves := subject.Waves(chosen.subjects)
 	bound, err := subject.Bind(ctx, bench, waves[0])
 	if err != nil {

@@ -144,6 +144,7 @@ func (f *watchFlags) notice(ctx context.Context, c chosen, state *watch.State) (
 	if err != nil {
 		return n, err
 	}
+	defer func() { err = errors.Join(err, bench.Close()) }()
 	n = noticed{Schema: outputSchema, New: []newKernel{}, Same: []string{}, Failed: []uncheckable{}, Unwatched: []string{}}
 	now := map[string]string{}
 	var unreachable error

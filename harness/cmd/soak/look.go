@@ -24,7 +24,7 @@ func (s *sample) look(pid int) {
 		key, value, _ := strings.Cut(line, ":")
 		n, _ := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
 		switch key {
-		case "VmHWM":
+		case "VmRSS":
 			s.memory = max(s.memory, n<<10)
 		case "Threads":
 			s.threads = max(s.threads, int(n))
@@ -35,7 +35,7 @@ func (s *sample) look(pid int) {
 	}
 }
 
-// orphans counts the processes that a run left, and collects those that have ended.
+// orphans counts the processes that the runs left, and collects those that have ended.
 func orphans() (n int) {
 	for {
 		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)

@@ -46,20 +46,33 @@ func TestAProcessThatIsLeftIsCounted(t *testing.T) {
 	}
 }
 
-// TestTheTableHasTheWorstOfEachTenth fails if what one run used or left is lost in its row.
+// TestTheTableHasTheWorstOfEachTenth fails if what one run used is lost in its row, or if what is
+// wrong is no error.
 func TestTheTableHasTheWorstOfEachTenth(t *testing.T) {
 	all := make([]sample, 20)
 	for i := range all {
 		all[i] = sample{took: time.Duration(i) * time.Second, memory: 1 << 20}
 	}
-	all[19].memory, all[18].orphan, all[0].changed = 3<<20, 4, 7
-	if n := spoilt(all); n != 2 {
-		t.Errorf("%d runs are spoilt, not 2", n)
+	if err := spoilt(all, 0, 0); err != nil {
+		t.Error(err)
 	}
-	got := markdown("a-cell", all)
-	for _, row := range []string{"| 1 to 2 | 1.0 | 1.0 | 0 | 0 | 0.0 | 0 | 0 | 0 | 7 |\n", "| 19 to 20 | 19.0 | 3.0 | 0 | 0 | 0.0 | 0 | 0 | 4 | 0 |\n"} {
-		if !strings.Contains(got, row) {
-			t.Errorf("there is no %q in\n%s", row, got)
+	all[19].memory, all[18].temporary, all[0].changed = 3<<20, 4, 7
+	for _, c := range []struct {
+		all              []sample
+		files, processes int
+		want             string
+	}{
+		{all, 0, 0, "1 of 20 runs"}, {all[1:], 2, 0, "2 files"}, {all[1:], 0, 3, "3 processes"},
+	} {
+		if err := spoilt(c.all, c.files, c.processes); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v, and no %q", err, c.want)
+		}
+	}
+	got := markdown("a-cell", "limits", all, 5, 6)
+	for _, want := range []string{"20 runs of a-cell (limits)", "5 files were left in TMPDIR, and 6 processes",
+		"| 1 to 2 | 1.0 | 1.0 | 0 | 0 | 0.0 | 0 | 0 | 7 |\n", "| 19 to 20 | 19.0 | 3.0 | 0 | 0 | 0.0 | 0 | 4 | 0 |\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("there is no %q in\n%s", want, got)
 		}
 	}
 	if n := strings.Count(got, " to "); n != 10 {

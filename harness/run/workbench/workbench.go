@@ -171,6 +171,13 @@ func Open(ctx context.Context, o Options) (*Bench, error) {
 	return b, nil
 }
 
+// Close lets others prune the cache, and closes idle connections. The end of the process does the
+// same. No machine may run from the cache any more.
+func (b *Bench) Close() error {
+	b.Client.CloseIdle()
+	return b.Cache.Close()
+}
+
 // readLock reads the kernel lock. A bundle has a lock of its own.
 func readLock(data, packages fs.FS) (kernel.Lock, error) {
 	from, name := data, "fixtures/"+lockFile

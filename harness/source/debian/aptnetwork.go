@@ -180,8 +180,11 @@ func (n Network) apts(u *url.URL) (value string, known bool) {
 // authorized sends the passwords of apt along.
 type authorized struct {
 	Network
-	next http.RoundTripper
+	next *http.Transport
 }
+
+// CloseIdleConnections is called by that of http.Client.
+func (a authorized) CloseIdleConnections() { a.next.CloseIdleConnections() }
 
 // RoundTrip sends a request. Each redirection is a request of its own, so that a password goes to
 // its own machine alone.

@@ -48,6 +48,9 @@ func NewClient(c *cache.Cache, mirror Mirror, keyrings fs.FS, sink progress.Sink
 	}
 }
 
+// CloseIdle closes the connections that were kept for the next download.
+func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
+
 // Mirror returns the mirror that the client downloads from.
 func (c *Client) Mirror() Mirror { return c.mirror }
 
