@@ -164,8 +164,8 @@ func (s *soak) run(ctx context.Context, times int) error {
 		var written string
 		select {
 		case written, more = <-reports:
-			if !more {
-				break
+			if !more || ctx.Err() != nil {
+				break // a run that was interrupted shows nothing
 			}
 			one.took = time.Since(began)
 			if err := s.after(&one, written); err != nil {
