@@ -21,8 +21,7 @@ const trialKind = "trial-1"
 const transcriptFile = "transcript.json"
 
 // errLost means that a trial is not kept, because the next one may end otherwise. A busy host
-// can make a guest too late. A probe can die by chance: malta loses its floating point
-// registers now and then ("fatal error: float64nan3").
+// can make a guest too late, and a probe can die by chance.
 var errLost = errors.New("the run has no whole transcript")
 
 // Recall is Observe with a cache: it returns what a guest of the same snapshot said below
