@@ -306,6 +306,7 @@ func TestWhatAMachineLacksIsNoFault(t *testing.T) {
 		want   verdict.Status
 	}{
 		{"MS-021", f, set("huge", "free", "0"), verdict.Unsupported},
+		{"MS-021", f, set("huge", "free", "1"), verdict.Pass},
 		{"MS-021", f, set("huge", "absent", "open /proc/sys/vm/nr_hugepages: no such file or directory"), verdict.Unsupported},
 		{"MS-021", f, recorded.Answer{Step: "huge", Change: func(o *wire.Observation) { delete(o.Values, "free") }}, verdict.Error},
 		{"MS-023", contained, fails("lockall.call", 12, "ENOMEM"), verdict.Unsupported},
@@ -314,6 +315,26 @@ func TestWhatAMachineLacksIsNoFault(t *testing.T) {
 	} {
 		if o := recorded.One(t, Suite(), tc.id, tc.facts, recorded.Answered(t, made(t), tc.answer)); o.Status != tc.want {
 			t.Errorf("%s without %s: %s, want %s: %s", tc.id, tc.answer.Step, o.Status, tc.want, o.Reason)
+		}
+	}
+}
+
+// TestTheLastHugePageMayBeTaken fails if a refusal counts against a kernel when another
+// program may have taken the one page that was free, or if a wrong mapping does not.
+func TestTheLastHugePageMayBeTaken(t *testing.T) {
+	f, _ := recorded.Kernel(t, usual, probe)
+	last := set("huge", "free", "1")
+	for _, tc := range []struct {
+		answer recorded.Answer
+		want   verdict.Status
+	}{
+		{fails("huge.plain", 12, "ENOMEM"), verdict.Unsupported},
+		{fails("huge.stack", 12, "ENOMEM"), verdict.Unsupported},
+		{fails("huge.stack", 22, "EINVAL"), verdict.Fail},
+		{set("huge.stack", "pagesize", "4 kB"), verdict.Fail},
+	} {
+		if o := recorded.One(t, Suite(), "MS-021", f, recorded.Answered(t, made(t), last, tc.answer)); o.Status != tc.want {
+			t.Errorf("%s: %s, want %s: %s", tc.answer.Step, o.Status, tc.want, o.Reason)
 		}
 	}
 }

@@ -162,6 +162,10 @@ func NoExecute() claim.Feature {
 // HugePages are huge pages that the probe mapstack could use.
 func HugePages() claim.Feature {
 	const probe, step = "mapstack", "huge"
+	refused := func(s claim.Shown, step string) bool {
+		o, _ := s.Step(probe, step)
+		return o.Error == "ENOMEM"
+	}
 	return claim.Feature{
 		Name: "free huge pages", Chinese: "空闲的大页", Probe: probe,
 		Seen: func(s claim.Shown) claim.Sight {
@@ -171,8 +175,11 @@ func HugePages() claim.Feature {
 				return s.Unreported(probe, step)
 			case o.Values["absent"] != "":
 				return claim.Sight{State: claim.Absent, How: o.Values["absent"]}
-			case o.Values["free"] == "0" || o.Values["free"] == "1":
-				return claim.Sight{State: claim.Absent, How: "HugePages_Free is " + o.Values["free"] + ", after two were asked for where that harms nobody"}
+			case o.Values["free"] == "0":
+				return claim.Sight{State: claim.Absent, How: "HugePages_Free is 0, after two were asked for where that harms nobody"}
+			case o.Values["free"] == "1" && (refused(s, "huge.plain") || refused(s, "huge.stack")):
+				// One is enough for one mapping after another, but another program may take it.
+				return claim.Sight{State: claim.Absent, How: "HugePages_Free is 1, and mmap of one answers ENOMEM"}
 			case o.Values["free"] == "":
 				return claim.Sight{State: claim.CouldNotTell, How: "the number of free huge pages is unknown"}
 			}
