@@ -87,20 +87,24 @@ type observed struct {
 // guests returns the runs of each guest in a log. A probe that is tried again has several
 // guests in one log, which number their frames alike. A guest that was saved while it spoke
 // ends an earlier conversation first. Each conversation begins with the frame 0, which may
-// be repeated.
+// be repeated. Guests of one snapshot begin with the same frames, so that only a later frame
+// shows that another guest speaks: all since the last frame 0 are its own.
 func guests(log []byte) (all [][]observed) {
-	frames := map[uint32][]byte{}
+	frames, sinceZero := map[uint32][]byte{}, map[uint32][]byte{}
 	for _, line := range lines(log) {
 		f, err := wire.Decode(wire.GuestPrefix, line)
 		if err != nil {
 			continue
 		}
+		if f.Seq == 0 {
+			sinceZero = map[uint32][]byte{}
+		}
 		before, again := frames[f.Seq]
 		if again && !bytes.Equal(before, f.Payload) || f.Seq == 0 && !again && len(frames) > 0 {
 			all = append(all, runs(frames))
-			frames = map[uint32][]byte{}
+			frames = maps.Clone(sinceZero)
 		}
-		frames[f.Seq] = f.Payload
+		frames[f.Seq], sinceZero[f.Seq] = f.Payload, f.Payload
 	}
 	return append(all, runs(frames))
 }
