@@ -9,12 +9,13 @@ import (
 )
 
 // stretchFor returns how many times as long as on an idle host a probe may wait in a machine
-// that has run at a pace so far.
+// that has run at a pace so far. It is rounded, because guests of one run share CPUs: they
+// wait for nearly as long as they run, and a little more later.
 func stretchFor(p qemu.Pace) int {
 	if p.Ran <= 0 {
 		return 1 // nothing is known
 	}
-	return min(max(int((p.Ran+p.Waited)/p.Ran), 1), wire.MaxStretch)
+	return min(max(int((p.Ran+p.Waited+p.Ran/2)/p.Ran), 1), wire.MaxStretch)
 }
 
 // starvedError says that a machine got so little CPU while a probe ran that what the probe

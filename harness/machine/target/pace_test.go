@@ -19,7 +19,8 @@ func TestABusyHostIsNotTakenForAKernelThatHangs(t *testing.T) {
 		stretch int
 		starved bool
 	}{
-		{"an idle host", qemu.Pace{Ran: time.Second, Waited: time.Second / 2}, qemu.Pace{Ran: time.Minute, Waited: time.Minute}, 1, false},
+		{"an idle host", qemu.Pace{Ran: time.Second, Waited: time.Second / 3}, qemu.Pace{Ran: time.Minute, Waited: time.Minute}, 1, false},
+		{"a CPU that two guests share", qemu.Pace{Ran: 10 * time.Second, Waited: 9 * time.Second}, qemu.Pace{Ran: 7 * time.Second, Waited: 9 * time.Second}, 2, false},
 		{"a host of which nothing is known", qemu.Pace{}, qemu.Pace{}, 1, false},
 		{"a busy host", qemu.Pace{Ran: time.Second, Waited: 4 * time.Second}, qemu.Pace{Ran: 10 * time.Second, Waited: 80 * time.Second}, 5, false},
 		{"a busier host", qemu.Pace{Ran: time.Second, Waited: 4 * time.Second}, qemu.Pace{Ran: 10 * time.Second, Waited: 100 * time.Second}, 5, true},
