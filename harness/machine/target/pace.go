@@ -15,7 +15,7 @@ func stretchFor(p qemu.Pace) int {
 	if p.Ran <= 0 {
 		return 1 // nothing is known
 	}
-	return min(max(int((p.Ran+p.Waited+p.Ran/2)/p.Ran), 1), wire.MaxStretch)
+	return min(max(int((p.Ran+p.Waited).Round(p.Ran)/p.Ran), 1), wire.MaxStretch)
 }
 
 // starvedError says that a machine got so little CPU while a probe ran that what the probe

@@ -162,10 +162,6 @@ func NoExecute() claim.Feature {
 // HugePages are huge pages that the probe mapstack could use.
 func HugePages() claim.Feature {
 	const probe, step = "mapstack", "huge"
-	refused := func(s claim.Shown, step string) bool {
-		o, _ := s.Step(probe, step)
-		return o.Error == "ENOMEM"
-	}
 	return claim.Feature{
 		Name: "free huge pages", Chinese: "空闲的大页", Probe: probe,
 		Seen: func(s claim.Shown) claim.Sight {
@@ -177,9 +173,12 @@ func HugePages() claim.Feature {
 				return claim.Sight{State: claim.Absent, How: o.Values["absent"]}
 			case o.Values["free"] == "0":
 				return claim.Sight{State: claim.Absent, How: "HugePages_Free is 0, after two were asked for where that harms nobody"}
-			case o.Values["free"] == "1" && (refused(s, "huge.plain") || refused(s, "huge.stack")):
+			case o.Values["free"] == "1":
 				// One is enough for one mapping after another, but another program may take it.
-				return claim.Sight{State: claim.Absent, How: "HugePages_Free is 1, and mmap of one answers ENOMEM"}
+				if plain := s.Errno(probe, "huge.plain", "ENOMEM"); plain.State != claim.Present {
+					return plain
+				}
+				return s.Errno(probe, "huge.stack", "ENOMEM")
 			case o.Values["free"] == "":
 				return claim.Sight{State: claim.CouldNotTell, How: "the number of free huge pages is unknown"}
 			}
