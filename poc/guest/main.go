@@ -13,9 +13,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sort"
 	"strings"
 )
+
+// init keeps main on the first thread of the process, which is the one that a tracer
+// follows. Without it, main can begin on another thread where the runtime takes it off a
+// CPU at its start, on a busy host with two CPUs. The agent has no need of a thread.
+func init() {
+	if name := filepath.Base(os.Args[0]); name != "agent" && name != "init" {
+		runtime.LockOSThread()
+	}
+}
 
 func main() {
 	name := filepath.Base(os.Args[0])

@@ -4,11 +4,48 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/mapstack/conformance/poc/catalog"
 )
+
+// stayed reports whether main was on the first thread of the process all the time.
+var stayed = true
+
+// TestMain offers main to the other threads.
+func TestMain(m *testing.M) {
+	runtime.GOMAXPROCS(4)
+	end := make(chan bool)
+	for i := 0; i < 4; i++ {
+		go func() {
+			for {
+				select {
+				case <-end:
+					return
+				default:
+					runtime.Gosched()
+				}
+			}
+		}()
+	}
+	for i := 0; i < 50000; i++ {
+		runtime.Gosched()
+		stayed = stayed && syscall.Gettid() == os.Getpid()
+	}
+	close(end)
+	os.Exit(m.Run())
+}
+
+// TestProgramsRunOnTheFirstThread fails if a program can begin on a thread that its tracer
+// does not follow.
+func TestProgramsRunOnTheFirstThread(t *testing.T) {
+	if !stayed {
+		t.Error("main was on another thread than the first")
+	}
+}
 
 // TestEveryRecordedProgramIsInside fails if a probe has a record and is in no guest,
 // or is in the guest and nobody has said what it may harm.
