@@ -30,11 +30,19 @@ func (o *Obs) Read(key string, addr uintptr) *Obs {
 
 // Byte reads one byte and records it in decimal, or "fault".
 func (o *Obs) Byte(key string, addr uintptr) *Obs {
+	o.Reads(key, addr)
+	return o
+}
+
+// Reads does what Byte does, and reports whether the byte could be read.
+func (o *Obs) Reads(key string, addr uintptr) bool {
 	var b byte
 	if result := touch(func() { b = load(addr) }); result != touched {
-		return o.Set(key, result)
+		o.Set(key, result)
+		return false
 	}
-	return o.Set(key, b)
+	o.Set(key, b)
+	return true
 }
 
 // Store writes one byte, reads it back, and records "ok", "fault", or the byte that

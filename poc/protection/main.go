@@ -22,23 +22,15 @@ func Main() {
 
 func run(p *probe.P) {
 	m := memory{p}
-	words := m.processor()
+	m.processor()
 	// Reading memory that cannot be read may take for ever. A MIPS CPU without RIXI
 	// repeats the access as long as the kernel sees nothing wrong with it.
 	p.Observe("write").Child(probe.Child{Name: "write", Limit: accessLimit}).Emit()
 	m.unknownBits()
 	m.optionalBits()
 	m.modules()
-	// This is last because it damaged what came after it: see executeOnly.
-	args := []string{}
-	if words[optional] && !words["rixi"] {
-		args = append(args, unread)
-	}
-	p.Observe("execute").Child(probe.Child{Name: "execute", Args: args, Limit: accessLimit}).Emit()
+	p.Observe("execute").Child(probe.Child{Name: "execute", Limit: accessLimit}).Emit()
 }
-
-// optional is the line of /proc/cpuinfo that lists the features of MIPS CPUs.
-const optional = "Options implemented"
 
 // accessLimit is ten times as long as the slowest machine needs.
 const accessLimit = 20 * time.Second
@@ -66,7 +58,7 @@ func (m memory) filled(o *probe.Obs, pages uintptr, flags uint64) (uintptr, bool
 
 // processor records the CPU features that affect protections, if the kernel lists
 // features at all.
-func (m memory) processor() map[string]bool {
+func (m memory) processor() {
 	o := m.Observe("processor")
 	defer o.Emit()
 	wanted := []string{
@@ -83,7 +75,6 @@ func (m memory) processor() map[string]bool {
 		}
 		o.Set(name, words[name])
 	}
-	return words
 }
 
 // features returns those of the first CPU. The line that lists them differs:
@@ -101,8 +92,7 @@ func features() (map[string]bool, error) {
 			continue
 		}
 		switch strings.TrimSpace(parts[0]) {
-		case "flags", "Features", optional:
-			found[strings.TrimSpace(parts[0])] = true
+		case "flags", "Features", "Options implemented":
 			for _, word := range strings.Fields(parts[1]) {
 				found[word] = true
 			}

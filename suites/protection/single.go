@@ -7,7 +7,6 @@ import (
 
 	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/matrix"
 	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/claim"
@@ -94,10 +93,9 @@ func singleClaims() []claim.Claim {
 		},
 		{
 			ID: "PR-106", Level: verdict.Must,
-			English:     "Reading memory that has PROT_EXEC alone gives its content, or faults, with MAP_STACK as without it.",
-			Chinese:     "读取只有 PROT_EXEC 的内存，得到其内容，或触发故障；带与不带 MAP_STACK 相同。",
-			Source:      "mprotect(2), NOTES: whether PROT_EXEC has any effect different from PROT_READ depends on processor architecture, kernel version and process state; mmap(2), MAP_STACK: this flag is currently a no-op on Linux. Plain memory is the control; which of the two is expected of a CPU is in PR-102, PR-109 and PR-111",
-			Unsupported: harmed,
+			English: "Reading memory that has PROT_EXEC alone gives its content, or faults, with MAP_STACK as without it.",
+			Chinese: "读取只有 PROT_EXEC 的内存，得到其内容，或触发故障；带与不带 MAP_STACK 相同。",
+			Source:  "mprotect(2), NOTES: whether PROT_EXEC has any effect different from PROT_READ depends on processor architecture, kernel version and process state; mmap(2), MAP_STACK: this flag is currently a no-op on Linux. Plain memory is the control; which of the two is expected of a CPU is in PR-102, PR-109 and PR-111",
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, _ abi.Table, f facts.Facts) {
 				t.Ended("execute")
 				for _, way := range []struct {
@@ -154,15 +152,15 @@ func singleClaims() []claim.Claim {
 		},
 		{
 			ID: "PR-109", Level: verdict.Should, // POSIX lets memory be readable that only has PROT_EXEC
-			English: "On loong64, on riscv64 and on MIPS CPUs with RIXI, memory with PROT_EXEC alone that was never touched cannot be read.",
-			Chinese: "在 loong64、riscv64 以及具有 RIXI 的 MIPS CPU 上，不能读取只有 PROT_EXEC 且从未访问过的内存。",
-			Source:  "protection_map of arch/{loongarch,riscv,mips}/mm; observed: loong64 7.2, riscv64 7.2 and mips64le 6.1 on a Loongson-3A4000 fault; a page that was touched before reads on loong64 and mips64le",
-			Unsupported: func(cell matrix.Cell, a abi.Table) string {
+			English: "On loong64, on riscv64 and on MIPS CPUs with RIXI, memory with PROT_EXEC alone that was never touched cannot be read; on other MIPS CPUs it reads as zero.",
+			Chinese: "在 loong64、riscv64 以及具有 RIXI 的 MIPS CPU 上，不能读取只有 PROT_EXEC 且从未访问过的内存；在其他 MIPS CPU 上读得零。",
+			Source:  "protection_map of arch/{loongarch,riscv,mips}/mm; observed: loong64 7.2, riscv64 7.2 and mips64le 6.1 on a Loongson-3A4000 fault, and mips64le 6.1 and 6.12 without RIXI read zero; a page that was touched before reads on loong64 and mips64le",
+			Unsupported: claim.Where(func(a abi.Table) string {
 				if slices.Contains([]string{"loong64", "mips64le", "riscv64"}, a.GOARCH) {
-					return harmed(cell, a)
+					return ""
 				}
 				return "whether such memory can be read depends on more than the architecture, see PR-102 and PR-106"
-			},
+			}),
 			Features: []claim.Feature{feature.ExecutableMapping()},
 			Check: expect.WithTable(func(g gomega.Gomega, t claim.Transcript, a abi.Table, _ facts.Facts) {
 				t.Ended("execute")
@@ -210,15 +208,6 @@ func readsAlike(g gomega.Gomega, t claim.Transcript, child string, page page) {
 	if !rixi(t) {
 		g.Expect(answers[1]).To(gomega.Equal(answers[0]), "step %s.stack.%s: reading, against memory without MAP_STACK", child, page.step)
 	}
-}
-
-// harmed excludes the one machine that does not survive the read: Debian's 6.1
-// on QEMU's 5KEf, which has no RIXI, later hands out memory that is not empty.
-func harmed(cell matrix.Cell, _ abi.Table) string {
-	if cell.Arch == "mips64le" && cell.Machine == "malta" {
-		return "the machine's CPU has no RIXI, and reading such memory harms what runs afterwards"
-	}
-	return ""
 }
 
 // only excludes every architecture but one.

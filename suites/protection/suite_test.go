@@ -6,8 +6,6 @@ import (
 
 	"github.com/mapstack/conformance/harness/judge/facts"
 	"github.com/mapstack/conformance/harness/judge/verdict"
-	"github.com/mapstack/conformance/harness/matrix"
-	"github.com/mapstack/conformance/poc/abi"
 	"github.com/mapstack/conformance/poc/wire"
 	"github.com/mapstack/conformance/suites/internal/recorded"
 )
@@ -16,22 +14,6 @@ func TestMain(m *testing.M) { recorded.Main(m, Suite()) }
 
 // usual is the recorded cell that most wrong answers are given on.
 const usual = "amd64-debian13bpo-newest"
-
-// TestReadsThatHarmTheMachineAreNotAskedFor fails if malta is judged by a read that
-// the probe leaves out there.
-func TestReadsThatHarmTheMachineAreNotAskedFor(t *testing.T) {
-	a, _ := abi.Lookup("mips64le")
-	for _, c := range Suite().Claims {
-		if c.ID != "PR-106" {
-			continue
-		}
-		for machine, want := range map[string]bool{"malta": false, "loongson3": true} {
-			if got := c.Inapplicable(matrix.Cell{Arch: "mips64le", Machine: machine}, a) == ""; got != want {
-				t.Errorf("PR-106 applies to %s: %t", machine, got)
-			}
-		}
-	}
-}
 
 var (
 	value   = recorded.Value
@@ -93,6 +75,8 @@ func wrong() map[string][]recorded.Wrong {
 			{"PR-012", "user.stack 2", value("perms", "-w-p")}, // unlike the plain one
 		},
 		"mips64le-debian12-6.1-malta": {
+			{"PR-109", "execute.mmap", value("read", "fault")},
+			{"PR-109", "processor", value("rixi", "true")}, // the recording reads
 			{"PR-110", "write.mprotect", value("read", "0")},
 			{"PR-104", "sem in mprotect", value("store", "fault")},
 		},
