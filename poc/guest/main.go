@@ -18,9 +18,9 @@ import (
 	"strings"
 )
 
-// init keeps main on the first thread of the process, which is the one that a tracer
-// follows. Without it, main can begin on another thread where the runtime takes it off a
-// CPU at its start, on a busy host with two CPUs. The agent has no need of a thread.
+// init keeps main on the first thread of its process, the only one that some tracers follow.
+// The runtime lets go of that thread when init has returned, and where a machine of two CPUs
+// is busy, another thread may go on with main. Nobody traces the agent.
 func init() {
 	if name := filepath.Base(os.Args[0]); name != "agent" && name != "init" {
 		runtime.LockOSThread()
